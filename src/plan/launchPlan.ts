@@ -1,0 +1,139 @@
+/**
+ * The compiled launch plan: what `plan/` makes of a YAML file and everything after it trusts. Nothing is optional, durations are
+ * milliseconds, files are absolute paths, and a string with references is parsed into parts. It is plain JSON, because it is stored with
+ * the run: later commands need no file.
+ */
+
+/** A place in the plan's text, counted from 1. */
+export interface SourcePosition {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** One `${…}`. `replica` is 0 for `${web.host}`, n for `${web-2.host}` and "all" for `${web.*.host}`. */
+export type Reference =
+  | { readonly kind: "service"; readonly service: string; readonly replica: number | "all"; readonly attribute: string }
+  | { readonly kind: "self"; readonly attribute: string }
+  | { readonly kind: "variable"; readonly name: string }
+  | { readonly kind: "environment"; readonly name: string }
+  | { readonly kind: "run"; readonly field: "name" }
+  | { readonly kind: "plan"; readonly field: "dir" };
+
+/** A string with its references cut out: literal text and references in order. */
+export type Template = readonly (string | Reference)[];
+
+/** One variable of the plan. Its value is chosen by `resolveVariables`; a secret's default stays out of the stored plan. */
+export interface VariableSpec {
+  readonly name: string;
+  readonly description: string;
+  readonly default: string | null;
+  readonly secret: boolean;
+  /** The launcher's environment variable that gives the value, or null. */
+  readonly env: string | null;
+}
+
+/** One of the plan's `clouds`: the driver and the driver's own keys (templates resolved with variables and environment only). */
+export interface CloudSpec {
+  readonly name: string;
+  /** `local`, `existing`, an npm package's name, or the absolute path of a module. */
+  readonly driver: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** How a machine is reached over SSH. */
+export interface SshSpec {
+  readonly user: string;
+  readonly port: number;
+  /** Absolute paths of private keys, tried in order; empty means the agent and the usual files of ~/.ssh. */
+  readonly identities: readonly string[];
+  /** The launcher's environment variable that holds the keys' passphrase, or null. */
+  readonly passphraseEnv: string | null;
+  readonly agent: boolean;
+  readonly jump: { readonly host: string; readonly user: string; readonly port: number } | null;
+  readonly hostKeys: "known-hosts" | "accept-new";
+  /** Absolute path of the known_hosts file. */
+  readonly knownHosts: string;
+  /** How long a machine may take until it answers. */
+  readonly connectTimeoutMs: number;
+  readonly keepaliveMs: number;
+}
+
+/** A program of a service, with what travels beside it. */
+export interface ProgramSpec {
+  /** A file, a folder with run.sh or a .tar.gz of one (absolute path), or one line for the machine's shell. */
+  readonly run: { readonly kind: "file" | "folder" | "archive"; readonly path: string } | { readonly kind: "command"; readonly line: Template };
+  readonly args: readonly Template[];
+  readonly env: Readonly<Record<string, Template>>;
+  /** Files and folders (absolute paths) that lie beside the program under their base names. */
+  readonly files: readonly string[];
+  readonly timeoutMs: number;
+  readonly where: "machine" | "launcher";
+  readonly sudo: boolean;
+}
+
+/** The ready program: when it is tried again, and for how long. */
+export interface ReadySpec extends ProgramSpec {
+  readonly everyMs: number;
+  /** How often it is tried again after a failure; null: until `windowMs` has passed. */
+  readonly retries: number | null;
+  /** No new try begins later than this after the first. */
+  readonly windowMs: number;
+}
+
+export interface OutputSpec {
+  readonly name: string;
+  readonly secret: boolean;
+}
+
+/** Which machine a service runs on: one that its cloud starts, the one of another service, or a host that exists already. */
+export type Placement =
+  | { readonly kind: "cloud"; readonly cloud: string }
+  | { readonly kind: "host"; readonly host: Template };
+
+/** A service as written once; `replicas` of it are started. */
+export interface ServiceSpec {
+  readonly name: string;
+  readonly replicas: number;
+  readonly placement: Placement;
+  readonly image: Template | null;
+  readonly size: Template | null;
+  /** The driver's own keys under `launch:`, as written; strings in it may hold references (see `resolveTree`). */
+  readonly launch: Readonly<Record<string, unknown>>;
+  readonly attributes: Readonly<Record<string, { readonly value: Template; readonly secret: boolean }>>;
+  readonly outputs: readonly OutputSpec[];
+  readonly ssh: SshSpec;
+  readonly boot: ProgramSpec | null;
+  readonly ready: ReadySpec | null;
+  readonly terminate: ProgramSpec | null;
+  readonly source: SourcePosition;
+}
+
+export interface LevelSpec {
+  readonly name: string;
+  readonly services: readonly ServiceSpec[];
+}
+
+export interface LaunchPlan {
+  readonly name: string;
+  readonly description: string;
+  /** Absolute path of the plan file and of its folder. */
+  readonly file: string;
+  readonly dir: string;
+  readonly concurrency: number;
+  readonly prelaunch: "none" | "next" | "all";
+  readonly variables: readonly VariableSpec[];
+  /** Names of the launcher's environment variables that references read. */
+  readonly environment: readonly string[];
+  readonly clouds: Readonly<Record<string, CloudSpec>>;
+  readonly levels: readonly LevelSpec[];
+}
+
+/** Attributes that every service has without declaring them. */
+export const BUILT_IN_ATTRIBUTES = ["host", "private_host", "hostname", "instance_id", "cloud", "replica", "replicas"] as const;
+
+/** The names of a service's replicas in order: `web` alone for one, `web-1` … `web-n` otherwise. */
+export function replicaNames(service: Pick<ServiceSpec, "name" | "replicas">): string[] {
+  if (service.replicas === 1) return [service.name];
+  return Array.from({ length: service.replicas }, (_, index) => `${service.name}-${index + 1}`);
+}
