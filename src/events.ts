@@ -1,0 +1,51 @@
+/** What happens to a run, as data: the engine emits these, `state/` keeps them (but for `output`), `reporting/` shows them. */
+
+export type ServiceState =
+  | "planned" | "launching" | "connecting" | "booting" | "verifying" | "ready" | "failed" | "terminating" | "terminated";
+
+export type RunState = "booting" | "ready" | "failed" | "interrupted" | "terminating" | "terminated";
+
+/** The steps of a service's story at which it can fail. */
+export type StepName = "resolve" | "launch" | "connect" | "boot" | "ready" | "terminate" | "destroy";
+
+/** Why a service failed: everything that one screen needs. All text in it is redacted already. */
+export interface ServiceFailure {
+  readonly service: string;
+  readonly level: string;
+  readonly step: StepName;
+  /** One sentence: what happened. */
+  readonly message: string;
+  /** The program's exit code, or null when no program ended. */
+  readonly exitCode: number | null;
+  /** The machine it happened on (`admin@10.0.0.4:22`, a directory), or null before there was one. */
+  readonly machine: string | null;
+  /** The last lines that the program printed, oldest first. */
+  readonly lastLines: readonly string[];
+  /** Absolute path of the step's whole log, or null. */
+  readonly log: string | null;
+  /** What the operator can do, "" when the message says it. */
+  readonly remedy: string;
+}
+
+interface At {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+export type RunEvent = At &
+  (
+    | { readonly type: "run-started"; readonly run: string; readonly plan: string; readonly verb: "boot" | "terminate" | "status"; readonly levels: readonly { readonly name: string; readonly services: readonly string[] }[] }
+    | { readonly type: "level-started"; readonly level: string; readonly index: number }
+    | { readonly type: "level-finished"; readonly level: string; readonly index: number; readonly ms: number; readonly failed: number }
+    | { readonly type: "service-state"; readonly service: string; readonly level: string; readonly state: ServiceState }
+    | { readonly type: "machine-launched"; readonly service: string; readonly cloud: string; readonly id: string; readonly host: string | null }
+    | { readonly type: "machine-terminated"; readonly service: string; readonly cloud: string; readonly id: string }
+    | { readonly type: "step-started"; readonly service: string; readonly step: StepName; readonly attempt: number }
+    | { readonly type: "step-finished"; readonly service: string; readonly step: StepName; readonly attempt: number; readonly ms: number; readonly exitCode: number | null; readonly outcome: string }
+    | { readonly type: "output"; readonly service: string; readonly step: StepName; readonly text: string }
+    | { readonly type: "service-failed"; readonly failure: ServiceFailure }
+    | { readonly type: "warning"; readonly service: string | null; readonly message: string }
+    | { readonly type: "run-finished"; readonly run: string; readonly state: RunState; readonly ms: number }
+  );
+
+export type RunEventType = RunEvent["type"];
