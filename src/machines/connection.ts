@@ -4,17 +4,19 @@
  */
 import type { Readable, Writable } from "node:stream";
 
+/** How a channel ended: with the shell's exit code (null if a signal ended it), or "lost" when no exit code came. */
+export type ChannelEnd =
+  | { readonly kind: "exited"; readonly code: number | null }
+  | { readonly kind: "lost"; readonly reason: string };
+
 /** One `sh` process on the machine. */
 export interface Channel {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /**
-   * Resolves when the channel has ended: "exited" with the shell's exit code (null if a signal ended it), or "lost" when the connection
-   * broke before an exit code came. Never rejects.
-   */
-  readonly ended: Promise<{ readonly kind: "exited"; readonly code: number | null } | { readonly kind: "lost"; readonly reason: string }>;
-  /** Lets go of the channel at once; processes that still hold its other end live on. */
+  /** Resolves when the channel has ended, after all that came on its two outputs was delivered. Never rejects. */
+  readonly ended: Promise<ChannelEnd>;
+  /** Lets go of the channel at once; processes that still hold its other end live on. `ended` then resolves as "lost". */
   close(): void;
 }
 
@@ -24,8 +26,11 @@ export interface MachineConnection {
   readonly label: string;
   /** Where step directories lie on the machine; a relative path is relative to the home directory there. */
   readonly workDirectory: string;
-  /** Opens a shell that runs `command` (one line of POSIX shell, no secrets: process lists show it). Throws `ConnectionLostError`. */
-  open(command: string): Promise<Channel>;
+  /**
+   * Opens a shell that runs `command` (one line of POSIX shell, no secrets: process lists show it). Where the number of channels is limited,
+   * waits for a free one, unless `urgent` (a kill must not queue behind the programs it is to end). Throws `ConnectionLostError`.
+   */
+  open(command: string, options?: { readonly urgent: boolean }): Promise<Channel>;
   /** False once the connection has broken or was closed. */
   readonly alive: boolean;
   close(): Promise<void>;

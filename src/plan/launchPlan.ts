@@ -31,6 +31,7 @@ export interface VariableSpec {
   readonly secret: boolean;
   /** The launcher's environment variable that gives the value, or null. */
   readonly env: string | null;
+  readonly source: SourcePosition;
 }
 
 /** One of the plan's `clouds`: the driver and the driver's own keys (templates resolved with variables and environment only). */
@@ -125,6 +126,9 @@ export interface LaunchPlan {
   readonly variables: readonly VariableSpec[];
   /** Names of the launcher's environment variables that references read. */
   readonly environment: readonly string[];
+  /** Where each of `environment` is first referred to, in the same order. */
+  readonly environmentSources: readonly SourcePosition[];
+  /** The clouds that services use. */
   readonly clouds: Readonly<Record<string, CloudSpec>>;
   readonly levels: readonly LevelSpec[];
 }

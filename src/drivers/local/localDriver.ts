@@ -1,0 +1,133 @@
+/**
+ * The embedded default cloud: a machine is a directory of its own with a loopback address of its own, and the processes started in it. What
+ * a machine's programs leave running is found by its brand (see `machines/local/branded.ts`), wherever it went.
+ */
+import { randomInt } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { killBranded } from "../../machines/local/branded.js";
+import { Claims } from "../claims.js";
+import { DriverError, type Driver, type DriverContext, type DriverDefinition, type LaunchOutcome, type LaunchRequest, type MachineMark, type MachineStatus, type TerminateOutcome } from "../driver.js";
+import { removeMachineDirectory } from "./machineDirectory.js";
+
+/** How long processes have between SIGTERM and SIGKILL, in milliseconds. */
+const GRACE_MS = 5_000;
+/** An address is drawn from millions; so many misses in a row mean that something else is wrong. */
+const ADDRESS_TRIES = 1_000;
+
+interface LocalMachine {
+  readonly id: string;
+  readonly key: string;
+  readonly mark: MachineMark;
+  readonly brand: string;
+  readonly address: string;
+}
+
+class LocalDriver implements Driver {
+  private readonly claims: Claims<LocalMachine>;
+  private readonly machinesDirectory: string;
+  private warned = false;
+
+  constructor(private readonly context: DriverContext) {
+    this.claims = new Claims(join(context.stateDirectory, "claims"));
+    this.machinesDirectory = join(context.stateDirectory, "machines");
+  }
+
+  async launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]> {
+    const known = new Map(this.machines().map((machine) => [machine.key, machine]));
+    return requests.map((request) => {
+      try {
+        signal.throwIfAborted();
+        const machine = known.get(request.key) ?? this.create(request);
+        for (const folder of ["home", "tmp", "work"]) mkdirSync(join(this.directory(machine.id), folder), { recursive: true, mode: 0o700 });
+        return { key: request.key, kind: "launched", machine: this.status(machine) };
+      } catch (error) {
+        const message = `no machine for ${request.mark.service}: ${(error as Error).message}`;
+        return { key: request.key, kind: "failed", error: new DriverError(message, { cause: error }), leftover: null };
+      }
+    });
+  }
+
+  async describe(ids: readonly string[]): Promise<MachineStatus[]> {
+    const known = new Map(this.machines().map((machine) => [machine.id, machine]));
+    return ids.map((id) => {
+      const machine = known.get(id);
+      return machine ? this.status(machine) : gone(id);
+    });
+  }
+
+  async terminate(ids: readonly string[]): Promise<TerminateOutcome[]> {
+    const wanted = new Set(ids);
+    const machines = this.machines().filter((machine) => wanted.has(machine.id));
+    const survivors = await killBranded(new Set(machines.map((machine) => machine.brand)), { graceMs: GRACE_MS });
+    const failed = new Map<string, Error>();
+    for (const machine of machines) {
+      try {
+        const alive = survivors.get(machine.brand) ?? [];
+        if (alive.length > 0) throw new DriverError(`processes of ${machine.mark.service} cannot be ended: ${alive.map(({ pid }) => pid).join(", ")}`);
+        await removeMachineDirectory(this.directory(machine.id));
+        this.claims.release(machine.address);
+      } catch (error) {
+        failed.set(machine.id, error as Error);
+      }
+    }
+    return ids.map((id) => {
+      const error = failed.get(id);
+      return error ? { id, kind: "failed", error } : { id, kind: "terminated" };
+    });
+  }
+
+  async list(run: string): Promise<MachineStatus[]> {
+    return this.machines().filter((machine) => machine.mark.run === run).map((machine) => this.status(machine));
+  }
+
+  private machines(): LocalMachine[] {
+    return this.claims.all().map((claim) => claim.holder);
+  }
+
+  private directory(id: string): string {
+    return join(this.machinesDirectory, id);
+  }
+
+  /** The claim on the address is the machine's record: it exists from that moment, whatever happens to the launcher. */
+  private create(request: LaunchRequest): LocalMachine {
+    const id = encodeURIComponent(request.key);
+    const brand = String(randomInt(2 ** 40, 2 ** 47));
+    for (let attempt = 0; attempt < ADDRESS_TRIES; attempt += 1) {
+      const address = this.drawAddress();
+      const claim = process.platform === "linux" ? address : `${address}#${id}`;
+      const machine = { id, key: request.key, mark: request.mark, brand, address: claim };
+      if (this.claims.take(claim, machine)) return machine;
+    }
+    throw new DriverError(`no free loopback address after ${ADDRESS_TRIES} tries: terminate runs that are not needed`);
+  }
+
+  /** Linux answers on all of 127.0.0.0/8 without set-up; the low part is left to the system's own services. */
+  private drawAddress(): string {
+    if (process.platform === "linux") return `127.${randomInt(16, 255)}.${randomInt(0, 256)}.${randomInt(1, 255)}`;
+    if (!this.warned) this.context.warn(`on ${process.platform} all local machines share 127.0.0.1: their services need ports of their own`);
+    this.warned = true;
+    return "127.0.0.1";
+  }
+
+  private status(machine: LocalMachine): MachineStatus {
+    const address = machine.address.split("#", 1)[0] as string;
+    const access = { kind: "local", directory: this.directory(machine.id), address, brand: machine.brand } as const;
+    return { id: machine.id, key: machine.key, state: "running", host: address, privateHost: address, hostname: machine.mark.service, access, reason: "" };
+  }
+}
+
+function gone(id: string): MachineStatus {
+  return { id, key: null, state: "terminated", host: null, privateHost: null, hostname: null, access: null, reason: "no such machine on this computer" };
+}
+
+const definition: DriverDefinition = {
+  name: "local",
+  cloudSchema: null,
+  launchSchema: null,
+  sshDefaults: { hostKeys: "known-hosts", connectTimeoutMs: 30_000 },
+  create: (context) => new LocalDriver(context),
+};
+
+export default definition;

@@ -1,0 +1,80 @@
+/** What the record says of a run, as one document. Secrets are named, never shown. */
+import type { RunState, ServiceFailure, ServiceState } from "../events.js";
+import type { LeaseHolder } from "../state/leases.js";
+import type { MachineRecord, RunRecord } from "../state/records.js";
+import type { Store } from "../state/store.js";
+
+export interface ShownAttribute {
+  readonly kind: "builtin" | "declared" | "output";
+  readonly secret: boolean;
+  /** Null for a secret. */
+  readonly value: string | null;
+}
+
+export interface ShownService {
+  readonly name: string;
+  readonly state: ServiceState;
+  readonly since: number;
+  readonly cloud: string | null;
+  readonly machine: string | null;
+  readonly host: string | null;
+  readonly attributes: Readonly<Record<string, ShownAttribute>>;
+  readonly failure: ServiceFailure | null;
+}
+
+export interface RunDetails {
+  readonly run: string;
+  readonly number: number;
+  readonly plan: string;
+  readonly planFile: string;
+  readonly state: RunState;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly holder: LeaseHolder | null;
+  readonly variables: Readonly<Record<string, { readonly secret: boolean; readonly value: string | null }>>;
+  readonly levels: readonly { readonly name: string; readonly services: readonly ShownService[] }[];
+}
+
+/** Gathers a run's record. */
+export async function showRun(store: Store, run: RunRecord): Promise<RunDetails> {
+  const plan = await store.plan(run);
+  const machines = newestMachines(await store.machines(run));
+  const attributes = await attributesByService(store, run);
+  const services = (await store.services(run)).map((service) => {
+    const machine = machines.get(service.id);
+    const own = attributes.get(service.id) ?? {};
+    return {
+      level: service.level,
+      shown: {
+        name: service.name, state: service.state, since: service.updatedAt, cloud: machine?.cloud ?? null, machine: machine?.driverId ?? null,
+        host: machine?.host ?? own["host"]?.value ?? null, attributes: own, failure: service.failure,
+      },
+    };
+  });
+  const variables = (await store.variables(run)).filter((variable) => variable.kind === "variable");
+  return {
+    run: run.name, number: run.id, plan: run.planName, planFile: run.planFile, state: shownState(run), createdAt: run.createdAt, updatedAt: run.updatedAt, holder: run.holder,
+    variables: Object.fromEntries(variables.map(({ name, secret, value }) => [name, { secret, value: secret ? null : value }])),
+    levels: plan.levels.map((level, index) => ({ name: level.name, services: services.filter((service) => service.level === index).map((service) => service.shown) })),
+  };
+}
+
+/** A run that is "booting" or "terminating" while nobody works on it was interrupted: its launcher died. */
+export function shownState(run: Pick<RunRecord, "state" | "holder">): RunState {
+  const working = run.state === "booting" || run.state === "terminating";
+  return working && run.holder?.alive !== true ? "interrupted" : run.state;
+}
+
+function newestMachines(machines: readonly MachineRecord[]): Map<number, MachineRecord> {
+  return new Map(machines.map((machine) => [machine.serviceId, machine]));
+}
+
+async function attributesByService(store: Store, run: RunRecord): Promise<Map<number, Record<string, ShownAttribute>>> {
+  const services = new Map<number, Record<string, ShownAttribute>>();
+  for (const { serviceId, name, kind, secret, value } of await store.attributes(run)) {
+    const own = services.get(serviceId) ?? (Object.create(null) as Record<string, ShownAttribute>);
+    own[name] = { kind, secret, value: secret ? null : value };
+    services.set(serviceId, own);
+  }
+  return services;
+}

@@ -1,0 +1,61 @@
+/** Verifies a service: its ready program, tried again until it passes or its time is over. */
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type { ReadySpec } from "../plan/launchPlan.js";
+import { InterruptedError, serviceError, type ServiceError } from "./failure.js";
+import { inStep, stepDirectory } from "./journal.js";
+import type { Placements } from "./placements.js";
+import { describeResult, runServiceProgram, type ProgramEnd } from "./programs.js";
+import type { RunContext, Service } from "./runContext.js";
+
+/**
+ * @throws ServiceError when the ready program has not passed in its retries or its time.
+ * @throws InterruptedError between two tries, when the operator wants to stop.
+ */
+export async function verify(context: RunContext, placements: Placements, service: Service): Promise<void> {
+  const ready = service.spec.ready;
+  if (ready === null) return;
+  const startedAt = Date.now();
+  for (let attempt = 1; ; attempt += 1) {
+    if (context.stop.aborted) throw new InterruptedError();
+    const timeoutMs = Math.max(1, Math.min(ready.timeoutMs, attemptBudget(ready, startedAt)));
+    const end = await tryOnce(context, placements, service, ready, attempt, timeoutMs);
+    if (end.result.kind === "exited" && end.result.code === 0) return;
+    if (isOver(ready, attempt, startedAt)) throw notReady(service, end, attempt, Date.now() - startedAt);
+    await pause(ready.everyMs, context.stop);
+  }
+}
+
+/** What is left of an explicit `ready: { timeout }`, which bounds all tries together; without one a try has the service's own timeout. */
+function attemptBudget(ready: ReadySpec, startedAt: number): number {
+  return ready.windowMs === ready.timeoutMs ? startedAt + ready.windowMs - Date.now() : ready.timeoutMs;
+}
+
+function isOver(ready: ReadySpec, attempt: number, startedAt: number): boolean {
+  if (ready.retries !== null && attempt > ready.retries) return true;
+  return Date.now() + ready.everyMs - startedAt > ready.windowMs;
+}
+
+async function tryOnce(context: RunContext, placements: Placements, service: Service, ready: ReadySpec, attempt: number, timeoutMs: number): Promise<ProgramEnd> {
+  return inStep(context, service, "ready", attempt, async (stepId) => {
+    const directory = stepDirectory(service, "ready", stepId) as string;
+    const value = await runServiceProgram(context, placements, { service, step: "ready", program: ready, directory, timeoutMs, attempt });
+    return { value, outcome: value.result.kind, exitCode: value.result.kind === "exited" ? value.result.code : null };
+  });
+}
+
+function notReady(service: Service, end: ProgramEnd, attempts: number, ms: number): ServiceError {
+  const tries = attempts === 1 ? "" : ` (${attempts} tries in ${Math.round(ms / 1000)} s)`;
+  const { machine, log, lastLines } = end;
+  const exitCode = end.result.kind === "exited" ? end.result.code : null;
+  return serviceError(service, "ready", `the ready program failed: ${describeResult(end.result)}${tries}`, { exitCode, machine, log, lastLines });
+}
+
+async function pause(ms: number, stop: AbortSignal): Promise<void> {
+  try {
+    await sleep(ms, undefined, { signal: stop });
+  } catch (error) {
+    if ((error as Error).name === "AbortError") throw new InterruptedError();
+    throw error;
+  }
+}

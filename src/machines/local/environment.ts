@@ -1,0 +1,24 @@
+/**
+ * The environment of programs on this computer: made from nothing, so that no secret of the launcher's own (cloud keys, tokens) is inherited.
+ */
+import { userInfo } from "node:os";
+import { join } from "node:path";
+
+/** Names that a program may need to run at all and that tell nothing: where programs are found, languages, the time zone. */
+const PASSED_ON = ["PATH", "LANG", "LANGUAGE", "TZ"];
+
+/** For a local machine: its own HOME and TMPDIR below `directory`. */
+export function machineEnvironment(directory: string, brand: string): Record<string, string> {
+  return { ...basics(), HOME: join(directory, "home"), TMPDIR: join(directory, "tmp"), BOOTLEVEL_MACHINE: brand };
+}
+
+/** For programs with `where: launcher`: the operator's own HOME, where tools find their settings. */
+export function launcherEnvironment(brand: string): Record<string, string> {
+  return { ...basics(), HOME: process.env["HOME"] ?? userInfo().homedir, BOOTLEVEL_MACHINE: brand };
+}
+
+function basics(): Record<string, string> {
+  const user = userInfo().username;
+  const passed = Object.entries(process.env).filter(([name, value]) => value !== undefined && (PASSED_ON.includes(name) || name.startsWith("LC_")));
+  return { PATH: "/usr/local/bin:/usr/bin:/bin", ...Object.fromEntries(passed), USER: user, LOGNAME: user, SHELL: "/bin/sh" } as Record<string, string>;
+}

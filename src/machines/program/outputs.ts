@@ -1,0 +1,77 @@
+/** What a program tells the launcher: the syntax of the file $BOOTLEVEL_OUTPUT. */
+import { OutputError } from "./errors.js";
+
+/** The largest output file that is read, in bytes. */
+export const OUTPUT_LIMIT = 16 * 1024 * 1024;
+
+const NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
+
+/**
+ * Reads `name=value` lines and `name<<END` blocks (the lines up to one that is exactly `END`). Empty lines are ignored, the last value of a
+ * name wins, a value is kept byte for byte. Throws `OutputError` with the line's number; values never appear in its message, since
+ * they may be secret.
+ */
+export function parseOutputs(content: Buffer): Map<string, string> {
+  const lines = decode(content).split("\n");
+  const outputs = new Map<string, string>();
+  for (let index = 0; index < lines.length; index++) {
+    const line = lines[index] ?? "";
+    if (line === "") continue;
+    const block = /^([^=]*?)<<(.*)$/s.exec(line);
+    if (block !== null) {
+      const end = endOfBlock(lines, index, block[2] ?? "");
+      outputs.set(checkName(block[1] ?? "", index), lines.slice(index + 1, end).join("\n"));
+      index = end;
+      continue;
+    }
+    const equals = line.indexOf("=");
+    if (equals < 0) throw new OutputError(`line ${index + 1} of the outputs is neither name=value nor name<<END`, index + 1);
+    outputs.set(checkName(line.slice(0, equals), index), line.slice(equals + 1));
+  }
+  return outputs;
+}
+
+function decode(content: Buffer): string {
+  if (content.length > OUTPUT_LIMIT) {
+    throw new OutputError(`the outputs are ${content.length} bytes long; ${OUTPUT_LIMIT} are allowed`, 0);
+  }
+  const nul = content.indexOf(0);
+  if (nul >= 0) throw new OutputError(`line ${lineAt(content, nul)} of the outputs contains a NUL byte`, lineAt(content, nul));
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content);
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    const line = firstInvalidLine(content);
+    throw new OutputError(`line ${line} of the outputs is not valid UTF-8`, line);
+  }
+}
+
+function lineAt(content: Buffer, offset: number): number {
+  let line = 1;
+  for (let at = content.indexOf(10); at >= 0 && at < offset; at = content.indexOf(10, at + 1)) line++;
+  return line;
+}
+
+/** A line that survives decoding and encoding unchanged is valid; newlines are never part of a longer UTF-8 sequence. */
+function firstInvalidLine(content: Buffer): number {
+  let start = 0;
+  for (let line = 1; ; line++) {
+    const newline = content.indexOf(10, start);
+    const part = content.subarray(start, newline < 0 ? content.length : newline);
+    if (newline < 0 || !Buffer.from(part.toString("utf8")).equals(part)) return line;
+    start = newline + 1;
+  }
+}
+
+function endOfBlock(lines: readonly string[], start: number, delimiter: string): number {
+  if (delimiter === "") throw new OutputError(`line ${start + 1} of the outputs begins a block without naming its last line (name<<END)`, start + 1);
+  const end = lines.indexOf(delimiter, start + 1);
+  if (end < 0) throw new OutputError(`the block that begins at line ${start + 1} of the outputs never ends with a line "${delimiter}"`, start + 1);
+  return end;
+}
+
+function checkName(name: string, index: number): string {
+  if (NAME.test(name)) return name;
+  const shown = name.length > 40 ? `${name.slice(0, 40)}…` : name;
+  throw new OutputError(`line ${index + 1} of the outputs has the name ${JSON.stringify(shown)}; a name is a letter, then letters, digits and _`, index + 1);
+}

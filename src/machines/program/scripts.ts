@@ -1,0 +1,196 @@
+/**
+ * The scripts that run on machines, as POSIX sh (dash, bash and busybox ash run them in the tests). They come on standard input, never in an
+ * argument: process lists show arguments. Every value in them is quoted, and only the builtin printf touches secrets.
+ *
+ * A step's directory holds `.bl/`: `started` (the claim: whoever can make it owns the start), `staged` (the bundle's last member: nothing
+ * was cut off), `pid` (of the wrapper, which is also its process group), `exit` (the program's exit code, written by the wrapper whatever
+ * became of the connection), `nonce` (of the runner), `boot` (which boot of the machine), `relay` (pid of the cat that carries output) and `rt-path` (where the
+ * runtime directory lies, in RAM where the machine has any: attributes, outputs, two FIFOs).
+ */
+import { quote } from "./quote.js";
+import { OUTPUT_LIMIT } from "./outputs.js";
+import type { ProgramRequest, ProgramStart } from "./request.js";
+
+/** Seconds of sleep between two looks; not every sleep knows fractions. */
+const nap = "{ sleep 0.1 2>/dev/null || sleep 1; }";
+
+/**
+ * The line that a machine's login shell is given (sh, bash, zsh, csh and fish read it alike): it takes the script, and not one byte more,
+ * from standard input. Only `dd` with blocks of one byte promises that on every system.
+ */
+export function channelCommand(script: string): string {
+  return `exec /bin/sh -c 'eval "$(dd ibs=1 count=${Buffer.byteLength(script)} 2>/dev/null)"'`;
+}
+
+/** What the launcher and a script agree on: where, and the nonce that tells the script's words from a program's. */
+export interface ScriptContext {
+  /** The step's directory, absolute or relative to the home directory. */
+  readonly directory: string;
+  readonly nonce: string;
+}
+
+/** The program's output begins after the line that starts so; the line ends with the nonce of the mark that the output ends at. */
+export const beginMark = (nonce: string): string => `bl-begin ${nonce} `;
+export const endMark = (nonce: string): string => `bl-end ${nonce}\n`;
+
+/** Stages the tar that follows on standard input and starts the program, unless somebody has claimed the directory. */
+export function runnerScript(context: ScriptContext, request: Pick<ProgramRequest, "start" | "args" | "env" | "attributes" | "sudo">): string {
+  return block([
+    `u=$(umask); umask 077; ${enter(context, true)}`,
+    "command -v tar >/dev/null 2>&1 || bl_say fail no-tar",
+    // -o: root must not give the files to the numbers that stand in the archive.
+    "tar -xof - || bl_say fail unpack",
+    "[ -f .bl/staged ] || bl_say fail cut-off",
+    superuser(request.sudo),
+    'if command -v setsid >/dev/null 2>&1; then g=setsid; else g=; set -m; case $- in *m*) ;; *) bl_say fail no-setsid ;; esac; fi',
+    runtimeDirectory,
+    `printf %s ${quote(JSON.stringify(request.attributes))} >"$r/attributes" && : >"$r/output" || bl_say fail runtime`,
+    `echo ${context.nonce} >.bl/nonce && cat /proc/sys/kernel/random/boot_id >.bl/boot 2>/dev/null`,
+    // From here on this step counts as started, whatever happens.
+    'mkdir .bl/started 2>/dev/null || { rm -rf "$r"; bl_say fail claimed; }',
+    relay(context.nonce),
+    `e=${quote(environment(request))}`,
+    'bl_relay 3<"$r/pipe" </dev/null 2>/dev/null & { printf %s "$e" >"$r/in"; } &',
+    `$g /bin/sh -c ${quote(wrapper(context.nonce))} bl "$r" "$S" "$u" <"$r/in" >"$r/pipe" 2>&1 & p=$!; e=; wait $p; c=$?`,
+    trailer(context.nonce, "$c"),
+  ]);
+}
+
+/** Ends the step's process group: TERM, and KILL after `graceMs`. A step that has not started is claimed, so that it never will. */
+export function killScript(context: ScriptContext, graceMs: number, sudo: boolean): string {
+  return block([
+    enter(context, true),
+    superuser(sudo),
+    "mkdir .bl/started 2>/dev/null && bl_say never",
+    `i=0; while [ ! -s .bl/pid ] && [ $i -lt 20 ]; do i=$((i+1)); ${nap}; done`,
+    "p=$(cat .bl/pid) || bl_say killed; [ -n \"$p\" ] || bl_say killed",
+    `${sameBoot} || bl_say killed`,
+    `if [ -d /proc/$p ] && [ -d /proc/self ]; then ${ownWrapper} || bl_say killed; fi`,
+    // One process that may be signalled makes kill succeed, though sudo's child was not: so both, and the machine's words go nowhere.
+    'bl_kill() { kill -$1 -$p 2>/dev/null; [ -z "$S" ] || $S kill -$1 -$p 2>/dev/null; }',
+    "bl_there() { kill -0 -$p 2>/dev/null || { [ -n \"$S\" ] && $S kill -0 -$p 2>/dev/null; }; }",
+    "bl_kill TERM",
+    `i=0; while bl_there && [ $i -lt ${Math.ceil(graceMs / 100)} ]; do i=$((i+1)); ${nap}; done`,
+    "bl_there && bl_kill KILL",
+    "bl_say killed",
+  ]);
+}
+
+/** Finds out what became of a step: waits for its end and tells it in the runner's own words, or claims it if it never started. */
+export function recoverScript(context: ScriptContext, sudo: boolean): string {
+  return block([
+    `umask 077; ${enter(context, true)}`,
+    "mkdir .bl/started 2>/dev/null && bl_say never",
+    superuser(sudo),
+    "r=$(cat .bl/rt-path); n=$(cat .bl/nonce)",
+    // The relay's cat may hang on a connection that nobody reads any more, and the program on the cat.
+    "k=$(cat .bl/relay 2>/dev/null) && [ -n \"$k\" ] && kill -9 $k 2>/dev/null",
+    `${sameBoot} || [ -f .bl/exit ] || bl_say lost restarted`,
+    `i=0; while [ ! -s .bl/pid ] && [ $i -lt 50 ]; do i=$((i+1)); ${nap}; done`,
+    "p=$(cat .bl/pid 2>/dev/null); [ -n \"$p\" ] || bl_say lost no-start",
+    // The words keep the channel honest: when nobody listens any more, writing them ends this script.
+    `i=0; until [ -f .bl/exit ]; do kill -0 $p 2>/dev/null && { [ ! -d /proc/self ] || ${ownWrapper}; } || { [ -f .bl/exit ] || bl_say lost killed; }; i=$((i+1)); [ $((i%10)) -ne 0 ] || printf '\\nbl-wait\\n' >&2; ${nap}; done`,
+    `i=0; until grep -q "bl-end $n" "$r/rest" 2>/dev/null || [ $i -ge 10 ]; do i=$((i+1)); ${nap}; done`,
+    `printf '%s%s\\n' ${quote(beginMark(context.nonce))} "$n"`,
+    'cat "$r/rest" 2>/dev/null',
+    'printf \'bl-end %s\\n\' "$n"',
+    trailer(context.nonce, "126"),
+  ]);
+}
+
+/** Removes the runtime directory, and with `everything` the step's directory too. */
+export function cleanupScript(context: ScriptContext, everything: boolean, sudo: boolean): string {
+  const remove = (path: string): string => `{ rm -rf ${path} || { [ -n "$S" ] && $S rm -rf ${path}; }; }`;
+  return block([
+    enter(context, false),
+    superuser(sudo),
+    'r=$(cat .bl/rt-path 2>/dev/null) && case $r in /*) ' + remove('"$r"') + " || bl_say fail remove ;; esac",
+    everything ? `cd / && ${remove('"$d"')} || bl_say fail remove` : ":",
+    "bl_say removed",
+  ]);
+}
+
+/** The braces make the shell read the whole before it runs any: a script that was cut off does nothing. */
+function block(lines: readonly string[]): string {
+  return `{\n${lines.join("\n")}\n}\n`;
+}
+
+/** Goes to the step's directory; `bl_say` tells the launcher a verdict and ends the script. */
+function enter(context: ScriptContext, create: boolean): string {
+  const say = `bl_say() { printf '\\nbl-%s ${context.nonce} %s\\n' "$1" "\${2:--}" >&2; exit 97; }`;
+  const go = create ? 'mkdir -p "$d/.bl" && cd "$d" || bl_say fail directory' : '[ -d "$d" ] || bl_say removed; cd "$d" || bl_say fail directory';
+  return `${say}; d=${quote(context.directory)}; case $d in /*) ;; *) d=\${HOME:?}/$d ;; esac; ${go}`;
+}
+
+/** Sets S to what makes a command root's: nothing for root. /bin/sh is what will be run, so that is what is asked for. */
+function superuser(sudo: boolean): string {
+  if (!sudo) return "S=";
+  return 'S=; if [ "$(id -u)" != 0 ]; then S="sudo -n"; command -v sudo >/dev/null 2>&1 || bl_say fail no-sudo; $S /bin/sh -c : || bl_say fail sudo; fi';
+}
+
+/** In RAM, because attributes may be secret; a machine without any gets a directory that only its user can read. */
+const runtimeDirectory = [
+  "r=$(mktemp -d /dev/shm/bl.XXXXXXXXXX 2>/dev/null) || r=$(mktemp -d \"${XDG_RUNTIME_DIR:-/nowhere}/bl.XXXXXXXXXX\" 2>/dev/null) || { r=$d/.bl/rt; mkdir \"$r\" || bl_say fail runtime; }",
+  "printf '%s\\n' \"$r\" >.bl/rt-path && mkfifo \"$r/in\" \"$r/pipe\" || { rm -rf \"$r\"; bl_say fail runtime; }",
+].join("\n");
+
+/**
+ * Carries the program's output. When nobody takes it any more, the first MiB is kept for whoever asks and the rest goes nowhere: the program, or
+ * a server that it left behind, never waits and never gets SIGPIPE. `ulimit -f` counts blocks of 512 bytes; every byte is in the
+ * file as soon as cat has it, which neither `head -c` nor `dd` promises.
+ */
+function relay(nonce: string): string {
+  return [
+    `bl_relay() { trap '' PIPE HUP; printf '%s\\n' ${quote(beginMark(nonce) + nonce)}`,
+    "cat <&3 & echo $! >.bl/relay; wait $! && exit 0; rm -f .bl/relay",
+    '( ulimit -c 0; ulimit -f 2048; trap - PIPE; exec cat <&3 >"$r/rest" ) || exec cat <&3 >/dev/null; }',
+  ].join("\n");
+}
+
+/** What the program's own shell reads on standard input. $1 is the runtime directory. */
+function environment(request: Pick<ProgramRequest, "start" | "args" | "env">): string {
+  const exports = Object.entries(request.env).map(([name, value]) => `export ${name}=${quote(value)}`);
+  return [
+    ...exports,
+    'export BOOTLEVEL_ATTRIBUTES="$1/attributes" BOOTLEVEL_OUTPUT="$1/output"',
+    `set -- ${request.args.map(quote).join(" ")}`,
+    `exec ${invocation(request.start)} "$@" </dev/null`,
+  ].join("\n");
+}
+
+function invocation(start: ProgramStart): string {
+  return start.kind === "file" ? quote(`./${start.name}`) : `/bin/sh -c ${quote(start.line)} sh`;
+}
+
+/**
+ * The leader of the program's process group. It outlives a TERM to the group, so that the exit code of a program that ends on TERM is
+ * written down. $1 is the runtime directory, $2 what makes a command root's, $3 the user's umask.
+ */
+function wrapper(nonce: string): string {
+  return [
+    "umask 077",
+    "trap : TERM INT HUP",
+    "echo $$ >.bl/pid.tmp && mv .bl/pid.tmp .bl/pid || exit 126",
+    "e=$(cat)",
+    "exec </dev/null",
+    'printf %s "$e" | $2 /bin/sh -c \'umask "$2"; eval "$(cat)"\' bl "$1" "$3"; c=$?',
+    "echo $c >.bl/exit.tmp && mv .bl/exit.tmp .bl/exit",
+    `printf '%s' ${quote(endMark(nonce))}`,
+    "exit $c",
+  ].join("\n");
+}
+
+/** The result, on standard error: exit code, size of the outputs, the outputs. Without an exit code somebody killed the wrapper. */
+function trailer(nonce: string, otherwise: string): string {
+  return [
+    `if [ -f .bl/exit ]; then c=$(cat .bl/exit); else c=${otherwise}; [ "$c" -le 128 ] || bl_say lost killed; fi`,
+    's=$($S cat "$r/output" | wc -c); s=$((s))',
+    `printf '\\nbl-done ${nonce} %s %s\\n' "$c" "$s" >&2`,
+    `[ $s -gt ${OUTPUT_LIMIT} ] || $S cat "$r/output" >&2`,
+  ].join("\n");
+}
+
+/** A pid means nothing after a restart. Machines without /proc are taken at their word. */
+const sameBoot = '{ [ ! -s .bl/boot ] || [ "$(cat .bl/boot)" = "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)" ]; }';
+/** The wrapper is the process that works in this directory; another one has got its number since. */
+const ownWrapper = '[ /proc/$p/cwd -ef "$d" ]';

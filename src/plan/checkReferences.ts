@@ -1,0 +1,122 @@
+/** Finds references to what does not exist, is not known yet, or is secret. */
+import { whereIs } from "./checkServices.js";
+import { mergedEntries, outputsOf, replicasOf, type Draft, type DraftService } from "./draft.js";
+import { BUILT_IN_ATTRIBUTES, type Reference } from "./launchPlan.js";
+import type { Mistake } from "./mistakes.js";
+import { parseTemplate, type PlacedReference } from "./references.js";
+import { splitReplica } from "./replicas.js";
+import { Secrets } from "./secrets.js";
+import { suggest } from "./suggest.js";
+import { cloudTemplates, templatesOf, type TemplatePlace } from "./templates.js";
+
+type Complaint = { readonly message: string; readonly suggestion?: string | null } | null;
+
+export function checkReferences(draft: Draft): Mistake[] {
+  const checker = new ReferenceChecker(draft);
+  const services = draft.levels.flatMap((level) => level.services);
+  return [
+    ...services.flatMap((service) => templatesOf(service).flatMap((template) => checker.check(template, service))),
+    ...[...draft.clouds.values()].flatMap((cloud) => cloudTemplates(cloud).flatMap((template) => checker.check(template, null))),
+  ];
+}
+
+class ReferenceChecker {
+  private readonly secrets: Secrets;
+  constructor(private readonly draft: Draft) {
+    this.secrets = new Secrets(draft);
+  }
+
+  check(template: TemplatePlace, service: DraftService | null): Mistake[] {
+    const { source, path } = template.place;
+    const parsed = parseTemplate(template.place.text ?? "", template.mode);
+    const malformed = parsed.mistakes.map(({ offset, text, message }) => source.mistakeInside(path, offset, text, message));
+    const wrong = parsed.references.flatMap((placed) => {
+      const complaint = this.complaint(placed, template, service) ?? this.secretComplaint(placed, template, service);
+      return complaint === null ? [] : [source.mistakeInside(path, placed.offset, placed.text, complaint.message, complaint.suggestion ?? null)];
+    });
+    return [...malformed, ...wrong];
+  }
+
+  private complaint({ reference, text }: PlacedReference, template: TemplatePlace, service: DraftService | null): Complaint {
+    switch (reference.kind) {
+      case "variable":
+        if (!this.draft.variablesKnown || this.draft.variables.has(reference.name) || this.draft.cutVariables.has(reference.name)) return null;
+        return { message: `unknown variable "${reference.name}"`, suggestion: suggest(reference.name, this.draft.variables.keys()) };
+      case "environment":
+        return null;
+      case "run":
+      case "plan":
+        return template.services ? null : { message: `a cloud's keys may hold \${var.…} and \${env.…} only, not ${text}` };
+      case "self":
+        return service === null || template.self === "none" ? this.noSelf(text, template) : this.selfComplaint(reference.attribute, template, service);
+      case "service":
+        return service === null || !template.services ? { message: `a cloud's keys may hold \${var.…} and \${env.…} only, not ${text}` } : this.serviceComplaint(reference, text, service);
+    }
+  }
+
+  private noSelf(text: string, template: TemplatePlace): Complaint {
+    if (!template.services) return { message: `a cloud's keys may hold \${var.…} and \${env.…} only, not ${text}` };
+    return { message: `${text} is known only after the machine has been started, and this is needed to start it: refer to a variable or to a service of an earlier level` };
+  }
+
+  private selfComplaint(attribute: string, template: TemplatePlace, service: DraftService): Complaint {
+    const declared = mergedEntries(service, "attributes").has(attribute);
+    const output = outputsOf(service).has(attribute);
+    if (template.self === "built-in" && (declared || output)) {
+      return { message: `an attribute can be made only from what every service has (${BUILT_IN_ATTRIBUTES.join(", ")}), not from "${attribute}" of the same service` };
+    }
+    if (template.self === "no outputs" && output) return { message: `"${attribute}" is set by the boot program itself, so it is not known when that starts: use it in ready or terminate` };
+    return this.attributeComplaint(attribute, service);
+  }
+
+  private serviceComplaint(written: Extract<Reference, { kind: "service" }>, text: string, from: DraftService): Complaint {
+    const reference = splitReplica(written, this.draft.services);
+    const service = this.draft.services.get(reference.service);
+    if (service === undefined) return this.unknownService(reference.service);
+    if (service === from) return this.ownName(reference, text, from);
+    if (service.level.index >= from.level.index) {
+      const where = service.level === from.level ? "the same level" : `the later level "${service.level.name}"`;
+      return { message: `service "${service.name}" is in ${where} (${whereIs(service.own, from.own)}), so it is not ready when this is needed: refer to earlier levels only, or move "${from.name}" to a later level` };
+    }
+    return replicaComplaint(reference, service) ?? this.attributeComplaint(reference.attribute, service);
+  }
+
+  private unknownService(name: string): Complaint {
+    const [, base = name, number = ""] = /^(.+)(-[0-9]+)$/.exec(name) ?? [];
+    if (!this.draft.servicesKnown || this.draft.cutServices.has(name) || this.draft.cutServices.has(base)) return null;
+    const names = [...this.draft.services.keys(), "self", "var", "env", "run", "plan"];
+    const near = suggest(name, names) ?? suggest(base, names);
+    const suggestion = near !== null && suggest(name, names) === null ? near + number : near;
+    return { message: `unknown service "${name}"`, suggestion };
+  }
+
+  private ownName(reference: Extract<Reference, { kind: "service" }>, text: string, service: DraftService): Complaint {
+    const remedy = `write \${self.${reference.attribute}}`;
+    if (replicasOf(service) === 1) return { message: `${text} is the service itself: ${remedy}` };
+    return { message: `${text} is the service itself, and its replicas start at the same time: ${remedy} for the replica's own value` };
+  }
+
+  private attributeComplaint(attribute: string, service: DraftService): Complaint {
+    const known = [...mergedEntries(service, "attributes").keys(), ...outputsOf(service).keys(), ...BUILT_IN_ATTRIBUTES];
+    if (known.includes(attribute) || !service.attributesKnown) return null;
+    const near = suggest(attribute, known);
+    return { message: `service "${service.name}" has no attribute "${attribute}"${near === null ? `: it has ${known.join(", ")}` : ""}`, suggestion: near };
+  }
+
+  private secretComplaint({ reference, text }: PlacedReference, template: TemplatePlace, service: DraftService | null): Complaint {
+    if (template.noSecrets === null || service === null || !this.secrets.has(reference, service.name)) return null;
+    return { message: `${text} is secret, and ${template.noSecrets}: pass it as env of a program` };
+  }
+}
+
+function replicaComplaint(reference: Extract<Reference, { kind: "service" }>, service: DraftService): Complaint {
+  const { replica, attribute } = reference;
+  const replicas = replicasOf(service);
+  if (!service.replicasKnown || replica === "all") return null;
+  const { name } = service;
+  if (replicas === 0) return { message: `service "${name}" has no replicas (replicas: 0): only \${${name}.*.${attribute}}, which is empty, can stand here` };
+  if (replicas === 1) return replica === 0 ? null : { message: `service "${name}" has one replica, which has no number: write \${${name}.${attribute}}` };
+  if (replica === 0) return { message: `service "${name}" has ${replicas} replicas: write \${${name}-1.${attribute}} for one of them or \${${name}.*.${attribute}} for all` };
+  if (replica >= 1 && replica <= replicas) return null;
+  return { message: `service "${name}" has ${replicas} replicas, "${name}-1" to "${name}-${replicas}", and no "${name}-${Math.max(0, replica)}"` };
+}

@@ -1,0 +1,56 @@
+/** What a plan would start, as data. */
+import type { LaunchPlan, ServiceSpec } from "./launchPlan.js";
+import { templateText } from "./references.js";
+
+export interface PlanDescription {
+  readonly plan: string;
+  readonly description: string;
+  readonly file: string;
+  /** How many services run in the end: the sum of all replicas; and how many machines that starts. */
+  readonly services: number;
+  readonly machines: number;
+  readonly levels: readonly { readonly name: string; readonly services: readonly ServiceDescription[] }[];
+}
+
+export interface ServiceDescription {
+  readonly name: string;
+  readonly replicas: number;
+  /** The cloud and its driver, or null for a service on a host. */
+  readonly cloud: string | null;
+  readonly driver: string | null;
+  /** The host as written, such as `${db.host}`, or null for a machine of a cloud. */
+  readonly host: string | null;
+  /** What each program runs, as an absolute path or a shell line. */
+  readonly programs: readonly { readonly step: "boot" | "ready" | "terminate"; readonly run: string; readonly where: "machine" | "launcher" }[];
+}
+
+/** Describes a compiled plan; asks no cloud. */
+export function describePlan(plan: LaunchPlan): PlanDescription {
+  const all = plan.levels.flatMap(({ services }) => services);
+  const count = (services: readonly ServiceSpec[]): number => services.reduce((sum, { replicas }) => sum + replicas, 0);
+  return {
+    plan: plan.name,
+    description: plan.description,
+    file: plan.file,
+    services: count(all),
+    machines: count(all.filter(({ placement }) => placement.kind === "cloud")),
+    levels: plan.levels.map(({ name, services }) => ({ name, services: services.map((service) => describeService(service, plan)) })),
+  };
+}
+
+function describeService(service: ServiceSpec, plan: LaunchPlan): ServiceDescription {
+  const { placement } = service;
+  const cloud = placement.kind === "cloud" ? placement.cloud : null;
+  return {
+    name: service.name,
+    replicas: service.replicas,
+    cloud,
+    driver: cloud === null || !Object.hasOwn(plan.clouds, cloud) ? null : plan.clouds[cloud]?.driver ?? null,
+    host: placement.kind === "host" ? templateText(placement.host) : null,
+    programs: (["boot", "ready", "terminate"] as const).flatMap((step) => {
+      const program = service[step];
+      if (program === null) return [];
+      return [{ step, run: program.run.kind === "command" ? templateText(program.run.line) : program.run.path, where: program.where }];
+    }),
+  };
+}

@@ -1,0 +1,196 @@
+/**
+ * The plan between text and compiled form: every service with the keys that are in force for it (its own, its cloud's defaults, the
+ * plan's), each with its place. Made from the healthy parts of a plan; it knows what was cut out, so that a mistake is reported once and
+ * not again by everything that refers to it.
+ */
+import { resolve } from "node:path";
+import { Located } from "./located.js";
+import type { Mistake } from "./mistakes.js";
+import { checkSchema, type SchemaResult } from "./schema.js";
+import { readSource } from "./source.js";
+
+export interface DraftService {
+  readonly name: string;
+  readonly level: DraftLevel;
+  /** What is written at the service itself. */
+  readonly own: Located;
+  /** The name of the cloud, or null for a service that runs on a host. */
+  readonly cloud: string | null;
+  /** Where its keys come from, nearest first. */
+  readonly layers: readonly Located[];
+  /** False if a mistake in it leaves open what attributes it has, or how many replicas. */
+  readonly attributesKnown: boolean;
+  readonly replicasKnown: boolean;
+}
+
+export interface DraftLevel {
+  readonly name: string;
+  readonly index: number;
+  /** Where the level's name stands, or else the level. */
+  readonly place: Located;
+  readonly services: DraftService[];
+}
+
+export interface Draft {
+  readonly root: Located;
+  readonly levels: readonly DraftLevel[];
+  readonly clouds: ReadonlyMap<string, Located>;
+  readonly variables: ReadonlyMap<string, Located>;
+  /** The first service of each name. */
+  readonly services: ReadonlyMap<string, DraftService>;
+  /** Names that exist but were cut out because of mistakes. */
+  readonly cutServices: ReadonlySet<string>;
+  readonly cutVariables: ReadonlySet<string>;
+  readonly cutClouds: ReadonlySet<string>;
+  /** False if some of them were cut out, or could not be read, so that their names are not known. */
+  readonly servicesKnown: boolean;
+  readonly variablesKnown: boolean;
+  readonly cloudsKnown: boolean;
+}
+
+/** The cloud that exists without being declared: processes on this computer. */
+export const IMPLICIT_CLOUD = "local";
+
+/** Makes the draft of a plan whose file has been read. What is wrong with it and its level files is added to `mistakes`. */
+export function makeDraft(original: Located, mistakes: Mistake[]): Draft {
+  const checked = checkSchema(original, "plan");
+  mistakes.push(...checked.mistakes);
+  return new DraftMaker(original, checked, mistakes).make();
+}
+
+/** The value in force for a key of a service, or null. */
+export function keyOf(service: DraftService, key: string): Located | null {
+  for (const layer of service.layers) {
+    const value = layer.get(key);
+    if (value !== null) return value;
+  }
+  return null;
+}
+
+/** The entries in force of a key that is a map merged key by key (`attributes`, `ssh`). */
+export function mergedEntries(service: DraftService, key: string): Map<string, Located> {
+  const merged = new Map<string, Located>();
+  for (const layer of service.layers) for (const [name, value] of layer.get(key)?.entries() ?? []) if (!merged.has(name)) merged.set(name, value);
+  return merged;
+}
+
+/** How many replicas a service has. */
+export function replicasOf(service: DraftService): number {
+  const value = keyOf(service, "replicas")?.value;
+  return typeof value === "number" ? value : 1;
+}
+
+/** A service's outputs by name; the flag says whether it is secret. */
+export function outputsOf(service: DraftService): Map<string, { place: Located; secret: boolean }> {
+  const outputs = new Map<string, { place: Located; secret: boolean }>();
+  for (const item of keyOf(service, "outputs")?.items() ?? []) {
+    const name = item.get("name")?.text ?? item.text;
+    if (name !== null && !outputs.has(name)) outputs.set(name, { place: item, secret: item.get("secret")?.value === true });
+  }
+  return outputs;
+}
+
+class DraftMaker {
+  private readonly levels: DraftLevel[] = [];
+  private readonly services = new Map<string, DraftService>();
+  private readonly cutServices = new Set<string>();
+  private servicesKnown = true;
+  private readonly root: Located;
+  private readonly clouds: Map<string, Located>;
+
+  constructor(private readonly original: Located, private readonly checked: SchemaResult, private readonly mistakes: Mistake[]) {
+    this.root = checked.healthy;
+    this.clouds = new Map(this.root.get("clouds")?.entries());
+  }
+
+  make(): Draft {
+    if (!this.isWhole("levels")) this.servicesKnown = false;
+    const written = this.original.get("levels")?.items() ?? [];
+    const healthy = new Map(this.root.get("levels")?.items().map((level) => [level.name, level]));
+    for (const [index, original] of written.entries()) this.addLevel(index, original, healthy.get(original.name) ?? null);
+    const variables = new Map(this.root.get("variables")?.entries());
+    return {
+      root: this.root, levels: this.levels, clouds: this.clouds, variables, services: this.services, cutServices: this.cutServices, servicesKnown: this.servicesKnown,
+      variablesKnown: this.isWhole("variables"), cloudsKnown: this.isWhole("clouds"),
+      cutVariables: new Set(this.original.get("variables")?.entries().map(([name]) => name)),
+      cutClouds: new Set(this.original.get("clouds")?.entries().map(([name]) => name)),
+    };
+  }
+
+  private isWhole(key: string): boolean {
+    return this.original.get(key) === null || this.root.get(key) !== null;
+  }
+
+  private addLevel(index: number, original: Located, healthy: Located | null): void {
+    const file = healthy?.get("file")?.text ?? null;
+    if (healthy !== null && file !== null) return this.addLevelFile(index, healthy, file);
+    if (original.get("file") !== null) this.servicesKnown = false;
+    this.addServices(index, original, healthy, this.checked);
+  }
+
+  private addLevelFile(index: number, level: Located, file: string): void {
+    const read = readSource(resolve(level.dir, file), "the level");
+    const place = level.get("file") ?? level;
+    // A file that is not there is a mistake of the plan; what is wrong inside it is one of the file.
+    this.mistakes.push(...read.mistakes.map((mistake) => (mistake.line === 0 ? place.mistake(`level file "${file}": ${mistake.message}`) : mistake)));
+    if (read.source === null) {
+      this.servicesKnown = false;
+      return;
+    }
+    const original = Located.root(read.source);
+    const checked = checkSchema(original, "level");
+    this.mistakes.push(...checked.mistakes);
+    this.addServices(index, original, checked.healthy, checked);
+  }
+
+  private addServices(index: number, original: Located, healthy: Located | null, checked: SchemaResult): void {
+    const name = healthy?.get("name");
+    const level: DraftLevel = { name: name?.text ?? `level-${index + 1}`, index, place: name ?? healthy ?? original, services: [] };
+    this.levels.push(level);
+    const kept = healthy?.get("services") ?? null;
+    const written = original.get("services");
+    if (healthy === null || (written !== null && kept === null)) this.servicesKnown = false;
+    for (const [service, own] of written?.entries() ?? []) {
+      const rest = kept?.get(service) ?? null;
+      if (rest === null) this.cutServices.add(service);
+      else this.addService(level, service, rest, this.cutKeys(own, checked));
+    }
+  }
+
+  /** The keys directly under a service in which something was cut out. */
+  private cutKeys(own: Located, checked: SchemaResult): Set<string> {
+    const depth = own.path.length;
+    return new Set(checked.cut.filter((path) => path.length > depth && own.path.every((step, index) => String(path[index]) === String(step))).map((path) => String(path[depth])));
+  }
+
+  private addService(level: DraftLevel, name: string, own: Located, cut: ReadonlySet<string>): void {
+    const cloud = this.cloudOf(own);
+    const defaults = this.root.get("defaults");
+    const cloudDefaults = cloud === null ? null : this.clouds.get(cloud)?.get("defaults") ?? null;
+    const layers = [own, cloudDefaults, cloud === null ? withoutMachine(defaults) : defaults].filter((layer) => layer !== null);
+    // A misspelt key could be any key, and a mistake in the defaults reaches every service.
+    const known = ["image", "size", "ssh", "boot", "ready", "terminate", "timeout", "launch", "cloud", "host", "replicas"];
+    const defaultsCut = this.checked.cut.some((path) => path[0] === "defaults" || path[2] === "defaults");
+    const attributesKnown = !defaultsCut && [...cut].every((key) => known.includes(key));
+    const service = { name, level, own, cloud, layers, attributesKnown, replicasKnown: attributesKnown && !cut.has("replicas") };
+    level.services.push(service);
+    if (!this.services.has(name)) this.services.set(name, service);
+  }
+
+  private cloudOf(own: Located): string | null {
+    if (own.get("host") !== null) return null;
+    const named = own.get("cloud")?.text;
+    if (named !== undefined && named !== null) return named;
+    const defaults = this.root.get("defaults");
+    if (defaults?.get("host")) return null;
+    const [only, ...others] = this.clouds.keys();
+    return defaults?.get("cloud")?.text ?? (only !== undefined && others.length === 0 ? only : IMPLICIT_CLOUD);
+  }
+}
+
+/** A service on a host starts no machine: what defaults say of machines is not for it. */
+function withoutMachine(defaults: Located | null): Located | null {
+  if (defaults === null) return null;
+  const kept = defaults.entries().filter(([key]) => !["cloud", "image", "size", "launch"].includes(key)).map(([key, value]) => [key, value.value]);
+  return new Located(Object.fromEntries(kept), defaults.source, defaults.path);
+}

@@ -1,0 +1,56 @@
+/** A launch plan's file -> the compiled plan, or everything that is wrong with it. */
+import { statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { checkDrivers, type DriverLookup, type LoadedDrivers } from "./checkDrivers.js";
+import { checkFiles } from "./checkFiles.js";
+import { checkReferences } from "./checkReferences.js";
+import { checkServices } from "./checkServices.js";
+import { compile } from "./compile.js";
+import { makeDraft } from "./draft.js";
+import type { LaunchPlan } from "./launchPlan.js";
+import { Located } from "./located.js";
+import { PlanError, type Mistake } from "./mistakes.js";
+import { readSource, type SourceFile } from "./source.js";
+
+export interface LoadOptions {
+  /** Finds drivers, so that their keys can be checked and their SSH defaults known; without it both are left out. */
+  readonly driverDefinition?: DriverLookup;
+}
+
+/** What a folder's launch plan is called. */
+const PLAN_IN_FOLDER = "plan.yaml";
+
+/**
+ * Reads, checks and compiles a launch plan; `file` may also be a folder with a `plan.yaml`. Needs no network and launches nothing.
+ * Throws `PlanError` with every mistake of the plan, its level files and the programs they name.
+ */
+export async function loadPlan(file: string, options: LoadOptions = {}): Promise<LaunchPlan> {
+  const { source, mistakes } = readSource(planFile(file), "the plan");
+  if (source === null) throw new PlanError(mistakes);
+  hideSecrets(source);
+  if (source.data === null) throw new PlanError([...mistakes, source.mistakeBetween([0, 1], "the plan is empty: it needs at least plan: and levels:")]);
+  const draft = makeDraft(Located.root(source), mistakes);
+  const drivers: LoadedDrivers = options.driverDefinition === undefined ? { mistakes: [], definitions: new Map() } : await checkDrivers(draft, options.driverDefinition);
+  const all: Mistake[] = [...mistakes, ...drivers.mistakes, ...checkServices(draft), ...checkFiles(draft), ...checkReferences(draft)];
+  if (all.length > 0) throw new PlanError(all);
+  return compile(draft, drivers.definitions);
+}
+
+function planFile(file: string): string {
+  const path = resolve(file);
+  const inside = join(path, PLAN_IN_FOLDER);
+  return isKind(path, "folder") && isKind(inside, "file") ? inside : path;
+}
+
+function isKind(path: string, kind: "file" | "folder"): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat !== undefined && (kind === "file" ? stat.isFile() : stat.isDirectory());
+}
+
+/** A secret's default is starred out wherever its line is shown. */
+function hideSecrets(source: SourceFile): void {
+  for (const [, variable] of Located.root(source).get("variables")?.entries() ?? []) {
+    const value = variable.get("default");
+    if (variable.get("secret")?.value === true && value !== null) source.hide(value.path);
+  }
+}

@@ -1,0 +1,56 @@
+/** Every string of a service that may hold references, and what it may refer to. */
+import { keyOf, mergedEntries, type Draft, type DraftService } from "./draft.js";
+import type { Located } from "./located.js";
+import type { TemplateMode } from "./references.js";
+
+/** One string with its rules. */
+export interface TemplatePlace {
+  readonly place: Located;
+  readonly mode: TemplateMode;
+  /** What `${self.x}` may name: everything, all but outputs, only what every service has, or nothing. */
+  readonly self: "all" | "no outputs" | "built-in" | "none";
+  /** Whether services may be referred to, and `run` and `plan`. */
+  readonly services: boolean;
+  /** Null if secrets may stand here; otherwise why they may not. */
+  readonly noSecrets: string | null;
+}
+
+const STORED = "is shown and stored in clear";
+
+/** The templates of a service, in no order that matters. */
+export function templatesOf(service: DraftService): TemplatePlace[] {
+  const places: TemplatePlace[] = [];
+  const add = (place: Located | null, self: TemplatePlace["self"], noSecrets: string | null, mode: TemplateMode = "strict"): void => {
+    if (place?.text?.includes("${")) places.push({ place, mode, self, services: true, noSecrets });
+  };
+  if (service.cloud === null) add(keyOf(service, "host"), "none", `a host ${STORED}`);
+  else {
+    for (const key of ["image", "size"]) add(keyOf(service, key), "none", `"${key}" ${STORED}`);
+    for (const place of keyOf(service, "launch")?.strings() ?? []) add(place, "none", `"launch" ${STORED}`);
+  }
+  for (const place of mergedEntries(service, "attributes").values()) add(place, "built-in", null);
+  for (const key of ["boot", "ready", "terminate"]) {
+    const self = key === "boot" ? "no outputs" : "all";
+    const program = keyOf(service, key);
+    add(program?.get("command") ?? null, self, null, "command");
+    for (const place of program?.get("args")?.items() ?? []) add(place, self, "arguments show in process lists");
+    for (const [, place] of program?.get("env")?.entries() ?? []) add(place, self, null);
+  }
+  return places;
+}
+
+/** The templates among a cloud's own keys. */
+export function cloudTemplates(cloud: Located): TemplatePlace[] {
+  return cloudOptions(cloud).flatMap(([, value]) => value.strings()).filter((place) => place.text?.includes("${"))
+    .map((place) => ({ place, mode: "strict", self: "none", services: false, noSecrets: null }));
+}
+
+/** A cloud's own keys. */
+export function cloudOptions(cloud: Located): [string, Located][] {
+  return cloud.entries().filter(([key]) => key !== "driver" && key !== "defaults");
+}
+
+/** Names of the clouds that services run on. */
+export function usedClouds(draft: Draft): Set<string> {
+  return new Set(draft.levels.flatMap(({ services }) => services).flatMap(({ cloud }) => (cloud === null ? [] : [cloud])));
+}

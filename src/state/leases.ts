@@ -1,0 +1,91 @@
+/**
+ * One operator at a time: a lease a run, with a fencing number that grows at every takeover and that every write of the holder carries. So a
+ * launcher that froze and wakes up after a takeover can write nothing more.
+ */
+import { hostname } from "node:os";
+
+import type { Db } from "./database.js";
+import { isProcessAlive, processStart } from "./processes.js";
+import { LeaseLostError, RunBusyError } from "./stateError.js";
+
+/** A holder that has not renewed for so long may be replaced; one whose process is gone from this computer may be replaced at once. */
+export const LEASE_SILENCE_MS = 30_000;
+
+export interface LeaseHolder {
+  readonly host: string;
+  readonly pid: number;
+  readonly command: string;
+  readonly since: number;
+  /** False when the holder's process is gone, or silent for `LEASE_SILENCE_MS`. */
+  readonly alive: boolean;
+}
+
+interface LeaseRow {
+  fence: number;
+  holder: string | null;
+  host: string;
+  pid: number;
+  process_start: string;
+  command: string;
+  since: number;
+  renewed_at: number;
+}
+
+/** Who holds the run, or null. */
+export function leaseHolder(db: Db, runId: number, now = Date.now()): LeaseHolder | null {
+  const row = readLease(db, runId);
+  if (!row || row.holder === null) return null;
+  return { host: row.host, pid: row.pid, command: row.command, since: row.since, alive: isHolderAlive(row, now) };
+}
+
+/**
+ * Takes the lease, from nobody or from a holder that is dead or silent.
+ * @returns the fencing number that every write must carry.
+ * @throws RunBusyError when somebody else works on the run.
+ */
+export function acquireLease(db: Db, run: { id: number; name: string }, holder: string, command: string): number {
+  return db.transaction(() => {
+    const now = Date.now();
+    const row = readLease(db, run.id);
+    if (row && row.holder !== null && isHolderAlive(row, now)) {
+      throw new RunBusyError(
+        `run "${run.name}" is busy: ${row.command} (process ${row.pid} on ${row.host}) works on it since ${new Date(row.since).toISOString()}`,
+        "wait until it ends; status, show, logs and list work meanwhile",
+      );
+    }
+    const fence = (row?.fence ?? 0) + 1;
+    db.prepare(
+      `INSERT OR REPLACE INTO leases (run_id, fence, holder, host, pid, process_start, command, since, renewed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ).run(run.id, fence, holder, hostname(), process.pid, processStart(process.pid), command, now, now);
+    return fence;
+  }).immediate();
+}
+
+/** @throws LeaseLostError if somebody took the run over. Called inside the transaction of each write. */
+export function assertLease(db: Db, runId: number, fence: number): void {
+  const row = db.prepare<[number], { fence: number; holder: string | null }>("SELECT fence, holder FROM leases WHERE run_id = ?").get(runId);
+  if (row?.fence === fence && row.holder !== null) return;
+  throw new LeaseLostError("another launcher has taken this run over while this one was silent", "look at the run with: bootlevel show");
+}
+
+/** Tells that the holder lives. */
+export function renewLease(db: Db, runId: number, fence: number): void {
+  db.transaction(() => {
+    assertLease(db, runId, fence);
+    db.prepare("UPDATE leases SET renewed_at = ? WHERE run_id = ?").run(Date.now(), runId);
+  }).immediate();
+}
+
+/** Gives the run back; the fencing number stays, so that it only ever grows. */
+export function releaseLease(db: Db, runId: number, fence: number): void {
+  db.prepare("UPDATE leases SET holder = NULL WHERE run_id = ? AND fence = ?").run(runId, fence);
+}
+
+function readLease(db: Db, runId: number): LeaseRow | undefined {
+  return db.prepare<[number], LeaseRow>("SELECT * FROM leases WHERE run_id = ?").get(runId);
+}
+
+function isHolderAlive(row: LeaseRow, now: number): boolean {
+  if (row.host === hostname() && !isProcessAlive(row.pid, row.process_start)) return false;
+  return Math.abs(now - row.renewed_at) < LEASE_SILENCE_MS;
+}

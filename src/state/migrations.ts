@@ -1,0 +1,125 @@
+/** The database's shape, as numbered steps. A step that was published is never edited: a change is a new step. */
+
+const first = `
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+
+CREATE TABLE runs (
+  id INTEGER PRIMARY KEY,
+  uid TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  plan_name TEXT NOT NULL,
+  plan_file TEXT NOT NULL,
+  plan TEXT NOT NULL,
+  bundles TEXT NOT NULL,
+  state TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL
+) STRICT;
+-- A name may be used again once its run is terminated; the old run keeps its number.
+CREATE UNIQUE INDEX runs_live_name ON runs(name) WHERE state <> 'terminated';
+CREATE INDEX runs_name ON runs(name, id);
+
+CREATE TABLE variables (
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  secret INTEGER NOT NULL,
+  value TEXT,
+  sealed BLOB,
+  PRIMARY KEY (run_id, kind, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE services (
+  id INTEGER PRIMARY KEY,
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  level INTEGER NOT NULL,
+  spec TEXT NOT NULL,
+  name TEXT NOT NULL,
+  replica INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  failure TEXT,
+  generation INTEGER NOT NULL,
+  booted INTEGER NOT NULL DEFAULT 0,
+  updated_at INTEGER NOT NULL,
+  UNIQUE (run_id, name)
+) STRICT;
+
+CREATE TABLE machines (
+  id INTEGER PRIMARY KEY,
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  service_id INTEGER NOT NULL REFERENCES services(id),
+  cloud TEXT NOT NULL,
+  key TEXT NOT NULL UNIQUE,
+  generation INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  driver_id TEXT,
+  host TEXT,
+  private_host TEXT,
+  hostname TEXT,
+  access TEXT,
+  requested_at INTEGER NOT NULL,
+  launched_at INTEGER,
+  ended_at INTEGER,
+  end_reason TEXT
+) STRICT;
+CREATE INDEX machines_run ON machines(run_id);
+CREATE INDEX machines_service ON machines(service_id);
+
+CREATE TABLE attributes (
+  service_id INTEGER NOT NULL REFERENCES services(id),
+  name TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  secret INTEGER NOT NULL,
+  value TEXT,
+  sealed BLOB,
+  PRIMARY KEY (service_id, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE steps (
+  id INTEGER PRIMARY KEY,
+  service_id INTEGER NOT NULL REFERENCES services(id),
+  step TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  directory TEXT,
+  started_at INTEGER NOT NULL,
+  ended_at INTEGER,
+  outcome TEXT,
+  exit_code INTEGER
+) STRICT;
+CREATE INDEX steps_service ON steps(service_id);
+
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY,
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  at INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  service TEXT,
+  data TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_run ON events(run_id, id);
+CREATE TRIGGER events_are_final BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'the event log is append-only'); END;
+CREATE TRIGGER events_stay BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'the event log is append-only'); END;
+
+CREATE TABLE host_keys (
+  scope TEXT NOT NULL,
+  address TEXT NOT NULL,
+  key TEXT NOT NULL,
+  pinned_at INTEGER NOT NULL,
+  PRIMARY KEY (scope, address, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE leases (
+  run_id INTEGER PRIMARY KEY REFERENCES runs(id),
+  fence INTEGER NOT NULL,
+  holder TEXT,
+  host TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  process_start TEXT NOT NULL,
+  command TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  renewed_at INTEGER NOT NULL
+) STRICT;
+`;
+
+/** SQL of each step; the step's number is its place, from 1. */
+export const migrations: readonly string[] = [first];

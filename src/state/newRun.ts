@@ -1,0 +1,74 @@
+/** The first write of a run: its compiled plan, its variables and its services, all in one transaction. */
+import { randomBytes } from "node:crypto";
+
+import { replicaNames, type LaunchPlan } from "../plan/launchPlan.js";
+import type { Cipher } from "./cipher.js";
+import type { Db } from "./database.js";
+import type { BundleRecord, VariableRecord } from "./records.js";
+import { variablePlace } from "./runReader.js";
+import { RunExistsError } from "./stateError.js";
+
+export interface NewRun {
+  /** Null for `<plan>-<random>`. */
+  readonly name: string | null;
+  /** Without secrets' defaults: it is stored as it is. */
+  readonly plan: LaunchPlan;
+  /** What `engine/bundles.ts` made of the plan's programs, by `<service>.<step>`. */
+  readonly bundles: Readonly<Record<string, BundleRecord>>;
+  readonly variables: readonly VariableRecord[];
+}
+
+/**
+ * Records a run in state "booting" with every service "planned".
+ * @throws RunExistsError if a run of that name is not terminated yet.
+ */
+export function insertRun(db: Db, cipher: Cipher, { name, plan, bundles, variables }: NewRun): { id: number; uid: string; name: string } {
+  return db.transaction(() => {
+    const chosen = name ?? freeName(db, plan.name);
+    if (isLive(db, chosen)) throw new RunExistsError(`there is a run "${chosen}" already`, `choose another --name, or end it: bootlevel terminate ${chosen}`);
+    const uid = shortId(12);
+    const now = Date.now();
+    const id = Number(
+      db.prepare("INSERT INTO runs (uid, name, plan_name, plan_file, plan, bundles, state, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, 'booting', ?, ?)")
+        .run(uid, chosen, plan.name, plan.file, JSON.stringify(plan), JSON.stringify(bundles), now, now).lastInsertRowid,
+    );
+    insertVariables(db, cipher, id, uid, variables);
+    insertServices(db, id, plan, now);
+    return { id, uid, name: chosen };
+  }).immediate();
+}
+
+function insertVariables(db: Db, cipher: Cipher, runId: number, uid: string, variables: readonly VariableRecord[]): void {
+  const insert = db.prepare("INSERT INTO variables (run_id, kind, name, secret, value, sealed) VALUES (?, ?, ?, ?, ?, ?)");
+  for (const { kind, name, secret, value } of variables) {
+    // What came from the launcher's environment may well be a secret that nobody declared: it is never written in clear either.
+    const sealed = secret || kind === "environment" ? cipher.seal(value, variablePlace(uid, kind, name)) : null;
+    insert.run(runId, kind, name, secret ? 1 : 0, sealed ? null : value, sealed);
+  }
+}
+
+function insertServices(db: Db, runId: number, plan: LaunchPlan, now: number): void {
+  const insert = db.prepare("INSERT INTO services (run_id, level, spec, name, replica, state, generation, updated_at) VALUES (?, ?, ?, ?, ?, 'planned', 1, ?)");
+  plan.levels.forEach((level, index) => {
+    for (const service of level.services) {
+      replicaNames(service).forEach((name, replica) => insert.run(runId, index, service.name, name, replica + 1, now));
+    }
+  });
+}
+
+function isLive(db: Db, name: string): boolean {
+  return db.prepare("SELECT 1 FROM runs WHERE name = ? AND state <> 'terminated'").get(name) !== undefined;
+}
+
+function freeName(db: Db, plan: string): string {
+  for (;;) {
+    const name = `${plan}-${shortId(4)}`;
+    if (!db.prepare("SELECT 1 FROM runs WHERE name = ?").get(name)) return name;
+  }
+}
+
+/** Lower-case letters and digits that are hard to mistake for each other. */
+function shortId(length: number): string {
+  const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"; // Crockford's 32: no byte is favoured
+  return Array.from(randomBytes(length), (byte) => alphabet[byte % 32]).join("");
+}

@@ -1,0 +1,130 @@
+/** Every question that is asked of the database. Reading never waits for a lease. */
+import type { RunState, ServiceFailure, ServiceState, StepName } from "../events.js";
+import type { LaunchPlan } from "../plan/launchPlan.js";
+import type { Cipher } from "./cipher.js";
+import type { Db } from "./database.js";
+import { leaseHolder } from "./leases.js";
+import type { AttributeRecord, BundleRecord, EventRecord, MachineRecord, RunRecord, RunSummary, ServiceRecord, StepRecord, VariableRecord } from "./records.js";
+import { UnknownRunError } from "./stateError.js";
+
+interface RunRow { id: number; uid: string; name: string; plan_name: string; plan_file: string; state: string; created_at: number; updated_at: number }
+interface SealedRow { value: string | null; sealed: Buffer | null; secret: number }
+
+const RUN_COLUMNS = "id, uid, name, plan_name, plan_file, state, created_at, updated_at";
+
+export function listRuns(db: Db, options: { all: boolean }): RunSummary[] {
+  const rows = db
+    .prepare<[], RunRow & { services: number; ready: number }>(
+      `SELECT ${RUN_COLUMNS},
+         (SELECT count(*) FROM services WHERE run_id = runs.id) AS services,
+         (SELECT count(*) FROM services WHERE run_id = runs.id AND state = 'ready') AS ready
+       FROM runs ${options.all ? "" : "WHERE state <> 'terminated'"} ORDER BY id`,
+    )
+    .all();
+  return rows.map((row) => ({ ...toRun(db, row), services: row.services, ready: row.ready }));
+}
+
+/**
+ * The run of that name (the newest one, if the name was used again) or number.
+ * @throws UnknownRunError
+ */
+export function findRun(db: Db, nameOrNumber: string): RunRecord {
+  const byName = db.prepare<[string], RunRow>(`SELECT ${RUN_COLUMNS} FROM runs WHERE name = ? ORDER BY id DESC LIMIT 1`).get(nameOrNumber);
+  const row = byName ?? (/^\d+$/.test(nameOrNumber) ? db.prepare<[number], RunRow>(`SELECT ${RUN_COLUMNS} FROM runs WHERE id = ?`).get(Number(nameOrNumber)) : undefined);
+  if (row) return toRun(db, row);
+  throw new UnknownRunError(`there is no run "${nameOrNumber}"`, "bootlevel list --all shows the runs that there are");
+}
+
+export function runNames(db: Db): string[] {
+  return db.prepare<[], { name: string }>("SELECT DISTINCT name FROM runs ORDER BY name").all().map((row) => row.name);
+}
+
+export function readPlan(db: Db, runId: number): LaunchPlan {
+  const row = db.prepare<[number], { plan: string }>("SELECT plan FROM runs WHERE id = ?").get(runId);
+  return JSON.parse((row as { plan: string }).plan) as LaunchPlan;
+}
+
+export function readBundles(db: Db, runId: number): Record<string, BundleRecord> {
+  const row = db.prepare<[number], { bundles: string }>("SELECT bundles FROM runs WHERE id = ?").get(runId);
+  return JSON.parse((row as { bundles: string }).bundles) as Record<string, BundleRecord>;
+}
+
+export function readVariables(db: Db, cipher: Cipher, run: RunRecord): VariableRecord[] {
+  const rows = db.prepare<[number], SealedRow & { kind: VariableRecord["kind"]; name: string }>("SELECT * FROM variables WHERE run_id = ? ORDER BY kind, name").all(run.id);
+  return rows.map((row) => ({ kind: row.kind, name: row.name, secret: row.secret === 1, value: unseal(row, cipher, variablePlace(run.uid, row.kind, row.name)) }));
+}
+
+export function readServices(db: Db, runId: number): ServiceRecord[] {
+  interface Row { id: number; level: number; spec: string; name: string; replica: number; state: string; failure: string | null; generation: number; booted: number; updated_at: number }
+  const rows = db.prepare<[number], Row>("SELECT * FROM services WHERE run_id = ? ORDER BY level, id").all(runId);
+  return rows.map((row) => ({
+    id: row.id, level: row.level, spec: row.spec, name: row.name, replica: row.replica, state: row.state as ServiceState,
+    failure: row.failure === null ? null : (JSON.parse(row.failure) as ServiceFailure),
+    generation: row.generation, booted: row.booted === 1, updatedAt: row.updated_at,
+  }));
+}
+
+/** Every machine ever wished for the run, oldest first. */
+export function readMachines(db: Db, runId: number): MachineRecord[] {
+  interface Row { id: number; service_id: number; cloud: string; key: string; generation: number; state: MachineRecord["state"]; driver_id: string | null; host: string | null; private_host: string | null; hostname: string | null; access: string | null; requested_at: number; launched_at: number | null; ended_at: number | null; end_reason: string | null }
+  const rows = db.prepare<[number], Row>("SELECT * FROM machines WHERE run_id = ? ORDER BY id").all(runId);
+  return rows.map((row) => ({
+    id: row.id, serviceId: row.service_id, cloud: row.cloud, key: row.key, generation: row.generation, state: row.state, driverId: row.driver_id,
+    host: row.host, privateHost: row.private_host, hostname: row.hostname, access: row.access,
+    requestedAt: row.requested_at, launchedAt: row.launched_at, endedAt: row.ended_at, endReason: row.end_reason,
+  }));
+}
+
+export function readAttributes(db: Db, cipher: Cipher, run: RunRecord): AttributeRecord[] {
+  const rows = db
+    .prepare<[number], SealedRow & { service_id: number; name: string; kind: AttributeRecord["kind"] }>(
+      "SELECT a.* FROM attributes a JOIN services s ON s.id = a.service_id WHERE s.run_id = ? ORDER BY s.id, a.kind, a.name",
+    )
+    .all(run.id);
+  return rows.map((row) => ({
+    serviceId: row.service_id, name: row.name, kind: row.kind, secret: row.secret === 1,
+    value: unseal(row, cipher, attributePlace(run.uid, row.service_id, row.name)),
+  }));
+}
+
+export function readSteps(db: Db, runId: number): StepRecord[] {
+  interface Row { id: number; service_id: number; step: string; attempt: number; directory: string | null; started_at: number; ended_at: number | null; outcome: string | null; exit_code: number | null }
+  const rows = db.prepare<[number], Row>("SELECT t.* FROM steps t JOIN services s ON s.id = t.service_id WHERE s.run_id = ? ORDER BY t.id").all(runId);
+  return rows.map((row) => ({
+    id: row.id, serviceId: row.service_id, step: row.step as StepName, attempt: row.attempt, directory: row.directory,
+    startedAt: row.started_at, endedAt: row.ended_at, outcome: row.outcome, exitCode: row.exit_code,
+  }));
+}
+
+/** The run's events after number `after`, oldest first. */
+export function readEvents(db: Db, runId: number, after = 0): EventRecord[] {
+  interface Row { id: number; at: number; type: string; service: string | null; data: string }
+  const rows = db.prepare<[number, number], Row>("SELECT id, at, type, service, data FROM events WHERE run_id = ? AND id > ? ORDER BY id").all(runId, after);
+  return rows.map((row) => ({ ...row, data: JSON.parse(row.data) as Record<string, unknown> }));
+}
+
+/** Keys pinned for an address; `scope` is "" for hosts that exist already, a machine's key otherwise. */
+export function readHostKeys(db: Db, scope: string, address: string): string[] {
+  const rows = db.prepare<[string, string], { key: string }>("SELECT key FROM host_keys WHERE scope = ? AND address = ?").all(scope, address);
+  return rows.map((row) => row.key);
+}
+
+/** The place that binds a sealed variable (see `Cipher`). */
+export function variablePlace(uid: string, kind: string, name: string): string {
+  return `run ${uid}, ${kind} ${name}`;
+}
+
+export function attributePlace(uid: string, serviceId: number, name: string): string {
+  return `run ${uid}, service number ${serviceId}, attribute ${name}`;
+}
+
+function unseal(row: SealedRow, cipher: Cipher, place: string): string {
+  return row.sealed === null ? (row.value ?? "") : cipher.open(row.sealed, place);
+}
+
+function toRun(db: Db, row: RunRow): RunRecord {
+  return {
+    id: row.id, uid: row.uid, name: row.name, planName: row.plan_name, planFile: row.plan_file, state: row.state as RunState,
+    createdAt: row.created_at, updatedAt: row.updated_at, holder: leaseHolder(db, row.id),
+  };
+}
