@@ -45,7 +45,7 @@ async function place(context: RunContext, placements: Placements, service: Servi
     await publish(context, service, builtIns(service, cloudOf(service), machine));
   }
   try {
-    if (launch === null) await publish(context, service, hostBuiltIns(context, placements, service));
+    if (launch === null) await publish(context, service, hostBuiltIns(placements, service));
     await publish(context, service, declared(context, service));
   } catch (error) {
     throw asServiceError(service, "resolve", error);
@@ -104,7 +104,7 @@ function builtIns(service: Service, cloud: string, machine: ReachableMachine): A
   });
 }
 
-function hostBuiltIns(context: RunContext, placements: Placements, service: Service): AttributeRecord[] {
+function hostBuiltIns(placements: Placements, service: Service): AttributeRecord[] {
   const access = placements.access(service);
   const host = access.kind === "local" ? access.address : access.host;
   return builtInRecords(service, { host, private_host: host, hostname: host, instance_id: "", cloud: "" });

@@ -51,7 +51,7 @@ export class MachineLinks {
 
   private local(access: MachineAccess & { kind: "local" }): ClosableLink {
     const { directory, brand } = access;
-    return this.keep(directory, () => openLocal({ directory: join(directory, "home"), workDirectory: join(directory, "work"), env: machineEnvironment(directory, brand), brand }));
+    return this.keep(directory, async () => openLocal({ directory: join(directory, "home"), workDirectory: join(directory, "work"), env: machineEnvironment(directory, brand), brand }));
   }
 
   private ssh(access: MachineAccess & { kind: "ssh" }, ssh: SshSpec): ClosableLink {

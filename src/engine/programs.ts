@@ -2,7 +2,8 @@
 import { join } from "node:path";
 
 import type { StepName } from "../events.js";
-import { runProgram, type ProgramResult } from "../machines/program/runProgram.js";
+import type { ProgramResult } from "../machines/program/request.js";
+import { runProgram } from "../machines/program/runProgram.js";
 import type { MachineLink } from "../machines/link.js";
 import type { ProgramSpec } from "../plan/launchPlan.js";
 import { bundleName, type ProgramStep } from "./bundles.js";

@@ -1,9 +1,8 @@
 /** The mirror image of boot: from the last level to the first, terminate programs before machines, and nothing given up in silence. */
-import type { DriverError, MachineStatus } from "../drivers/driver.js";
-import { CloudUnreachableError } from "../drivers/driver.js";
+import { CloudUnreachableError, type MachineStatus } from "../drivers/driver.js";
 import type { RunEvent, RunState, ServiceFailure } from "../events.js";
 import { killBranded } from "../machines/local/branded.js";
-import type { MachineRecord, RunRecord } from "../state/records.js";
+import type { MachineRecord, RunRecord, ServiceRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
 import { asServiceError, InterruptedError, ServiceError, serviceError } from "./failure.js";
 import { enterFailure, enterRunState, enterState, inStep, record, stepDirectory, warn, writerOf } from "./journal.js";
@@ -50,7 +49,8 @@ export async function terminateRun(store: Store, run: RunRecord, options: Termin
     return await underLease(writer, () => stop.abort(), async () => {
       const context = await openContext({ run, plan: await store.plan(run), store, writer, stop: stop.signal, observe: options.observe });
       try {
-        return await new Termination(context, await Placements.read(context), options.force).run();
+        const records = new Map((await store.services(run)).map((service) => [service.name, service]));
+        return await new Termination(context, await Placements.read(context), records, options.force).run();
       } finally {
         await closeContext(context);
       }
@@ -64,7 +64,12 @@ class Termination {
   private readonly terminated: { service: string; cloud: string; id: string }[] = [];
   private readonly startedAt = Date.now();
 
-  constructor(private readonly context: RunContext, private readonly placements: Placements, private readonly force: boolean) {}
+  constructor(
+    private readonly context: RunContext,
+    private readonly placements: Placements,
+    private readonly records: ReadonlyMap<string, ServiceRecord>,
+    private readonly force: boolean,
+  ) {}
 
   async run(): Promise<TerminateResult> {
     const { context } = this;
@@ -82,7 +87,7 @@ class Termination {
     const failures = errors.filter((error) => error instanceof ServiceError);
     return {
       run: context.run.name, state, terminated: this.terminated, failures: failures.map((error) => error.failure),
-      cloudUnreachable: failures.some((error) => error.cloudUnreachable), ms: Date.now() - this.startedAt,
+      cloudUnreachable: errors.some((error) => error instanceof CloudUnreachableError || (error instanceof ServiceError && error.cloudUnreachable)), ms: Date.now() - this.startedAt,
     };
   }
 
@@ -117,11 +122,11 @@ class Termination {
   private async runProgram(service: Service): Promise<void> {
     const { context, placements } = this;
     if (context.stop.aborted) throw new InterruptedError();
-    const state = await this.recorded(service);
-    if (state.state === "terminated") return;
+    const before = this.records.get(service.name);
+    if (before === undefined || before.state === "terminated") return;
     await enterState(context, service, "terminating");
     const program = service.spec.terminate;
-    const due = state.booted || (service.spec.boot === null && state.state !== "planned");
+    const due = before.booted || (service.spec.boot === null && before.state !== "planned");
     if (program === null || this.force || !due) return;
     if (!hasMachine(placements, service) || (await this.isGone(service))) return warn(context, service, "its machine is gone: the terminate program was left out");
     await inStep(context, service, "terminate", 1, async (stepId) => {
@@ -134,16 +139,9 @@ class Termination {
     });
   }
 
-  private async recorded(service: Service) {
-    const run = await this.context.store.findRun(String(this.context.run.id));
-    const found = (await this.context.store.services(run)).find((other) => other.id === service.id);
-    if (found === undefined) throw new Error(`${service.name} is not in the record`);
-    return found;
-  }
-
   private async isGone(service: Service): Promise<boolean> {
     const machine = this.placements.machine(service);
-    if (machine?.driverId == null) return false;
+    if (machine === null || machine.driverId === null) return false;
     const [status] = await (await this.context.clouds.driver(machine.cloud)).describe([machine.driverId], this.context.stop);
     return status?.state === "terminated";
   }
@@ -178,7 +176,7 @@ class Termination {
       const failed = new Map(outcomes.flatMap((outcome) => (outcome.kind === "failed" ? [[outcome.id, outcome.error] as const] : [])));
       return ids.map((id) => (id === null ? null : (failed.get(id) ?? null)));
     } catch (error) {
-      return machines.map(() => error as DriverError);
+      return machines.map(() => error as Error);
     }
   }
 
@@ -198,7 +196,7 @@ class Termination {
         for (const machine of left) await this.ended(machine.hostname ?? machine.id, cloud, machine.id, machine.key);
       } catch (error) {
         await warn(context, null, `cloud "${cloud}" may still have machines of this run: ${(error as Error).message}`);
-        errors.push(error instanceof CloudUnreachableError ? error : (error as Error));
+        errors.push(error as Error);
       }
     }
     return errors;

@@ -30,7 +30,9 @@ export async function checkDrivers(draft: Draft, lookup: DriverLookup): Promise<
       definitions.set(name, await lookup(driverName(driver), driver.dir));
     } catch (error) {
       const written = driver.text ?? "";
-      mistakes.push(driver.mistake(`the driver "${written}" cannot be loaded: ${firstLine(error)}`, suggest(written, BUILT_IN)));
+      const reason = firstLine(error);
+      const message = /^(the )?driver "/.test(reason) ? reason : `driver "${written}" cannot be loaded: ${reason}`;
+      mistakes.push(driver.mistake(message, suggest(written, BUILT_IN)));
     }
   }
   if (usedClouds(draft).has(IMPLICIT_CLOUD) && !draft.clouds.has(IMPLICIT_CLOUD)) definitions.set(IMPLICIT_CLOUD, await lookup("local", draft.root.dir));

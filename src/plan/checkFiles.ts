@@ -58,10 +58,18 @@ function missing(place: Located, path: string, what: string, files: Files): Mist
   const others = files.names(dirname(path));
   const near = others.find((other) => extname(other) !== "" && basename(other, extname(other)) === name) ?? suggest(name, others);
   const written = place.text ?? "";
-  const suggestion = near === null ? null : written.replace(/\/+$/, "").slice(0, -name.length) + near;
+  const suggestion = near === null ? otherFolder(written, path, files) : written.replace(/\/+$/, "").slice(0, -name.length) + near;
   const from = place.source.title === "the plan" ? "the plan's folder" : "the level file's folder";
   const folder = near === null && others.length === 0 && files.kind(dirname(path)) === "missing" ? ", nor its folder" : "";
   return place.mistake(`${what} "${written}" does not exist${folder}${written.startsWith("/") ? "" : ` (looked in ${from})`}`, suggestion);
+}
+
+/** The same name in a folder with nearly the same name, if there is one. */
+function otherFolder(written: string, path: string, files: Files): string | null {
+  const folder = dirname(path);
+  const near = suggest(basename(folder), files.names(dirname(folder)));
+  if (near === null || files.kind(join(dirname(folder), near, basename(path))) === "missing") return null;
+  return join(dirname(dirname(written)), near, basename(path));
 }
 
 function needsSsh(draft: Draft, service: DraftService): boolean {
@@ -70,7 +78,7 @@ function needsSsh(draft: Draft, service: DraftService): boolean {
   // A host that is another service's machine is reached as that one is.
   return !references.some((reference) => {
     const owner = reference.kind === "service" ? draft.services.get(splitReplica(reference, draft.services).service) : undefined;
-    return owner !== undefined && !needsSsh(draft, owner) && owner.level.index < service.level.index;
+    return owner !== undefined && owner.level.index < service.level.index && !needsSsh(draft, owner);
   });
 }
 
@@ -84,6 +92,6 @@ function checkIdentities(service: DraftService, files: Files): Mistake[] {
     const text = place.text ?? "";
     const kind = text.includes("${") ? "file" : files.kind(expandHome(text, place.dir));
     if (kind === "file") return [];
-    return [place.mistake(`${kind === "folder" ? `the SSH key "${text}" is a folder: name the private key's file` : `the SSH key "${text}" does not exist, and service "${service.name}" is reached over SSH`}`)];
+    return [place.mistake(`${kind === "folder" ? `the SSH key "${text}" is a folder: name the private key's file` : `the SSH key "${text}" does not exist, and ${service.cloud === null ? "a host" : `cloud "${service.cloud}"`} is reached over SSH`}`)];
   });
 }

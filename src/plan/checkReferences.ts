@@ -41,7 +41,7 @@ class ReferenceChecker {
     switch (reference.kind) {
       case "variable":
         if (!this.draft.variablesKnown || this.draft.variables.has(reference.name) || this.draft.cutVariables.has(reference.name)) return null;
-        return { message: `unknown variable "${reference.name}"`, suggestion: suggest(reference.name, this.draft.variables.keys()) };
+        return unknownName("variable", reference.name, [...this.draft.variables.keys()], suggest(reference.name, this.draft.variables.keys()));
       case "environment":
         return null;
       case "run":
@@ -87,7 +87,7 @@ class ReferenceChecker {
     const names = [...this.draft.services.keys(), "self", "var", "env", "run", "plan"];
     const near = suggest(name, names) ?? suggest(base, names);
     const suggestion = near !== null && suggest(name, names) === null ? near + number : near;
-    return { message: `unknown service "${name}"`, suggestion };
+    return unknownName("service", name, [...this.draft.services.keys()], suggestion);
   }
 
   private ownName(reference: Extract<Reference, { kind: "service" }>, text: string, service: DraftService): Complaint {
@@ -107,6 +107,12 @@ class ReferenceChecker {
     if (template.noSecrets === null || service === null || !this.secrets.has(reference, service.name)) return null;
     return { message: `${text} is secret, and ${template.noSecrets}: pass it as env of a program` };
   }
+}
+
+function unknownName(what: string, name: string, known: readonly string[], suggestion: string | null): Complaint {
+  const some = known.length > 10 ? `${known.slice(0, 10).join(", ")} and ${known.length - 10} more` : known.join(", ");
+  const list = known.length === 0 ? `: the plan has no ${what}s` : `: the plan's ${what}s are ${some}`;
+  return { message: `unknown ${what} "${name}"${suggestion === null ? list : ""}`, suggestion };
 }
 
 function replicaComplaint(reference: Extract<Reference, { kind: "service" }>, service: DraftService): Complaint {

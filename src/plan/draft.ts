@@ -54,7 +54,7 @@ export const IMPLICIT_CLOUD = "local";
 /** Makes the draft of a plan whose file has been read. What is wrong with it and its level files is added to `mistakes`. */
 export function makeDraft(original: Located, mistakes: Mistake[]): Draft {
   const checked = checkSchema(original, "plan");
-  mistakes.push(...checked.mistakes);
+  mistakes.push(...checked.mistakes, ...nulBytes(original));
   return new DraftMaker(original, checked, mistakes).make();
 }
 
@@ -139,7 +139,7 @@ class DraftMaker {
     }
     const original = Located.root(read.source);
     const checked = checkSchema(original, "level");
-    this.mistakes.push(...checked.mistakes);
+    this.mistakes.push(...checked.mistakes, ...nulBytes(original));
     this.addServices(index, original, checked.healthy, checked);
   }
 
@@ -186,6 +186,10 @@ class DraftMaker {
     const [only, ...others] = this.clouds.keys();
     return defaults?.get("cloud")?.text ?? (only !== undefined && others.length === 0 ? only : IMPLICIT_CLOUD);
   }
+}
+
+function nulBytes(root: Located): Mistake[] {
+  return root.strings().filter(({ text }) => text?.includes("\0")).map((place) => place.mistake("this text holds a NUL byte, which no program can be given"));
 }
 
 /** A service on a host starts no machine: what defaults say of machines is not for it. */

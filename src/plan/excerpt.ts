@@ -1,6 +1,8 @@
 /** Draws the offending line with a caret underline, for any terminal: no raw control characters, wide characters counted as two. */
 
-const LONGEST = 110;
+const LONGEST = 120;
+/** More of a line than this is never looked at, on either side of the caret. */
+const WINDOW = 400;
 const WIDE = /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\u3000-\u303f\uff01-\uff60\uffe0-\uffe6]/u;
 const NO_WIDTH = /[\p{Mn}\p{Me}\p{Cf}]/u;
 /** Direction overrides can make a terminal show another text than the one that is there. */
@@ -14,18 +16,19 @@ export function printable(text: string): string {
 
 /**
  * Two lines: the text's line with its number, and carets under `length` code units from `column` (from 1). A long line is cut to about
- * 110 columns around the caret.
+ * 120 columns around the caret.
  */
 export function drawExcerpt(line: string, lineNumber: number, column: number, length: number): string {
-  const clean = line.replace(/\r$/, "");
+  const clean = line.endsWith("\r") ? line.slice(0, -1) : line;
   const start = Math.min(column - 1, clean.length);
   const end = Math.min(clean.length, start + Math.max(1, length));
-  const before = shorten(show(clean.slice(0, start)), "left", 60);
-  const marked = shorten(show(clean.slice(start, end)), "right", 50);
-  const after = shorten(show(clean.slice(end)), "right", Math.max(0, LONGEST - before.length - marked.length));
+  const fits = clean.length <= LONGEST;
+  const before = shorten(show(clean.slice(Math.max(0, start - WINDOW), start)), "left", fits ? LONGEST : 60);
+  const marked = shorten(show(clean.slice(start, Math.min(end, start + WINDOW))), "right", fits ? LONGEST : 50);
+  const after = shorten(show(clean.slice(end, end + WINDOW)), "right", Math.max(0, LONGEST - before.length - marked.length));
   const number = String(lineNumber);
   const carets = "^".repeat(Math.max(1, widthOf(marked)));
-  return [`${number.padStart(5)} | ${before}${marked}${after}`, `${" ".repeat(Math.max(5, number.length))} | ${" ".repeat(widthOf(before))}${carets}`].join("\n");
+  return [`${number.padStart(5)} | ${before}${marked}${after}`.trimEnd(), `${" ".repeat(Math.max(5, number.length))} | ${" ".repeat(widthOf(before))}${carets}`].join("\n");
 }
 
 /** How a piece of the line is shown: a tab as two spaces, because its width depends on where it stands. */

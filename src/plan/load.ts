@@ -10,7 +10,7 @@ import { makeDraft } from "./draft.js";
 import type { LaunchPlan } from "./launchPlan.js";
 import { Located } from "./located.js";
 import { PlanError, type Mistake } from "./mistakes.js";
-import { readSource, type SourceFile } from "./source.js";
+import { readSource } from "./source.js";
 
 export interface LoadOptions {
   /** Finds drivers, so that their keys can be checked and their SSH defaults known; without it both are left out. */
@@ -18,21 +18,20 @@ export interface LoadOptions {
 }
 
 /** What a folder's launch plan is called. */
-const PLAN_IN_FOLDER = "plan.yaml";
+const PLAN_IN_FOLDER = "launch.yaml";
 
 /**
- * Reads, checks and compiles a launch plan; `file` may also be a folder with a `plan.yaml`. Needs no network and launches nothing.
+ * Reads, checks and compiles a launch plan; `file` may also be a folder with a `launch.yaml`. Needs no network and launches nothing.
  * Throws `PlanError` with every mistake of the plan, its level files and the programs they name.
  */
 export async function loadPlan(file: string, options: LoadOptions = {}): Promise<LaunchPlan> {
   const { source, mistakes } = readSource(planFile(file), "the plan");
   if (source === null) throw new PlanError(mistakes);
-  hideSecrets(source);
   if (source.data === null) throw new PlanError([...mistakes, source.mistakeBetween([0, 1], "the plan is empty: it needs at least plan: and levels:")]);
   const draft = makeDraft(Located.root(source), mistakes);
   const drivers: LoadedDrivers = options.driverDefinition === undefined ? { mistakes: [], definitions: new Map() } : await checkDrivers(draft, options.driverDefinition);
-  const all: Mistake[] = [...mistakes, ...drivers.mistakes, ...checkServices(draft), ...checkFiles(draft), ...checkReferences(draft)];
-  if (all.length > 0) throw new PlanError(all);
+  const all = [...mistakes, ...drivers.mistakes, ...oncePerPlace([...checkServices(draft), ...checkFiles(draft), ...checkReferences(draft)])];
+  if (all.length > 0) throw new PlanError([...all.filter(({ file }) => file === source.path), ...all.filter(({ file }) => file !== source.path)]);
   return compile(draft, drivers.definitions);
 }
 
@@ -47,10 +46,16 @@ function isKind(path: string, kind: "file" | "folder"): boolean {
   return stat !== undefined && (kind === "file" ? stat.isFile() : stat.isDirectory());
 }
 
-/** A secret's default is starred out wherever its line is shown. */
-function hideSecrets(source: SourceFile): void {
-  for (const [, variable] of Located.root(source).get("variables")?.entries() ?? []) {
-    const value = variable.get("default");
-    if (variable.get("secret")?.value === true && value !== null) source.hide(value.path);
+/**
+ * What defaults or an anchor say wrong, they say wrong for every service that takes it in: one mistake for each place, not one for each
+ * service.
+ */
+function oncePerPlace(mistakes: readonly Mistake[]): Mistake[] {
+  const first = new Map<string, Mistake>();
+  for (const mistake of mistakes) {
+    const sentence = mistake.message.replace(/"[^"]*"/g, '""');
+    const key = JSON.stringify([mistake.file, mistake.line, mistake.column, sentence]);
+    if (!first.has(key)) first.set(key, mistake);
   }
+  return [...first.values()];
 }

@@ -60,7 +60,7 @@ function sortMistakes(mistakes: readonly Mistake[]): Mistake[] {
     const key = JSON.stringify([mistake.file, mistake.line, mistake.column, mistake.message]);
     if (!seen.has(key)) seen.set(key, mistake);
   }
-  // The plan's own file comes first, then the others in the order in which they were met; Array.sort keeps equal ones in order.
+  // Files in the order in which they were met: the plan's own comes first. Array.sort keeps equal ones in order.
   const order = [...new Set(mistakes.map((mistake) => mistake.file))];
   const rank = new Map(order.map((file, index) => [file, index]));
   return [...seen.values()].sort((a, b) => (rank.get(a.file) ?? 0) - (rank.get(b.file) ?? 0) || a.line - b.line || a.column - b.column);

@@ -1,14 +1,13 @@
 /** Names a place in a plan as its author would. */
 import type { Path } from "./yamlData.js";
 
-/** `service "db"`, `"replicas" of service "db"`, `item 2 of "args" of service "db"`, `the plan` (`top`). */
+/** `service "db"`, `"replicas" of service "db"`, `item 2 of "args" of "boot" of service "db"`, `the plan` (`top`). */
 export function placeName(path: Path, top = "the plan"): string {
   const { owner, rest } = split(path);
   const named = owner ?? top;
   if (rest.length === 0) return named;
-  const last = rest.at(-1);
-  const subject = typeof last === "number" ? `item ${last + 1}${rest.length > 1 ? ` of "${rest.at(-2)}"` : ""}` : `"${last}"`;
-  return owner === null ? subject : `${subject} of ${owner}`;
+  const steps = rest.map((step) => (typeof step === "number" ? `item ${step + 1}` : `"${step}"`)).reverse();
+  return [...steps, ...(owner === null ? [] : [owner])].join(" of ");
 }
 
 

@@ -78,7 +78,13 @@ export function stringsIn(value: unknown): string[] {
 
 /** A template as it is written in a plan. */
 export function templateText(template: Template): string {
-  return template.map((part) => (typeof part === "string" ? part.replaceAll("${", "$${") : referenceText(part))).join("");
+  return template.map((part) => (typeof part === "string" ? escapeLiteral(part) : referenceText(part))).join("");
+}
+
+/** Literal text as it is written in a plan. */
+export function escapeLiteral(text: string): string {
+  // A function, because "$$" means "$" in a replacement text.
+  return text.replaceAll("${", () => "$${");
 }
 
 /** A reference as it is written in a plan, such as `${web-2.host}`. */

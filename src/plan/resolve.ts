@@ -1,7 +1,7 @@
 /** Puts values in the place of references. */
 import { isRecord } from "./located.js";
 import type { LaunchPlan, Reference, Template } from "./launchPlan.js";
-import { parseTemplate } from "./references.js";
+import { escapeLiteral, parseTemplate } from "./references.js";
 import { splitReplica } from "./replicas.js";
 
 /** Gives the value of a reference; throws if it has none. */
@@ -47,7 +47,7 @@ export function withoutSecretDefaults(plan: LaunchPlan): LaunchPlan {
 }
 
 function compiledPart(part: string | Reference, services: { has(name: string): boolean }): string {
-  if (typeof part === "string") return part.replaceAll("${", "$${");
+  if (typeof part === "string") return escapeLiteral(part);
   switch (part.kind) {
     case "service": {
       const { service, replica, attribute } = splitReplica(part, services);

@@ -36,7 +36,7 @@ function found(root: Located, path: Path, part: Part, message: string, suggestio
 function unknownKey(error: ErrorObject, root: Located, path: Path): Found {
   const key = String(error.params.additionalProperty);
   const at = [...path, key];
-  const sentence = custom(error, root, at)?.replaceAll("{key}", `"${key}"`);
+  const sentence = custom(error, root, at)?.replaceAll("{key}", () => `"${key}"`);
   if (sentence !== undefined) return found(root, at, "key", sentence);
   const known = knownKeys(error.parentSchema);
   const near = suggest(key, known);
@@ -66,6 +66,7 @@ function custom(error: ErrorObject, root: Located, path: Path): string | null {
 function sentenceFor(error: ErrorObject): string | null {
   const sentence: unknown = error.parentSchema?.["x-mistake"];
   if (typeof sentence === "string") return sentence;
+  if (isRecord(sentence) && error.keyword === "type" && error.data === null && typeof sentence.null === "string") return sentence.null;
   return isRecord(sentence) && Object.hasOwn(sentence, error.keyword) ? String(sentence[error.keyword]) : null;
 }
 

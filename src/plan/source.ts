@@ -1,7 +1,8 @@
 /** A file of the plan: its text, its data, and where in the text each piece of data stands. */
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
-import { LineCounter, parseDocument, type Document, type ParsedNode, type YAMLError } from "yaml";
+import { LineCounter, parseDocument, visit, type Document, type ParsedNode, type YAMLError } from "yaml";
 import { drawExcerpt } from "./excerpt.js";
+import { Located } from "./located.js";
 import type { Mistake } from "./mistakes.js";
 import { YamlData, type Path } from "./yamlData.js";
 
@@ -39,12 +40,10 @@ export class SourceFile {
   /** Makes a mistake that points at `fragment`, which stands `offset` code units into the string at `path`. */
   mistakeInside(path: Path, offset: number, fragment: string, message: string, suggestion: string | null = null): Mistake {
     const range = this.yaml.range(path, "value");
-    const value = this.yaml.scalar(path);
-    const earlier = value === null ? 0 : value.slice(0, offset).split(fragment).length - 1;
-    let at = this.text.indexOf(fragment, range[0]);
-    for (let skip = 0; skip < earlier && at !== -1; skip++) at = this.text.indexOf(fragment, at + 1);
-    // Escapes and folded lines can hide the fragment in the text: then the whole value is the place.
-    if (at === -1 || at >= range[1]) return this.mistakeBetween(range, message, suggestion);
+    // Quotes, escapes and folded lines only add to the text, so the fragment stands at its offset or later.
+    const at = this.text.slice(range[0] + offset, range[1]).indexOf(fragment) + range[0] + offset;
+    // An escape inside the fragment hides it: then the whole value is the place.
+    if (at < range[0] + offset) return this.mistakeBetween(range, message, suggestion);
     return this.mistakeBetween([at, at + fragment.length], message, suggestion);
   }
 
@@ -88,7 +87,7 @@ function readText(path: string): string | { problem: string } {
     const file = openSync(path, "r");
     try {
       const stat = fstatSync(file);
-      if (stat.isDirectory()) return { problem: "this is a folder: name a YAML file" };
+      if (stat.isDirectory()) return { problem: "this is a folder without a launch.yaml: name a YAML file" };
       if (!stat.isFile()) return { problem: "this is no ordinary file: name a YAML file" };
       if (stat.size > LARGEST) return { problem: `the file is larger than 10 MB (${Math.ceil(stat.size / 1024 / 1024)} MB): is it a launch plan?` };
       bytes = readFileSync(file);
@@ -102,7 +101,7 @@ function readText(path: string): string | { problem: string } {
 }
 
 function readProblem(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
   if (code === "ENOENT" || code === "ENOTDIR") return "there is no such file";
   if (code === "EACCES" || code === "EPERM") return "the file may not be read: check its permissions";
   return `the file cannot be read: ${error instanceof Error ? error.message : String(error)}`;
@@ -144,14 +143,36 @@ export function parseSource(path: string, text: string, title: string): { source
     throw error;
   }
   const source = new SourceFile(path, text, yaml, lines, title);
-  const broken = document.errors.map((error) => source.mistakeBetween(error.pos, syntaxMessage(error, text)));
+  hideSecretDefaults(source);
+  const broken = document.errors.map((error) => source.mistakeBetween(syntaxRange(error, document), syntaxMessage(error, text)));
   if (broken.length > 0) return { source: null, mistakes: broken };
-  return { source, mistakes: yaml.problems.map(({ range, message }) => source.mistakeBetween(range, message)) };
+  return { source, mistakes: yaml.problems.map(({ range, message, first }) => source.mistakeBetween(range, first === undefined ? message : message.replace(/\{line\}(?=[^{]*$)/, String(lines.linePos(first[0]).line)))) };
+}
+
+/** A secret variable's default is starred out wherever its line is shown, in syntax errors too. */
+function hideSecretDefaults(source: SourceFile): void {
+  for (const [, variable] of Located.root(source).get("variables")?.entries() ?? []) {
+    const value = variable.get("default");
+    if (variable.get("secret")?.value === true && value !== null) source.hide(value.path);
+  }
+}
+
+/** Where a syntax error is; for a quote that is never closed the quote, because the parser notices only at the end of the file. */
+function syntaxRange(error: YAMLError, document: Document.Parsed<ParsedNode>): readonly [number, number] {
+  let range: readonly [number, number] = error.pos;
+  if (!error.message.endsWith("quote")) return range;
+  visit(document, {
+    Scalar: (_key, { type, range: place }) => {
+      if (type?.startsWith("QUOTE") && place && place[1] >= error.pos[0]) range = [place[0], place[0] + 1];
+    },
+  });
+  return range;
 }
 
 /** The parser's words, with the remedy where the cause is a common one. */
 function syntaxMessage(error: YAMLError, text: string): string {
   if (error.code === "MULTIPLE_DOCS") return "a second YAML document begins here: a launch plan is one document, remove the ---";
+  if (/^Missing closing .quote$/.test(error.message)) return "YAML: this quote is never closed";
   if (error.code === "TAB_AS_INDENT") return "YAML is indented with spaces, not with tabs";
   const lineStart = text.lastIndexOf("\n", error.pos[0] - 1) + 1;
   const insideReference = /\$\{[^"'}]*\}?$/.test(text.slice(lineStart, error.pos[0] + 1));

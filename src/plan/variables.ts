@@ -52,8 +52,8 @@ type Problem = { readonly message: string; readonly suggestion: string | null };
 
 function readVarFile(file: string, known: ReadonlyMap<string, VariableSpec>, written: Map<string, string>, mistakes: Mistake[]): void {
   const { source, mistakes: broken } = readSource(file, "the file");
-  // The lines of a file of values are never shown if they cannot be told from secrets.
-  mistakes.push(...broken.map((mistake) => ({ ...mistake, excerpt: "" })));
+  // Neither the line nor the parser's words are shown: both may hold a secret.
+  mistakes.push(...broken.map((mistake) => (mistake.line === 0 ? mistake : { ...mistake, message: "the YAML is broken here: write values with special characters in quotes", excerpt: "" })));
   if (source === null) return;
   const root = Located.root(source);
   if (root.value !== null && (typeof root.value !== "object" || Array.isArray(root.value))) {

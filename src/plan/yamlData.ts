@@ -14,11 +14,14 @@ const MOST_EXPANDED = 250_000;
 
 export class YamlData {
   readonly data: unknown;
-  readonly problems: { range: Range; message: string }[] = [];
+  /** What is wrong; `first` is an earlier place that the message's {line} stands for. */
+  readonly problems: { range: Range; message: string; first?: Range }[] = [];
   private readonly targets = new Map<Alias, Node>();
   private readonly pairsOf = new Map<YAMLMap, Map<string, Pair>>();
   private readonly open = new Set<Node>();
   private expanded = 0;
+  /** The alias or merge that is being expanded, the outermost one. */
+  private expansion: Node | null = null;
 
   constructor(private readonly document: Document) {
     this.findAliases();
@@ -30,12 +33,6 @@ export class YamlData {
   written(path: Path): string | null {
     const node = this.deref(this.find(path).value);
     return isScalar(node) ? scalarText(node) : null;
-  }
-
-  /** The string at `path`, or null. */
-  scalar(path: Path): string | null {
-    const node = this.deref(this.find(path).value);
-    return isScalar(node) && typeof node.value === "string" ? node.value : null;
   }
 
   /** Where the key or value at `path` stands. A block of several lines is represented by its key. */
@@ -84,7 +81,11 @@ export class YamlData {
   private aliasToData(alias: Alias, depth: number): unknown {
     const target = this.targets.get(alias);
     if (target === undefined) return this.problem(alias, `unknown anchor "${alias.source}": an anchor &${alias.source} must stand before *${alias.source}`);
-    return this.inside(target, () => this.toData(target, depth + 1, true), alias);
+    const outermost = this.expansion === null;
+    this.expansion ??= alias;
+    const data = this.inside(target, () => this.toData(target, depth + 1, true), alias);
+    if (outermost) this.expansion = null;
+    return data;
   }
 
   /** Guards against a node that contains itself by an alias. */
@@ -104,7 +105,7 @@ export class YamlData {
     }
     if (!expanding) return false;
     this.expanded += 1;
-    if (this.expanded === MOST_EXPANDED + 1) this.problem(node, `the plan's aliases grow to more than ${MOST_EXPANDED} values (an "alias bomb"): write less by aliases`);
+    if (this.expanded === MOST_EXPANDED + 1) this.problem(this.expansion ?? node, `the plan's aliases grow to more than ${MOST_EXPANDED} values (an "alias bomb"): write less by aliases`);
     return this.expanded > MOST_EXPANDED;
   }
 
@@ -129,7 +130,7 @@ export class YamlData {
     if (name === null) return void this.problem(pair.key as Node | null ?? (pair.value as Node | null), "a key must be a plain text, such as name:");
     const first = pairs.get(name);
     if (first === undefined) return void pairs.set(name, pair);
-    this.problem(pair.key as Node, `the key "${name}" stands here twice: remove or rename one`);
+    this.problems.push({ range: rangeOf(pair.key as Node) ?? [0, 0], message: `the key "${name}" stands at line {line} already: remove or rename one`, first: rangeOf(first.key as Node) ?? [0, 0] });
   }
 
   private addMerge(pairs: Map<string, Pair>, merge: Pair): void {

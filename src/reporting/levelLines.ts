@@ -29,7 +29,7 @@ export function levelLine(level: LevelView, context: LevelLineContext): string {
   const gap = " ".repeat(Math.max(0, context.titleWidth - displayWidth(title(level))));
   const icon = levelIcon(level, context);
   const after = detail(level, context);
-  const full: Segment[] = [icon, ` ${title(level)}${gap}   `, [services.padEnd(11), "dim"], ...after.flatMap((part) => ["  ", ...part])];
+  const full: Segment[] = [icon, ` ${title(level)}${gap}   `, [services.padEnd(12), "dim"], ...after.flatMap((part) => ["  ", ...part])];
   const narrow: Segment[] = [icon, ` ${level.number} ${level.name}`, ...after.flatMap((part) => ["  ", ...part])];
   return firstFitting([full, narrow], context.columns, context.styles);
 }

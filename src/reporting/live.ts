@@ -17,19 +17,20 @@ export function createLiveReporter(options: ReporterOptions): Reporter {
   // Not kept alive by its timer: a launcher that has nothing else to do is allowed to end.
   const timer = setInterval(() => screen.draw(), FRAME_MS).unref();
   let open = true;
+  function close(): void {
+    if (!open) return;
+    open = false;
+    clearInterval(timer);
+    screen.end();
+  }
   return {
     onEvent(event) {
       if (!open) return;
       foldEvent(view, event);
       screen.note(event);
-      if (event.type === "run-finished") this.close();
+      if (event.type === "run-finished") close();
     },
-    close() {
-      if (!open) return;
-      open = false;
-      clearInterval(timer);
-      screen.end();
-    },
+    close,
   };
 }
 

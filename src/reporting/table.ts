@@ -11,10 +11,12 @@ export interface TableOptions {
 }
 
 const GAP = 2;
+/** No column is made narrower to fit a screen. */
 const NARROWEST = 4;
+/** Nothing but the gap between two columns. */
 const NO_BORDERS = {
   top: "", "top-mid": "", "top-left": "", "top-right": "", bottom: "", "bottom-mid": "", "bottom-left": "", "bottom-right": "",
-  left: "", "left-mid": "", mid: "", "mid-mid": "", right: "", "right-mid": "", middle: "",
+  left: "", "left-mid": "", mid: "", "mid-mid": "", right: "", "right-mid": "", middle: "  ",
 };
 
 /**
@@ -27,18 +29,13 @@ export function formatTable(head: readonly string[], rows: readonly (readonly st
   const table = new (loadTable())({
     chars: NO_BORDERS,
     style: { "padding-left": 0, "padding-right": 0, head: [], border: [], compact: true },
-    colWidths: widths.map((width, column) => (column < widths.length - 1 ? width + GAP : width)),
+    colWidths: widths,
     colAligns: head.map((_, column) => options.align?.[column] ?? "left"),
   });
-  for (const row of cells) table.push(row.map((cell, column) => padRight(truncate(cell, widths[column] ?? 0), column, options)));
+  for (const row of cells) table.push(row.map((cell, column) => truncate(cell, widths[column] ?? 0)));
   const lines = table.toString().split("\n").map((line) => truncate(line.trimEnd(), options.columns));
   const styles = createStyles(options.color);
   return lines.map((line, index) => (index === 0 ? styles.dim(styles.underline(line)) : line)).join("\n");
-}
-
-/** cli-table3 aligns within the width with its gap, so a right-aligned cell brings the gap along. */
-function padRight(cell: string, column: number, options: TableOptions): string {
-  return cell;
 }
 
 /** Loaded when the first table is made: 17 ms that other commands do not pay. */

@@ -10,8 +10,8 @@ const SECRET_LINE_LENGTH = 8;
 const FRAGMENT_LENGTH = 6;
 
 export class Redactor {
-  private forms: string[] = [];
-  private pattern: RegExp | null = null;
+  /** Each printed form of a secret, with its table for `overlap`. */
+  private readonly forms = new Map<string, Uint32Array>();
 
   constructor(secrets: Iterable<string> = []) {
     this.add(secrets);
@@ -19,20 +19,23 @@ export class Redactor {
 
   /** Takes more secrets in; empty ones are passed over. */
   add(secrets: Iterable<string>): void {
-    const forms = new Set(this.forms);
-    for (const secret of secrets) for (const form of printedForms(secret)) forms.add(form);
-    // The longest first: a secret that holds another one must go as a whole.
-    this.forms = [...forms].sort((a, b) => b.length - a.length);
-    this.pattern = this.forms.length === 0 ? null : new RegExp(this.forms.map(escapeRegExp).join("|"), "g");
+    for (const secret of secrets) for (const form of printedForms(secret)) if (!this.forms.has(form)) this.forms.set(form, borderTable(form));
   }
 
-  /** The text with every secret replaced by `[secret]`. */
+  /** The text with every secret replaced by `[secret]`; secrets that overlap go as one. */
   redact(text: string): string {
-    return this.pattern === null ? text : text.replace(this.pattern, REDACTED);
+    let shown = "";
+    let from = 0;
+    for (const [start, end] of this.spans(text)) {
+      shown += text.slice(from, start) + REDACTED;
+      from = end;
+    }
+    return shown + text.slice(from);
   }
 
   /** Redacts every string in a value that is made of plain data. */
   redactData<T>(value: T): T {
+    if (this.forms.size === 0) return value;
     if (typeof value === "string") return this.redact(value) as T;
     if (Array.isArray(value)) return value.map((item: unknown) => this.redactData(item)) as T;
     if (value === null || typeof value !== "object") return value;
@@ -45,12 +48,24 @@ export class Redactor {
    */
   safeLength(text: string): number {
     let cut = text.length;
-    for (const form of this.forms) cut = Math.min(cut, text.length - overlap(text, form));
-    if (cut === text.length || this.pattern === null) return cut;
-    for (const match of text.matchAll(this.pattern)) {
-      if (match.index < cut && match.index + match[0].length > cut) return match.index;
+    for (const [form, borders] of this.forms) cut = Math.min(cut, text.length - overlap(text, form, borders));
+    const across = this.spans(text).find(([start, end]) => start < cut && end > cut);
+    return across === undefined ? cut : across[0];
+  }
+
+  /** Where secrets stand, in order, without overlaps. A regular expression would not take secrets of a megabyte. */
+  private spans(text: string): [start: number, end: number][] {
+    const found: [number, number][] = [];
+    for (const form of this.forms.keys()) {
+      for (let at = text.indexOf(form); at !== -1; at = text.indexOf(form, at + 1)) found.push([at, at + form.length]);
     }
-    return cut;
+    const merged: [number, number][] = [];
+    for (const span of found.sort(([a], [b]) => a - b)) {
+      const last = merged.at(-1);
+      if (last && span[0] < last[1]) last[1] = Math.max(last[1], span[1]);
+      else merged.push(span);
+    }
+    return merged;
   }
 }
 
@@ -74,15 +89,27 @@ export class RedactingStream {
   }
 }
 
-/** How many characters at the end of `text` are the beginning (not the whole) of `form`. */
-function overlap(text: string, form: string): number {
-  const first = form[0] as string;
-  let start = text.indexOf(first, Math.max(0, text.length - form.length + 1));
-  while (start !== -1) {
-    if (form.startsWith(text.slice(start))) return text.length - start;
-    start = text.indexOf(first, start + 1);
+/** How many characters at the end of `text` are the beginning (not the whole) of `form`; `borders` is the form's table. */
+function overlap(text: string, form: string, borders: Uint32Array): number {
+  let matched = 0;
+  for (let at = Math.max(0, text.length - form.length + 1); at < text.length; at += 1) {
+    while (matched > 0 && form[matched] !== text[at]) matched = borders[matched - 1] as number;
+    if (form[matched] === text[at]) matched += 1;
+    if (matched === form.length) matched = borders[matched - 1] as number;
   }
-  return 0;
+  return matched;
+}
+
+/** For each beginning of the form, how much of its end is a beginning again (Knuth, Morris, Pratt): the search takes linear time for any text. */
+function borderTable(form: string): Uint32Array {
+  const borders = new Uint32Array(form.length);
+  let matched = 0;
+  for (let at = 1; at < form.length; at += 1) {
+    while (matched > 0 && form[matched] !== form[at]) matched = borders[matched - 1] as number;
+    if (form[matched] === form[at]) matched += 1;
+    borders[at] = matched;
+  }
+  return borders;
 }
 
 function* printedForms(secret: string): Generator<string> {
@@ -91,7 +118,7 @@ function* printedForms(secret: string): Generator<string> {
   const lines = secret.split(/\r?\n/);
   if (lines.length > 1) yield* lines.map((line) => line.trim()).filter((line) => line.length >= SECRET_LINE_LENGTH);
   if (lines.length > 1) yield secret.trim();
-  yield* [encodeURIComponent(secret.toWellFormed()), JSON.stringify(secret).slice(1, -1), secret.replaceAll("'", "'\\''"), Buffer.from(secret).toString("hex")];
+  yield* [encodeURIComponent(Buffer.from(secret).toString()), JSON.stringify(secret).slice(1, -1), secret.replaceAll("'", "'\\''"), Buffer.from(secret).toString("hex")];
   yield* base64Forms(Buffer.from(secret));
 }
 
@@ -110,8 +137,4 @@ function* base64Forms(secret: Buffer): Generator<string> {
     yield inner.replaceAll("+", "-").replaceAll("/", "_");
   }
   yield secret.toString("base64");
-}
-
-function escapeRegExp(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 }

@@ -6,7 +6,7 @@ import { randomInt } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { killBranded } from "../../machines/local/branded.js";
+import { findBranded, killBranded, type BrandedProcess } from "../../machines/local/branded.js";
 import { Claims } from "../claims.js";
 import { DriverError, type Driver, type DriverContext, type DriverDefinition, type LaunchOutcome, type LaunchRequest, type MachineMark, type MachineStatus, type TerminateOutcome } from "../driver.js";
 import { removeMachineDirectory } from "./machineDirectory.js";
@@ -60,7 +60,9 @@ class LocalDriver implements Driver {
   async terminate(ids: readonly string[]): Promise<TerminateOutcome[]> {
     const wanted = new Set(ids);
     const machines = this.machines().filter((machine) => wanted.has(machine.id));
-    const survivors = await killBranded(new Set(machines.map((machine) => machine.brand)), { graceMs: GRACE_MS });
+    const brands = new Set(machines.map((machine) => machine.brand));
+    const left = await killBranded(brands, { graceMs: GRACE_MS });
+    const survivors = left.length === 0 ? new Map<string, BrandedProcess[]>() : await findBranded(brands);
     const failed = new Map<string, Error>();
     for (const machine of machines) {
       try {

@@ -40,7 +40,7 @@ async function removeRuntimeDirectory(step: string): Promise<void> {
     throw error;
   }
   // The machine's programs can write that file: only what the runner itself makes is removed.
-  if (/^\/(dev\/shm|run\/user\/\d+)\/bootlevel\.[A-Za-z0-9]+$/.test(path)) await rm(path, { recursive: true, force: true });
+  if (/^\/(dev\/shm|run\/user\/\d+)\/bl\.[A-Za-z0-9]+$/.test(path)) await rm(path, { recursive: true, force: true });
 }
 
 async function openUp(directory: string): Promise<void> {

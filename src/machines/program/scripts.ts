@@ -37,6 +37,8 @@ export const endMark = (nonce: string): string => `bl-end ${nonce}\n`;
 export function runnerScript(context: ScriptContext, request: Pick<ProgramRequest, "start" | "args" | "env" | "attributes" | "sudo">): string {
   return block([
     `u=$(umask); umask 077; ${enter(context, true)}`,
+    // Before anything of that step is overwritten; the claim itself comes last, right before the start.
+    "[ ! -e .bl/started ] || bl_say fail claimed",
     "command -v tar >/dev/null 2>&1 || bl_say fail no-tar",
     // -o: root must not give the files to the numbers that stand in the archive.
     "tar -xof - || bl_say fail unpack",
@@ -94,6 +96,8 @@ export function recoverScript(context: ScriptContext, sudo: boolean): string {
     `printf '%s%s\\n' ${quote(beginMark(context.nonce))} "$n"`,
     'cat "$r/rest" 2>/dev/null',
     'printf \'bl-end %s\\n\' "$n"',
+    // A restart takes the outputs with it, since they lie in RAM.
+    '[ -e "$r/output" ] || bl_say lost outputs',
     trailer(context.nonce, "126"),
   ]);
 }

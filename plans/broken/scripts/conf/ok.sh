@@ -1,0 +1,1 @@
+# same base name as the program

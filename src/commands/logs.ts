@@ -1,0 +1,69 @@
+import type { Argv } from "yargs";
+
+import { listLogs, readLogs, showRun, type LogChunk } from "../index.js";
+import { EXIT, UsageError } from "./exitCodes.js";
+import { onInterrupt } from "./interrupt.js";
+import { printError, printJson } from "./output.js";
+
+interface LogsArguments {
+  readonly run: string;
+  readonly service?: string;
+  readonly follow: boolean;
+  readonly json: boolean;
+}
+
+export const command = "logs <run> [service]";
+export const describe = "Show what a run's programs printed";
+
+export function builder(yargs: Argv) {
+  return yargs.positional("run", { type: "string", demandOption: true, describe: "the run's name or number" })
+    .positional("service", { type: "string", describe: "one service, or one replica" })
+    .option("follow", { alias: "f", type: "boolean", default: false, describe: "go on while the run is worked on" })
+    .example("$0 logs shop web-2", "what the programs of web-2 printed")
+    .example("$0 logs shop --follow", "everything, while the run boots")
+    .example("$0 logs shop --json", "the log files' paths and sizes, and their text");
+}
+
+export async function handler(options: LogsArguments): Promise<number> {
+  const service = options.service === undefined ? {} : { service: String(options.service) };
+  await checkService(options.run, service.service);
+  const interruption = onInterrupt(() => undefined);
+  const chunks = readLogs(options.run, { ...service, follow: options.follow && !options.json, signal: interruption.signal });
+  try {
+    if (options.json) await printDocument(options.run, service, chunks);
+    else await printLines(chunks);
+  } finally {
+    interruption.release();
+  }
+  return interruption.interrupted ? EXIT.interrupted : EXIT.fine;
+}
+
+async function checkService(run: string, service: string | undefined): Promise<void> {
+  const names = (await showRun(run)).levels.flatMap((level) => level.services).map((one) => one.name);
+  if (service === undefined || names.some((name) => name === service || name.replace(/-\d+$/, "") === service)) return;
+  throw new UsageError(`run "${run}" has no service "${service}"; it has ${names.slice(0, 20).join(", ")}${names.length > 20 ? ", …" : ""}`);
+}
+
+/** Each line with its service and step in front; chunks of several files come in turns, so unfinished lines wait for their rest. */
+async function printLines(chunks: AsyncIterable<LogChunk>): Promise<void> {
+  const { outputLines } = await import("../reporting/text.js");
+  const unfinished = new Map<string, { prefix: string; text: string }>();
+  let any = false;
+  const write = (prefix: string, line: string) => process.stdout.write(`${prefix} | ${outputLines(line)[0] ?? ""}\n`);
+  for await (const chunk of chunks) {
+    any = true;
+    const prefix = `${chunk.service} ${chunk.step}`;
+    const lines = ((unfinished.get(chunk.path)?.text ?? "") + chunk.text).split("\n");
+    unfinished.set(chunk.path, { prefix, text: lines.pop() ?? "" });
+    for (const line of lines) write(prefix, line);
+  }
+  for (const { prefix, text } of unfinished.values()) if (text !== "") write(prefix, text);
+  if (!any) printError("No program has printed anything yet.");
+}
+
+async function printDocument(run: string, service: { service?: string }, chunks: AsyncIterable<LogChunk>): Promise<void> {
+  const texts = new Map<string, string>();
+  for await (const chunk of chunks) texts.set(chunk.path, (texts.get(chunk.path) ?? "") + chunk.text);
+  const files = await listLogs(run, service);
+  printJson("logs", { run, logs: files.map((file) => ({ ...file, text: texts.get(file.path) ?? "" })) });
+}

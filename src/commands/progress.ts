@@ -1,0 +1,48 @@
+/** Shows a run's events while a command works on it. */
+import type { RunEvent } from "../index.js";
+import { chooseMode } from "../reporting/mode.js";
+import { onInterrupt, type Interruption } from "./interrupt.js";
+import { printError } from "./output.js";
+
+export interface Progress {
+  readonly onEvent: (event: RunEvent) => void;
+  readonly interruption: Interruption;
+  /** The screen is the caller's again. */
+  close(): void;
+}
+
+/** Live on a terminal, plain lines otherwise; with `--json` plain lines on stderr, since stdout is for the document. */
+export async function showProgress(options: { readonly json: boolean; readonly verbose: boolean; readonly noun: string }): Promise<Progress> {
+  const { createReporter } = await import("../reporting/reporter.js");
+  const stream = options.json ? process.stderr : process.stdout;
+  const { mode, color } = options.json ? { mode: "plain" as const, color: false } : chooseMode({ stream, env: process.env, json: false });
+  const reporter = createReporter({ mode, stream, color, now: Date.now, verbose: options.verbose });
+  const interruption = onInterrupt(() => {
+    const message = `stopping: nothing new is started, running steps are written down. Interrupt again to leave at once; ${options.noun}.`;
+    reporter.onEvent({ at: Date.now(), type: "warning", service: null, message });
+  });
+  return {
+    onEvent: (event) => reporter.onEvent(event),
+    interruption,
+    close() {
+      reporter.close();
+      interruption.release();
+    },
+  };
+}
+
+/** Asks on the terminal; without one nobody is asked, and the answer is yes. */
+export async function confirm(question: string): Promise<boolean> {
+  if (!process.stdin.isTTY || !process.stdout.isTTY) return true;
+  const { createInterface } = await import("node:readline/promises");
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
+  } catch (error) {
+    if ((error as Error).name === "AbortError") return false; // Ctrl-C or Ctrl-D at the question
+    throw error;
+  } finally {
+    terminal.close();
+    printError("");
+  }
+}

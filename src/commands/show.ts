@@ -1,0 +1,43 @@
+import type { Argv } from "yargs";
+
+import { showRun, type RunDetails, type ShownService } from "../index.js";
+import { EXIT } from "./exitCodes.js";
+import { print, printJson, screen } from "./output.js";
+
+export const command = "show <run>";
+export const describe = "Show what is recorded of a run: levels, services, states, addresses, attributes";
+
+export function builder(yargs: Argv) {
+  return yargs.positional("run", { type: "string", demandOption: true, describe: "the run's name or number" })
+    .example("$0 show shop", "the run shop, as it was recorded last (status looks anew)")
+    .example("$0 show shop --json", "the same as one document");
+}
+
+export async function handler(options: { readonly run: string; readonly json: boolean }): Promise<number> {
+  const run = await showRun(options.run);
+  if (options.json) printJson("show", run);
+  else await printRun(run);
+  return EXIT.fine;
+}
+
+async function printRun(run: RunDetails): Promise<void> {
+  const [{ formatTable }, { formatTime }, { formatFailures }] = await Promise.all([import("../reporting/table.js"), import("../reporting/time.js"), import("../reporting/failure.js")]);
+  print(`Run ${run.run} (number ${run.number}) is ${run.state}, booted ${formatTime(run.createdAt)} from ${run.planFile}`);
+  if (run.holder?.alive) print(`${run.holder.command} (process ${run.holder.pid} on ${run.holder.host}) works on it since ${formatTime(run.holder.since)}`);
+  const variables = Object.entries(run.variables).map(([name, { value }]) => `${name}=${value ?? "(secret)"}`);
+  if (variables.length > 0) print(`Variables: ${variables.join("  ")}`);
+  const rows = run.levels.flatMap((level, index) =>
+    level.services.map((service, place) => [place === 0 ? `${index + 1} ${level.name}` : "", service.name, service.state, service.cloud ?? "", service.host ?? "", attributeWords(service)]),
+  );
+  print(`\n${formatTable(["LEVEL", "SERVICE", "STATE", "CLOUD", "HOST", "ATTRIBUTES"], rows, screen())}`);
+  const failures = run.levels.flatMap((level) => level.services).flatMap((service) => service.failure ?? []);
+  if (failures.length > 0) print(`\n${formatFailures(failures, screen())}`);
+}
+
+/** What the plan or the programs said; what every machine has stands in columns of its own. */
+function attributeWords(service: ShownService): string {
+  return Object.entries(service.attributes)
+    .filter(([, attribute]) => attribute.kind !== "builtin")
+    .map(([name, { value }]) => `${name}=${value ?? "(secret)"}`)
+    .join("  ");
+}

@@ -1,0 +1,84 @@
+import type { Argv } from "yargs";
+
+import { listRuns, showRun, terminate, type TerminateResult } from "../index.js";
+import { EXIT, exitCodeOf } from "./exitCodes.js";
+import { print, printError, printJson, screen } from "./output.js";
+import { confirm, showProgress } from "./progress.js";
+
+interface TerminateArguments {
+  readonly run: string[];
+  readonly yes: boolean;
+  readonly force: boolean;
+  readonly json: boolean;
+  readonly verbose: boolean;
+}
+
+export const command = "terminate <run..>";
+export const describe = "Take runs down: last level first, terminate programs before machines";
+
+export function builder(yargs: Argv) {
+  return yargs.positional("run", { type: "string", array: true, demandOption: true, describe: "names or numbers of runs" })
+    .option("yes", { alias: "y", type: "boolean", default: false, describe: "do not ask" })
+    .option("force", { type: "boolean", default: false, describe: "leave the terminate programs out" })
+    .option("verbose", { type: "boolean", default: false, describe: "show what the programs print" })
+    .example("$0 terminate shop", "asks on a terminal, then ends the run shop")
+    .example("$0 terminate shop test-2 --yes", "two runs, without a question");
+}
+
+export async function handler(options: TerminateArguments): Promise<number> {
+  const runs = [...new Set(options.run.map(String))];
+  for (const run of runs) await showRun(run); // an unknown name ends the command before anything is ended
+  if (!options.yes && !options.json && !(await confirm(await question(runs)))) {
+    print("Nothing was ended.");
+    return EXIT.wrong;
+  }
+  const results: TerminateResult[] = [];
+  let worst: number = EXIT.fine;
+  const note = (code: number) => { worst = Math.max(worst, code); };
+  for (const run of runs) {
+    try {
+      const result = await endRun(run, options);
+      results.push(result);
+      note(exitCode(result));
+      if (result.state === "interrupted") break;
+    } catch (error) {
+      if (runs.length === 1) throw error;
+      printError(`bootlevel: ${run}: ${(error as Error).message}`);
+      note(exitCodeOf(error));
+    }
+  }
+  if (options.json) printJson("terminate", { runs: results });
+  return worst;
+}
+
+async function endRun(run: string, options: TerminateArguments): Promise<TerminateResult> {
+  const progress = await showProgress({ ...options, noun: "terminate can be called again" });
+  let result: TerminateResult;
+  try {
+    result = await terminate(run, { force: options.force, onEvent: progress.onEvent, signal: progress.interruption.signal });
+  } finally {
+    progress.close();
+  }
+  if (!options.json) await printEnd(result);
+  return result;
+}
+
+async function printEnd(result: TerminateResult): Promise<void> {
+  const { formatFailures } = await import("../reporting/failure.js");
+  if (result.failures.length > 0) print(`\n${formatFailures(result.failures, screen())}`);
+  const machines = `${result.terminated.length} machine${result.terminated.length === 1 ? "" : "s"} ended`;
+  if (result.state === "terminated") return print(`\n${result.run} is terminated: ${machines}.`);
+  print(`\n${result.run} is not terminated: ${machines}, the rest was kept. What is left: bootlevel show ${result.run}`);
+}
+
+function exitCode(result: TerminateResult): number {
+  if (result.state === "terminated") return EXIT.fine;
+  if (result.state === "interrupted") return EXIT.interrupted;
+  return result.cloudUnreachable ? EXIT.unreachable : EXIT.notFine;
+}
+
+async function question(names: readonly string[]): Promise<string> {
+  const runs = await listRuns({ all: true });
+  const services = runs.filter((run) => names.includes(run.name) && run.state !== "terminated").reduce((sum, run) => sum + run.services, 0);
+  return `Terminate ${names.join(", ")} (${services} service${services === 1 ? "" : "s"})?`;
+}

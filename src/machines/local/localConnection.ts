@@ -1,0 +1,87 @@
+/** This computer as a machine: channels are child processes in sessions of their own, marked with a brand that no descendant can lose. */
+import { spawn, type ChildProcess } from "node:child_process";
+import type { Channel, ChannelEnd, MachineConnection } from "../connection.js";
+import { ConnectionLostError } from "../connection.js";
+
+export interface LocalMachine {
+  /** Absolute path; shells start in it. */
+  readonly directory: string;
+  /** Absolute path under which step directories lie. */
+  readonly workDirectory: string;
+  /** The whole environment: nothing of the launcher's own is added. */
+  readonly env: Readonly<Record<string, string>>;
+  /** A decimal number of at most 16 digits; see `branded.ts`. */
+  readonly brand: string;
+}
+
+/** Throws `RangeError` for a brand that is not a decimal number. */
+export function openLocal(machine: LocalMachine): MachineConnection {
+  if (!/^[1-9][0-9]{0,15}$/.test(machine.brand)) throw new RangeError(`not a brand: ${JSON.stringify(machine.brand)}`);
+  const open = new Set<Channel>();
+  let alive = true;
+  return {
+    label: machine.directory,
+    workDirectory: machine.workDirectory,
+    get alive() { return alive; },
+    async open(command) {
+      if (!alive) throw new ConnectionLostError(`the connection to ${machine.directory} was closed`);
+      const channel = await startShell(machine, command);
+      open.add(channel);
+      void channel.ended.then(() => open.delete(channel));
+      return channel;
+    },
+    async close() {
+      alive = false;
+      for (const channel of open) channel.close();
+    },
+  };
+}
+
+
+/**
+ * RLIMIT_LOCKS has meant nothing to Linux since 2.4.25, and every process inherits it through fork, exec, setsid and `env -i`: so its value
+ * is a mark. bash calls it -x, dash -w; other shells get it from prlimit.
+ */
+function branding(brand: string): string {
+  return `ulimit -x ${brand} 2>/dev/null || ulimit -w ${brand} 2>/dev/null || prlimit --pid $$ --locks=${brand}:${brand} 2>/dev/null`;
+}
+
+async function startShell(machine: LocalMachine, command: string): Promise<Channel> {
+  const child = spawn("/bin/sh", ["-c", `${branding(machine.brand)}; ${command}`], {
+    cwd: machine.directory,
+    env: { ...machine.env },
+    // A session of its own: Ctrl-C in the launcher's terminal must not reach it.
+    detached: true,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  await started(child, machine.directory);
+  return channelOf(child);
+}
+
+function started(child: ChildProcess, directory: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once("spawn", resolve);
+    child.once("error", (cause) => { reject(new ConnectionLostError(`cannot start a shell in ${directory}: ${cause.message}`, { cause })); });
+  });
+}
+
+function channelOf(child: ChildProcess): Channel {
+  const { stdin, stdout, stderr } = child;
+  if (stdin === null || stdout === null || stderr === null) throw new ConnectionLostError("the shell has no standard streams");
+  let letGo: (end: ChannelEnd) => void = () => undefined;
+  const closed = new Promise<ChannelEnd>((resolve) => { letGo = resolve; });
+  const exited = new Promise<ChannelEnd>((resolve) => {
+    // "close" comes after both outputs have ended, so nothing is cut off.
+    child.once("close", (code) => { resolve({ kind: "exited", code }); });
+  });
+  return {
+    stdin, stdout, stderr,
+    ended: Promise.race([exited, closed]),
+    close() {
+      for (const stream of [stdin, stdout, stderr]) stream.destroy();
+      // A runner that waits for a program must not keep the launcher's process alive.
+      child.unref();
+      letGo({ kind: "lost", reason: "the channel was closed" });
+    },
+  };
+}

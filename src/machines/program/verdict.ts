@@ -1,0 +1,77 @@
+/** What a script says on standard error: the machine's own words, and in between the one verdict that the launcher waits for. */
+import { OUTPUT_LIMIT } from "./outputs.js";
+import { OutputError } from "./errors.js";
+
+export type Verdict =
+  | { readonly kind: "done"; readonly code: number; readonly outputs: Buffer }
+  | { readonly kind: "fail" | "lost"; readonly why: string }
+  | { readonly kind: "never" | "killed" | "removed" };
+
+/** The machine's words that are kept, in bytes: the first ones, which tell what went wrong first. */
+const WORDS_LIMIT = 16_384;
+
+export class VerdictReader {
+  verdict: Verdict | null = null;
+  /** The outputs were too long to be sent. */
+  error: OutputError | null = null;
+  readonly #line: RegExp;
+  #text: Buffer = Buffer.alloc(0);
+  #words = "";
+  #body: { code: number; size: number; chunks: Buffer[]; length: number } | null = null;
+
+  constructor(nonce: string) {
+    this.#line = new RegExp(`\\nbl-(done|fail|lost|never|killed|removed) ${nonce} ([^\\n]*)\\n`);
+  }
+
+  /** What the machine said beside the verdict, for error messages. */
+  get words(): string {
+    return clean(this.#words + (this.verdict === null && this.#body === null ? this.#text.toString("utf8") : ""));
+  }
+
+  push(chunk: Buffer): void {
+    if (this.verdict !== null) return;
+    if (this.#body !== null) {
+      this.#fill(chunk);
+      return;
+    }
+    this.#text = Buffer.concat([this.#text, chunk]);
+    // latin1 keeps offsets in the string and in the bytes the same.
+    const found = this.#line.exec(this.#text.toString("latin1"));
+    if (found === null) {
+      this.#trim();
+      return;
+    }
+    this.#words += this.#text.toString("utf8", 0, found.index);
+    this.#conclude(found[1] ?? "", (found[2] ?? "").trim(), this.#text.subarray(found.index + found[0].length));
+  }
+
+  #trim(): void {
+    if (this.#text.length <= WORDS_LIMIT) return;
+    const cut = this.#text.length - 256;
+    if (this.#words.length < WORDS_LIMIT) this.#words += this.#text.toString("utf8", 0, cut);
+    this.#text = this.#text.subarray(cut);
+  }
+
+  #conclude(kind: string, rest: string, after: Buffer): void {
+    if (kind === "fail" || kind === "lost") this.verdict = { kind, why: rest };
+    else if (kind === "never" || kind === "killed" || kind === "removed") this.verdict = { kind };
+    else {
+      const [code = 0, size = 0] = rest.split(" ").map(Number);
+      if (size > OUTPUT_LIMIT) this.error = new OutputError(`the outputs are ${size} bytes long; ${OUTPUT_LIMIT} are allowed`, 0);
+      this.#body = { code, size: size > OUTPUT_LIMIT ? 0 : size, chunks: [], length: 0 };
+      this.#fill(after);
+    }
+  }
+
+  #fill(chunk: Buffer): void {
+    const body = this.#body;
+    if (body === null) return;
+    body.chunks.push(chunk);
+    body.length += chunk.length;
+    if (body.length >= body.size) this.verdict = { kind: "done", code: body.code, outputs: Buffer.concat(body.chunks).subarray(0, body.size) };
+  }
+}
+
+function clean(words: string): string {
+  return words.split("\n").map((line) => line.trim()).filter((line) => line !== "" && line !== "bl-wait").join("; ");
+}

@@ -1,0 +1,59 @@
+/** The two things that end a program early, its time limit and the launcher's signal, as one thing to race against. */
+
+export type Interruption = { readonly kind: "interrupted"; readonly by: "timeout" | "abort" };
+
+export type Raced<T> = { readonly kind: "value"; readonly value: T } | Interruption;
+
+export class Watch {
+  /** True while a machine is being reached: when the time is over then, it was never asked. */
+  unanswered = false;
+  readonly #interrupted: Promise<Interruption>;
+  readonly #onStop = new Set<() => void>();
+  #interrupt: (by: "timeout" | "abort") => void = () => undefined;
+  #timer: NodeJS.Timeout | null = null;
+  #startedAt = performance.now();
+  readonly #onAbort = (): void => { this.#interrupt("abort"); };
+
+  /** @param timeoutMs milliseconds from now, and from `restart` anew */
+  constructor(private readonly timeoutMs: number, private readonly signal: AbortSignal) {
+    this.#interrupted = new Promise((resolve) => { this.#interrupt = (by) => { resolve({ kind: "interrupted", by }); }; });
+    signal.addEventListener("abort", this.#onAbort, { once: true });
+    if (signal.aborted) this.#onAbort();
+    this.restart();
+  }
+
+  restart(): void {
+    this.#startedAt = performance.now();
+    this.#arm();
+  }
+
+  /** Milliseconds since the program's start. */
+  elapsed(): number {
+    return Math.round(performance.now() - this.#startedAt);
+  }
+
+  /** `work`, or the interruption if that comes first; `work` goes on then, and its rejection is nobody's. */
+  async race<T>(work: Promise<T>): Promise<Raced<T>> {
+    return Promise.race([this.#interrupted, work.then((value) => ({ kind: "value", value }) as const)]);
+  }
+
+  onStop(action: () => void): void {
+    this.#onStop.add(action);
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.signal.removeEventListener("abort", this.#onAbort);
+    for (const action of this.#onStop) action();
+  }
+
+  /** A timer of Node carries 24.8 days; a longer limit is set in pieces. */
+  #arm(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    const left = this.timeoutMs - (performance.now() - this.#startedAt);
+    this.#timer = setTimeout(() => {
+      if (left > 2_000_000_000) this.#arm();
+      else this.#interrupt("timeout");
+    }, Math.max(0, Math.min(left, 2_000_000_000)));
+  }
+}

@@ -1,0 +1,104 @@
+/** One attempt to make an SSH connection over a stream that leads to the machine. */
+import type { Duplex } from "node:stream";
+import ssh2, { type Algorithms, type AnyAuthMethod, type Client } from "ssh2";
+import { AuthenticationError, ConnectionError, HostKeyError } from "../connection.js";
+import type { HostKeyCheck } from "./hostKeys.js";
+import type { Identity } from "./identities.js";
+
+export interface Handshake {
+  /** For messages: `admin@10.0.0.4:22`. */
+  readonly label: string;
+  readonly user: string;
+  readonly identities: readonly Identity[];
+  readonly hostKey: HostKeyCheck;
+  readonly keepaliveMs: number;
+  /** Milliseconds until the machine must have let the user in. */
+  readonly limitMs: number;
+  readonly signal: AbortSignal;
+  onWarning(message: string): void;
+}
+
+/** The fast and modern ones first; the others are for machines that have nothing else. */
+const ALGORITHMS: Algorithms = {
+  kex: ["curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521", "diffie-hellman-group-exchange-sha256", "diffie-hellman-group16-sha512", "diffie-hellman-group14-sha256"],
+  cipher: ["chacha20-poly1305@openssh.com", "aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr"],
+  hmac: ["hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512"],
+  compress: ["none"],
+};
+
+/** Throws `HostKeyError` and `AuthenticationError`, which are final, and `ConnectionError`. */
+export async function shakeHands(stream: Duplex, shake: Handshake): Promise<Client> {
+  const client = new ssh2.Client();
+  const trust: { refused: Error | null } = { refused: null };
+  const auth = new Authentication(shake);
+  const stop = new AbortController();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      client.on("ready", resolve);
+      client.on("error", (error) => {
+        // ssh2 goes on with the next key after an agent's error.
+        if (error.level === "agent") shake.onWarning(`${shake.label}: ${error.message}`);
+        else reject(trust.refused ?? explain(error, shake, auth));
+      });
+      client.on("close", () => { reject(trust.refused ?? new ConnectionError("closed by the machine during the handshake")); });
+      giveUp(shake, stop.signal, reject);
+      client.connect({
+        sock: stream, username: shake.user, readyTimeout: 0, keepaliveInterval: shake.keepaliveMs, keepaliveCountMax: 3,
+        algorithms: { ...ALGORITHMS, serverHostKey: shake.hostKey.algorithms },
+        authHandler: (left, _partial, next) => { auth.next(left, next as (method: AnyAuthMethod | false) => void); },
+        hostVerifier: (key: Buffer, verify: (permitted: boolean) => void) => {
+          shake.hostKey.verify(key).then(() => { verify(true); }, (error: unknown) => {
+            trust.refused = error instanceof Error ? error : new ConnectionError(String(error));
+            verify(false);
+          });
+        },
+      });
+    });
+    return client;
+  } catch (error) {
+    client.destroy();
+    stream.destroy();
+    throw error;
+  } finally {
+    stop.abort();
+  }
+}
+
+function giveUp(shake: Handshake, stop: AbortSignal, reject: (error: Error) => void): void {
+  const timer = setTimeout(() => { reject(new ConnectionError(`no handshake within ${shake.limitMs / 1000} s`)); }, shake.limitMs);
+  const onAbort = (): void => { reject(new ConnectionError("given up")); };
+  shake.signal.addEventListener("abort", onAbort, { once: true });
+  stop.addEventListener("abort", () => {
+    clearTimeout(timer);
+    shake.signal.removeEventListener("abort", onAbort);
+  }, { once: true });
+}
+
+/** Offers one identity after the other and remembers what the machine would have taken. */
+class Authentication {
+  accepted: readonly string[] = [];
+  #at = 0;
+
+  constructor(private readonly shake: Handshake) {}
+
+  next(left: readonly string[] | null, offer: (method: AnyAuthMethod | false) => void): void {
+    this.accepted = left ?? this.accepted;
+    const identity = this.shake.identities[this.#at++];
+    const username = this.shake.user;
+    if (identity === undefined) offer(false);
+    else if (identity.kind === "agent") offer({ type: "agent", username, agent: identity.socket });
+    else offer({ type: "publickey", username, key: identity.key });
+  }
+}
+
+function explain(error: Error & { level?: string }, shake: Handshake, auth: Authentication): Error {
+  if (error.level === "client-authentication" || /too many authentication failures/i.test(error.message)) {
+    const offered = shake.identities.map(({ label }) => label).join(", ");
+    const accepts = auth.accepted.length === 0 ? "" : ` (it accepts ${auth.accepted.join(", ")})`;
+    return new AuthenticationError(`${shake.label} refused every key: ${offered}${accepts}. Is the public key in ${shake.user}'s authorized_keys there?`, { cause: error });
+  }
+  if (/no matching host key format/.test(error.message)) {
+    return new HostKeyError(`${shake.label} has no host key of the kinds that are known for it (${shake.hostKey.algorithms.join(", ")}); nothing was sent to it`, "", []);
+  }
+  return new ConnectionError(error.message, { cause: error });
+}

@@ -1,0 +1,74 @@
+/** The keys that are offered to a machine: files first, then the agent; without files the agent, then the usual files. */
+import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import ssh2, { type ParsedKey } from "ssh2";
+import { AuthenticationError } from "../connection.js";
+import type { SshSettings } from "./settings.js";
+
+export type Identity =
+  | { readonly kind: "key"; readonly label: string; readonly key: ParsedKey }
+  | { readonly kind: "agent"; readonly label: string; readonly socket: string };
+
+const USUAL_FILES = ["id_ed25519", "id_ecdsa", "id_rsa"];
+
+/** Throws `AuthenticationError` for a key that cannot be used, saying what to do; trying again would not help. */
+export async function loadIdentities(settings: Pick<SshSettings, "identities" | "passphraseEnv" | "agent">): Promise<Identity[]> {
+  const files: Identity[] = [];
+  for (const path of settings.identities) files.push({ kind: "key", label: path, key: await loadKey(path, settings.passphraseEnv) });
+  const socket = process.env["SSH_AUTH_SOCK"] ?? "";
+  const agent: Identity[] = settings.agent && socket !== "" ? [{ kind: "agent", label: `the agent at ${socket}`, socket }] : [];
+  const identities = files.length > 0 ? [...files, ...agent] : [...agent, ...(await usualKeys())];
+  if (identities.length > 0) return identities;
+  throw new AuthenticationError(
+    `there is no key to offer: no identity is given, ${settings.agent ? "SSH_AUTH_SOCK is not set" : "the agent is not to be used"}, ` +
+    `and ~/.ssh has no readable key without a passphrase (${USUAL_FILES.join(", ")}). Give one with ssh: identity`,
+  );
+}
+
+async function loadKey(path: string, passphraseEnv: string | null): Promise<ParsedKey> {
+  let text: Buffer;
+  try {
+    text = await readFile(path);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    throw new AuthenticationError(`the private key ${path} ${code === "ENOENT" ? "does not exist" : `cannot be read: ${message}`}`, { cause });
+  }
+  const passphrase = passphraseEnv === null ? "" : (process.env[passphraseEnv] ?? "");
+  // ssh2 gives an array for a file with several keys, which its types do not tell.
+  const parsed: unknown = ssh2.utils.parseKey(text, passphrase === "" ? undefined : passphrase);
+  const key = (Array.isArray(parsed) ? parsed[0] : parsed) as ParsedKey | Error;
+  if (key instanceof Error) throw unusable(path, key, passphraseEnv, passphrase);
+  if (!key.isPrivateKey()) throw new AuthenticationError(`${path} is a public key; give the private one`);
+  return key;
+}
+
+function unusable(path: string, error: Error, passphraseEnv: string | null, passphrase: string): AuthenticationError {
+  if (passphrase !== "") {
+    const wrong = /passphrase|decrypt|integrity|bad/i.test(error.message);
+    return new AuthenticationError(`the private key ${path} ${wrong ? `does not open with the passphrase in $${String(passphraseEnv)}` : "cannot be read"} (${error.message})`);
+  }
+  if (!isEncrypted(error)) return new AuthenticationError(`the private key ${path} cannot be read: ${error.message}`);
+  const remedy = passphraseEnv === null
+    ? "name the environment variable that holds it with ssh: passphraseEnv, or load the key into the agent"
+    : `set the environment variable ${passphraseEnv}`;
+  return new AuthenticationError(`the private key ${path} has a passphrase: ${remedy}`);
+}
+
+function isEncrypted(error: Error): boolean {
+  return /encrypted|passphrase/i.test(error.message);
+}
+
+/** Keys that cannot be used are passed over here: nobody asked for them. */
+async function usualKeys(): Promise<Identity[]> {
+  const keys: Identity[] = [];
+  for (const name of USUAL_FILES) {
+    const path = join(process.env["HOME"] ?? homedir(), ".ssh", name);
+    try {
+      keys.push({ kind: "key", label: path, key: await loadKey(path, null) });
+    } catch (error) {
+      if (!(error instanceof AuthenticationError)) throw error;
+    }
+  }
+  return keys;
+}

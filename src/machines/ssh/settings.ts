@@ -1,0 +1,41 @@
+/** How a machine is reached over SSH; made from the launch plan by the engine. */
+
+export interface SshSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** Where step directories lie; relative to the home directory there, or absolute. */
+  readonly workDirectory: string;
+  /** Absolute paths of private keys, tried in order; empty: the agent, then the usual files of ~/.ssh. */
+  readonly identities: readonly string[];
+  /** The environment variable that holds the keys' passphrase, or null. */
+  readonly passphraseEnv: string | null;
+  readonly agent: boolean;
+  readonly jump: JumpHost | null;
+  readonly hostKeys: "known-hosts" | "accept-new";
+  /** Absolute path of the known_hosts file. */
+  readonly knownHosts: string;
+  /** Milliseconds until a machine must have answered. */
+  readonly connectTimeoutMs: number;
+  /** Milliseconds between two signs of life; three without an answer end the connection. 0: none. */
+  readonly keepaliveMs: number;
+  readonly pins: HostKeyPins;
+}
+
+export interface JumpHost {
+  readonly host: string;
+  readonly user: string;
+  readonly port: number;
+}
+
+/** Host keys that were accepted on first contact. An address is `host`, or `[host]:port` for another port than 22. */
+export interface HostKeyPins {
+  /** Keys as `ssh-ed25519 AAAA…`. */
+  find(address: string): Promise<string[]>;
+  pin(address: string, key: string): Promise<void>;
+}
+
+/** The address as known_hosts writes it. */
+export function hostAddress(host: string, port: number): string {
+  return port === 22 ? host : `[${host}]:${port}`;
+}

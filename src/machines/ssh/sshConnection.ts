@@ -1,0 +1,128 @@
+/** Reaches a machine over SSH, trying until its time is over. */
+import type { Duplex } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import pLimit from "p-limit";
+import type { Client } from "ssh2";
+import { AuthenticationError, ConnectionError, HostKeyError, type MachineConnection } from "../connection.js";
+import { BastionPool } from "./bastions.js";
+import { shakeHands } from "./handshake.js";
+import { hostKeyCheck } from "./hostKeys.js";
+import { type Identity, loadIdentities } from "./identities.js";
+import { reachTcp } from "./reach.js";
+import type { SshSettings } from "./settings.js";
+import { sshConnection } from "./sshChannels.js";
+
+export interface ConnectOptions {
+  readonly signal: AbortSignal;
+  onWarning(message: string): void;
+  /** Shares connections to jump hosts between machines; the one of this process unless told. */
+  readonly bastions?: BastionPool;
+}
+
+/** Milliseconds for one attempt to reach a machine, and again to log in. */
+const ATTEMPT_MS = 15_000;
+const FIRST_BACKOFF_MS = 150;
+const LONGEST_BACKOFF_MS = 3000;
+
+/** Handshakes cost processor time, so not all at once. An attempt takes a place while it talks, not while it waits for an answer or a retry. */
+const handshakes = pLimit(32);
+
+const everybody = new BastionPool();
+
+/** How many handshakes may be under way in this process; 32 unless told. */
+export function limitHandshakes(count: number): void {
+  handshakes.concurrency = count;
+}
+
+/**
+ * Connects and logs in. Refused, unreachable, reset and silent machines are tried again until `connectTimeoutMs` is over (a machine that boots
+ * is all of these); then `ConnectionError`. `AuthenticationError` and `HostKeyError` come at once and are final.
+ */
+export async function connectSsh(settings: SshSettings, options: ConnectOptions): Promise<MachineConnection> {
+  const identities = await loadIdentities(settings);
+  const bastions = options.bastions ?? everybody;
+  const label = `${settings.user}@${settings.host}:${settings.port}`;
+  const client = await persist(label, settings.connectTimeoutMs, options.signal, (limitMs) =>
+    logIn(settings, identities, options, limitMs, (limit) => reach(settings, identities, bastions, options, limit)));
+  return sshConnection(client, label, settings.workDirectory, () => undefined);
+}
+
+/** A stream to the machine: straight, or through its jump host. */
+async function reach(settings: SshSettings, identities: readonly Identity[], bastions: BastionPool, options: ConnectOptions, limitMs: number): Promise<Duplex> {
+  const { jump } = settings;
+  if (jump === null) return reachTcp(settings.host, settings.port, limitMs, options.signal);
+  const bastion = { ...settings, host: jump.host, user: jump.user, port: jump.port, jump: null };
+  const label = `${jump.user}@${jump.host}:${jump.port}`;
+  // The bastion belongs to all machines behind it, so one machine's signal does not end the attempt.
+  const own = { ...options, signal: new AbortController().signal };
+  const connect = (): Promise<Client> => logIn(bastion, identities, own, limitMs, (limit) => reachTcp(bastion.host, bastion.port, limit, own.signal));
+  try {
+    return await withLimit(bastions.stream(sharedBy(label, settings), connect, settings.host, settings.port), 2 * limitMs, `the jump host ${label} did not answer`);
+  } catch (error) {
+    if (error instanceof HostKeyError) throw new HostKeyError(`jump host: ${error.message}`, error.presented, error.expected);
+    if (error instanceof AuthenticationError) throw new AuthenticationError(`jump host: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+/** Machines share a bastion's connection if they would all have made it the same way. */
+function sharedBy(label: string, { identities, agent, passphraseEnv, hostKeys, knownHosts }: SshSettings): string {
+  return JSON.stringify([label, identities, agent, passphraseEnv, hostKeys, knownHosts]);
+}
+
+async function logIn(settings: SshSettings, identities: readonly Identity[], options: ConnectOptions, limitMs: number, reachIt: (limitMs: number) => Promise<Duplex>): Promise<Client> {
+  const stream = await reachIt(limitMs);
+  return handshakes(async () => shakeHands(stream, {
+    label: `${settings.user}@${settings.host}:${settings.port}`,
+    user: settings.user, identities, keepaliveMs: settings.keepaliveMs, limitMs,
+    hostKey: await hostKeyCheck(settings.host, settings.port, settings),
+    signal: options.signal, onWarning: (message) => { options.onWarning(message); },
+  }));
+}
+
+/** Tries until it works, is refused for good or `timeoutMs` is over. */
+async function persist<T>(label: string, timeoutMs: number, signal: AbortSignal, attempt: (limitMs: number) => Promise<T>): Promise<T> {
+  const began = performance.now();
+  for (let count = 1; ; count++) {
+    const left = timeoutMs - (performance.now() - began);
+    try {
+      return await attempt(Math.max(1, Math.min(ATTEMPT_MS, Math.round(left))));
+    } catch (error) {
+      const last = final(error) ? "final" : signal.aborted ? "aborted" : "retry";
+      if (last === "final") throw error;
+      const message = error instanceof Error ? error.message : String(error);
+      if (last === "aborted") throw new ConnectionError(`${label}: given up while connecting (${message})`, { cause: error });
+      const pause = backoff(count);
+      const spent = performance.now() - began;
+      if (spent + pause >= timeoutMs) {
+        const times = count === 1 ? "once" : `${count} times`;
+        throw new ConnectionError(`${label} could not be reached within ${(timeoutMs / 1000).toFixed(timeoutMs < 10_000 ? 1 : 0)} s (tried ${times}); last: ${message}`, { cause: error });
+      }
+      // An abort ends the pause early; the next attempt then ends at once and says so.
+      await delay(pause, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+function final(error: unknown): boolean {
+  return error instanceof AuthenticationError || error instanceof HostKeyError || (error instanceof Error && /no matching (key exchange|.*cipher|.*MAC)/i.test(error.message));
+}
+
+/** Grows by half each time, with up to a half taken off at random, so that machines that failed together do not come back together. */
+function backoff(count: number): number {
+  return Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 1.5 ** (count - 1)) * (0.5 + Math.random() / 2);
+}
+
+async function withLimit<T extends Duplex>(work: Promise<T>, limitMs: number, message: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  let late = false;
+  const over = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      late = true;
+      reject(new ConnectionError(`${message} within ${limitMs / 1000} s`));
+    }, limitMs);
+  });
+  // A stream that comes too late is nobody's. If none comes, the race has told why.
+  work.then((stream) => { if (late) stream.destroy(); }, () => undefined);
+  return Promise.race([work, over]).finally(() => { clearTimeout(timer); });
+}

@@ -1,0 +1,106 @@
+/** The protocol under other shells and on machines that lack something: in a mount namespace of its own, where /bin/sh is another one. */
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createLink, type ClosableLink } from "../../../src/machines/link.js";
+import { openLocal } from "../../../src/machines/local/localConnection.js";
+import { recoverProgram, runProgram } from "../../../src/machines/program/runProgram.js";
+import { bundleOf, requestFor } from "../../support/localHost.js";
+import { until } from "../../support/until.js";
+
+let directory: string;
+let link: ClosableLink;
+beforeEach(() => { directory = mkdtempSync(join(tmpdir(), "bl-shells-")); });
+afterEach(async () => {
+  await link.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** A machine whose mounts are changed by `setUp` before each command. */
+function machine(setUp: string, path = "/usr/sbin:/usr/bin:/sbin:/bin"): ClosableLink {
+  const local = openLocal({ directory, workDirectory: join(directory, "steps"), env: { PATH: path, HOME: directory }, brand: "4711" });
+  return createLink(async () => ({
+    label: local.label, workDirectory: local.workDirectory, alive: true,
+    open: (command: string) => local.open(`exec /usr/bin/unshare -m /usr/bin/dash -c ${quoted(`PATH=/usr/bin:/bin:/usr/sbin; ${setUp}; PATH=${path}; ${command}`)}`),
+    close: () => local.close(),
+  }));
+}
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+
+/** A directory with these of the system's tools and no others. */
+function tools(names: readonly string[], from = "/usr/bin"): string {
+  const path = join(directory, "tools");
+  mkdirSync(path);
+  for (const name of names) symlinkSync(existsSync(join(from, name)) ? join(from, name) : "/usr/bin/busybox", join(path, name));
+  return path;
+}
+
+const NASTY = "it's \"a\" $(touch hacked) `touch hacked` \\ \n two\n\n *; & | ✓ ā\u0081ÿ 日本 \t end\n";
+const SCRIPT = '#!/bin/sh\nprintf %s "$1" >arg; printf %s "$VALUE" >env; cp "$BOOTLEVEL_ATTRIBUTES" attributes; echo a=b >"$BOOTLEVEL_OUTPUT"; echo out; exit 5\n';
+
+const TOOLS = ["cat", "dd", "tar", "mkdir", "mktemp", "mkfifo", "rm", "mv", "wc", "id", "sleep", "grep", "kill", "env"];
+const busybox = existsSync("/usr/bin/busybox");
+if (!busybox) console.warn("busybox is not installed: its shell is not tested (apt-get install busybox)");
+
+const shells = [
+  { name: "dash", setUp: () => machine(":") },
+  { name: "bash", setUp: () => machine("mount --bind /usr/bin/bash /usr/bin/dash") },
+  { name: "bash without setsid", setUp: () => machine("mount --bind /usr/bin/bash /usr/bin/dash", tools([...TOOLS, "cp", "touch", "sh"])) },
+  ...(busybox ? [{ name: "busybox, tools and all", setUp: () => machine("mount --bind /usr/bin/busybox /usr/bin/dash", tools([...TOOLS, "cp", "touch", "setsid", "sh"], "/nowhere")) }] : []),
+];
+
+describe.each(shells)("under $name", ({ setUp }) => {
+  beforeEach(() => { link = setUp(); });
+
+  test("values arrive byte for byte, outputs come back", async () => {
+    const request = requestFor(await bundleOf(directory, SCRIPT), { args: [NASTY], env: { VALUE: NASTY }, attributes: { a: NASTY } });
+    expect(await runProgram(link, request)).toEqual({ kind: "exited", code: 5, outputs: new Map([["a", "b"]]) });
+    const step = join(directory, "steps", request.directory);
+    expect(readFileSync(join(step, "arg"), "utf8")).toBe(NASTY);
+    expect(readFileSync(join(step, "env"), "utf8")).toBe(NASTY);
+    expect(JSON.parse(readFileSync(join(step, "attributes"), "utf8"))).toEqual({ a: NASTY });
+    expect(existsSync(join(step, "hacked"))).toBe(false);
+    expect(request.text()).toBe("out\n");
+  });
+
+  test("a program that runs too long is ended, children too", async () => {
+    const request = requestFor(await bundleOf(directory, "#!/bin/sh\necho up; sleep 1000\n"), { timeoutMs: 700, graceMs: 2000 });
+    const began = Date.now();
+    expect(await runProgram(link, request)).toMatchObject({ kind: "timed-out" });
+    expect(Date.now() - began).toBeLessThan(2600);
+  });
+
+  test("what became of a program can be asked later", async () => {
+    const request = requestFor(await bundleOf(directory, "#!/bin/sh\necho up; until [ -e go ]; do sleep 0.1; done; echo a=1 >$BOOTLEVEL_OUTPUT; exit 6\n"));
+    const first = runProgram(link, { ...request, keep: true });
+    await until(() => request.text() === "up\n");
+    const asking = recoverProgram(link, request);
+    await until(() => !existsSync(join(directory, "steps", request.directory, ".bl/relay")));
+    execFileSync("touch", [join(directory, "steps", request.directory, "go")]);
+    expect(await asking).toEqual({ kind: "exited", code: 6, outputs: new Map([["a", "1"]]) });
+    await first.catch(() => undefined);
+  });
+});
+
+test("a machine without tar says so", async () => {
+  link = machine(":", tools(TOOLS.filter((name) => name !== "tar")));
+  await expect(runProgram(link, requestFor(await bundleOf(directory, SCRIPT)))).rejects.toThrow(/has no tar; install it/);
+});
+
+test("a full disk says so, and so does a read-only one", async () => {
+  mkdirSync(join(directory, "steps"));
+  const bundle = await bundleOf(directory, `#!/bin/sh\n#${"x".repeat(200_000)}\n`);
+  const request = { ...requestFor(bundle), onWarning: () => undefined };
+  link = machine(`mount -t tmpfs -o size=64k none ${join(directory, "steps")}`);
+  await expect(runProgram(link, request)).rejects.toThrow(/cannot be unpacked.*No space left/);
+  link = machine(`mount -t tmpfs -o ro none ${join(directory, "steps")}`);
+  await expect(runProgram(link, request)).rejects.toThrow(/cannot be made.*Read-only/);
+});
+
+test("root needs no sudo", async () => {
+  link = machine(":", tools(TOOLS));
+  const request = requestFor(await bundleOf(directory, "#!/bin/sh\nid -u\n"), { sudo: true });
+  expect(await runProgram(link, request)).toMatchObject({ kind: "exited", code: 0 });
+});

@@ -1,0 +1,54 @@
+/** A local machine in a directory of its own, with bundles to run on it. */
+import { mkdtemp, rm, writeFile, mkdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createLink, type ClosableLink } from "../../src/machines/link.js";
+import { openLocal } from "../../src/machines/local/localConnection.js";
+import { writeBundle, type Bundle } from "../../src/machines/program/bundle.js";
+import type { ProgramRequest } from "../../src/machines/program/request.js";
+
+let lastBrand = Math.floor(Math.random() * 1_000_000_000) + 1;
+
+export interface LocalHost {
+  readonly directory: string;
+  readonly brand: string;
+  readonly link: ClosableLink;
+  stop(): Promise<void>;
+}
+
+export async function startLocalHost(env: Record<string, string> = {}): Promise<LocalHost> {
+  const directory = await mkdtemp(join(tmpdir(), "bl-local-"));
+  const brand = String(++lastBrand);
+  const all = { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: directory, BOOTLEVEL_MACHINE: brand, ...env };
+  const link = createLink(async () => openLocal({ directory, workDirectory: join(directory, "steps"), env: all, brand }));
+  return {
+    directory, brand, link,
+    async stop() {
+      await link.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A bundle whose program `run.sh` has this text. */
+export async function bundleOf(directory: string, script: string): Promise<Bundle> {
+  const folder = await mkdtemp(join(directory, "program-"));
+  await writeFile(join(folder, "run.sh"), script);
+  await mkdir(join(directory, "bundles"), { recursive: true });
+  return writeBundle({ program: { kind: "file", path: join(folder, "run.sh") }, files: [] }, join(directory, "bundles"));
+}
+
+let lastStep = 0;
+
+/** A request for `run.sh` of the bundle that collects the program's output in `text()`. */
+export function requestFor(bundle: Bundle, change: Partial<ProgramRequest> = {}): ProgramRequest & { text(): string } {
+  const chunks: Buffer[] = [];
+  return {
+    directory: `step-${++lastStep}`, bundle, start: { kind: "file", name: "run.sh" }, args: [], env: {}, attributes: {},
+    timeoutMs: 20_000, sudo: false, keep: true, signal: new AbortController().signal,
+    onOutput: (chunk) => { chunks.push(chunk); },
+    onWarning: (message) => { throw new Error(message); },
+    text: () => Buffer.concat(chunks).toString("utf8"),
+    ...change,
+  };
+}
