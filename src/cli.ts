@@ -17,6 +17,7 @@ import * as status from "./commands/status.js";
 import * as terminate from "./commands/terminate.js";
 import * as validate from "./commands/validate.js";
 import { runNames } from "./index.js";
+import { packageFile } from "./packageFile.js";
 
 const commands = [boot, status, terminate, list, show, logs, events, validate] as const;
 
@@ -24,6 +25,7 @@ async function main(words: readonly string[]): Promise<number> {
   let code: number = EXIT.fine;
   const parser = yargs([...words])
     .scriptName("bootlevel")
+    .locale("en")
     .usage("$0 <command>\n\nBoots systems of many machines from a launch plan, and looks after them.")
     .option("json", { type: "boolean", default: false, describe: "print one JSON document on stdout, nothing else there" })
     .demandCommand(1, "which command? bootlevel --help lists them")
@@ -55,7 +57,7 @@ async function completeRun(argv: { _?: (string | number)[] }): Promise<string[]>
 }
 
 function version(): string {
-  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  const text = readFileSync(packageFile("package.json"), "utf8");
   return (JSON.parse(text) as { version: string }).version;
 }
 

@@ -7,6 +7,7 @@ import type { Mistake } from "./mistakes.js";
 import { schemaMistake } from "./schemaMessages.js";
 import { templateReferences } from "./references.js";
 import type { Path } from "./yamlData.js";
+import { packageFile } from "../packageFile.js";
 
 /** The mistakes, and the data without the parts that are wrong, so that the healthy rest can be checked further. */
 export interface SchemaResult {
@@ -74,7 +75,7 @@ function remove(data: unknown, path: Path): void {
 }
 
 function compilePlanSchema(): Record<PlanPart, ValidateFunction> {
-  const schema = JSON.parse(readFileSync(new URL("../../schemas/launch-plan.schema.json", import.meta.url), "utf8")) as { $id: string };
+  const schema = JSON.parse(readFileSync(packageFile("schemas/launch-plan.schema.json"), "utf8")) as { $id: string };
   const ajv = newAjv(true);
   return { plan: ajv.compile(schema), level: ajv.compile({ $ref: `${schema.$id}#/definitions/levelFile` }) };
 }

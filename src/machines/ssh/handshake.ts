@@ -28,6 +28,7 @@ const ALGORITHMS: Algorithms = {
 
 /** Throws `HostKeyError` and `AuthenticationError`, which are final, and `ConnectionError`. */
 export async function shakeHands(stream: Duplex, shake: Handshake): Promise<Client> {
+  if (stream.destroyed || stream.readableEnded) throw new ConnectionError("closed by the machine before the handshake");
   const client = new ssh2.Client();
   const trust: { refused: Error | null } = { refused: null };
   const auth = new Authentication(shake);

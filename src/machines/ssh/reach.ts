@@ -11,6 +11,8 @@ export function reachTcp(host: string, port: number, limitMs: number, signal: Ab
       signal.removeEventListener("abort", onAbort);
       socket.removeListener("error", onError);
       if (error === null) {
+        // Until the handshake listens: a connection that is reset meanwhile shows as destroyed.
+        socket.on("error", () => undefined);
         resolve(socket);
         return;
       }

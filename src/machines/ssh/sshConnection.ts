@@ -71,12 +71,12 @@ function sharedBy(label: string, { identities, agent, passphraseEnv, hostKeys, k
 }
 
 async function logIn(settings: SshSettings, identities: readonly Identity[], options: ConnectOptions, limitMs: number, reachIt: (limitMs: number) => Promise<Duplex>): Promise<Client> {
+  const hostKey = await hostKeyCheck(settings.host, settings.port, settings);
   const stream = await reachIt(limitMs);
   return handshakes(async () => shakeHands(stream, {
     label: `${settings.user}@${settings.host}:${settings.port}`,
     user: settings.user, identities, keepaliveMs: settings.keepaliveMs, limitMs,
-    hostKey: await hostKeyCheck(settings.host, settings.port, settings),
-    signal: options.signal, onWarning: (message) => { options.onWarning(message); },
+    hostKey, signal: options.signal, onWarning: (message) => { options.onWarning(message); },
   }));
 }
 

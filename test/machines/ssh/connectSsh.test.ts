@@ -126,7 +126,7 @@ test("the agent's keys are offered", async () => {
   try {
     process.env["SSH_AUTH_SOCK"] = socket;
     for (;;) {
-      const added = await run("ssh-add", ["-q", host.identity]).then(() => true, () => false);
+      const added = await run("ssh-add", ["-q", host.identity], { env: { ...process.env, SSH_AUTH_SOCK: socket } }).then(() => true, () => false);
       if (added) break;
     }
     expect((await reach(host.settings({ identities: [], agent: true }))).alive).toBe(true);

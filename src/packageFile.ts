@@ -1,0 +1,11 @@
+/** Finds files that are shipped beside the code, whether it runs from src/ or bundled from dist/. */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The absolute path of a file of this package, such as `schemas/launch-plan.schema.json`. */
+export function packageFile(path: string): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
+  return join(folder, path);
+}
