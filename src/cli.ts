@@ -34,7 +34,7 @@ async function main(words: readonly string[]): Promise<number> {
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .version(version())
     .alias({ help: "h", version: "v" })
-    .completion("completion", "Print a completion script for bash or zsh: bootlevel completion >>~/.bashrc", (_current, argv) => completeRun(argv))
+    .completion("completion", "Print a completion script for bash or zsh: bootlevel completion >>~/.bashrc", (_current, argv: { _?: (string | number)[] }) => completeRun(argv))
     .example("$0 boot plans/hello", "boot a plan")
     .example("$0 status hello-x4k2", "how it is now")
     .example("$0 terminate hello-x4k2", "take it down")

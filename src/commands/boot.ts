@@ -60,15 +60,13 @@ function exitCode(result: BootResult): number {
 async function printEnd(result: BootResult): Promise<void> {
   const { formatFailures } = await import("../reporting/failure.js");
   if (result.failures.length > 0) print(`\n${formatFailures(result.failures, screen())}`);
-  const { run } = result;
-  switch (result.state) {
-    case "ready":
-      return print(`\nThe run is called ${run}. Look at it: bootlevel status ${run}   End it: bootlevel terminate ${run}`);
-    case "interrupted":
-      return print(`\nInterrupted. What runs: bootlevel show ${run}   End it: bootlevel terminate ${run}`);
-    default:
-      return print(`\nWhat came up still runs: bootlevel show ${run}   The whole output: bootlevel logs ${run}   End it: bootlevel terminate ${run}`);
-  }
+  print(`\n${whatNow(result)}`);
+}
+
+function whatNow({ run, state }: BootResult): string {
+  if (state === "ready") return `The run is called ${run}. Look at it: bootlevel status ${run}   End it: bootlevel terminate ${run}`;
+  if (state === "interrupted") return `Interrupted. What runs: bootlevel show ${run}   End it: bootlevel terminate ${run}`;
+  return `What came up still runs: bootlevel show ${run}   The whole output: bootlevel logs ${run}   End it: bootlevel terminate ${run}`;
 }
 
 /** Run names are typed, become parts of paths, and must not be mistaken for numbers. */

@@ -22,4 +22,4 @@ export function isExpected(error: unknown): boolean {
 }
 
 /** Classes that are not imported here, since the modules they live in are loaded only when they are used. */
-const EXPECTED_NAMES = new Set(["PlanError", "StagingError", "BundleError"]);
+const EXPECTED_NAMES = new Set(["PlanError", "StagingSourceError"]);

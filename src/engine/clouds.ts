@@ -35,7 +35,7 @@ export class Clouds {
     const definition = await loadDriver(cloud.driver, this.plan.dir);
     const stateDirectory = this.store.home.driverDirectory(definition.name);
     mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
-    const options = resolveTree(cloud.options, (reference) => this.book.lookup(reference, null)) as Record<string, unknown>;
+    const options = resolveTree(cloud.options, (reference) => this.book.lookup(reference, null));
     return definition.create({ cloud: cloud.name, options, stateDirectory, warn: this.warn });
   }
 }

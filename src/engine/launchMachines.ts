@@ -77,7 +77,7 @@ function requestFor(context: RunContext, service: Service, key: string, installa
     mark: { installation, run: run.uid, runName: run.name, service: service.name },
     image: spec.image && book.resolve(spec.image, null),
     size: spec.size && book.resolve(spec.size, null),
-    launch: resolveTree(spec.launch, (reference) => book.lookup(reference, null)) as Record<string, unknown>,
+    launch: resolveTree(spec.launch, (reference) => book.lookup(reference, null)),
   };
 }
 

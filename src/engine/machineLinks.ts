@@ -32,6 +32,13 @@ export class MachineLinks {
     return access.kind === "local" ? this.local(access) : this.ssh(access, ssh);
   }
 
+  /** Lets go of a machine that is about to be destroyed: what is being cleaned up on it is waited for, then its connection is closed. */
+  async release(access: MachineAccess, ssh: SshSpec): Promise<void> {
+    const key = linkKey(access, ssh);
+    await this.links.get(key)?.close();
+    this.links.delete(key);
+  }
+
   /** The computer that launches, for programs with `where: launcher`. */
   launcher(): ClosableLink {
     const directory = join(this.parts.store.home.runDirectory(this.parts.uid), "launcher");
@@ -51,15 +58,13 @@ export class MachineLinks {
 
   private local(access: MachineAccess & { kind: "local" }): ClosableLink {
     const { directory, brand } = access;
-    return this.keep(directory, async () => openLocal({ directory: join(directory, "home"), workDirectory: join(directory, "work"), env: machineEnvironment(directory, brand), brand }));
+    return this.keep(linkKey(access, null), async () => openLocal({ directory: join(directory, "home"), workDirectory: join(directory, "work"), env: machineEnvironment(directory, brand), brand }));
   }
 
   private ssh(access: MachineAccess & { kind: "ssh" }, ssh: SshSpec): ClosableLink {
-    const target = { host: access.host, port: access.port ?? ssh.port, user: access.user ?? ssh.user };
-    const key = JSON.stringify([target, ssh.jump]);
-    return this.keep(key, async () => {
+    return this.keep(linkKey(access, ssh), async () => {
       const { connectSsh } = await import("../machines/ssh/sshConnection.js");
-      const settings = { ...ssh, ...target, workDirectory: `.bootlevel/runs/${this.parts.uid}`, pins: this.pins() };
+      const settings = { ...ssh, ...sshTarget(access, ssh), workDirectory: `.bootlevel/runs/${this.parts.uid}`, pins: this.pins() };
       return connectSsh(settings, { signal: this.closing.signal, onWarning: this.parts.warn });
     });
   }
@@ -80,6 +85,15 @@ export class MachineLinks {
     this.links.set(key, link);
     return link;
   }
+}
+
+function linkKey(access: MachineAccess, ssh: SshSpec | null): string {
+  return access.kind === "local" ? access.directory : JSON.stringify([sshTarget(access, ssh), ssh?.jump]);
+}
+
+/** What the driver knows of the host goes before what the plan says for all. */
+function sshTarget(access: MachineAccess & { kind: "ssh" }, ssh: SshSpec | null): { host: string; port: number; user: string } {
+  return { host: access.host, port: access.port ?? ssh?.port ?? 22, user: access.user ?? ssh?.user ?? "" };
 }
 
 /** The brand of what a run's programs leave running on the launcher itself: the same in every command, from the run's unique id. */

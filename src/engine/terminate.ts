@@ -149,6 +149,7 @@ class Termination {
   /** Destroys the machines of services, one call a cloud; then the services are terminated. */
   private async destroy(services: readonly Service[]): Promise<(Error | null)[]> {
     await removeWorkDirectories(this.context, this.placements, services);
+    await settleAll(services.filter((service) => hasMachine(this.placements, service)).map((service) => this.context.links.release(this.placements.access(service), service.spec.ssh)));
     const withMachine = services.filter((service) => this.placements.machine(service) !== null);
     const clouds = new Set(withMachine.map((service) => (this.placements.machine(service) as MachineRecord).cloud));
     const ends = new Map<Service, Error | null>();

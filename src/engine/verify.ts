@@ -45,7 +45,7 @@ async function tryOnce(context: RunContext, placements: Placements, service: Ser
 }
 
 function notReady(service: Service, end: ProgramEnd, attempts: number, ms: number): ServiceError {
-  const tries = attempts === 1 ? "" : ` (${attempts} tries in ${Math.round(ms / 1000)} s)`;
+  const tries = attempts === 1 ? "" : ` (${attempts} tries in ${(ms / 1000).toFixed(1)} s)`;
   const { machine, log, lastLines } = end;
   const exitCode = end.result.kind === "exited" ? end.result.code : null;
   return serviceError(service, "ready", `the ready program failed: ${describeResult(end.result)}${tries}`, { exitCode, machine, log, lastLines });

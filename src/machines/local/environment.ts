@@ -19,6 +19,6 @@ export function launcherEnvironment(brand: string): Record<string, string> {
 
 function basics(): Record<string, string> {
   const user = userInfo().username;
-  const passed = Object.entries(process.env).filter(([name, value]) => value !== undefined && (PASSED_ON.includes(name) || name.startsWith("LC_")));
-  return { PATH: "/usr/local/bin:/usr/bin:/bin", ...Object.fromEntries(passed), USER: user, LOGNAME: user, SHELL: "/bin/sh" } as Record<string, string>;
+  const passed = Object.entries(process.env).flatMap(([name, value]) => (value !== undefined && (PASSED_ON.includes(name) || name.startsWith("LC_")) ? [[name, value] as const] : []));
+  return { PATH: "/usr/local/bin:/usr/bin:/bin", ...Object.fromEntries(passed), USER: user, LOGNAME: user, SHELL: "/bin/sh" };
 }

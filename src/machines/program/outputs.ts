@@ -1,4 +1,5 @@
 /** What a program tells the launcher: the syntax of the file $BOOTLEVEL_OUTPUT. */
+import { isUtf8 } from "node:buffer";
 import { OutputError } from "./errors.js";
 
 /** The largest output file that is read, in bytes. */
@@ -37,13 +38,9 @@ function decode(content: Buffer): string {
   }
   const nul = content.indexOf(0);
   if (nul >= 0) throw new OutputError(`line ${lineAt(content, nul)} of the outputs contains a NUL byte`, lineAt(content, nul));
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content);
-  } catch (cause) {
-    if (!(cause instanceof TypeError)) throw cause;
-    const line = firstInvalidLine(content);
-    throw new OutputError(`line ${line} of the outputs is not valid UTF-8`, line);
-  }
+  if (isUtf8(content)) return content.toString("utf8");
+  const line = firstInvalidLine(content);
+  throw new OutputError(`line ${line} of the outputs is not valid UTF-8`, line);
 }
 
 function lineAt(content: Buffer, offset: number): number {
@@ -52,13 +49,13 @@ function lineAt(content: Buffer, offset: number): number {
   return line;
 }
 
-/** A line that survives decoding and encoding unchanged is valid; newlines are never part of a longer UTF-8 sequence. */
+/** A newline is never part of a longer UTF-8 sequence, so lines can be looked at one by one. */
 function firstInvalidLine(content: Buffer): number {
   let start = 0;
   for (let line = 1; ; line++) {
     const newline = content.indexOf(10, start);
     const part = content.subarray(start, newline < 0 ? content.length : newline);
-    if (newline < 0 || !Buffer.from(part.toString("utf8")).equals(part)) return line;
+    if (newline < 0 || !isUtf8(part)) return line;
     start = newline + 1;
   }
 }

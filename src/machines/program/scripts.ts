@@ -70,7 +70,7 @@ export function killScript(context: ScriptContext, graceMs: number, sudo: boolea
     `if [ -d /proc/$p ] && [ -d /proc/self ]; then ${ownWrapper} || bl_say killed; fi`,
     // One process that may be signalled makes kill succeed, though sudo's child was not: so both, and the machine's words go nowhere.
     'bl_kill() { kill -$1 -$p 2>/dev/null; [ -z "$S" ] || $S kill -$1 -$p 2>/dev/null; }',
-    "bl_there() { kill -0 -$p 2>/dev/null || { [ -n \"$S\" ] && $S kill -0 -$p 2>/dev/null; }; }",
+    groupThere,
     "bl_kill TERM",
     `i=0; while bl_there && [ $i -lt ${Math.ceil(graceMs / 100)} ]; do i=$((i+1)); ${nap}; done`,
     "bl_there && bl_kill KILL",
@@ -193,6 +193,17 @@ function trailer(nonce: string, otherwise: string): string {
     `[ $s -gt ${OUTPUT_LIMIT} ] || $S cat "$r/output" >&2`,
   ].join("\n");
 }
+
+/**
+ * Whether the group $p has a living process. kill counts zombies too, and in a container whose first process buries none, a killed program's
+ * orphans stay zombies: so /proc is asked where there is one (after the name in brackets: state, parent, group).
+ */
+const groupThere = [
+  "bl_there() { kill -0 -$p 2>/dev/null || { [ -n \"$S\" ] && $S kill -0 -$p 2>/dev/null; } || return 1",
+  "[ -d /proc/self ] || return 0",
+  "for s in /proc/[0-9]*/stat; do { read -r l <$s; } 2>/dev/null || continue",
+  'l=${l##*) }; set -- $l; [ "$1" != Z ] && [ "$3" = "$p" ] && return 0; done; return 1; }',
+].join("\n");
 
 /** A pid means nothing after a restart. Machines without /proc are taken at their word. */
 const sameBoot = '{ [ ! -s .bl/boot ] || [ "$(cat .bl/boot)" = "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)" ]; }';

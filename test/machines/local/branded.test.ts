@@ -14,11 +14,10 @@ afterEach(async () => {
 });
 
 async function leaveBehind(script: string): Promise<number> {
-  const request = requestFor(await bundleOf(host.directory, `#!/bin/sh\n${script}\n`), {
-    // The directory is removed by a process of the machine, which is ended like the others.
-    onWarning: () => undefined,
-  });
+  const request = requestFor(await bundleOf(host.directory, `#!/bin/sh\n${script}\n`));
   expect(await runProgram(host.link, request)).toMatchObject({ kind: "exited", code: 0 });
+  // What cleans up is a process of the machine too, and would be ended like the others.
+  await host.link.close();
   const file = join(host.directory, "steps", request.directory, "pid");
   return Number(await until(async () => (await readFile(file, "utf8").catch(() => "")).trim()));
 }

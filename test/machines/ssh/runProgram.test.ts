@@ -126,6 +126,8 @@ test("a machine that stays away until the program's time is over is unknown", as
   proxy.cut();
   expect(await running).toMatchObject({ kind: "unknown" });
   await writeFile(go, "");
+  proxy.resume();
+  expect(await recoverProgram(link, request)).toEqual(RESULT);
 });
 
 test("a program whose whole group was killed is lost, not failed", async () => {
