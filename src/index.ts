@@ -20,7 +20,8 @@ export type { BootResult, EventRecord, LaunchPlan, LogChunk, LogFile, PlanDescri
 export type { ServiceStatus } from "./engine/status.js";
 export type { ShownService } from "./engine/show.js";
 export type { ServiceFailure, ServiceState, StepName } from "./events.js";
-export type { Mistake, PlanError } from "./plan/mistakes.js";
+export type { Mistake } from "./plan/mistakes.js";
+export { PlanError } from "./plan/mistakes.js";
 export type { Driver, DriverContext, DriverDefinition, LaunchOutcome, LaunchRequest, MachineStatus, TerminateOutcome } from "./drivers/driver.js";
 export { CloudUnreachableError, DriverError } from "./drivers/driver.js";
 export { LeaseLostError, RunBusyError, RunExistsError, StateError, UnknownRunError } from "./state/stateError.js";

@@ -1,7 +1,7 @@
 import type { Argv } from "yargs";
 
 import { boot, checkVariables, describePlan, loadPlan, type BootResult } from "../index.js";
-import { EXIT, UsageError } from "./exitCodes.js";
+import { EXIT } from "./exitCodes.js";
 import { print, printJson, screen } from "./output.js";
 import { showProgress } from "./progress.js";
 import { addVariableOptions, readVariableOptions, type VariableArguments } from "./variableOptions.js";
@@ -30,7 +30,6 @@ export function builder(yargs: Argv) {
 export async function handler(options: BootArguments): Promise<number> {
   const plan = await loadPlan(options.plan);
   const values = readVariableOptions(options);
-  checkName(options.name);
   if (options.dryRun) {
     await checkVariables(plan, values);
     const description = await describePlan(plan);
@@ -67,10 +66,4 @@ function whatNow({ run, state }: BootResult): string {
   if (state === "ready") return `The run is called ${run}. Look at it: bootlevel status ${run}   End it: bootlevel terminate ${run}`;
   if (state === "interrupted") return `Interrupted. What runs: bootlevel show ${run}   End it: bootlevel terminate ${run}`;
   return `What came up still runs: bootlevel show ${run}   The whole output: bootlevel logs ${run}   End it: bootlevel terminate ${run}`;
-}
-
-/** Run names are typed, become parts of paths, and must not be mistaken for numbers. */
-function checkName(name: string | undefined): void {
-  if (name === undefined || /^[a-z][a-z0-9-]{0,62}$/.test(name)) return;
-  throw new UsageError(`--name ${JSON.stringify(name)}: a run's name is a lower-case letter, then letters, digits and -, 63 at most`);
 }

@@ -12,7 +12,7 @@ export interface Screen {
 /** The operator's screen, or a wide one when the output goes to a file or a pipe. */
 export function screen(): Screen {
   const { color } = chooseMode({ stream: process.stdout, env: process.env, json: false });
-  return { columns: process.stdout.isTTY ? process.stdout.columns : 200, color };
+  return { columns: process.stdout.isTTY ? process.stdout.columns || 80 : 200, color };
 }
 
 /** Prints the command's one document. */

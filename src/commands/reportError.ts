@@ -5,8 +5,8 @@ import { printError, printJson } from "./output.js";
 /** Prints the error for people, or as the command's document if the call asked for JSON. */
 export function reportError(error: unknown, words: readonly string[]): void {
   const { message, remedy, mistakes } = describeError(error);
-  if (words.includes("--json")) {
-    const command = words.find((word) => !word.startsWith("-")) ?? "";
+  if (words.some((word) => word === "--json" || word === "--json=true")) {
+    const command = words.find((word) => !word.startsWith("-")) ?? ""; // the command comes first in every call that yargs takes
     printJson(command, { error: { message, ...(remedy === "" ? {} : { remedy }), exitCode: exitCodeOf(error), ...(mistakes ? { mistakes } : {}) } });
     return;
   }

@@ -1,6 +1,6 @@
 import type { Argv } from "yargs";
 
-import { listRuns, showRun, terminate, type TerminateResult } from "../index.js";
+import { listRuns, terminate, UnknownRunError, type TerminateResult } from "../index.js";
 import { EXIT, exitCodeOf } from "./exitCodes.js";
 import { print, printError, printJson, screen } from "./output.js";
 import { confirm, showProgress } from "./progress.js";
@@ -27,12 +27,12 @@ export function builder(yargs: Argv) {
 
 export async function handler(options: TerminateArguments): Promise<number> {
   const runs = [...new Set(options.run.map(String))];
-  for (const run of runs) await showRun(run); // an unknown name ends the command before anything is ended
+  await checkRuns(runs);
   if (!options.yes && !options.json && !(await confirm(await question(runs)))) {
     print("Nothing was ended.");
     return EXIT.wrong;
   }
-  const results: TerminateResult[] = [];
+  const results: (TerminateResult | { run: string; error: string })[] = [];
   let worst: number = EXIT.fine;
   const note = (code: number) => { worst = Math.max(worst, code); };
   for (const run of runs) {
@@ -43,12 +43,20 @@ export async function handler(options: TerminateArguments): Promise<number> {
       if (result.state === "interrupted") break;
     } catch (error) {
       if (runs.length === 1) throw error;
-      printError(`bootlevel: ${run}: ${(error as Error).message}`);
+      if (options.json) results.push({ run, error: (error as Error).message });
+      else printError(`bootlevel: ${run}: ${(error as Error).message}`);
       note(exitCodeOf(error));
     }
   }
   if (options.json) printJson("terminate", { runs: results });
   return worst;
+}
+
+/** An unknown name ends the command before anything is ended. */
+async function checkRuns(runs: readonly string[]): Promise<void> {
+  const known = new Set((await listRuns({ all: true })).flatMap((run) => [run.name, String(run.id)]));
+  const unknown = runs.find((run) => !known.has(run));
+  if (unknown !== undefined) throw new UnknownRunError(`there is no run "${unknown}"`, "bootlevel list --all shows the runs that there are");
 }
 
 async function endRun(run: string, options: TerminateArguments): Promise<TerminateResult> {
@@ -79,6 +87,6 @@ function exitCode(result: TerminateResult): number {
 
 async function question(names: readonly string[]): Promise<string> {
   const runs = await listRuns({ all: true });
-  const services = runs.filter((run) => names.includes(run.name) && run.state !== "terminated").reduce((sum, run) => sum + run.services, 0);
+  const services = runs.filter((run) => (names.includes(run.name) || names.includes(String(run.id))) && run.state !== "terminated").reduce((sum, run) => sum + run.services, 0);
   return `Terminate ${names.join(", ")} (${services} service${services === 1 ? "" : "s"})?`;
 }

@@ -1,4 +1,5 @@
 /** Finds drivers: the built-in ones, a module file, or an npm package that is installed beside the plan or beside bootlevel. */
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { isAbsolute, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -30,18 +31,33 @@ async function importDriver(name: string, planDirectory: string): Promise<unknow
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND" || (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND";
     const remedy = missing && !isFile(name) ? `; built in are ${Object.keys(builtIn).join(", ")}; for a package, run: npm install ${name}` : "";
-    throw new DriverError(`driver "${name}" cannot be loaded: ${firstLine((error as Error).message)}${remedy}`, { cause: error });
+    throw new DriverError(`driver "${name}" cannot be loaded: ${firstLine((error as Error).message).replace(/ imported from .*/, "")}${remedy}`, { cause: error });
   }
 }
 
 function locate(name: string, planDirectory: string): string {
   if (isAbsolute(name)) return name;
   if (isFile(name)) return join(planDirectory, name);
-  try {
-    return createRequire(join(planDirectory, "package.json")).resolve(name);
-  } catch {
-    return createRequire(import.meta.url).resolve(name); // not beside the plan: then beside bootlevel, whose error is the one to show
+  // Beside the plan first, then beside bootlevel.
+  const places = [join(planDirectory, "package.json"), import.meta.url];
+  for (const place of places) {
+    const folder = (createRequire(place).resolve.paths(name) ?? []).map((modules) => join(modules, name)).find((candidate) => existsSync(join(candidate, "package.json")));
+    if (folder !== undefined) return packageEntry(folder);
   }
+  throw Object.assign(new Error(`there is no package "${name}" beside the plan or beside bootlevel`), { code: "MODULE_NOT_FOUND" });
+}
+
+/** The module that `import` of the package would load; `require.resolve` does not find packages that are for `import` only. */
+function packageEntry(folder: string): string {
+  const { exports, main } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { exports?: unknown; main?: string };
+  return join(folder, exportedFile(exports) ?? main ?? "index.js");
+}
+
+function exportedFile(exports: unknown): string | null {
+  if (typeof exports === "string") return exports;
+  if (typeof exports !== "object" || exports === null) return null;
+  const conditions = exports as Record<string, unknown>;
+  return exportedFile(conditions["."] ?? conditions["import"] ?? conditions["node"] ?? conditions["default"]);
 }
 
 function isFile(name: string): boolean {
@@ -50,8 +66,9 @@ function isFile(name: string): boolean {
 
 function isDefinition(value: unknown): value is DriverDefinition {
   if (typeof value !== "object" || value === null) return false;
-  const { name, create, sshDefaults } = value as Partial<DriverDefinition>;
-  return typeof name === "string" && typeof create === "function" && typeof sshDefaults === "object";
+  const { name, create, sshDefaults, cloudSchema, launchSchema } = value as Partial<DriverDefinition>;
+  const schemas = [cloudSchema, launchSchema].every((schema) => typeof schema === "object"); // null accepts nothing
+  return typeof name === "string" && typeof create === "function" && typeof sshDefaults === "object" && sshDefaults !== null && schemas;
 }
 
 function firstLine(text: string): string {

@@ -5,6 +5,7 @@ import { withoutSecretDefaults } from "../plan/resolve.js";
 import type { VariableRecord } from "../state/records.js";
 import type { RunWriter } from "../state/runWriter.js";
 import type { Store } from "../state/store.js";
+import { StateError } from "../state/stateError.js";
 import { packBundles } from "./bundles.js";
 import { bootService } from "./bootService.js";
 import { asServiceError, InterruptedError, ServiceError } from "./failure.js";
@@ -39,19 +40,25 @@ export interface BootResult {
  * @throws StateError when the state cannot be recorded (nothing is started then), RunExistsError for a name in use.
  */
 export async function bootRun(store: Store, request: BootRequest): Promise<BootResult> {
+  checkRunName(request.name);
   const plan = withoutSecretDefaults(request.plan);
   const bundles = await packBundles(plan, store.home);
   const writer = await store.createRun({ name: request.name, plan, bundles, variables: request.variables });
   const stop = new AbortController();
-  const lost: { error: Error | null } = { error: null };
   const onAbort = () => stop.abort();
   if (request.signal.aborted) onAbort();
   request.signal.addEventListener("abort", onAbort, { once: true });
   try {
-    return await underLease(writer, (error) => { lost.error = error; stop.abort(); }, () => bootUnderLease(store, writer, plan, stop.signal, request.observe));
+    return await underLease(writer, () => stop.abort(), () => bootUnderLease(store, writer, plan, stop.signal, request.observe));
   } finally {
     request.signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** Run names are typed, become parts of paths, and must not be mistaken for numbers. */
+function checkRunName(name: string | null): void {
+  if (name === null || /^[a-z][a-z0-9-]{0,62}$/.test(name)) return;
+  throw new StateError(`${JSON.stringify(name)} cannot be a run's name`, "a run's name is a lower-case letter, then letters, digits and -, 63 at most");
 }
 
 async function bootUnderLease(store: Store, writer: RunWriter, plan: LaunchPlan, stop: AbortSignal, observe: (event: RunEvent) => void): Promise<BootResult> {

@@ -5,6 +5,7 @@ import type { RunEvent } from "../events.js";
 import { replicaNames, type LaunchPlan, type LevelSpec, type ServiceSpec } from "../plan/launchPlan.js";
 import { Redactor } from "../secrets/redactor.js";
 import type { BundleRecord, RunRecord, VariableRecord } from "../state/records.js";
+import type { SecretReading } from "../state/runReader.js";
 import type { RunWriter } from "../state/runWriter.js";
 import type { Store } from "../state/store.js";
 import { AttributeBook } from "./attributes.js";
@@ -50,14 +51,16 @@ export interface ContextParts {
   readonly writer: RunWriter | null;
   readonly stop: AbortSignal;
   readonly observe: (event: RunEvent) => void;
+  /** "optional" where no program runs that would need them. Default: "needed". */
+  readonly secrets?: SecretReading;
 }
 
 /** Gathers what the database knows of a run. Nothing is connected or asked yet. */
 export async function openContext(parts: ContextParts): Promise<RunContext> {
   const { run, plan, store, stop, observe } = parts;
   const record = await store.findRun(String(run.id));
-  const variables = await store.variables(record);
-  const book = await openBook(store, record, plan, variables);
+  const variables = await store.variables(record, parts.secrets);
+  const book = await openBook(store, record, plan, variables, parts.secrets);
   const redactor = new Redactor(book.secrets());
   const tell = (event: RunEvent) => observe(redactor.redactData(event));
   const warn = (message: string) => tell({ at: Date.now(), type: "warning", service: null, message });
@@ -81,10 +84,10 @@ export async function closeContext(context: RunContext): Promise<void> {
   await context.clouds.close();
 }
 
-async function openBook(store: Store, run: RunRecord, plan: LaunchPlan, variables: readonly VariableRecord[]): Promise<AttributeBook> {
+async function openBook(store: Store, run: RunRecord, plan: LaunchPlan, variables: readonly VariableRecord[], secrets?: SecretReading): Promise<AttributeBook> {
   const book = new AttributeBook(plan, run.name, variables);
   const names = new Map((await store.services(run)).map((service) => [service.id, service.name]));
-  for (const { serviceId, name, value, secret, kind } of await store.attributes(run)) {
+  for (const { serviceId, name, value, secret, kind } of await store.attributes(run, secrets)) {
     book.set(names.get(serviceId) as string, name, { value, secret, kind });
   }
   return book;

@@ -1,10 +1,11 @@
 /** How a run is now: every machine is looked at, every ready program runs again. Nothing is written. */
 import { randomBytes } from "node:crypto";
 
-import type { MachineStatus } from "../drivers/driver.js";
+import { CloudUnreachableError, type MachineStatus } from "../drivers/driver.js";
 import type { RunEvent, RunState, ServiceState } from "../events.js";
 import type { MachineRecord, RunRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
+import { programsOf } from "./bundles.js";
 import { stepDirectory } from "./journal.js";
 import { Placements } from "./placements.js";
 import { describeResult, runServiceProgram } from "./programs.js";
@@ -49,7 +50,7 @@ export async function statusRun(store: Store, run: RunRecord, observe: (event: R
       services.push(...(await Promise.all(level.map((service) => check(context, placements, service, records.get(service.name)?.state ?? "planned", machines)))));
     }
     const healthy = run.state === "ready" && services.every((service) => service.healthy);
-    return { run: run.name, state: run.state, healthy, checkedAt, ms: Date.now() - checkedAt, cloudUnreachable: machines.unreachable.size > 0, services };
+    return { run: run.name, state: run.state, healthy, checkedAt, ms: Date.now() - checkedAt, cloudUnreachable: [...machines.silent.values()].some((error) => error instanceof CloudUnreachableError), services };
   } finally {
     await closeContext(context);
   }
@@ -58,26 +59,26 @@ export async function statusRun(store: Store, run: RunRecord, observe: (event: R
 interface Machines {
   readonly byId: ReadonlyMap<string, MachineStatus>;
   /** Clouds that gave no answer, and why. */
-  readonly unreachable: ReadonlyMap<string, string>;
+  readonly silent: ReadonlyMap<string, Error>;
 }
 
 /** One question a cloud. */
 async function describeMachines(context: RunContext, placements: Placements): Promise<Machines> {
   const known = context.levels.flat().flatMap((service) => placements.machine(service) ?? []).filter((machine) => machine.driverId !== null);
   const byId = new Map<string, MachineStatus>();
-  const unreachable = new Map<string, string>();
+  const silent = new Map<string, Error>();
   const ask = async (cloud: string, machines: readonly MachineRecord[]) => {
     try {
       const driver = await context.clouds.driver(cloud);
       const ids = machines.map((machine) => machine.driverId as string);
       for (const machine of await driver.describe(ids, context.stop)) byId.set(`${cloud} ${machine.id}`, machine);
     } catch (error) {
-      unreachable.set(cloud, (error as Error).message);
+      silent.set(cloud, error as Error);
     }
   };
   const clouds = new Set(known.map((machine) => machine.cloud));
   await Promise.all([...clouds].map((cloud) => ask(cloud, known.filter((machine) => machine.cloud === cloud))));
-  return { byId, unreachable };
+  return { byId, silent };
 }
 
 type Finding = Pick<ServiceStatus, "healthy" | "message"> & Partial<Pick<ServiceStatus, "exitCode" | "ms" | "lastLines">>;
@@ -95,15 +96,27 @@ async function check(context: RunContext, placements: Placements, service: Servi
 async function notAsRecorded(state: ServiceState, record: MachineRecord | null, machine: ServiceStatus["machine"], now: MachineStatus | undefined, machines: Machines): Promise<Finding | null> {
   if (state !== "ready") return { healthy: false, message: `never became ready (${state})` };
   if (record === null) return null;
-  const silent = machines.unreachable.get(record.cloud);
-  if (silent !== undefined) return { healthy: false, message: silent };
+  const silent = machines.silent.get(record.cloud);
+  if (silent !== undefined) return { healthy: false, message: silent.message };
   if (machine === "running") return null;
   return { healthy: false, message: `the machine ${record.driverId ?? ""} is ${machine}${now?.reason ? `: ${now.reason}` : ""}` };
 }
 
+/** Without a ready program, a machine that carries programs must at least answer. */
+async function reach(context: RunContext, placements: Placements, service: Service): Promise<Finding> {
+  const program = programsOf(service.spec).find((one) => one.program.where === "machine")?.program;
+  if (program === undefined) return { healthy: true, message: "" };
+  try {
+    await placements.link(service, program).connection();
+    return { healthy: true, message: "" };
+  } catch (error) {
+    return { healthy: false, message: context.redactor.redact((error as Error).message) };
+  }
+}
+
 async function runReady(context: RunContext, placements: Placements, service: Service): Promise<Finding> {
   const program = service.spec.ready;
-  if (program === null) return { healthy: true, message: "" };
+  if (program === null) return reach(context, placements, service);
   const directory = stepDirectory(service, "ready", `status-${randomBytes(6).toString("hex")}`) as string;
   try {
     const end = await runServiceProgram(context, placements, { service, step: "ready", program, directory, timeoutMs: program.timeoutMs, attempt: 1 });

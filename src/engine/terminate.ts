@@ -47,7 +47,7 @@ export async function terminateRun(store: Store, run: RunRecord, options: Termin
   options.signal.addEventListener("abort", onAbort, { once: true });
   try {
     return await underLease(writer, () => stop.abort(), async () => {
-      const context = await openContext({ run, plan: await store.plan(run), store, writer, stop: stop.signal, observe: options.observe });
+      const context = await openContext({ run, plan: await store.plan(run), store, writer, stop: stop.signal, observe: options.observe, secrets: options.force ? "optional" : "needed" });
       try {
         const records = new Map((await store.services(run)).map((service) => [service.name, service]));
         return await new Termination(context, await Placements.read(context), records, options.force).run();
@@ -148,7 +148,7 @@ class Termination {
 
   /** Destroys the machines of services, one call a cloud; then the services are terminated. */
   private async destroy(services: readonly Service[]): Promise<(Error | null)[]> {
-    await removeWorkDirectories(this.context, this.placements, services);
+    await removeWorkDirectories(this.context, this.placements, await this.staged(services));
     await settleAll(services.filter((service) => hasMachine(this.placements, service)).map((service) => this.context.links.release(this.placements.access(service), service.spec.ssh)));
     const withMachine = services.filter((service) => this.placements.machine(service) !== null);
     const clouds = new Set(withMachine.map((service) => (this.placements.machine(service) as MachineRecord).cloud));
@@ -165,6 +165,13 @@ class Termination {
       if (machine) await this.ended(service.name, machine.cloud, machine.driverId ?? machine.key, machine.key);
       await enterState(this.context, service, "terminated");
     })));
+  }
+
+  /** Services of which a program was ever put on a machine. */
+  private async staged(services: readonly Service[]): Promise<Service[]> {
+    const run = await this.context.store.findRun(String(this.context.run.id));
+    const ids = new Set((await this.context.store.steps(run)).flatMap((step) => (step.directory === null ? [] : [step.serviceId])));
+    return services.filter((service) => ids.has(service.id));
   }
 
   /** The error of each machine that could not be destroyed, in order. */

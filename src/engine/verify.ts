@@ -26,9 +26,9 @@ export async function verify(context: RunContext, placements: Placements, servic
   }
 }
 
-/** What is left of an explicit `ready: { timeout }`, which bounds all tries together; without one a try has the service's own timeout. */
+/** What is left of a `ready: { timeout }`, which bounds all tries together; without one a try has the service's own timeout. */
 function attemptBudget(ready: ReadySpec, startedAt: number): number {
-  return ready.windowMs === ready.timeoutMs ? startedAt + ready.windowMs - Date.now() : ready.timeoutMs;
+  return ready.bounded ? startedAt + ready.windowMs - Date.now() : ready.timeoutMs;
 }
 
 function isOver(ready: ReadySpec, attempt: number, startedAt: number): boolean {

@@ -20,14 +20,23 @@ export async function removeWorkDirectories(context: RunContext, placements: Pla
 }
 
 async function sweep(context: RunContext, placements: Placements, service: Service): Promise<void> {
-  const connection = await context.links.to(placements.access(service), service.spec.ssh).connection();
-  // Both names are made of letters, digits, - and _ only, so that they need no quotes in any shell. The run's folder goes when it is empty.
-  const work = connection.workDirectory;
-  const channel = await connection.open(`exec /bin/sh -c 'cd && rm -rf ${work}/${service.name} && { rmdir ${work} 2>/dev/null || :; }'`);
+  const link = context.links.to(placements.access(service), service.spec.ssh);
+  await link.idle(); // a clean-up under way needs the directories that go now
+  const connection = await link.connection();
+  const channel = await connection.open(`exec /bin/sh -c '${sweepScript(connection.workDirectory, service.name)}'`);
   channel.stdin.end();
   channel.stdout.resume();
   const words = (await buffer(channel.stderr)).toString("utf8").trim();
   const ended = await channel.ended;
   if (ended.kind === "lost") throw new Error(ended.reason);
   if (ended.code !== 0) throw new Error(words || `exit code ${ended.code}`);
+}
+
+/**
+ * Both names are made of letters, digits, dots, slashes, - and _ only, so they need no quotes in any shell. What a launcher that died left in memory
+ * goes first: its path stands in the step's directory. The run's folder goes when it is empty.
+ */
+function sweepScript(work: string, service: string): string {
+  const memory = `for f in ${work}/${service}/*/.bl/rt-path; do r=$(cat "$f" 2>/dev/null) && case $r in /dev/shm/bl.*|/run/user/*/bl.*) rm -rf "$r" ;; esac; done`;
+  return `cd && { ${memory}; :; } && rm -rf ${work}/${service} && { rmdir ${work} 2>/dev/null || :; }`;
 }

@@ -9,6 +9,8 @@ export interface MachineLink {
 }
 
 export interface ClosableLink extends MachineLink {
+  /** Resolves when the work handed over so far is done. */
+  idle(): Promise<void>;
   /** Waits for the work handed over, then closes the connection for good. */
   close(): Promise<void>;
 }
@@ -37,6 +39,9 @@ export function createLink(connect: () => Promise<MachineConnection>): ClosableL
     finishLater(task) {
       work.add(task);
       void task.finally(() => work.delete(task));
+    },
+    async idle() {
+      await Promise.all(work);
     },
     async close() {
       await Promise.all(work);

@@ -118,6 +118,7 @@ class Compiler {
       everyMs: duration(written.get("every"), READY_EVERY_MS),
       retries: retries === null ? null : numberOf(retries, 0),
       windowMs: duration(written.get("timeout"), window),
+      bounded: written.get("timeout") !== null,
     };
   }
 

@@ -80,6 +80,8 @@ export interface ReadySpec extends ProgramSpec {
   readonly retries: number | null;
   /** No new try begins later than this after the first. */
   readonly windowMs: number;
+  /** The plan gives the ready program a timeout of its own: a try is ended when `windowMs` is over, too. */
+  readonly bounded: boolean;
 }
 
 export interface OutputSpec {

@@ -42,7 +42,7 @@ function createScreen(view: RunView, options: ReporterOptions) {
   let update: LogUpdate | null = null;
   let drawnLines = 0;
   let ended = false;
-  const frame = () => renderFrame(view, { columns: stream.columns ?? 80, rows: stream.rows ?? 24, now: now(), color });
+  const frame = () => renderFrame(view, { columns: stream.columns || 80, rows: stream.rows || 24, now: now(), color });
 
   void import("log-update").then(({ createLogUpdate }) => {
     if (!ended) update = createLogUpdate(stream);

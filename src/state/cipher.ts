@@ -22,16 +22,16 @@ export interface Cipher {
  */
 export function createCipher(home: Home, env: NodeJS.ProcessEnv = process.env): Cipher {
   let key: Buffer | undefined;
-  const theKey = () => (key ??= readKey(home, env));
+  const theKey = (make: boolean) => (key ??= readKey(home, env, make));
   return {
     seal(value, place) {
       const nonce = randomBytes(NONCE_BYTES);
-      const cipher = createCipheriv("aes-256-gcm", theKey(), nonce).setAAD(Buffer.from(place));
+      const cipher = createCipheriv("aes-256-gcm", theKey(true), nonce).setAAD(Buffer.from(place));
       const text = Buffer.concat([cipher.update(value, "utf8"), cipher.final()]);
       return Buffer.concat([nonce, cipher.getAuthTag(), text]);
     },
     open(sealed, place) {
-      const decipher = createDecipheriv("aes-256-gcm", theKey(), sealed.subarray(0, NONCE_BYTES)).setAAD(Buffer.from(place));
+      const decipher = createDecipheriv("aes-256-gcm", theKey(false), sealed.subarray(0, NONCE_BYTES)).setAAD(Buffer.from(place));
       decipher.setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
       try {
         return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]).toString("utf8");
@@ -42,10 +42,11 @@ export function createCipher(home: Home, env: NodeJS.ProcessEnv = process.env): 
   };
 }
 
-function readKey(home: Home, env: NodeJS.ProcessEnv): Buffer {
+function readKey(home: Home, env: NodeJS.ProcessEnv, make: boolean): Buffer {
   const given = env["BOOTLEVEL_KEY"];
   if (given) return parseKey(given, "BOOTLEVEL_KEY");
-  const found = readKeyFile(home.keyFile) ?? makeKeyFile(home.keyFile);
+  const found = readKeyFile(home.keyFile) ?? (make ? makeKeyFile(home.keyFile) : null);
+  if (found === null) throw new StateError(`secrets were encrypted, and their key ${home.keyFile} is gone`, "restore the file, or set BOOTLEVEL_KEY to the key of then");
   return parseKey(found, home.keyFile);
 }
 

@@ -1,15 +1,9 @@
 /** Is the process that wrote a lease still the one that runs? A pid alone is no proof: numbers are used again. */
 import { readFileSync } from "node:fs";
 
-/** When the process began, in the kernel's ticks since boot; "" where the system does not tell (no /proc) or there is no such process. */
+/** When the process began, in the kernel's ticks since boot; "" where the system does not tell (no /proc), or there is no such process. */
 export function processStart(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The second field is the program's name in parentheses and may hold anything; the start time is the 22nd field.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
-  } catch {
-    return ""; // no /proc, or no such process: the caller asks the kernel by signal 0
-  }
+  return readStat(pid)?.start ?? "";
 }
 
 /** Whether the process that started at `start` (see `processStart`) still lives on this computer. */
@@ -19,5 +13,21 @@ export function isProcessAlive(pid: number, start: string): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
   }
-  return start === "" || processStart(pid) === start;
+  if (start === "") return true;
+  const stat = readStat(pid);
+  // A zombie is dead: where nobody collects it, it keeps its number for ever.
+  return stat !== null && stat.start === start && stat.state !== "Z" && stat.state !== "X";
+}
+
+/** Two fields of proc(5)'s stat: the state, the 3rd, and the start time, the 22nd. Null without /proc or process. */
+function readStat(pid: number): { state: string; start: string } | null {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch {
+    return null; // whatever the cause, the caller asks the kernel by signal 0
+  }
+  // The second field is the program's name in parentheses and may hold anything.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return { state: fields[0] ?? "", start: fields[19] ?? "" };
 }

@@ -5,7 +5,10 @@ import type { Cipher } from "./cipher.js";
 import type { Db } from "./database.js";
 import { leaseHolder } from "./leases.js";
 import type { AttributeRecord, BundleRecord, EventRecord, MachineRecord, RunRecord, RunSummary, ServiceRecord, StepRecord, VariableRecord } from "./records.js";
-import { UnknownRunError } from "./stateError.js";
+import { StateError, UnknownRunError } from "./stateError.js";
+
+/** "optional": a secret whose key is lost reads as an empty value, so that a run can be taken down without it. */
+export type SecretReading = "needed" | "optional";
 
 interface RunRow { id: number; uid: string; name: string; plan_name: string; plan_file: string; state: string; created_at: number; updated_at: number }
 interface SealedRow { value: string | null; sealed: Buffer | null; secret: number }
@@ -49,9 +52,9 @@ export function readBundles(db: Db, runId: number): Record<string, BundleRecord>
   return JSON.parse((row as { bundles: string }).bundles) as Record<string, BundleRecord>;
 }
 
-export function readVariables(db: Db, cipher: Cipher, run: RunRecord): VariableRecord[] {
+export function readVariables(db: Db, cipher: Cipher, run: RunRecord, secrets: SecretReading): VariableRecord[] {
   const rows = db.prepare<[number], SealedRow & { kind: VariableRecord["kind"]; name: string }>("SELECT * FROM variables WHERE run_id = ? ORDER BY kind, name").all(run.id);
-  return rows.map((row) => ({ kind: row.kind, name: row.name, secret: row.secret === 1, value: unseal(row, cipher, variablePlace(run.uid, row.kind, row.name)) }));
+  return rows.map((row) => ({ kind: row.kind, name: row.name, secret: row.secret === 1, value: unseal(row, cipher, variablePlace(run.uid, row.kind, row.name), secrets) }));
 }
 
 export function readServices(db: Db, runId: number): ServiceRecord[] {
@@ -75,7 +78,7 @@ export function readMachines(db: Db, runId: number): MachineRecord[] {
   }));
 }
 
-export function readAttributes(db: Db, cipher: Cipher, run: RunRecord): AttributeRecord[] {
+export function readAttributes(db: Db, cipher: Cipher, run: RunRecord, secrets: SecretReading): AttributeRecord[] {
   const rows = db
     .prepare<[number], SealedRow & { service_id: number; name: string; kind: AttributeRecord["kind"] }>(
       "SELECT a.* FROM attributes a JOIN services s ON s.id = a.service_id WHERE s.run_id = ? ORDER BY s.id, a.kind, a.name",
@@ -83,7 +86,7 @@ export function readAttributes(db: Db, cipher: Cipher, run: RunRecord): Attribut
     .all(run.id);
   return rows.map((row) => ({
     serviceId: row.service_id, name: row.name, kind: row.kind, secret: row.secret === 1,
-    value: unseal(row, cipher, attributePlace(run.uid, row.service_id, row.name)),
+    value: unseal(row, cipher, attributePlace(run.uid, row.service_id, row.name), secrets),
   }));
 }
 
@@ -118,8 +121,14 @@ export function attributePlace(uid: string, serviceId: number, name: string): st
   return `run ${uid}, service number ${serviceId}, attribute ${name}`;
 }
 
-function unseal(row: SealedRow, cipher: Cipher, place: string): string {
-  return row.sealed === null ? (row.value ?? "") : cipher.open(row.sealed, place);
+function unseal(row: SealedRow, cipher: Cipher, place: string, secrets: SecretReading): string {
+  if (row.sealed === null) return row.value ?? "";
+  try {
+    return cipher.open(row.sealed, place);
+  } catch (error) {
+    if (secrets === "optional" && error instanceof StateError) return "";
+    throw error;
+  }
 }
 
 function toRun(db: Db, row: RunRow): RunRecord {

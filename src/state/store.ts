@@ -20,10 +20,10 @@ export interface Store {
   findRun(nameOrNumber: string): Promise<RunRecord>;
   plan(run: RunRecord): Promise<LaunchPlan>;
   bundles(run: RunRecord): Promise<Record<string, BundleRecord>>;
-  variables(run: RunRecord): Promise<VariableRecord[]>;
+  variables(run: RunRecord, secrets?: reader.SecretReading): Promise<VariableRecord[]>;
   services(run: RunRecord): Promise<ServiceRecord[]>;
   machines(run: RunRecord): Promise<MachineRecord[]>;
-  attributes(run: RunRecord): Promise<AttributeRecord[]>;
+  attributes(run: RunRecord, secrets?: reader.SecretReading): Promise<AttributeRecord[]>;
   steps(run: RunRecord): Promise<StepRecord[]>;
   events(run: RunRecord, after?: number): Promise<EventRecord[]>;
   hostKeys(scope: string, address: string): Promise<string[]>;
@@ -60,10 +60,10 @@ export async function openStore(directory?: string): Promise<Store> {
     findRun: (name) => ask(() => reader.findRun(db, name)),
     plan: (run) => ask(() => reader.readPlan(db, run.id)),
     bundles: (run) => ask(() => reader.readBundles(db, run.id)),
-    variables: (run) => ask(() => reader.readVariables(db, cipher, run)),
+    variables: (run, secrets = "needed") => ask(() => reader.readVariables(db, cipher, run, secrets)),
     services: (run) => ask(() => reader.readServices(db, run.id)),
     machines: (run) => ask(() => reader.readMachines(db, run.id)),
-    attributes: (run) => ask(() => reader.readAttributes(db, cipher, run)),
+    attributes: (run, secrets = "needed") => ask(() => reader.readAttributes(db, cipher, run, secrets)),
     steps: (run) => ask(() => reader.readSteps(db, run.id)),
     events: (run, after) => ask(() => reader.readEvents(db, run.id, after)),
     hostKeys: (scope, address) => ask(() => reader.readHostKeys(db, scope, address)),

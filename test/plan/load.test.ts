@@ -28,7 +28,7 @@ test("a small plan compiles to exactly this", async () => {
     levels: [{ name: "level-1", services: [{
       name: "web", replicas: 1, placement: { kind: "cloud", cloud: "local" }, image: null, size: null, launch: {}, attributes: {}, outputs: [], ssh: SSH,
       boot: { ...run, run: { kind: "file", path: join(folder, "ok.sh") } },
-      ready: { ...run, run: { kind: "command", line: ["test -f ", { kind: "self", attribute: "host" }] }, everyMs: 2_000, retries: null, windowMs: 30_000 },
+      ready: { ...run, run: { kind: "command", line: ["test -f ", { kind: "self", attribute: "host" }] }, everyMs: 2_000, retries: null, windowMs: 30_000, bounded: false },
       terminate: null, source: { file, line: 4, column: 7 },
     }] }],
   });
@@ -49,7 +49,7 @@ test("the example of the documentation compiles", async () => {
   expect(service(plan, "web").boot?.args).toEqual([["--db"], [{ kind: "service", service: "db", replica: 0, attribute: "host" }, ":", { kind: "service", service: "db", replica: 0, attribute: "port" }]]);
   expect(service(plan, "web").boot?.files).toEqual([join(plan.dir, "conf"), join(plan.dir, "motd.txt")]);
   expect(service(plan, "check").placement).toEqual({ kind: "host", host: [{ kind: "service", service: "db", replica: 0, attribute: "host" }] });
-  expect(service(plan, "db").ready).toMatchObject({ everyMs: 2_000, timeoutMs: 120_000, windowMs: 120_000, retries: null });
+  expect(service(plan, "db").ready).toMatchObject({ everyMs: 2_000, timeoutMs: 120_000, windowMs: 120_000, bounded: false, retries: null });
 });
 
 test("a service's own key comes before its cloud's defaults, and those before the plan's; ssh and attributes key by key", async () => {

@@ -22,3 +22,4 @@ if [ -f "$data/data.log" ]; then
   awk '{ last[$1] = $0 } END { for (key in last) print last[key] }' "$data/data.log" | sort
 fi
 rm -rf "$data"
+rmdir "$HOME/bootlevel-db" 2>/dev/null || : # another run's data may lie there

@@ -7,6 +7,9 @@ import { OutputReader } from "./output.js";
 import { VerdictReader, type Verdict } from "./verdict.js";
 import { StagingError, type OutputError } from "./errors.js";
 
+/** Characters of what a machine says before our script that are kept for a message. */
+const LONGEST_WORDS = 1_000;
+
 export type DialogueEnd =
   /** `words`: what the machine said beside the verdict. */
   | { readonly kind: "verdict"; readonly verdict: Verdict; readonly words: string; readonly error: OutputError | null }
@@ -43,7 +46,13 @@ export async function openDialogue(connection: MachineConnection, options: Dialo
 }
 
 function listen(channel: Channel, nonce: string, options: DialogueOptions): Promise<DialogueEnd> {
-  const output = new OutputReader(nonce, (chunk) => { options.onOutput(chunk); }, () => { options.onBegin(); });
+  let begun = false;
+  const output = new OutputReader(nonce, (chunk) => { options.onOutput(chunk); }, () => {
+    begun = true;
+    options.onBegin();
+  });
+  // What comes before the program is not its output; where nothing else comes, it is what the machine has to say.
+  let before = "";
   const report = new VerdictReader(nonce);
   return new Promise((resolve) => {
     const look = (): void => {
@@ -53,6 +62,7 @@ function listen(channel: Channel, nonce: string, options: DialogueOptions): Prom
       resolve({ kind: "verdict", verdict, words: report.words, error: report.error });
     };
     channel.stdout.on("data", (chunk: Buffer) => {
+      if (!begun) before = (before + chunk.toString("utf8")).slice(0, LONGEST_WORDS);
       output.push(chunk);
       look();
     });
@@ -62,7 +72,7 @@ function listen(channel: Channel, nonce: string, options: DialogueOptions): Prom
     });
     void channel.ended.then((end) => {
       const { verdict, words, error } = report;
-      resolve(verdict === null ? { kind: "silent", end, words } : { kind: "verdict", verdict, words, error });
+      resolve(verdict === null ? { kind: "silent", end, words: [words, before.trim()].filter((text) => text !== "").join(" ") } : { kind: "verdict", verdict, words, error });
     });
   });
 }

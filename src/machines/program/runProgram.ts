@@ -18,6 +18,9 @@ const GAP = Buffer.from("[bootlevel: the connection broke; some output of that t
 const ASK_AGAIN_MS = 1000;
 const DEFAULT_GRACE_MS = 5000;
 
+/** How often in a row a machine's shell may end without an answer before it is taken for one that never answers. */
+const SHRUGS = 3;
+
 /** What became of a step of an earlier launcher. `timeoutMs` is what is left of the program's time. */
 export type RecoverRequest = Pick<ProgramRequest, "directory" | "timeoutMs" | "graceMs" | "sudo" | "keep" | "onOutput" | "onWarning" | "signal">;
 export type RecoverResult = ProgramResult | { readonly kind: "never-started" };
@@ -54,28 +57,32 @@ async function attempt(link: MachineLink, request: ProgramRequest): Promise<Reco
   const connection = await link.connection();
   const watch = new Watch(request.timeoutMs, request.signal);
   try {
-    const first = await watch.race(stage(connection, request, watch));
+    let begun = false;
+    const first = await watch.race(stage(connection, request, watch, () => { begun = true; }));
     if (first.kind === "interrupted") return await settle(link, request, watch, first);
     if (first.value.kind === "verdict") return await settle(link, request, watch, first);
     const silent = first.value;
     const asked = await ask(link, request, watch);
     const result = await settle(link, request, watch, asked);
-    // The shell itself gave up before it began (no dd, no sh, a full process table): to try again would end the same way.
-    if (result.kind === "never-started" && silent.end.kind === "exited") throw failure(connection.label, `exit code ${String(silent.end.code)}`, silent.words);
+    // The shell itself gave up before it began (no dd, no sh, an account without a shell): to try again would end the same way.
+    if ((result.kind === "never-started" || (result.kind === "unknown" && !begun)) && silent.end.kind === "exited") throw failure(connection.label, `exit code ${String(silent.end.code)}`, silent.words);
     return result;
   } finally {
     watch.stop();
   }
 }
 
-async function stage(connection: MachineConnection, request: ProgramRequest, watch: Watch): Promise<DialogueEnd> {
+async function stage(connection: MachineConnection, request: ProgramRequest, watch: Watch, onBegin: () => void): Promise<DialogueEnd> {
   return converse(connection, watch, {
     script: (context) => runnerScript(context, request),
     directory: request.directory,
     attachment: request.bundle.path,
     onOutput: (chunk) => { request.onOutput(chunk); },
     // The program's time counts from its start, not from the staging's.
-    onBegin: () => { watch.restart(); },
+    onBegin: () => {
+      onBegin();
+      watch.restart();
+    },
   });
 }
 
@@ -101,6 +108,7 @@ type Answer = { readonly kind: "value"; readonly value: DialogueEnd } | { readon
 /** Asks until the machine answers or the program's time is over. */
 async function ask(link: MachineLink, request: RecoverRequest, watch: Watch): Promise<Answer> {
   let reason = "the connection was lost";
+  let shrugs = 0;
   for (;;) {
     let end: Raced<DialogueEnd> | null = null;
     try {
@@ -112,7 +120,10 @@ async function ask(link: MachineLink, request: RecoverRequest, watch: Watch): Pr
     if (end !== null) {
       if (end.kind === "interrupted") return end.by === "timeout" && watch.unanswered ? { kind: "unreachable", reason } : end;
       if (end.value.kind === "verdict") return end;
+      // A shell that ends without a word, again and again, will not answer the next time either.
+      shrugs = end.value.end.kind === "exited" ? shrugs + 1 : 0;
       reason = end.value.end.kind === "lost" ? end.value.end.reason : `the question ended with exit code ${String(end.value.end.code)}: ${end.value.words}`;
+      if (shrugs >= SHRUGS) return { kind: "unreachable", reason };
     }
     const pause = await watch.race(delay(ASK_AGAIN_MS));
     if (pause.kind === "interrupted") return pause.by === "timeout" ? { kind: "unreachable", reason } : pause;

@@ -80,7 +80,7 @@ function unknownHost(host: string, port: number, key: string, known: KnownKeys, 
   const authorities = known.authorities ? " Its @cert-authority line does not help: host certificates are not supported." : "";
   return new HostKeyError(
     `the host key of ${hostAddress(host, port)} is not known; it presents ${show(key)}.${authorities} ` +
-    `Compare that with the machine's own and add it (ssh-keyscan -p ${port} ${host} >> ${trust.knownHosts}), or set hostKeys: accept-new`,
+    `Compare that with the machine's own and add it (ssh-keyscan -p ${port} ${host} >> ${trust.knownHosts}), or set ssh: { host_keys: accept-new }`,
     fingerprint(key), [],
   );
 }

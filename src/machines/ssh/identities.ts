@@ -50,7 +50,7 @@ function unusable(path: string, error: Error, passphraseEnv: string | null, pass
   }
   if (!isEncrypted(error)) return new AuthenticationError(`the private key ${path} cannot be read: ${error.message}`);
   const remedy = passphraseEnv === null
-    ? "name the environment variable that holds it with ssh: passphraseEnv, or load the key into the agent"
+    ? "name the environment variable that holds it with ssh: { passphrase_env: NAME }, or load the key into the agent"
     : `set the environment variable ${passphraseEnv}`;
   return new AuthenticationError(`the private key ${path} has a passphrase: ${remedy}`);
 }

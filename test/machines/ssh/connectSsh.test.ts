@@ -106,7 +106,7 @@ test("an encrypted key opens with the passphrase, and says what is missing witho
   const locked = await startSshHost();
   try {
     await run("ssh-keygen", ["-q", "-p", "-P", "", "-N", "open sesame", "-f", locked.identity]);
-    await expect(reach(locked.settings())).rejects.toThrow(/has a passphrase.*passphraseEnv/);
+    await expect(reach(locked.settings())).rejects.toThrow(/has a passphrase.*passphrase_env/);
     await expect(reach(locked.settings({ passphraseEnv: "TEST_PASSPHRASE" }))).rejects.toThrow(/set the environment variable TEST_PASSPHRASE/);
     process.env["TEST_PASSPHRASE"] = "wrong";
     await expect(reach(locked.settings({ passphraseEnv: "TEST_PASSPHRASE" }))).rejects.toThrow(/does not open with the passphrase/);
