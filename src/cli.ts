@@ -2,7 +2,7 @@
 /** Wires commands, options and exit codes; nothing else. */
 import { readFileSync } from "node:fs";
 
-import yargs from "yargs";
+import yargs, { type Argv } from "yargs";
 import { hideBin } from "yargs/helpers";
 
 import * as boot from "./commands/boot.js";
@@ -34,16 +34,22 @@ async function main(words: readonly string[]): Promise<number> {
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .version(version())
     .alias({ help: "h", version: "v" })
-    .completion("completion", "Print a completion script for bash or zsh: bootlevel completion >>~/.bashrc", (_current, argv: { _?: (string | number)[] }) => completeRun(argv))
+    .completion("completion-script", false, (_current: string, argv: { _?: (string | number)[] }) => completeRun(argv))
     .example("$0 boot plans/hello", "boot a plan")
     .example("$0 status hello-x4k2", "how it is now")
     .example("$0 terminate hello-x4k2", "take it down")
     .epilogue("Exit codes: 0 fine, 1 the run is not, 2 the plan or the call is wrong, 3 the run is busy elsewhere,\n4 a cloud cannot be reached, 130 interrupted. State: $BOOTLEVEL_HOME, default ~/.bootlevel.")
     .exitProcess(false)
     .fail((message, error) => {
-      // yargs says what is wrong with the call in `message`, and hands on what a command threw in `error`.
-      throw error ?? new UsageError(message);
+      // yargs says what is wrong with the call in `message` or by an error of its own, and hands on what a command threw in `error`.
+      if (error instanceof Error && error.name !== "YError") throw error;
+      throw new UsageError(message || error.message, knownWords(words));
     });
+  parser.command(
+    "completion", "Print a completion script for bash or zsh",
+    (words) => words.example("$0 completion >>~/.bashrc", "complete commands, options and names of runs"),
+    () => { parser.showCompletionScript(); },
+  );
   for (const { command, describe, builder, handler } of commands) {
     parser.command(command, describe, builder as never, async (options: never) => { code = await (handler as (options: never) => Promise<number>)(options); });
   }
@@ -51,9 +57,28 @@ async function main(words: readonly string[]): Promise<number> {
   return code;
 }
 
+/** The options of the command that was called, and the commands: what a misspelt word could have been. */
+function knownWords(words: readonly string[]): string[] {
+  const names = ["json", "help", "version"];
+  // A builder only chains calls, so a stand-in that listens learns its options; yargs itself keeps them private.
+  const listener: unknown = new Proxy({}, {
+    get: (_target, method) => (name: unknown) => {
+      if (method === "option") names.push(String(name));
+      return listener;
+    },
+  });
+  const called = commands.find(({ command }) => words.includes(nameOf(command)));
+  called?.builder(listener as Argv);
+  return names;
+}
+
+function nameOf(command: string): string {
+  return command.split(" ", 1)[0] as string;
+}
+
 async function completeRun(argv: { _?: (string | number)[] }): Promise<string[]> {
   const takesRun = ["status", "terminate", "show", "logs", "events"].includes(String(argv._?.[1] ?? ""));
-  return takesRun ? runNames() : commands.map(({ command }) => command.split(" ", 1)[0] as string);
+  return takesRun ? runNames() : [...commands.map(({ command }) => nameOf(command)), "completion"];
 }
 
 function version(): string {
@@ -66,6 +91,6 @@ const words = hideBin(process.argv);
 try {
   process.exitCode = await main(words);
 } catch (error) {
-  reportError(error, words);
+  await reportError(error, words, commands.map(({ command }) => nameOf(command)));
   process.exitCode = exitCodeOf(error);
 }

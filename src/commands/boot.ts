@@ -1,7 +1,7 @@
 import type { Argv } from "yargs";
 
 import { boot, checkVariables, describePlan, loadPlan, type BootResult } from "../index.js";
-import { EXIT } from "./exitCodes.js";
+import { EXIT, UsageError } from "./exitCodes.js";
 import { print, printJson, screen } from "./output.js";
 import { showProgress } from "./progress.js";
 import { addVariableOptions, readVariableOptions, type VariableArguments } from "./variableOptions.js";
@@ -28,6 +28,7 @@ export function builder(yargs: Argv) {
 }
 
 export async function handler(options: BootArguments): Promise<number> {
+  if (Array.isArray(options.name)) throw new UsageError("--name was given twice");
   const plan = await loadPlan(options.plan);
   const values = readVariableOptions(options);
   if (options.dryRun) {

@@ -6,6 +6,10 @@ export const EXIT = { fine: 0, notFine: 1, wrong: 2, busy: 3, unreachable: 4, in
 /** A call that cannot be understood: printed with a pointer to the help. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
+  /** @param options what the call could have been: its options and commands, for a suggestion */
+  constructor(message: string, readonly known: readonly string[] = []) {
+    super(message);
+  }
 }
 
 /** The exit code for an error that ended a command. */

@@ -3,10 +3,10 @@ import { exitCodeOf, isExpected, UsageError } from "./exitCodes.js";
 import { printError, printJson } from "./output.js";
 
 /** Prints the error for people, or as the command's document if the call asked for JSON. */
-export function reportError(error: unknown, words: readonly string[]): void {
-  const { message, remedy, mistakes } = describeError(error);
+export async function reportError(error: unknown, words: readonly string[], commands: readonly string[]): Promise<void> {
+  const { message, remedy, mistakes } = await describeError(error);
   if (words.some((word) => word === "--json" || word === "--json=true")) {
-    const command = words.find((word) => !word.startsWith("-")) ?? ""; // the command comes first in every call that yargs takes
+    const command = words.find((word) => commands.includes(word)) ?? "";
     printJson(command, { error: { message, ...(remedy === "" ? {} : { remedy }), exitCode: exitCodeOf(error), ...(mistakes ? { mistakes } : {}) } });
     return;
   }
@@ -15,9 +15,19 @@ export function reportError(error: unknown, words: readonly string[]): void {
   if (!isExpected(error)) printError(`  This is not your mistake. Details follow; please report them.\n\n${(error as Error).stack ?? ""}`);
 }
 
-function describeError(error: unknown): { message: string; remedy: string; mistakes: unknown } {
+async function describeError(error: unknown): Promise<{ message: string; remedy: string; mistakes: unknown }> {
   if (!(error instanceof Error)) return { message: String(error), remedy: "", mistakes: undefined };
   const { remedy, mistakes } = error as { remedy?: unknown; mistakes?: unknown };
-  if (error instanceof UsageError) return { message: error.message, remedy: "See: bootlevel --help, or bootlevel <command> --help", mistakes: undefined };
+  if (error instanceof UsageError) return { message: error.message + (await suggestion(error)), remedy: "See: bootlevel --help, or bootlevel <command> --help", mistakes: undefined };
   return { message: error.message, remedy: typeof remedy === "string" ? remedy : "", mistakes };
+}
+
+/** What was meant, for an option or command that does not exist. */
+async function suggestion(error: UsageError): Promise<string> {
+  const unknown = /^Unknown arguments?: (\S+)$/.exec(error.message)?.[1];
+  if (unknown === undefined) return "";
+  const { closestMatch } = await import("leven");
+  const closest = closestMatch(unknown, error.known.filter((name) => name.length > 1), { maxDistance: 2 }) ?? error.known.find((name) => unknown.length > 1 && name.startsWith(unknown));
+  if (closest === undefined) return "";
+  return `, did you mean --${closest}?`;
 }

@@ -60,6 +60,7 @@ export class Claims<T> {
   }
 
   private path(name: string): string {
-    return join(this.directory, encodeURIComponent(name));
+    // Files that begin with a dot are drafts, and "." and ".." are no files.
+    return join(this.directory, encodeURIComponent(name).replace(/^\./, "%2E"));
   }
 }

@@ -2,7 +2,7 @@
 import { BUILT_IN_ATTRIBUTES } from "../plan/launchPlan.js";
 import type { AttributeRecord, MachineRecord } from "../state/records.js";
 import { programsOf } from "./bundles.js";
-import { asServiceError, InterruptedError, serviceError } from "./failure.js";
+import { asServiceError, InterruptedError, serviceError, type FailureDetails } from "./failure.js";
 import { enterState, inStep, stepDirectory, warn, writerOf } from "./journal.js";
 import { cloudOf, machineKey, type Launch } from "./launchMachines.js";
 import type { ReachableMachine } from "./machineWatch.js";
@@ -68,25 +68,26 @@ async function boot(context: RunContext, placements: Placements, service: Servic
   if (program === null) return;
   await enterState(context, service, "booting");
   await writerOf(context).markBooted(service.id);
-  const outputs = await inStep(context, service, "boot", 1, async (stepId) => {
+  const end = await inStep(context, service, "boot", 1, async (stepId) => {
     const directory = stepDirectory(service, "boot", stepId) as string;
     const end = await runServiceProgram(context, placements, { service, step: "boot", program, directory, timeoutMs: program.timeoutMs, attempt: 1 });
     const { machine, log, lastLines, result } = end;
-    if (result.kind === "exited" && result.code === 0) return { value: result.outputs, outcome: "exited", exitCode: 0 };
+    if (result.kind === "exited" && result.code === 0) return { value: { outputs: result.outputs, machine, log, lastLines }, outcome: "exited", exitCode: 0 };
     const exitCode = result.kind === "exited" ? result.code : null;
     throw serviceError(service, "boot", `the boot program failed: ${describeResult(result)}`, { exitCode, machine, log, lastLines });
   });
-  await publishOutputs(context, service, outputs);
+  const { outputs, ...details } = end;
+  await publishOutputs(context, service, outputs, { ...details, exitCode: 0 });
 }
 
-async function publishOutputs(context: RunContext, service: Service, outputs: ReadonlyMap<string, string>): Promise<void> {
+async function publishOutputs(context: RunContext, service: Service, outputs: ReadonlyMap<string, string>, details: FailureDetails): Promise<void> {
   const promised = new Map(service.spec.outputs.map((output) => [output.name, output.secret]));
   const missing = [...promised.keys()].filter((name) => !outputs.has(name));
   if (missing.length > 0) {
-    throw serviceError(service, "boot", `the boot program did not set ${missing.map((name) => `"${name}"`).join(", ")}, promised under outputs`, { exitCode: 0, remedy: 'let it write a line name=value to "$BOOTLEVEL_OUTPUT"' });
+    throw serviceError(service, "boot", `the boot program did not set ${missing.map((name) => `"${name}"`).join(", ")}, promised under outputs`, { ...details, remedy: 'let it write a line name=value to "$BOOTLEVEL_OUTPUT"' });
   }
   const taken = [...outputs.keys()].find((name) => (BUILT_IN_ATTRIBUTES as readonly string[]).includes(name) || Object.hasOwn(service.spec.attributes, name));
-  if (taken !== undefined) throw serviceError(service, "boot", `the boot program set "${taken}", which every machine has or the plan declares under attributes`, { exitCode: 0, remedy: "give the output another name" });
+  if (taken !== undefined) throw serviceError(service, "boot", `the boot program set "${taken}", which every machine has or the plan declares under attributes`, { ...details, remedy: "give the output another name" });
   const extra = [...outputs.keys()].filter((name) => !promised.has(name));
   if (extra.length > 0) await warn(context, service, `the boot program set ${extra.join(", ")}, which the plan does not declare under outputs: nothing can refer to it`);
   await publish(context, service, [...outputs].map(([name, value]) => ({ serviceId: service.id, name, value, kind: "output", secret: promised.get(name) ?? false })));

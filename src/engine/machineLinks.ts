@@ -7,6 +7,8 @@ import type { MachineAccess } from "../drivers/driver.js";
 import type { MachineConnection } from "../machines/connection.js";
 import { createLink, type ClosableLink } from "../machines/link.js";
 import { launcherEnvironment, machineEnvironment } from "../machines/local/environment.js";
+import { killBranded } from "../machines/local/branded.js";
+import { removeMachineDirectory } from "../machines/local/machineDirectory.js";
 import { openLocal } from "../machines/local/localConnection.js";
 import type { SshSpec } from "../plan/launchPlan.js";
 import type { RunWriter } from "../state/runWriter.js";
@@ -41,12 +43,24 @@ export class MachineLinks {
 
   /** The computer that launches, for programs with `where: launcher`. */
   launcher(): ClosableLink {
-    const directory = join(this.parts.store.home.runDirectory(this.parts.uid), "launcher");
+    const directory = this.launcherDirectory;
     const brand = launcherBrand(this.parts.uid);
     return this.keep("launcher", async () => {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       return openLocal({ directory, workDirectory: directory, env: launcherEnvironment(brand), brand });
     });
+  }
+
+  /** Takes away what programs with `where: launcher` have left on this computer. */
+  async clearLauncher(graceMs: number): Promise<void> {
+    await this.links.get("launcher")?.close();
+    this.links.delete("launcher");
+    await killBranded(new Set([launcherBrand(this.parts.uid)]), { graceMs });
+    await removeMachineDirectory(this.launcherDirectory, this.launcherDirectory);
+  }
+
+  private get launcherDirectory(): string {
+    return join(this.parts.store.home.runDirectory(this.parts.uid), "launcher");
   }
 
   /** Closes every connection; what is cleaned up on machines is waited for. */
@@ -97,6 +111,6 @@ function sshTarget(access: MachineAccess & { kind: "ssh" }, ssh: SshSpec | null)
 }
 
 /** The brand of what a run's programs leave running on the launcher itself: the same in every command, from the run's unique id. */
-export function launcherBrand(uid: string): string {
+function launcherBrand(uid: string): string {
   return String(2 ** 47 + createHash("sha256").update(uid).digest().readUIntBE(0, 5));
 }

@@ -1,7 +1,7 @@
 /** Which machine each service is on. */
 import type { MachineAccess } from "../drivers/driver.js";
-import type { MachineLink } from "../machines/link.js";
-import type { ProgramSpec, Template } from "../plan/launchPlan.js";
+import type { ClosableLink, MachineLink } from "../machines/link.js";
+import type { ProgramSpec } from "../plan/launchPlan.js";
 import type { MachineRecord } from "../state/records.js";
 import type { RunContext, Service } from "./runContext.js";
 
@@ -38,26 +38,38 @@ export class Placements {
 
   /** How programs of the service reach its machine. @throws NoMachineError */
   access(service: Service): MachineAccess {
-    const { placement } = service.spec;
-    if (placement.kind === "host") return this.hostAccess(service, placement.host);
-    const access = this.machine(service)?.access;
+    const owner = this.owner(service);
+    const { placement } = owner.spec;
+    if (placement.kind === "host") return { kind: "ssh", host: this.context.book.resolve(placement.host, owner.name), port: null, user: null };
+    const access = this.machine(owner)?.access;
     if (access) return JSON.parse(access) as MachineAccess;
-    throw new NoMachineError(`${service.name} has no machine`);
+    throw new NoMachineError(`${owner.name} has no machine`);
   }
 
   /** The link for one of the service's programs: to its machine, or to the launcher. @throws NoMachineError */
   link(service: Service, program: ProgramSpec): MachineLink {
-    return program.where === "launcher" ? this.context.links.launcher() : this.context.links.to(this.access(service), service.spec.ssh);
+    if (program.where === "launcher") return this.context.links.launcher();
+    return this.machineLink(service);
   }
 
-  /** `host: "${db.host}"` is db's machine, reached as db's machine is; any other address is a host that exists already. */
-  private hostAccess(service: Service, host: Template): MachineAccess {
-    const [only] = host;
-    if (host.length === 1 && typeof only === "object" && only.kind === "service") {
-      const [source] = this.context.book.sources(only);
-      const owner = this.context.levels.flat().find((other) => other.name === source);
-      if (owner && only.attribute === "host") return this.access(owner);
-    }
-    return { kind: "ssh", host: this.context.book.resolve(host, service.name), port: null, user: null };
+  /** The link to the service's machine, with the settings of the service whose machine it is. @throws NoMachineError */
+  machineLink(service: Service): ClosableLink {
+    return this.context.links.to(this.access(service), this.owner(service).spec.ssh);
+  }
+
+  /** Lets go of the service's machine, which is about to be destroyed. */
+  async release(service: Service): Promise<void> {
+    await this.context.links.release(this.access(service), this.owner(service).spec.ssh);
+  }
+
+  /** `host: "${db.host}"` is db's machine, reached as db's machine is; any other service is on a machine or host of its own. */
+  private owner(service: Service): Service {
+    const { placement } = service.spec;
+    if (placement.kind !== "host" || placement.host.length !== 1) return service;
+    const [only] = placement.host;
+    if (typeof only !== "object" || only.kind !== "service" || only.attribute !== "host") return service;
+    const [source] = this.context.book.sources(only);
+    const owner = this.context.levels.flat().find((other) => other.name === source);
+    return owner === undefined ? service : this.owner(owner);
   }
 }

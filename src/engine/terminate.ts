@@ -1,17 +1,16 @@
 /** The mirror image of boot: from the last level to the first, terminate programs before machines, and nothing given up in silence. */
 import { CloudUnreachableError, type MachineStatus } from "../drivers/driver.js";
 import type { RunEvent, RunState, ServiceFailure } from "../events.js";
-import { killBranded } from "../machines/local/branded.js";
 import type { MachineRecord, RunRecord, ServiceRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
 import { asServiceError, InterruptedError, ServiceError, serviceError } from "./failure.js";
 import { enterFailure, enterRunState, enterState, inStep, record, stepDirectory, warn, writerOf } from "./journal.js";
 import { underLease } from "./lease.js";
-import { launcherBrand } from "./machineLinks.js";
 import { Placements } from "./placements.js";
 import { describeResult, hasMachine, runServiceProgram } from "./programs.js";
 import { closeContext, openContext, type RunContext, type Service } from "./runContext.js";
 import { settleAll } from "./settleAll.js";
+import { endUnfinished, unfinishedPrograms, type Unfinished } from "./unfinished.js";
 import { removeWorkDirectories } from "./workDirectories.js";
 
 export interface TerminateOptions {
@@ -50,7 +49,7 @@ export async function terminateRun(store: Store, run: RunRecord, options: Termin
       const context = await openContext({ run, plan: await store.plan(run), store, writer, stop: stop.signal, observe: options.observe, secrets: options.force ? "optional" : "needed" });
       try {
         const records = new Map((await store.services(run)).map((service) => [service.name, service]));
-        return await new Termination(context, await Placements.read(context), records, options.force).run();
+        return await new Termination(context, await Placements.read(context), records, unfinishedPrograms(await store.steps(run)), options.force).run();
       } finally {
         await closeContext(context);
       }
@@ -68,6 +67,8 @@ class Termination {
     private readonly context: RunContext,
     private readonly placements: Placements,
     private readonly records: ReadonlyMap<string, ServiceRecord>,
+    /** Programs of which nobody has seen the end, by service number. */
+    private readonly unfinished: ReadonlyMap<number, readonly Unfinished[]>,
     private readonly force: boolean,
   ) {}
 
@@ -110,7 +111,7 @@ class Termination {
       await work();
       return null;
     } catch (error) {
-      const failure = asServiceError(service, "terminate", error);
+      const failure = withRemedy(asServiceError(service, "terminate", error));
       if (failure instanceof InterruptedError) return failure;
       if (!(failure instanceof ServiceError)) throw failure;
       await enterFailure(this.context, service, failure.failure);
@@ -125,6 +126,7 @@ class Termination {
     const before = this.records.get(service.name);
     if (before === undefined || before.state === "terminated") return;
     await enterState(context, service, "terminating");
+    await endUnfinished(context, placements, service, this.unfinished.get(service.id) ?? []);
     const program = service.spec.terminate;
     const due = before.booted || (service.spec.boot === null && before.state !== "planned");
     if (program === null || this.force || !due) return;
@@ -149,7 +151,7 @@ class Termination {
   /** Destroys the machines of services, one call a cloud; then the services are terminated. */
   private async destroy(services: readonly Service[]): Promise<(Error | null)[]> {
     await removeWorkDirectories(this.context, this.placements, await this.staged(services));
-    await settleAll(services.filter((service) => hasMachine(this.placements, service)).map((service) => this.context.links.release(this.placements.access(service), service.spec.ssh)));
+    await settleAll(services.filter((service) => hasMachine(this.placements, service)).map((service) => this.release(service)));
     const withMachine = services.filter((service) => this.placements.machine(service) !== null);
     const clouds = new Set(withMachine.map((service) => (this.placements.machine(service) as MachineRecord).cloud));
     const ends = new Map<Service, Error | null>();
@@ -165,6 +167,11 @@ class Termination {
       if (machine) await this.ended(service.name, machine.cloud, machine.driverId ?? machine.key, machine.key);
       await enterState(this.context, service, "terminated");
     })));
+  }
+
+  /** The machine goes with its owner; a guest's connection is the owner's. */
+  private async release(service: Service): Promise<void> {
+    if (service.spec.placement.kind === "cloud") await this.placements.release(service);
   }
 
   /** Services of which a program was ever put on a machine. */
@@ -191,7 +198,7 @@ class Termination {
   /** Machines that carry the run's mark and that the record does not know as running; and what programs left on the launcher. */
   private async leftovers(): Promise<Error[]> {
     const { context } = this;
-    await killBranded(new Set([launcherBrand(context.run.uid)]), { graceMs: GRACE_MS });
+    await context.links.clearLauncher(GRACE_MS);
     const used = new Set(context.levels.flat().flatMap(({ spec }) => (spec.placement.kind === "cloud" ? [spec.placement.cloud] : [])));
     const errors: Error[] = [];
     for (const cloud of used) {
@@ -215,6 +222,12 @@ class Termination {
     await record(this.context, { at: Date.now(), type: "machine-terminated", service, cloud, id });
     this.terminated.push({ service, cloud, id });
   }
+}
+
+/** A terminate program that cannot run must not keep a run for ever: the way out is named. */
+function withRemedy(error: Error): Error {
+  if (!(error instanceof ServiceError) || error.failure.step !== "terminate" || error.failure.remedy !== "") return error;
+  return new ServiceError({ ...error.failure, remedy: FORCE_REMEDY }, { cause: error.cause });
 }
 
 const FORCE_REMEDY = "mend the program's cause and call terminate again, or leave terminate programs out: terminate --force";

@@ -12,15 +12,15 @@ export async function removeWorkDirectories(context: RunContext, placements: Pla
   const onHosts = services.filter((service) => hasMachine(placements, service) && placements.access(service).kind === "ssh" && programsOf(service.spec).some(({ program }) => program.where === "machine"));
   await Promise.all(onHosts.map(async (service) => {
     try {
-      await sweep(context, placements, service);
+      await sweep(placements, service);
     } catch (error) {
       await warn(context, service, `its staged programs may still lie on the host: ${(error as Error).message}`);
     }
   }));
 }
 
-async function sweep(context: RunContext, placements: Placements, service: Service): Promise<void> {
-  const link = context.links.to(placements.access(service), service.spec.ssh);
+async function sweep(placements: Placements, service: Service): Promise<void> {
+  const link = placements.machineLink(service);
   await link.idle(); // a clean-up under way needs the directories that go now
   const connection = await link.connection();
   const channel = await connection.open(`exec /bin/sh -c '${sweepScript(connection.workDirectory, service.name)}'`);

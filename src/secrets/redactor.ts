@@ -6,6 +6,8 @@ export const REDACTED = "[secret]";
 
 /** A line of a secret text (a private key, say) is a secret itself from this length on; shorter ones are too common to take out. */
 const SECRET_LINE_LENGTH = 8;
+/** A form of this length is found with line breaks in it as well: `base64` breaks lines, and so do mail and terminals. */
+const WRAPPED_LENGTH = 16;
 /** A base64 fragment shorter than this would take out innocent text. */
 const FRAGMENT_LENGTH = 6;
 
@@ -19,7 +21,10 @@ export class Redactor {
 
   /** Takes more secrets in; empty ones are passed over. */
   add(secrets: Iterable<string>): void {
-    for (const secret of secrets) for (const form of printedForms(secret)) if (!this.forms.has(form)) this.forms.set(form, borderTable(form));
+    for (const secret of secrets) for (const printed of printedForms(secret)) {
+      const form = printed.length < WRAPPED_LENGTH ? printed : printed.replace(/[\r\n]/g, "");
+      if (!this.forms.has(form)) this.forms.set(form, borderTable(form));
+    }
   }
 
   /** The text with every secret replaced by `[secret]`; secrets that overlap go as one. */
@@ -47,17 +52,26 @@ export class Redactor {
    * @returns an index into `text`; its length when nothing must be held back.
    */
   safeLength(text: string): number {
+    const unbroken = withoutBreaks(text);
     let cut = text.length;
-    for (const [form, borders] of this.forms) cut = Math.min(cut, text.length - overlap(text, form, borders));
+    for (const [form, borders] of this.forms) {
+      const searched = form.length < WRAPPED_LENGTH ? asItIs(text) : unbroken;
+      const length = overlap(searched.text, form, borders);
+      if (length > 0) cut = Math.min(cut, searched.place(searched.text.length - length));
+    }
     const across = this.spans(text).find(([start, end]) => start < cut && end > cut);
     return across === undefined ? cut : across[0];
   }
 
   /** Where secrets stand, in order, without overlaps. A regular expression would not take secrets of a megabyte. */
   private spans(text: string): [start: number, end: number][] {
+    const unbroken = withoutBreaks(text);
     const found: [number, number][] = [];
     for (const form of this.forms.keys()) {
-      for (let at = text.indexOf(form); at !== -1; at = text.indexOf(form, at + 1)) found.push([at, at + form.length]);
+      const searched = form.length < WRAPPED_LENGTH ? asItIs(text) : unbroken;
+      for (let at = searched.text.indexOf(form); at !== -1; at = searched.text.indexOf(form, at + 1)) {
+        found.push([searched.place(at), searched.place(at + form.length - 1) + 1]);
+      }
     }
     const merged: [number, number][] = [];
     for (const span of found.sort(([a], [b]) => a - b)) {
@@ -67,6 +81,26 @@ export class Redactor {
     }
     return merged;
   }
+}
+
+/** A text to search in, and where each of its characters stands in the one that is shown. */
+interface Searched {
+  readonly text: string;
+  place(index: number): number;
+}
+
+function asItIs(text: string): Searched {
+  return { text, place: (index) => index };
+}
+
+function withoutBreaks(text: string): Searched {
+  if (!/[\r\n]/.test(text)) return asItIs(text);
+  const places = new Uint32Array(text.length);
+  let length = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    if (text[at] !== "\n" && text[at] !== "\r") places[length++] = at;
+  }
+  return { text: text.replace(/[\r\n]/g, ""), place: (index) => places[index] as number };
 }
 
 /** Redacts a stream of text: `push` returns what is safe to show by now, `end` the rest. */

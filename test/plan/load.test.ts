@@ -49,7 +49,7 @@ test("the example of the documentation compiles", async () => {
   expect(service(plan, "web").boot?.args).toEqual([["--db"], [{ kind: "service", service: "db", replica: 0, attribute: "host" }, ":", { kind: "service", service: "db", replica: 0, attribute: "port" }]]);
   expect(service(plan, "web").boot?.files).toEqual([join(plan.dir, "conf"), join(plan.dir, "motd.txt")]);
   expect(service(plan, "check").placement).toEqual({ kind: "host", host: [{ kind: "service", service: "db", replica: 0, attribute: "host" }] });
-  expect(service(plan, "db").ready).toMatchObject({ everyMs: 2_000, timeoutMs: 120_000, windowMs: 120_000, bounded: false, retries: null });
+  expect(service(plan, "db").ready).toMatchObject({ everyMs: 2_000, timeoutMs: 120_000, windowMs: 120_000, bounded: true, retries: null });
 });
 
 test("a service's own key comes before its cloud's defaults, and those before the plan's; ssh and attributes key by key", async () => {

@@ -48,6 +48,23 @@ describe("a redactor", () => {
   });
 });
 
+describe("a redactor and line breaks", () => {
+  const long = "a long secret of sixty characters, which base64 breaks into lines, no doubt";
+
+  test("takes a secret out of base64 that is broken into lines, at once and in a stream", () => {
+    const encoded = Buffer.from(`user:${long}:x`).toString("base64").replace(/.{76}/g, "$&\n");
+    expect(encoded).toContain("\n");
+    expect(new Redactor([long]).redact(encoded).length).toBeLessThan(30);
+    const stream = new RedactingStream(new Redactor([long]));
+    expect(([...encoded].map((character) => stream.push(character)).join("") + stream.end()).length).toBeLessThan(30);
+  });
+
+  test("takes a text of many lines out, with other line ends too", () => {
+    const text = `begin ${long}\nline two\nend`;
+    expect(new Redactor([text]).redact(`<${text.replaceAll("\n", "\r\n")}>`)).toBe(`<${REDACTED}>`);
+  });
+});
+
 describe("a redacting stream", () => {
   test("finds a secret wherever the stream is cut", () => {
     const text = `x${secret}y${secret}`;

@@ -86,7 +86,7 @@ export function installation(): Installation {
 
 function parseDocument(ended: Ended): Document {
   try {
-    return JSON.parse(ended.stdout) as Document;
+    return JSON.parse(ended.stdout);
   } catch (cause) {
     throw new Error(`stdout is not one JSON document: ${JSON.stringify(ended)}`, { cause });
   }

@@ -31,49 +31,69 @@ class ExistingDriver implements Driver {
   }
 
   async launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]> {
-    const known = new Map(this.claims.all().map(({ name, holder }) => [holder.key, { id: name, tenant: holder }]));
+    const known = new Map(this.claims.all().map(({ holder }) => [holder.key, holder]));
     return requests.map((request) => {
       const mine = known.get(request.key) ?? (signal.aborted ? null : this.claim(request));
-      if (mine) return { key: request.key, kind: "launched", machine: status(mine.id, mine.tenant) };
+      if (mine) return { key: request.key, kind: "launched", machine: status(mine) };
       return { key: request.key, kind: "failed", error: new DriverError(signal.aborted ? "interrupted" : this.exhausted(request)), leftover: null };
     });
   }
 
   async describe(ids: readonly string[]): Promise<MachineStatus[]> {
     return ids.map((id) => {
-      const tenant = this.claims.holder(id);
-      return tenant ? status(id, tenant) : { id, key: null, state: "terminated", host: null, privateHost: null, hostname: null, access: null, reason: "the host was given back" };
+      const tenant = this.tenant(id);
+      return tenant ? status(tenant) : { id, key: null, state: "terminated", host: null, privateHost: null, hostname: null, access: null, reason: "the host was given back" };
     });
   }
 
   async terminate(ids: readonly string[]): Promise<TerminateOutcome[]> {
     return ids.map((id) => {
-      this.claims.release(id);
+      // A host that has gone to another run since then is that run's to give back.
+      const tenant = this.tenant(id);
+      if (tenant) this.claims.release(hostName(tenant.host));
       return { id, kind: "terminated" };
     });
   }
 
   async list(run: string): Promise<MachineStatus[]> {
-    return this.claims.all().filter(({ holder }) => holder.mark.run === run).map(({ name, holder }) => status(name, holder));
+    return this.claims.all().filter(({ holder }) => holder.mark.run === run).map(({ holder }) => status(holder));
   }
 
-  private claim(request: LaunchRequest): { id: string; tenant: Tenant } | null {
+  private claim(request: LaunchRequest): Tenant | null {
     for (const host of this.pool) {
-      const id = host.port === undefined ? host.host : `${host.host}:${host.port}`;
       const tenant = { key: request.key, mark: request.mark, host };
-      if (this.claims.take(id, tenant)) return { id, tenant };
+      if (this.claims.take(hostName(host), tenant)) return tenant;
     }
     return null;
   }
 
+  /** Who has the host of a machine, if it is that machine still. */
+  private tenant(id: string): Tenant | null {
+    const tenant = this.claims.holder(id.split("/", 1)[0] as string);
+    return tenant && machineId(tenant) === id ? tenant : null;
+  }
+
   private exhausted(request: LaunchRequest): string {
-    const holders = this.claims.all().map(({ name, holder }) => `${name} by ${holder.mark.runName}/${holder.mark.service}`);
+    const own = new Set(this.pool.map(hostName));
+    const holders = this.claims.all().filter(({ name }) => own.has(name)).map(({ name, holder }) => `${name} by ${holder.mark.runName}/${holder.mark.service}`);
     const shown = holders.slice(0, 5).join(", ") + (holders.length > 5 ? ` and ${holders.length - 5} more` : "");
-    return `no free host for ${request.mark.service} in the ${this.pool.length} hosts of cloud "${this.context.cloud}"; taken: ${shown || "none"}`;
+    return `no free host for ${request.mark.service} among the ${this.pool.length} of cloud "${this.context.cloud}"; taken: ${shown || "none"}`;
   }
 }
 
-function status(id: string, { key, host }: Tenant): MachineStatus {
+/** One host, however it is written: its usual port may stand there or not. */
+function hostName({ host, port }: PoolHost): string {
+  return port === undefined || port === 22 ? host : `${host}:${port}`;
+}
+
+/** A host serves many machines in its life, so its name alone is none's id. */
+function machineId({ host, key }: Tenant): string {
+  return `${hostName(host)}/${key}`;
+}
+
+function status(tenant: Tenant): MachineStatus {
+  const { key, host } = tenant;
+  const id = machineId(tenant);
   const access = { kind: "ssh", host: host.host, port: host.port ?? null, user: host.user ?? null } as const;
   return { id, key, state: "running", host: host.host, privateHost: host.private_host ?? host.host, hostname: host.host, access, reason: "" };
 }

@@ -7,9 +7,9 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { findBranded, killBranded, type BrandedProcess } from "../../machines/local/branded.js";
+import { removeMachineDirectory } from "../../machines/local/machineDirectory.js";
 import { Claims } from "../claims.js";
 import { DriverError, type Driver, type DriverContext, type DriverDefinition, type LaunchOutcome, type LaunchRequest, type MachineMark, type MachineStatus, type TerminateOutcome } from "../driver.js";
-import { removeMachineDirectory } from "./machineDirectory.js";
 
 /** How long processes have between SIGTERM and SIGKILL, in milliseconds. */
 const GRACE_MS = 5_000;
@@ -40,7 +40,7 @@ class LocalDriver implements Driver {
       try {
         signal.throwIfAborted();
         const machine = known.get(request.key) ?? this.create(request);
-        for (const folder of ["home", "tmp", "work"]) mkdirSync(join(this.directory(machine.id), folder), { recursive: true, mode: 0o700 });
+        this.makeDirectories(machine);
         return { key: request.key, kind: "launched", machine: this.status(machine) };
       } catch (error) {
         const message = `no machine for ${request.mark.service}: ${(error as Error).message}`;
@@ -103,6 +103,16 @@ class LocalDriver implements Driver {
       if (this.claims.take(claim, machine)) return machine;
     }
     throw new DriverError(`no free loopback address after ${ADDRESS_TRIES} tries: terminate runs that are not needed`);
+  }
+
+  /** A machine that cannot have its directories is none: its claim is given up. */
+  private makeDirectories(machine: LocalMachine): void {
+    try {
+      for (const folder of ["home", "tmp", "work"]) mkdirSync(join(this.directory(machine.id), folder), { recursive: true, mode: 0o700 });
+    } catch (error) {
+      this.claims.release(machine.address);
+      throw error;
+    }
   }
 
   /** Linux answers on all of 127.0.0.0/8 without set-up; the low part is left to the system's own services. */

@@ -2,9 +2,13 @@
 import { chmod, readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Removes everything below `directory`. Safe to repeat. @throws the file system's error if something would not go. */
-export async function removeMachineDirectory(directory: string): Promise<void> {
-  for (const step of await stepDirectories(join(directory, "work"))) await removeRuntimeDirectory(step);
+/**
+ * Removes everything below `directory`, and what the steps in its `work` folder keep in memory. Safe to repeat.
+ * @param work where step directories lie, in or under `directory`
+ * @throws the file system's error if something would not go.
+ */
+export async function removeMachineDirectory(directory: string, work = join(directory, "work")): Promise<void> {
+  for (const step of await stepDirectories(work)) await removeRuntimeDirectory(step);
   try {
     await rm(directory, { recursive: true, force: true });
   } catch (error) {
