@@ -6,7 +6,7 @@ import { printError, printJson } from "./output.js";
 export async function reportError(error: unknown, words: readonly string[], commands: readonly string[]): Promise<void> {
   const { message, remedy, mistakes } = await describeError(error);
   if (words.some((word) => word === "--json" || word === "--json=true")) {
-    const command = words.find((word) => commands.includes(word)) ?? "";
+    const command = words.find((word) => commands.includes(word)) ?? words.find((word) => !word.startsWith("-")) ?? "";
     printJson(command, { error: { message, ...(remedy === "" ? {} : { remedy }), exitCode: exitCodeOf(error), ...(mistakes ? { mistakes } : {}) } });
     return;
   }

@@ -165,15 +165,15 @@ test("the driver keeps its contract: same key, same host; unknown hosts are term
   const driver = open(existing, { options, stateDirectory: directory });
   const first = await driver.launch([request("a"), request("b", "run2"), request("c")], never);
   expect(first).toMatchObject([
-    { key: "a", kind: "launched", machine: { id: "10.0.0.1", state: "running", access: { kind: "ssh", host: "10.0.0.1", port: null, user: null } } },
-    { key: "b", kind: "launched", machine: { id: "10.0.0.2:2222", host: "10.0.0.2", privateHost: "192.168.0.2", access: { port: 2222, user: "admin" } } },
+    { key: "a", kind: "launched", machine: { id: "10.0.0.1/a", state: "running", access: { kind: "ssh", host: "10.0.0.1", port: null, user: null } } },
+    { key: "b", kind: "launched", machine: { id: "10.0.0.2:2222/b", host: "10.0.0.2", privateHost: "192.168.0.2", access: { port: 2222, user: "admin" } } },
     { key: "c", kind: "failed", leftover: null },
   ]);
-  expect(await open(existing, { options, stateDirectory: directory }).launch([request("b", "run2"), request("a")], never)).toMatchObject([{ machine: { id: "10.0.0.2:2222" } }, { machine: { id: "10.0.0.1" } }]);
-  expect((await driver.list("run2", never)).map(({ id }) => id)).toEqual(["10.0.0.2:2222"]);
-  expect(await driver.describe(["nowhere", "10.0.0.1"], never)).toMatchObject([{ id: "nowhere", state: "terminated" }, { id: "10.0.0.1", state: "running" }]);
-  for (let time = 0; time < 2; time += 1) expect(await driver.terminate(["10.0.0.1", "nowhere"], never)).toEqual([{ id: "10.0.0.1", kind: "terminated" }, { id: "nowhere", kind: "terminated" }]);
-  expect(await driver.launch([request("c")], never)).toMatchObject([{ kind: "launched", machine: { id: "10.0.0.1" } }]);
+  expect(await open(existing, { options, stateDirectory: directory }).launch([request("b", "run2"), request("a")], never)).toMatchObject([{ machine: { id: "10.0.0.2:2222/b" } }, { machine: { id: "10.0.0.1/a" } }]);
+  expect((await driver.list("run2", never)).map(({ id }) => id)).toEqual(["10.0.0.2:2222/b"]);
+  expect(await driver.describe(["nowhere", "10.0.0.1/a"], never)).toMatchObject([{ id: "nowhere", state: "terminated" }, { id: "10.0.0.1/a", state: "running" }]);
+  for (let time = 0; time < 2; time += 1) expect(await driver.terminate(["10.0.0.1/a", "nowhere"], never)).toEqual([{ id: "10.0.0.1/a", kind: "terminated" }, { id: "nowhere", kind: "terminated" }]);
+  expect(await driver.launch([request("c")], never)).toMatchObject([{ kind: "launched", machine: { id: "10.0.0.1/c" } }]);
 });
 
 test("a host written with its usual port and without is one host: it is not given to two machines", async () => {
@@ -197,8 +197,8 @@ test("terminate by a run that lost its host long ago does not take the host from
   const directory = stateDirectory();
   const driver = open(existing, { options: { hosts: ["10.0.0.8"] }, stateDirectory: directory });
   await driver.launch([request("old", "run1")], never);
-  await driver.terminate(["10.0.0.8"], never);
+  await driver.terminate(["10.0.0.8/old"], never);
   await driver.launch([request("new", "run2")], never);
-  await driver.terminate(["10.0.0.8"], never); // the first run's terminate, called again
+  await driver.terminate(["10.0.0.8/old"], never); // the first run's terminate, called again
   expect((await driver.list("run2", never)).map(({ host }) => host)).toEqual(["10.0.0.8"]);
 });
