@@ -18,7 +18,7 @@ export default {
   testPathIgnorePatterns: ["/node_modules/", ...suitesWithoutSshd()],
   extensionsToTreatAsEsm: [".ts"],
   moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },
-  transform: { "^.+\\.ts$": ["@swc/jest", { jsc: { target: "es2023", parser: { syntax: "typescript" } }, module: { type: "es6" } }] },
+  transform: { "^.+\\.ts$": "<rootDir>/test/esbuildTransform.js" },
   testTimeout: 60_000,
   maxWorkers: 2,
 };
