@@ -1,7 +1,7 @@
 import type { RunEvent } from "../events.js";
 import { FRAME_MS, renderFrame } from "./frame.js";
 import { noteLine } from "./notes.js";
-import type { Reporter, ReporterOptions } from "./reporter.js";
+import type { Reporter, ReporterOptions } from "./reporterContract.js";
 import { createStyles } from "./style.js";
 import { createView, foldEvent, type RunView } from "./view.js";
 

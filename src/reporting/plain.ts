@@ -1,7 +1,7 @@
 import type { RunEvent, ServiceFailure } from "../events.js";
 import { whatHappened } from "./failure.js";
 import { about } from "./notes.js";
-import type { Reporter, ReporterOptions } from "./reporter.js";
+import type { Reporter, ReporterOptions } from "./reporterContract.js";
 import { outputLines, stripControl } from "./text.js";
 import { formatDuration } from "./time.js";
 import { plural } from "./words.js";
