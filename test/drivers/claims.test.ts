@@ -1,9 +1,10 @@
 /** A thing is one holder's at a time, whoever asks at the same moment and whoever dies when. */
 import { spawn } from "node:child_process";
-import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { test, expect } from "@jest/globals";
+import { transform } from "esbuild";
 
 import { Claims } from "../../src/drivers/claims.js";
 import { stateDirectory } from "../support/drivers.js";
@@ -62,8 +63,7 @@ test("of several processes that want the same hundred things each thing goes to 
       for (const { holder } of claims.all()) if (holder.pad.length !== 5000) throw new Error("half a claim");
       console.log(got);
     });`;
-  const { transformFile } = await import("@swc/core");
-  const { code } = await transformFile(new URL("../../src/drivers/claims.ts", import.meta.url).pathname, { jsc: { target: "es2023", parser: { syntax: "typescript" } }, module: { type: "es6" } });
+  const { code } = await transform(readFileSync(new URL("../../src/drivers/claims.ts", import.meta.url), "utf8"), { loader: "ts", format: "esm" });
   const module = join(stateDirectory(), "claims.mjs");
   writeFileSync(module, code);
   const counts = await Promise.all([1, 2, 3, 4].map(() => new Promise<number>((resolve, reject) => {
