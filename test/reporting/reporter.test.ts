@@ -5,7 +5,7 @@ import { at, failed, levelStarted, moved, printed, started, START } from "./stor
 
 function fakeTerminal() {
   const stream = Object.assign(new PassThrough(), { columns: 60, rows: 12, isTTY: false });
-  return { stream: stream as unknown as NodeJS.WriteStream, text: () => { let all = ""; for (let chunk: unknown; (chunk = stream.read()) !== null; ) all += String(chunk); return all; } };
+  return { stream: stream as unknown as NodeJS.WriteStream, text: () => { let all = ""; for (let chunk: Buffer | string | null; (chunk = stream.read() as Buffer | string | null) !== null; ) all += chunk.toString(); return all; } };
 }
 
 const EVENTS = [started([["web", ["web-1"]]]), levelStarted("web", 0), moved("web-1", "web", "booting", 1), printed("web-1", "\u001b[1mone\ntwo\n"), failed("web-1", "web", 2)];
