@@ -1,5 +1,6 @@
 /** What every service of the run is known by, and what a reference gives: the attributes that pass from level to level. */
 import { replicaNames, type LaunchPlan, type Reference, type ServiceSpec, type Template } from "../plan/launchPlan.js";
+import { resolveTemplate } from "../plan/resolve.js";
 import type { AttributeRecord, VariableRecord } from "../state/records.js";
 
 export interface AttributeValue {
@@ -46,7 +47,7 @@ export class AttributeBook {
    * @throws UnresolvedError naming the reference whose source has no such value yet.
    */
   resolve(template: Template, self: string | null): string {
-    return template.map((part) => (typeof part === "string" ? part : this.lookup(part, self))).join("");
+    return resolveTemplate(template, (reference) => this.lookup(reference, self));
   }
 
   /** The value of one reference. @throws UnresolvedError */

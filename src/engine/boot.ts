@@ -14,7 +14,7 @@ import { settleAll } from "./settleAll.js";
 import { launchMachines, type Launch } from "./launchMachines.js";
 import { underLease } from "./lease.js";
 import { Placements } from "./placements.js";
-import { closeContext, openContext, type RunContext, type Service } from "./runContext.js";
+import { closeContext, levelNames, openContext, type RunContext, type Service } from "./runContext.js";
 
 export interface BootRequest {
   readonly plan: LaunchPlan;
@@ -44,15 +44,7 @@ export async function bootRun(store: Store, request: BootRequest): Promise<BootR
   const plan = withoutSecretDefaults(request.plan);
   const bundles = await packBundles(plan, store.home);
   const writer = await store.createRun({ name: request.name, plan, bundles, variables: request.variables });
-  const stop = new AbortController();
-  const onAbort = () => stop.abort();
-  if (request.signal.aborted) onAbort();
-  request.signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await underLease(writer, () => stop.abort(), () => bootUnderLease(store, writer, plan, stop.signal, request.observe));
-  } finally {
-    request.signal.removeEventListener("abort", onAbort);
-  }
+  return underLease(writer, request.signal, (stop) => bootUnderLease(store, writer, plan, stop, request.observe));
 }
 
 /** Run names are typed, become parts of paths, and must not be mistaken for numbers. */
@@ -65,8 +57,7 @@ async function bootUnderLease(store: Store, writer: RunWriter, plan: LaunchPlan,
   const startedAt = Date.now();
   const context = await openContext({ run: writer.run, plan, store, writer, stop, observe });
   try {
-    const levels = context.levels.map((services, index) => ({ name: plan.levels[index]?.name ?? "", services: services.map((service) => service.name) }));
-    await record(context, { at: startedAt, type: "run-started", run: writer.run.name, plan: plan.name, verb: "boot", levels });
+    await record(context, { at: startedAt, type: "run-started", run: writer.run.name, plan: plan.name, verb: "boot", levels: levelNames(context) });
     const end = await bootLevels(context);
     await enterRunState(context, end.state, startedAt);
     return { run: writer.run.name, ...end, ms: Date.now() - startedAt };

@@ -78,6 +78,11 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
   };
 }
 
+/** The levels with their services' names, as the event of a run's start tells them. */
+export function levelNames(context: RunContext): { name: string; services: string[] }[] {
+  return context.levels.map((services, index) => ({ name: context.plan.levels[index]?.name ?? "", services: services.map((service) => service.name) }));
+}
+
 /** Lets go of connections and drivers. */
 export async function closeContext(context: RunContext): Promise<void> {
   await context.links.close();

@@ -8,7 +8,7 @@ import { enterFailure, enterRunState, enterState, inStep, record, stepDirectory,
 import { underLease } from "./lease.js";
 import { Placements } from "./placements.js";
 import { describeResult, hasMachine, runServiceProgram } from "./programs.js";
-import { closeContext, openContext, type RunContext, type Service } from "./runContext.js";
+import { closeContext, levelNames, openContext, type RunContext, type Service } from "./runContext.js";
 import { settleAll } from "./settleAll.js";
 import { endUnfinished, unfinishedPrograms, type Unfinished } from "./unfinished.js";
 import { removeWorkDirectories } from "./workDirectories.js";
@@ -40,23 +40,15 @@ const GRACE_MS = 5_000;
 export async function terminateRun(store: Store, run: RunRecord, options: TerminateOptions): Promise<TerminateResult> {
   if (run.state === "terminated") return { run: run.name, state: "terminated", terminated: [], failures: [], cloudUnreachable: false, ms: 0 };
   const writer = await store.takeRun(run, "terminate");
-  const stop = new AbortController();
-  const onAbort = () => stop.abort();
-  if (options.signal.aborted) onAbort();
-  options.signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await underLease(writer, () => stop.abort(), async () => {
-      const context = await openContext({ run, plan: await store.plan(run), store, writer, stop: stop.signal, observe: options.observe, secrets: options.force ? "optional" : "needed" });
-      try {
-        const records = new Map((await store.services(run)).map((service) => [service.name, service]));
-        return await new Termination(context, await Placements.read(context), records, unfinishedPrograms(await store.steps(run)), options.force).run();
-      } finally {
-        await closeContext(context);
-      }
-    });
-  } finally {
-    options.signal.removeEventListener("abort", onAbort);
-  }
+  return underLease(writer, options.signal, async (stop) => {
+    const context = await openContext({ run, plan: await store.plan(run), store, writer, stop, observe: options.observe, secrets: options.force ? "optional" : "needed" });
+    try {
+      const records = new Map((await store.services(run)).map((service) => [service.name, service]));
+      return await new Termination(context, await Placements.read(context), records, unfinishedPrograms(await store.steps(run)), options.force).run();
+    } finally {
+      await closeContext(context);
+    }
+  });
 }
 
 class Termination {
@@ -74,7 +66,7 @@ class Termination {
 
   async run(): Promise<TerminateResult> {
     const { context } = this;
-    const levels = context.levels.map((services, index) => ({ name: context.plan.levels[index]?.name ?? "", services: services.map((service) => service.name) }));
+    const levels = levelNames(context);
     await writerOf(context).setRunState("terminating");
     await record(context, { at: this.startedAt, type: "run-started", run: context.run.name, plan: context.plan.name, verb: "terminate", levels });
     const errors: Error[] = [];
