@@ -11,7 +11,10 @@ import { EXIT, UsageError, exitCodeOf } from "./commands/exitCodes.js";
 import * as list from "./commands/list.js";
 import * as logs from "./commands/logs.js";
 import { tolerateClosedPipes } from "./commands/output.js";
+import * as reboot from "./commands/reboot.js";
+import * as repair from "./commands/repair.js";
 import { reportError } from "./commands/reportError.js";
+import * as rerun from "./commands/rerun.js";
 import * as show from "./commands/show.js";
 import * as status from "./commands/status.js";
 import * as terminate from "./commands/terminate.js";
@@ -19,7 +22,7 @@ import * as validate from "./commands/validate.js";
 import { runNames } from "./index.js";
 import { packageFile } from "./packageFile.js";
 
-const commands = [boot, status, terminate, list, show, logs, events, validate] as const;
+const commands = [boot, status, repair, rerun, reboot, terminate, list, show, logs, events, validate] as const;
 
 async function main(words: readonly string[]): Promise<number> {
   let code: number = EXIT.fine;
@@ -77,7 +80,7 @@ function nameOf(command: string): string {
 }
 
 async function completeRun(argv: { _?: (string | number)[] }): Promise<string[]> {
-  const takesRun = ["status", "terminate", "show", "logs", "events"].includes(String(argv._?.[1] ?? ""));
+  const takesRun = ["status", "repair", "rerun", "reboot", "terminate", "show", "logs", "events"].includes(String(argv._?.[1] ?? ""));
   return takesRun ? runNames() : [...commands.map(({ command }) => nameOf(command)), "completion"];
 }
 

@@ -3,7 +3,21 @@
 export type ServiceState =
   | "planned" | "launching" | "connecting" | "booting" | "verifying" | "ready" | "failed" | "terminating" | "terminated";
 
-export type RunState = "booting" | "ready" | "failed" | "interrupted" | "terminating" | "terminated";
+/** What is done to a run by a command that changes it, or looks at it. */
+export type RunVerb = "boot" | "resume" | "repair" | "rerun" | "reboot" | "reload" | "terminate" | "status";
+
+export type RunState = "booting" | "repairing" | "reloading" | "ready" | "failed" | "interrupted" | "terminating" | "terminated";
+
+/** Where a service's story begins when it is told again: see `engine/agenda.ts`. */
+export type Stage = "discard" | "replace" | "launch" | "boot" | "verify";
+
+/** What is to be done for one service, and why. */
+export interface PlannedTask {
+  readonly service: string;
+  readonly level: string;
+  readonly stage: Stage;
+  readonly reason: string;
+}
 
 /** The steps of a service's story at which it can fail. */
 export type StepName = "resolve" | "launch" | "connect" | "boot" | "ready" | "terminate" | "destroy";
@@ -34,7 +48,8 @@ interface At {
 
 export type RunEvent = At &
   (
-    | { readonly type: "run-started"; readonly run: string; readonly plan: string; readonly verb: "boot" | "terminate" | "status"; readonly levels: readonly { readonly name: string; readonly services: readonly string[] }[] }
+    | { readonly type: "run-started"; readonly run: string; readonly plan: string; readonly verb: RunVerb; readonly levels: readonly { readonly name: string; readonly services: readonly string[] }[]; /** The state of each service then; without it all are planned. */ readonly states?: Readonly<Record<string, ServiceState>> }
+    | { readonly type: "agenda"; readonly tasks: readonly PlannedTask[] }
     | { readonly type: "level-started"; readonly level: string; readonly index: number }
     | { readonly type: "level-finished"; readonly level: string; readonly index: number; readonly ms: number; readonly failed: number }
     | { readonly type: "service-state"; readonly service: string; readonly level: string; readonly state: ServiceState }

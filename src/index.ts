@@ -7,6 +7,7 @@ import { join, resolve } from "node:path";
 
 import type { BootResult } from "./engine/boot.js";
 import type { LogChunk, LogFile } from "./engine/logs.js";
+import type { RepairResult } from "./engine/repair.js";
 import type { RunDetails } from "./engine/show.js";
 import type { StatusReport } from "./engine/status.js";
 import type { TerminateResult } from "./engine/terminate.js";
@@ -14,16 +15,17 @@ import type { RunEvent, RunState } from "./events.js";
 import type { PlanDescription } from "./plan/describe.js";
 import type { LaunchPlan } from "./plan/launchPlan.js";
 import type { EventRecord, RunRecord, RunSummary, VariableRecord } from "./state/records.js";
+import type { RunBusyError } from "./state/stateError.js";
 import type { Store } from "./state/store.js";
 
-export type { BootResult, EventRecord, LaunchPlan, LogChunk, LogFile, PlanDescription, RunDetails, RunEvent, RunState, RunSummary, StatusReport, TerminateResult };
+export type { BootResult, EventRecord, LaunchPlan, LogChunk, LogFile, PlanDescription, RepairResult, RunDetails, RunEvent, RunState, RunSummary, StatusReport, TerminateResult };
 export type { ServiceStatus } from "./engine/status.js";
 export type { ShownService } from "./engine/show.js";
-export type { ServiceFailure, ServiceState, StepName } from "./events.js";
+export type { PlannedTask, ServiceFailure, ServiceState, Stage, StepName } from "./events.js";
 export type { Mistake } from "./plan/mistakes.js";
 export { PlanError } from "./plan/mistakes.js";
-export type { Driver, DriverContext, DriverDefinition, LaunchOutcome, LaunchRequest, MachineStatus, TerminateOutcome } from "./drivers/driver.js";
-export { CloudUnreachableError, DriverError } from "./drivers/driver.js";
+export type { Driver, DriverContext, DriverDefinition, LaunchOutcome, LaunchRequest, MachineMark, MachineStatus, MarkScope, TerminateOutcome } from "./drivers/driver.js";
+export { CloudUnreachableError, DriverError, LostReplyError, ThrottledError } from "./drivers/driver.js";
 export { LeaseLostError, RunBusyError, RunExistsError, StateError, UnknownRunError } from "./state/stateError.js";
 
 /** Which installation: the directory of its state. Default: `$BOOTLEVEL_HOME`, else `~/.bootlevel`. */
@@ -44,6 +46,13 @@ export interface WatchOptions {
   readonly onEvent?: (event: RunEvent) => void;
   /** Abort it to stop: nothing new is started, what runs is written down. */
   readonly signal?: AbortSignal;
+}
+
+export interface WaitOptions {
+  /** How long to wait for another launcher that works on the run, in milliseconds. Default: 0. */
+  readonly waitMs?: number;
+  /** Told once, before it waits, who has the run. */
+  readonly onWait?: (error: RunBusyError) => void;
 }
 
 /**
@@ -92,13 +101,53 @@ export async function status(run: string, options: HomeOption & WatchOptions = {
 /**
  * Takes a run down, last level first.
  * @param options.force leave the terminate programs out.
+ * @param options.keep run the terminate programs and leave the machines.
  * @throws RunBusyError, UnknownRunError
  */
-export async function terminate(run: string, options: HomeOption & WatchOptions & { readonly force?: boolean } = {}): Promise<TerminateResult> {
+export async function terminate(run: string, options: HomeOption & WatchOptions & WaitOptions & { readonly force?: boolean; readonly keep?: boolean } = {}): Promise<TerminateResult> {
   return withRun(run, options, async (store, record) => {
     const { terminateRun } = await import("./engine/terminate.js");
-    return terminateRun(store, record, { force: options.force ?? false, ...watch(options) });
+    return terminateRun(store, record, { force: options.force ?? false, keep: options.keep ?? false, ...work(options) });
   });
+}
+
+/**
+ * Carries on with a run whose launcher died or was interrupted, from the step that each service had reached. Failures are in the result.
+ * @throws RunBusyError, UnknownRunError, StateError for a run that is being taken down
+ */
+export async function resume(run: string, options: HomeOption & WatchOptions & WaitOptions = {}): Promise<BootResult> {
+  return withRun(run, options, async (store, record) => (await import("./engine/resume.js")).resumeRun(store, record, work(options)));
+}
+
+/**
+ * Finds what is not well in a run and mends just that; does nothing to a run that is well.
+ * @param options.replace services whose machines are replaced, well or not.
+ * @param options.maxReplacements how many machines that are no good may be replaced; default a third of the run's, at least 1.
+ * @param options.force leave the terminate programs of replaced machines out.
+ * @param options.dryRun only say what would be done.
+ * @throws RunBusyError, UnknownRunError, StateError for an unknown service or a run that is being taken down
+ */
+export async function repair(run: string, options: HomeOption & WatchOptions & WaitOptions & { readonly replace?: readonly string[]; readonly maxReplacements?: number; readonly force?: boolean; readonly dryRun?: boolean } = {}): Promise<RepairResult> {
+  const { replace = [], maxReplacements = null, force = false, dryRun = false } = options;
+  return withRun(run, options, async (store, record) => (await import("./engine/repair.js")).repairRun(store, record, { replace, maxReplacements, force, dryRun, ...work(options) }));
+}
+
+/**
+ * Runs a service's boot program (or only its ready program) again on the machine that it has, and verifies it.
+ * @param service a service, or one replica of it.
+ * @throws RunBusyError, UnknownRunError, StateError for an unknown service or one without a machine
+ */
+export async function rerun(run: string, service: string, options: HomeOption & WatchOptions & WaitOptions & { readonly step?: "boot" | "ready" } = {}): Promise<BootResult> {
+  return withRun(run, options, async (store, record) => (await import("./engine/rerun.js")).rerunService(store, record, { service, step: options.step ?? "boot", ...work(options) }));
+}
+
+/**
+ * Takes services (all, or those named) down and boots them again on new machines.
+ * @param options.force leave the terminate programs out.
+ * @throws RunBusyError, UnknownRunError, StateError for an unknown service or a run that is terminated
+ */
+export async function reboot(run: string, options: HomeOption & WatchOptions & WaitOptions & { readonly services?: readonly string[]; readonly force?: boolean } = {}): Promise<BootResult> {
+  return withRun(run, options, async (store, record) => (await import("./engine/reboot.js")).rebootRun(store, record, { services: options.services ?? [], force: options.force ?? false, ...work(options) }));
 }
 
 /** The runs of this installation, oldest first; terminated ones only with `all`. */
@@ -142,6 +191,12 @@ export async function* readLogs(run: string, options: HomeOption & { readonly se
   }
 }
 
+/** Milliseconds of a duration as plans write it (`90s`, `1h30m`); NaN for other text. */
+export async function parseDurationText(text: string): Promise<number> {
+  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return Number.NaN;
+  return (await import("./plan/duration.js")).durationMs(text);
+}
+
 async function planFile(path: string): Promise<string> {
   const found = await stat(path).catch(() => null); // a missing file is the loader's to report, with its place
   return resolve(found?.isDirectory() ? join(path, "launch.yaml") : path);
@@ -158,6 +213,10 @@ async function resolveValues(plan: LaunchPlan, options: VariableOptions): Promis
 
 function watch(options: WatchOptions): { observe: (event: RunEvent) => void; signal: AbortSignal } {
   return { observe: options.onEvent ?? (() => undefined), signal: options.signal ?? new AbortController().signal };
+}
+
+function work(options: WatchOptions & WaitOptions) {
+  return { ...watch(options), waitMs: options.waitMs ?? 0, ...(options.onWait === undefined ? {} : { onWait: options.onWait }) };
 }
 
 async function withStore<T>(options: HomeOption, work: (store: Store) => Promise<T>): Promise<T> {

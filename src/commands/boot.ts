@@ -1,34 +1,42 @@
 import type { Argv } from "yargs";
 
-import { boot, checkVariables, describePlan, loadPlan, type BootResult } from "../index.js";
+import { boot, checkVariables, describePlan, loadPlan, resume, type BootResult } from "../index.js";
 import { EXIT, UsageError } from "./exitCodes.js";
-import { print, printJson, screen } from "./output.js";
-import { showProgress } from "./progress.js";
+import { exitCodeFor, printOutcome } from "./outcome.js";
+import { print, printJson } from "./output.js";
+import { showProgress, type Progress } from "./progress.js";
 import { addVariableOptions, readVariableOptions, type VariableArguments } from "./variableOptions.js";
+import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
 
-interface BootArguments extends VariableArguments {
-  readonly plan: string;
+interface BootArguments extends VariableArguments, WaitArguments {
+  readonly plan?: string;
+  readonly resume?: string;
   readonly name?: string;
   readonly json: boolean;
   readonly dryRun: boolean;
   readonly verbose: boolean;
 }
 
-export const command = "boot <plan>";
-export const describe = "Boot a launch plan: level by level, each service verified";
+export const command = "boot [plan]";
+export const describe = "Boot a launch plan: level by level, each service verified; or carry on with a run";
 
 export function builder(yargs: Argv) {
-  return addVariableOptions(yargs.positional("plan", { type: "string", demandOption: true, describe: "a plan file, or a folder with launch.yaml" }))
+  return addWaitOption(addVariableOptions(yargs.positional("plan", { type: "string", describe: "a plan file, or a folder with launch.yaml" })))
+    .option("resume", { type: "string", requiresArg: true, describe: "carry on with a run whose launcher died or was interrupted, from the step that each service had reached" })
     .option("name", { type: "string", requiresArg: true, describe: "the run's name (default: the plan's, with a random ending)" })
     .option("dry-run", { type: "boolean", default: false, describe: "check everything and say what would start; start nothing" })
     .option("verbose", { type: "boolean", default: false, describe: "show what the programs print" })
     .example("$0 boot plans/hello", "boot the plan in plans/hello/launch.yaml")
     .example("$0 boot shop.yaml --name shop --var greeting=Hi", "a run named shop, with a variable set")
+    .example("$0 boot --resume shop", "carry on with the run shop")
     .example("$0 boot shop.yaml --json >run.json", "from a script: one document on stdout");
 }
 
 export async function handler(options: BootArguments): Promise<number> {
   if (Array.isArray(options.name)) throw new UsageError("--name was given twice");
+  if (options.resume !== undefined) return resumeRun(options, options.resume);
+  if (options.plan === undefined) throw new UsageError("which plan? Give a plan file, a folder with launch.yaml, or --resume RUN");
+  if (options.wait !== undefined) throw new UsageError("--wait goes with --resume: a new run is nobody else's");
   const plan = await loadPlan(options.plan);
   const values = readVariableOptions(options);
   if (options.dryRun) {
@@ -39,32 +47,25 @@ export async function handler(options: BootArguments): Promise<number> {
     else print(`${formatDescription(description)}\n\nNothing was started (--dry-run).`);
     return EXIT.fine;
   }
-  const progress = await showProgress({ ...options, noun: "the run can be looked at and terminated afterwards" });
+  return show(options, (progress) => boot(plan, { ...values, ...(options.name === undefined ? {} : { name: options.name }), onEvent: progress.onEvent, signal: progress.interruption.signal }));
+}
+
+async function resumeRun(options: BootArguments, run: string): Promise<number> {
+  const foreign = [options.plan && "a plan", options.name && "--name", options.var && "--var", options.varFile && "--var-file", options.dryRun && "--dry-run"].filter(Boolean);
+  if (foreign.length > 0) throw new UsageError(`--resume goes on with the run's own plan and variables: leave out ${foreign.join(", ")}`);
+  const wait = await readWaitOption(options);
+  return show(options, (progress) => resume(run, { ...wait, onEvent: progress.onEvent, signal: progress.interruption.signal }));
+}
+
+async function show(options: BootArguments, work: (progress: Progress) => Promise<BootResult>): Promise<number> {
+  const progress = await showProgress({ ...options, noun: "the run can be looked at, carried on and terminated afterwards" });
   let result: BootResult;
   try {
-    result = await boot(plan, { ...values, ...(options.name === undefined ? {} : { name: options.name }), onEvent: progress.onEvent, signal: progress.interruption.signal });
+    result = await work(progress);
   } finally {
     progress.close();
   }
   if (options.json) printJson("boot", result);
-  else await printEnd(result);
-  return exitCode(result);
-}
-
-function exitCode(result: BootResult): number {
-  if (result.state === "ready") return EXIT.fine;
-  if (result.state === "interrupted") return EXIT.interrupted;
-  return result.cloudUnreachable ? EXIT.unreachable : EXIT.notFine;
-}
-
-async function printEnd(result: BootResult): Promise<void> {
-  const { formatFailures } = await import("../reporting/failure.js");
-  if (result.failures.length > 0) print(`\n${formatFailures(result.failures, screen())}`);
-  print(`\n${whatNow(result)}`);
-}
-
-function whatNow({ run, state }: BootResult): string {
-  if (state === "ready") return `The run is called ${run}. Look at it: bootlevel status ${run}   End it: bootlevel terminate ${run}`;
-  if (state === "interrupted") return `Interrupted. What runs: bootlevel show ${run}   End it: bootlevel terminate ${run}`;
-  return `What came up still runs: bootlevel show ${run}   The whole output: bootlevel logs ${run}   End it: bootlevel terminate ${run}`;
+  else await printOutcome(result);
+  return exitCodeFor(result);
 }

@@ -1,6 +1,7 @@
 /** Shows a run's events while a command works on it. */
 import type { RunEvent } from "../index.js";
 import { chooseMode } from "../reporting/mode.js";
+import { UsageError } from "./exitCodes.js";
 import { onInterrupt, type Interruption } from "./interrupt.js";
 import { printError } from "./output.js";
 
@@ -45,4 +46,10 @@ export async function confirm(question: string): Promise<boolean> {
     terminal.close();
     printError("");
   }
+}
+
+/** Asks on the terminal. @throws UsageError without one: what nobody was asked must be said in the call. */
+export async function demandYes(question: string): Promise<boolean> {
+  if (!process.stdin.isTTY || !process.stdout.isTTY) throw new UsageError(`${question} There is no terminal to ask on: say --yes`);
+  return confirm(question);
 }

@@ -1,12 +1,15 @@
 import type { Argv } from "yargs";
 
 import { listRuns, terminate, UnknownRunError, type TerminateResult } from "../index.js";
-import { EXIT, exitCodeOf } from "./exitCodes.js";
+import { EXIT, exitCodeOf, UsageError } from "./exitCodes.js";
+import { exitCodeFor } from "./outcome.js";
 import { print, printError, printJson, screen } from "./output.js";
 import { confirm, showProgress } from "./progress.js";
+import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
 
-interface TerminateArguments {
+interface TerminateArguments extends WaitArguments {
   readonly run: string[];
+  readonly keep: boolean;
   readonly yes: boolean;
   readonly force: boolean;
   readonly json: boolean;
@@ -17,9 +20,10 @@ export const command = "terminate <run..>";
 export const describe = "Take runs down: last level first, terminate programs before machines";
 
 export function builder(yargs: Argv) {
-  return yargs.positional("run", { type: "string", array: true, demandOption: true, describe: "names or numbers of runs" })
+  return addWaitOption(yargs.positional("run", { type: "string", array: true, demandOption: true, describe: "names or numbers of runs" }))
     .option("yes", { alias: "y", type: "boolean", default: false, describe: "do not ask" })
     .option("force", { type: "boolean", default: false, describe: "leave the terminate programs out" })
+    .option("keep", { type: "boolean", default: false, describe: "run the terminate programs and leave the machines, to look at them" })
     .option("verbose", { type: "boolean", default: false, describe: "show what the programs print" })
     .example("$0 terminate shop", "asks on a terminal, then ends the run shop")
     .example("$0 terminate shop test-2 --yes", "two runs, without a question");
@@ -27,6 +31,7 @@ export function builder(yargs: Argv) {
 
 export async function handler(options: TerminateArguments): Promise<number> {
   const runs = [...new Set(options.run.map(String))];
+  if (options.keep && options.force) throw new UsageError("--keep runs the terminate programs only, and --force leaves them out: choose one");
   await checkRuns(runs);
   if (!options.yes && !options.json && !(await confirm(await question(runs)))) {
     print("Nothing was ended.");
@@ -60,10 +65,11 @@ async function checkRuns(runs: readonly string[]): Promise<void> {
 }
 
 async function endRun(run: string, options: TerminateArguments): Promise<TerminateResult> {
+  const wait = await readWaitOption(options);
   const progress = await showProgress({ ...options, noun: "terminate can be called again" });
   let result: TerminateResult;
   try {
-    result = await terminate(run, { force: options.force, onEvent: progress.onEvent, signal: progress.interruption.signal });
+    result = await terminate(run, { ...wait, force: options.force, keep: options.keep, onEvent: progress.onEvent, signal: progress.interruption.signal });
   } finally {
     progress.close();
   }
@@ -76,13 +82,13 @@ async function printEnd(result: TerminateResult): Promise<void> {
   if (result.failures.length > 0) print(`\n${formatFailures(result.failures, screen())}`);
   const machines = `${result.terminated.length} machine${result.terminated.length === 1 ? "" : "s"} ended`;
   if (result.state === "terminated") return print(`\n${result.run} is terminated: ${machines}.`);
+  if (result.kept && result.failures.length === 0) return print(`\nThe programs of ${result.run} have ended, its machines are kept. End them: bootlevel terminate ${result.run}   All of it up again: bootlevel reboot ${result.run}`);
   print(`\n${result.run} is not terminated: ${machines}, the rest was kept. What is left: bootlevel show ${result.run}`);
 }
 
 function exitCode(result: TerminateResult): number {
-  if (result.state === "terminated") return EXIT.fine;
-  if (result.state === "interrupted") return EXIT.interrupted;
-  return result.cloudUnreachable ? EXIT.unreachable : EXIT.notFine;
+  // Machines that were to be kept are what was asked for.
+  return result.kept && result.failures.length === 0 && result.state === "interrupted" ? EXIT.fine : exitCodeFor(result);
 }
 
 async function question(names: readonly string[]): Promise<string> {

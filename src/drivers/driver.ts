@@ -3,6 +3,9 @@
  * `DriverDefinition`. The failure semantics are part of the contract and stand at each verb.
  */
 
+import type { Clock } from "../clock.js";
+import type { MachinePrograms } from "../machines/program/programs.js";
+
 /** One machine that is wanted. `key` names the wish for ever: the same key never gives a second machine. */
 export interface LaunchRequest {
   readonly key: string;
@@ -12,6 +15,8 @@ export interface LaunchRequest {
   readonly size: string | null;
   /** The service's `launch:` keys, references resolved. */
   readonly launch: Readonly<Record<string, unknown>>;
+  /** Ids of machines that the service had before and that were no good: where there is a choice, others come first. */
+  readonly avoid: readonly string[];
 }
 
 export interface MachineMark {
@@ -21,15 +26,30 @@ export interface MachineMark {
   readonly service: string;
 }
 
-/** How programs reach a machine. */
+/** Whose machines are asked for: all of an installation, or those of one run (`run` null or its unique id). */
+export interface MarkScope {
+  readonly installation: string;
+  readonly run: string | null;
+}
+
+/** Whether a machine with this mark is asked for. */
+export function isInScope(mark: MachineMark, scope: MarkScope): boolean {
+  return mark.installation === scope.installation && (scope.run === null || mark.run === scope.run);
+}
+
+/** How programs reach a machine; "driver": the driver itself runs them (`Driver.programs`). */
 export type MachineAccess =
   | { readonly kind: "local"; readonly directory: string; readonly address: string; readonly brand: string }
-  | { readonly kind: "ssh"; readonly host: string; readonly port: number | null; readonly user: string | null };
+  | { readonly kind: "ssh"; readonly host: string; readonly port: number | null; readonly user: string | null }
+  | { readonly kind: "driver"; readonly cloud: string; readonly id: string };
 
 /** What the cloud says of one machine. `host`, `privateHost` and `access` are null until the machine has an address. */
 export interface MachineStatus {
   readonly id: string;
   readonly key: string | null;
+  /** What it was marked with, or null where the cloud does not tell. */
+  readonly mark: MachineMark | null;
+  /** "unknown": the cloud does not know it, which proves nothing while the machine is younger than `Driver.visibilityMs`. */
   readonly state: "pending" | "running" | "stopped" | "terminated" | "unknown";
   readonly host: string | null;
   readonly privateHost: string | null;
@@ -53,14 +73,20 @@ export interface Driver {
    * Starts machines, one for each request, in one call where the cloud can. Safe to repeat: for a key that the cloud already knows it
    * returns the machine that exists. Resolves with one outcome a request, in order; throws `CloudUnreachableError` only if nothing was asked.
    * An aborted signal stops further asking; what was asked already is still reported.
+   *
+   * Every verb may throw `ThrottledError` (nothing was done) and `LostReplyError` (nobody knows): the caller waits and repeats the call.
    */
   launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]>;
-  /** What the cloud says of these machines now, in the order of `ids`; one that it does not know is "terminated". */
+  /** What the cloud says of these machines now, in the order of `ids`; one that it does not know is "unknown", or "terminated" if that is certain. */
   describe(ids: readonly string[], signal: AbortSignal): Promise<MachineStatus[]>;
   /** Destroys machines and resolves when they are gone. Safe to repeat. One that is "failed" may still exist. */
   terminate(ids: readonly string[], signal: AbortSignal): Promise<TerminateOutcome[]>;
-  /** Every machine that carries this run's mark (`MachineMark.run`), known to the database or not. */
-  list(run: string, signal: AbortSignal): Promise<MachineStatus[]>;
+  /** Every machine that carries these marks and is not destroyed, known to the database or not. */
+  list(scope: MarkScope, signal: AbortSignal): Promise<MachineStatus[]>;
+  /** How long the cloud may not show a machine yet that it has launched, in milliseconds. Default: 0, it shows it at once. */
+  readonly visibilityMs?: number;
+  /** Runs programs on a machine whose access is of kind "driver". */
+  programs?(id: string): MachinePrograms;
   /** Releases what the driver holds (sockets, watchers). Machines stay. */
   close?(): Promise<void>;
 }
@@ -74,6 +100,8 @@ export interface DriverContext {
   readonly stateDirectory: string;
   /** Tells the operator something that is no failure. */
   readonly warn: (message: string) => void;
+  /** What the driver waits by. */
+  readonly clock: Clock;
 }
 
 /** A driver module's default export. */
@@ -98,4 +126,14 @@ export class CloudUnreachableError extends DriverError {
   constructor(readonly cloud: string, detail: string) {
     super(`cloud "${cloud}" cannot be reached: ${detail}`);
   }
+}
+
+/** The cloud asks for fewer calls. Nothing was done; the same call is made again, later. */
+export class ThrottledError extends DriverError {
+  override readonly name = "ThrottledError";
+}
+
+/** The call may have taken effect, and its answer is lost. Every verb is safe to repeat, so it is repeated. */
+export class LostReplyError extends DriverError {
+  override readonly name = "LostReplyError";
 }

@@ -19,8 +19,9 @@ export class AttributeBook {
   private readonly specs: ReadonlyMap<string, ServiceSpec>;
   private readonly variables: ReadonlyMap<string, VariableRecord>;
 
-  constructor(private readonly plan: LaunchPlan, private readonly runName: string, variables: readonly VariableRecord[]) {
-    this.specs = new Map(plan.levels.flatMap((level) => level.services).map((service) => [service.name, service]));
+  /** @param dropped services that the plan has no more, and whose terminate programs may still refer to each other */
+  constructor(private readonly plan: LaunchPlan, private readonly runName: string, variables: readonly VariableRecord[], dropped: readonly ServiceSpec[] = []) {
+    this.specs = new Map([...dropped, ...plan.levels.flatMap((level) => level.services)].map((service) => [service.name, service]));
     this.variables = new Map(variables.map((variable) => [`${variable.kind} ${variable.name}`, variable]));
   }
 

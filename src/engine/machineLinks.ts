@@ -14,6 +14,9 @@ import type { SshSpec } from "../plan/launchPlan.js";
 import type { RunWriter } from "../state/runWriter.js";
 import type { Store } from "../state/store.js";
 
+/** Access by a shell of the machine's. */
+export type ShellAccess = Exclude<MachineAccess, { readonly kind: "driver" }>;
+
 export interface MachineLinksParts {
   readonly store: Store;
   /** Null when nothing may be pinned: a host whose key nobody has pinned is refused then. */
@@ -30,12 +33,12 @@ export class MachineLinks {
   constructor(private readonly parts: MachineLinksParts) {}
 
   /** The link to a machine. Connects when somebody asks it for a connection. */
-  to(access: MachineAccess, ssh: SshSpec): ClosableLink {
+  to(access: ShellAccess, ssh: SshSpec): ClosableLink {
     return access.kind === "local" ? this.local(access) : this.ssh(access, ssh);
   }
 
   /** Lets go of a machine that is about to be destroyed: what is being cleaned up on it is waited for, then its connection is closed. */
-  async release(access: MachineAccess, ssh: SshSpec): Promise<void> {
+  async release(access: ShellAccess, ssh: SshSpec): Promise<void> {
     const key = linkKey(access, ssh);
     await this.links.get(key)?.close();
     this.links.delete(key);
@@ -89,7 +92,7 @@ export class MachineLinks {
       find: (address: string) => store.hostKeys("", address),
       pin: async (address: string, key: string) => {
         if (writer === null) throw new Error(`the host key of ${address} was never pinned by a boot, and this command writes nothing`);
-        await writer.pinHostKey("", address, key);
+        await writer.write({ kind: "host-key", scope: "", address, key });
       },
     };
   }
@@ -101,7 +104,7 @@ export class MachineLinks {
   }
 }
 
-function linkKey(access: MachineAccess, ssh: SshSpec | null): string {
+function linkKey(access: ShellAccess, ssh: SshSpec | null): string {
   return access.kind === "local" ? access.directory : JSON.stringify([sshTarget(access, ssh), ssh?.jump]);
 }
 

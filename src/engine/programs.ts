@@ -2,9 +2,7 @@
 import { join } from "node:path";
 
 import type { StepName } from "../events.js";
-import type { ProgramResult } from "../machines/program/request.js";
-import { runProgram } from "../machines/program/runProgram.js";
-import type { MachineLink } from "../machines/link.js";
+import type { ProgramRequest, ProgramResult } from "../machines/program/request.js";
 import type { ProgramSpec } from "../plan/launchPlan.js";
 import { bundleName, type ProgramStep } from "./bundles.js";
 import { compileCommandLine } from "./commandLine.js";
@@ -21,6 +19,8 @@ export interface ProgramRun {
   readonly timeoutMs: number;
   /** For the log: which try this is. */
   readonly attempt: number;
+  /** Writes the result of a program that exited down, before anything of it is removed from the machine. */
+  readonly onResult?: ProgramRequest["onResult"];
 }
 
 export interface ProgramEnd {
@@ -38,22 +38,46 @@ export interface ProgramEnd {
  */
 export async function runServiceProgram(context: RunContext, placements: Placements, run: ProgramRun): Promise<ProgramEnd> {
   return context.programs(async () => {
-    const link = placements.link(run.service, run.program);
-    const { label } = await link.connection();
-    const log = openLog(context, run);
-    const startedAt = Date.now();
-    try {
-      log.note(`${run.step} attempt ${run.attempt} on ${label}`);
-      const ended = await runAndLog(context, run, link, log);
-      // To end a program takes time as well: the limit is what the operator set and knows.
-      const result = ended.kind === "timed-out" ? { ...ended, afterMs: run.timeoutMs } : ended;
-      const ms = Date.now() - startedAt;
-      log.note(`${describeResult(result)} after ${ms} ms`);
-      return { result, ms, machine: label, log: logPath(context, run.service, run.step), lastLines: log.lastLines() };
-    } finally {
-      log.close();
-    }
+    const programs = placements.programs(run.service, run.program);
+    return inLog(context, run, await programs.reach(), `${run.step} attempt ${run.attempt}`, async (hooks) => programs.run({ ...resolveProgram(context, run), ...hooks }));
   });
+}
+
+/**
+ * Waits for the end of a program that an earlier launcher has started; `timeoutMs` is what is left of its time.
+ * @returns null if it was never started, and never will be.
+ */
+export async function recoverServiceProgram(context: RunContext, placements: Placements, run: ProgramRun): Promise<ProgramEnd | null> {
+  return context.programs(async () => {
+    const programs = placements.programs(run.service, run.program);
+    let started = true;
+    const end = await inLog(context, run, await programs.reach(), `${run.step} of before`, async (hooks) => {
+      const recovered = await programs.recover({ ...staging(run), ...hooks });
+      if (recovered.kind !== "never-started") return recovered;
+      started = false;
+      return { kind: "lost", reason: "it had not been started" };
+    });
+    return started ? end : null;
+  });
+}
+
+type Hooks = Pick<ProgramRequest, "onOutput" | "onWarning" | "onResult">;
+
+async function inLog(context: RunContext, run: ProgramRun, label: string, what: string, work: (hooks: Hooks) => Promise<ProgramResult>): Promise<ProgramEnd> {
+  const { clock } = context;
+  const log = openLog(context, run);
+  const startedAt = clock.now();
+  try {
+    log.note(`${what} on ${label}`);
+    const ended = await runAndLog(context, run, log, work);
+    // To end a program takes time as well: the limit is what the operator set and knows.
+    const result = ended.kind === "timed-out" ? { ...ended, afterMs: run.timeoutMs } : ended;
+    const ms = clock.now() - startedAt;
+    log.note(`${describeResult(result)} after ${ms} ms`);
+    return { result, ms, machine: label, log: logPath(context, run.service, run.step), lastLines: log.lastLines() };
+  } finally {
+    log.close();
+  }
 }
 
 /** Whether the service has a machine, and it can be reached by its link; for steps that may be left out then. */
@@ -94,17 +118,22 @@ function openLog(context: RunContext, { service, step }: ProgramRun): StepLog {
     path: logPath(context, service, step),
     redactor: context.redactor,
     hold: step === "boot" && service.spec.outputs.some((output) => output.secret),
-    onText: (text) => context.tell({ at: Date.now(), type: "output", service: service.name, step, text }),
+    onText: (text) => context.tell({ at: context.clock.now(), type: "output", service: service.name, step, text }),
   });
 }
 
-async function runAndLog(context: RunContext, run: ProgramRun, link: MachineLink, log: StepLog): Promise<ProgramResult> {
+async function runAndLog(context: RunContext, run: ProgramRun, log: StepLog, work: (hooks: Hooks) => Promise<ProgramResult>): Promise<ProgramResult> {
   let known = false;
   try {
-    const result = await runProgram(link, { ...resolveProgram(context, run), onOutput: (chunk) => log.push(chunk), onWarning: (message) => context.tell({ at: Date.now(), type: "warning", service: run.service.name, message }) });
-    known = result.kind === "exited";
-    if (result.kind === "exited") learnSecrets(context, run.service, result.outputs);
-    return result;
+    return await work({
+      onOutput: (chunk) => log.push(chunk),
+      onWarning: (message) => context.tell({ at: context.clock.now(), type: "warning", service: run.service.name, message }),
+      onResult: async (result) => {
+        known = true;
+        learnSecrets(context, run.service, result.outputs);
+        await run.onResult?.(result);
+      },
+    });
   } finally {
     if (!known) log.discard();
     log.finish();
@@ -116,25 +145,28 @@ function learnSecrets(context: RunContext, service: Service, outputs: ReadonlyMa
   context.redactor.add(secret);
 }
 
-function resolveProgram(context: RunContext, { service, step, program, directory, timeoutMs }: ProgramRun) {
+function resolveProgram(context: RunContext, run: ProgramRun) {
+  const { service, step, program } = run;
   const { book } = context;
-  const bundle = context.bundles[bundleName(service.spec.name, step)];
+  const bundle = service.bundles[bundleName(service.spec.name, step)];
   if (bundle === undefined) throw new Error(`the ${step} program of ${service.spec.name} was not kept with the run`);
   const env: Record<string, string> = {};
   for (const [name, template] of Object.entries(program.env)) env[name] = book.resolve(template, service.name);
   const start = program.run.kind === "command" ? commandStart(context, service, program.run.line, env) : { kind: "file" as const, name: bundle.entry as string };
   return {
-    directory,
+    ...staging(run),
     bundle,
     start,
     args: program.args.map((template) => book.resolve(template, service.name)),
     env: { ...env, ...identity(context, service) },
     attributes: Object.fromEntries([...book.of(service.name)].map(([name, { value }]) => [name, value])),
-    timeoutMs,
-    sudo: program.sudo,
-    keep: step === "boot",
-    signal: new AbortController().signal,
+    promised: step === "boot" ? service.spec.outputs.map((output) => output.name) : [],
   };
+}
+
+/** Where a program lies, and how it is handled there. */
+function staging({ step, program, directory, timeoutMs }: ProgramRun) {
+  return { directory, timeoutMs, sudo: program.sudo, keep: step === "boot", signal: new AbortController().signal };
 }
 
 function commandStart(context: RunContext, service: Service, line: ProgramSpec["args"][number], env: Record<string, string>): { kind: "command"; line: string } {

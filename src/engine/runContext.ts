@@ -1,10 +1,11 @@
 /** What a command that works on a run has in hand. */
 import pLimit, { type LimitFunction } from "p-limit";
 
+import type { Clock } from "../clock.js";
 import type { RunEvent } from "../events.js";
 import { replicaNames, type LaunchPlan, type LevelSpec, type ServiceSpec } from "../plan/launchPlan.js";
 import { Redactor } from "../secrets/redactor.js";
-import type { BundleRecord, RunRecord, VariableRecord } from "../state/records.js";
+import type { PlanRecord, RunRecord, ServiceRecord } from "../state/records.js";
 import type { SecretReading } from "../state/runReader.js";
 import type { RunWriter } from "../state/runWriter.js";
 import type { Store } from "../state/store.js";
@@ -18,18 +19,19 @@ export interface Service {
   readonly id: number;
   readonly name: string;
   readonly replica: number;
-  readonly generation: number;
   readonly spec: ServiceSpec;
   readonly level: LevelSpec;
+  /** The programs of the plan that describes it, by `<service>.<step>`. */
+  readonly bundles: PlanRecord["bundles"];
 }
 
 export interface RunContext {
   readonly run: Pick<RunRecord, "id" | "uid" | "name">;
   readonly plan: LaunchPlan;
   readonly store: Store;
+  readonly clock: Clock;
   /** Null for commands that only read. */
   readonly writer: RunWriter | null;
-  readonly bundles: Readonly<Record<string, BundleRecord>>;
   readonly book: AttributeBook;
   readonly redactor: Redactor;
   readonly clouds: Clouds;
@@ -42,11 +44,18 @@ export interface RunContext {
   readonly tell: (event: RunEvent) => void;
   /** Services of each level, in the plan's order. */
   readonly levels: readonly (readonly Service[])[];
+  /** Services that the plan has no more, and that are not taken down yet. */
+  readonly dropped: readonly Service[];
+  /** Replicas of the services of the plan, by the service's name in it. */
+  readonly bySpec: ReadonlyMap<string, readonly Service[]>;
+  /** All of them, by name. */
+  readonly byName: ReadonlyMap<string, Service>;
+  /** What the record said of each service when the command began, by number. */
+  readonly records: ReadonlyMap<number, ServiceRecord>;
 }
 
 export interface ContextParts {
   readonly run: Pick<RunRecord, "id" | "uid" | "name">;
-  readonly plan: LaunchPlan;
   readonly store: Store;
   readonly writer: RunWriter | null;
   readonly stop: AbortSignal;
@@ -57,30 +66,40 @@ export interface ContextParts {
 
 /** Gathers what the database knows of a run. Nothing is connected or asked yet. */
 export async function openContext(parts: ContextParts): Promise<RunContext> {
-  const { run, plan, store, stop, observe } = parts;
-  const record = await store.findRun(String(run.id));
-  const variables = await store.variables(record, parts.secrets);
-  const book = await openBook(store, record, plan, variables, parts.secrets);
+  const { run, store, writer, stop, observe } = parts;
+  const current = await store.plan(run);
+  const { plan } = current;
+  const records = await store.services(run);
+  const levels = placeServices(records, current);
+  const dropped = await droppedServices(store, run, records);
+  const variables = await store.variables(run, parts.secrets);
+  const book = new AttributeBook(plan, run.name, variables, dropped.map(({ spec }) => spec));
+  const names = new Map(records.map((service) => [service.id, service.name]));
+  for (const { serviceId, name, ...value } of await store.attributes(run, parts.secrets)) {
+    const service = names.get(serviceId);
+    if (service !== undefined) book.set(service, name, value);
+  }
   const redactor = new Redactor(book.secrets());
   const tell = (event: RunEvent) => observe(redactor.redactData(event));
-  const warn = (message: string) => tell({ at: Date.now(), type: "warning", service: null, message });
+  const warn = (message: string) => tell({ at: store.clock.now(), type: "warning", service: null, message });
   return {
-    ...parts,
-    bundles: await store.bundles(record),
-    book,
-    redactor,
-    clouds: new Clouds(plan, store, book, warn),
-    links: new MachineLinks({ store, writer: parts.writer, uid: run.uid, warn }),
+    run, plan, store, clock: store.clock, writer, book, redactor, stop, tell, levels, dropped,
+    clouds: new Clouds({ plan, store, book, warn, prove: () => writer?.prove() }),
+    links: new MachineLinks({ store, writer, uid: run.uid, warn }),
     programs: pLimit(plan.concurrency),
-    stop,
-    tell,
-    levels: await readLevels(store, record, plan),
+    bySpec: groupBySpec(levels.flat()),
+    byName: new Map([...dropped, ...levels.flat()].map((service) => [service.name, service])),
+    records: new Map(records.map((service) => [service.id, service])),
   };
 }
 
 /** The levels with their services' names, as the event of a run's start tells them. */
 export function levelNames(context: RunContext): { name: string; services: string[] }[] {
-  return context.levels.map((services, index) => ({ name: context.plan.levels[index]?.name ?? "", services: services.map((service) => service.name) }));
+  return context.levels.map((services, index) => ({ name: levelName(context, index), services: services.map((service) => service.name) }));
+}
+
+export function levelName(context: RunContext, index: number): string {
+  return context.plan.levels[index]?.name ?? "";
 }
 
 /** Lets go of connections and drivers. */
@@ -89,23 +108,37 @@ export async function closeContext(context: RunContext): Promise<void> {
   await context.clouds.close();
 }
 
-async function openBook(store: Store, run: RunRecord, plan: LaunchPlan, variables: readonly VariableRecord[], secrets?: SecretReading): Promise<AttributeBook> {
-  const book = new AttributeBook(plan, run.name, variables);
-  const names = new Map((await store.services(run)).map((service) => [service.id, service.name]));
-  for (const { serviceId, name, value, secret, kind } of await store.attributes(run, secrets)) {
-    book.set(names.get(serviceId) as string, name, { value, secret, kind });
-  }
-  return book;
-}
-
-async function readLevels(store: Store, run: RunRecord, plan: LaunchPlan): Promise<Service[][]> {
-  const records = new Map((await store.services(run)).map((record) => [record.name, record]));
+function placeServices(records: readonly ServiceRecord[], { plan, bundles }: PlanRecord): Service[][] {
+  const numbers = new Map(records.filter((record) => record.due?.stage !== "remove").map((record) => [record.name, record.id]));
   return plan.levels.map((level) =>
     level.services.flatMap((spec) =>
       replicaNames(spec).flatMap((name, index) => {
-        const record = records.get(name);
-        return record ? [{ id: record.id, name, replica: index + 1, generation: record.generation, spec, level }] : [];
+        const id = numbers.get(name);
+        return id === undefined ? [] : [{ id, name, replica: index + 1, spec, level, bundles }];
       }),
     ),
   );
+}
+
+function groupBySpec(services: readonly Service[]): Map<string, Service[]> {
+  const groups = new Map<string, Service[]>();
+  for (const service of services) {
+    const group = groups.get(service.spec.name);
+    if (group) group.push(service);
+    else groups.set(service.spec.name, [service]);
+  }
+  return groups;
+}
+
+/** Services that are to be removed, as the plan that knew them describes them; the last level first. */
+async function droppedServices(store: Store, run: Pick<RunRecord, "id" | "uid">, records: readonly ServiceRecord[]): Promise<Service[]> {
+  const dropped = records.filter((record) => record.due?.stage === "remove").sort((one, other) => other.level - one.level);
+  const plans = new Map<number, PlanRecord>();
+  for (const { revision } of dropped) if (!plans.has(revision)) plans.set(revision, await store.plan(run, revision));
+  return dropped.flatMap(({ id, name, spec: specName, replica, revision }) => {
+    const { plan, bundles } = plans.get(revision) as PlanRecord;
+    const level = plan.levels.find(({ services }) => services.some((one) => one.name === specName));
+    const spec = level?.services.find((one) => one.name === specName);
+    return level === undefined || spec === undefined ? [] : [{ id, name, replica, spec, level, bundles }];
+  });
 }

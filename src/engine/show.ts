@@ -37,7 +37,7 @@ export interface RunDetails {
 
 /** Gathers a run's record. */
 export async function showRun(store: Store, run: RunRecord): Promise<RunDetails> {
-  const plan = await store.plan(run);
+  const { plan } = await store.plan(run);
   const machines = newestMachines(await store.machines(run));
   const attributes = await attributesByService(store, run);
   const services = (await store.services(run)).map((service) => {
@@ -61,7 +61,7 @@ export async function showRun(store: Store, run: RunRecord): Promise<RunDetails>
 
 /** A run that is "booting" or "terminating" while nobody works on it was interrupted: its launcher died. */
 export function shownState(run: Pick<RunRecord, "state" | "holder">): RunState {
-  const working = run.state === "booting" || run.state === "terminating";
+  const working = run.state !== "ready" && run.state !== "failed" && run.state !== "terminated";
   return working && run.holder?.alive !== true ? "interrupted" : run.state;
 }
 

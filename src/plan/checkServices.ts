@@ -12,6 +12,7 @@ export function checkServices(draft: Draft): Mistake[] {
     ...checkLevelNames(draft),
     ...checkServiceNames(draft),
     ...checkReplicaNames(draft),
+    ...checkFormerNames(draft),
     ...checkVariables(draft),
     ...checkDefaultPlacement(draft),
     ...draft.levels.flatMap(({ services }) => services).flatMap((service) => [...checkPlacement(draft, service), ...checkAttributes(service), ...checkSsh(service)]),
@@ -43,6 +44,22 @@ function checkReplicaNames({ services }: Draft): Mistake[] {
     const replicas = other === undefined ? 1 : replicasOf(other);
     if (other === undefined || replicas === 1 || Number(digits) > replicas) return [];
     return [service.own.mistake(`"${service.name}" is the name of a replica of "${other.name}" (${whereIs(other.own, service.own)}), which has ${replicas}: give this service another name`, null, "key")];
+  });
+}
+
+/** A former name stands for one machine, so one service can have had it. Names may be exchanged: then each was the other. */
+function checkFormerNames({ services }: Draft): Mistake[] {
+  const first = new Map<string, DraftService>();
+  return [...services.values()].flatMap((service) => {
+    const place = service.own.get("was");
+    if (place === null || place.text === null) return [];
+    const other = first.get(place.text);
+    first.set(place.text, other ?? service);
+    if (place.text === service.name) return [place.mistake(`service "${service.name}" was called so before as well: remove "was"`)];
+    if (other !== undefined) return [place.mistake(`"${other.name}" was called "${place.text}" before (${whereIs(other.own, service.own)}): only one of the two can have its machine`)];
+    const heir = services.get(place.text);
+    if (heir === undefined || heir.own.get("was") !== null) return [];
+    return [place.mistake(`there is a service "${place.text}" still (${whereIs(heir.own, service.own)}), which keeps its machine: remove "was", or say what that one was before`)];
   });
 }
 

@@ -78,6 +78,7 @@ class Compiler {
     const host = keyOf(service, "host");
     return {
       name: service.name,
+      was: service.own.get("was")?.text ?? null,
       replicas: replicasOf(service),
       placement: service.cloud === null ? { kind: "host", host: this.template(host) ?? [] } : { kind: "cloud", cloud: service.cloud },
       image: service.cloud === null ? null : this.template(keyOf(service, "image")),

@@ -97,6 +97,8 @@ export type Placement =
 /** A service as written once; `replicas` of it are started. */
 export interface ServiceSpec {
   readonly name: string;
+  /** The name that it had in an earlier version of the plan, or null. */
+  readonly was: string | null;
   readonly replicas: number;
   readonly placement: Placement;
   readonly image: Template | null;

@@ -15,6 +15,8 @@ export interface VariableSources {
   readonly varFiles: readonly string[];
   /** The launcher's environment. */
   readonly env: NodeJS.ProcessEnv;
+  /** Values that a run has already: they go before the plan's defaults. */
+  readonly kept?: { readonly variables: ReadonlyMap<string, string>; readonly environment: ReadonlyMap<string, string> };
 }
 
 export interface ResolvedVariables {
@@ -24,8 +26,8 @@ export interface ResolvedVariables {
 }
 
 /**
- * Chooses each variable's value: `given`, then the var files from last to first, then the environment variable that it names, then its
- * default. An empty string is a value. Throws `PlanError` with every variable that has none, every name that the plan does not know and
+ * Chooses each variable's value: `given`, then the var files from last to first, then the environment variable that it names, then the
+ * value that the run has already, then its default. An empty string is a value. Throws `PlanError` with every variable that has none, every name that the plan does not know and
  * every environment variable that a reference needs and that is not set.
  */
 export function resolveVariables(plan: LaunchPlan, sources: VariableSources): ResolvedVariables {
@@ -40,10 +42,10 @@ export function resolveVariables(plan: LaunchPlan, sources: VariableSources): Re
   }
   const values: ResolvedVariables["values"] = new Map();
   for (const variable of plan.variables) {
-    const value = written.get(variable.name) ?? valueFromPlan(variable, sources.env, mistakes);
+    const value = written.get(variable.name) ?? valueFromPlan(variable, sources, mistakes);
     if (value !== null) values.set(variable.name, { value, secret: variable.secret });
   }
-  const environment = readEnvironment(plan, sources.env, mistakes);
+  const environment = readEnvironment(plan, sources, mistakes);
   if (mistakes.length > 0) throw new PlanError(mistakes);
   return { values, environment };
 }
@@ -80,10 +82,10 @@ function valueProblem(name: string, value: string | null): Problem | null {
   return value.includes("\0") ? { message: `the value of "${name}" holds a NUL byte, which no program can be given`, suggestion: null } : null;
 }
 
-function valueFromPlan(variable: VariableSpec, env: NodeJS.ProcessEnv, mistakes: Mistake[]): string | null {
+function valueFromPlan(variable: VariableSpec, { env, kept }: VariableSources, mistakes: Mistake[]): string | null {
   const { name, source } = variable;
   const fromEnvironment = variable.env === null ? undefined : readEnv(env, variable.env);
-  const value = fromEnvironment ?? variable.default;
+  const value = fromEnvironment ?? kept?.variables.get(name) ?? variable.default;
   if (value === null) {
     const fromEnv = variable.env === null ? "" : `, or set ${variable.env} in the environment`;
     const words = variable.description === "" ? "" : ` (${variable.description})`;
@@ -96,10 +98,10 @@ function valueFromPlan(variable: VariableSpec, env: NodeJS.ProcessEnv, mistakes:
   return value;
 }
 
-function readEnvironment(plan: LaunchPlan, env: NodeJS.ProcessEnv, mistakes: Mistake[]): Map<string, string> {
+function readEnvironment(plan: LaunchPlan, { env, kept }: VariableSources, mistakes: Mistake[]): Map<string, string> {
   const environment = new Map<string, string>();
   for (const [index, name] of plan.environment.entries()) {
-    const value = readEnv(env, name);
+    const value = readEnv(env, name) ?? kept?.environment.get(name);
     if (value !== undefined) environment.set(name, value);
     else mistakes.push(mistakeAt(plan.environmentSources[index] ?? { file: plan.file, line: 0, column: 0 }, `\${env.${name}}`, `the environment variable ${name} is not set, and the plan refers to it`));
   }

@@ -113,4 +113,6 @@ const END_ICONS: Readonly<Record<RunState, readonly [icon: string, style: StyleN
   interrupted: ["■", "yellow"],
   booting: ["■", "yellow"],
   terminating: ["■", "yellow"],
+  repairing: ["■", "yellow"],
+  reloading: ["■", "yellow"],
 };

@@ -4,6 +4,7 @@ import { about } from "./notes.js";
 import type { Reporter, ReporterOptions } from "./reporterContract.js";
 import { outputLines, stripControl } from "./text.js";
 import { formatDuration } from "./time.js";
+import { taskLine } from "./tasks.js";
 import { plural } from "./words.js";
 
 /** Writes one line an event, with its time, for a pipe, a cron mail or a CI log. Never coloured. */
@@ -42,6 +43,8 @@ function describe(event: RunEvent, { verbose, sizes }: PlainOptions): string[] {
       const services = event.levels.reduce((sum, level) => sum + level.services.length, 0);
       return [`run ${stripControl(event.run)} ${event.verb} ${stripControl(event.plan)}: ${plural(services, "service")} in ${plural(event.levels.length, "level")}`];
     }
+    case "agenda":
+      return event.tasks.map(taskLine);
     case "level-started":
       return [`${levelName(event)} started: ${plural(sizes.get(event.level) ?? 0, "service")}`];
     case "level-finished":

@@ -1,4 +1,4 @@
-import type { RunEvent, RunState, ServiceFailure, ServiceState, StepName } from "../events.js";
+import type { RunEvent, RunState, RunVerb, ServiceFailure, ServiceState, StepName } from "../events.js";
 import { lastOutputLine, outputLines, stripControl } from "./text.js";
 
 /** What a screen shows of one service. All text is stripped. */
@@ -31,7 +31,7 @@ export interface LevelView {
 export interface RunView {
   run: string;
   plan: string;
-  verb: "boot" | "terminate" | "status";
+  verb: RunVerb;
   startedAt: number;
   levels: LevelView[];
   readonly services: Map<string, ServiceView>;
@@ -84,6 +84,7 @@ export function foldEvent(view: RunView, event: RunEvent): void {
     case "run-finished":
       view.finished = { state: event.state, ms: event.ms };
       return;
+    case "agenda":
     case "step-finished":
     case "machine-launched":
     case "machine-terminated":
@@ -98,7 +99,7 @@ function startRun(view: RunView, event: Extract<RunEvent, { type: "run-started" 
   view.startedAt = event.at;
   for (const { name, services } of event.levels) {
     const level = findLevel(view, name);
-    for (const service of services) addService(view, service, level, event.at);
+    for (const service of services) addService(view, service, level, event.at, event.states?.[service] ?? "planned");
   }
 }
 
@@ -118,11 +119,11 @@ function findService(view: RunView, name: string, levelName?: string): ServiceVi
   return addService(view, name, findLevel(view, levelName ?? running ?? "?"), view.startedAt);
 }
 
-function addService(view: RunView, name: string, level: LevelView, at: number): ServiceView {
-  const service: ServiceView = { name: stripControl(name), level, state: "planned", since: at, step: null, attempt: 1, lastLine: "", failure: null };
+function addService(view: RunView, name: string, level: LevelView, at: number, state: ServiceState = "planned"): ServiceView {
+  const service: ServiceView = { name: stripControl(name), level, state, since: at, step: null, attempt: 1, lastLine: "", failure: null };
   view.services.set(name, service);
   level.services.push(service);
-  count(level, "planned", 1);
+  count(level, state, 1);
   return service;
 }
 

@@ -1,8 +1,9 @@
 /** Secrets at rest: AES-256-GCM, a fresh nonce for each value, bound to its place so that a sealed value cannot be moved elsewhere. */
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
-import { chmodSync, linkSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, statSync } from "node:fs";
 
 import type { Home } from "./home.js";
+import { writeOnce } from "./privateFile.js";
 import { StateError } from "./stateError.js";
 
 const NONCE_BYTES = 12;
@@ -45,7 +46,7 @@ export function createCipher(home: Home, env: NodeJS.ProcessEnv = process.env): 
 function readKey(home: Home, env: NodeJS.ProcessEnv, make: boolean): Buffer {
   const given = env["BOOTLEVEL_KEY"];
   if (given) return parseKey(given, "BOOTLEVEL_KEY");
-  const found = readKeyFile(home.keyFile) ?? (make ? makeKeyFile(home.keyFile) : null);
+  const found = readKeyFile(home.keyFile) ?? (make ? writeOnce(home.keyFile, randomBytes(KEY_BYTES).toString("base64")) : null);
   if (found === null) throw new StateError(`secrets were encrypted, and their key ${home.keyFile} is gone`, "restore the file, or set BOOTLEVEL_KEY to the key of then");
   return parseKey(found, home.keyFile);
 }
@@ -59,20 +60,6 @@ function readKeyFile(file: string): string | null {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw new StateError(`cannot read the key file ${file}: ${(error as Error).message}`, "make it readable for you, or set BOOTLEVEL_KEY", { cause: error });
   }
-}
-
-/** A key file appears whole or not at all: two launchers that meet here must end with the same key. */
-function makeKeyFile(file: string): string {
-  const draft = `${file}.${process.pid}.${randomBytes(4).toString("hex")}`;
-  writeFileSync(draft, `${randomBytes(KEY_BYTES).toString("base64")}\n`, { mode: 0o600, flag: "wx", flush: true });
-  try {
-    linkSync(draft, file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  } finally {
-    unlinkSync(draft);
-  }
-  return readFileSync(file, "utf8").trim();
 }
 
 function parseKey(text: string, source: string): Buffer {

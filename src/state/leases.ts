@@ -2,10 +2,10 @@
  * One operator at a time: a lease a run, with a fencing number that grows at every takeover and that every write of the holder carries. So a
  * launcher that froze and wakes up after a takeover can write nothing more.
  */
-import { hostname } from "node:os";
+import { hostname, uptime } from "node:os";
 
 import type { Db } from "./database.js";
-import { isProcessAlive, processStart } from "./processes.js";
+import { isProcessAlive, processStart, uptimeId } from "./processes.js";
 import { LeaseLostError, RunBusyError } from "./stateError.js";
 
 /** A holder that has not renewed for so long may be replaced; one whose process is gone from this computer may be replaced at once. */
@@ -29,6 +29,8 @@ interface LeaseRow {
   command: string;
   since: number;
   renewed_at: number;
+  uptime_id: string;
+  renewed_uptime: number;
 }
 
 /** Who holds the run, or null. */
@@ -47,18 +49,18 @@ export function acquireLease(db: Db, run: { id: number; name: string }, holder: 
   return db.transaction(() => {
     const now = Date.now();
     const row = readLease(db, run.id);
-    if (row && row.holder !== null && isHolderAlive(row, now)) {
-      throw new RunBusyError(
-        `run "${run.name}" is busy: ${row.command} (process ${row.pid} on ${row.host}) works on it since ${new Date(row.since).toISOString()}`,
-        "wait until it ends; status, show, logs and list work meanwhile",
-      );
-    }
+    if (row && row.holder !== null && isHolderAlive(row, now)) throw busy(run.name, row);
     const fence = (row?.fence ?? 0) + 1;
     db.prepare(
-      `INSERT OR REPLACE INTO leases (run_id, fence, holder, host, pid, process_start, command, since, renewed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ).run(run.id, fence, holder, hostname(), process.pid, processStart(process.pid), command, now, now);
+      `INSERT OR REPLACE INTO leases (run_id, fence, holder, host, pid, process_start, command, since, renewed_at, uptime_id, renewed_uptime) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ).run(run.id, fence, holder, hostname(), process.pid, processStart(process.pid), command, now, now, uptimeId(), uptimeMs());
     return fence;
   }).immediate();
+}
+
+function busy(run: string, row: LeaseRow): RunBusyError {
+  const message = `run "${run}" is busy: ${row.command} (process ${row.pid} on ${row.host}) works on it since ${new Date(row.since).toISOString()}`;
+  return new RunBusyError(message, "call again when it has ended, or let this command wait for it: --wait 5m; status, show, logs and list work meanwhile");
 }
 
 /** @throws LeaseLostError if somebody took the run over. Called inside the transaction of each write. */
@@ -72,7 +74,7 @@ export function assertLease(db: Db, runId: number, fence: number): void {
 export function renewLease(db: Db, runId: number, fence: number): void {
   db.transaction(() => {
     assertLease(db, runId, fence);
-    db.prepare("UPDATE leases SET renewed_at = ? WHERE run_id = ?").run(Date.now(), runId);
+    db.prepare("UPDATE leases SET renewed_at = ?, renewed_uptime = ? WHERE run_id = ?").run(Date.now(), uptimeMs(), runId);
   }).immediate();
 }
 
@@ -85,7 +87,17 @@ function readLease(db: Db, runId: number): LeaseRow | undefined {
   return db.prepare<[number], LeaseRow>("SELECT * FROM leases WHERE run_id = ?").get(runId);
 }
 
+/**
+ * On one computer the holder's process is asked for, and its silence is measured by the time since the computer started: a wall clock that jumps
+ * makes nobody silent.
+ */
 function isHolderAlive(row: LeaseRow, now: number): boolean {
-  if (row.host === hostname() && !isProcessAlive(row.pid, row.process_start)) return false;
-  return Math.abs(now - row.renewed_at) < LEASE_SILENCE_MS;
+  if (row.host !== hostname()) return Math.abs(now - row.renewed_at) < LEASE_SILENCE_MS;
+  if (!isProcessAlive(row.pid, row.process_start)) return false;
+  const sameUptime = row.uptime_id !== "" && row.uptime_id === uptimeId();
+  return (sameUptime ? uptimeMs() - row.renewed_uptime : Math.abs(now - row.renewed_at)) < LEASE_SILENCE_MS;
+}
+
+function uptimeMs(): number {
+  return Math.round(uptime() * 1000);
 }

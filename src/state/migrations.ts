@@ -121,5 +121,43 @@ CREATE TABLE leases (
 ) STRICT;
 `;
 
+/**
+ * Runs that change while they live: every plan that a run ever followed is kept, in a table of its own (its size would slow the listing of runs),
+ * and a service remembers what is still to be done again for it.
+ */
+const second = `
+CREATE TABLE plans (
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  revision INTEGER NOT NULL,
+  plan TEXT NOT NULL,
+  bundles TEXT NOT NULL,
+  stored_at INTEGER NOT NULL,
+  PRIMARY KEY (run_id, revision)
+) STRICT;
+INSERT INTO plans SELECT id, 1, plan, bundles, created_at FROM runs;
+ALTER TABLE runs DROP COLUMN plan;
+ALTER TABLE runs DROP COLUMN bundles;
+-- Whether the run is meant to be up or down: a terminate that failed half-way must not be taken for a boot that did.
+ALTER TABLE runs ADD COLUMN goal TEXT NOT NULL DEFAULT 'up';
+UPDATE runs SET goal = 'down' WHERE state IN ('terminating', 'terminated') OR id IN (SELECT run_id FROM services WHERE state IN ('terminating', 'terminated'));
+
+-- A machine's generation is in its own row.
+ALTER TABLE services DROP COLUMN generation;
+-- The revision of the plan that describes the service.
+ALTER TABLE services ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;
+-- The stage from which its story is to be told again ('discard', 'replace', 'boot', 'verify', 'remove'), and why; null when there is nothing to do again.
+ALTER TABLE services ADD COLUMN due TEXT;
+ALTER TABLE services ADD COLUMN due_reason TEXT;
+-- No plan has it any more, and its machine is gone: only its history is left.
+ALTER TABLE services ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
+
+-- The machine that the step was for: what an earlier machine ran says nothing about this one.
+ALTER TABLE steps ADD COLUMN machine_key TEXT;
+
+-- On one computer silence is measured by a clock that nobody sets.
+ALTER TABLE leases ADD COLUMN uptime_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE leases ADD COLUMN renewed_uptime INTEGER NOT NULL DEFAULT 0;
+`;
+
 /** SQL of each step; the step's number is its place, from 1. */
-export const migrations: readonly string[] = [first];
+export const migrations: readonly string[] = [first, second];

@@ -1,6 +1,15 @@
 /** Is the process that wrote a lease still the one that runs? A pid alone is no proof: numbers are used again. */
 import { readFileSync } from "node:fs";
 
+/** Names this start of the computer; "" where the system does not tell. */
+export function uptimeId(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    return ""; // not Linux: the caller goes by the wall clock
+  }
+}
+
 /** When the process began, in the kernel's ticks since boot; "" where the system does not tell (no /proc), or there is no such process. */
 export function processStart(pid: number): string {
   return readStat(pid)?.start ?? "";

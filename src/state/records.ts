@@ -1,5 +1,6 @@
 /** What the database tells, as plain data. Times are milliseconds since the epoch. */
 import type { RunState, ServiceFailure, ServiceState, StepName } from "../events.js";
+import type { LaunchPlan } from "../plan/launchPlan.js";
 import type { LeaseHolder } from "./leases.js";
 
 export interface RunRecord {
@@ -9,6 +10,8 @@ export interface RunRecord {
   readonly planName: string;
   readonly planFile: string;
   readonly state: RunState;
+  /** What the last command that changed the run was to make of it. */
+  readonly goal: "up" | "down";
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly holder: LeaseHolder | null;
@@ -29,10 +32,21 @@ export interface ServiceRecord {
   readonly replica: number;
   readonly state: ServiceState;
   readonly failure: ServiceFailure | null;
-  readonly generation: number;
+  /** Which revision of the run's plan describes it. */
+  readonly revision: number;
+  /** What is to be done again for it, and why; null when nothing is. */
+  readonly due: Due | null;
   /** Whether its boot program was ever started, so that its terminate program has something to do. */
   readonly booted: boolean;
   readonly updatedAt: number;
+}
+
+/** The stage from which a service's story is to be told again; "remove": no plan has it any more. */
+export type DueStage = "discard" | "replace" | "boot" | "verify" | "remove";
+
+export interface Due {
+  readonly stage: DueStage;
+  readonly reason: string;
 }
 
 export interface MachineRecord {
@@ -83,11 +97,21 @@ export interface StepRecord {
   readonly serviceId: number;
   readonly step: StepName;
   readonly attempt: number;
+  /** The key of the machine that it was for, or null for a service that has none of its own. */
+  readonly machineKey: string | null;
   readonly directory: string | null;
   readonly startedAt: number;
   readonly endedAt: number | null;
   readonly outcome: string | null;
   readonly exitCode: number | null;
+}
+
+/** One revision of what a run follows. */
+export interface PlanRecord {
+  readonly revision: number;
+  readonly plan: LaunchPlan;
+  /** By `<service>.<step>`. */
+  readonly bundles: Readonly<Record<string, BundleRecord>>;
 }
 
 /** A program with all that travels beside it, as one tar file that is named after its content. */

@@ -4,23 +4,23 @@ import type { LaunchPlan } from "../plan/launchPlan.js";
 import type { Cipher } from "./cipher.js";
 import type { Db } from "./database.js";
 import { leaseHolder } from "./leases.js";
-import type { AttributeRecord, BundleRecord, EventRecord, MachineRecord, RunRecord, RunSummary, ServiceRecord, StepRecord, VariableRecord } from "./records.js";
+import type { AttributeRecord, DueStage, EventRecord, MachineRecord, PlanRecord, RunRecord, RunSummary, ServiceRecord, StepRecord, VariableRecord } from "./records.js";
 import { StateError, UnknownRunError } from "./stateError.js";
 
 /** "optional": a secret whose key is lost reads as an empty value, so that a run can be taken down without it. */
 export type SecretReading = "needed" | "optional";
 
-interface RunRow { id: number; uid: string; name: string; plan_name: string; plan_file: string; state: string; created_at: number; updated_at: number }
+interface RunRow { id: number; uid: string; name: string; plan_name: string; plan_file: string; state: string; goal: string; created_at: number; updated_at: number }
 interface SealedRow { value: string | null; sealed: Buffer | null; secret: number }
 
-const RUN_COLUMNS = "id, uid, name, plan_name, plan_file, state, created_at, updated_at";
+const RUN_COLUMNS = "id, uid, name, plan_name, plan_file, state, goal, created_at, updated_at";
 
 export function listRuns(db: Db, options: { all: boolean }): RunSummary[] {
   const rows = db
     .prepare<[], RunRow & { services: number; ready: number }>(
       `SELECT ${RUN_COLUMNS},
-         (SELECT count(*) FROM services WHERE run_id = runs.id) AS services,
-         (SELECT count(*) FROM services WHERE run_id = runs.id AND state = 'ready') AS ready
+         (SELECT count(*) FROM services WHERE run_id = runs.id AND removed = 0) AS services,
+         (SELECT count(*) FROM services WHERE run_id = runs.id AND removed = 0 AND state = 'ready') AS ready
        FROM runs ${options.all ? "" : "WHERE state <> 'terminated'"} ORDER BY id`,
     )
     .all();
@@ -42,29 +42,37 @@ export function runNames(db: Db): string[] {
   return db.prepare<[], { name: string }>("SELECT DISTINCT name FROM runs ORDER BY name").all().map((row) => row.name);
 }
 
-export function readPlan(db: Db, runId: number): LaunchPlan {
-  const row = db.prepare<[number], { plan: string }>("SELECT plan FROM runs WHERE id = ?").get(runId);
-  return JSON.parse((row as { plan: string }).plan) as LaunchPlan;
+/** The revision of the plan that the run follows: the newest; or the one of that number. */
+export function readPlan(db: Db, runId: number, revision: number | null): PlanRecord {
+  interface Row { revision: number; plan: string; bundles: string }
+  const columns = "SELECT revision, plan, bundles FROM plans WHERE run_id = ?";
+  const row = revision === null
+    ? db.prepare<[number], Row>(`${columns} ORDER BY revision DESC LIMIT 1`).get(runId)
+    : db.prepare<[number, number], Row>(`${columns} AND revision = ?`).get(runId, revision);
+  if (row === undefined) throw new StateError(`run number ${runId} has no plan of revision ${revision ?? "any"}`, "the state database is damaged: restore a copy of it");
+  return { revision: row.revision, plan: JSON.parse(row.plan) as LaunchPlan, bundles: JSON.parse(row.bundles) as PlanRecord["bundles"] };
 }
 
-export function readBundles(db: Db, runId: number): Record<string, BundleRecord> {
-  const row = db.prepare<[number], { bundles: string }>("SELECT bundles FROM runs WHERE id = ?").get(runId);
-  return JSON.parse((row as { bundles: string }).bundles) as Record<string, BundleRecord>;
-}
-
-export function readVariables(db: Db, cipher: Cipher, run: RunRecord, secrets: SecretReading): VariableRecord[] {
+export function readVariables(db: Db, cipher: Cipher, run: Pick<RunRecord, "id" | "uid">, secrets: SecretReading): VariableRecord[] {
   const rows = db.prepare<[number], SealedRow & { kind: VariableRecord["kind"]; name: string }>("SELECT * FROM variables WHERE run_id = ? ORDER BY kind, name").all(run.id);
   return rows.map((row) => ({ kind: row.kind, name: row.name, secret: row.secret === 1, value: unseal(row, cipher, variablePlace(run.uid, row.kind, row.name), secrets) }));
 }
 
+/** The services of a run, and those that a changed plan has dropped and whose machines are not gone yet. */
 export function readServices(db: Db, runId: number): ServiceRecord[] {
-  interface Row { id: number; level: number; spec: string; name: string; replica: number; state: string; failure: string | null; generation: number; booted: number; updated_at: number }
-  const rows = db.prepare<[number], Row>("SELECT * FROM services WHERE run_id = ? ORDER BY level, id").all(runId);
+  interface Row { id: number; level: number; spec: string; name: string; replica: number; state: string; failure: string | null; revision: number; due: string | null; due_reason: string | null; booted: number; updated_at: number }
+  const rows = db.prepare<[number], Row>("SELECT * FROM services WHERE run_id = ? AND removed = 0 ORDER BY level, id").all(runId);
   return rows.map((row) => ({
     id: row.id, level: row.level, spec: row.spec, name: row.name, replica: row.replica, state: row.state as ServiceState,
     failure: row.failure === null ? null : (JSON.parse(row.failure) as ServiceFailure),
-    generation: row.generation, booted: row.booted === 1, updatedAt: row.updated_at,
+    revision: row.revision, due: row.due === null ? null : { stage: row.due as DueStage, reason: row.due_reason ?? "" }, booted: row.booted === 1, updatedAt: row.updated_at,
   }));
+}
+
+/** Services that no plan has any more, and whose machines are gone: for the history. */
+export function readRemovedNames(db: Db, runId: number): Map<number, string> {
+  const rows = db.prepare<[number], { id: number; name: string }>("SELECT id, name FROM services WHERE run_id = ? AND removed = 1").all(runId);
+  return new Map(rows.map(({ id, name }) => [id, name]));
 }
 
 /** Every machine ever wished for the run, oldest first. */
@@ -78,7 +86,7 @@ export function readMachines(db: Db, runId: number): MachineRecord[] {
   }));
 }
 
-export function readAttributes(db: Db, cipher: Cipher, run: RunRecord, secrets: SecretReading): AttributeRecord[] {
+export function readAttributes(db: Db, cipher: Cipher, run: Pick<RunRecord, "id" | "uid">, secrets: SecretReading): AttributeRecord[] {
   const rows = db
     .prepare<[number], SealedRow & { service_id: number; name: string; kind: AttributeRecord["kind"] }>(
       "SELECT a.* FROM attributes a JOIN services s ON s.id = a.service_id WHERE s.run_id = ? ORDER BY s.id, a.kind, a.name",
@@ -91,10 +99,10 @@ export function readAttributes(db: Db, cipher: Cipher, run: RunRecord, secrets: 
 }
 
 export function readSteps(db: Db, runId: number): StepRecord[] {
-  interface Row { id: number; service_id: number; step: string; attempt: number; directory: string | null; started_at: number; ended_at: number | null; outcome: string | null; exit_code: number | null }
+  interface Row { id: number; service_id: number; step: string; attempt: number; machine_key: string | null; directory: string | null; started_at: number; ended_at: number | null; outcome: string | null; exit_code: number | null }
   const rows = db.prepare<[number], Row>("SELECT t.* FROM steps t JOIN services s ON s.id = t.service_id WHERE s.run_id = ? ORDER BY t.id").all(runId);
   return rows.map((row) => ({
-    id: row.id, serviceId: row.service_id, step: row.step as StepName, attempt: row.attempt, directory: row.directory,
+    id: row.id, serviceId: row.service_id, step: row.step as StepName, attempt: row.attempt, machineKey: row.machine_key, directory: row.directory,
     startedAt: row.started_at, endedAt: row.ended_at, outcome: row.outcome, exitCode: row.exit_code,
   }));
 }
@@ -133,7 +141,7 @@ function unseal(row: SealedRow, cipher: Cipher, place: string, secrets: SecretRe
 
 function toRun(db: Db, row: RunRow): RunRecord {
   return {
-    id: row.id, uid: row.uid, name: row.name, planName: row.plan_name, planFile: row.plan_file, state: row.state as RunState,
+    id: row.id, uid: row.uid, name: row.name, planName: row.plan_name, planFile: row.plan_file, state: row.state as RunState, goal: row.goal as RunRecord["goal"],
     createdAt: row.created_at, updatedAt: row.updated_at, holder: leaseHolder(db, row.id),
   };
 }

@@ -1,16 +1,31 @@
 /** The state's one door: asynchronous, so that a database server can stand behind it as well. */
-import { randomUUID } from "node:crypto";
-
-import type { LaunchPlan } from "../plan/launchPlan.js";
-import { createCipher } from "./cipher.js";
-import { openDatabase, asStateError } from "./database.js";
+import { realClock, type Clock } from "../clock.js";
+import { createCipher, type Cipher } from "./cipher.js";
+import { openDatabase, asStateError, type Db } from "./database.js";
 import { locateHome, type Home } from "./home.js";
+import { readInstallation } from "./installation.js";
 import { insertRun, type NewRun } from "./newRun.js";
-import type { AttributeRecord, BundleRecord, EventRecord, MachineRecord, RunRecord, RunSummary, ServiceRecord, StepRecord, VariableRecord } from "./records.js";
+import type { AttributeRecord, EventRecord, MachineRecord, PlanRecord, RunRecord, RunSummary, ServiceRecord, StepRecord, VariableRecord } from "./records.js";
 import * as reader from "./runReader.js";
 import { RunWriter } from "./runWriter.js";
 
-export interface Store {
+/** Which run: its number, and its unique id. */
+export type RunKey = Pick<RunRecord, "id" | "uid">;
+
+export interface StoreOptions {
+  /** What times are taken from. Default: the computer's. */
+  readonly clock?: Clock;
+  /** Told every point at which a launcher may die: before and after each write of a run and each call to a cloud. Tests die there. */
+  readonly probe?: (point: string) => void;
+}
+
+/** What every part of the state works with. */
+export interface StoreParts extends Required<StoreOptions> {
+  readonly db: Db;
+  readonly cipher: Cipher;
+}
+
+export interface Store extends Required<StoreOptions> {
   readonly home: Home;
   /** The mark of this installation on every machine that it starts. */
   installation(): Promise<string>;
@@ -18,14 +33,16 @@ export interface Store {
   runNames(): Promise<string[]>;
   /** By name (the newest of that name) or number. @throws UnknownRunError */
   findRun(nameOrNumber: string): Promise<RunRecord>;
-  plan(run: RunRecord): Promise<LaunchPlan>;
-  bundles(run: RunRecord): Promise<Record<string, BundleRecord>>;
-  variables(run: RunRecord, secrets?: reader.SecretReading): Promise<VariableRecord[]>;
-  services(run: RunRecord): Promise<ServiceRecord[]>;
-  machines(run: RunRecord): Promise<MachineRecord[]>;
-  attributes(run: RunRecord, secrets?: reader.SecretReading): Promise<AttributeRecord[]>;
-  steps(run: RunRecord): Promise<StepRecord[]>;
-  events(run: RunRecord, after?: number): Promise<EventRecord[]>;
+  /** The plan that the run follows, or a revision that it followed once. */
+  plan(run: RunKey, revision?: number): Promise<PlanRecord>;
+  variables(run: RunKey, secrets?: reader.SecretReading): Promise<VariableRecord[]>;
+  services(run: RunKey): Promise<ServiceRecord[]>;
+  /** Names of the services that no plan has any more, by number. */
+  removedNames(run: RunKey): Promise<Map<number, string>>;
+  machines(run: RunKey): Promise<MachineRecord[]>;
+  attributes(run: RunKey, secrets?: reader.SecretReading): Promise<AttributeRecord[]>;
+  steps(run: RunKey): Promise<StepRecord[]>;
+  events(run: RunKey, after?: number): Promise<EventRecord[]>;
   hostKeys(scope: string, address: string): Promise<string[]>;
   /** Records a new run and takes its lease. @throws RunExistsError */
   createRun(run: NewRun): Promise<RunWriter>;
@@ -38,10 +55,11 @@ export interface Store {
  * Opens the state in `directory` (default `$BOOTLEVEL_HOME`, else `~/.bootlevel`).
  * @throws StateError if it cannot be used; nothing is overwritten then.
  */
-export async function openStore(directory?: string): Promise<Store> {
+export async function openStore(directory?: string, { clock = realClock, probe = () => undefined }: StoreOptions = {}): Promise<Store> {
   const home = locateHome(directory);
   const db = openDatabase(home);
   const cipher = createCipher(home);
+  const parts: StoreParts = { db, cipher, clock, probe };
   const ask = async <T>(question: () => T): Promise<T> => {
     try {
       return question();
@@ -50,25 +68,22 @@ export async function openStore(directory?: string): Promise<Store> {
     }
   };
   return {
-    home,
-    installation: () => ask(() => {
-      db.prepare("INSERT OR IGNORE INTO meta (key, value) VALUES ('installation', ?)").run(randomUUID());
-      return (db.prepare("SELECT value FROM meta WHERE key = 'installation'").get() as { value: string }).value;
-    }),
+    home, clock, probe,
+    installation: () => ask(() => readInstallation(db, home)),
     listRuns: (options) => ask(() => reader.listRuns(db, options)),
     runNames: () => ask(() => reader.runNames(db)),
     findRun: (name) => ask(() => reader.findRun(db, name)),
-    plan: (run) => ask(() => reader.readPlan(db, run.id)),
-    bundles: (run) => ask(() => reader.readBundles(db, run.id)),
+    plan: (run, revision) => ask(() => reader.readPlan(db, run.id, revision ?? null)),
     variables: (run, secrets = "needed") => ask(() => reader.readVariables(db, cipher, run, secrets)),
     services: (run) => ask(() => reader.readServices(db, run.id)),
+    removedNames: (run) => ask(() => reader.readRemovedNames(db, run.id)),
     machines: (run) => ask(() => reader.readMachines(db, run.id)),
     attributes: (run, secrets = "needed") => ask(() => reader.readAttributes(db, cipher, run, secrets)),
     steps: (run) => ask(() => reader.readSteps(db, run.id)),
     events: (run, after) => ask(() => reader.readEvents(db, run.id, after)),
     hostKeys: (scope, address) => ask(() => reader.readHostKeys(db, scope, address)),
-    createRun: (newRun) => ask(() => db.transaction(() => RunWriter.take(db, cipher, insertRun(db, cipher, newRun), "boot")).immediate()),
-    takeRun: (run, command) => ask(() => RunWriter.take(db, cipher, run, command)),
+    createRun: (newRun) => ask(() => db.transaction(() => RunWriter.take(parts, insertRun(db, cipher, newRun, clock.now()), "boot")).immediate()),
+    takeRun: (run, command) => ask(() => RunWriter.take(parts, run, command)),
     close: () => db.close(),
   };
 }

@@ -170,7 +170,7 @@ test("the driver keeps its contract: same key, same host; unknown hosts are term
     { key: "c", kind: "failed", leftover: null },
   ]);
   expect(await open(existing, { options, stateDirectory: directory }).launch([request("b", "run2"), request("a")], never)).toMatchObject([{ machine: { id: "10.0.0.2:2222/b" } }, { machine: { id: "10.0.0.1/a" } }]);
-  expect((await driver.list("run2", never)).map(({ id }) => id)).toEqual(["10.0.0.2:2222/b"]);
+  expect((await driver.list({ installation: "here", run: "run2" }, never)).map(({ id }) => id)).toEqual(["10.0.0.2:2222/b"]);
   expect(await driver.describe(["nowhere", "10.0.0.1/a"], never)).toMatchObject([{ id: "nowhere", state: "terminated" }, { id: "10.0.0.1/a", state: "running" }]);
   for (let time = 0; time < 2; time += 1) expect(await driver.terminate(["10.0.0.1/a", "nowhere"], never)).toEqual([{ id: "10.0.0.1/a", kind: "terminated" }, { id: "nowhere", kind: "terminated" }]);
   expect(await driver.launch([request("c")], never)).toMatchObject([{ kind: "launched", machine: { id: "10.0.0.1/c" } }]);
@@ -200,5 +200,5 @@ test("terminate by a run that lost its host long ago does not take the host from
   await driver.terminate(["10.0.0.8/old"], never);
   await driver.launch([request("new", "run2")], never);
   await driver.terminate(["10.0.0.8/old"], never); // the first run's terminate, called again
-  expect((await driver.list("run2", never)).map(({ host }) => host)).toEqual(["10.0.0.8"]);
+  expect((await driver.list({ installation: "here", run: "run2" }, never)).map(({ host }) => host)).toEqual(["10.0.0.8"]);
 });

@@ -53,8 +53,8 @@ test("describe tells of machines in the order of the question; one that it does 
 test("list tells the machines of one run only", async () => {
   const driver = open(local);
   await driver.launch([request("a", "run1"), request("b", "run2"), request("c", "run1")], never);
-  expect((await driver.list("run1", never)).map(({ key }) => key).sort()).toEqual(["a", "c"]);
-  expect(await driver.list("run3", never)).toEqual([]);
+  expect((await driver.list({ installation: "here", run: "run1" }, never)).map(({ key }) => key).sort()).toEqual(["a", "c"]);
+  expect(await driver.list({ installation: "here", run: "run3" }, never)).toEqual([]);
 });
 
 test("terminate can be repeated, takes unknown machines as gone, and frees the address and the directory", async () => {
@@ -110,6 +110,6 @@ test("a failed launch leaves nothing behind, as the contract says", async () => 
   writeFileSync(join(directory, "machines"), "a file where the directory should be");
   const [outcome] = await driver.launch([request("a")], never);
   expect(outcome).toMatchObject({ kind: "failed", leftover: null });
-  expect(await driver.list("run1", never)).toEqual([]);
+  expect(await driver.list({ installation: "here", run: "run1" }, never)).toEqual([]);
   expect(readdirSync(join(directory, "claims"))).toEqual([]);
 });

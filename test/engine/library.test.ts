@@ -87,7 +87,7 @@ test("an aborted signal stops a boot in order: what runs is finished, nothing ne
   const result = await boot(plan, { home, name: "stop", signal: stop.signal, onEvent: (event) => { if (event.type === "step-started" && event.step === "boot") stop.abort(); } });
   expect(result).toMatchObject({ state: "interrupted", failures: [] });
   const show = await showRun("stop", { home });
-  expect(show.levels.map(({ services }) => services.map(({ state }) => state))).toEqual([["booting"], ["planned"]]);
+  expect(show.levels.map(({ services }) => services.map(({ state }) => state))).toEqual([["verifying"], ["planned"]]);
   const { existsSync } = await import("node:fs");
   expect([existsSync(join(directory, "a")), existsSync(join(directory, "b"))]).toEqual([true, false]);
 });

@@ -30,7 +30,7 @@ test("a run is recorded with its plan, variables and replicas, and found by name
   const run = await store.findRun("shop");
   expect(run).toMatchObject({ name: "shop", state: "booting", planName: "sample", holder: { pid: process.pid, command: "boot", alive: true } });
   expect((await store.findRun(String(run.id))).uid).toBe(run.uid);
-  expect(await store.plan(run)).toEqual(samplePlan);
+  expect((await store.plan(run)).plan).toEqual(samplePlan);
   expect((await store.services(run)).map(({ name, level, replica, state }) => ({ name, level, replica, state }))).toEqual([
     { name: "db", level: 0, replica: 1, state: "planned" },
     { name: "web-1", level: 0, replica: 1, state: "planned" },
@@ -47,7 +47,7 @@ test("no file of the state holds a secret in clear, and nobody else may read the
   const store = await openStore(home);
   const writer = await store.createRun(newRun());
   const [db] = await store.services(await store.findRun(writer.run.name));
-  await writer.saveAttributes([{ serviceId: db?.id ?? 0, name: "token", kind: "output", secret: true, value: SECRET }]);
+  await writer.write({ kind: "attribute", attribute: { serviceId: db?.id ?? 0, name: "token", kind: "output", secret: true, value: SECRET } });
   expect(statSync(home).mode & 0o777).toBe(0o700);
   const files = readdirSync(home);
   expect(files).toEqual(expect.arrayContaining(["bootlevel.db", "bootlevel.db-wal", "secret.key"]));
@@ -76,7 +76,7 @@ test("a name is taken until its run is terminated; then it means the newest run"
   const store = await openStore(temporaryDirectory());
   const first = await store.createRun(newRun("shop"));
   await expect(store.createRun(newRun("shop"))).rejects.toThrow(RunExistsError);
-  await first.setRunState("terminated");
+  await first.write({ kind: "run", state: "terminated" });
   const second = await store.createRun(newRun("shop"));
   expect((await store.findRun("shop")).uid).toBe(second.run.uid);
   expect((await store.findRun(String(first.run.id))).state).toBe("terminated");
@@ -98,10 +98,10 @@ test("a run that a living process works on cannot be taken; one whose process ha
   db.prepare("UPDATE leases SET pid = ?").run(dead.pid);
   db.close();
   const successor = await store.takeRun(run, "terminate");
-  await expect(writer.setRunState("ready")).rejects.toThrow(LeaseLostError);
+  await expect(writer.write({ kind: "run", state: "ready" })).rejects.toThrow(LeaseLostError);
   await expect(writer.renew()).rejects.toThrow(LeaseLostError);
   await writer.release(); // of no effect: it is the successor's
-  await successor.setRunState("terminated");
+  await successor.write({ kind: "run", state: "terminated" });
   expect((await store.findRun("shop")).state).toBe("terminated");
   store.close();
 });
@@ -121,7 +121,7 @@ test("the event log can be added to and not changed", async () => {
   const home = temporaryDirectory();
   const store = await openStore(home);
   const writer = await store.createRun(newRun("shop"));
-  await writer.appendEvent({ at: 5, type: "warning", service: "db", message: "look" });
+  await writer.write({ kind: "event", event: { at: 5, type: "warning", service: "db", message: "look" } });
   expect(await store.events(await store.findRun("shop"))).toEqual([{ id: 1, at: 5, type: "warning", service: "db", data: { service: "db", message: "look" } }]);
   const db = new Database(join(home, "bootlevel.db"));
   expect(() => db.prepare("UPDATE events SET type = 'x'").run()).toThrow(/append-only/);
@@ -135,12 +135,12 @@ test("a wish for a machine is on record before it has an id, and keeps its key",
   const writer = await store.createRun(newRun("shop"));
   const run = await store.findRun("shop");
   const [db] = await store.services(run);
-  await writer.intendMachines([{ serviceId: db?.id ?? 0, cloud: "local", key: "k", generation: 1 }]);
-  await writer.intendMachines([{ serviceId: db?.id ?? 0, cloud: "local", key: "k", generation: 1 }]);
+  await writer.write({ kind: "intent", serviceId: db?.id ?? 0, cloud: "local", key: "k", generation: 1 });
+  await writer.write({ kind: "intent", serviceId: db?.id ?? 0, cloud: "local", key: "k", generation: 1 });
   expect(await store.machines(run)).toMatchObject([{ key: "k", state: "intended", driverId: null }]);
-  await writer.machineLaunched("k", { driverId: "m-1", host: "127.1.2.3", privateHost: null, hostname: null, access: null });
+  await writer.write({ kind: "launched", key: "k", machine: { driverId: "m-1", host: "127.1.2.3", privateHost: null, hostname: null, access: null } });
   expect(await store.machines(run)).toMatchObject([{ key: "k", state: "running", driverId: "m-1", host: "127.1.2.3" }]);
-  await writer.machineEnded("k", "terminated");
+  await writer.write({ kind: "ended", key: "k", reason: "terminated" });
   expect(await store.machines(run)).toMatchObject([{ state: "ended", endReason: "terminated" }]);
   store.close();
 });

@@ -44,7 +44,7 @@ let lastStep = 0;
 export function requestFor(bundle: Bundle, change: Partial<ProgramRequest> = {}): ProgramRequest & { text(): string } {
   const chunks: Buffer[] = [];
   return {
-    directory: `step-${++lastStep}`, bundle, start: { kind: "file", name: "run.sh" }, args: [], env: {}, attributes: {},
+    directory: `step-${++lastStep}`, bundle, start: { kind: "file", name: "run.sh" }, args: [], env: {}, attributes: {}, promised: [],
     timeoutMs: 20_000, sudo: false, keep: true, signal: new AbortController().signal,
     onOutput: (chunk) => { chunks.push(chunk); },
     onWarning: (message) => { throw new Error(message); },

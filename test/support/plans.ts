@@ -3,7 +3,7 @@ import type { LaunchPlan, LevelSpec, ServiceSpec } from "../../src/plan/launchPl
 
 export function service(name: string, parts: Partial<ServiceSpec> = {}): ServiceSpec {
   return {
-    name, replicas: 1, placement: { kind: "cloud", cloud: "local" }, image: null, size: null, launch: {}, attributes: {}, outputs: [],
+    name, was: null, replicas: 1, placement: { kind: "cloud", cloud: "local" }, image: null, size: null, launch: {}, attributes: {}, outputs: [],
     ssh: {
       user: "root", port: 22, identities: [], passphraseEnv: null, agent: false, jump: null, hostKeys: "known-hosts", knownHosts: "/nonexistent",
       connectTimeoutMs: 5_000, keepaliveMs: 15_000,

@@ -5,7 +5,7 @@
 import { join } from "node:path";
 
 import { Claims } from "../claims.js";
-import { DriverError, type Driver, type DriverContext, type DriverDefinition, type LaunchOutcome, type LaunchRequest, type MachineMark, type MachineStatus, type TerminateOutcome } from "../driver.js";
+import { DriverError, isInScope, type Driver, type DriverContext, type DriverDefinition, type LaunchOutcome, type LaunchRequest, type MachineMark, type MachineStatus, type MarkScope, type TerminateOutcome } from "../driver.js";
 
 interface PoolHost {
   readonly host: string;
@@ -42,7 +42,7 @@ class ExistingDriver implements Driver {
   async describe(ids: readonly string[]): Promise<MachineStatus[]> {
     return ids.map((id) => {
       const tenant = this.tenant(id);
-      return tenant ? status(tenant) : { id, key: null, state: "terminated", host: null, privateHost: null, hostname: null, access: null, reason: "the host was given back" };
+      return tenant ? status(tenant) : { id, key: null, mark: null, state: "terminated", host: null, privateHost: null, hostname: null, access: null, reason: "the host was given back" };
     });
   }
 
@@ -55,12 +55,15 @@ class ExistingDriver implements Driver {
     });
   }
 
-  async list(run: string): Promise<MachineStatus[]> {
-    return this.claims.all().filter(({ holder }) => holder.mark.run === run).map(({ holder }) => status(holder));
+  async list(scope: MarkScope): Promise<MachineStatus[]> {
+    return this.claims.all().filter(({ holder }) => isInScope(holder.mark, scope)).map(({ holder }) => status(holder));
   }
 
+  /** A host that was no good for the service before is taken only when no other is free. */
   private claim(request: LaunchRequest): Tenant | null {
-    for (const host of this.pool) {
+    const avoided = new Set(request.avoid.map((id) => id.split("/", 1)[0]));
+    const byPreference = [...this.pool].sort((a, b) => Number(avoided.has(hostName(a))) - Number(avoided.has(hostName(b))));
+    for (const host of byPreference) {
       const tenant = { key: request.key, mark: request.mark, host };
       if (this.claims.take(hostName(host), tenant)) return tenant;
     }
@@ -95,7 +98,7 @@ function status(tenant: Tenant): MachineStatus {
   const { key, host } = tenant;
   const id = machineId(tenant);
   const access = { kind: "ssh", host: host.host, port: host.port ?? null, user: host.user ?? null } as const;
-  return { id, key, state: "running", host: host.host, privateHost: host.private_host ?? host.host, hostname: host.host, access, reason: "" };
+  return { id, key, mark: tenant.mark, state: "running", host: host.host, privateHost: host.private_host ?? host.host, hostname: host.host, access, reason: "" };
 }
 
 const definition: DriverDefinition = {

@@ -3,13 +3,13 @@
  * a machine's programs leave running is found by its brand (see `machines/local/branded.ts`), wherever it went.
  */
 import { randomInt } from "node:crypto";
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { findBranded, killBranded, type BrandedProcess } from "../../machines/local/branded.js";
 import { removeMachineDirectory } from "../../machines/local/machineDirectory.js";
 import { Claims } from "../claims.js";
-import { DriverError, type Driver, type DriverContext, type DriverDefinition, type LaunchOutcome, type LaunchRequest, type MachineMark, type MachineStatus, type TerminateOutcome } from "../driver.js";
+import { DriverError, isInScope, type Driver, type DriverContext, type DriverDefinition, type LaunchOutcome, type LaunchRequest, type MachineMark, type MachineStatus, type MarkScope, type TerminateOutcome } from "../driver.js";
 
 /** How long processes have between SIGTERM and SIGKILL, in milliseconds. */
 const GRACE_MS = 5_000;
@@ -80,8 +80,8 @@ class LocalDriver implements Driver {
     });
   }
 
-  async list(run: string): Promise<MachineStatus[]> {
-    return this.machines().filter((machine) => machine.mark.run === run).map((machine) => this.status(machine));
+  async list(scope: MarkScope): Promise<MachineStatus[]> {
+    return this.machines().filter((machine) => isInScope(machine.mark, scope)).map((machine) => this.status(machine));
   }
 
   private machines(): LocalMachine[] {
@@ -126,12 +126,16 @@ class LocalDriver implements Driver {
   private status(machine: LocalMachine): MachineStatus {
     const address = machine.address.split("#", 1)[0] as string;
     const access = { kind: "local", directory: this.directory(machine.id), address, brand: machine.brand } as const;
-    return { id: machine.id, key: machine.key, state: "running", host: address, privateHost: address, hostname: machine.mark.service, access, reason: "" };
+    // Somebody who removed the directory has destroyed the machine, whatever processes are left of it.
+    const there = existsSync(access.directory);
+    const state = there ? "running" : "stopped";
+    const { id, key, mark } = machine;
+    return { id, key, mark, state, host: address, privateHost: address, hostname: mark.service, access, reason: there ? "" : `its directory ${access.directory} is gone` };
   }
 }
 
 function gone(id: string): MachineStatus {
-  return { id, key: null, state: "terminated", host: null, privateHost: null, hostname: null, access: null, reason: "no such machine on this computer" };
+  return { id, key: null, mark: null, state: "terminated", host: null, privateHost: null, hostname: null, access: null, reason: "no such machine on this computer" };
 }
 
 const definition: DriverDefinition = {

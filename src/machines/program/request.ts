@@ -12,6 +12,8 @@ export interface ProgramRequest {
   readonly env: Readonly<Record<string, string>>;
   /** Arrive as a JSON object in the file $BOOTLEVEL_ATTRIBUTES. */
   readonly attributes: Readonly<Record<string, string>>;
+  /** Names of the outputs that the program promises to set: what a simulated machine makes up. */
+  readonly promised: readonly string[];
   /** Milliseconds the program may run. Staging may take as long again. */
   readonly timeoutMs: number;
   /** Milliseconds between TERM and KILL; 5000 unless told. */
@@ -23,6 +25,11 @@ export interface ProgramRequest {
   onOutput(chunk: Buffer): void;
   /** What went wrong beside the program, such as a directory that could not be removed. */
   onWarning?(message: string): void;
+  /**
+   * Called with the result of a program that exited, before anything of it is removed from the machine: until this has written it down, a launcher
+   * that dies can still be told the same result. If it rejects, what the program left stays, and the error goes on.
+   */
+  onResult?(result: ProgramResult & { readonly kind: "exited" }): Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -38,6 +45,10 @@ export type ProgramResult =
   | { readonly kind: "lost"; readonly reason: string }
   /** The machine could not be asked in time; the program may be running still. */
   | { readonly kind: "unknown"; readonly reason: string };
+
+/** What became of a step of an earlier launcher. `timeoutMs` is what is left of the program's time. */
+export type RecoverRequest = Pick<ProgramRequest, "directory" | "timeoutMs" | "graceMs" | "sudo" | "keep" | "onOutput" | "onWarning" | "onResult" | "signal">;
+export type RecoverResult = ProgramResult | { readonly kind: "never-started" };
 
 /** Linux MAX_ARG_STRLEN less the NUL: the longest single argument or `NAME=value` that a program can be given. */
 const LONGEST_STRING = 131_071;

@@ -5,7 +5,7 @@ import type { MachineLink } from "../link.js";
 import { StagingError } from "./errors.js";
 import { openDialogue, type Dialogue, type DialogueEnd } from "./dialogue.js";
 import { parseOutputs } from "./outputs.js";
-import { checkLimits, type ProgramRequest, type ProgramResult } from "./request.js";
+import { checkLimits, type ProgramRequest, type ProgramResult, type RecoverRequest, type RecoverResult } from "./request.js";
 import { cleanUp, killStep } from "./endings.js";
 import { recoverScript, runnerScript } from "./scripts.js";
 import { failure, lossReason } from "./words.js";
@@ -20,10 +20,6 @@ const DEFAULT_GRACE_MS = 5000;
 
 /** How often in a row a machine's shell may end without an answer before it is taken for one that never answers. */
 const SHRUGS = 3;
-
-/** What became of a step of an earlier launcher. `timeoutMs` is what is left of the program's time. */
-export type RecoverRequest = Pick<ProgramRequest, "directory" | "timeoutMs" | "graceMs" | "sudo" | "keep" | "onOutput" | "onWarning" | "signal">;
-export type RecoverResult = ProgramResult | { readonly kind: "never-started" };
 
 /**
  * Stages the bundle and runs the program, once. Throws `StagingError` (it did not run), `ConnectionError` (the machine could not be reached;
@@ -160,9 +156,7 @@ async function settle(link: MachineLink, request: RecoverRequest, watch: Watch, 
       // The directory stays, for it holds the claim: without it, a runner that arrives late would start the program after all.
       return { kind: "never-started" };
     case "done":
-      cleanUp(link, request);
-      if (error !== null) throw error;
-      return { kind: "exited", code: verdict.code, outputs: parseOutputs(verdict.outputs) };
+      return done(link, request, verdict, error);
     case "lost":
       cleanUp(link, request);
       return { kind: "lost", reason: lossReason(verdict.why) };
@@ -170,6 +164,21 @@ async function settle(link: MachineLink, request: RecoverRequest, watch: Watch, 
     case "removed":
       return { kind: "lost", reason: `the machine answered "${verdict.kind}" to another question` };
   }
+}
+
+/** What the program left is removed when its result is written down, or cannot be used. */
+async function done(link: MachineLink, request: RecoverRequest, verdict: { code: number; outputs: Buffer }, error: Error | null): Promise<ProgramResult> {
+  let result: ProgramResult & { kind: "exited" };
+  try {
+    if (error !== null) throw error;
+    result = { kind: "exited", code: verdict.code, outputs: parseOutputs(verdict.outputs) };
+  } catch (unusable) {
+    cleanUp(link, request);
+    throw unusable;
+  }
+  await request.onResult?.(result);
+  cleanUp(link, request);
+  return result;
 }
 
 /** Ends the program. A machine that cannot be told in time may go on running it: that is "unknown". */

@@ -1,0 +1,17 @@
+/**
+ * Time, as the engine sees it. The real clock starts from the computer's and then only counts on: a clock that is set while a launcher works
+ * bends no deadline and no duration. A rehearsal puts a virtual clock here.
+ */
+import { setTimeout as realSleep } from "node:timers/promises";
+
+export interface Clock {
+  /** Milliseconds since the epoch; never goes back. */
+  now(): number;
+  /** Resolves after `ms` milliseconds. Rejects with an `AbortError` when `signal` aborts. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+export const realClock: Clock = {
+  now: () => Math.round(performance.timeOrigin + performance.now()),
+  sleep: (ms, signal) => realSleep(ms, undefined, signal === undefined ? {} : { signal }),
+};

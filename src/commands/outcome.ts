@@ -1,0 +1,25 @@
+/** How a command that changed a run ends: what failed, what to do next, and the exit code. */
+import type { BootResult } from "../index.js";
+import { EXIT } from "./exitCodes.js";
+import { print, screen } from "./output.js";
+
+export type Outcome = Pick<BootResult, "run" | "state" | "failures" | "cloudUnreachable">;
+
+export function exitCodeFor({ state, cloudUnreachable }: Pick<Outcome, "state" | "cloudUnreachable">): number {
+  if (state === "ready" || state === "terminated") return EXIT.fine;
+  if (state === "interrupted") return EXIT.interrupted;
+  return cloudUnreachable ? EXIT.unreachable : EXIT.notFine;
+}
+
+/** Failures on one screen, then the next commands. */
+export async function printOutcome(result: Outcome): Promise<void> {
+  const { formatFailures } = await import("../reporting/failure.js");
+  if (result.failures.length > 0) print(`\n${formatFailures(result.failures, screen())}`);
+  print(`\n${whatNow(result)}`);
+}
+
+function whatNow({ run, state }: Outcome): string {
+  if (state === "ready") return `The run is called ${run}. Look at it: bootlevel status ${run}   End it: bootlevel terminate ${run}`;
+  if (state === "interrupted") return `Interrupted. Carry on: bootlevel boot --resume ${run}   What runs: bootlevel show ${run}   End it: bootlevel terminate ${run}`;
+  return `What came up still runs: bootlevel show ${run}   The whole output: bootlevel logs ${run}\nMend it: bootlevel repair ${run}   End it: bootlevel terminate ${run}`;
+}

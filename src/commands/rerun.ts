@@ -1,0 +1,35 @@
+import type { Argv } from "yargs";
+
+import { rerun, type BootResult } from "../index.js";
+import { UsageError } from "./exitCodes.js";
+import { exitCodeFor, printOutcome } from "./outcome.js";
+import { printJson } from "./output.js";
+import { showProgress } from "./progress.js";
+import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
+
+export const command = "rerun <run> <service>";
+export const describe = "Run a service's boot program again on the machine that it has, then verify it";
+
+export function builder(yargs: Argv) {
+  return addWaitOption(yargs.positional("run", { type: "string", demandOption: true, describe: "the run's name or number" })
+    .positional("service", { type: "string", demandOption: true, describe: "a service or one replica of it; SERVICE:ready only verifies it" }))
+    .option("verbose", { type: "boolean", default: false, describe: "show what the programs print" })
+    .example("$0 rerun shop db", "the boot program of db once more, with the values of now")
+    .example("$0 rerun shop web-2:ready", "only its ready program");
+}
+
+export async function handler(options: WaitArguments & { readonly run: string; readonly service: string; readonly json: boolean; readonly verbose: boolean }): Promise<number> {
+  const [service = "", step = "boot"] = String(options.service).split(":");
+  if (step !== "boot" && step !== "ready") throw new UsageError(`${options.service}: the program to run again is boot or ready`);
+  const wait = await readWaitOption(options);
+  const progress = await showProgress({ ...options, noun: "the run can be repaired afterwards" });
+  let result: BootResult;
+  try {
+    result = await rerun(String(options.run), service, { ...wait, step, onEvent: progress.onEvent, signal: progress.interruption.signal });
+  } finally {
+    progress.close();
+  }
+  if (options.json) printJson("rerun", result);
+  else await printOutcome(result);
+  return exitCodeFor(result);
+}

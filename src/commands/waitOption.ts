@@ -1,0 +1,23 @@
+/** `--wait`, for every command that takes a run for itself. */
+import type { Argv } from "yargs";
+
+import { UsageError } from "./exitCodes.js";
+import { printError } from "./output.js";
+
+export interface WaitArguments {
+  readonly wait?: string;
+}
+
+export function addWaitOption<T>(yargs: Argv<T>) {
+  return yargs.option("wait", { type: "string", requiresArg: true, describe: "if another launcher works on the run, wait so long for it: 5m" });
+}
+
+/** @throws UsageError for what is no duration. */
+export async function readWaitOption({ wait }: WaitArguments): Promise<{ waitMs: number; onWait: (error: Error) => void }> {
+  const onWait = (error: Error) => printError(`${error.message}; waiting up to ${wait ?? ""}`);
+  if (wait === undefined) return { waitMs: 0, onWait };
+  const { parseDurationText } = await import("../index.js");
+  const waitMs = await parseDurationText(wait);
+  if (Number.isNaN(waitMs)) throw new UsageError(`--wait ${wait}: write a duration such as 30s or 5m`);
+  return { waitMs, onWait };
+}

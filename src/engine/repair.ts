@@ -1,0 +1,143 @@
+/** Finds what is not well in a run and mends just that. */
+import type { PlannedTask, RunState, ServiceFailure } from "../events.js";
+import { CloudUnreachableError } from "../drivers/driver.js";
+import type { RunRecord } from "../state/records.js";
+import type { Store } from "../state/store.js";
+import { StateError } from "../state/stateError.js";
+import { Agenda, plannedTasks, type Task } from "./agenda.js";
+import { carryOut } from "./carryOut.js";
+import { dependencies } from "./dependents.js";
+import { isTask, mendTask, repairTask, unfinishedTask, type Diagnosis } from "./diagnosis.js";
+import { workOnRun, type WorkOptions } from "./lease.js";
+import { Placements } from "./placements.js";
+import { closeContext, openContext, type RunContext, type Service } from "./runContext.js";
+import { chooseServices } from "./selection.js";
+import { survey, type Finding } from "./survey.js";
+
+export interface RepairOptions extends WorkOptions {
+  /** Services whose machines are replaced, well or not. */
+  readonly replace: readonly string[];
+  /** How many machines that were found to be no good may be replaced; null for a third of the run's, at least 1. */
+  readonly maxReplacements: number | null;
+  /** Leave the terminate programs of machines that are replaced out. */
+  readonly force: boolean;
+  /** Only say what would be done. */
+  readonly dryRun: boolean;
+}
+
+export interface RepairResult {
+  readonly run: string;
+  readonly state: RunState;
+  /** What was to be done, in the order of the levels. Changed attributes may have added more while it was done. */
+  readonly tasks: readonly PlannedTask[];
+  /** Services that are not well and that a repair cannot mend, and why. */
+  readonly blocked: readonly { readonly service: string; readonly message: string }[];
+  /** Why nothing was touched though there was something to do, or null. */
+  readonly refused: string | null;
+  readonly failures: readonly ServiceFailure[];
+  readonly cloudUnreachable: boolean;
+  readonly ms: number;
+}
+
+/**
+ * Repairs a run: boots again where the machine is fine and the service is not, replaces machines that are no good, goes on with what was never
+ * finished, and then with the services of later levels that refer to an attribute that changed. Does nothing to a run that is well.
+ * @throws RunBusyError, StateError for a run that was to be taken down or for an unknown service in `replace`.
+ */
+export async function repairRun(store: Store, run: RunRecord, options: RepairOptions): Promise<RepairResult> {
+  checkGoal(run);
+  if (!options.dryRun) return workOnRun(store, run, "repair", options, (context, now) => repair(context, now, options));
+  const context = await openContext({ run, store, writer: null, stop: options.signal, observe: options.observe });
+  try {
+    return await repair(context, run, options);
+  } finally {
+    await closeContext(context);
+  }
+}
+
+/** @throws StateError for a run that somebody wanted down */
+export function checkGoal(run: RunRecord): void {
+  if (run.goal === "up") return;
+  if (run.state === "terminated") throw new StateError(`run "${run.name}" is terminated`, "boot its plan again, as a new run");
+  throw new StateError(`run "${run.name}" is being taken down`, `finish it with: bootlevel terminate ${run.name}, or bring all of it up again with: bootlevel reboot ${run.name}`);
+}
+
+async function repair(context: RunContext, run: RunRecord, options: RepairOptions): Promise<RepairResult> {
+  checkGoal(run);
+  const startedAt = context.clock.now();
+  const placements = await Placements.read(context);
+  const { agenda, blocked, cloudUnreachable } = await diagnose(context, placements, chooseServices(context, options.replace));
+  const tasks = plannedTasks(context, agenda);
+  const refused = tooMany(context, agenda, new Set(chooseServices(context, options.replace)), options.maxReplacements);
+  const idle = tasks.length === 0 && context.dropped.length === 0;
+  const result = { run: run.name, tasks, blocked, refused, failures: [], cloudUnreachable, ms: context.clock.now() - startedAt };
+  if (refused !== null || options.dryRun || (idle && (blocked.length > 0 || run.state === "ready"))) {
+    return { ...result, state: idle && blocked.length === 0 ? "ready" : run.state === "ready" ? "failed" : run.state };
+  }
+  const end = await carryOut(context, placements, agenda, { verb: "repair", state: "repairing", startedAt, force: options.force });
+  const state = blocked.length > 0 && end.state === "ready" ? "failed" : end.state;
+  return { ...result, ...end, state, cloudUnreachable: cloudUnreachable || end.cloudUnreachable, ms: context.clock.now() - startedAt };
+}
+
+interface Diagnoses {
+  readonly agenda: Agenda;
+  readonly blocked: { service: string; message: string }[];
+  readonly cloudUnreachable: boolean;
+}
+
+/** Looks at every service: ready ones must be ready still, of others the machine must answer. */
+async function diagnose(context: RunContext, placements: Placements, replaced: readonly Service[]): Promise<Diagnoses> {
+  const agenda = new Agenda();
+  for (const service of replaced) agenda.add(service, { stage: "replace", reason: "it was asked for", resume: false });
+  const known = new Map(context.levels.flat().map((service) => [service, taskOf(context, placements, service)]));
+  const looked = [...known.keys()].filter((service) => agenda.of(service) === null);
+  const verified = (service: Service) => { const task = known.get(service) ?? null; return task === null || (task.stage === "verify" && task.resume); };
+  const findings = await survey(context, placements, looked, (service) => (verified(service) ? "ready" : known.get(service)?.stage === "discard" ? "cloud" : "reach"));
+  const blocked: { service: string; message: string }[] = [];
+  for (const service of looked) {
+    const diagnosis = diagnosisOf(service, known.get(service) ?? null, findings.get(service) as Finding);
+    if (isTask(diagnosis)) agenda.add(service, diagnosis);
+    else if (diagnosis !== null) blocked.push({ service: service.name, message: diagnosis.blocked });
+  }
+  return { agenda, blocked, cloudUnreachable: [...findings.values()].some(({ error }) => error instanceof CloudUnreachableError) };
+}
+
+function taskOf(context: RunContext, placements: Placements, service: Service): Task | null {
+  const record = context.records.get(service.id);
+  return record === undefined ? null : unfinishedTask(placements, service, record);
+}
+
+function diagnosisOf(service: Service, task: Task | null, finding: Finding): Diagnosis {
+  if (task === null) return repairTask(service, finding);
+  // A service that was left or failed while it was verified, and is not ready now either, needs another boot.
+  if (task.stage === "verify" && task.resume && finding.cause === "not-ready") return { stage: "boot", reason: task.reason, resume: false };
+  return mendTask(service, task, finding);
+}
+
+/** Why so many replacements are refused, or null. Those that changed addresses would bring with them count as well. */
+function tooMany(context: RunContext, agenda: Agenda, asked: ReadonlySet<Service>, limit: number | null): string | null {
+  const machines = context.levels.flat().filter((service) => service.spec.placement.kind === "cloud");
+  const allowed = limit ?? Math.max(1, Math.floor(machines.length / 3));
+  const lost = machines.filter((service) => !asked.has(service) && agenda.of(service)?.stage === "discard");
+  const count = lost.length + followers(context, new Set(lost)).size;
+  if (count <= allowed) return null;
+  return `${count} of ${machines.length} machines would be replaced, and ${allowed} may be: nothing was touched. If they are lost indeed, allow it: --max-replacements ${count}`;
+}
+
+/** Services whose machines were made from attributes of replaced ones. */
+function followers(context: RunContext, replaced: ReadonlySet<Service>): Set<Service> {
+  const bySource = dependencies(context.plan);
+  const found = new Set<Service>();
+  const queue = [...replaced];
+  for (let service = queue.pop(); service !== undefined; service = queue.pop()) {
+    for (const { dependent, stage } of bySource.get(service.spec.name) ?? []) {
+      if (stage !== "replace") continue;
+      for (const follower of context.bySpec.get(dependent) ?? []) {
+        if (found.has(follower) || replaced.has(follower)) continue;
+        found.add(follower);
+        queue.push(follower);
+      }
+    }
+  }
+  return found;
+}

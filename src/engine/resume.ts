@@ -1,0 +1,48 @@
+/** Carries on with a run whose launcher died or was interrupted, from the step that each service had reached. */
+import type { RunRecord } from "../state/records.js";
+import type { Store } from "../state/store.js";
+import { Agenda, type Task } from "./agenda.js";
+import type { BootResult } from "./boot.js";
+import { carryOut } from "./carryOut.js";
+import { isTask, mendTask, unfinishedTask } from "./diagnosis.js";
+import { workOnRun, type WorkOptions } from "./lease.js";
+import { Placements } from "./placements.js";
+import { checkGoal } from "./repair.js";
+import type { RunContext, Service } from "./runContext.js";
+import { survey, type Finding } from "./survey.js";
+
+/**
+ * Resumes a run. Services that are ready are left alone; a machine that was asked for already is not asked for again.
+ * @throws RunBusyError, StateError for a run that was to be taken down.
+ */
+export async function resumeRun(store: Store, run: RunRecord, options: WorkOptions): Promise<BootResult> {
+  checkGoal(run);
+  return workOnRun(store, run, "boot", options, async (context, now) => {
+    checkGoal(now);
+    const startedAt = context.clock.now();
+    const placements = await Placements.read(context);
+    const agenda = await unfinishedWork(context, placements);
+    const nothing = agenda.size === 0 && context.dropped.length === 0 && now.state === "ready";
+    const end = nothing
+      ? { state: now.state, failures: [], cloudUnreachable: false }
+      : await carryOut(context, placements, agenda, { verb: "resume", state: "booting", startedAt, force: false });
+    return { run: now.name, ...end, ms: context.clock.now() - startedAt };
+  });
+}
+
+/** What was never finished. Machines that are gone meanwhile are found out by asking each cloud once. */
+async function unfinishedWork(context: RunContext, placements: Placements): Promise<Agenda> {
+  const tasks = new Map<Service, Task>();
+  for (const service of context.levels.flat()) {
+    const record = context.records.get(service.id);
+    const task = record === undefined ? null : unfinishedTask(placements, service, record);
+    if (task !== null) tasks.set(service, task);
+  }
+  const findings = await survey(context, placements, [...tasks.keys()], () => "cloud");
+  const agenda = new Agenda();
+  for (const [service, task] of tasks) {
+    const mended = mendTask(service, task, findings.get(service) as Finding);
+    agenda.add(service, isTask(mended) ? mended : task);
+  }
+  return agenda;
+}

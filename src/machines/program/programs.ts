@@ -1,0 +1,22 @@
+/** Running programs on one machine, however it is reached: over a shell, or by a driver that runs them itself. */
+import type { MachineLink } from "../link.js";
+import type { ProgramRequest, ProgramResult, RecoverRequest, RecoverResult } from "./request.js";
+import { recoverProgram, runProgram } from "./runProgram.js";
+
+export interface MachinePrograms {
+  /** Makes sure that the machine answers. @returns its label, for messages. @throws ConnectionError */
+  reach(): Promise<string>;
+  /** Runs a program once, see `runProgram`. */
+  run(request: ProgramRequest): Promise<ProgramResult>;
+  /** Finds out what became of a program of an earlier launcher, see `recoverProgram`. */
+  recover(request: RecoverRequest): Promise<RecoverResult>;
+}
+
+/** Programs over a link's shell. */
+export function shellPrograms(link: MachineLink): MachinePrograms {
+  return {
+    reach: async () => (await link.connection()).label,
+    run: (request) => runProgram(link, request),
+    recover: (request) => recoverProgram(link, request),
+  };
+}

@@ -1,0 +1,25 @@
+/** What a command is going to do for each service, and why, on one screen. */
+import type { PlannedTask, Stage } from "../events.js";
+import { stripControl } from "./text.js";
+
+const WORDS: Readonly<Record<Stage, string>> = {
+  discard: "replace its machine",
+  replace: "replace its machine, after its terminate program",
+  launch: "launch",
+  boot: "boot again",
+  verify: "verify again",
+};
+
+/** How many services are named; of more, the number. */
+const SHOWN = 20;
+
+/** `web-2: replace its machine (the machine i-0abc is terminated)` */
+export function taskLine({ service, stage, reason }: PlannedTask): string {
+  return `${stripControl(service)}: ${WORDS[stage]} (${stripControl(reason)})`;
+}
+
+/** A line a task; of very many, the first ones and how many more there are. */
+export function taskLines(tasks: readonly PlannedTask[]): string[] {
+  const lines = tasks.slice(0, SHOWN).map(taskLine);
+  return tasks.length > SHOWN ? [...lines, `and ${tasks.length - SHOWN} more services`] : lines;
+}

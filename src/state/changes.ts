@@ -1,0 +1,98 @@
+/** What can be changed in a run's record, as data: a write is a list of these, applied together or not at all. */
+import type { RunEvent, RunState, ServiceFailure, ServiceState } from "../events.js";
+import type { Cipher } from "./cipher.js";
+import type { Db } from "./database.js";
+import type { AttributeRecord, Due, RunRecord } from "./records.js";
+import { attributePlace } from "./runReader.js";
+
+/** What a driver told of a machine, as the record keeps it. */
+export interface LaunchedMachine {
+  readonly driverId: string;
+  readonly host: string | null;
+  readonly privateHost: string | null;
+  readonly hostname: string | null;
+  readonly access: string | null;
+}
+
+export type Change =
+  | { readonly kind: "run"; readonly state: RunState; readonly goal?: RunRecord["goal"] }
+  /** Moves a service to a state; a failure stays with it until it is in another state than "failed". */
+  | { readonly kind: "service"; readonly id: number; readonly state: ServiceState; readonly failure?: ServiceFailure }
+  /** What is to be done again for a service; null: it was done. */
+  | { readonly kind: "due"; readonly id: number; readonly due: Due | null }
+  /** Its machine is gone, and so is the service: a plan that it followed has dropped it. */
+  | { readonly kind: "removed"; readonly id: number }
+  /** What is about to be asked of a driver, before it is asked. */
+  | { readonly kind: "intent"; readonly serviceId: number; readonly cloud: string; readonly key: string; readonly generation: number }
+  /** The driver has answered with a machine: written before anything waits for it. */
+  | { readonly kind: "launched"; readonly key: string; readonly machine: LaunchedMachine }
+  /** The machine does not exist any more, or never came to be. */
+  | { readonly kind: "ended"; readonly key: string; readonly reason: string }
+  /** The service's programs have left nothing: the machine they ran on is gone. */
+  | { readonly kind: "unbooted"; readonly id: number }
+  /** Secret attributes are encrypted. */
+  | { readonly kind: "attribute"; readonly attribute: AttributeRecord }
+  /** The outputs of an earlier boot that the last one has not set again. */
+  | { readonly kind: "forget-outputs"; readonly id: number; readonly except: readonly string[] }
+  | { readonly kind: "step-ended"; readonly id: number; readonly outcome: string; readonly exitCode: number | null }
+  | { readonly kind: "event"; readonly event: RunEvent }
+  | { readonly kind: "host-key"; readonly scope: string; readonly address: string; readonly key: string };
+
+export interface ChangeContext {
+  readonly db: Db;
+  readonly cipher: Cipher;
+  readonly run: Pick<RunRecord, "id" | "uid">;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** Applies one change; the caller has opened the transaction and proved the lease. */
+export function applyChange({ db, cipher, run, now }: ChangeContext, change: Change): void {
+  const write = (sql: string, ...values: unknown[]) => void db.prepare(sql).run(...values);
+  switch (change.kind) {
+    case "run":
+      return write("UPDATE runs SET state = ?, goal = coalesce(?, goal), updated_at = ? WHERE id = ?", change.state, change.goal ?? null, now, run.id);
+    case "service":
+      return write("UPDATE services SET state = ?, failure = ?, updated_at = ? WHERE id = ?", change.state, change.failure ? JSON.stringify(change.failure) : null, now, change.id);
+    case "due":
+      return write("UPDATE services SET due = ?, due_reason = ? WHERE id = ?", change.due?.stage ?? null, change.due?.reason ?? null, change.id);
+    case "removed":
+      return write("UPDATE services SET removed = 1, due = NULL, due_reason = NULL WHERE id = ?", change.id);
+    case "intent":
+      return write(
+        "INSERT INTO machines (run_id, service_id, cloud, key, generation, state, requested_at) VALUES (?, ?, ?, ?, ?, 'intended', ?) ON CONFLICT (key) DO NOTHING",
+        run.id, change.serviceId, change.cloud, change.key, change.generation, now,
+      );
+    case "launched": {
+      const { driverId, host, privateHost, hostname, access } = change.machine;
+      return write(
+        "UPDATE machines SET state = 'running', driver_id = ?, host = ?, private_host = ?, hostname = ?, access = ?, launched_at = coalesce(launched_at, ?) WHERE key = ?",
+        driverId, host, privateHost, hostname, access, now, change.key,
+      );
+    }
+    case "ended":
+      return write("UPDATE machines SET state = 'ended', ended_at = ?, end_reason = ? WHERE key = ? AND state <> 'ended'", now, change.reason, change.key);
+    case "unbooted":
+      return write("UPDATE services SET booted = 0 WHERE id = ?", change.id);
+    case "attribute": {
+      const { serviceId, name, kind, secret, value } = change.attribute;
+      const sealed = secret ? cipher.seal(value, attributePlace(run.uid, serviceId, name)) : null;
+      return write("INSERT OR REPLACE INTO attributes (service_id, name, kind, secret, value, sealed) VALUES (?, ?, ?, ?, ?, ?)", serviceId, name, kind, secret ? 1 : 0, secret ? null : value, sealed);
+    }
+    case "forget-outputs":
+      return write("DELETE FROM attributes WHERE service_id = ? AND kind = 'output' AND name NOT IN (SELECT value FROM json_each(?))", change.id, JSON.stringify(change.except));
+    case "step-ended":
+      return write("UPDATE steps SET ended_at = ?, outcome = ?, exit_code = ? WHERE id = ? AND ended_at IS NULL", now, change.outcome, change.exitCode, change.id);
+    case "event": {
+      const { at, type, ...data } = change.event;
+      return write("INSERT INTO events (run_id, at, type, service, data) VALUES (?, ?, ?, ?, ?)", run.id, at, type, serviceOf(change.event), JSON.stringify(data));
+    }
+    case "host-key":
+      return write("INSERT OR IGNORE INTO host_keys (scope, address, key, pinned_at) VALUES (?, ?, ?, ?)", change.scope, change.address, change.key, now);
+  }
+}
+
+function serviceOf(event: RunEvent): string | null {
+  if ("service" in event) return event.service;
+  return event.type === "service-failed" ? event.failure.service : null;
+}
