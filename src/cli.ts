@@ -6,12 +6,15 @@ import yargs, { type Argv } from "yargs";
 import { hideBin } from "yargs/helpers";
 
 import * as boot from "./commands/boot.js";
+import * as clean from "./commands/clean.js";
 import * as events from "./commands/events.js";
 import { EXIT, UsageError, exitCodeOf } from "./commands/exitCodes.js";
+import * as history from "./commands/history.js";
 import * as list from "./commands/list.js";
 import * as logs from "./commands/logs.js";
 import { tolerateClosedPipes } from "./commands/output.js";
 import * as reboot from "./commands/reboot.js";
+import * as reload from "./commands/reload.js";
 import * as repair from "./commands/repair.js";
 import { reportError } from "./commands/reportError.js";
 import * as rerun from "./commands/rerun.js";
@@ -22,7 +25,7 @@ import * as validate from "./commands/validate.js";
 import { runNames } from "./index.js";
 import { packageFile } from "./packageFile.js";
 
-const commands = [boot, status, repair, rerun, reboot, terminate, list, show, logs, events, validate] as const;
+const commands = [boot, status, repair, rerun, reboot, reload, terminate, list, show, history, logs, events, clean, validate] as const;
 
 async function main(words: readonly string[]): Promise<number> {
   let code: number = EXIT.fine;
@@ -80,7 +83,7 @@ function nameOf(command: string): string {
 }
 
 async function completeRun(argv: { _?: (string | number)[] }): Promise<string[]> {
-  const takesRun = ["status", "repair", "rerun", "reboot", "terminate", "show", "logs", "events"].includes(String(argv._?.[1] ?? ""));
+  const takesRun = ["status", "repair", "rerun", "reboot", "reload", "terminate", "show", "history", "logs", "events", "clean"].includes(String(argv._?.[1] ?? ""));
   return takesRun ? runNames() : [...commands.map(({ command }) => nameOf(command)), "completion"];
 }
 
