@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import yargs, { type Argv } from "yargs";
 import { hideBin } from "yargs/helpers";
 
+import * as analyze from "./commands/analyze.js";
 import * as boot from "./commands/boot.js";
 import * as events from "./commands/events.js";
 import { EXIT, UsageError, exitCodeOf } from "./commands/exitCodes.js";
@@ -19,7 +20,7 @@ import * as validate from "./commands/validate.js";
 import { runNames } from "./index.js";
 import { packageFile } from "./packageFile.js";
 
-const commands = [boot, status, terminate, list, show, logs, events, validate] as const;
+const commands = [boot, status, terminate, list, show, logs, events, analyze, validate] as const;
 
 async function main(words: readonly string[]): Promise<number> {
   let code: number = EXIT.fine;
@@ -77,7 +78,7 @@ function nameOf(command: string): string {
 }
 
 async function completeRun(argv: { _?: (string | number)[] }): Promise<string[]> {
-  const takesRun = ["status", "terminate", "show", "logs", "events"].includes(String(argv._?.[1] ?? ""));
+  const takesRun = ["status", "terminate", "show", "logs", "events", "analyze"].includes(String(argv._?.[1] ?? ""));
   return takesRun ? runNames() : [...commands.map(({ command }) => nameOf(command)), "completion"];
 }
 
