@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import yargs, { type Argv } from "yargs";
 import { hideBin } from "yargs/helpers";
 
+import * as analyze from "./commands/analyze.js";
 import * as boot from "./commands/boot.js";
 import * as clean from "./commands/clean.js";
 import * as events from "./commands/events.js";
@@ -25,7 +26,7 @@ import * as validate from "./commands/validate.js";
 import { runNames } from "./index.js";
 import { packageFile } from "./packageFile.js";
 
-const commands = [boot, status, repair, rerun, reboot, reload, terminate, list, show, history, logs, events, clean, validate] as const;
+const commands = [boot, status, repair, rerun, reboot, reload, terminate, list, show, history, logs, events, analyze, clean, validate] as const;
 
 async function main(words: readonly string[]): Promise<number> {
   let code: number = EXIT.fine;
@@ -83,7 +84,8 @@ function nameOf(command: string): string {
 }
 
 async function completeRun(argv: { _?: (string | number)[] }): Promise<string[]> {
-  const takesRun = ["status", "repair", "rerun", "reboot", "reload", "terminate", "show", "history", "logs", "events", "clean"].includes(String(argv._?.[1] ?? ""));
+  const called = commands.find(({ command }) => nameOf(command) === argv._?.[1]);
+  const takesRun = called !== undefined && /[<[]run/.test(called.command);
   return takesRun ? runNames() : [...commands.map(({ command }) => nameOf(command)), "completion"];
 }
 

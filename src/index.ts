@@ -5,6 +5,7 @@
 import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
+import type { RunAnalysis } from "./analysis.js";
 import type { BootResult } from "./engine/boot.js";
 import type { CleanResult, StrayMachine } from "./engine/clean.js";
 import type { PastMachine, RunHistory } from "./engine/history.js";
@@ -23,7 +24,8 @@ import type { EventRecord, RunRecord, RunSummary, VariableRecord } from "./state
 import type { RunBusyError } from "./state/stateError.js";
 import type { Store } from "./state/store.js";
 
-export type { BootResult, CleanResult, EventRecord, LaunchPlan, LogChunk, LogFile, PastMachine, PlanDescription, ReloadResult, RepairResult, RunDetails, RunEvent, RunHistory, RunState, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult };
+export type { BootResult, CleanResult, EventRecord, LaunchPlan, LogChunk, LogFile, PastMachine, PlanDescription, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunEvent, RunHistory, RunState, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult };
+export type { ChainPart, LevelTiming, PartKind, RunSection, SectionAnalysis, ServiceTiming, StepTiming } from "./analysis.js";
 export type { ServiceStatus } from "./engine/status.js";
 export type { ShownService } from "./engine/show.js";
 export type { PlannedTask, ServiceFailure, ServiceState, Stage, StepName } from "./events.js";
@@ -211,6 +213,22 @@ export async function showRun(run: string, options: HomeOption = {}): Promise<Ru
 /** The run's event log, oldest first. @throws UnknownRunError */
 export async function readEvents(run: string, options: HomeOption = {}): Promise<EventRecord[]> {
   return withRun(run, options, (store, record) => store.events(record));
+}
+
+/**
+ * What a run cost in time, from its event log alone: the longest steps, the critical chain, and every step of every service. All durations
+ * and moments in it are milliseconds. `section` is null in it when nothing but terminations is recorded and none was asked for.
+ * @param options.section which of the run's sections, from 1: each command that works on a run begins one. Default: the newest that is no termination.
+ * @param options.top how many of the longest steps are listed. Default: 20.
+ * @throws UnknownRunError, StateError when the run has no section of that number.
+ */
+export async function analyzeRun(run: string, options: HomeOption & { readonly section?: number; readonly top?: number } = {}): Promise<RunAnalysis> {
+  return withRun(run, options, async (store, record) => {
+    const { analyzeEvents } = await import("./engine/analysis/analyze.js");
+    const { concurrency } = (await store.plan(record)).plan;
+    const working = record.holder?.alive === true;
+    return analyzeEvents({ run: record.name, events: await store.events(record), concurrency, working, section: options.section ?? null, top: options.top ?? 20 });
+  });
 }
 
 /** The run's log files; of one service if it is given. @throws UnknownRunError */
