@@ -10,7 +10,7 @@ import type { BootResult } from "./engine/boot.js";
 import type { CleanResult, StrayMachine } from "./engine/clean.js";
 import type { PastMachine, RunHistory } from "./engine/history.js";
 import type { LogChunk, LogFile } from "./engine/logs.js";
-import type { ServiceChange } from "./engine/planDiff.js";
+import type { ServiceChange } from "./engine/plans/planDiff.js";
 import type { ReloadResult } from "./engine/reload.js";
 import type { RepairResult } from "./engine/repair.js";
 import type { RunDetails } from "./engine/show.js";
