@@ -7,6 +7,7 @@ import type { Task } from "./agenda.js";
 import { destroyMachines } from "./destroyMachines.js";
 import { asServiceError, InterruptedError, ServiceError, serviceError } from "./failure.js";
 import { change, enterFailure, enterState, inStep, stateEvent, stepDirectory, warn } from "./journal.js";
+import { isGone } from "./machineWatch.js";
 import type { Placements } from "./placements.js";
 import { describeResult, hasMachine, runServiceProgram } from "./programs.js";
 import type { RunContext, Service } from "./runContext.js";
@@ -123,8 +124,9 @@ export class TakeDown {
   private async isGone(service: Service): Promise<boolean> {
     const machine = this.placements.machine(this.placements.owner(service));
     if (machine === null || machine.driverId === null) return false;
-    const [status] = await (await this.context.clouds.driver(machine.cloud)).describe([machine.driverId], this.context.stop);
-    return status?.state === "terminated";
+    const driver = await this.context.clouds.driver(machine.cloud);
+    const [status] = await driver.describe([machine.driverId], this.context.stop);
+    return status !== undefined && isGone(status, machine.launchedAt ?? machine.requestedAt, driver, this.context.clock.now());
   }
 
   /** Destroys the machines of services, one call a cloud; then the services are what `ending` says. */
