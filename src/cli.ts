@@ -9,7 +9,7 @@ import * as analyze from "./commands/analyze.js";
 import * as boot from "./commands/boot.js";
 import * as clean from "./commands/clean.js";
 import * as events from "./commands/events.js";
-import { EXIT, UsageError, exitCodeOf } from "./commands/exitCodes.js";
+import { EXIT, GaveUpError, UsageError } from "./commands/exitCodes.js";
 import * as history from "./commands/history.js";
 import * as list from "./commands/list.js";
 import * as logs from "./commands/logs.js";
@@ -99,6 +99,6 @@ const words = hideBin(process.argv);
 try {
   process.exitCode = await main(words);
 } catch (error) {
-  await reportError(error, words, commands.map(({ command }) => nameOf(command)));
-  process.exitCode = exitCodeOf(error);
+  process.exitCode = await reportError(error, words, commands.map(({ command }) => nameOf(command)));
+  if (error instanceof GaveUpError) process.exit(); // nothing else would end what is still waited for
 }

@@ -3,7 +3,7 @@ import type { Argv } from "yargs";
 import { analyzeRun, type RunAnalysis, type SectionAnalysis } from "../index.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { print, printJson, screen } from "./output.js";
-import { writePicture } from "./pictureFile.js";
+import { writeWholeFile } from "./wholeFile.js";
 
 interface AnalyzeArguments {
   readonly run: string;
@@ -49,7 +49,7 @@ async function draw(file: string, { run, section }: RunAnalysis): Promise<string
   if (typeof file !== "string") throw new UsageError("--svg names one file"); // given twice, it is a list
   if (section === null) throw new UsageError(`run "${run}" has no section to draw, choose one with --section`);
   const { renderWaterfall } = await import("../reporting/waterfall.js");
-  return writePicture(file, renderWaterfall(run, section));
+  return writeWholeFile(file, renderWaterfall(run, section));
 }
 
 async function printSections({ run, sections, section }: RunAnalysis): Promise<void> {

@@ -1,18 +1,32 @@
 /** The one place where an error that ended a command is printed. */
-import { exitCodeOf, isExpected, UsageError } from "./exitCodes.js";
-import { printError, printJson } from "./output.js";
+import { exitCodeOf, isExpected, MONITOR_EXIT, UsageError } from "./exitCodes.js";
+import { print, printError, printJson } from "./output.js";
 
-/** Prints the error for people, or as the command's document if the call asked for JSON. */
-export async function reportError(error: unknown, words: readonly string[], commands: readonly string[]): Promise<void> {
+/**
+ * Prints the error for people, or as the command's document if the call asked for JSON, or as a plugin's line if a monitor called.
+ * @returns the exit code.
+ */
+export async function reportError(error: unknown, words: readonly string[], commands: readonly string[]): Promise<number> {
   const { message, remedy, mistakes } = await describeError(error);
-  if (words.some((word) => word === "--json" || word === "--json=true")) {
+  const exitCode = asksFor("nagios", words) ? MONITOR_EXIT.UNKNOWN : exitCodeOf(error);
+  if (asksFor("nagios", words)) {
+    const { nagiosUnknown } = await import("../reporting/nagios.js");
+    print(nagiosUnknown(remedy === "" ? message : `${message} (${remedy})`));
+  } else if (asksFor("json", words)) {
     const command = words.find((word) => commands.includes(word)) ?? words.find((word) => !word.startsWith("-")) ?? "";
-    printJson(command, { error: { message, ...(remedy === "" ? {} : { remedy }), exitCode: exitCodeOf(error), ...(mistakes ? { mistakes } : {}) } });
-    return;
+    printJson(command, { error: { message, ...(remedy === "" ? {} : { remedy }), exitCode, ...(mistakes ? { mistakes } : {}) } });
+    return exitCode;
+  } else {
+    printError(mistakes ? message : `bootlevel: ${message}`);
+    if (remedy !== "") printError(`  ${remedy}`);
   }
-  printError(mistakes ? message : `bootlevel: ${message}`);
-  if (remedy !== "") printError(`  ${remedy}`);
   if (!isExpected(error)) printError(`  This is not your mistake. Details follow; please report them.\n\n${(error as Error).stack ?? ""}`);
+  return exitCode;
+}
+
+/** The call itself may be what is wrong, so its words are read as they are. */
+function asksFor(option: string, words: readonly string[]): boolean {
+  return words.some((word) => word === `--${option}` || word === `--${option}=true`);
 }
 
 async function describeError(error: unknown): Promise<{ message: string; remedy: string; mistakes: unknown }> {

@@ -1,39 +1,12 @@
 /** How a run is now: every machine is looked at, every ready program runs again, all side by side. Nothing is written. */
 import { CloudUnreachableError } from "../drivers/driver.js";
-import type { RunEvent, RunState, ServiceState } from "../events.js";
+import type { RunEvent } from "../events.js";
 import type { RunRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
+import type { ServiceStatus, StatusReport, Trouble } from "../statusReport.js";
 import { Placements } from "./run/placements.js";
 import { closeContext, openContext, type RunContext, type Service } from "./run/runContext.js";
 import { survey, type Finding } from "./up/survey.js";
-
-export interface ServiceStatus {
-  readonly service: string;
-  readonly level: string;
-  /** What the record says, and whether it holds now. */
-  readonly state: ServiceState;
-  readonly healthy: boolean;
-  /** Since when it is in that state, and how long that is: milliseconds. */
-  readonly since: number;
-  readonly ageMs: number;
-  readonly machine: Finding["machine"];
-  readonly host: string | null;
-  readonly message: string;
-  /** Of the ready program, or null when it did not run. */
-  readonly exitCode: number | null;
-  readonly ms: number | null;
-  readonly lastLines: readonly string[];
-}
-
-export interface StatusReport {
-  readonly run: string;
-  readonly state: RunState;
-  readonly healthy: boolean;
-  readonly checkedAt: number;
-  readonly ms: number;
-  readonly cloudUnreachable: boolean;
-  readonly services: readonly ServiceStatus[];
-}
 
 /** Checks a run. @throws only when the record itself cannot be read. */
 export async function statusRun(store: Store, run: RunRecord, observe: (event: RunEvent) => void, signal: AbortSignal): Promise<StatusReport> {
@@ -47,7 +20,8 @@ export async function statusRun(store: Store, run: RunRecord, observe: (event: R
     const services = all.map((service) => serviceStatus(context, placements, service, findings.get(service) ?? null));
     const healthy = run.state === "ready" && services.every((service) => service.healthy);
     const cloudUnreachable = [...findings.values()].some(({ error }) => error instanceof CloudUnreachableError);
-    return { run: run.name, state: run.state, healthy, checkedAt, ms: store.clock.now() - checkedAt, cloudUnreachable, services };
+    const workedOnBy = run.holder?.alive === true ? run.holder.command : null;
+    return { run: run.name, state: run.state, healthy, workedOnBy, checkedAt, ms: store.clock.now() - checkedAt, cloudUnreachable, services };
   } finally {
     await closeContext(context);
   }
@@ -62,10 +36,11 @@ function serviceStatus(context: RunContext, placements: Placements, service: Ser
   const host = machine?.host ?? context.book.of(service.name).get("host")?.value ?? null;
   const common = { service: service.name, level: service.level.name, state, since, ageMs: Math.max(0, context.clock.now() - since), host };
   if (finding === null) {
-    return { ...common, healthy: false, machine: machine === null ? "none" : "unknown", message: `never became ready (${state})`, exitCode: null, ms: null, lastLines: [] };
+    return { ...common, healthy: false, trouble: "not-up", machine: machine === null ? "none" : "unknown", message: `never became ready (${state})`, exitCode: null, ms: null, lastLines: [] };
   }
   const { exitCode, ms, lastLines, message } = finding;
   const due = record?.due ?? null;
-  const pending = finding.cause === null && due !== null ? `repair is due: ${due.reason}` : "";
-  return { ...common, healthy: finding.cause === null && due === null, machine: finding.machine, message: message || pending, exitCode, ms, lastLines };
+  const trouble: Trouble | null = finding.cause ?? (due === null ? null : "repair-due");
+  const pending = trouble === "repair-due" && due !== null ? `repair is due: ${due.reason}` : "";
+  return { ...common, healthy: trouble === null, trouble, machine: finding.machine, message: context.redactor.redact(message || pending), exitCode, ms, lastLines };
 }

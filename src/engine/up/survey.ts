@@ -4,18 +4,13 @@ import { randomBytes } from "node:crypto";
 import type { MachineStatus } from "../../drivers/driver.js";
 import { AuthenticationError, ConnectionError, HostKeyError } from "../../machines/connection.js";
 import type { MachineRecord } from "../../state/records.js";
+import type { Cause } from "../../statusReport.js";
 import { programsOf } from "../programs/bundles.js";
 import { stepDirectory } from "../run/journal.js";
 import { isGone } from "./machineWatch.js";
 import type { Placements } from "../run/placements.js";
 import { describeResult, runServiceProgram } from "../programs/programs.js";
 import type { RunContext, Service } from "../run/runContext.js";
-
-/**
- * Why a service is not well: its cloud gave no answer; the machine is gone, or stopped, or does not answer, or refuses the launcher; the ready
- * program failed.
- */
-export type Cause = "silent" | "gone" | "stopped" | "unreachable" | "refused" | "not-ready";
 
 export interface Finding {
   /** Null when all is well. */

@@ -1,22 +1,24 @@
-/** Writes a picture where the operator wants it: whole, or not at all. */
+/** Writes a file where the operator wants it: whole, or not at all. */
 import { randomBytes } from "node:crypto";
-import { realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 
 import { UsageError } from "./exitCodes.js";
 
 /**
  * Writes a file beside its place and moves it there; a file that is there is replaced, through a symbolic link if its name is one.
+ * @param mode its permissions, whatever the umask is; without it the umask decides.
  * @returns the absolute path.
  * @throws UsageError when that is not possible, or something that is no plain file bears the name.
  */
-export async function writePicture(file: string, content: string): Promise<string> {
+export async function writeWholeFile(file: string, content: string, mode?: number): Promise<string> {
   const path = await realpath(file).catch(() => resolve(file));
   const found = await stat(path).catch(() => null);
   if (found !== null && !found.isFile()) throw new UsageError(`cannot write ${file}: ${found.isDirectory() ? "it is a directory; name a file in it" : "it is no plain file"}`);
   const aside = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   try {
     await writeFile(aside, content, { flag: "wx" });
+    if (mode !== undefined) await chmod(aside, mode);
     await rename(aside, path);
   } catch (error) {
     await rm(aside, { force: true });
