@@ -8,7 +8,7 @@ import { destroyMachines } from "./destroyMachines.js";
 import { asServiceError, InterruptedError, ServiceError, serviceError } from "../run/failure.js";
 import { change, enterFailure, enterState, inStep, stateEvent, stepDirectory, warn } from "../run/journal.js";
 import type { Placements } from "../run/placements.js";
-import { isGone } from "../up/machineWatch.js";
+import { survey } from "../up/survey.js";
 import { describeResult, hasMachine, runServiceProgram } from "../programs/programs.js";
 import type { RunContext, Service } from "../run/runContext.js";
 import { settleAll } from "../run/settleAll.js";
@@ -29,6 +29,8 @@ export class TakeDown {
   /** Machines that are gone now. */
   readonly terminated: EndedMachine[] = [];
   private readonly stopped = new Set<Service>();
+  /** Services whose machines do not exist any more. */
+  private readonly gone = new Set<Service>();
 
   /**
    * @param unfinished programs of which nobody has seen the end, by service number.
@@ -69,6 +71,7 @@ export class TakeDown {
   }
 
   private async stop(services: readonly Service[], answers: (service: Service) => boolean): Promise<(Error | null)[]> {
+    await this.findGone(services.filter((service) => answers(service) && service.spec.terminate !== null && !this.force));
     return settleAll(services.map((service) => this.outcome(service, () => this.stopService(service, answers(service)))));
   }
 
@@ -79,6 +82,12 @@ export class TakeDown {
     const destroyed = await this.destroy(going, ending);
     going.forEach((service, place) => ends.set(service, destroyed[place] ?? null));
     return [...ends.values()];
+  }
+
+  /** Notes machines that are gone before their services' terminate programs are to run there: a cloud is asked once. */
+  private async findGone(services: readonly Service[]): Promise<void> {
+    const owners = [...new Set(services.map((service) => this.placements.owner(service)))];
+    for (const [owner, { cause }] of await survey(this.context, this.placements, owners, () => "cloud")) if (cause === "gone") this.gone.add(owner);
   }
 
   private async outcome(service: Service, work: () => Promise<void>): Promise<Error | null> {
@@ -111,7 +120,7 @@ export class TakeDown {
 
   private async runProgram(service: Service, program: ProgramSpec): Promise<void> {
     const { context, placements } = this;
-    if (!hasMachine(placements, service) || (await this.isGone(service))) return warn(context, service, "its machine is gone: the terminate program was left out");
+    if (!hasMachine(placements, service) || this.gone.has(placements.owner(service))) return warn(context, service, "its machine is gone: the terminate program was left out");
     await inStep(context, service, "terminate", 1, placements.machine(service)?.key ?? null, async (step) => {
       const directory = stepDirectory(service, "terminate", step.id) as string;
       const { result, ...end } = await runServiceProgram(context, placements, { service, step: "terminate", program, directory, timeoutMs: program.timeoutMs, attempt: 1 });
@@ -120,14 +129,6 @@ export class TakeDown {
       const { machine, log, lastLines } = end;
       throw serviceError(service, "terminate", `the terminate program failed: ${describeResult(result)}; its machine was kept`, { exitCode, machine, log, lastLines, remedy: FORCE_REMEDY });
     });
-  }
-
-  private async isGone(service: Service): Promise<boolean> {
-    const machine = this.placements.machine(this.placements.owner(service));
-    if (machine === null || machine.driverId === null) return false;
-    const driver = await this.context.clouds.driver(machine.cloud);
-    const [status] = await driver.describe([machine.driverId], this.context.stop);
-    return status !== undefined && isGone(status, machine.launchedAt ?? machine.requestedAt, driver, this.context.clock.now());
   }
 
   /** Takes away what lies on hosts that outlive the run, and closes connections: a machine goes with its owner, a guest's connection is the owner's. */
