@@ -14,7 +14,7 @@ const distribution = {
   additionalProperties: false,
   properties: { p50: duration, p95: duration, min: duration, max: duration, mean: duration },
   oneOf: [
-    { type: "string" },
+    { not: { type: "object" } },
     { type: "object", required: ["p50", "p95"], maxProperties: 2 },
     { type: "object", required: ["min", "max"], maxProperties: 2 },
     { type: "object", required: ["mean"], maxProperties: 1 },
