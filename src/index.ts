@@ -7,6 +7,7 @@ import { join, resolve } from "node:path";
 
 import type { BootResult } from "./engine/boot.js";
 import type { LogChunk, LogFile } from "./engine/logs.js";
+import type { RehearsalReport } from "./engine/rehearsal/rehearse.js";
 import type { RepairResult } from "./engine/repair.js";
 import type { RunDetails } from "./engine/show.js";
 import type { StatusReport } from "./engine/status.js";
@@ -18,7 +19,7 @@ import type { EventRecord, RunRecord, RunSummary, VariableRecord } from "./state
 import type { RunBusyError } from "./state/stateError.js";
 import type { Store } from "./state/store.js";
 
-export type { BootResult, EventRecord, LaunchPlan, LogChunk, LogFile, PlanDescription, RepairResult, RunDetails, RunEvent, RunState, RunSummary, StatusReport, TerminateResult };
+export type { BootResult, EventRecord, LaunchPlan, LogChunk, LogFile, PlanDescription, RehearsalReport, RepairResult, RunDetails, RunEvent, RunState, RunSummary, StatusReport, TerminateResult };
 export type { ServiceStatus } from "./engine/status.js";
 export type { ShownService } from "./engine/show.js";
 export type { PlannedTask, ServiceFailure, ServiceState, Stage, StepName } from "./events.js";
@@ -150,6 +151,25 @@ export async function reboot(run: string, options: HomeOption & WatchOptions & W
   return withRun(run, options, async (store, record) => (await import("./engine/reboot.js")).rebootRun(store, record, { services: options.services ?? [], force: options.force ?? false, ...work(options) }));
 }
 
+/**
+ * Boots a plan many times on simulated clouds, in a temporary directory and a time that jumps, and repairs what did not come up. Nothing real is
+ * started or contacted; variables without a value, and all secrets, are made up.
+ * @param options.faults a file of faults: the keys of a simulated cloud. Default: launches and programs take as long as usual, and nothing fails.
+ * @param options.runs how often; default 100.
+ * @param options.repairs how many repairs a run may have that did not come up; default 3.
+ * @param options.seed the same seed gives the same rehearsals; default "1".
+ * @param options.onProgress told how many rehearsals are done.
+ * @param options.signal abort it to stop; what was rehearsed until then is in the result.
+ * @throws PlanError for mistakes in the file of faults or in variables
+ */
+export async function rehearse(plan: LaunchPlan, options: VariableOptions & Pick<WatchOptions, "signal"> & { readonly faults?: string; readonly runs?: number; readonly repairs?: number; readonly seed?: string; readonly onProgress?: (done: number) => void } = {}): Promise<RehearsalReport> {
+  const [{ readFaults, USUAL }, { MADE_UP, rehearsalPlan }, { rehearsePlan }] = await Promise.all([import("./engine/rehearsal/faults.js"), import("./engine/rehearsal/rehearsalPlan.js"), import("./engine/rehearsal/rehearse.js")]);
+  const rehearsed = rehearsalPlan(plan, options.faults === undefined ? null : readFaults(options.faults), USUAL);
+  const variables = await resolveValues(rehearsed, options, { ...Object.fromEntries(plan.environment.map((name) => [name, MADE_UP])), ...process.env });
+  const { runs = 100, repairs = 3, seed = "1", onProgress = () => undefined } = options;
+  return rehearsePlan({ plan: rehearsed, variables, runs, repairs, seed, onProgress, signal: watch(options).signal });
+}
+
 /** The runs of this installation, oldest first; terminated ones only with `all`. */
 export async function listRuns(options: HomeOption & { readonly all?: boolean } = {}): Promise<RunSummary[]> {
   return withStore(options, async (store) => {
@@ -202,9 +222,9 @@ async function planFile(path: string): Promise<string> {
   return resolve(found?.isDirectory() ? join(path, "launch.yaml") : path);
 }
 
-async function resolveValues(plan: LaunchPlan, options: VariableOptions): Promise<VariableRecord[]> {
+async function resolveValues(plan: LaunchPlan, options: VariableOptions, env = process.env): Promise<VariableRecord[]> {
   const { resolveVariables } = await import("./plan/variables.js");
-  const { values, environment } = resolveVariables(plan, { given: options.variables ?? {}, varFiles: options.varFiles ?? [], env: process.env });
+  const { values, environment } = resolveVariables(plan, { given: options.variables ?? {}, varFiles: options.varFiles ?? [], env });
   return [
     ...[...values].map(([name, { value, secret }]) => ({ kind: "variable" as const, name, value, secret })),
     ...[...environment].map(([name, value]) => ({ kind: "environment" as const, name, value, secret: false })),

@@ -48,9 +48,9 @@ export class Calls {
     const script = this.script.filter((entry) => entry.verb === verb);
     const constant = latency.kind === "fixed" ? latency.ms : 0;
     if (!random && script.length === 0) return { latencyMs: constant, fault: null };
-    const about = subjects();
-    const scope = scopeOf(about);
     return this.file().transaction(() => {
+      const about = subjects();
+      const scope = scopeOf(about);
       const scripted = this.scripted(script, scope, about);
       if (!random) return { latencyMs: constant, fault: scripted };
       const services = about.map(({ service }) => service).sort().join(" ");

@@ -38,13 +38,10 @@ class SimDriver implements Driver {
   }
 
   async describe(ids: readonly string[], signal: AbortSignal): Promise<MachineStatus[]> {
-    return this.calls.make("describe", () => this.subjects(ids), () => {
-      const now = this.context.clock.now();
-      return ids.map((id) => {
-        const machine = this.file().machine(id);
-        return machine === null ? unknown(id) : describe(machine, this.context.cloud, now);
-      });
-    }, signal);
+    return this.calls.make("describe", () => this.subjects(ids), () => this.file().read(() => ids.map((id) => {
+      const machine = this.file().machine(id);
+      return machine === null ? unknown(id) : describe(machine, this.context.cloud, this.context.clock.now());
+    })), signal);
   }
 
   async terminate(ids: readonly string[], signal: AbortSignal): Promise<TerminateOutcome[]> {
@@ -57,8 +54,7 @@ class SimDriver implements Driver {
   async list(scope: MarkScope, signal: AbortSignal): Promise<MachineStatus[]> {
     const subjects = scope.run === null ? [] : [{ run: scope.run, service: "" }];
     return this.calls.make("list", () => subjects, () => {
-      const now = this.context.clock.now();
-      const machines = this.file().machinesInScope(scope).map((machine) => describe(machine, this.context.cloud, now));
+      const machines = this.file().machinesInScope(scope).map((machine) => describe(machine, this.context.cloud, this.context.clock.now()));
       return machines.filter(({ state }) => state !== "terminated" && state !== "unknown");
     }, signal);
   }

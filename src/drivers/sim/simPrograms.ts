@@ -82,8 +82,7 @@ export class SimPrograms implements MachinePrograms {
     const deadline = startedAt + request.timeoutMs;
     for (;;) {
       const now = this.clock.now();
-      const machine = this.file.machine(this.id) as MachineRow;
-      const program = this.file.program(this.id, request.directory) as ProgramRow;
+      const { machine, program } = this.file.read(() => ({ machine: this.file.machine(this.id) as MachineRow, program: this.file.program(this.id, request.directory) as ProgramRow }));
       const result = this.resultAt(machine, program, now);
       if (result?.kind === "exited") return this.report(request, program, result);
       if (result !== null) return result;

@@ -1,6 +1,6 @@
 /** Rehearses a plan: boots it many times on simulated clouds, in a time that jumps, and repairs what did not come up. */
-import { accessSync, constants } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { accessSync, constants, rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -27,22 +27,34 @@ export interface RehearsalRequest {
   readonly signal: AbortSignal;
 }
 
+/** What came of all rehearsals. */
+export interface RehearsalReport extends Statistics {
+  readonly plan: string;
+  readonly seed: string;
+  /** How many repairs a rehearsal could have. */
+  readonly repairs: number;
+}
+
 /** Where every rehearsal's time begins: the same each time, as all else. */
 const START = Date.UTC(2000, 0, 1);
 
 /** Rehearses a plan. Leaves nothing behind. */
-export async function rehearsePlan(request: RehearsalRequest): Promise<Statistics> {
+export async function rehearsePlan(request: RehearsalRequest): Promise<RehearsalReport> {
   const rehearsals: Rehearsal[] = [];
   for (let number = 1; number <= request.runs && !request.signal.aborted; number += 1) {
-    const rehearsal = await rehearseOnce(request, `${request.seed}.${number}`);
+    // A single rehearsal takes the seed as it is: so one of many can be looked at again.
+    const rehearsal = await rehearseOnce(request, request.runs === 1 ? request.seed : `${request.seed}.${number}`);
     if (!request.signal.aborted) rehearsals.push(rehearsal);
     request.onProgress(rehearsals.length);
   }
-  return summarise(rehearsals, request.repairs);
+  const { plan, seed, repairs } = request;
+  return { plan: plan.name, seed, repairs, ...summarise(rehearsals, repairs) };
 }
 
 async function rehearseOnce(request: RehearsalRequest, seed: string): Promise<Rehearsal> {
   const home = await mkdtemp(join(temporaryFolder(), "bootlevel-rehearsal-"));
+  const remove = () => { rmSync(home, { recursive: true, force: true }); };
+  process.on("exit", remove); // an operator who does not want to wait leaves nothing either
   try {
     const store = await openStore(home, { clock: new VirtualClock(START) });
     try {
@@ -51,7 +63,8 @@ async function rehearseOnce(request: RehearsalRequest, seed: string): Promise<Re
       store.close();
     }
   } finally {
-    await rm(home, { recursive: true, force: true });
+    process.off("exit", remove);
+    remove();
   }
 }
 
