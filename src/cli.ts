@@ -5,14 +5,18 @@ import { readFileSync } from "node:fs";
 import yargs, { type Argv } from "yargs";
 import { hideBin } from "yargs/helpers";
 
+import * as analyze from "./commands/analyze.js";
 import * as boot from "./commands/boot.js";
+import * as clean from "./commands/clean.js";
 import * as events from "./commands/events.js";
 import { EXIT, UsageError, exitCodeOf } from "./commands/exitCodes.js";
+import * as history from "./commands/history.js";
 import * as list from "./commands/list.js";
 import * as logs from "./commands/logs.js";
 import { tolerateClosedPipes } from "./commands/output.js";
 import * as reboot from "./commands/reboot.js";
 import * as rehearse from "./commands/rehearse.js";
+import * as reload from "./commands/reload.js";
 import * as repair from "./commands/repair.js";
 import { reportError } from "./commands/reportError.js";
 import * as rerun from "./commands/rerun.js";
@@ -23,7 +27,7 @@ import * as validate from "./commands/validate.js";
 import { runNames } from "./index.js";
 import { packageFile } from "./packageFile.js";
 
-const commands = [boot, status, repair, rerun, reboot, terminate, list, show, logs, events, validate, rehearse] as const;
+const commands = [boot, status, repair, rerun, reboot, reload, terminate, list, show, history, logs, events, analyze, clean, validate, rehearse] as const;
 
 async function main(words: readonly string[]): Promise<number> {
   let code: number = EXIT.fine;
@@ -81,7 +85,8 @@ function nameOf(command: string): string {
 }
 
 async function completeRun(argv: { _?: (string | number)[] }): Promise<string[]> {
-  const takesRun = ["status", "repair", "rerun", "reboot", "terminate", "show", "logs", "events"].includes(String(argv._?.[1] ?? ""));
+  const called = commands.find(({ command }) => nameOf(command) === argv._?.[1]);
+  const takesRun = called !== undefined && /[<[]run/.test(called.command);
   return takesRun ? runNames() : [...commands.map(({ command }) => nameOf(command)), "completion"];
 }
 

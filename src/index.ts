@@ -5,9 +5,14 @@
 import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
+import type { RunAnalysis } from "./analysis.js";
 import type { BootResult } from "./engine/boot.js";
+import type { CleanResult, StrayMachine } from "./engine/clean.js";
+import type { PastMachine, RunHistory } from "./engine/history.js";
 import type { LogChunk, LogFile } from "./engine/logs.js";
+import type { ServiceChange } from "./engine/planDiff.js";
 import type { RehearsalReport } from "./engine/rehearsal/rehearse.js";
+import type { ReloadResult } from "./engine/reload.js";
 import type { RepairResult } from "./engine/repair.js";
 import type { RunDetails } from "./engine/show.js";
 import type { StatusReport } from "./engine/status.js";
@@ -15,11 +20,13 @@ import type { TerminateResult } from "./engine/terminate.js";
 import type { RunEvent, RunState } from "./events.js";
 import type { PlanDescription } from "./plan/describe.js";
 import type { LaunchPlan } from "./plan/launchPlan.js";
+import type { ResolvedVariables, VariableSources } from "./plan/variables.js";
 import type { EventRecord, RunRecord, RunSummary, VariableRecord } from "./state/records.js";
 import type { RunBusyError } from "./state/stateError.js";
 import type { Store } from "./state/store.js";
 
-export type { BootResult, EventRecord, LaunchPlan, LogChunk, LogFile, PlanDescription, RehearsalReport, RepairResult, RunDetails, RunEvent, RunState, RunSummary, StatusReport, TerminateResult };
+export type { BootResult, CleanResult, EventRecord, LaunchPlan, LogChunk, LogFile, PastMachine, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunEvent, RunHistory, RunState, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult };
+export type { ChainPart, LevelTiming, PartKind, RunSection, SectionAnalysis, ServiceTiming, StepTiming } from "./analysis.js";
 export type { ServiceStatus } from "./engine/status.js";
 export type { ShownService } from "./engine/show.js";
 export type { PlannedTask, ServiceFailure, ServiceState, Stage, StepName } from "./events.js";
@@ -152,6 +159,41 @@ export async function reboot(run: string, options: HomeOption & WatchOptions & W
 }
 
 /**
+ * Lets a run follow a changed plan. Values of variables: those given here, then the environment, then those that the run has, then the plan's
+ * defaults.
+ * @param options.confirm shown what changes for every service; false stops before anything is stored. Default: yes.
+ * @param options.force leave the terminate programs of replaced and removed services out.
+ * @throws RunBusyError, UnknownRunError, PlanError for variables, StateError for a run that is being taken down or a cloud that must not change
+ */
+export async function reload(run: string, plan: LaunchPlan, options: HomeOption & VariableOptions & WatchOptions & WaitOptions & { readonly confirm?: (changes: readonly ServiceChange[]) => Promise<boolean>; readonly force?: boolean } = {}): Promise<ReloadResult> {
+  const [{ reloadRun }, { resolveVariables }] = await Promise.all([import("./engine/reload.js"), import("./plan/variables.js")]);
+  const chooseVariables = (before: readonly VariableRecord[], beforePlan: LaunchPlan) => variableRecords(resolveVariables(plan, { ...sources(options), kept: keptValues(before, beforePlan) }));
+  const { confirm = async () => true, force = false } = options;
+  return withRun(run, options, (store, record) => reloadRun(store, record, { plan, chooseVariables, confirm, force, ...work(options) }));
+}
+
+/** Every machine ever started for a run, and what its cloud says of it now. @throws UnknownRunError */
+export async function history(run: string, options: HomeOption & WatchOptions = {}): Promise<RunHistory> {
+  return withRun(run, options, async (store, record) => {
+    const { observe, signal } = watch(options);
+    return (await import("./engine/history.js")).runHistory(store, record, observe, signal);
+  });
+}
+
+/**
+ * Finds machines that carry this installation's mark and belong to no live service, and ends them.
+ * @param options.run only this run's; default: all.
+ * @param options.plan asks the clouds of this plan too, for what the database does not know any more.
+ * @param options.confirm shown what was found; false ends nothing. Only what was shown is ended.
+ * @throws UnknownRunError, PlanError for the plan's variables
+ */
+export async function clean(options: HomeOption & VariableOptions & WatchOptions & { readonly run?: string; readonly plan?: LaunchPlan; readonly confirm: (machines: readonly StrayMachine[]) => Promise<boolean> }): Promise<CleanResult> {
+  const { cleanMachines } = await import("./engine/clean.js");
+  const plan = options.plan === undefined ? null : { plan: options.plan, variables: await resolveValues(options.plan, options) };
+  return withStore(options, async (store) => cleanMachines(store, { run: options.run === undefined ? null : await store.findRun(options.run), plan, confirm: options.confirm, ...watch(options) }));
+}
+
+/**
  * Boots a plan many times on simulated clouds, in a temporary directory and a time that jumps, and repairs what did not come up. Nothing real is
  * started or contacted; variables without a value, and all secrets, are made up.
  * @param options.faults a file of faults: the keys of a simulated cloud. Default: launches and programs take as long as usual, and nothing fails.
@@ -163,9 +205,12 @@ export async function reboot(run: string, options: HomeOption & WatchOptions & W
  * @throws PlanError for mistakes in the file of faults or in variables
  */
 export async function rehearse(plan: LaunchPlan, options: VariableOptions & Pick<WatchOptions, "signal"> & { readonly faults?: string; readonly runs?: number; readonly repairs?: number; readonly seed?: string; readonly onProgress?: (done: number) => void } = {}): Promise<RehearsalReport> {
-  const [{ readFaults, USUAL }, { MADE_UP, rehearsalPlan }, { rehearsePlan }] = await Promise.all([import("./engine/rehearsal/faults.js"), import("./engine/rehearsal/rehearsalPlan.js"), import("./engine/rehearsal/rehearse.js")]);
+  const [{ readFaults, USUAL }, { MADE_UP, rehearsalPlan }, { rehearsePlan }, { resolveVariables }] = await Promise.all([
+    import("./engine/rehearsal/faults.js"), import("./engine/rehearsal/rehearsalPlan.js"), import("./engine/rehearsal/rehearse.js"), import("./plan/variables.js"),
+  ]);
   const rehearsed = rehearsalPlan(plan, options.faults === undefined ? null : readFaults(options.faults), USUAL);
-  const variables = await resolveValues(rehearsed, options, { ...Object.fromEntries(plan.environment.map((name) => [name, MADE_UP])), ...process.env });
+  const madeUp = Object.fromEntries(plan.environment.map((name) => [name, MADE_UP]));
+  const variables = variableRecords(resolveVariables(rehearsed, { ...sources(options), env: { ...madeUp, ...process.env } }));
   const { runs = 100, repairs = 3, seed = "1", onProgress = () => undefined } = options;
   return rehearsePlan({ plan: rehearsed, variables, runs, repairs, seed, onProgress, signal: watch(options).signal });
 }
@@ -191,6 +236,22 @@ export async function showRun(run: string, options: HomeOption = {}): Promise<Ru
 /** The run's event log, oldest first. @throws UnknownRunError */
 export async function readEvents(run: string, options: HomeOption = {}): Promise<EventRecord[]> {
   return withRun(run, options, (store, record) => store.events(record));
+}
+
+/**
+ * What a run cost in time, from its event log alone: the longest steps, the critical chain, and every step of every service. All durations
+ * and moments in it are milliseconds. `section` is null in it when nothing but terminations is recorded and none was asked for.
+ * @param options.section which of the run's sections, from 1: each command that works on a run begins one. Default: the newest that is no termination.
+ * @param options.top how many of the longest steps are listed. Default: 20.
+ * @throws UnknownRunError, StateError when the run has no section of that number.
+ */
+export async function analyzeRun(run: string, options: HomeOption & { readonly section?: number; readonly top?: number } = {}): Promise<RunAnalysis> {
+  return withRun(run, options, async (store, record) => {
+    const { analyzeEvents } = await import("./engine/analysis/analyze.js");
+    const { concurrency } = (await store.plan(record)).plan;
+    const working = record.holder?.alive === true;
+    return analyzeEvents({ run: record.name, events: await store.events(record), concurrency, working, section: options.section ?? null, top: options.top ?? 20 });
+  });
 }
 
 /** The run's log files; of one service if it is given. @throws UnknownRunError */
@@ -222,13 +283,27 @@ async function planFile(path: string): Promise<string> {
   return resolve(found?.isDirectory() ? join(path, "launch.yaml") : path);
 }
 
-async function resolveValues(plan: LaunchPlan, options: VariableOptions, env = process.env): Promise<VariableRecord[]> {
+async function resolveValues(plan: LaunchPlan, options: VariableOptions): Promise<VariableRecord[]> {
   const { resolveVariables } = await import("./plan/variables.js");
-  const { values, environment } = resolveVariables(plan, { given: options.variables ?? {}, varFiles: options.varFiles ?? [], env });
+  return variableRecords(resolveVariables(plan, sources(options)));
+}
+
+function sources(options: VariableOptions): VariableSources {
+  return { given: options.variables ?? {}, varFiles: options.varFiles ?? [], env: process.env };
+}
+
+function variableRecords({ values, environment }: ResolvedVariables): VariableRecord[] {
   return [
     ...[...values].map(([name, { value, secret }]) => ({ kind: "variable" as const, name, value, secret })),
     ...[...environment].map(([name, value]) => ({ kind: "environment" as const, name, value, secret: false })),
   ];
+}
+
+/** The values that a run has; one that its plan gave by default follows the plan. */
+function keptValues(before: readonly VariableRecord[], plan: LaunchPlan): NonNullable<VariableSources["kept"]> {
+  const defaults = new Map(plan.variables.map((variable) => [variable.name, variable.default]));
+  const pairs = (kind: VariableRecord["kind"]) => before.filter((one) => one.kind === kind && !(kind === "variable" && defaults.get(one.name) === one.value)).map(({ name, value }) => [name, value] as const);
+  return { variables: new Map(pairs("variable")), environment: new Map(pairs("environment")) };
 }
 
 function watch(options: WatchOptions): { observe: (event: RunEvent) => void; signal: AbortSignal } {

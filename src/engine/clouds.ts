@@ -38,7 +38,9 @@ export class Clouds {
   }
 
   async close(): Promise<void> {
-    for (const driver of this.drivers.values()) await (await driver).close?.();
+    const drivers = [...this.drivers.values()];
+    this.drivers.clear();
+    for (const driver of drivers) await (await driver).close?.();
   }
 
   private async make(cloud: CloudSpec): Promise<Driver> {

@@ -86,6 +86,12 @@ export function readMachines(db: Db, runId: number): MachineRecord[] {
   }));
 }
 
+/** Keys of all machines that belong to a service of a run that is not terminated. */
+export function readLiveKeys(db: Db): Set<string> {
+  const rows = db.prepare<[], { key: string }>("SELECT m.key FROM runs r JOIN machines m ON m.run_id = r.id WHERE r.state <> 'terminated' AND m.state <> 'ended'").all();
+  return new Set(rows.map(({ key }) => key));
+}
+
 export function readAttributes(db: Db, cipher: Cipher, run: Pick<RunRecord, "id" | "uid">, secrets: SecretReading): AttributeRecord[] {
   const rows = db
     .prepare<[number], SealedRow & { service_id: number; name: string; kind: AttributeRecord["kind"] }>(

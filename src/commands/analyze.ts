@@ -1,0 +1,71 @@
+import type { Argv } from "yargs";
+
+import { analyzeRun, type RunAnalysis, type SectionAnalysis } from "../index.js";
+import { EXIT, UsageError } from "./exitCodes.js";
+import { print, printJson, screen } from "./output.js";
+import { writePicture } from "./pictureFile.js";
+
+interface AnalyzeArguments {
+  readonly run: string;
+  readonly top: number;
+  readonly section?: number;
+  readonly sections: boolean;
+  readonly svg?: string;
+  readonly json: boolean;
+}
+
+export const command = "analyze <run>";
+export const describe = "Show what a launch cost in time: the longest steps and the critical chain";
+
+export function builder(yargs: Argv) {
+  return yargs.positional("run", { type: "string", demandOption: true, describe: "the run's name or number" })
+    .option("top", { type: "number", default: 20, requiresArg: true, describe: "how many of the longest steps" })
+    .option("section", { type: "number", requiresArg: true, describe: "which command's work on the run (default: the newest that is no terminate)" })
+    .option("sections", { type: "boolean", default: false, describe: "list the sections" })
+    .option("svg", { type: "string", requiresArg: true, describe: "draw it as a waterfall into this file" })
+    .example("$0 analyze shop", "where the time of its last boot went")
+    .example("$0 analyze shop --svg shop.svg", "the same as a picture, for a browser")
+    .example("$0 analyze shop --sections", "what else was done to it");
+}
+
+export async function handler(options: AnalyzeArguments): Promise<number> {
+  const top = wholeNumber("top", options.top);
+  const section = options.section === undefined ? {} : { section: wholeNumber("section", options.section) };
+  const analysis = await analyzeRun(options.run, { top, ...section });
+  const svg = options.svg === undefined ? null : await draw(options.svg, analysis);
+  if (options.json) printJson("analyze", { ...analysis, svg });
+  else if (options.sections || analysis.section === null) await printSections(analysis);
+  else await printSection(analysis, analysis.section);
+  if (svg !== null && !options.json) print(`\nThe picture is in ${svg}`);
+  return EXIT.fine;
+}
+
+function wholeNumber(option: string, value: number): number {
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new UsageError(`--${option} must be one whole number, 1 or more`);
+}
+
+async function draw(file: string, { run, section }: RunAnalysis): Promise<string> {
+  if (typeof file !== "string") throw new UsageError("--svg names one file"); // given twice, it is a list
+  if (section === null) throw new UsageError(`run "${run}" has no section to draw, choose one with --section`);
+  const { renderWaterfall } = await import("../reporting/waterfall.js");
+  return writePicture(file, renderWaterfall(run, section));
+}
+
+async function printSections({ run, sections, section }: RunAnalysis): Promise<void> {
+  if (sections.length === 0) return print(`Nothing is recorded of run ${run} yet.`);
+  const { formatSections } = await import("../reporting/analysisTables.js");
+  print(formatSections(sections, screen()));
+  if (section === null) print(`\nRun ${run} was only terminated. Look at that: bootlevel analyze ${run} --section ${sections.length}`);
+}
+
+async function printSection({ run, sections }: RunAnalysis, section: SectionAnalysis): Promise<void> {
+  const [{ formatBlame, formatChain }, { caveats, resultWords }, { formatDuration, formatTime }] = await Promise.all([
+    import("../reporting/analysisTables.js"), import("../reporting/analysisWords.js"), import("../reporting/time.js"),
+  ]);
+  const others = sections.length > 1 ? ` (section ${section.number} of ${sections.length}, --sections lists them)` : "";
+  print(`Run ${run}: ${section.verb} of ${formatTime(section.startedAt)}, ${resultWords(section)} after ${formatDuration(section.wallMs)}${others}`);
+  for (const caveat of caveats(section)) print(caveat);
+  if (section.blame.length > 0) print(`\nThe longest steps\n\n${formatBlame(section, screen())}`);
+  if (section.chain.length > 0) print(`\nThe critical chain: in each level, the service that finished last\n\n${formatChain(section, screen())}`);
+}

@@ -1,0 +1,31 @@
+import type { Argv } from "yargs";
+
+import { history } from "../index.js";
+import { EXIT } from "./exitCodes.js";
+import { print, printJson, screen } from "./output.js";
+
+export const command = "history <run>";
+export const describe = "List every machine that was ever started for a run, and what its cloud says of it now";
+
+export function builder(yargs: Argv) {
+  return yargs.positional("run", { type: "string", demandOption: true, describe: "the run's name or number" })
+    .example("$0 history shop", "cloud, id, service, when, how it ended, and how it is now");
+}
+
+export async function handler(options: { readonly run: string; readonly json: boolean }): Promise<number> {
+  const { run, machines } = await history(String(options.run));
+  if (options.json) {
+    printJson("history", { run, machines });
+    return EXIT.fine;
+  }
+  if (machines.length === 0) {
+    print(`No machine was ever started for ${run}.`);
+    return EXIT.fine;
+  }
+  const [{ formatTable }, { formatDuration, formatTime }] = await Promise.all([import("../reporting/table.js"), import("../reporting/time.js")]);
+  const rows = machines.map(({ requestedAt, service, cloud, id, key, host, launchedAt, endedAt, end, now, reason }) => [
+    formatTime(requestedAt), service, cloud, id ?? `(${key})`, host ?? "", endedAt === null ? "" : formatDuration(endedAt - (launchedAt ?? requestedAt)), end, reason === "" ? now : `${now}: ${reason}`,
+  ]);
+  print(formatTable(["STARTED", "SERVICE", "CLOUD", "ID", "HOST", "LIVED", "ENDED", "NOW"], rows, screen()));
+  return EXIT.fine;
+}

@@ -1,0 +1,76 @@
+import type { Argv } from "yargs";
+
+import { loadPlan, reload, type ReloadResult, type ServiceChange } from "../index.js";
+import { EXIT } from "./exitCodes.js";
+import { exitCodeFor, printOutcome } from "./outcome.js";
+import { print, printError, printJson, screen } from "./output.js";
+import { demandYes, showProgress } from "./progress.js";
+import { addVariableOptions, readVariableOptions, type VariableArguments } from "./variableOptions.js";
+import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
+
+interface ReloadArguments extends VariableArguments, WaitArguments {
+  readonly run: string;
+  readonly plan: string;
+  readonly yes: boolean;
+  readonly force: boolean;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+  readonly verbose: boolean;
+}
+
+export const command = "reload <run> <plan>";
+export const describe = "Let a run follow a changed plan: show the difference, then apply it level by level";
+
+export function builder(yargs: Argv) {
+  return addWaitOption(addVariableOptions(yargs.positional("run", { type: "string", demandOption: true, describe: "the run's name or number" })
+    .positional("plan", { type: "string", demandOption: true, describe: "the changed plan: a file, or a folder with launch.yaml" })))
+    .option("yes", { alias: "y", type: "boolean", default: false, describe: "do not ask" })
+    .option("dry-run", { type: "boolean", default: false, describe: "only show the difference" })
+    .option("force", { type: "boolean", default: false, describe: "leave the terminate programs of replaced and removed services out" })
+    .option("verbose", { type: "boolean", default: false, describe: "show what the programs print" })
+    .example("$0 reload shop shop.yaml --dry-run", "what would change")
+    .example("$0 reload shop shop.yaml", "show it, ask, and do it");
+}
+
+export async function handler(options: ReloadArguments): Promise<number> {
+  const plan = await loadPlan(options.plan);
+  const wait = await readWaitOption(options);
+  const progress = await showProgress({ ...options, noun: "repair goes on with it" });
+  let result: ReloadResult;
+  try {
+    result = await reload(String(options.run), plan, {
+      ...readVariableOptions(options), ...wait, force: options.force, onEvent: progress.onEvent, signal: progress.interruption.signal,
+      confirm: (changes) => confirmChanges(options, changes),
+    });
+  } finally {
+    progress.close();
+  }
+  if (options.json) printJson("reload", result);
+  else if (result.applied) await printOutcome(result);
+  else print(result.changes.some(isChange) ? "Nothing was changed." : `${result.run} follows this plan already: nothing to change.`);
+  return result.applied ? exitCodeFor(result) : result.changes.some(isChange) && !options.dryRun ? EXIT.wrong : EXIT.fine;
+}
+
+async function confirmChanges(options: ReloadArguments, changes: readonly ServiceChange[]): Promise<boolean> {
+  const say = options.json ? printError : print;
+  if (!options.json || !options.dryRun) say(await changeTable(changes));
+  if (options.dryRun) return false;
+  return options.yes || demandYes("Apply this?");
+}
+
+const WORDS: Readonly<Record<ServiceChange["action"], string>> = {
+  add: "added", remove: "removed", replace: "replaced by another machine", boot: "boots again", verify: "verified again", keep: "goes on",
+};
+
+async function changeTable(changes: readonly ServiceChange[]): Promise<string> {
+  const { formatTable } = await import("../reporting/table.js");
+  const shown = changes.filter(isChange);
+  const rows = shown.map(({ levelName, name, was, action, differences }) => [levelName, was === null ? name : `${name} (was ${was})`, WORDS[action], differences.join(", ")]);
+  const same = changes.length - shown.length;
+  const table = rows.length === 0 ? "No service changes, the plan's settings do." : formatTable(["LEVEL", "SERVICE", "WHAT", "BECAUSE"], rows, screen());
+  return same === 0 ? table : `${table}\n${same} service${same === 1 ? "" : "s"} unchanged`;
+}
+
+function isChange({ action, was, differences }: ServiceChange): boolean {
+  return action !== "keep" || was !== null || differences.length > 0;
+}

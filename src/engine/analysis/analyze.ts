@@ -1,0 +1,61 @@
+/** From a run's recorded events to what it cost in time. Pure: nothing is read but the arguments. */
+import type { LevelTiming, RunAnalysis, SectionAnalysis, StepTiming } from "../../analysis.js";
+import type { EventRecord } from "../../state/records.js";
+import { StateError } from "../../state/stateError.js";
+import { criticalChain } from "./chain.js";
+import { splitSections, type SectionEvents } from "./sections.js";
+import { readTimeline } from "./timeline.js";
+
+export interface AnalysisRequest {
+  /** The run's name. */
+  readonly run: string;
+  /** The run's whole log, oldest first. */
+  readonly events: readonly EventRecord[];
+  /** The plan's: how many programs run at once. */
+  readonly concurrency: number;
+  /** Whether a launcher works on the run. */
+  readonly working: boolean;
+  /** From 1, or null for the newest section that is no termination. */
+  readonly section: number | null;
+  /** How many of the longest steps are listed. */
+  readonly top: number;
+}
+
+/**
+ * Analyzes one section of a run.
+ * @throws StateError when the run has no section of that number.
+ */
+export function analyzeEvents(request: AnalysisRequest): RunAnalysis {
+  const sections = splitSections(request.events, request.working);
+  const chosen = choose(sections, request);
+  return { run: request.run, sections: sections.map(({ section }) => section), section: chosen === undefined ? null : analyzeSection(chosen, request) };
+}
+
+function choose(sections: readonly SectionEvents[], { run, section }: AnalysisRequest): SectionEvents | undefined {
+  if (section === null) return sections.findLast((one) => one.section.verb !== "terminate");
+  const chosen = sections[section - 1];
+  if (chosen === undefined) throw new StateError(`run "${run}" has no section ${section}, it has ${sections.length}`, `bootlevel analyze ${run} --sections lists them`);
+  return chosen;
+}
+
+function analyzeSection(chosen: SectionEvents, { concurrency, top }: AnalysisRequest): SectionAnalysis {
+  const { section, clock } = chosen;
+  const wallMs = measuredWall(chosen) ?? clock.endMs;
+  const levels = readTimeline(chosen, concurrency);
+  const chain = criticalChain(levels, clock.endMs, wallMs);
+  const chainMs = chain.reduce((sum, part) => sum + part.ms, 0);
+  return { ...section, wallMs, chainMs, clockSet: clock.set, blame: longestSteps(levels, top), chain, levels };
+}
+
+/** The launcher's own measurement, which a clock that was set has spoilt. */
+function measuredWall({ events, clock }: SectionEvents): number | null {
+  const end = events.findLast((event) => event.type === "run-finished");
+  return end === undefined || clock.set || !(end.ms >= 0) ? null : end.ms;
+}
+
+function longestSteps(levels: readonly LevelTiming[], top: number): StepTiming[] {
+  return levels
+    .flatMap((level) => level.services.flatMap((service) => service.steps))
+    .sort((a, b) => b.ms - a.ms)
+    .slice(0, top);
+}

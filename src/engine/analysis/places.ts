@@ -1,0 +1,52 @@
+/**
+ * Which programs waited because `concurrency` others ran. The log does not say when a program got its place, but places are given in the order
+ * in which steps began, and are free when steps end: so the queue is run once more.
+ */
+import type { StepName } from "../../events.js";
+
+/** A step that stood in the queue. */
+export interface Waiting {
+  readonly startMs: number;
+  /** When its program got a place; null while it waits. */
+  placedMs: number | null;
+}
+
+const WITH_PROGRAM: ReadonlySet<StepName> = new Set(["boot", "ready", "terminate"]);
+
+export class Places {
+  private free: number;
+  private readonly queue: Waiting[] = [];
+  private next = 0;
+  private consistent = true;
+
+  /** @param concurrency how many programs run at once. */
+  constructor(concurrency: number) {
+    this.free = concurrency;
+  }
+
+  /** A step began. */
+  enter(step: StepName, waiting: Waiting): void {
+    if (!WITH_PROGRAM.has(step) || this.free > 0) waiting.placedMs = waiting.startMs;
+    else this.queue.push(waiting);
+    if (WITH_PROGRAM.has(step) && waiting.placedMs !== null) this.free -= 1;
+  }
+
+  /** A step ended: its place goes to the one that has waited longest. */
+  leave(step: StepName, waiting: Waiting, atMs: number): void {
+    if (!WITH_PROGRAM.has(step)) return;
+    // A program cannot end that never ran: the plan's concurrency was another one then, and nothing is known.
+    if (waiting.placedMs === null) this.consistent = false;
+    const first = this.queue[this.next];
+    if (first === undefined) {
+      this.free += 1;
+      return;
+    }
+    first.placedMs = Math.max(first.startMs, atMs);
+    this.next += 1;
+  }
+
+  /** Milliseconds of a step of `ms` that went by in the queue; 0 where that cannot be known. */
+  waited({ startMs, placedMs }: Waiting, ms: number): number {
+    return this.consistent ? Math.min(ms, (placedMs ?? Infinity) - startMs) : 0;
+  }
+}

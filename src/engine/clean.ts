@@ -1,0 +1,128 @@
+/**
+ * Finds machines that carry this installation's mark and belong to no live service, and ends them. The marks are enough: it works also when the
+ * database was lost, on the drivers that need no plan and on the clouds of a plan that is given.
+ */
+import { isDeepStrictEqual } from "node:util";
+
+import type { Driver, MachineMark, MachineStatus } from "../drivers/driver.js";
+import type { RunEvent } from "../events.js";
+import type { CloudSpec, LaunchPlan } from "../plan/launchPlan.js";
+import { resolveTree } from "../plan/resolve.js";
+import type { RunRecord, VariableRecord } from "../state/records.js";
+import type { Store } from "../state/store.js";
+import { AttributeBook } from "./attributes.js";
+import { createDriver } from "./clouds.js";
+import { guardDriver } from "./guardedDriver.js";
+
+export interface StrayMachine {
+  readonly cloud: string;
+  readonly id: string;
+  readonly host: string | null;
+  readonly state: MachineStatus["state"];
+  readonly mark: MachineMark | null;
+  readonly why: string;
+}
+
+export interface CleanOptions {
+  /** One run, or null for all. */
+  readonly run: RunRecord | null;
+  /** A plan whose clouds are asked too, with its variables: for what the database does not know any more. */
+  readonly plan: { readonly plan: LaunchPlan; readonly variables: readonly VariableRecord[] } | null;
+  /** Shown what was found; false ends nothing. */
+  readonly confirm: (machines: readonly StrayMachine[]) => Promise<boolean>;
+  readonly observe: (event: RunEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface CleanResult {
+  readonly found: readonly StrayMachine[];
+  readonly ended: readonly StrayMachine[];
+  readonly failed: readonly { readonly machine: StrayMachine; readonly message: string }[];
+  /** Clouds that could not be asked, and why: they may have such machines. */
+  readonly silent: readonly { readonly cloud: string; readonly message: string }[];
+}
+
+/** Finds stray machines, shows them, and ends exactly those, if they are stray still. */
+export async function cleanMachines(store: Store, options: CleanOptions): Promise<CleanResult> {
+  const silent: { cloud: string; message: string }[] = [];
+  const clouds = await openClouds(store, options, silent);
+  try {
+    const found: StrayMachine[] = [];
+    for (const cloud of clouds) found.push(...(await findStrays(store, cloud, options, silent)));
+    if (found.length === 0 || !(await options.confirm(found))) return { found, ended: [], failed: [], silent };
+    const ended: StrayMachine[] = [];
+    const failed: { machine: StrayMachine; message: string }[] = [];
+    for (const cloud of clouds) await endStrays(store, cloud, found, options, { ended, failed });
+    return { found, ended, failed, silent };
+  } finally {
+    for (const { driver } of clouds) await driver.close?.();
+  }
+}
+
+interface OpenCloud {
+  readonly name: string;
+  readonly spec: CloudSpec;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly driver: Driver;
+}
+
+/** Every cloud that a run of this installation uses or used, each once; the local machines; and those of a plan that is given. */
+async function openClouds(store: Store, options: CleanOptions, silent: { cloud: string; message: string }[]): Promise<OpenCloud[]> {
+  const open: OpenCloud[] = [];
+  const add = async (plan: Pick<LaunchPlan, "dir">, spec: CloudSpec, book: AttributeBook | null) => {
+    try {
+      const resolved = book === null ? spec.options : resolveTree(spec.options, (reference) => book.lookup(reference, null));
+      if (open.some((other) => other.spec.driver === spec.driver && isDeepStrictEqual(other.options, resolved))) return;
+      const warn = (message: string) => options.observe({ at: store.clock.now(), type: "warning", service: null, message });
+      const driver = guardDriver(await createDriver(store, spec, plan.dir, resolved, warn), { cloud: spec.name, clock: store.clock, prove: () => undefined, probe: store.probe });
+      open.push({ name: spec.name, spec, options: resolved, driver });
+    } catch (error) {
+      silent.push({ cloud: spec.name, message: (error as Error).message });
+    }
+  };
+  const runs = options.run === null ? await store.listRuns({ all: true }) : [options.run];
+  for (const run of runs) {
+    const { plan } = await store.plan(run);
+    const book = new AttributeBook(plan, run.name, await store.variables(run, "optional"));
+    for (const spec of Object.values(plan.clouds)) await add(plan, spec, book);
+  }
+  if (options.run === null) await add({ dir: store.home.directory }, { name: "local", driver: "local", options: {} }, null);
+  if (options.plan !== null) {
+    const { plan, variables } = options.plan;
+    const book = new AttributeBook(plan, "", variables);
+    for (const spec of Object.values(plan.clouds)) await add(plan, spec, book);
+  }
+  return open;
+}
+
+async function findStrays(store: Store, { name, driver }: OpenCloud, { run, signal }: CleanOptions, silent: { cloud: string; message: string }[]): Promise<StrayMachine[]> {
+  try {
+    // Listed first: a machine that is launched meanwhile has its key on record before the cloud can show it.
+    const listed = await driver.list({ installation: await store.installation(), run: run?.uid ?? null }, signal);
+    const live = await store.liveKeys();
+    return listed.filter((machine) => machine.state !== "terminated" && (machine.key === null || !live.has(machine.key))).map((machine) => stray(name, machine));
+  } catch (error) {
+    silent.push({ cloud: name, message: (error as Error).message });
+    return [];
+  }
+}
+
+function stray(cloud: string, { id, host, state, mark }: MachineStatus): StrayMachine {
+  return { cloud, id, host, state, mark, why: mark === null ? "it belongs to no live service" : `no live service ${mark.service} of run ${mark.runName} has it` };
+}
+
+async function endStrays(store: Store, cloud: OpenCloud, shown: readonly StrayMachine[], options: CleanOptions, result: { ended: StrayMachine[]; failed: { machine: StrayMachine; message: string }[] }): Promise<void> {
+  const now = new Set((await findStrays(store, cloud, options, [])).map((machine) => machine.id));
+  const chosen = new Map(shown.filter((machine) => machine.cloud === cloud.name && now.has(machine.id)).map((machine) => [machine.id, machine]));
+  if (chosen.size === 0) return;
+  try {
+    for (const outcome of await cloud.driver.terminate([...chosen.keys()], options.signal)) {
+      const machine = chosen.get(outcome.id);
+      if (machine === undefined) continue;
+      if (outcome.kind === "terminated") result.ended.push(machine);
+      else result.failed.push({ machine, message: outcome.error.message });
+    }
+  } catch (error) {
+    for (const machine of chosen.values()) result.failed.push({ machine, message: (error as Error).message });
+  }
+}
