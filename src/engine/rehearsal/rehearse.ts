@@ -52,7 +52,7 @@ export async function rehearsePlan(request: RehearsalRequest): Promise<Rehearsal
 }
 
 async function rehearseOnce(request: RehearsalRequest, seed: string): Promise<Rehearsal> {
-  const home = await mkdtemp(join(temporaryFolder(), "bootlevel-rehearsal-"));
+  const home = await mkdtemp(join(temporaryFolder(), `bootlevel-rehearsal-${process.pid}-`));
   const remove = () => { rmSync(home, { recursive: true, force: true }); };
   process.on("exit", remove); // an operator who does not want to wait leaves nothing either
   try {

@@ -9,7 +9,7 @@ import { loadPlan, rehearse } from "../../../src/index.js";
 import { planFolder } from "../../plan/planFolder.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 
-const folders = () => [tmpdir(), "/dev/shm"].flatMap((folder) => (existsSync(folder) ? readdirSync(folder) : [])).filter((name) => name.startsWith("bootlevel-rehearsal-"));
+const folders = () => [tmpdir(), "/dev/shm"].flatMap((folder) => (existsSync(folder) ? readdirSync(folder) : [])).filter((name) => name.startsWith(`bootlevel-rehearsal-${process.pid}-`));
 
 function faults(text: string): string {
   const file = join(temporaryDirectory(), "faults.yaml");
