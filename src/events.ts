@@ -16,6 +16,8 @@ export interface PlannedTask {
   readonly service: string;
   readonly level: string;
   readonly stage: Stage;
+  /** Whether the stage was begun, or is due, from before: it is gone on with, not begun again. */
+  readonly resume: boolean;
   readonly reason: string;
 }
 

@@ -66,6 +66,6 @@ async function show(options: BootArguments, work: (progress: Progress) => Promis
     progress.close();
   }
   if (options.json) printJson("boot", result);
-  else await printOutcome(result);
-  return exitCodeFor(result);
+  else await printOutcome(result, progress.interruption.interrupted);
+  return exitCodeFor(result, progress.interruption.interrupted);
 }

@@ -5,21 +5,22 @@ import { print, screen } from "./output.js";
 
 export type Outcome = Pick<BootResult, "run" | "state" | "failures" | "cloudUnreachable">;
 
-export function exitCodeFor({ state, cloudUnreachable }: Pick<Outcome, "state" | "cloudUnreachable">): number {
+/** @param interrupted whether the operator stopped the command */
+export function exitCodeFor({ state, cloudUnreachable }: Pick<Outcome, "state" | "cloudUnreachable">, interrupted: boolean): number {
   if (state === "ready" || state === "terminated") return EXIT.fine;
-  if (state === "interrupted") return EXIT.interrupted;
+  if (interrupted) return EXIT.interrupted;
   return cloudUnreachable ? EXIT.unreachable : EXIT.notFine;
 }
 
 /** Failures on one screen, then the next commands. */
-export async function printOutcome(result: Outcome): Promise<void> {
+export async function printOutcome(result: Outcome, interrupted: boolean): Promise<void> {
   const { formatFailures } = await import("../reporting/failure.js");
   if (result.failures.length > 0) print(`\n${formatFailures(result.failures, screen())}`);
-  print(`\n${whatNow(result)}`);
+  print(`\n${whatNow(result, interrupted)}`);
 }
 
-function whatNow({ run, state }: Outcome): string {
+function whatNow({ run, state }: Outcome, interrupted: boolean): string {
   if (state === "ready") return `The run is called ${run}. Look at it: bootlevel status ${run}   End it: bootlevel terminate ${run}`;
-  if (state === "interrupted") return `Interrupted. Carry on: bootlevel boot --resume ${run}   What runs: bootlevel show ${run}   End it: bootlevel terminate ${run}`;
+  if (state === "interrupted") return `${interrupted ? "Interrupted" : `${run} is not whole yet`}. Carry on: bootlevel boot --resume ${run}   What runs: bootlevel show ${run}   End it: bootlevel terminate ${run}`;
   return `What came up still runs: bootlevel show ${run}   The whole output: bootlevel logs ${run}\nMend it: bootlevel repair ${run}   End it: bootlevel terminate ${run}`;
 }

@@ -47,6 +47,6 @@ export async function handler(options: RebootArguments): Promise<number> {
     progress.close();
   }
   if (options.json) printJson("reboot", result);
-  else await printOutcome(result);
-  return exitCodeFor(result);
+  else await printOutcome(result, progress.interruption.interrupted);
+  return exitCodeFor(result, progress.interruption.interrupted);
 }

@@ -46,9 +46,9 @@ export async function handler(options: ReloadArguments): Promise<number> {
     progress.close();
   }
   if (options.json) printJson("reload", result);
-  else if (result.applied) await printOutcome(result);
+  else if (result.applied) await printOutcome(result, progress.interruption.interrupted);
   else print(result.changes.some(isChange) ? "Nothing was changed." : `${result.run} follows this plan already: nothing to change.`);
-  return result.applied ? exitCodeFor(result) : result.changes.some(isChange) && !options.dryRun ? EXIT.wrong : EXIT.fine;
+  return result.applied ? exitCodeFor(result, progress.interruption.interrupted) : result.changes.some(isChange) && !options.dryRun ? EXIT.wrong : EXIT.fine;
 }
 
 async function confirmChanges(options: ReloadArguments, changes: readonly ServiceChange[]): Promise<boolean> {

@@ -47,12 +47,12 @@ export async function handler(options: RepairArguments): Promise<number> {
     progress.close();
   }
   if (options.json) printJson("repair", result);
-  else await printResult(result, options.dryRun);
+  else await printResult(result, options.dryRun, progress.interruption.interrupted);
   if (result.refused !== null) return EXIT.notFine;
-  return options.dryRun && result.tasks.length > 0 ? EXIT.notFine : exitCodeFor(result);
+  return options.dryRun && result.tasks.length > 0 ? EXIT.notFine : exitCodeFor(result, progress.interruption.interrupted);
 }
 
-async function printResult(result: RepairResult, dryRun: boolean): Promise<void> {
+async function printResult(result: RepairResult, dryRun: boolean, interrupted: boolean): Promise<void> {
   const { taskLines } = await import("../reporting/tasks.js");
   const untouched = dryRun || result.refused !== null;
   if (untouched && result.tasks.length > 0) print(taskLines(result.tasks).join("\n"));
@@ -60,5 +60,5 @@ async function printResult(result: RepairResult, dryRun: boolean): Promise<void>
   if (result.refused !== null) return print(`\n${result.refused}`);
   if (result.tasks.length === 0 && result.blocked.length === 0 && result.state === "ready") return print(`${result.run} is well: nothing to repair.`);
   if (untouched) return print(`\nNothing was touched${dryRun ? " (--dry-run)" : ""}.`);
-  await printOutcome(result);
+  await printOutcome(result, interrupted);
 }

@@ -30,6 +30,6 @@ export async function handler(options: WaitArguments & { readonly run: string; r
     progress.close();
   }
   if (options.json) printJson("rerun", result);
-  else await printOutcome(result);
-  return exitCodeFor(result);
+  else await printOutcome(result, progress.interruption.interrupted);
+  return exitCodeFor(result, progress.interruption.interrupted);
 }

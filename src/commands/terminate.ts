@@ -45,7 +45,7 @@ export async function handler(options: TerminateArguments): Promise<number> {
       const result = await endRun(run, options);
       results.push(result);
       note(exitCode(result));
-      if (result.state === "interrupted") break;
+      if (result.state === "interrupted" && !result.kept) break;
     } catch (error) {
       if (runs.length === 1) throw error;
       if (options.json) results.push({ run, error: (error as Error).message });
@@ -82,13 +82,13 @@ async function printEnd(result: TerminateResult): Promise<void> {
   if (result.failures.length > 0) print(`\n${formatFailures(result.failures, screen())}`);
   const machines = `${result.terminated.length} machine${result.terminated.length === 1 ? "" : "s"} ended`;
   if (result.state === "terminated") return print(`\n${result.run} is terminated: ${machines}.`);
-  if (result.kept && result.failures.length === 0) return print(`\nThe programs of ${result.run} have ended, its machines are kept. End them: bootlevel terminate ${result.run}   All of it up again: bootlevel reboot ${result.run}`);
+  if (result.kept) return print(`\nThe programs of ${result.run} have ended, its machines are kept. End them: bootlevel terminate ${result.run}   All of it up again: bootlevel reboot ${result.run}`);
   print(`\n${result.run} is not terminated: ${machines}, the rest was kept. What is left: bootlevel show ${result.run}`);
 }
 
 function exitCode(result: TerminateResult): number {
   // Machines that were to be kept are what was asked for.
-  return result.kept && result.failures.length === 0 && result.state === "interrupted" ? EXIT.fine : exitCodeFor(result);
+  return result.kept ? EXIT.fine : exitCodeFor(result, result.state === "interrupted");
 }
 
 async function question(names: readonly string[]): Promise<string> {

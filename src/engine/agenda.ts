@@ -52,7 +52,7 @@ export function dueStage(task: Task): DueStage | null {
 /** The agenda in the order of the levels, for people. */
 export function plannedTasks(context: RunContext, agenda: Agenda): PlannedTask[] {
   return agenda.among(context.levels.flat()).map((service) => {
-    const { stage, reason } = agenda.of(service) as Task;
-    return { service: service.name, level: service.level.name, stage, reason: context.redactor.redact(reason) };
+    const { stage, resume, reason } = agenda.of(service) as Task;
+    return { service: service.name, level: service.level.name, stage, resume, reason: context.redactor.redact(reason) };
   });
 }

@@ -23,7 +23,7 @@ export async function bootOnMachine(work: BringUp, service: Service, task: Task)
   if (program === null) return false;
   const machineKey = placements.machine(service)?.key ?? null;
   await enterState(context, service, "booting", [{ kind: "due", id: service.id, due: null }]);
-  const steps = (work.unfinished.get(service.id) ?? []).filter((step) => step.machineKey === machineKey);
+  const steps = (work.unfinished.get(service.id) ?? []).filter((step) => step.machineKey === machineKey || step.machineKey === null);
   const started = task.resume ? steps.findLast((step) => step.step === "boot") : undefined;
   await endUnfinished(context, placements, service, steps.filter((step) => step !== started));
   if (started !== undefined && (await resumeBoot(work, service, program, started))) return true;

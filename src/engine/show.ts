@@ -20,6 +20,8 @@ export interface ShownService {
   readonly host: string | null;
   readonly attributes: Readonly<Record<string, ShownAttribute>>;
   readonly failure: ServiceFailure | null;
+  /** Why something is to be done again for it, or null; a repair does it. */
+  readonly due: string | null;
 }
 
 export interface RunDetails {
@@ -40,14 +42,14 @@ export async function showRun(store: Store, run: RunRecord): Promise<RunDetails>
   const { plan } = await store.plan(run);
   const machines = newestMachines(await store.machines(run));
   const attributes = await attributesByService(store, run);
-  const services = (await store.services(run)).map((service) => {
+  const services = (await store.services(run)).filter((service) => service.due?.stage !== "remove").map((service) => {
     const machine = machines.get(service.id);
     const own = attributes.get(service.id) ?? {};
     return {
       level: service.level,
       shown: {
         name: service.name, state: service.state, since: service.updatedAt, cloud: machine?.cloud ?? null, machine: machine?.driverId ?? null,
-        host: machine?.host ?? own["host"]?.value ?? null, attributes: own, failure: service.failure,
+        host: machine?.host ?? own["host"]?.value ?? null, attributes: own, failure: service.failure, due: service.due?.reason ?? null,
       },
     };
   });

@@ -43,7 +43,7 @@ export class TakeDown {
   /** Ends services side by side. @returns the error of each that did not end, in order; it is recorded as the service's failure. */
   async end(services: readonly Service[], ending: "terminated" | "removed"): Promise<(Error | null)[]> {
     const stopped = await this.stop(services, () => true);
-    return this.destroyRest(services, stopped, ending);
+    return this.destroyRest(services, stopped, ending, () => true);
   }
 
   /**
@@ -54,8 +54,8 @@ export class TakeDown {
     const owners = new Set(services.filter((service) => taskOf(service).stage === "replace"));
     const guests = this.context.levels.flat().filter((service) => !owners.has(service) && owners.has(this.placements.owner(service)));
     await this.stop(guests.reverse(), () => true);
-    const stopped = await this.stop(services, (service) => taskOf(service).stage === "replace");
-    return this.destroyRest(services, stopped, "launching");
+    const answers = (service: Service) => taskOf(service).stage === "replace";
+    return this.destroyRest(services, await this.stop(services, answers), "launching", answers);
   }
 
   /** Stops services and leaves their machines. @returns the error of each that did not stop, in order. */
@@ -71,9 +71,10 @@ export class TakeDown {
     return settleAll(services.map((service) => this.outcome(service, () => this.stopService(service, answers(service)))));
   }
 
-  private async destroyRest(services: readonly Service[], stopped: readonly (Error | null)[], ending: Ending): Promise<(Error | null)[]> {
+  private async destroyRest(services: readonly Service[], stopped: readonly (Error | null)[], ending: Ending, answers: (service: Service) => boolean): Promise<(Error | null)[]> {
     const ends = new Map(services.map((service, place) => [service, stopped[place] ?? null]));
     const going = services.filter((service) => ends.get(service) === null);
+    await this.letGo(going.filter((service) => hasMachine(this.placements, service)), answers);
     const destroyed = await this.destroy(going, ending);
     going.forEach((service, place) => ends.set(service, destroyed[place] ?? null));
     return [...ends.values()];
@@ -127,12 +128,16 @@ export class TakeDown {
     return status?.state === "terminated";
   }
 
+  /** Takes away what lies on hosts that outlive the run, and closes connections: a machine goes with its owner, a guest's connection is the owner's. */
+  private async letGo(services: readonly Service[], answers: (service: Service) => boolean): Promise<void> {
+    const { context, placements } = this;
+    await removeWorkDirectories(context, placements, await this.staged(services.filter(answers)));
+    await settleAll(services.filter((service) => service.spec.placement.kind === "cloud").map((service) => placements.release(service)));
+  }
+
   /** Destroys the machines of services, one call a cloud; then the services are what `ending` says. */
   private async destroy(services: readonly Service[], ending: Ending): Promise<(Error | null)[]> {
     const { context, placements } = this;
-    const reachable = services.filter((service) => hasMachine(placements, service));
-    await removeWorkDirectories(context, placements, await this.staged(reachable));
-    await settleAll(reachable.map((service) => this.release(service)));
     const machines = new Map(services.flatMap((service) => {
       const machine = placements.machine(service);
       return machine === null ? [] : [[service, machine] as const];
@@ -166,11 +171,6 @@ export class TakeDown {
     const ended: Change[] = key === null ? [] : [{ kind: "ended", key, reason: "terminated" }];
     await change(this.context, ended, [{ at: this.context.clock.now(), type: "machine-terminated", service, cloud, id }]);
     this.terminated.push({ service, cloud, id });
-  }
-
-  /** The machine goes with its owner; a guest's connection is the owner's. */
-  private async release(service: Service): Promise<void> {
-    if (service.spec.placement.kind === "cloud") await this.placements.release(service);
   }
 
   /** Services of which a program was ever put on a machine. */

@@ -23,7 +23,7 @@ export interface TerminateResult {
   readonly state: RunState;
   /** Machines that are gone now. */
   readonly terminated: readonly EndedMachine[];
-  /** Whether the machines were left, as asked for. */
+  /** Whether all programs have run and the machines were left, as asked for. */
   readonly kept: boolean;
   readonly failures: readonly ServiceFailure[];
   readonly cloudUnreachable: boolean;
@@ -56,7 +56,7 @@ async function takeRunDown(context: RunContext, { force, keep }: TerminateOption
   const state: RunState = errors.length > 0 && !context.stop.aborted ? "failed" : keep || context.stop.aborted ? "interrupted" : "terminated";
   await enterRunState(context, state, startedAt);
   return {
-    run: run.name, state, terminated: takeDown.terminated, kept: keep,
+    run: run.name, state, terminated: takeDown.terminated, kept: keep && state === "interrupted" && !context.stop.aborted,
     failures: errors.filter((error) => error instanceof ServiceError).map((error) => error.failure),
     cloudUnreachable: errors.some((error) => error instanceof CloudUnreachableError || (error instanceof ServiceError && error.cloudUnreachable)),
     ms: clock.now() - startedAt,

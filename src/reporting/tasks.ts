@@ -10,12 +10,15 @@ const WORDS: Readonly<Record<Stage, string>> = {
   verify: "verify again",
 };
 
+const RESUMED: Readonly<Record<Stage, string>> = { ...WORDS, boot: "go on with its boot", verify: "go on verifying" };
+
 /** How many services are named; of more, the number. */
 const SHOWN = 20;
 
 /** `web-2: replace its machine (the machine i-0abc is terminated)` */
-export function taskLine({ service, stage, reason }: PlannedTask): string {
-  return `${stripControl(service)}: ${WORDS[stage]} (${stripControl(reason)})`;
+export function taskLine({ service, stage, resume, reason }: PlannedTask): string {
+  const words = resume ? RESUMED[stage] : WORDS[stage];
+  return `${stripControl(service)}: ${words} (${stripControl(reason)})`;
 }
 
 /** A line a task; of very many, the first ones and how many more there are. */

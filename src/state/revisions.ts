@@ -32,7 +32,7 @@ export function insertRevision(context: ChangeContext, { revision, plan, bundles
   const { db, cipher, run, now } = context;
   insertPlan(db, run.id, revision, { plan, bundles }, now);
   insertVariables(db, cipher, run.id, run.uid, variables);
-  db.prepare("UPDATE runs SET plan_name = ?, plan_file = ?, updated_at = ? WHERE id = ?").run(plan.name, plan.file, now, run.id);
+  db.prepare("UPDATE runs SET plan_name = ?, plan_file = ?, state = 'reloading', updated_at = ? WHERE id = ?").run(plan.name, plan.file, now, run.id);
   for (const id of dropped) applyChange(context, { kind: "due", id, due: { stage: "remove", reason: "the plan has it no more" } });
   // Names may be exchanged among services: each gives up its own before any takes a new one.
   const kept = services.flatMap(({ id }) => (id === null ? [] : [id]));
