@@ -1,11 +1,13 @@
 /** `bootlevel rehearse`: a table for people, a document for scripts, an exit code for both. */
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import { expect, test } from "@jest/globals";
 
 import { installation } from "../support/installation.js";
 
+const samples = fileURLToPath(new URL("../../plans", import.meta.url));
 const plan = (facts: string) => `plan: shop\nlevels:\n  - services: { db: { outputs: [id], boot: { command: "touch '${facts}/ran'" } } }\n  - services: { web: { replicas: 3, boot: { command: "x \${db.id}" }, ready: { command: y } } }\n`;
 
 test("a plan that comes up each time is told as a table, ends with 0, and leaves the home alone", async () => {
@@ -38,6 +40,18 @@ test("--json is one document with all that the table says, and the same seed giv
   expect(document.ready).toHaveLength(4);
   expect(document.causes.map(({ message }: { message: string }) => message)).toContain("the boot program failed: exit code 7");
   expect((await own.json(words)).document).toEqual(document);
+});
+
+test("the samples can be rehearsed: a plan of this computer, of hosts over SSH, and of a simulated cloud", async () => {
+  const own = installation();
+  for (const sample of ["web", "ssh", "sim"]) {
+    const { document, stderr } = await own.json(["rehearse", join(samples, sample), "--runs", "2", "--repairs", "9", "--faults", join(samples, "sim/faults.yaml")]);
+    expect([stderr, document.ready.at(-1)]).toEqual(["", 2]);
+  }
+  const { document } = await own.json(["rehearse", join(samples, "sim"), "--runs", "2"]);
+  // Without a file of faults a simulated cloud keeps its own keys, and these are quick.
+  expect(document).toMatchObject({ ready: [2, 2, 2, 2] });
+  expect(document.ms.boot.p50).toBeLessThan(20_000);
 });
 
 test.each([
