@@ -8,7 +8,7 @@ export type RunVerb = "boot" | "resume" | "repair" | "rerun" | "reboot" | "reloa
 
 export type RunState = "booting" | "repairing" | "reloading" | "ready" | "failed" | "interrupted" | "terminating" | "terminated";
 
-/** Where a service's story begins when it is told again: see `engine/agenda.ts`. */
+/** Where a service's story begins when it is told again: see `engine/up/agenda.ts`. */
 export type Stage = "discard" | "replace" | "launch" | "boot" | "verify";
 
 /** What is to be done for one service, and why. */

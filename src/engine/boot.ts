@@ -5,13 +5,13 @@ import { withoutSecretDefaults } from "../plan/resolve.js";
 import type { VariableRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
 import { StateError } from "../state/stateError.js";
-import { Agenda } from "./agenda.js";
-import { bringUp } from "./bringUp.js";
-import { packBundles } from "./bundles.js";
-import { enterRunState, record } from "./journal.js";
-import { underLease } from "./lease.js";
-import { Placements } from "./placements.js";
-import { closeContext, levelNames, openContext, type RunContext } from "./runContext.js";
+import { Agenda } from "./up/agenda.js";
+import { bringUp } from "./up/bringUp.js";
+import { packBundles } from "./programs/bundles.js";
+import { enterRunState, record } from "./run/journal.js";
+import { underLease } from "./run/lease.js";
+import { Placements } from "./run/placements.js";
+import { closeContext, levelNames, openContext, type RunContext } from "./run/runContext.js";
 
 export interface BootRequest {
   readonly plan: LaunchPlan;

@@ -10,9 +10,9 @@ import type { CloudSpec, LaunchPlan } from "../plan/launchPlan.js";
 import { resolveTree } from "../plan/resolve.js";
 import type { RunRecord, VariableRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
-import { AttributeBook } from "./attributes.js";
-import { createDriver } from "./clouds.js";
-import { guardDriver } from "./guardedDriver.js";
+import { AttributeBook } from "./run/attributes.js";
+import { createDriver } from "./run/clouds.js";
+import { guardDriver } from "./run/guardedDriver.js";
 
 export interface StrayMachine {
   readonly cloud: string;

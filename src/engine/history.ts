@@ -3,7 +3,7 @@ import type { MachineStatus } from "../drivers/driver.js";
 import type { RunEvent } from "../events.js";
 import type { MachineRecord, RunRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
-import { closeContext, openContext, type RunContext } from "./runContext.js";
+import { closeContext, openContext, type RunContext } from "./run/runContext.js";
 
 export interface PastMachine {
   readonly service: string;

@@ -1,17 +1,17 @@
 /** Takes services down and boots them again on new machines: the whole run, or those that are named. */
 import type { RunRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
-import { Agenda, type Task } from "./agenda.js";
+import { Agenda, type Task } from "./up/agenda.js";
 import type { BootResult } from "./boot.js";
-import { bringUp, endOf, type BringUpEnd } from "./bringUp.js";
-import { begin, finish } from "./carryOut.js";
-import { workOnRun, type WorkOptions } from "./lease.js";
-import { Placements } from "./placements.js";
-import type { RunContext } from "./runContext.js";
-import { chooseServices } from "./selection.js";
+import { bringUp, endOf, type BringUpEnd } from "./up/bringUp.js";
+import { begin, finish } from "./up/carryOut.js";
+import { workOnRun, type WorkOptions } from "./run/lease.js";
+import { Placements } from "./run/placements.js";
+import type { RunContext } from "./run/runContext.js";
+import { chooseServices } from "./run/selection.js";
 import { StateError } from "../state/stateError.js";
-import { TakeDown } from "./takeDown.js";
-import { unfinishedPrograms } from "./unfinished.js";
+import { TakeDown } from "./down/takeDown.js";
+import { unfinishedPrograms } from "./down/unfinished.js";
 
 export interface RebootOptions extends WorkOptions {
   /** Services, or replicas of them; none for all. */

@@ -8,17 +8,17 @@ import type { RunRecord, VariableRecord } from "../state/records.js";
 import type { NewRevision, ServiceRevision } from "../state/revisions.js";
 import { StateError } from "../state/stateError.js";
 import type { Store } from "../state/store.js";
-import { Agenda } from "./agenda.js";
+import { Agenda } from "./up/agenda.js";
 import type { BootResult } from "./boot.js";
-import { packBundles } from "./bundles.js";
-import { carryOut } from "./carryOut.js";
-import { unfinishedTask } from "./diagnosis.js";
-import { writerOf } from "./journal.js";
-import { workOnRun, type WorkOptions } from "./lease.js";
-import { Placements } from "./placements.js";
-import { diffPlans, type PlanVersion, type ServiceChange } from "./planDiff.js";
+import { packBundles } from "./programs/bundles.js";
+import { carryOut } from "./up/carryOut.js";
+import { unfinishedTask } from "./up/diagnosis.js";
+import { writerOf } from "./run/journal.js";
+import { workOnRun, type WorkOptions } from "./run/lease.js";
+import { Placements } from "./run/placements.js";
+import { diffPlans, type PlanVersion, type ServiceChange } from "./plans/planDiff.js";
 import { checkGoal } from "./repair.js";
-import { closeContext, openContext, type RunContext } from "./runContext.js";
+import { closeContext, openContext, type RunContext } from "./run/runContext.js";
 
 export interface ReloadOptions extends WorkOptions {
   readonly plan: LaunchPlan;

@@ -4,15 +4,15 @@ import { CloudUnreachableError } from "../drivers/driver.js";
 import type { RunRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
 import { StateError } from "../state/stateError.js";
-import { Agenda, plannedTasks, type Task } from "./agenda.js";
-import { carryOut } from "./carryOut.js";
-import { dependencies } from "./dependents.js";
-import { isTask, mendTask, repairTask, unfinishedTask, type Diagnosis } from "./diagnosis.js";
-import { workOnRun, type WorkOptions } from "./lease.js";
-import { Placements } from "./placements.js";
-import { closeContext, openContext, type RunContext, type Service } from "./runContext.js";
-import { chooseServices } from "./selection.js";
-import { survey, type Finding } from "./survey.js";
+import { Agenda, plannedTasks, type Task } from "./up/agenda.js";
+import { carryOut } from "./up/carryOut.js";
+import { dependencies } from "./up/dependents.js";
+import { isTask, mendTask, repairTask, unfinishedTask, type Diagnosis } from "./up/diagnosis.js";
+import { workOnRun, type WorkOptions } from "./run/lease.js";
+import { Placements } from "./run/placements.js";
+import { closeContext, openContext, type RunContext, type Service } from "./run/runContext.js";
+import { chooseServices } from "./run/selection.js";
+import { survey, type Finding } from "./up/survey.js";
 
 export interface RepairOptions extends WorkOptions {
   /** Services whose machines are replaced, well or not. */

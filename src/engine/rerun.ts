@@ -2,15 +2,15 @@
 import type { RunRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
 import { StateError } from "../state/stateError.js";
-import { Agenda } from "./agenda.js";
+import { Agenda } from "./up/agenda.js";
 import type { BootResult } from "./boot.js";
-import { carryOut } from "./carryOut.js";
-import { workOnRun, type WorkOptions } from "./lease.js";
-import { Placements } from "./placements.js";
-import { hasMachine } from "./programs.js";
+import { carryOut } from "./up/carryOut.js";
+import { workOnRun, type WorkOptions } from "./run/lease.js";
+import { Placements } from "./run/placements.js";
+import { hasMachine } from "./programs/programs.js";
 import { checkGoal } from "./repair.js";
-import type { RunContext, Service } from "./runContext.js";
-import { chooseServices } from "./selection.js";
+import type { RunContext, Service } from "./run/runContext.js";
+import { chooseServices } from "./run/selection.js";
 
 export interface RerunOptions extends WorkOptions {
   /** A service, or one replica of it. */

@@ -1,15 +1,15 @@
 /** Carries on with a run whose launcher died or was interrupted, from the step that each service had reached. */
 import type { RunRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
-import { Agenda, type Task } from "./agenda.js";
+import { Agenda, type Task } from "./up/agenda.js";
 import type { BootResult } from "./boot.js";
-import { carryOut } from "./carryOut.js";
-import { isTask, mendTask, unfinishedTask } from "./diagnosis.js";
-import { workOnRun, type WorkOptions } from "./lease.js";
-import { Placements } from "./placements.js";
+import { carryOut } from "./up/carryOut.js";
+import { isTask, mendTask, unfinishedTask } from "./up/diagnosis.js";
+import { workOnRun, type WorkOptions } from "./run/lease.js";
+import { Placements } from "./run/placements.js";
 import { checkGoal } from "./repair.js";
-import type { RunContext, Service } from "./runContext.js";
-import { survey, type Finding } from "./survey.js";
+import type { RunContext, Service } from "./run/runContext.js";
+import { survey, type Finding } from "./up/survey.js";
 
 /**
  * Resumes a run. Services that are ready are left alone; a machine that was asked for already is not asked for again.

@@ -3,9 +3,9 @@ import { CloudUnreachableError } from "../drivers/driver.js";
 import type { RunEvent, RunState, ServiceState } from "../events.js";
 import type { RunRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
-import { Placements } from "./placements.js";
-import { closeContext, openContext, type RunContext, type Service } from "./runContext.js";
-import { survey, type Finding } from "./survey.js";
+import { Placements } from "./run/placements.js";
+import { closeContext, openContext, type RunContext, type Service } from "./run/runContext.js";
+import { survey, type Finding } from "./up/survey.js";
 
 export interface ServiceStatus {
   readonly service: string;

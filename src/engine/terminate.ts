@@ -3,13 +3,13 @@ import { CloudUnreachableError } from "../drivers/driver.js";
 import type { RunEvent, RunState, ServiceFailure } from "../events.js";
 import type { RunRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
-import { ServiceError } from "./failure.js";
-import { change, enterRunState, record, warn } from "./journal.js";
-import { workOnRun, type WorkOptions } from "./lease.js";
-import { Placements } from "./placements.js";
-import { levelName, levelNames, type RunContext, type Service } from "./runContext.js";
-import { TakeDown, type EndedMachine } from "./takeDown.js";
-import { unfinishedPrograms } from "./unfinished.js";
+import { ServiceError } from "./run/failure.js";
+import { change, enterRunState, record, warn } from "./run/journal.js";
+import { workOnRun, type WorkOptions } from "./run/lease.js";
+import { Placements } from "./run/placements.js";
+import { levelName, levelNames, type RunContext, type Service } from "./run/runContext.js";
+import { TakeDown, type EndedMachine } from "./down/takeDown.js";
+import { unfinishedPrograms } from "./down/unfinished.js";
 
 export interface TerminateOptions extends WorkOptions {
   /** Leave the terminate programs out. */

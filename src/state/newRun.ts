@@ -13,7 +13,7 @@ export interface NewRun {
   readonly name: string | null;
   /** Without secrets' defaults: it is stored as it is. */
   readonly plan: LaunchPlan;
-  /** What `engine/bundles.ts` made of the plan's programs, by `<service>.<step>`. */
+  /** What `engine/programs/bundles.ts` made of the plan's programs, by `<service>.<step>`. */
   readonly bundles: Readonly<Record<string, BundleRecord>>;
   readonly variables: readonly VariableRecord[];
 }

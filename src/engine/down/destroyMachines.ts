@@ -1,0 +1,52 @@
+/** Destroys machines that the record knows, also those of which it knows only that they were asked for. */
+import type { Driver } from "../../drivers/driver.js";
+import type { MachineRecord } from "../../state/records.js";
+import { InterruptedError } from "../run/failure.js";
+import type { RunContext } from "../run/runContext.js";
+import { settleAll } from "../run/settleAll.js";
+
+/** How often the cloud is asked for a machine that it may not show yet, in milliseconds. */
+const LOOK_AGAIN_MS = 2_000;
+
+/** Destroys machines, one call a cloud. @returns why each one that may still exist does. */
+export async function destroyMachines(context: RunContext, machines: readonly MachineRecord[]): Promise<Map<MachineRecord, Error>> {
+  const errors = new Map<MachineRecord, Error>();
+  const clouds = new Map<string, MachineRecord[]>();
+  for (const machine of machines) clouds.set(machine.cloud, [...(clouds.get(machine.cloud) ?? []), machine]);
+  await settleAll([...clouds].map(async ([cloud, own]) => {
+    try {
+      const driver = await context.clouds.driver(cloud);
+      const ids = await findIds(context, driver, own);
+      const outcomes = await driver.terminate([...new Set(ids.values())], context.stop);
+      const failed = new Map(outcomes.flatMap((outcome) => (outcome.kind === "failed" ? [[outcome.id, outcome.error] as const] : [])));
+      for (const [machine, id] of ids) if (failed.has(id)) errors.set(machine, failed.get(id) as Error);
+    } catch (error) {
+      for (const machine of own) errors.set(machine, error as Error);
+    }
+  }));
+  return errors;
+}
+
+/**
+ * The driver's id of each machine. One that was asked for by a launcher that died before the answer is looked for by its key, for as long as the
+ * cloud may not show it yet; after that it does not exist.
+ */
+async function findIds(context: RunContext, driver: Driver, machines: readonly MachineRecord[]): Promise<Map<MachineRecord, string>> {
+  const ids = new Map(machines.flatMap((machine) => (machine.driverId === null ? [] : [[machine, machine.driverId] as const])));
+  const missing = new Set(machines.filter((machine) => machine.driverId === null));
+  const deadline = Math.max(...[...missing].map((machine) => machine.requestedAt)) + (driver.visibilityMs ?? 0);
+  const installation = missing.size === 0 ? "" : await context.store.installation();
+  while (missing.size > 0) {
+    const listed = new Map((await driver.list({ installation, run: context.run.uid }, context.stop)).map((machine) => [machine.key, machine.id]));
+    for (const machine of missing) {
+      const id = listed.get(machine.key);
+      if (id === undefined) continue;
+      ids.set(machine, id);
+      missing.delete(machine);
+    }
+    if (missing.size === 0 || context.clock.now() >= deadline) break;
+    if (context.stop.aborted) throw new InterruptedError();
+    await context.clock.sleep(LOOK_AGAIN_MS);
+  }
+  return ids;
+}

@@ -1,0 +1,190 @@
+/** The mirror image of bringing up: terminate programs before machines, one call a cloud, and nothing given up in silence. */
+import type { MachineStatus } from "../../drivers/driver.js";
+import type { ProgramSpec } from "../../plan/launchPlan.js";
+import type { Change } from "../../state/changes.js";
+import type { MachineRecord, StepRecord } from "../../state/records.js";
+import type { Task } from "../up/agenda.js";
+import { destroyMachines } from "./destroyMachines.js";
+import { asServiceError, InterruptedError, ServiceError, serviceError } from "../run/failure.js";
+import { change, enterFailure, enterState, inStep, stateEvent, stepDirectory, warn } from "../run/journal.js";
+import type { Placements } from "../run/placements.js";
+import { describeResult, hasMachine, runServiceProgram } from "../programs/programs.js";
+import type { RunContext, Service } from "../run/runContext.js";
+import { settleAll } from "../run/settleAll.js";
+import { endUnfinished } from "./unfinished.js";
+import { removeWorkDirectories } from "./workDirectories.js";
+
+/** A machine that is gone now. */
+export interface EndedMachine {
+  readonly service: string;
+  readonly cloud: string;
+  readonly id: string;
+}
+
+/** What comes of services whose machines are gone. */
+type Ending = "terminated" | "removed" | "launching";
+
+export class TakeDown {
+  /** Machines that are gone now. */
+  readonly terminated: EndedMachine[] = [];
+  private readonly stopped = new Set<Service>();
+
+  /**
+   * @param unfinished programs of which nobody has seen the end, by service number.
+   * @param force leave the terminate programs out.
+   */
+  constructor(
+    private readonly context: RunContext,
+    private readonly placements: Placements,
+    private readonly unfinished: ReadonlyMap<number, readonly StepRecord[]>,
+    private readonly force: boolean,
+  ) {}
+
+  /** Ends services side by side. @returns the error of each that did not end, in order; it is recorded as the service's failure. */
+  async end(services: readonly Service[], ending: "terminated" | "removed"): Promise<(Error | null)[]> {
+    const stopped = await this.stop(services, () => true);
+    return this.destroyRest(services, stopped, ending, () => true);
+  }
+
+  /**
+   * Takes machines down whose services get others. Services on such a machine stop first, without a failure of theirs keeping it.
+   * @returns the error of each service whose machine was kept, in order.
+   */
+  async retire(services: readonly Service[], taskOf: (service: Service) => Task): Promise<(Error | null)[]> {
+    const owners = new Set(services.filter((service) => taskOf(service).stage === "replace"));
+    const guests = this.context.levels.flat().filter((service) => !owners.has(service) && owners.has(this.placements.owner(service)));
+    await this.stop(guests.reverse(), () => true);
+    const answers = (service: Service) => taskOf(service).stage === "replace";
+    return this.destroyRest(services, await this.stop(services, answers), "launching", answers);
+  }
+
+  /** Stops services and leaves their machines. @returns the error of each that did not stop, in order. */
+  async stopOnly(services: readonly Service[]): Promise<(Error | null)[]> {
+    const ends = await this.stop(services, () => true);
+    const stopped = services.filter((_, place) => ends[place] === null);
+    // Their terminate programs have run: a later terminate has nothing to do but destroy the machines.
+    if (stopped.length > 0) await change(this.context, stopped.map(({ id }) => ({ kind: "unbooted", id })), []);
+    return ends;
+  }
+
+  private async stop(services: readonly Service[], answers: (service: Service) => boolean): Promise<(Error | null)[]> {
+    return settleAll(services.map((service) => this.outcome(service, () => this.stopService(service, answers(service)))));
+  }
+
+  private async destroyRest(services: readonly Service[], stopped: readonly (Error | null)[], ending: Ending, answers: (service: Service) => boolean): Promise<(Error | null)[]> {
+    const ends = new Map(services.map((service, place) => [service, stopped[place] ?? null]));
+    const going = services.filter((service) => ends.get(service) === null);
+    await this.letGo(going.filter((service) => hasMachine(this.placements, service)), answers);
+    const destroyed = await this.destroy(going, ending);
+    going.forEach((service, place) => ends.set(service, destroyed[place] ?? null));
+    return [...ends.values()];
+  }
+
+  private async outcome(service: Service, work: () => Promise<void>): Promise<Error | null> {
+    try {
+      await work();
+      return null;
+    } catch (error) {
+      const failure = withRemedy(asServiceError(service, "terminate", error));
+      if (failure instanceof InterruptedError) return failure;
+      if (!(failure instanceof ServiceError)) throw failure;
+      await enterFailure(this.context, service, failure.failure);
+      return failure;
+    }
+  }
+
+  /** Ends what runs of the service, and runs its terminate program if it has something to do; nothing on a machine that does not answer. */
+  private async stopService(service: Service, answers: boolean): Promise<void> {
+    const { context, placements } = this;
+    if (context.stop.aborted) throw new InterruptedError();
+    const before = context.records.get(service.id);
+    if (before === undefined || before.state === "terminated" || this.stopped.has(service)) return;
+    await enterState(context, service, "terminating");
+    if (!answers) return;
+    await endUnfinished(context, placements, service, this.unfinished.get(service.id) ?? []);
+    const program = service.spec.terminate;
+    const due = before.booted || (service.spec.boot === null && before.state !== "planned" && before.state !== "terminating");
+    if (program !== null && !this.force && due) await this.runProgram(service, program);
+    this.stopped.add(service);
+  }
+
+  private async runProgram(service: Service, program: ProgramSpec): Promise<void> {
+    const { context, placements } = this;
+    if (!hasMachine(placements, service) || (await this.isGone(service))) return warn(context, service, "its machine is gone: the terminate program was left out");
+    await inStep(context, service, "terminate", 1, placements.machine(service)?.key ?? null, async (step) => {
+      const directory = stepDirectory(service, "terminate", step.id) as string;
+      const { result, ...end } = await runServiceProgram(context, placements, { service, step: "terminate", program, directory, timeoutMs: program.timeoutMs, attempt: 1 });
+      if (result.kind === "exited" && result.code === 0) return { value: undefined, outcome: "exited", exitCode: 0 };
+      const exitCode = result.kind === "exited" ? result.code : null;
+      const { machine, log, lastLines } = end;
+      throw serviceError(service, "terminate", `the terminate program failed: ${describeResult(result)}; its machine was kept`, { exitCode, machine, log, lastLines, remedy: FORCE_REMEDY });
+    });
+  }
+
+  private async isGone(service: Service): Promise<boolean> {
+    const machine = this.placements.machine(this.placements.owner(service));
+    if (machine === null || machine.driverId === null) return false;
+    const [status] = await (await this.context.clouds.driver(machine.cloud)).describe([machine.driverId], this.context.stop);
+    return status?.state === "terminated";
+  }
+
+  /** Takes away what lies on hosts that outlive the run, and closes connections: a machine goes with its owner, a guest's connection is the owner's. */
+  private async letGo(services: readonly Service[], answers: (service: Service) => boolean): Promise<void> {
+    const { context, placements } = this;
+    await removeWorkDirectories(context, placements, await this.staged(services.filter(answers)));
+    await settleAll(services.filter((service) => service.spec.placement.kind === "cloud").map((service) => placements.release(service)));
+  }
+
+  /** Destroys the machines of services, one call a cloud; then the services are what `ending` says. */
+  private async destroy(services: readonly Service[], ending: Ending): Promise<(Error | null)[]> {
+    const { context, placements } = this;
+    const machines = new Map(services.flatMap((service) => {
+      const machine = placements.machine(service);
+      return machine === null ? [] : [[service, machine] as const];
+    }));
+    const errors = await destroyMachines(context, [...machines.values()]);
+    return settleAll(services.map((service) => this.outcome(service, async () => {
+      const machine = machines.get(service) ?? null;
+      const error = machine === null ? undefined : errors.get(machine);
+      if (error !== undefined) throw serviceError(service, "destroy", `its machine may still exist: ${error.message}`, { remedy: "call the command again" }, error);
+      await this.enterEnd(service, machine, ending);
+    })));
+  }
+
+  private async enterEnd(service: Service, machine: MachineRecord | null, ending: Ending): Promise<void> {
+    const { context } = this;
+    const state = ending === "removed" ? "terminated" : ending;
+    const changes: Change[] = [{ kind: "service", id: service.id, state }, { kind: "unbooted", id: service.id }, ending === "removed" ? { kind: "removed", id: service.id } : { kind: "due", id: service.id, due: null }];
+    const event = stateEvent(context, service, state);
+    if (machine === null) return change(context, changes, [event]);
+    const { cloud, key } = machine;
+    const id = machine.driverId ?? key;
+    const reason = ending === "launching" ? "replaced" : ending;
+    await change(context, [{ kind: "ended", key, reason }, ...changes], [{ at: event.at, type: "machine-terminated", service: service.name, cloud, id }, event]);
+    this.placements.ended(service);
+    this.terminated.push({ service: service.name, cloud, id });
+  }
+
+  /** A machine that the record does not know as a service's, and that is gone now. */
+  async noteStray(cloud: string, { id, key, mark, hostname }: MachineStatus): Promise<void> {
+    const service = mark?.service ?? hostname ?? id;
+    const ended: Change[] = key === null ? [] : [{ kind: "ended", key, reason: "terminated" }];
+    await change(this.context, ended, [{ at: this.context.clock.now(), type: "machine-terminated", service, cloud, id }]);
+    this.terminated.push({ service, cloud, id });
+  }
+
+  /** Services of which a program was ever put on a machine. */
+  private async staged(services: readonly Service[]): Promise<Service[]> {
+    if (services.length === 0) return [];
+    const ids = new Set((await this.context.store.steps(this.context.run)).flatMap((step) => (step.directory === null ? [] : [step.serviceId])));
+    return services.filter((service) => ids.has(service.id));
+  }
+}
+
+/** A terminate program that cannot run must not keep a run for ever: the way out is named. */
+function withRemedy(error: Error): Error {
+  if (!(error instanceof ServiceError) || error.failure.step !== "terminate" || error.failure.remedy !== "") return error;
+  return new ServiceError({ ...error.failure, remedy: FORCE_REMEDY }, { cause: error.cause });
+}
+
+const FORCE_REMEDY = "mend the program's cause and call the command again, or leave terminate programs out: --force";

@@ -1,0 +1,37 @@
+/** Programs of which nobody has seen the end: their launcher died while they ran. */
+import type { StepRecord } from "../../state/records.js";
+import type { ProgramStep } from "../programs/bundles.js";
+import { warn, writerOf } from "../run/journal.js";
+import type { Placements } from "../run/placements.js";
+import { hasMachine } from "../programs/programs.js";
+import type { RunContext, Service } from "../run/runContext.js";
+
+/** Milliseconds between SIGTERM and SIGKILL. */
+const GRACE_MS = 5_000;
+
+/** Such steps by service number, oldest first. */
+export function unfinishedPrograms(steps: readonly StepRecord[]): Map<number, StepRecord[]> {
+  const unfinished = new Map<number, StepRecord[]>();
+  for (const step of steps) {
+    if (step.endedAt !== null || step.directory === null) continue;
+    const known = unfinished.get(step.serviceId);
+    if (known) known.push(step);
+    else unfinished.set(step.serviceId, [step]);
+  }
+  return unfinished;
+}
+
+/** Ends such programs of a service: nothing may run beside a new program, or on a host that is given back. */
+export async function endUnfinished(context: RunContext, placements: Placements, service: Service, steps: readonly StepRecord[]): Promise<void> {
+  if (steps.length === 0 || !hasMachine(placements, service)) return;
+  const onWarning = (message: string) => context.tell({ at: context.clock.now(), type: "warning", service: service.name, message });
+  for (const { id, step, directory } of steps) {
+    const program = service.spec[step as ProgramStep];
+    if (program === null || directory === null) continue;
+    const end = await placements.programs(service, program).recover({
+      directory, timeoutMs: GRACE_MS, graceMs: GRACE_MS, sudo: program.sudo, keep: true, onOutput: () => undefined, onWarning, signal: AbortSignal.abort(),
+    });
+    if (end.kind === "unknown") await warn(context, service, `its ${step} program of before may still run: ${end.reason}`);
+    else await writerOf(context).write({ kind: "step-ended", id, outcome: "ended", exitCode: null });
+  }
+}

@@ -1,0 +1,37 @@
+/** Packs the plan's programs before anything is launched, so that later commands need no file of the plan, and all replicas get the same bytes. */
+import { join } from "node:path";
+
+import { writeBundle } from "../../machines/program/bundle.js";
+import type { LaunchPlan, ProgramSpec, ServiceSpec } from "../../plan/launchPlan.js";
+import type { BundleRecord } from "../../state/records.js";
+import type { Home } from "../../state/home.js";
+
+export type ProgramStep = "boot" | "ready" | "terminate";
+
+/** The name under which a service's program is kept. */
+export function bundleName(service: string, step: ProgramStep): string {
+  return `${service}.${step}`;
+}
+
+/** The programs that a service has, in the order in which they run. */
+export function programsOf(service: ServiceSpec): { step: ProgramStep; program: ProgramSpec }[] {
+  const steps: readonly ProgramStep[] = ["boot", "ready", "terminate"];
+  return steps.flatMap((step) => (service[step] === null ? [] : [{ step, program: service[step] }]));
+}
+
+/** Packs every program of the plan into `<home>/bundles`, by content. @throws for a file that cannot be read, naming it. */
+export async function packBundles(plan: LaunchPlan, home: Home): Promise<Record<string, BundleRecord>> {
+  const directory = join(home.directory, "bundles");
+  const packed = new Map<string, BundleRecord>();
+  const bundles: Record<string, BundleRecord> = {};
+  for (const service of plan.levels.flatMap((level) => level.services)) {
+    for (const { step, program } of programsOf(service)) {
+      const source = { program: program.run.kind === "command" ? null : { kind: program.run.kind, path: program.run.path }, files: [...program.files] };
+      const key = JSON.stringify(source);
+      const bundle = packed.get(key) ?? (await writeBundle(source, directory));
+      packed.set(key, bundle);
+      bundles[bundleName(service.name, step)] = bundle;
+    }
+  }
+  return bundles;
+}

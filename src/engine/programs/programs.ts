@@ -1,0 +1,185 @@
+/** Runs one program of a service: resolves its references, keeps its log, and tells how it ended. */
+import { join } from "node:path";
+
+import type { StepName } from "../../events.js";
+import type { ProgramRequest, ProgramResult } from "../../machines/program/request.js";
+import type { ProgramSpec } from "../../plan/launchPlan.js";
+import { bundleName, type ProgramStep } from "./bundles.js";
+import { compileCommandLine } from "./commandLine.js";
+import { NoMachineError, type Placements } from "../run/placements.js";
+import type { RunContext, Service } from "../run/runContext.js";
+import { StepLog } from "./stepLog.js";
+
+export interface ProgramRun {
+  readonly service: Service;
+  readonly step: ProgramStep;
+  readonly program: ProgramSpec;
+  /** Below the machine's work directory. */
+  readonly directory: string;
+  readonly timeoutMs: number;
+  /** For the log: which try this is. */
+  readonly attempt: number;
+  /** Writes the result of a program that exited down, before anything of it is removed from the machine. */
+  readonly onResult?: ProgramRequest["onResult"];
+}
+
+export interface ProgramEnd {
+  readonly result: ProgramResult;
+  readonly ms: number;
+  /** For messages. */
+  readonly machine: string;
+  readonly log: string | null;
+  readonly lastLines: readonly string[];
+}
+
+/**
+ * Runs a program on the service's machine (or the launcher) and waits for its end, under the run's limit of programs.
+ * @throws ConnectionError, StagingError, OutputError, UnresolvedError: the program did not run, or what it did cannot be used.
+ */
+export async function runServiceProgram(context: RunContext, placements: Placements, run: ProgramRun): Promise<ProgramEnd> {
+  return context.programs(async () => {
+    const programs = placements.programs(run.service, run.program);
+    return inLog(context, run, await programs.reach(), `${run.step} attempt ${run.attempt}`, async (hooks) => programs.run({ ...resolveProgram(context, run), ...hooks }));
+  });
+}
+
+/**
+ * Waits for the end of a program that an earlier launcher has started; `timeoutMs` is what is left of its time.
+ * @returns null if it was never started, and never will be.
+ */
+export async function recoverServiceProgram(context: RunContext, placements: Placements, run: ProgramRun): Promise<ProgramEnd | null> {
+  return context.programs(async () => {
+    const programs = placements.programs(run.service, run.program);
+    let started = true;
+    const end = await inLog(context, run, await programs.reach(), `${run.step} of before`, async (hooks) => {
+      const recovered = await programs.recover({ ...staging(run), ...hooks });
+      if (recovered.kind !== "never-started") return recovered;
+      started = false;
+      return { kind: "lost", reason: "it had not been started" };
+    });
+    return started ? end : null;
+  });
+}
+
+type Hooks = Pick<ProgramRequest, "onOutput" | "onWarning" | "onResult">;
+
+async function inLog(context: RunContext, run: ProgramRun, label: string, what: string, work: (hooks: Hooks) => Promise<ProgramResult>): Promise<ProgramEnd> {
+  const { clock } = context;
+  const log = openLog(context, run);
+  const startedAt = clock.now();
+  try {
+    log.note(`${what} on ${label}`);
+    const ended = await runAndLog(context, run, log, work);
+    // To end a program takes time as well: the limit is what the operator set and knows.
+    const result = ended.kind === "timed-out" ? { ...ended, afterMs: run.timeoutMs } : ended;
+    const ms = clock.now() - startedAt;
+    log.note(`${describeResult(result)} after ${ms} ms`);
+    return { result, ms, machine: label, log: logPath(context, run.service, run.step), lastLines: log.lastLines() };
+  } finally {
+    log.close();
+  }
+}
+
+/** Whether the service has a machine, and it can be reached by its link; for steps that may be left out then. */
+export function hasMachine(placements: Placements, service: Service): boolean {
+  try {
+    placements.access(service);
+    return true;
+  } catch (error) {
+    if (error instanceof NoMachineError) return false;
+    throw error;
+  }
+}
+
+/** The log of one service and step, or null where nothing is written. */
+export function logPath(context: RunContext, service: Service, step: StepName): string | null {
+  if (context.writer === null) return null;
+  return join(context.store.home.runDirectory(context.run.uid), "logs", `${service.name}.${step}.log`);
+}
+
+/** How a program ended, in words. */
+export function describeResult(result: ProgramResult): string {
+  switch (result.kind) {
+    case "exited":
+      return `exit code ${result.code}`;
+    case "timed-out":
+      return `ran longer than its time limit of ${result.afterMs / 1000} s and was ended`;
+    case "aborted":
+      return "was ended on request";
+    case "lost":
+      return `vanished without an exit code: ${result.reason}`;
+    case "unknown":
+      return `has an unknown end: ${result.reason}`;
+  }
+}
+
+function openLog(context: RunContext, { service, step }: ProgramRun): StepLog {
+  return new StepLog({
+    path: logPath(context, service, step),
+    redactor: context.redactor,
+    hold: step === "boot" && service.spec.outputs.some((output) => output.secret),
+    onText: (text) => context.tell({ at: context.clock.now(), type: "output", service: service.name, step, text }),
+  });
+}
+
+async function runAndLog(context: RunContext, run: ProgramRun, log: StepLog, work: (hooks: Hooks) => Promise<ProgramResult>): Promise<ProgramResult> {
+  let known = false;
+  try {
+    return await work({
+      onOutput: (chunk) => log.push(chunk),
+      onWarning: (message) => context.tell({ at: context.clock.now(), type: "warning", service: run.service.name, message }),
+      onResult: async (result) => {
+        known = true;
+        learnSecrets(context, run.service, result.outputs);
+        await run.onResult?.(result);
+      },
+    });
+  } finally {
+    if (!known) log.discard();
+    log.finish();
+  }
+}
+
+function learnSecrets(context: RunContext, service: Service, outputs: ReadonlyMap<string, string>): void {
+  const secret = service.spec.outputs.filter((output) => output.secret).map((output) => outputs.get(output.name) ?? "");
+  context.redactor.add(secret);
+}
+
+function resolveProgram(context: RunContext, run: ProgramRun) {
+  const { service, step, program } = run;
+  const { book } = context;
+  const bundle = service.bundles[bundleName(service.spec.name, step)];
+  if (bundle === undefined) throw new Error(`the ${step} program of ${service.spec.name} was not kept with the run`);
+  const env: Record<string, string> = {};
+  for (const [name, template] of Object.entries(program.env)) env[name] = book.resolve(template, service.name);
+  const start = program.run.kind === "command" ? commandStart(context, service, program.run.line, env) : { kind: "file" as const, name: bundle.entry as string };
+  return {
+    ...staging(run),
+    bundle,
+    start,
+    args: program.args.map((template) => book.resolve(template, service.name)),
+    env: { ...env, ...identity(context, service) },
+    attributes: Object.fromEntries([...book.of(service.name)].map(([name, { value }]) => [name, value])),
+    promised: step === "boot" ? service.spec.outputs.map((output) => output.name) : [],
+  };
+}
+
+/** Where a program lies, and how it is handled there. */
+function staging({ step, program, directory, timeoutMs }: ProgramRun) {
+  return { directory, timeoutMs, sudo: program.sudo, keep: step === "boot", signal: new AbortController().signal };
+}
+
+function commandStart(context: RunContext, service: Service, line: ProgramSpec["args"][number], env: Record<string, string>): { kind: "command"; line: string } {
+  const compiled = compileCommandLine(line);
+  for (const [name, reference] of compiled.variables) env[name] = context.book.lookup(reference, service.name);
+  return { kind: "command", line: compiled.line };
+}
+
+function identity(context: RunContext, service: Service): Record<string, string> {
+  return {
+    BOOTLEVEL_RUN: context.run.name,
+    BOOTLEVEL_SERVICE: service.name,
+    BOOTLEVEL_REPLICA: String(service.replica),
+    BOOTLEVEL_LEVEL: service.level.name,
+  };
+}

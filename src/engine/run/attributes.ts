@@ -1,0 +1,90 @@
+/** What every service of the run is known by, and what a reference gives: the attributes that pass from level to level. */
+import { replicaNames, type LaunchPlan, type Reference, type ServiceSpec, type Template } from "../../plan/launchPlan.js";
+import { resolveTemplate } from "../../plan/resolve.js";
+import type { AttributeRecord, VariableRecord } from "../../state/records.js";
+
+export interface AttributeValue {
+  readonly value: string;
+  readonly secret: boolean;
+  readonly kind: AttributeRecord["kind"];
+}
+
+/** A reference could not be resolved now; the plan was checked, so its source has not come up. */
+export class UnresolvedError extends Error {
+  override readonly name = "UnresolvedError";
+}
+
+export class AttributeBook {
+  private readonly services = new Map<string, Map<string, AttributeValue>>();
+  private readonly specs: ReadonlyMap<string, ServiceSpec>;
+  private readonly variables: ReadonlyMap<string, VariableRecord>;
+
+  /** @param dropped services that the plan has no more, and whose terminate programs may still refer to each other */
+  constructor(private readonly plan: LaunchPlan, private readonly runName: string, variables: readonly VariableRecord[], dropped: readonly ServiceSpec[] = []) {
+    this.specs = new Map([...dropped, ...plan.levels.flatMap((level) => level.services)].map((service) => [service.name, service]));
+    this.variables = new Map(variables.map((variable) => [`${variable.kind} ${variable.name}`, variable]));
+  }
+
+  /** Sets attributes of one service replica. */
+  set(service: string, name: string, value: AttributeValue): void {
+    const own = this.services.get(service) ?? new Map<string, AttributeValue>();
+    this.services.set(service, own.set(name, value));
+  }
+
+  /** Everything known of one service replica. */
+  of(service: string): ReadonlyMap<string, AttributeValue> {
+    return this.services.get(service) ?? new Map<string, AttributeValue>();
+  }
+
+  /** Every secret value known: of variables and of attributes. */
+  *secrets(): Generator<string> {
+    for (const variable of this.variables.values()) if (variable.secret) yield variable.value;
+    for (const own of this.services.values()) for (const attribute of own.values()) if (attribute.secret) yield attribute.value;
+  }
+
+  /**
+   * A template's value, as data.
+   * @param self the replica for which `${self.x}` stands, or null where there is none yet.
+   * @throws UnresolvedError naming the reference whose source has no such value yet.
+   */
+  resolve(template: Template, self: string | null): string {
+    return resolveTemplate(template, (reference) => this.lookup(reference, self));
+  }
+
+  /** The value of one reference. @throws UnresolvedError */
+  lookup(reference: Reference, self: string | null): string {
+    switch (reference.kind) {
+      case "service":
+        return this.sources(reference).map((source) => this.attribute(source, reference.attribute)).join(",");
+      case "self":
+        return this.attribute(self ?? "self", reference.attribute);
+      case "variable":
+        return this.variable("variable", reference.name, "var");
+      case "environment":
+        return this.variable("environment", reference.name, "env");
+      case "run":
+        return this.runName;
+      case "plan":
+        return this.plan.dir;
+    }
+  }
+
+  /** The replicas that a reference names, in order. */
+  sources(reference: Reference & { kind: "service" }): string[] {
+    const spec = this.specs.get(reference.service);
+    if (reference.replica === "all" && spec) return replicaNames(spec);
+    return [reference.replica === 0 || reference.replica === "all" ? reference.service : `${reference.service}-${reference.replica}`];
+  }
+
+  private attribute(service: string, name: string): string {
+    const found = this.services.get(service)?.get(name);
+    if (found) return found.value;
+    throw new UnresolvedError(`\${${service}.${name}} has no value: ${service} has not come up that far`);
+  }
+
+  private variable(kind: VariableRecord["kind"], name: string, prefix: string): string {
+    const found = this.variables.get(`${kind} ${name}`);
+    if (found) return found.value;
+    throw new UnresolvedError(`\${${prefix}.${name}} has no value in this run`);
+  }
+}

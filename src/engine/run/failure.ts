@@ -1,0 +1,58 @@
+/** Errors with all that one screen needs, made where a failure is known. */
+import type { Clock } from "../../clock.js";
+import { CloudUnreachableError } from "../../drivers/driver.js";
+import type { ServiceFailure, StepName } from "../../events.js";
+import { StateError } from "../../state/stateError.js";
+import type { Service } from "./runContext.js";
+
+/** A service failed at a step. */
+export class ServiceError extends Error {
+  override readonly name = "ServiceError";
+  /** The program may be running still: its step has not ended, and the next command asks for it. */
+  readonly mayRun: boolean;
+  constructor(readonly failure: ServiceFailure, options: { cause?: unknown; mayRun?: boolean } = {}) {
+    super(`${failure.service}: ${failure.message}`, { cause: options.cause });
+    this.mayRun = options.mayRun ?? false;
+  }
+
+  /** Whether the service failed because its cloud did not answer at all. */
+  get cloudUnreachable(): boolean {
+    return this.cause instanceof CloudUnreachableError;
+  }
+}
+
+/** The operator wants to stop: the service stays in the state that it has reached. */
+export class InterruptedError extends Error {
+  override readonly name = "InterruptedError";
+  constructor() {
+    super("interrupted");
+  }
+}
+
+/** Waits `ms` milliseconds. @throws InterruptedError when `stop` aborts. */
+export async function pause(clock: Clock, ms: number, stop: AbortSignal): Promise<void> {
+  try {
+    await clock.sleep(ms, stop);
+  } catch (error) {
+    if ((error as Error).name === "AbortError") throw new InterruptedError();
+    throw error;
+  }
+}
+
+export type FailureDetails = Partial<Pick<ServiceFailure, "exitCode" | "machine" | "lastLines" | "log" | "remedy">>;
+
+/** Makes the failure of a service at a step. `message` is one sentence; details that are not known are left out. */
+export function serviceError(service: Service, step: StepName, message: string, details: FailureDetails = {}, cause?: unknown, mayRun = false): ServiceError {
+  const failure: ServiceFailure = {
+    service: service.name, level: service.level.name, step, message,
+    exitCode: null, machine: null, lastLines: [], log: null, remedy: "", ...details,
+  };
+  return new ServiceError(failure, { cause, mayRun });
+}
+
+/** Whatever was thrown at a step, as the service's failure; interruptions, and a state that cannot be recorded, stay what they are. */
+export function asServiceError(service: Service, step: StepName, error: unknown, details: FailureDetails = {}): Error {
+  if (error instanceof ServiceError || error instanceof InterruptedError || error instanceof StateError) return error;
+  const remedy = (error as { remedy?: unknown }).remedy;
+  return serviceError(service, step, (error as Error).message, { ...details, ...(typeof remedy === "string" ? { remedy } : {}) }, error);
+}

@@ -1,0 +1,110 @@
+/** The only code that moves a service from state to state: writes it down first, then tells. */
+import type { RunEvent, RunState, ServiceFailure, ServiceState, StepName } from "../../events.js";
+import type { Change } from "../../state/changes.js";
+import type { RunWriter } from "../../state/runWriter.js";
+import { StateError } from "../../state/stateError.js";
+import { asServiceError, ServiceError } from "./failure.js";
+import type { RunContext, Service } from "./runContext.js";
+
+/** The context's writer. @throws when a command that only reads tries to write: a mistake of ours. */
+export function writerOf(context: RunContext): RunWriter {
+  if (context.writer === null) throw new Error("this command only reads");
+  return context.writer;
+}
+
+/** Records an event, redacted, and tells it. */
+export async function record(context: RunContext, event: RunEvent): Promise<void> {
+  await change(context, [], [event]);
+}
+
+/** Writes changes down together with the events that tell of them, then tells the events. */
+export async function change(context: RunContext, changes: readonly Change[], events: readonly RunEvent[]): Promise<void> {
+  await writerOf(context).write(...changes, ...events.map((event) => ({ kind: "event" as const, event: context.redactor.redactData(event) })));
+  for (const event of events) context.tell(event);
+}
+
+/** The event of a service that enters a state. */
+export function stateEvent(context: RunContext, service: Service, state: ServiceState): RunEvent {
+  return { at: context.clock.now(), type: "service-state", service: service.name, level: service.level.name, state };
+}
+
+/** Moves a service to a state; `also` is written with it. */
+export async function enterState(context: RunContext, service: Service, state: ServiceState, also: readonly Change[] = []): Promise<void> {
+  await change(context, [{ kind: "service", id: service.id, state }, ...also], [stateEvent(context, service, state)]);
+}
+
+export async function enterFailure(context: RunContext, service: Service, failure: ServiceFailure): Promise<void> {
+  const safe = context.redactor.redactData(failure);
+  await change(context, [{ kind: "service", id: service.id, state: "failed", failure: safe }], [stateEvent(context, service, "failed"), { at: context.clock.now(), type: "service-failed", failure: safe }]);
+}
+
+/** The end of what a command does to a run. */
+export async function enterRunState(context: RunContext, state: RunState, startedAt: number): Promise<void> {
+  const at = context.clock.now();
+  await change(context, [{ kind: "run", state }], [{ at, type: "run-finished", run: context.run.name, state, ms: at - startedAt }]);
+}
+
+export async function warn(context: RunContext, service: Service | null, message: string): Promise<void> {
+  await record(context, { at: context.clock.now(), type: "warning", service: service?.name ?? null, message });
+}
+
+/** What a step says of its end: the outcome's word for the record, and an exit code if a program ended. */
+export interface StepEnd<T> {
+  readonly value: T;
+  readonly outcome: string;
+  readonly exitCode: number | null;
+}
+
+/** A step under way. */
+export interface Step {
+  readonly id: number;
+  readonly service: Service;
+  readonly name: StepName;
+  readonly attempt: number;
+  readonly startedAt: number;
+}
+
+/**
+ * Runs one step of a service between two records: that it begins and how it ended.
+ * @param machineKey the machine that it is for, or null for a service that has none of its own.
+ * @throws ServiceError for whatever `work` threw, with the step named.
+ */
+export async function inStep<T>(context: RunContext, service: Service, name: StepName, attempt: number, machineKey: string | null, work: (step: Step) => Promise<StepEnd<T>>): Promise<T> {
+  const startedAt = context.clock.now();
+  const event = { at: startedAt, type: "step-started", service: service.name, step: name, attempt } as const;
+  const id = await writerOf(context).beginStep({ serviceId: service.id, step: name, attempt, machineKey, directory: (stepId) => stepDirectory(service, name, stepId), event });
+  context.tell(event);
+  return finishStep(context, { id, service, name, attempt, startedAt }, work);
+}
+
+/** The second half of `inStep`, for a step that an earlier launcher began. */
+export async function finishStep<T>(context: RunContext, step: Step, work: (step: Step) => Promise<StepEnd<T>>): Promise<T> {
+  let end: StepEnd<T>;
+  try {
+    end = await work(step);
+  } catch (error) {
+    const failure = asServiceError(step.service, step.name, error);
+    if (failure instanceof StateError) throw failure; // the record refuses more: what is there must do
+    const exitCode = failure instanceof ServiceError ? failure.failure.exitCode : null;
+    const ended: Change[] = failure instanceof ServiceError && failure.mayRun ? [] : [{ kind: "step-ended", id: step.id, outcome: "failed", exitCode }];
+    await change(context, ended, [stepFinished(context, step, "failed", exitCode)]);
+    throw failure;
+  }
+  if (end.outcome !== RECORDED) {
+    await change(context, [{ kind: "step-ended", id: step.id, outcome: end.outcome, exitCode: end.exitCode }], [stepFinished(context, step, end.outcome, end.exitCode)]);
+  }
+  return end.value;
+}
+
+/** The outcome of a step whose end its work has written down already, together with more. */
+export const RECORDED = "recorded";
+
+export function stepFinished(context: RunContext, step: Step, outcome: string, exitCode: number | null): RunEvent {
+  const at = context.clock.now();
+  return { at, type: "step-finished", service: step.service.name, step: step.name, attempt: step.attempt, ms: at - step.startedAt, exitCode, outcome };
+}
+
+/** Where a step's program lies, below the machine's work directory; null for steps that run none. */
+export function stepDirectory(service: Service, step: StepName, id: number | string): string | null {
+  return step === "boot" || step === "ready" || step === "terminate" ? `${service.name}/${step}-${id}` : null;
+}

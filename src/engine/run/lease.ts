@@ -1,0 +1,79 @@
+/** One operator at a time: a command takes the run's lease, keeps it alive while it works, and gives it back. */
+import type { RunEvent } from "../../events.js";
+import type { RunRecord } from "../../state/records.js";
+import type { SecretReading } from "../../state/runReader.js";
+import { LeaseLostError, RunBusyError } from "../../state/stateError.js";
+import type { RunWriter } from "../../state/runWriter.js";
+import type { Store } from "../../state/store.js";
+import { closeContext, openContext, type RunContext } from "./runContext.js";
+import { realClock } from "../../clock.js";
+import { InterruptedError, pause } from "./failure.js";
+
+/** Well below the silence after which another launcher may take over (30 s). */
+const RENEW_MS = 5_000;
+/** How often a command that waits for a busy run tries again, in milliseconds. */
+const TRY_AGAIN_MS = 250;
+
+/** What every command that works on a run is given. */
+export interface WorkOptions {
+  readonly observe: (event: RunEvent) => void;
+  /** Aborted when the operator wants to stop. */
+  readonly signal: AbortSignal;
+  /** How long to wait for a launcher that works on the run, in milliseconds. */
+  readonly waitMs: number;
+  /** Told once, before it waits, who has the run. */
+  readonly onWait?: (error: RunBusyError) => void;
+}
+
+/**
+ * Takes a run's lease and works on the run: `work` is given what is known of it then, for it may have changed while the lease was waited for.
+ * @param command for people: `repair`.
+ * @throws RunBusyError when another launcher works on the run, and does not end in time.
+ */
+export async function workOnRun<T>(store: Store, run: RunRecord, command: string, options: WorkOptions & { readonly secrets?: SecretReading }, work: (context: RunContext, run: RunRecord) => Promise<T>): Promise<T> {
+  const writer = await takeLease(store, run, command, options);
+  return underLease(writer, options.signal, async (stop) => {
+    const now = await store.findRun(String(run.id));
+    const context = await openContext({ run: now, store, writer, stop, observe: options.observe, ...(options.secrets === undefined ? {} : { secrets: options.secrets }) });
+    try {
+      return await work(context, now);
+    } finally {
+      await closeContext(context);
+    }
+  });
+}
+
+/**
+ * Does `work` under the lease that `writer` holds, and gives the lease back.
+ * @param signal aborted when the operator wants to stop.
+ * @param work is told when nothing new may be started: the operator wants to stop, or another launcher has taken the run over.
+ */
+export async function underLease<T>(writer: RunWriter, signal: AbortSignal, work: (stop: AbortSignal) => Promise<T>): Promise<T> {
+  const lost = new AbortController();
+  const timer = setInterval(() => {
+    writer.renew().catch((error: unknown) => {
+      // Any other error (a full disk, say) meets the next write too, which reports it where it matters.
+      if (error instanceof LeaseLostError) lost.abort(error);
+    });
+  }, RENEW_MS);
+  try {
+    return await work(AbortSignal.any([signal, lost.signal]));
+  } finally {
+    clearInterval(timer);
+    await writer.release();
+  }
+}
+
+async function takeLease(store: Store, run: RunRecord, command: string, { waitMs, signal, onWait }: WorkOptions): Promise<RunWriter> {
+  // Whoever holds the lease works in real time, whatever clock the run goes by.
+  const deadline = realClock.now() + waitMs;
+  for (let told = false; ; told = true) {
+    try {
+      return await store.takeRun(run, command);
+    } catch (error) {
+      if (!(error instanceof RunBusyError) || realClock.now() >= deadline) throw error;
+      if (!told) onWait?.(error);
+      await pause(realClock, TRY_AGAIN_MS, signal).catch((stopped: unknown) => { throw stopped instanceof InterruptedError ? error : stopped; });
+    }
+  }
+}

@@ -1,0 +1,144 @@
+/** What a command that works on a run has in hand. */
+import pLimit, { type LimitFunction } from "p-limit";
+
+import type { Clock } from "../../clock.js";
+import type { RunEvent } from "../../events.js";
+import { replicaNames, type LaunchPlan, type LevelSpec, type ServiceSpec } from "../../plan/launchPlan.js";
+import { Redactor } from "../../secrets/redactor.js";
+import type { PlanRecord, RunRecord, ServiceRecord } from "../../state/records.js";
+import type { SecretReading } from "../../state/runReader.js";
+import type { RunWriter } from "../../state/runWriter.js";
+import type { Store } from "../../state/store.js";
+import { AttributeBook } from "./attributes.js";
+import { Clouds } from "./clouds.js";
+import { MachineLinks } from "./machineLinks.js";
+
+/** One replica of a service: what the engine moves from state to state. */
+export interface Service {
+  /** Its number in the database. */
+  readonly id: number;
+  readonly name: string;
+  readonly replica: number;
+  readonly spec: ServiceSpec;
+  readonly level: LevelSpec;
+  /** The programs of the plan that describes it, by `<service>.<step>`. */
+  readonly bundles: PlanRecord["bundles"];
+}
+
+export interface RunContext {
+  readonly run: Pick<RunRecord, "id" | "uid" | "name">;
+  readonly plan: LaunchPlan;
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Null for commands that only read. */
+  readonly writer: RunWriter | null;
+  readonly book: AttributeBook;
+  readonly redactor: Redactor;
+  readonly clouds: Clouds;
+  readonly links: MachineLinks;
+  /** Every place in it is a program that runs. */
+  readonly programs: LimitFunction;
+  /** Aborted when the operator wants to stop: nothing new is started then, what runs is written down. */
+  readonly stop: AbortSignal;
+  /** Tells the observer, redacted; does not record. */
+  readonly tell: (event: RunEvent) => void;
+  /** Services of each level, in the plan's order. */
+  readonly levels: readonly (readonly Service[])[];
+  /** Services that the plan has no more, and that are not taken down yet. */
+  readonly dropped: readonly Service[];
+  /** Replicas of the services of the plan, by the service's name in it. */
+  readonly bySpec: ReadonlyMap<string, readonly Service[]>;
+  /** All of them, by name. */
+  readonly byName: ReadonlyMap<string, Service>;
+  /** What the record said of each service when the command began, by number. */
+  readonly records: ReadonlyMap<number, ServiceRecord>;
+}
+
+export interface ContextParts {
+  readonly run: Pick<RunRecord, "id" | "uid" | "name">;
+  readonly store: Store;
+  readonly writer: RunWriter | null;
+  readonly stop: AbortSignal;
+  readonly observe: (event: RunEvent) => void;
+  /** "optional" where no program runs that would need them. Default: "needed". */
+  readonly secrets?: SecretReading;
+}
+
+/** Gathers what the database knows of a run. Nothing is connected or asked yet. */
+export async function openContext(parts: ContextParts): Promise<RunContext> {
+  const { run, store, writer, stop, observe } = parts;
+  const current = await store.plan(run);
+  const { plan } = current;
+  const records = await store.services(run);
+  const levels = placeServices(records, current);
+  const dropped = await droppedServices(store, run, records);
+  const variables = await store.variables(run, parts.secrets);
+  const book = new AttributeBook(plan, run.name, variables, dropped.map(({ spec }) => spec));
+  const names = new Map(records.map((service) => [service.id, service.name]));
+  for (const { serviceId, name, ...value } of await store.attributes(run, parts.secrets)) {
+    const service = names.get(serviceId);
+    if (service !== undefined) book.set(service, name, value);
+  }
+  const redactor = new Redactor(book.secrets());
+  const tell = (event: RunEvent) => observe(redactor.redactData(event));
+  const warn = (message: string) => tell({ at: store.clock.now(), type: "warning", service: null, message });
+  return {
+    run, plan, store, clock: store.clock, writer, book, redactor, stop, tell, levels, dropped,
+    clouds: new Clouds({ plan, store, book, warn, prove: () => writer?.prove() }),
+    links: new MachineLinks({ store, writer, uid: run.uid, warn }),
+    programs: pLimit(plan.concurrency),
+    bySpec: groupBySpec(levels.flat()),
+    byName: new Map([...dropped, ...levels.flat()].map((service) => [service.name, service])),
+    records: new Map(records.map((service) => [service.id, service])),
+  };
+}
+
+/** The levels with their services' names, as the event of a run's start tells them. */
+export function levelNames(context: RunContext): { name: string; services: string[] }[] {
+  return context.levels.map((services, index) => ({ name: levelName(context, index), services: services.map((service) => service.name) }));
+}
+
+export function levelName(context: RunContext, index: number): string {
+  return context.plan.levels[index]?.name ?? "";
+}
+
+/** Lets go of connections and drivers. */
+export async function closeContext(context: RunContext): Promise<void> {
+  await context.links.close();
+  await context.clouds.close();
+}
+
+function placeServices(records: readonly ServiceRecord[], { plan, bundles }: PlanRecord): Service[][] {
+  const numbers = new Map(records.filter((record) => record.due?.stage !== "remove").map((record) => [record.name, record.id]));
+  return plan.levels.map((level) =>
+    level.services.flatMap((spec) =>
+      replicaNames(spec).flatMap((name, index) => {
+        const id = numbers.get(name);
+        return id === undefined ? [] : [{ id, name, replica: index + 1, spec, level, bundles }];
+      }),
+    ),
+  );
+}
+
+function groupBySpec(services: readonly Service[]): Map<string, Service[]> {
+  const groups = new Map<string, Service[]>();
+  for (const service of services) {
+    const group = groups.get(service.spec.name);
+    if (group) group.push(service);
+    else groups.set(service.spec.name, [service]);
+  }
+  return groups;
+}
+
+/** Services that are to be removed, as the plan that knew them describes them; the last level first. */
+async function droppedServices(store: Store, run: Pick<RunRecord, "id" | "uid">, records: readonly ServiceRecord[]): Promise<Service[]> {
+  const dropped = records.filter((record) => record.due?.stage === "remove").sort((one, other) => other.level - one.level);
+  const plans = new Map<number, PlanRecord>();
+  for (const { revision } of dropped) if (!plans.has(revision)) plans.set(revision, await store.plan(run, revision));
+  return dropped.flatMap(({ id, name, spec: specName, replica, revision }) => {
+    const { plan, bundles } = plans.get(revision) as PlanRecord;
+    const level = plan.levels.find(({ services }) => services.some((one) => one.name === specName));
+    const spec = level?.services.find((one) => one.name === specName);
+    return level === undefined || spec === undefined ? [] : [{ id, name, replica, spec, level, bundles }];
+  });
+}

@@ -1,0 +1,20 @@
+/** Services as operators name them. */
+import { suggest } from "../../plan/suggest.js";
+import { StateError } from "../../state/stateError.js";
+import type { RunContext, Service } from "./runContext.js";
+
+/**
+ * The services of those names, in the order of the levels; the name of a service with replicas means all of them.
+ * @throws StateError for a name that the run does not have.
+ */
+export function chooseServices(context: RunContext, names: readonly string[]): Service[] {
+  const all = context.levels.flat();
+  const known = new Set(all.flatMap((service) => [service.name, service.spec.name]));
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown !== undefined) {
+    const near = suggest(unknown, known);
+    throw new StateError(`run "${context.run.name}" has no service "${unknown}"${near === null ? "" : `, did you mean "${near}"?`}`, `bootlevel show ${context.run.name} lists its services`);
+  }
+  const chosen = new Set(names);
+  return all.filter((service) => chosen.has(service.name) || chosen.has(service.spec.name));
+}

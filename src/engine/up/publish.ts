@@ -1,0 +1,70 @@
+/** Attributes that a service makes known, and what a changed value means for the services that refer to it. */
+import type { Change } from "../../state/changes.js";
+import type { AttributeRecord } from "../../state/records.js";
+import { dueStage, type Task } from "./agenda.js";
+import type { Dependency } from "./dependents.js";
+import { writerOf } from "../run/journal.js";
+import { cloudOf } from "./launchMachines.js";
+import type { ReachableMachine } from "./machineWatch.js";
+import type { Placements } from "../run/placements.js";
+import type { RunContext, Service } from "../run/runContext.js";
+import type { BringUp } from "./serviceStory.js";
+
+/**
+ * Makes attributes known: recorded first, together with `also` and with what their changed values mean for other services, then told to
+ * references.
+ */
+export async function publish(work: BringUp, service: Service, attributes: readonly AttributeRecord[], also: readonly Change[] = []): Promise<void> {
+  const { context } = work;
+  context.redactor.add(attributes.filter((attribute) => attribute.secret).map((attribute) => attribute.value));
+  const own = context.book.of(service.name);
+  const changed = attributes.filter(({ name, value, secret }) => own.get(name)?.value !== value || own.get(name)?.secret !== secret);
+  const tasks = affected(work, service, new Set(changed.map(({ name }) => name)));
+  const dues = tasks.map(([{ id }, task]): Change => ({ kind: "due", id, due: { stage: dueStage(task) ?? "boot", reason: task.reason } }));
+  const writes: Change[] = [...changed.map((attribute): Change => ({ kind: "attribute", attribute })), ...dues, ...also];
+  if (writes.length > 0) await writerOf(context).write(...writes);
+  for (const { name, value, secret, kind } of changed) context.book.set(service.name, name, { value, secret, kind });
+}
+
+/** Puts on the agenda what services that refer to changed attributes must do again. @returns what is new on it. */
+function affected({ context, agenda, dependencies, fresh }: BringUp, service: Service, changed: ReadonlySet<string>): [Service, Task][] {
+  const found: [Service, Task][] = [];
+  if (fresh) return found;
+  for (const dependency of dependencies.get(service.spec.name) ?? []) {
+    if (!changed.has(dependency.attribute) || !names(dependency, service)) continue;
+    const task: Task = { stage: dependency.stage, reason: `${service.name}.${dependency.attribute} changed`, resume: false };
+    for (const dependent of context.bySpec.get(dependency.dependent) ?? []) {
+      if (dependent !== service && agenda.add(dependent, task)) found.push([dependent, task]);
+    }
+  }
+  return found;
+}
+
+function names({ replica }: Dependency, service: Service): boolean {
+  return replica === "all" || replica === service.replica;
+}
+
+export function machineBuiltIns(service: Service, machine: ReachableMachine): AttributeRecord[] {
+  return builtIns(service, {
+    host: machine.host, private_host: machine.privateHost ?? machine.host, hostname: machine.hostname ?? machine.host, instance_id: machine.id, cloud: cloudOf(service),
+  });
+}
+
+/** What a service on a host, or on another one's machine, is known by. @throws NoMachineError, UnresolvedError */
+export function hostBuiltIns(placements: Placements, service: Service): AttributeRecord[] {
+  const access = placements.access(service);
+  const host = access.kind === "local" ? access.address : access.kind === "ssh" ? access.host : (placements.machine(placements.owner(service))?.host ?? "");
+  return builtIns(service, { host, private_host: host, hostname: host, instance_id: "", cloud: "" });
+}
+
+function builtIns(service: Service, values: Record<string, string>): AttributeRecord[] {
+  const all = { ...values, replica: String(service.replica), replicas: String(service.spec.replicas) };
+  return Object.entries(all).map(([name, value]) => ({ serviceId: service.id, name, value, kind: "builtin", secret: false }));
+}
+
+/** The attributes that the plan declares, resolved. @throws UnresolvedError */
+export function declared(context: RunContext, service: Service): AttributeRecord[] {
+  return Object.entries(service.spec.attributes).map(([name, { value, secret }]) => ({
+    serviceId: service.id, name, value: context.book.resolve(value, service.name), kind: "declared", secret,
+  }));
+}

@@ -1,0 +1,81 @@
+/** One service's story: get its machine, reach it, boot, publish what it made, verify; told from the stage at which its task begins. */
+import type { StepRecord } from "../../state/records.js";
+import type { Agenda, Task } from "./agenda.js";
+import { bootOnMachine } from "./bootProgram.js";
+import { programsOf } from "../programs/bundles.js";
+import type { Dependency } from "./dependents.js";
+import { asServiceError, InterruptedError } from "../run/failure.js";
+import { enterState, inStep } from "../run/journal.js";
+import type { Launch } from "./launchMachines.js";
+import type { Placements } from "../run/placements.js";
+import { declared, hostBuiltIns, machineBuiltIns, publish } from "./publish.js";
+import type { RunContext, Service } from "../run/runContext.js";
+import { verify } from "./verify.js";
+
+/** What a command that brings services up works with. */
+export interface BringUp {
+  readonly context: RunContext;
+  readonly placements: Placements;
+  readonly agenda: Agenda;
+  /** Who refers to a service, by the service's name in the plan. */
+  readonly dependencies: ReadonlyMap<string, readonly Dependency[]>;
+  /** Programs of which nobody has seen the end: their launcher died while they ran. By service number. */
+  readonly unfinished: ReadonlyMap<number, readonly StepRecord[]>;
+  /** The first boot of a new run: every service boots anyway, so no changed value means more work. */
+  readonly fresh: boolean;
+  /** Leave the terminate programs of replaced and removed services out. */
+  readonly force: boolean;
+}
+
+/**
+ * Brings one service up. A machine that is to be replaced is gone by now.
+ * @param launch how the launch of its machine ends; null when its task does not begin with one, or it has no machine of its own.
+ * @throws ServiceError at the step that failed; InterruptedError between steps, when the operator wants to stop.
+ */
+export async function tellStory(work: BringUp, service: Service, task: Task, launch: Promise<Launch> | null): Promise<void> {
+  const { context, placements } = work;
+  const goOn = () => {
+    if (context.stop.aborted) throw new InterruptedError();
+  };
+  goOn();
+  if (task.stage !== "verify") await place(work, service, launch);
+  goOn();
+  await connect(context, placements, service);
+  goOn();
+  const verifying = task.stage !== "verify" && (await bootOnMachine(work, service, task));
+  goOn();
+  if (!verifying) await enterState(context, service, "verifying", [{ kind: "due", id: service.id, due: null }]);
+  await verify(context, placements, service);
+  await enterState(context, service, "ready");
+}
+
+/** Waits for the machine and publishes what is known before boot: built-in and declared attributes. */
+async function place(work: BringUp, service: Service, launch: Promise<Launch> | null): Promise<void> {
+  const { context, placements } = work;
+  if (launch !== null) {
+    await enterState(context, service, "launching");
+    const machine = await inStep(context, service, "launch", 1, null, async () => {
+      const ended = await launch;
+      if ("error" in ended) throw ended.error;
+      return { value: ended.machine, outcome: "launched", exitCode: null };
+    });
+    await publish(work, service, machineBuiltIns(service, machine));
+  }
+  try {
+    if (service.spec.placement.kind === "host") await publish(work, service, hostBuiltIns(placements, service));
+    await publish(work, service, declared(context, service));
+  } catch (error) {
+    throw asServiceError(service, "resolve", error);
+  }
+}
+
+/** A service without programs on its machine needs no connection: that the cloud calls the machine running is all there is to verify. */
+async function connect(context: RunContext, placements: Placements, service: Service): Promise<void> {
+  const first = programsOf(service.spec).find(({ step, program }) => step !== "terminate" && program.where === "machine");
+  if (first === undefined) return;
+  await enterState(context, service, "connecting");
+  await inStep(context, service, "connect", 1, placements.machine(service)?.key ?? null, async () => {
+    await placements.programs(service, first.program).reach();
+    return { value: undefined, outcome: "connected", exitCode: null };
+  });
+}
