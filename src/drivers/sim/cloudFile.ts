@@ -65,16 +65,18 @@ export class CloudFile {
 
   /** Opens the file, and makes it (mode 0600) if it is not there. @throws DriverError if it is none, or cannot be used. */
   constructor(readonly path: string) {
+    let db: Database.Database | null = null;
     try {
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       // Its -wal and -shm files take the mode of this one.
       closeSync(openSync(path, "a", 0o600));
-      this.db = new Database(path, { timeout: 30_000 });
+      this.db = db = new Database(path, { timeout: 30_000 });
       this.useWal();
       // Survives every death of a process; after a power failure the last commits may be missing, as machines of a simulation may.
       this.db.pragma("synchronous = NORMAL");
       this.transaction(() => { this.makeTables(); });
     } catch (error) {
+      db?.close();
       if (error instanceof DriverError) throw error;
       throw new DriverError(`the simulated cloud's file ${path} cannot be used: ${(error as Error).message}`, { cause: error });
     }
