@@ -118,10 +118,16 @@ function diagnosisOf(service: Service, task: Task | null, finding: Finding): Dia
 function tooMany(context: RunContext, agenda: Agenda, asked: ReadonlySet<Service>, limit: number | null): string | null {
   const machines = context.levels.flat().filter((service) => service.spec.placement.kind === "cloud");
   const allowed = limit ?? Math.max(1, Math.floor(machines.length / 3));
-  const lost = machines.filter((service) => !asked.has(service) && agenda.of(service)?.stage === "discard");
+  const lost = machines.filter((service) => !asked.has(service) && !wasDecided(context, service) && agenda.of(service)?.stage === "discard");
   const count = lost.length + followers(context, new Set(lost)).size;
   if (count <= allowed) return null;
   return `${count} of ${machines.length} machines would be replaced, and ${allowed} may be: nothing was touched. If they are lost indeed, allow it: --max-replacements ${count}`;
+}
+
+/** Whether an earlier command was to replace the service's machine, and perhaps died when it had destroyed it: that is no loss. */
+function wasDecided({ records }: RunContext, { id }: Service): boolean {
+  const stage = records.get(id)?.due?.stage;
+  return stage === "replace" || stage === "discard";
 }
 
 /** Services whose machines were made from attributes of replaced ones. */

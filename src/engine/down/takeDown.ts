@@ -5,12 +5,23 @@ import type { Change } from "../../state/changes.js";
 import type { MachineRecord, StepRecord } from "../../state/records.js";
 import type { Task } from "../up/agenda.js";
 import { destroyMachines } from "./destroyMachines.js";
+<<<<<<< HEAD:src/engine/down/takeDown.ts
 import { asServiceError, InterruptedError, ServiceError, serviceError } from "../run/failure.js";
 import { change, enterFailure, enterState, inStep, stateEvent, stepDirectory, warn } from "../run/journal.js";
 import type { Placements } from "../run/placements.js";
+import { isGone } from "../up/machineWatch.js";
 import { describeResult, hasMachine, runServiceProgram } from "../programs/programs.js";
 import type { RunContext, Service } from "../run/runContext.js";
 import { settleAll } from "../run/settleAll.js";
+=======
+import { asServiceError, InterruptedError, ServiceError, serviceError } from "./failure.js";
+import { change, enterFailure, enterState, inStep, stateEvent, stepDirectory, warn } from "./journal.js";
+import { isGone } from "./machineWatch.js";
+import type { Placements } from "./placements.js";
+import { describeResult, hasMachine, runServiceProgram } from "./programs.js";
+import type { RunContext, Service } from "./runContext.js";
+import { settleAll } from "./settleAll.js";
+>>>>>>> kill:src/engine/takeDown.ts
 import { endUnfinished } from "./unfinished.js";
 import { removeWorkDirectories } from "./workDirectories.js";
 
@@ -124,8 +135,9 @@ export class TakeDown {
   private async isGone(service: Service): Promise<boolean> {
     const machine = this.placements.machine(this.placements.owner(service));
     if (machine === null || machine.driverId === null) return false;
-    const [status] = await (await this.context.clouds.driver(machine.cloud)).describe([machine.driverId], this.context.stop);
-    return status?.state === "terminated";
+    const driver = await this.context.clouds.driver(machine.cloud);
+    const [status] = await driver.describe([machine.driverId], this.context.stop);
+    return status !== undefined && isGone(status, machine.launchedAt ?? machine.requestedAt, driver, this.context.clock.now());
   }
 
   /** Takes away what lies on hosts that outlive the run, and closes connections: a machine goes with its owner, a guest's connection is the owner's. */

@@ -9,7 +9,13 @@ import { enterState, inStep } from "../run/journal.js";
 import type { Launch } from "./launchMachines.js";
 import type { Placements } from "../run/placements.js";
 import { declared, hostBuiltIns, machineBuiltIns, publish } from "./publish.js";
+<<<<<<< HEAD:src/engine/up/serviceStory.ts
 import type { RunContext, Service } from "../run/runContext.js";
+=======
+import type { RunContext, Service } from "./runContext.js";
+import { endUnfinished } from "./unfinished.js";
+>>>>>>> kill:src/engine/serviceStory.ts
+import { endUnfinished } from "../down/unfinished.js";
 import { verify } from "./verify.js";
 
 /** What a command that brings services up works with. */
@@ -44,9 +50,19 @@ export async function tellStory(work: BringUp, service: Service, task: Task, lau
   goOn();
   const verifying = task.stage !== "verify" && (await bootOnMachine(work, service, task));
   goOn();
-  if (!verifying) await enterState(context, service, "verifying", [{ kind: "due", id: service.id, due: null }]);
+  if (!verifying) {
+    await enterState(context, service, "verifying", [{ kind: "due", id: service.id, due: null }]);
+    await endEarlierVerification(work, service);
+  }
   await verify(context, placements, service);
   await enterState(context, service, "ready");
+}
+
+/** A ready program of an earlier launcher may run still: it must not run beside the new one, and its end is written down. */
+async function endEarlierVerification({ context, placements, unfinished }: BringUp, service: Service): Promise<void> {
+  const machineKey = placements.machine(service)?.key ?? null;
+  const steps = (unfinished.get(service.id) ?? []).filter((step) => step.step === "ready" && step.machineKey === machineKey);
+  await endUnfinished(context, placements, service, steps);
 }
 
 /** Waits for the machine and publishes what is known before boot: built-in and declared attributes. */
