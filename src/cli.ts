@@ -15,6 +15,7 @@ import * as list from "./commands/list.js";
 import * as logs from "./commands/logs.js";
 import { tolerateClosedPipes } from "./commands/output.js";
 import * as reboot from "./commands/reboot.js";
+import * as rehearse from "./commands/rehearse.js";
 import * as reload from "./commands/reload.js";
 import * as repair from "./commands/repair.js";
 import { reportError } from "./commands/reportError.js";
@@ -26,7 +27,7 @@ import * as validate from "./commands/validate.js";
 import { runNames } from "./index.js";
 import { packageFile } from "./packageFile.js";
 
-const commands = [boot, status, repair, rerun, reboot, reload, terminate, list, show, history, logs, events, analyze, clean, validate] as const;
+const commands = [boot, status, repair, rerun, reboot, reload, terminate, list, show, history, logs, events, analyze, clean, validate, rehearse] as const;
 
 async function main(words: readonly string[]): Promise<number> {
   let code: number = EXIT.fine;

@@ -10,6 +10,7 @@ import type { BootResult } from "./engine/boot.js";
 import type { CleanResult, StrayMachine } from "./engine/clean.js";
 import type { PastMachine, RunHistory } from "./engine/history.js";
 import type { LogChunk, LogFile } from "./engine/logs.js";
+import type { RehearsalReport } from "./engine/rehearsal/rehearse.js";
 import type { ServiceChange } from "./engine/plans/planDiff.js";
 import type { ReloadResult } from "./engine/reload.js";
 import type { RepairResult } from "./engine/repair.js";
@@ -24,7 +25,7 @@ import type { RunBusyError } from "./state/stateError.js";
 import type { Store } from "./state/store.js";
 import type { StatusReport } from "./statusReport.js";
 
-export type { BootResult, CleanResult, EventRecord, LaunchPlan, LogChunk, LogFile, PastMachine, PlanDescription, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunEvent, RunHistory, RunState, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult };
+export type { BootResult, CleanResult, EventRecord, LaunchPlan, LogChunk, LogFile, PastMachine, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunEvent, RunHistory, RunState, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult };
 export type { ChainPart, LevelTiming, PartKind, RunSection, SectionAnalysis, ServiceTiming, StepTiming } from "./analysis.js";
 export type { ShownService } from "./engine/show.js";
 export type { ServiceStatus, Trouble } from "./statusReport.js";
@@ -190,6 +191,28 @@ export async function clean(options: HomeOption & VariableOptions & WatchOptions
   const { cleanMachines } = await import("./engine/clean.js");
   const plan = options.plan === undefined ? null : { plan: options.plan, variables: await resolveValues(options.plan, options) };
   return withStore(options, async (store) => cleanMachines(store, { run: options.run === undefined ? null : await store.findRun(options.run), plan, confirm: options.confirm, ...watch(options) }));
+}
+
+/**
+ * Boots a plan many times on simulated clouds, in a temporary directory and a time that jumps, and repairs what did not come up. Nothing real is
+ * started or contacted; variables without a value, and all secrets, are made up.
+ * @param options.faults a file of faults: the keys of a simulated cloud. Default: launches and programs take as long as usual, and nothing fails.
+ * @param options.runs how often; default 100.
+ * @param options.repairs how many repairs a run may have that did not come up; default 3.
+ * @param options.seed the same seed gives the same rehearsals; default "1".
+ * @param options.onProgress told how many rehearsals are done.
+ * @param options.signal abort it to stop; what was rehearsed until then is in the result.
+ * @throws PlanError for mistakes in the file of faults or in variables
+ */
+export async function rehearse(plan: LaunchPlan, options: VariableOptions & Pick<WatchOptions, "signal"> & { readonly faults?: string; readonly runs?: number; readonly repairs?: number; readonly seed?: string; readonly onProgress?: (done: number) => void } = {}): Promise<RehearsalReport> {
+  const [{ readFaults, USUAL }, { MADE_UP, rehearsalPlan }, { rehearsePlan }, { resolveVariables }] = await Promise.all([
+    import("./engine/rehearsal/faults.js"), import("./engine/rehearsal/rehearsalPlan.js"), import("./engine/rehearsal/rehearse.js"), import("./plan/variables.js"),
+  ]);
+  const rehearsed = rehearsalPlan(plan, options.faults === undefined ? null : readFaults(options.faults), USUAL);
+  const madeUp = Object.fromEntries(plan.environment.map((name) => [name, MADE_UP]));
+  const variables = variableRecords(resolveVariables(rehearsed, { ...sources(options), env: { ...madeUp, ...process.env } }));
+  const { runs = 100, repairs = 3, seed = "1", onProgress = () => undefined } = options;
+  return rehearsePlan({ plan: rehearsed, variables, runs, repairs, seed, onProgress, signal: watch(options).signal });
 }
 
 /** The runs of this installation, oldest first; terminated ones only with `all`. */

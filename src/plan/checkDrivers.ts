@@ -17,8 +17,9 @@ export interface LoadedDrivers {
   readonly definitions: ReadonlyMap<string, DriverDefinition>;
 }
 
-/** These have their own keys in the plan's schema. */
-const BUILT_IN = ["local", "existing"];
+/** The keys of these stand in the plan's own schema. */
+const IN_PLAN_SCHEMA = ["local", "existing"];
+const BUILT_IN = [...IN_PLAN_SCHEMA, "sim"];
 
 export async function checkDrivers(draft: Draft, lookup: DriverLookup): Promise<LoadedDrivers> {
   const mistakes: Mistake[] = [];
@@ -49,7 +50,7 @@ function checkClouds(draft: Draft, definitions: ReadonlyMap<string, DriverDefini
   return [...draft.clouds].flatMap(([name, cloud]) => {
     const definition = definitions.get(name);
     const driver = cloud.get("driver");
-    if (definition === undefined || driver === null || BUILT_IN.includes(driver.text ?? "")) return [];
+    if (definition === undefined || driver === null || IN_PLAN_SCHEMA.includes(driver.text ?? "")) return [];
     const options = Object.fromEntries(cloudOptions(cloud).map(([key, place]) => [key, place.value]));
     return checked(cloud, options, definition.cloudSchema, driver);
   });

@@ -1,0 +1,62 @@
+import type { Argv } from "yargs";
+
+import { loadPlan, rehearse, type RehearsalReport } from "../index.js";
+import { EXIT, UsageError } from "./exitCodes.js";
+import { onInterrupt } from "./interrupt.js";
+import { print, printError, printJson, screen } from "./output.js";
+import { addVariableOptions, readVariableOptions, type VariableArguments } from "./variableOptions.js";
+
+interface RehearseArguments extends VariableArguments {
+  readonly plan: string;
+  readonly runs: number;
+  readonly repairs: number;
+  readonly faults?: string;
+  readonly seed: string;
+  readonly json: boolean;
+}
+
+export const command = "rehearse <plan>";
+export const describe = "Boot a launch plan many times on a simulated cloud, and count how it went";
+
+export function builder(yargs: Argv) {
+  return addVariableOptions(yargs.positional("plan", { type: "string", demandOption: true, describe: "a plan file, or a folder with launch.yaml" }))
+    .option("runs", { type: "number", requiresArg: true, default: 100, describe: "how often" })
+    .option("repairs", { type: "number", requiresArg: true, default: 3, describe: "how many repairs a run may have that did not come up" })
+    .option("faults", { type: "string", requiresArg: true, describe: "YAML file of what goes wrong (default: nothing does)" })
+    .option("seed", { type: "string", requiresArg: true, default: "1", describe: "the same seed gives the same rehearsals" })
+    .example("$0 rehearse shop.yaml", "how long a boot takes where nothing goes wrong")
+    .example("$0 rehearse shop.yaml --faults faults.yaml --runs 500", "how often it comes up, and why it does not")
+    .example("$0 rehearse shop.yaml --runs 1 --seed 1.17 --json", "from a script: one document on stdout");
+}
+
+export async function handler(options: RehearseArguments): Promise<number> {
+  const runs = wholeNumber("--runs", options.runs, 1);
+  const repairs = wholeNumber("--repairs", options.repairs, 0);
+  if (Array.isArray(options.faults) || Array.isArray(options.seed)) throw new UsageError("--faults and --seed can be given once");
+  const plan = await loadPlan(options.plan);
+  const counter = progress(runs, options.json);
+  const interruption = onInterrupt(() => { counter.say("stopping after this rehearsal; once more leaves at once"); });
+  let report: RehearsalReport;
+  try {
+    report = await rehearse(plan, { ...readVariableOptions(options), runs, repairs, seed: options.seed, onProgress: counter.show, signal: interruption.signal, ...(options.faults === undefined ? {} : { faults: options.faults }) });
+  } finally {
+    interruption.release();
+    counter.clear();
+  }
+  if (options.json) printJson("rehearse", report);
+  else print((await import("../reporting/rehearsal.js")).formatRehearsal(report, screen()));
+  if (interruption.interrupted) return EXIT.interrupted;
+  return report.ready.at(-1) === report.runs ? EXIT.fine : EXIT.notFine;
+}
+
+function wholeNumber(option: string, value: number, least: number): number {
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new UsageError(`${option}: write a whole number, ${least} or more`);
+}
+
+/** A count that is written over itself on a terminal, and nothing elsewhere. */
+function progress(runs: number, json: boolean): { show: (done: number) => void; say: (text: string) => void; clear: () => void } {
+  const quiet = json || !process.stderr.isTTY;
+  const write = (text: string) => { if (!quiet) process.stderr.write(`\r\u001b[K${text}`); };
+  return { show: (done) => { write(`rehearsed ${done} of ${runs}`); }, say: (text) => { write(""); printError(text); }, clear: () => { write(""); } };
+}

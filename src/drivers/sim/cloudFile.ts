@@ -1,0 +1,199 @@
+/** The file in which a simulated cloud lives: SQLite, so that it stays whole whatever process dies when, and several may use it at once. */
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+
+import Database from "better-sqlite3";
+
+import { DriverError, type MachineMark, type MarkScope } from "../driver.js";
+
+/** One machine. Moments are milliseconds since the epoch; those of the future were drawn at its launch. */
+export interface MachineRow {
+  readonly id: string;
+  readonly key: string;
+  readonly mark: MachineMark;
+  readonly address: string;
+  readonly launchedAt: number;
+  readonly visibleAt: number;
+  readonly runningAt: number;
+  /** When it dies by itself, or null for never. */
+  readonly diesAt: number | null;
+  /** When it was destroyed on request, or null. */
+  readonly terminatedAt: number | null;
+  /** Times, [from, until), in which no program reaches it. */
+  readonly outages: readonly (readonly [number, number])[];
+  /** The service's `launch:`. */
+  readonly launch: Readonly<Record<string, unknown>>;
+}
+
+/** One step that began on a machine, or never may: its end was drawn when it began. */
+export interface ProgramRow {
+  readonly machine: string;
+  readonly directory: string;
+  /** "never": it was asked for before it began, and must not begin any more. "killed": it was ended from outside. */
+  readonly state: "started" | "killed" | "never";
+  /** Null: it never ends. */
+  readonly endsAt: number | null;
+  readonly exit: number;
+  readonly outputs: Readonly<Record<string, string>>;
+  /** What it prints at its end. */
+  readonly output: string;
+}
+
+const FORMAT = 1;
+/** How often, and with what pause in milliseconds, a new file is turned to WAL. */
+const WAL_TRIES = 500;
+const WAL_PAUSE_MS = 10;
+const TABLES = `
+  CREATE TABLE machine (
+    id TEXT PRIMARY KEY, key TEXT NOT NULL UNIQUE, installation TEXT NOT NULL, run TEXT NOT NULL, run_name TEXT NOT NULL, service TEXT NOT NULL,
+    address TEXT NOT NULL, launched_at INTEGER NOT NULL, visible_at INTEGER NOT NULL, running_at INTEGER NOT NULL,
+    dies_at INTEGER, terminated_at INTEGER, outages TEXT NOT NULL, launch TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX machine_mark ON machine (installation, run) WHERE terminated_at IS NULL;
+  CREATE UNIQUE INDEX machine_address ON machine (address) WHERE terminated_at IS NULL;
+  CREATE TABLE program (
+    machine TEXT NOT NULL REFERENCES machine, directory TEXT NOT NULL, state TEXT NOT NULL, ends_at INTEGER, exit INTEGER NOT NULL,
+    outputs TEXT NOT NULL, output TEXT NOT NULL, PRIMARY KEY (machine, directory)
+  ) WITHOUT ROWID;
+  CREATE TABLE counter (scope TEXT NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (scope, name)) WITHOUT ROWID;
+  CREATE TABLE bucket (tokens REAL NOT NULL, at INTEGER NOT NULL);
+`;
+
+export class CloudFile {
+  private readonly db: Database.Database;
+  private readonly statements = new Map<string, Database.Statement>();
+
+  /** Opens the file, and makes it (mode 0600) if it is not there. @throws DriverError if it is none, or cannot be used. */
+  constructor(readonly path: string) {
+    let db: Database.Database | null = null;
+    try {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      // Its -wal and -shm files take the mode of this one.
+      closeSync(openSync(path, "a", 0o600));
+      this.db = db = new Database(path, { timeout: 30_000 });
+      this.useWal();
+      // Survives every death of a process; after a power failure the last commits may be missing, as machines of a simulation may.
+      this.db.pragma("synchronous = NORMAL");
+      this.transaction(() => { this.makeTables(); });
+    } catch (error) {
+      db?.close();
+      if (error instanceof DriverError) throw error;
+      throw new DriverError(`the simulated cloud's file ${path} cannot be used: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  /** All of `work`, or nothing; no other process writes meanwhile. */
+  transaction<T>(work: () => T): T {
+    return this.db.transaction(work).immediate();
+  }
+
+  /** Many questions at one moment, which cost less than one by one. */
+  read<T>(work: () => T): T {
+    return this.db.transaction(work).deferred();
+  }
+
+  machine(id: string): MachineRow | null {
+    return machineRow(this.statement("SELECT * FROM machine WHERE id = ?").get(id));
+  }
+
+  machineOfKey(key: string): MachineRow | null {
+    return machineRow(this.statement("SELECT * FROM machine WHERE key = ?").get(key));
+  }
+
+  /** Machines that nobody has terminated yet, whether they died or not. */
+  machinesInScope({ installation, run }: MarkScope): MachineRow[] {
+    const rows = this.statement("SELECT * FROM machine WHERE installation = ? AND (? IS NULL OR run = ?) AND terminated_at IS NULL").all(installation, run, run);
+    return rows.map(machineRow).filter((row) => row !== null);
+  }
+
+  /** How many machines are alive at this moment. */
+  aliveAt(now: number): number {
+    return this.statement("SELECT count(*) FROM machine WHERE terminated_at IS NULL AND (dies_at IS NULL OR dies_at > ?)").pluck().get(now) as number;
+  }
+
+  isFree(address: string): boolean {
+    return this.statement("SELECT 1 FROM machine WHERE address = ? AND terminated_at IS NULL").get(address) === undefined;
+  }
+
+  addMachine({ id, key, mark, address, launchedAt, visibleAt, runningAt, diesAt, outages, launch }: MachineRow): void {
+    this.statement("INSERT INTO machine VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)")
+      .run(id, key, mark.installation, mark.run, mark.runName, mark.service, address, launchedAt, visibleAt, runningAt, diesAt, JSON.stringify(outages), JSON.stringify(launch));
+  }
+
+  terminateMachine(id: string, now: number): void {
+    this.statement("UPDATE machine SET terminated_at = ? WHERE id = ? AND terminated_at IS NULL").run(now, id);
+  }
+
+  program(machine: string, directory: string): ProgramRow | null {
+    const row = this.statement("SELECT * FROM program WHERE machine = ? AND directory = ?").get(machine, directory) as Record<string, unknown> | undefined;
+    if (row === undefined) return null;
+    return { machine, directory, state: row["state"] as ProgramRow["state"], endsAt: row["ends_at"] as number | null, exit: row["exit"] as number, outputs: JSON.parse(row["outputs"] as string) as Record<string, string>, output: row["output"] as string };
+  }
+
+  addProgram({ machine, directory, state, endsAt, exit, outputs, output }: ProgramRow): void {
+    this.statement("INSERT INTO program VALUES (?, ?, ?, ?, ?, ?, ?)").run(machine, directory, state, endsAt, exit, JSON.stringify(outputs), output);
+  }
+
+  /** Ends a program from outside. */
+  killProgram(machine: string, directory: string): void {
+    this.statement("UPDATE program SET state = 'killed' WHERE machine = ? AND directory = ? AND state = 'started'").run(machine, directory);
+  }
+
+  /** Counts one more of something within a run. @returns how many there have been, this one with them. */
+  count(scope: string, name: string): number {
+    return this.statement("INSERT INTO counter VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value").pluck().get(scope, name) as number;
+  }
+
+  /** Takes one token of a bucket that fills with `rate` tokens a second and holds as many (one at least). @returns whether there was one. */
+  takeToken(rate: number, now: number): boolean {
+    return this.transaction(() => {
+      const bucket = this.statement("SELECT tokens, at FROM bucket").get() as { tokens: number; at: number } | undefined;
+      const size = Math.max(1, rate);
+      const tokens = bucket === undefined ? size : Math.min(size, bucket.tokens + (Math.max(0, now - bucket.at) * rate) / 1000);
+      this.statement("DELETE FROM bucket").run();
+      this.statement("INSERT INTO bucket VALUES (?, ?)").run(tokens < 1 ? tokens : tokens - 1, now);
+      return tokens >= 1;
+    });
+  }
+
+  close(): void {
+    this.db.close();
+  }
+
+  /** Two processes that meet at a new file block each other here, and SQLite refuses one of them at once instead of letting it wait. */
+  private useWal(): void {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        this.db.pragma("journal_mode = WAL");
+        return;
+      } catch (error) {
+        if ((error as { code?: unknown }).code !== "SQLITE_BUSY" || attempt === WAL_TRIES) throw error;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAL_PAUSE_MS);
+      }
+    }
+  }
+
+  private makeTables(): void {
+    const format = this.db.pragma("user_version", { simple: true });
+    if (format === FORMAT) return;
+    if (format !== 0) throw new DriverError(`the simulated cloud's file ${this.path} was written by another bootlevel (format ${String(format)}, this one knows ${FORMAT})`);
+    this.db.exec(TABLES);
+    this.db.pragma(`user_version = ${FORMAT}`);
+  }
+
+  private statement(sql: string): Database.Statement {
+    let statement = this.statements.get(sql);
+    if (statement === undefined) this.statements.set(sql, (statement = this.db.prepare(sql)));
+    return statement;
+  }
+}
+
+function machineRow(found: unknown): MachineRow | null {
+  if (found === undefined) return null;
+  const row = found as Record<string, string> & { launched_at: number; visible_at: number; running_at: number; dies_at: number | null; terminated_at: number | null };
+  const { id = "", key = "", installation = "", run = "", run_name: runName = "", service = "", address = "", outages = "", launch = "" } = row;
+  return {
+    id, key, address, mark: { installation, run, runName, service }, launchedAt: row.launched_at, visibleAt: row.visible_at, runningAt: row.running_at, diesAt: row.dies_at, terminatedAt: row.terminated_at,
+    outages: JSON.parse(outages) as [number, number][], launch: JSON.parse(launch) as Record<string, unknown>,
+  };
+}

@@ -1,0 +1,51 @@
+/** Draws how a program on a simulated machine goes: how long, with what exit code, with what outputs. */
+import { basename } from "node:path/posix";
+
+import type { ProgramRequest } from "../../machines/program/request.js";
+import { isDue } from "./calls.js";
+import { drawMs, happens } from "./chance.js";
+import type { CloudFile, MachineRow, ProgramRow } from "./cloudFile.js";
+import { isMeant, type ProgramEntry, type Step } from "./script.js";
+import type { ServiceSettings, Settings } from "./settings.js";
+
+/** The program's row. Must run in a transaction, since it counts. */
+export function drawProgram(settings: Settings, file: CloudFile, machine: MachineRow, request: ProgramRequest, now: number): ProgramRow {
+  const { mark } = machine;
+  const name = request.env["BOOTLEVEL_SERVICE"] ?? mark.service;
+  const step = stepOf(request.directory);
+  // A guest on another service's machine has no launch: of its own.
+  const service = settings.service(name, name === mark.service ? machine.launch : {});
+  const words = [settings.seed ?? mark.run, name, step, file.count(mark.run, `${step} ${name}`)] as const;
+  const drawn = service.programs[step];
+  const fails = happens(drawn.fail, ...words, "fail");
+  const row: ProgramRow = {
+    machine: machine.id, directory: request.directory, state: "started",
+    endsAt: happens(drawn.hang, ...words, "hang") ? null : now + drawMs(drawn.duration, ...words, "duration"),
+    exit: fails ? drawn.exit : 0, output: drawn.output, outputs: {},
+  };
+  const entries = settings.script.filter((entry) => entry.kind === "program")
+    .filter((entry) => entry.step === step && isMeant(entry.service, name) && isDue(entry.nth, file.count(mark.run, entry.id)));
+  const end = entries.reduce((before, entry) => scripted(before, entry, now, words), row);
+  return { ...end, outputs: end.exit === 0 && step === "boot" ? outputsOf(service, name, request.promised) : {} };
+}
+
+function scripted(row: ProgramRow, { hang, exit, duration, output }: ProgramEntry, now: number, words: readonly (string | number)[]): ProgramRow {
+  return {
+    ...row,
+    endsAt: hang ? null : duration === null ? row.endsAt : now + drawMs(duration, ...words, "duration"),
+    exit: exit ?? row.exit,
+    output: output ?? row.output,
+  };
+}
+
+/** What was promised and what the plan's author says; a value that nobody gave is made up and always the same. */
+function outputsOf(service: ServiceSettings, name: string, promised: readonly string[]): Record<string, string> {
+  const madeUp = Object.fromEntries(promised.map((output) => [output, `sim-${name}-${output}`]));
+  return { ...madeUp, ...service.outputs };
+}
+
+/** Steps lie in `<service>/<step>-<id>`. */
+function stepOf(directory: string): Step {
+  const word = basename(directory).split("-", 1)[0];
+  return word === "ready" || word === "terminate" ? word : "boot";
+}
