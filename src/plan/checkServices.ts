@@ -53,9 +53,9 @@ function checkFormerNames({ services }: Draft): Mistake[] {
   return [...services.values()].flatMap((service) => {
     const place = service.own.get("was");
     if (place === null || place.text === null) return [];
+    if (place.text === service.name) return [place.mistake(`service "${service.name}" was called so before as well: remove "was"`)];
     const other = first.get(place.text);
     first.set(place.text, other ?? service);
-    if (place.text === service.name) return [place.mistake(`service "${service.name}" was called so before as well: remove "was"`)];
     if (other !== undefined) return [place.mistake(`"${other.name}" was called "${place.text}" before (${whereIs(other.own, service.own)}): only one of the two can have its machine`)];
     const heir = services.get(place.text);
     if (heir === undefined || heir.own.get("was") !== null) return [];

@@ -45,7 +45,9 @@ test("without retries it is tried until its timeout has passed", async () => {
   const at = tries(own.fact("tries"));
   expect(at.length).toBeGreaterThanOrEqual(3);
   expect((at.at(-1) as number) - (at[0] as number)).toBeLessThanOrEqual(1600);
-  expect(document.failures[0].message).toContain(`${at.length} tries`);
+  // The last try may be ended by the timeout before it has written its time.
+  const told = Number(/\((\d+) tries/.exec(document.failures[0].message)?.[1]);
+  expect([at.length, at.length + 1]).toContain(told);
 });
 
 test.each([["ready", "retries: 0"], ["boot", ""]])("a %s program that exceeds its time is ended with its whole process group, also one that will not hear TERM", async (step, more) => {

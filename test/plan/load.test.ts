@@ -26,7 +26,7 @@ test("a small plan compiles to exactly this", async () => {
     name: "tiny", description: "", file, dir: folder, concurrency: 64, prelaunch: "next", variables: [], environment: [], environmentSources: [],
     clouds: { local: { name: "local", driver: "local", options: {} } },
     levels: [{ name: "level-1", services: [{
-      name: "web", replicas: 1, placement: { kind: "cloud", cloud: "local" }, image: null, size: null, launch: {}, attributes: {}, outputs: [], ssh: SSH,
+      name: "web", was: null, replicas: 1, placement: { kind: "cloud", cloud: "local" }, image: null, size: null, launch: {}, attributes: {}, outputs: [], ssh: SSH,
       boot: { ...run, run: { kind: "file", path: join(folder, "ok.sh") } },
       ready: { ...run, run: { kind: "command", line: ["test -f ", { kind: "self", attribute: "host" }] }, everyMs: 2_000, retries: null, windowMs: 30_000, bounded: false },
       terminate: null, source: { file, line: 4, column: 7 },
