@@ -34,16 +34,16 @@ export class RunWriter {
   }
 
   async renew(): Promise<void> {
-    renewLease(this.parts.db, this.run.id, this.fence);
+    this.told(() => renewLease(this.parts.db, this.run.id, this.fence));
   }
 
   async release(): Promise<void> {
-    releaseLease(this.parts.db, this.run.id, this.fence);
+    this.told(() => releaseLease(this.parts.db, this.run.id, this.fence));
   }
 
   /** Makes sure that the run is still this launcher's: asked right before every call to a cloud. @throws LeaseLostError */
   prove(): void {
-    assertLease(this.parts.db, this.run.id, this.fence);
+    this.told(() => assertLease(this.parts.db, this.run.id, this.fence));
   }
 
   /** Writes changes, all of them or none. */
@@ -77,18 +77,24 @@ export class RunWriter {
   private transaction<T>(name: string, work: (context: ChangeContext) => T): T {
     const { db, cipher, clock, probe } = this.parts;
     probe(`before write ${name}`);
-    let result: T;
-    try {
-      result = db
+    const result = this.told(() =>
+      db
         .transaction(() => {
           assertLease(db, this.run.id, this.fence);
           return work({ db, cipher, run: this.run, now: clock.now() });
         })
-        .immediate();
-    } catch (error) {
-      throw asStateError(error, db.name);
-    }
+        .immediate(),
+    );
     probe(`after write ${name}`);
     return result;
+  }
+
+  /** Whatever the database cannot do, in words with a remedy. */
+  private told<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw asStateError(error, this.parts.db.name);
+    }
   }
 }
