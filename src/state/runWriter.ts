@@ -43,7 +43,10 @@ export class RunWriter {
 
   /** Makes sure that the run is still this launcher's: asked right before every call to a cloud. @throws LeaseLostError */
   prove(): void {
-    this.told(() => assertLease(this.parts.db, this.run.id, this.fence));
+    this.told(() => {
+      this.parts.assertInPlace();
+      assertLease(this.parts.db, this.run.id, this.fence);
+    });
   }
 
   /** Writes changes, all of them or none. */
@@ -75,16 +78,17 @@ export class RunWriter {
   }
 
   private transaction<T>(name: string, work: (context: ChangeContext) => T): T {
-    const { db, cipher, clock, probe } = this.parts;
+    const { db, cipher, clock, probe, assertInPlace } = this.parts;
     probe(`before write ${name}`);
-    const result = this.told(() =>
-      db
+    const result = this.told(() => {
+      assertInPlace();
+      return db
         .transaction(() => {
           assertLease(db, this.run.id, this.fence);
           return work({ db, cipher, run: this.run, now: clock.now() });
         })
-        .immediate(),
-    );
+        .immediate();
+    });
     probe(`after write ${name}`);
     return result;
   }
