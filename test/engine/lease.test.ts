@@ -1,4 +1,5 @@
 /** One operator at a time, as operators see it: several commands on one run at the same instant, and a launcher that freezes. */
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
@@ -31,7 +32,7 @@ test.each([2, 10])("of %i operators at the same instant one works, and the other
   await eventually("the boot has begun", () => own.fact("begun"));
   own.plan("", { go: "" }, "facts");
   expect(await boot.ended).toMatchObject({ code: 0 });
-  await removeFact(own, "go");
+  rmSync(join(own.facts, "go"));
   const operators = Array.from({ length: count }, () => own.start(["rerun", "r", "a"]));
   const ended = new Map<Started, { code: number | null; stderr: string }>();
   for (const operator of operators) void operator.ended.then((end) => ended.set(operator, end));
@@ -93,9 +94,4 @@ async function silence(own: Installation): Promise<void> {
   const db = new Database(join(own.home, "bootlevel.db"));
   db.prepare("UPDATE leases SET renewed_at = renewed_at - 60000, renewed_uptime = renewed_uptime - 60000").run();
   db.close();
-}
-
-async function removeFact(own: Installation, name: string): Promise<void> {
-  const { rm } = await import("node:fs/promises");
-  await rm(join(own.facts, name));
 }

@@ -68,9 +68,9 @@ export class Lane {
     return this.launcher.freeze({ home: this.home, run: RUN, command, death: { point, signal: "SIGSTOP" } });
   }
 
-  /** Carries a command out beside the launcher that is frozen. */
-  async finishBeside(command: Command): Promise<Report> {
-    this.rival ??= new Launcher();
+  /** Carries a command out in another process, which is made with `env` when it is first needed. */
+  async finishBeside(command: Command, env: Readonly<Record<string, string>> = {}): Promise<Report> {
+    this.rival ??= new Launcher(env);
     const outcome = await this.rival.carryOut({ home: this.home, run: RUN, command, death: null });
     if (outcome.kind === "killed") throw new Error("nobody was to die");
     return outcome.report;

@@ -54,7 +54,12 @@ function isStopped(pid: number): boolean {
 
 /** One launcher at a time, the next one started as soon as the last one is dead. */
 export class Launcher {
-  private child: Promise<ChildProcess> = this.start();
+  private child: Promise<ChildProcess>;
+
+  /** @param env what its process gets besides. */
+  constructor(private readonly env: Readonly<Record<string, string>> = {}) {
+    this.child = this.start();
+  }
 
   /** @param killAfterMs kills it from outside so many milliseconds after the order. */
   async carryOut(order: Order, killAfterMs: number | null = null): Promise<Outcome> {
@@ -106,7 +111,7 @@ export class Launcher {
 
   private async start(): Promise<ChildProcess> {
     const { launcher } = await bundled();
-    const child = fork(launcher, [], { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [], env: { PATH: process.env["PATH"] } });
+    const child = fork(launcher, [], { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [], env: { PATH: process.env["PATH"], ...this.env } });
     living.add(child);
     child.once("exit", () => living.delete(child));
     return child;
