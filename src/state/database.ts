@@ -1,5 +1,5 @@
 /** Opens the one database file: private, WAL, every commit on disk before it counts, migrated to this version's shape. */
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, statSync } from "node:fs";
 
 import Database from "better-sqlite3";
 
@@ -27,6 +27,25 @@ export function openDatabase(home: Home): Db {
   } catch (error) {
     throw asStateError(error, home.database);
   }
+}
+
+/**
+ * Makes a check that the database's file is still the one that is there now. On a file that was removed or replaced, writes seem to succeed.
+ * @throws StateError, the check, when it is not.
+ */
+export function watchFile(file: string): () => void {
+  const opened = inode(file);
+  return () => {
+    if (inode(file) === opened) return;
+    throw new StateError(
+      `the state database ${file} was removed or replaced while this command used it`,
+      "put it back; machines that no record knows any more are found by their marks: bootlevel clean",
+    );
+  };
+}
+
+function inode(file: string): bigint | undefined {
+  return statSync(file, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
 /** Turns SQLite's own errors into sentences with a remedy; leaves other errors as they are. */

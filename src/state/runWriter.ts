@@ -34,16 +34,19 @@ export class RunWriter {
   }
 
   async renew(): Promise<void> {
-    renewLease(this.parts.db, this.run.id, this.fence);
+    this.told(() => renewLease(this.parts.db, this.run.id, this.fence));
   }
 
   async release(): Promise<void> {
-    releaseLease(this.parts.db, this.run.id, this.fence);
+    this.told(() => releaseLease(this.parts.db, this.run.id, this.fence));
   }
 
   /** Makes sure that the run is still this launcher's: asked right before every call to a cloud. @throws LeaseLostError */
   prove(): void {
-    assertLease(this.parts.db, this.run.id, this.fence);
+    this.told(() => {
+      this.parts.assertInPlace();
+      assertLease(this.parts.db, this.run.id, this.fence);
+    });
   }
 
   /** Writes changes, all of them or none. */
@@ -75,20 +78,27 @@ export class RunWriter {
   }
 
   private transaction<T>(name: string, work: (context: ChangeContext) => T): T {
-    const { db, cipher, clock, probe } = this.parts;
+    const { db, cipher, clock, probe, assertInPlace } = this.parts;
     probe(`before write ${name}`);
-    let result: T;
-    try {
-      result = db
+    const result = this.told(() => {
+      assertInPlace();
+      return db
         .transaction(() => {
           assertLease(db, this.run.id, this.fence);
           return work({ db, cipher, run: this.run, now: clock.now() });
         })
         .immediate();
-    } catch (error) {
-      throw asStateError(error, db.name);
-    }
+    });
     probe(`after write ${name}`);
     return result;
+  }
+
+  /** Whatever the database cannot do, in words with a remedy. */
+  private told<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw asStateError(error, this.parts.db.name);
+    }
   }
 }

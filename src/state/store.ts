@@ -1,7 +1,7 @@
 /** The state's one door: asynchronous, so that a database server can stand behind it as well. */
 import { realClock, type Clock } from "../clock.js";
 import { createCipher, type Cipher } from "./cipher.js";
-import { openDatabase, asStateError, type Db } from "./database.js";
+import { asStateError, openDatabase, watchFile, type Db } from "./database.js";
 import { locateHome, type Home } from "./home.js";
 import { readInstallation } from "./installation.js";
 import { insertRun, type NewRun } from "./newRun.js";
@@ -23,6 +23,8 @@ export interface StoreOptions {
 export interface StoreParts extends Required<StoreOptions> {
   readonly db: Db;
   readonly cipher: Cipher;
+  /** Throws when the database's file is not there any more: nothing that is written then is kept. */
+  readonly assertInPlace: () => void;
 }
 
 export interface Store extends Required<StoreOptions> {
@@ -61,7 +63,7 @@ export async function openStore(directory?: string, { clock = realClock, probe =
   const home = locateHome(directory);
   const db = openDatabase(home);
   const cipher = createCipher(home);
-  const parts: StoreParts = { db, cipher, clock, probe };
+  const parts: StoreParts = { db, cipher, clock, probe, assertInPlace: watchFile(home.database) };
   const ask = async <T>(question: () => T): Promise<T> => {
     try {
       return question();

@@ -56,11 +56,16 @@ export async function underLease<T>(writer: RunWriter, signal: AbortSignal, work
       if (error instanceof LeaseLostError) lost.abort(error);
     });
   }, RENEW_MS);
+  let failed = false;
   try {
     return await work(AbortSignal.any([signal, lost.signal]));
+  } catch (error) {
+    failed = true;
+    throw error;
   } finally {
     clearInterval(timer);
-    await writer.release();
+    // A lease that cannot be given back falls to the next launcher once this one is gone; what ended the work is the error to tell.
+    await writer.release().catch((error: unknown) => { if (!failed) throw error; });
   }
 }
 

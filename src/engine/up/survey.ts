@@ -73,7 +73,8 @@ async function look(context: RunContext, placements: Placements, service: Servic
     const words = `the machine ${record.driverId ?? ""} is ${machine}${now?.reason ? `: ${now.reason}` : ""}`;
     if (now?.gone === true) return { ...nothing, cause: "gone", message: words };
     if (machine === "stopped") return { ...nothing, cause: "stopped", message: words };
-    if (record.driverId !== null && machine !== "running" && depth === "ready") return { ...nothing, cause: "not-ready", message: words };
+    // "unknown" proves nothing here: the machine is too young for its cloud to show it, and tells itself how it is.
+    if (record.driverId !== null && machine !== "running" && machine !== "unknown" && depth === "ready") return { ...nothing, cause: "not-ready", message: words };
   }
   if (depth === "cloud" || (record === null && machine === "none")) return nothing;
   return { ...nothing, ...(depth === "ready" && service.spec.ready !== null ? await runReady(context, placements, service) : await reach(context, placements, service)) };

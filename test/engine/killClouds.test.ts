@@ -1,0 +1,22 @@
+/**
+ * Launchers that die on clouds that show machines late, lose replies or ask for fewer calls. A sample of the points of `kill.test.ts`:
+ * BOOTLEVEL_KILL_EVERY=1 takes every one.
+ */
+import { expect, test } from "@jest/globals";
+
+import { killEverywhere } from "../support/killing.js";
+import { scenarios } from "../support/killScenarios.js";
+
+const EVERY = Number(process.env["BOOTLEVEL_KILL_EVERY"] ?? 19);
+const clouds = [
+  { what: "shows machines late", options: "access: driver, visibilityMs: 2000" },
+  { what: "loses every third reply", options: "access: driver, loseEvery: 3" },
+  { what: "turns every third call away", options: "access: driver, throttleEvery: 3" },
+];
+
+test.each(clouds)("commands killed on a cloud that $what lose no machine and start none twice", async ({ options }) => {
+  // Mostly waiting, so side by side.
+  const ends = await Promise.all(scenarios.map((scenario, index) => killEverywhere(scenario, { cloud: { driver: "test", options }, lanes: 3, choose: (point) => point % EVERY === (5 * index) % EVERY })));
+  expect(ends.flatMap(({ wrong }) => wrong)).toEqual([]);
+  for (const { deaths } of ends) expect(deaths).toBeGreaterThan(0);
+}, 900_000);

@@ -1,0 +1,148 @@
+/** Commands that are killed everywhere, what comes after the kill, and how the run must be then. */
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import type { LaunchPlan } from "../../src/plan/launchPlan.js";
+import type { Lane } from "./lane.js";
+import type { Command, Record, Report } from "./launcher.js";
+
+export interface Scenario {
+  readonly name: string;
+  /** Brings a new lane to where the command begins, and tells what it and what follows need. */
+  prepare(lane: Lane): Promise<Cast>;
+}
+
+export interface Cast {
+  readonly command: Command;
+  /** What follows the death at a point, and how often each service's boot program has run on its machine then; it all ends with a terminate. */
+  after(point: number): readonly { readonly command: Command; readonly boots?: { readonly [service: string]: number } }[];
+  /** Machines that the command and all that follows make at most. */
+  readonly creations: number;
+}
+
+const said = (facts: string, word: string) => `echo ${word} >> '${facts}/'\${self.instance_id}`;
+const boot = (facts: string, work: string) => `boot: { command: "${said(facts, "begin")}; ${work}; ${said(facts, "end")}" }`;
+
+/** A service that can fall sick, one whose machine can be lost, and one that refers to both and has a terminate program. */
+const first = (facts: string, more = "") => `
+  - name: base
+    services:
+      db: { outputs: [token], ${boot(facts, `rm -f '${facts}/sick'; echo token=t-1 >> \\"$BOOTLEVEL_OUTPUT\\"`)}, ready: { command: "test ! -e '${facts}/sick'", retries: 0 } }
+      cache: { ${boot(facts, "true")} }
+  - name: apps
+    services:
+      web: { ${boot(facts, "echo ${cache.host} ${db.token}")}, terminate: { command: "true" } }
+${more}`;
+
+const withOld = (facts: string) => first(facts, `      old: { ${boot(facts, "true")}, terminate: { command: "true" } }\n`);
+
+/** cache is replaced and with its address web, now www, boots again; old is removed, fresh is added. */
+const second = (facts: string) => `
+  - name: base
+    services:
+      db: { outputs: [token], ${boot(facts, `rm -f '${facts}/sick'; echo token=t-1 >> \\"$BOOTLEVEL_OUTPUT\\"`)}, ready: { command: "test ! -e '${facts}/sick'", retries: 0 } }
+      cache: { size: big, ${boot(facts, "true")} }
+  - name: apps
+    services:
+      www: { was: web, ${boot(facts, "echo ${cache.host} ${db.token}")}, terminate: { command: "true" } }
+      fresh: { ${boot(facts, "true")} }
+`;
+
+const once = { db: 1, cache: 1, web: 1 };
+
+async function booted(lane: Lane, text: (facts: string) => string): Promise<void> {
+  const report = await lane.finish({ verb: "boot", plan: await lane.plan(text) });
+  if (report.state !== "ready") throw new Error(JSON.stringify(report));
+}
+
+export const scenarios: readonly Scenario[] = [
+  {
+    name: "boot",
+    prepare: async (lane) => ({
+      command: { verb: "boot", plan: await lane.plan(first) },
+      creations: 3,
+      // What one point leaves behind is what the next one finds: so each is met by both.
+      after: (point) => (point % 2 === 0 ? [{ command: { verb: "resume" }, boots: once }] : []),
+    }),
+  },
+  {
+    name: "resume",
+    prepare: async (lane) => {
+      const plan: LaunchPlan = await lane.plan(first);
+      const { kind } = await lane.carryOut({ verb: "boot", plan }, { point: `after ${lane.cloudName} launch` });
+      if (kind !== "killed") throw new Error("the boot was to die in its launch");
+      return { command: { verb: "resume" }, creations: 1, after: () => [{ command: { verb: "resume" }, boots: once }] };
+    },
+  },
+  {
+    name: "repair",
+    prepare: async (lane) => {
+      await booted(lane, first);
+      lane.lose("cache");
+      writeFileSync(join(lane.facts, "sick"), "");
+      return { command: { verb: "repair" }, creations: 1, after: () => [{ command: { verb: "repair" }, boots: { db: 2, cache: 1, web: 2 } }] };
+    },
+  },
+  {
+    name: "reload",
+    prepare: async (lane) => {
+      await booted(lane, withOld);
+      const plan = await lane.plan(second);
+      return {
+        command: { verb: "reload", plan }, creations: 2,
+        after: () => [{ command: { verb: "repair" } }, { command: { verb: "reload", plan }, boots: { db: 1, cache: 1, www: 2, fresh: 1 } }],
+      };
+    },
+  },
+  {
+    name: "reboot",
+    prepare: async (lane) => {
+      await booted(lane, first);
+      return { command: { verb: "reboot" }, creations: 3, after: () => [{ command: { verb: "repair" }, boots: once }] };
+    },
+  },
+  {
+    name: "terminate",
+    prepare: async (lane) => {
+      await booted(lane, first);
+      return { command: { verb: "terminate" }, creations: 0, after: () => [] };
+    },
+  },
+];
+
+/** What is wrong with a run that is to be up: compared with the driver's own list, not with what the record believes. */
+export function judgeUp(lane: Lane, { state, problems, record }: Report, boots: { readonly [service: string]: number } | undefined): string[] {
+  if (record === null || state !== "ready" || record.state !== "ready") return [`state ${state} (${record?.state ?? "no record"}): ${problems.join("; ")}`];
+  const wrong = [...problems, ...misplaced(lane, record), ...lane.doubles().map((pair) => `two at a time: ${pair}`)];
+  const names = record.services.map(({ name }) => name);
+  if (boots !== undefined && JSON.stringify([...names].sort()) !== JSON.stringify(Object.keys(boots).sort())) wrong.push(`services ${names.join(", ")}`);
+  for (const { name, state: own, due, id } of record.services) {
+    if (own !== "ready" || due !== null) wrong.push(`${name} is ${own}, due ${due ?? "nothing"}`);
+    const ran = lane.boots(id ?? "none");
+    const count = ran.filter((word) => word === "begin").length;
+    if (ran.length !== 2 * count || count === 0 || (boots !== undefined && count !== boots[name])) wrong.push(`boot of ${name} ran: ${ran.join(" ")}`);
+  }
+  if (record.outputs["db.token"] !== "t-1") wrong.push(`outputs ${JSON.stringify(record.outputs)}`);
+  if (record.open > 0) wrong.push(`${record.open} programs without an end`);
+  if (existsSync(join(lane.facts, "sick"))) wrong.push("db is sick");
+  return wrong;
+}
+
+/** Machines and services, one to one. */
+function misplaced(lane: Lane, { services, others }: Record): string[] {
+  const listed = lane.machines().map(({ id }) => id).sort();
+  const known = services.map(({ id }) => id ?? "none").sort();
+  const wrong = JSON.stringify(listed) === JSON.stringify(known) ? [] : [`the cloud has ${JSON.stringify(lane.machines())}, the record ${JSON.stringify(services)}`];
+  return others.length === 0 ? wrong : [...wrong, `live machines of no service: ${others.join(", ")}`];
+}
+
+/** What is wrong with a run that is to be gone. */
+export function judgeDown(lane: Lane, { state, problems, record }: Report): string[] {
+  const wrong = state === "terminated" && record?.state === "terminated" ? [] : [`state ${state} (${record?.state ?? "no record"}): ${problems.join("; ")}`];
+  const left = lane.machines();
+  if (left.length > 0) wrong.push(`lost: ${JSON.stringify(left)}`);
+  if (lane.directories().length > 0) wrong.push(`directories ${lane.directories().join(", ")}`);
+  const live = (record?.services ?? []).filter(({ key }) => key !== null);
+  if (live.length > 0) wrong.push(`live in the record: ${JSON.stringify(live)}`);
+  return [...wrong, ...lane.doubles().map((pair) => `two at a time: ${pair}`)];
+}

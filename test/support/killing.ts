@@ -1,0 +1,106 @@
+/** Kills a command at points of its way and looks at what the next commands make of it. */
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { judgeDown, judgeUp, type Cast, type Scenario } from "./killScenarios.js";
+import type { Report } from "./launcher.js";
+import { Lane, type CloudKind } from "./lane.js";
+
+export interface Killings {
+  /** Names of the points of a whole command, in order. */
+  readonly points: readonly string[];
+  /** How many launchers have died. */
+  readonly deaths: number;
+  /** What was wrong after a death, with its place. */
+  readonly wrong: readonly string[];
+}
+
+export interface KillOptions {
+  readonly cloud: CloudKind;
+  /** Lanes that work side by side. */
+  readonly lanes?: number;
+  /** Which points, from 1, of so many. Default: all. */
+  readonly choose?: (point: number, points: number) => boolean;
+}
+
+/** Kills the scenario's command at each chosen point. */
+export async function killEverywhere(scenario: Scenario, { cloud, lanes = 8, choose = () => true }: KillOptions): Promise<Killings> {
+  return onLanes(scenario, cloud, lanes, async (workers) => {
+    const { lane, cast } = workers[0] as Worker;
+    const { points } = await lane.finish(cast.command);
+    const queue = points.map((_, index) => index + 1).filter((point) => choose(point, points.length));
+    return { points, ...(await workThrough(workers, queue.map((point) => ({ label: `${scenario.name}, point ${point} (${points[point - 1] ?? ""})`, point, afterMs: null })))) };
+  });
+}
+
+/** Kills the scenario's command from outside after each of these times, in milliseconds. */
+export async function killAtMoments(scenario: Scenario, moments: (wholeMs: number) => readonly number[], { cloud, lanes = 8 }: KillOptions): Promise<Killings> {
+  return onLanes(scenario, cloud, lanes, async (workers) => {
+    const { lane, cast } = workers[0] as Worker;
+    const startedAt = performance.now();
+    const { points } = await lane.finish(cast.command);
+    const chosen = moments(performance.now() - startedAt);
+    return { points, ...(await workThrough(workers, chosen.map((afterMs, index) => ({ label: `${scenario.name}, after ${afterMs} ms`, point: index, afterMs })))) };
+  });
+}
+
+interface Worker {
+  readonly lane: Lane;
+  readonly cast: Cast;
+}
+
+interface Case {
+  readonly label: string;
+  readonly point: number;
+  readonly afterMs: number | null;
+}
+
+async function onLanes<T>(scenario: Scenario, cloud: CloudKind, count: number, work: (workers: readonly Worker[]) => Promise<T>): Promise<T> {
+  const lanes = Array.from({ length: count }, () => new Lane(cloud));
+  try {
+    const workers = await Promise.all(lanes.map(async (lane) => ({ lane, cast: await scenario.prepare(lane) })));
+    for (const lane of lanes) lane.save();
+    return await work(workers);
+  } finally {
+    for (const lane of lanes) await lane.close();
+  }
+}
+
+async function workThrough(workers: readonly Worker[], cases: readonly Case[]): Promise<Pick<Killings, "deaths" | "wrong">> {
+  const queue = [...cases];
+  const wrong: string[] = [];
+  let deaths = 0;
+  await Promise.all(workers.map(async (worker) => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const { label } = next;
+      const end = await killOnce(worker, next);
+      if (end.killed) deaths += 1;
+      wrong.push(...end.wrong.map((words) => `${label}: ${words}`));
+    }
+  }));
+  return { deaths, wrong };
+}
+
+/** A machine that was destroyed a moment ago cannot be told from one that its cloud does not show yet: there a terminate is called again, as it says. */
+async function terminate(lane: Lane): Promise<Report> {
+  const report = await lane.finish({ verb: "terminate" });
+  if (lane.visibilityMs === 0 || report.state !== "failed") return report;
+  await sleep(lane.visibilityMs);
+  return lane.finish({ verb: "terminate" });
+}
+
+async function killOnce({ lane, cast }: Worker, { point, afterMs }: Case): Promise<{ killed: boolean; wrong: string[] }> {
+  lane.restore();
+  const before = lane.created();
+  const killed = (await lane.carryOut(cast.command, afterMs === null ? { point } : null, afterMs)).kind === "killed";
+  const wrong: string[] = [];
+  for (const { command, boots } of cast.after(point)) {
+    const report = await lane.finish(command);
+    if (command.verb === "resume" && afterMs !== null && report.record === null) return { killed, wrong }; // killed before the run was on record
+    wrong.push(...judgeUp(lane, report, boots).map((words) => `after ${command.verb}: ${words}`));
+  }
+  const down = await terminate(lane);
+  if (afterMs === null || down.record !== null) wrong.push(...judgeDown(lane, down).map((words) => `after terminate: ${words}`));
+  const created = (lane.created() ?? 0) - (before ?? 0);
+  if (created > cast.creations) wrong.push(`${created} machines were made, ${cast.creations} are wanted`);
+  return { killed, wrong };
+}
