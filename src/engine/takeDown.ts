@@ -98,11 +98,12 @@ export class TakeDown {
     if (context.stop.aborted) throw new InterruptedError();
     const before = context.records.get(service.id);
     if (before === undefined || before.state === "terminated" || this.stopped.has(service)) return;
-    await enterState(context, service, "terminating");
-    if (!answers) return;
-    await endUnfinished(context, placements, service, this.unfinished.get(service.id) ?? []);
     const program = service.spec.terminate;
     const due = before.booted || (service.spec.boot === null && before.state !== "planned" && before.state !== "terminating");
+    // Written with the state: whatever dies before the program has ended, the next command knows that it is still to run.
+    await enterState(context, service, "terminating", due ? [{ kind: "booted", id: service.id }] : []);
+    if (!answers) return;
+    await endUnfinished(context, placements, service, this.unfinished.get(service.id) ?? []);
     if (program !== null && !this.force && due) await this.runProgram(service, program);
     this.stopped.add(service);
   }
