@@ -174,11 +174,18 @@ export class TakeDown {
     if (service.spec.placement.kind === "cloud") await this.placements.release(service);
   }
 
-  /** Services of which a program was ever put on a machine. */
-  private async staged(services: readonly Service[]): Promise<Service[]> {
-    if (services.length === 0) return [];
-    const ids = new Set((await this.context.store.steps(this.context.run)).flatMap((step) => (step.directory === null ? [] : [step.serviceId])));
-    return services.filter((service) => ids.has(service.id));
+  /** Services of which a program was ever put on a machine, with the folders that it lies in: those bear the names that the service had. */
+  private async staged(services: readonly Service[]): Promise<Map<Service, string[]>> {
+    const staged = new Map<Service, string[]>();
+    if (services.length === 0) return staged;
+    const steps = await this.context.store.steps(this.context.run);
+    for (const service of services) {
+      const folders = new Set(steps.flatMap(({ serviceId, directory }) => (serviceId === service.id && directory !== null ? [directory.split("/", 1)[0] as string] : [])));
+      // A name that another service has by now is that one's folder too.
+      const own = [...folders].filter((folder) => folder === service.name || !this.context.byName.has(folder));
+      if (own.length > 0) staged.set(service, own);
+    }
+    return staged;
   }
 }
 
