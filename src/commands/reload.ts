@@ -47,8 +47,16 @@ export async function handler(options: ReloadArguments): Promise<number> {
   }
   if (options.json) printJson("reload", result);
   else if (result.applied) await printOutcome(result, progress.interruption.interrupted);
-  else print(result.changes.some(isChange) ? "Nothing was changed." : `${result.run} follows this plan already: nothing to change.`);
-  return result.applied ? exitCodeFor(result, progress.interruption.interrupted) : result.changes.some(isChange) && !options.dryRun ? EXIT.wrong : EXIT.fine;
+  else print(result.changes.some(isChange) ? "Nothing was changed." : sameWords(result));
+  if (result.applied) return exitCodeFor(result, progress.interruption.interrupted);
+  if (options.dryRun) return EXIT.fine;
+  return result.changes.some(isChange) ? EXIT.wrong : result.state === "ready" ? EXIT.fine : EXIT.notFine;
+}
+
+/** A reload that failed or was killed half-way has stored its plan: the rest of it is a repair's. */
+function sameWords({ run, state }: ReloadResult): string {
+  if (state === "ready") return `${run} follows this plan already: nothing to change.`;
+  return `${run} follows this plan already, and is not well. Go on with it: bootlevel repair ${run}`;
 }
 
 async function confirmChanges(options: ReloadArguments, changes: readonly ServiceChange[]): Promise<boolean> {

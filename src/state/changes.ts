@@ -28,6 +28,8 @@ export type Change =
   | { readonly kind: "launched"; readonly key: string; readonly machine: LaunchedMachine }
   /** The machine does not exist any more, or never came to be. */
   | { readonly kind: "ended"; readonly key: string; readonly reason: string }
+  /** Its terminate program has something to do from now on, whoever gets to it. */
+  | { readonly kind: "booted"; readonly id: number }
   /** The service's programs have left nothing: the machine they ran on is gone. */
   | { readonly kind: "unbooted"; readonly id: number }
   /** Secret attributes are encrypted. */
@@ -72,6 +74,8 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
     }
     case "ended":
       return write("UPDATE machines SET state = 'ended', ended_at = ?, end_reason = ? WHERE key = ? AND state <> 'ended'", now, change.reason, change.key);
+    case "booted":
+      return write("UPDATE services SET booted = 1 WHERE id = ?", change.id);
     case "unbooted":
       return write("UPDATE services SET booted = 0 WHERE id = ?", change.id);
     case "attribute": {

@@ -38,7 +38,7 @@ export function insertRevision(context: ChangeContext, { revision, plan, bundles
   const kept = services.flatMap(({ id }) => (id === null ? [] : [id]));
   const giveUp = db.prepare("UPDATE services SET name = '~' || id WHERE id = ? AND removed = 0");
   for (const id of kept) giveUp.run(id);
-  releaseNames(context, dropped, new Set(services.map(({ name }) => name)));
+  releaseNames(context, new Set(services.map(({ name }) => name)));
   const update = db.prepare("UPDATE services SET level = ?, spec = ?, name = ?, replica = ?, revision = ?, removed = 0 WHERE id = ?");
   const insert = db.prepare("INSERT INTO services (run_id, level, spec, name, replica, state, revision, updated_at) VALUES (?, ?, ?, ?, ?, 'planned', ?, ?)");
   for (const { id, level, spec, name, replica, due } of services) {
@@ -50,12 +50,9 @@ export function insertRevision(context: ChangeContext, { revision, plan, bundles
   }
 }
 
-/** A service that was dropped, now or long ago, gives its name to a new one of that name; its history says which it had. */
-function releaseNames({ db, run }: ChangeContext, dropped: readonly number[], wanted: ReadonlySet<string>): void {
-  const rows = db.prepare<[number], { id: number; name: string; removed: number }>("SELECT id, name, removed FROM services WHERE run_id = ?").all(run.id);
-  const gone = new Set(dropped);
+/** A service that was dropped, now or by an earlier plan, gives its name to a new one of that name; its history says which it had. */
+function releaseNames({ db, run }: ChangeContext, wanted: ReadonlySet<string>): void {
+  const rows = db.prepare<[number], { id: number; name: string }>("SELECT id, name FROM services WHERE run_id = ? AND (removed = 1 OR due = 'remove')").all(run.id);
   const rename = db.prepare("UPDATE services SET name = ? WHERE id = ?");
-  for (const { id, name, removed } of rows) {
-    if ((removed === 1 || gone.has(id)) && wanted.has(name)) rename.run(`${name}~${id}`, id);
-  }
+  for (const { id, name } of rows) if (wanted.has(name)) rename.run(`${name}~${id}`, id);
 }

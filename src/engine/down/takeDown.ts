@@ -109,11 +109,12 @@ export class TakeDown {
     if (context.stop.aborted) throw new InterruptedError();
     const before = context.records.get(service.id);
     if (before === undefined || before.state === "terminated" || this.stopped.has(service)) return;
-    await enterState(context, service, "terminating");
-    if (!answers) return;
-    await endUnfinished(context, placements, service, this.unfinished.get(service.id) ?? []);
     const program = service.spec.terminate;
     const due = before.booted || (service.spec.boot === null && before.state !== "planned" && before.state !== "terminating");
+    // Written with the state: whatever dies before the program has ended, the next command knows that it is still to run.
+    await enterState(context, service, "terminating", due ? [{ kind: "booted", id: service.id }] : []);
+    if (!answers) return;
+    await endUnfinished(context, placements, service, this.unfinished.get(service.id) ?? []);
     if (program !== null && !this.force && due) await this.runProgram(service, program);
     this.stopped.add(service);
   }
@@ -176,11 +177,16 @@ export class TakeDown {
     this.terminated.push({ service, cloud, id });
   }
 
-  /** Services of which a program was ever put on a machine. */
-  private async staged(services: readonly Service[]): Promise<Service[]> {
-    if (services.length === 0) return [];
-    const ids = new Set((await this.context.store.steps(this.context.run)).flatMap((step) => (step.directory === null ? [] : [step.serviceId])));
-    return services.filter((service) => ids.has(service.id));
+  /** Services of which a program was ever put on a machine, with the folders that it lies in: those bear the names that the service had. */
+  private async staged(services: readonly Service[]): Promise<Map<Service, string[]>> {
+    if (services.length === 0) return new Map();
+    const folders = new Map<number, Set<string>>(services.map(({ id }) => [id, new Set<string>()]));
+    for (const { serviceId, directory } of await this.context.store.steps(this.context.run)) {
+      if (directory !== null) folders.get(serviceId)?.add(directory.split("/", 1)[0] as string);
+    }
+    // A name that another service has by now is that one's folder too.
+    const own = (service: Service) => [...(folders.get(service.id) ?? [])].filter((folder) => folder === service.name || !this.context.byName.has(folder));
+    return new Map(services.map((service) => [service, own(service)] as const).filter(([, names]) => names.length > 0));
   }
 }
 

@@ -7,23 +7,23 @@ import { programsOf } from "../programs/bundles.js";
 import { hasMachine } from "../programs/programs.js";
 import type { RunContext, Service } from "../run/runContext.js";
 
-/** Removes the staged programs of these services from hosts reached over SSH. A host that does not answer is told as a warning. */
-export async function removeWorkDirectories(context: RunContext, placements: Placements, services: readonly Service[]): Promise<void> {
-  const onHosts = services.filter((service) => hasMachine(placements, service) && placements.access(service).kind === "ssh" && programsOf(service.spec).some(({ program }) => program.where === "machine"));
-  await Promise.all(onHosts.map(async (service) => {
+/** Removes the staged programs of services, which lie in these folders, from hosts reached over SSH. A host that does not answer is told as a warning. */
+export async function removeWorkDirectories(context: RunContext, placements: Placements, folders: ReadonlyMap<Service, readonly string[]>): Promise<void> {
+  const onHosts = [...folders].filter(([service]) => hasMachine(placements, service) && placements.access(service).kind === "ssh" && programsOf(service.spec).some(({ program }) => program.where === "machine"));
+  await Promise.all(onHosts.map(async ([service, own]) => {
     try {
-      await sweep(placements, service);
+      await sweep(placements, service, own);
     } catch (error) {
       await warn(context, service, `its staged programs may still lie on the host: ${(error as Error).message}`);
     }
   }));
 }
 
-async function sweep(placements: Placements, service: Service): Promise<void> {
+async function sweep(placements: Placements, service: Service, folders: readonly string[]): Promise<void> {
   const link = placements.machineLink(service);
   await link.idle(); // a clean-up under way needs the directories that go now
   const connection = await link.connection();
-  const channel = await connection.open(`exec /bin/sh -c '${sweepScript(connection.workDirectory, service.name)}'`);
+  const channel = await connection.open(`exec /bin/sh -c '${sweepScript(connection.workDirectory, folders)}'`);
   channel.stdin.end();
   channel.stdout.resume();
   const words = (await buffer(channel.stderr)).toString("utf8").trim();
@@ -33,10 +33,11 @@ async function sweep(placements: Placements, service: Service): Promise<void> {
 }
 
 /**
- * Both names are made of letters, digits, dots, slashes, - and _ only, so they need no quotes in any shell. What a launcher that died left in memory
- * goes first: its path stands in the step's directory. The run's folder goes when it is empty.
+ * All names are made of letters, digits, dots, slashes, -, _ and, inside, ~ only, so they need no quotes in any shell. What a launcher that died
+ * left in memory goes first: its path stands in the step's directory. The run's folder goes when it is empty.
  */
-function sweepScript(work: string, service: string): string {
-  const memory = `for f in ${work}/${service}/*/.bl/rt-path; do r=$(cat "$f" 2>/dev/null) && case $r in /dev/shm/bl.*|/run/user/*/bl.*) rm -rf "$r" ;; esac; done`;
-  return `cd && { ${memory}; :; } && rm -rf ${work}/${service} && { rmdir ${work} 2>/dev/null || :; }`;
+function sweepScript(work: string, folders: readonly string[]): string {
+  const own = folders.map((folder) => `${work}/${folder}`);
+  const memory = `for f in ${own.map((folder) => `${folder}/*/.bl/rt-path`).join(" ")}; do r=$(cat "$f" 2>/dev/null) && case $r in /dev/shm/bl.*|/run/user/*/bl.*) rm -rf "$r" ;; esac; done`;
+  return `cd && { ${memory}; :; } && rm -rf ${own.join(" ")} && { rmdir ${work} 2>/dev/null || :; }`;
 }

@@ -61,7 +61,8 @@ function identity(spec: string, replica: number): string {
 function formerNames(before: LaunchPlan, after: LaunchPlan): Map<string, string> {
   const old = new Set(namesOf(before));
   const fresh = new Set(namesOf(after));
-  const renamed = after.levels.flatMap((level) => level.services).filter(({ name, was }) => was !== null && old.has(was) && (!old.has(name) || fresh.has(was)));
+  const followed = new Map(before.levels.flatMap((level) => level.services).map(({ name, was }) => [name, was]));
+  const renamed = after.levels.flatMap((level) => level.services).filter(({ name, was }) => was !== null && was !== followed.get(name) && old.has(was) && (!old.has(name) || fresh.has(was)));
   return new Map(renamed.map(({ name, was }) => [name, was as string]));
 }
 

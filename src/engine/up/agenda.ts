@@ -44,9 +44,12 @@ export class Agenda {
   }
 }
 
-/** How a task is kept until it is begun; a launch needs no keeping, for the service's state says it. */
+/**
+ * How a task is kept until it is begun. A launch, and a boot that goes on, need no keeping, for the service's state says it; that a service has
+ * only to be verified, no state before "verifying" says.
+ */
 export function dueStage(task: Task): DueStage | null {
-  return task.stage === "launch" || task.resume ? null : task.stage;
+  return task.stage === "launch" || (task.resume && task.stage !== "verify") ? null : task.stage;
 }
 
 /** The agenda in the order of the levels, for people. */

@@ -28,18 +28,18 @@ export async function bootOnMachine(work: BringUp, service: Service, task: Task)
   await endUnfinished(context, placements, service, steps.filter((step) => step !== started));
   if (started !== undefined && (await resumeBoot(work, service, program, started))) return true;
   await inStep(context, service, "boot", 1, machineKey, async (step) => {
-    const end = await runServiceProgram(context, placements, bootRun(work, step, program, program.timeoutMs));
+    const end = await runServiceProgram(context, placements, bootRun(work, step, program, stepDirectory(service, "boot", step.id) as string, program.timeoutMs));
     return bootEnd(context, step, end);
   });
   return true;
 }
 
 /** Waits for the boot program of an earlier launcher. @returns false if it has to be started again. */
-async function resumeBoot(work: BringUp, service: Service, program: ProgramSpec, { id, attempt, startedAt }: StepRecord): Promise<boolean> {
+async function resumeBoot(work: BringUp, service: Service, program: ProgramSpec, { id, attempt, startedAt, directory }: StepRecord): Promise<boolean> {
   const { context, placements } = work;
   const left = Math.max(1_000, startedAt + program.timeoutMs - context.clock.now());
   return finishStep(context, { id, service, name: "boot", attempt, startedAt }, async (step) => {
-    const end = await recoverServiceProgram(context, placements, bootRun(work, step, program, left)).catch((error: unknown) => {
+    const end = await recoverServiceProgram(context, placements, bootRun(work, step, program, directory as string, left)).catch((error: unknown) => {
       if (!(error instanceof ConnectionError)) throw error;
       throw serviceError(service, "boot", `its boot program was started, and its machine does not answer: ${error.message}`, {}, error, true);
     });
@@ -52,10 +52,11 @@ async function resumeBoot(work: BringUp, service: Service, program: ProgramSpec,
   });
 }
 
-function bootRun(work: BringUp, step: Step, program: ProgramSpec, timeoutMs: number): ProgramRun {
+/** @param directory where the program lies: of an earlier launcher's, it may bear a name that the service had then */
+function bootRun(work: BringUp, step: Step, program: ProgramSpec, directory: string, timeoutMs: number): ProgramRun {
   const { service } = step;
   return {
-    service, step: "boot", program, directory: stepDirectory(service, "boot", step.id) as string, timeoutMs, attempt: step.attempt,
+    service, step: "boot", program, directory, timeoutMs, attempt: step.attempt,
     onResult: async ({ code, outputs }) => {
       if (code === 0 && outputProblem(service, outputs) === null) await recordBoot(work, step, outputs);
     },

@@ -27,14 +27,19 @@ export async function publish(work: BringUp, service: Service, attributes: reado
 }
 
 /** Puts on the agenda what services that refer to changed attributes must do again. @returns what is new on it. */
-function affected({ context, agenda, dependencies, fresh }: BringUp, service: Service, changed: ReadonlySet<string>): [Service, Task][] {
+function affected({ context, placements, agenda, dependencies, fresh }: BringUp, service: Service, changed: ReadonlySet<string>): [Service, Task][] {
   const found: [Service, Task][] = [];
   if (fresh) return found;
+  // A service that never started, or has lost its machine, takes the new value when it is launched; this command may not be the one that does.
+  const isThere = (dependent: Service) => {
+    const without = dependent.spec.placement.kind === "cloud" && placements.machine(dependent) === null;
+    return agenda.of(dependent) !== null || !(without || context.records.get(dependent.id)?.state === "planned");
+  };
   for (const dependency of dependencies.get(service.spec.name) ?? []) {
     if (!changed.has(dependency.attribute) || !names(dependency, service)) continue;
     const task: Task = { stage: dependency.stage, reason: `${service.name}.${dependency.attribute} changed`, resume: false };
     for (const dependent of context.bySpec.get(dependency.dependent) ?? []) {
-      if (dependent !== service && agenda.add(dependent, task)) found.push([dependent, task]);
+      if (dependent !== service && isThere(dependent) && agenda.add(dependent, task)) found.push([dependent, task]);
     }
   }
   return found;

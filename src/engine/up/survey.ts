@@ -101,6 +101,9 @@ async function runReady(context: RunContext, placements: Placements, service: Se
   try {
     const { result, ms, lastLines } = await runServiceProgram(context, placements, { service, step: "ready", program, directory, timeoutMs: program.timeoutMs, attempt: 1 });
     if (result.kind === "exited" && result.code === 0) return { exitCode: 0, ms };
+    // A program that ran elsewhere cannot tell a service that is not well from a machine that does not answer.
+    const machine = program.where === "launcher" ? await reach(context, placements, service) : {};
+    if (machine.cause) return { ...machine, ms, lastLines };
     const cause = result.kind === "unknown" ? "unreachable" : "not-ready";
     return { cause, message: `the ready program failed: ${describeResult(result)}`, exitCode: result.kind === "exited" ? result.code : null, ms, lastLines };
   } catch (error) {

@@ -1,7 +1,8 @@
 /** This computer as a machine: channels are child processes in sessions of their own, marked with a brand that no descendant can lose. */
 import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
 import type { Channel, ChannelEnd, MachineConnection } from "../connection.js";
-import { ConnectionLostError } from "../connection.js";
+import { ConnectionError, ConnectionLostError } from "../connection.js";
 
 export interface LocalMachine {
   /** Absolute path; shells start in it. */
@@ -47,6 +48,8 @@ function branding(brand: string): string {
 }
 
 async function startShell(machine: LocalMachine, command: string): Promise<Channel> {
+  // Final: whoever asks again would ask for as long as the program may run.
+  if (!existsSync(machine.directory)) throw new ConnectionError(`the machine's directory ${machine.directory} is gone`);
   const child = spawn("/bin/sh", ["-c", `${branding(machine.brand)}; ${command}`], {
     cwd: machine.directory,
     env: { ...machine.env },
