@@ -39,6 +39,9 @@ export interface RepairResult {
   readonly ms: number;
 }
 
+/** A ready program that fails once in a while must not boot a service again that is well. */
+const READY_TRIES = 3;
+
 /**
  * Repairs a run: boots again where the machine is fine and the service is not, replaces machines that are no good, goes on with what was never
  * finished, and then with the services of later levels that refer to an attribute that changed. Does nothing to a run that is well.
@@ -67,6 +70,8 @@ async function repair(context: RunContext, run: RunRecord, options: RepairOption
   const startedAt = context.clock.now();
   const placements = await Placements.read(context);
   const { agenda, blocked, cloudUnreachable } = await diagnose(context, placements, chooseServices(context, options.replace));
+  // What was found while the operator stopped the command may be no more than that.
+  if (context.stop.aborted) return { run: run.name, state: "interrupted", tasks: [], blocked: [], refused: null, failures: [], cloudUnreachable: false, ms: context.clock.now() - startedAt };
   const tasks = plannedTasks(context, agenda);
   const refused = tooMany(context, agenda, new Set(chooseServices(context, options.replace)), options.maxReplacements);
   const idle = tasks.length === 0 && context.dropped.length === 0;
@@ -92,7 +97,7 @@ async function diagnose(context: RunContext, placements: Placements, replaced: r
   const known = new Map(context.levels.flat().map((service) => [service, taskOf(context, placements, service)]));
   const looked = [...known.keys()].filter((service) => agenda.of(service) === null);
   const verified = (service: Service) => { const task = known.get(service) ?? null; return task === null || (task.stage === "verify" && task.resume); };
-  const findings = await survey(context, placements, looked, (service) => (verified(service) ? "ready" : known.get(service)?.stage === "discard" ? "cloud" : "reach"));
+  const findings = await survey(context, placements, looked, (service) => (verified(service) ? "ready" : known.get(service)?.stage === "discard" ? "cloud" : "reach"), READY_TRIES);
   const blocked: { service: string; message: string }[] = [];
   for (const service of looked) {
     const diagnosis = diagnosisOf(service, known.get(service) ?? null, findings.get(service) as Finding);

@@ -11,6 +11,8 @@ export interface TableOptions {
 }
 
 const GAP = 2;
+/** How many rows cli-table3 lays out at a time: what it takes grows with the square of their number. */
+const BLOCK = 200;
 /** No column is made narrower to fit a screen. */
 const NARROWEST = 4;
 /** Nothing but the gap between two columns. */
@@ -26,16 +28,22 @@ const NO_BORDERS = {
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[], options: TableOptions): string {
   const cells = [head, ...rows].map((row) => head.map((_, column) => stripControl(row[column] ?? "").trim()));
   const widths = fitWidths(naturalWidths(cells), options.columns);
+  const aligns = head.map((_, column) => options.align?.[column] ?? "left");
+  const blocks = Array.from({ length: Math.ceil(cells.length / BLOCK) }, (_, index) => cells.slice(index * BLOCK, (index + 1) * BLOCK));
+  const lines = blocks.flatMap((block) => layOut(block, widths, aligns)).map((line) => truncate(line.trimEnd(), options.columns));
+  const styles = createStyles(options.color);
+  return lines.map((line, index) => (index === 0 ? styles.dim(styles.underline(line)) : line)).join("\n");
+}
+
+function layOut(rows: readonly (readonly string[])[], widths: number[], aligns: ("left" | "right")[]): string[] {
   const table = new (loadTable())({
     chars: NO_BORDERS,
     style: { "padding-left": 0, "padding-right": 0, head: [], border: [], compact: true },
     colWidths: widths,
-    colAligns: head.map((_, column) => options.align?.[column] ?? "left"),
+    colAligns: aligns,
   });
-  for (const row of cells) table.push(row.map((cell, column) => truncate(cell, widths[column] ?? 0)));
-  const lines = table.toString().split("\n").map((line) => truncate(line.trimEnd(), options.columns));
-  const styles = createStyles(options.color);
-  return lines.map((line, index) => (index === 0 ? styles.dim(styles.underline(line)) : line)).join("\n");
+  for (const row of rows) table.push(row.map((cell, column) => truncate(cell, widths[column] ?? 0)));
+  return table.toString().split("\n");
 }
 
 /** Loaded when the first table is made: 17 ms that other commands do not pay. */

@@ -1,7 +1,7 @@
 /** What can be changed in a run's record, as data: a write is a list of these, applied together or not at all. */
 import type { RunEvent, RunState, ServiceFailure, ServiceState } from "../events.js";
 import type { Cipher } from "./cipher.js";
-import type { Db } from "./database.js";
+import { statement, type Db } from "./database.js";
 import type { AttributeRecord, Due, RunRecord } from "./records.js";
 import { attributePlace } from "./runReader.js";
 
@@ -50,7 +50,7 @@ export interface ChangeContext {
 
 /** Applies one change; the caller has opened the transaction and proved the lease. */
 export function applyChange({ db, cipher, run, now }: ChangeContext, change: Change): void {
-  const write = (sql: string, ...values: unknown[]) => void db.prepare(sql).run(...values);
+  const write = (sql: string, ...values: unknown[]) => void statement(db, sql).run(...values);
   switch (change.kind) {
     case "run":
       return write("UPDATE runs SET state = ?, goal = coalesce(?, goal), updated_at = ? WHERE id = ?", change.state, change.goal ?? null, now, run.id);

@@ -3,6 +3,7 @@ import { closeSync, openSync, statSync } from "node:fs";
 
 import Database from "better-sqlite3";
 
+import { useWal } from "../walMode.js";
 import { prepareHome, type Home } from "./home.js";
 import { migrations } from "./migrations.js";
 import { StateError } from "./stateError.js";
@@ -19,7 +20,7 @@ export function openDatabase(home: Home): Db {
     // better-sqlite3 would make the file with the umask's mode; its -wal and -shm files take the mode of this one.
     closeSync(openSync(home.database, "a", 0o600));
     const db = new Database(home.database, { timeout: 10_000 });
-    db.pragma("journal_mode = WAL");
+    useWal(db);
     db.pragma("synchronous = FULL");
     db.pragma("foreign_keys = ON");
     migrate(db, home.database);
@@ -78,4 +79,15 @@ function migrate(db: Db, file: string): void {
       db.pragma(`user_version = ${step + 1}`);
     }
   }).immediate();
+}
+
+const statements = new WeakMap<Db, Map<string, Database.Statement>>();
+
+/** The statement of a database for this SQL, prepared once. */
+export function statement(db: Db, sql: string): Database.Statement {
+  const known = statements.get(db) ?? new Map<string, Database.Statement>();
+  statements.set(db, known);
+  const prepared = known.get(sql) ?? db.prepare(sql);
+  known.set(sql, prepared);
+  return prepared;
 }

@@ -4,7 +4,7 @@
  */
 import { hostname, uptime } from "node:os";
 
-import type { Db } from "./database.js";
+import { statement, type Db } from "./database.js";
 import { isProcessAlive, processStart, uptimeId } from "./processes.js";
 import { LeaseLostError, RunBusyError } from "./stateError.js";
 
@@ -65,7 +65,7 @@ function busy(run: string, row: LeaseRow): RunBusyError {
 
 /** @throws LeaseLostError if somebody took the run over. Called inside the transaction of each write. */
 export function assertLease(db: Db, runId: number, fence: number): void {
-  const row = db.prepare<[number], { fence: number; holder: string | null }>("SELECT fence, holder FROM leases WHERE run_id = ?").get(runId);
+  const row = statement(db, "SELECT fence, holder FROM leases WHERE run_id = ?").get(runId) as { fence: number; holder: string | null } | undefined;
   if (row?.fence === fence && row.holder !== null) return;
   throw new LeaseLostError("another launcher has taken this run over while this one was silent", "look at the run with: bootlevel show");
 }

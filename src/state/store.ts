@@ -17,6 +17,8 @@ export interface StoreOptions {
   readonly clock?: Clock;
   /** Told every point at which a launcher may die: before and after each write of a run and each call to a cloud. Tests die there. */
   readonly probe?: (point: string) => void;
+  /** What chance is taken from, 0 to 1. Default: the computer's; a rehearsal that is to be repeated has its own. */
+  readonly random?: () => number;
 }
 
 /** What every part of the state works with. */
@@ -59,11 +61,11 @@ export interface Store extends Required<StoreOptions> {
  * Opens the state in `directory` (default `$BOOTLEVEL_HOME`, else `~/.bootlevel`).
  * @throws StateError if it cannot be used; nothing is overwritten then.
  */
-export async function openStore(directory?: string, { clock = realClock, probe = () => undefined }: StoreOptions = {}): Promise<Store> {
+export async function openStore(directory?: string, { clock = realClock, probe = () => undefined, random = Math.random }: StoreOptions = {}): Promise<Store> {
   const home = locateHome(directory);
   const db = openDatabase(home);
   const cipher = createCipher(home);
-  const parts: StoreParts = { db, cipher, clock, probe, assertInPlace: watchFile(home.database) };
+  const parts: StoreParts = { db, cipher, clock, probe, random, assertInPlace: watchFile(home.database) };
   const ask = async <T>(question: () => T): Promise<T> => {
     try {
       return question();
@@ -72,7 +74,7 @@ export async function openStore(directory?: string, { clock = realClock, probe =
     }
   };
   return {
-    home, clock, probe,
+    home, clock, probe, random,
     installation: () => ask(() => readInstallation(db, home)),
     listRuns: (options) => ask(() => reader.listRuns(db, options)),
     runNames: () => ask(() => reader.runNames(db)),

@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 
 import Database from "better-sqlite3";
 
+import { useWal } from "../../walMode.js";
 import { DriverError, type MachineMark, type MarkScope } from "../driver.js";
 
 /** One machine. Moments are milliseconds since the epoch; those of the future were drawn at its launch. */
@@ -40,9 +41,6 @@ export interface ProgramRow {
 }
 
 const FORMAT = 1;
-/** How often, and with what pause in milliseconds, a new file is turned to WAL. */
-const WAL_TRIES = 500;
-const WAL_PAUSE_MS = 10;
 const TABLES = `
   CREATE TABLE machine (
     id TEXT PRIMARY KEY, key TEXT NOT NULL UNIQUE, installation TEXT NOT NULL, run TEXT NOT NULL, run_name TEXT NOT NULL, service TEXT NOT NULL,
@@ -71,7 +69,7 @@ export class CloudFile {
       // Its -wal and -shm files take the mode of this one.
       closeSync(openSync(path, "a", 0o600));
       this.db = db = new Database(path, { timeout: 30_000 });
-      this.useWal();
+      useWal(this.db);
       // Survives every death of a process; after a power failure the last commits may be missing, as machines of a simulation may.
       this.db.pragma("synchronous = NORMAL");
       this.transaction(() => { this.makeTables(); });
@@ -158,19 +156,6 @@ export class CloudFile {
 
   close(): void {
     this.db.close();
-  }
-
-  /** Two processes that meet at a new file block each other here, and SQLite refuses one of them at once instead of letting it wait. */
-  private useWal(): void {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        this.db.pragma("journal_mode = WAL");
-        return;
-      } catch (error) {
-        if ((error as { code?: unknown }).code !== "SQLITE_BUSY" || attempt === WAL_TRIES) throw error;
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAL_PAUSE_MS);
-      }
-    }
   }
 
   private makeTables(): void {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 
 import { replicaNames, type LaunchPlan } from "../../plan/launchPlan.js";
 import type { VariableRecord } from "../../state/records.js";
+import { uniform } from "../../drivers/sim/chance.js";
 import { openStore, type Store } from "../../state/store.js";
 import { VirtualClock } from "../../virtualClock.js";
 import { bootRun } from "../boot.js";
@@ -56,7 +57,9 @@ async function rehearseOnce(request: RehearsalRequest, seed: string): Promise<Re
   const remove = () => { rmSync(home, { recursive: true, force: true }); };
   process.on("exit", remove); // an operator who does not want to wait leaves nothing either
   try {
-    const store = await openStore(home, { clock: new VirtualClock(START) });
+    let draws = 0;
+    const random = () => uniform(seed, "launcher", (draws += 1));
+    const store = await openStore(home, { clock: new VirtualClock(START), random });
     try {
       return { seed, attempts: await bootAndRepair(store, request, withSeed(request.plan, seed)) };
     } finally {

@@ -47,7 +47,7 @@ export class Clouds {
     const { plan, store, book, warn, prove } = this.parts;
     const options = resolveTree(cloud.options, (reference) => book.lookup(reference, null));
     const driver = await createDriver(store, cloud, plan.dir, options, warn);
-    return guardDriver(driver, { cloud: cloud.name, clock: store.clock, prove, probe: store.probe });
+    return guardDriver(driver, { cloud: cloud.name, clock: store.clock, prove, probe: store.probe, random: store.random });
   }
 }
 

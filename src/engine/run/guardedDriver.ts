@@ -12,6 +12,8 @@ export interface GuardParts {
   /** Throws when the run is somebody else's by now. */
   readonly prove: () => void;
   readonly probe: (point: string) => void;
+  /** A number from 0 to 1, for how long to wait before a call is made again. */
+  readonly random: () => number;
 }
 
 /** Milliseconds before the first repetition; each later one waits twice as long, up to the last. */
@@ -51,7 +53,7 @@ class GuardedCalls {
         const again = error instanceof ThrottledError || error instanceof LostReplyError;
         if (!again || signal.aborted || clock.now() > giveUp) throw error;
         this.slowDown(error, attempt);
-        if (error instanceof LostReplyError) await clock.sleep(pauseMs(attempt));
+        if (error instanceof LostReplyError) await clock.sleep(this.pauseMs(attempt));
       }
     }
   }
@@ -68,7 +70,7 @@ class GuardedCalls {
   }
 
   private slowDown(error: unknown, attempt: number): void {
-    if (error instanceof ThrottledError) this.notBefore = Math.max(this.notBefore, this.parts.clock.now() + pauseMs(attempt));
+    if (error instanceof ThrottledError) this.notBefore = Math.max(this.notBefore, this.parts.clock.now() + this.pauseMs(attempt));
   }
 
   private async wait(signal: AbortSignal): Promise<void> {
@@ -76,10 +78,10 @@ class GuardedCalls {
     // Asked again after each wait: meanwhile the cloud may have asked for fewer calls once more.
     while (clock.now() < this.notBefore && !signal.aborted) await clock.sleep(this.notBefore - clock.now());
   }
-}
 
-/** Between half and all of the pause, so that callers who were turned away together do not come back together. */
-function pauseMs(attempt: number): number {
-  const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempt - 1));
-  return pause * (0.5 + Math.random() / 2);
+  /** Between half and all of the pause, so that callers who were turned away together do not come back together. */
+  private pauseMs(attempt: number): number {
+    const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempt - 1));
+    return pause * (0.5 + this.parts.random() / 2);
+  }
 }

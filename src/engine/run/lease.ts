@@ -1,4 +1,6 @@
 /** One operator at a time: a command takes the run's lease, keeps it alive while it works, and gives it back. */
+import { setMaxListeners } from "node:events";
+
 import type { RunEvent } from "../../events.js";
 import type { RunRecord } from "../../state/records.js";
 import type { SecretReading } from "../../state/runReader.js";
@@ -58,7 +60,10 @@ export async function underLease<T>(writer: RunWriter, signal: AbortSignal, work
   }, RENEW_MS);
   let failed = false;
   try {
-    return await work(AbortSignal.any([signal, lost.signal]));
+    const stop = AbortSignal.any([signal, lost.signal]);
+    // Everything that waits listens to it: ten thousand services are no leak.
+    setMaxListeners(0, stop);
+    return await work(stop);
   } catch (error) {
     failed = true;
     throw error;

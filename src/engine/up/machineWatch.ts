@@ -8,6 +8,9 @@ const POLL_MS = 1_000;
 /** How long a cloud may take to give a launched machine an address, in milliseconds. */
 const ADDRESS_DEADLINE_MS = 15 * 60_000;
 
+/** How long the cloud may fail to answer before everybody who waits is told so, in milliseconds. */
+const SILENCE_MS = 2 * 60_000;
+
 /** A machine that has an address. */
 export type ReachableMachine = MachineStatus & { readonly host: string; readonly access: NonNullable<MachineStatus["access"]> };
 
@@ -43,14 +46,18 @@ export class MachineWatch {
 
   private async poll(): Promise<void> {
     this.polling = true;
+    let heardAt = this.clock.now();
     while (this.waiting.size > 0) {
       const ids = [...this.waiting.keys()];
       try {
         await pause(this.clock, POLL_MS, this.stop);
         const machines = await this.driver.describe(ids, this.stop);
+        heardAt = this.clock.now();
         ids.forEach((id, index) => this.settle(id, machines[index]));
       } catch (error) {
-        for (const id of ids) this.fail(id, error as Error);
+        // One question without an answer says nothing of the machines; a lost lease or an operator who stops says all.
+        const passing = error instanceof DriverError && !this.stop.aborted && this.clock.now() < heardAt + SILENCE_MS;
+        if (!passing) for (const id of ids) this.fail(id, error as Error);
       }
     }
     this.polling = false;

@@ -28,11 +28,21 @@ export interface Finding {
 /** How far to look: run the ready program, only see whether the machine answers, or only ask the cloud. */
 export type Depth = "ready" | "reach" | "cloud";
 
-/** Looks at services. Nothing is recorded. */
-export async function survey(context: RunContext, placements: Placements, services: readonly Service[], depth: (service: Service) => Depth): Promise<Map<Service, Finding>> {
+/**
+ * Looks at services. Nothing is recorded.
+ * @param tries how often a ready program that fails is run, its `every` apart, before the service counts as not ready.
+ */
+export async function survey(context: RunContext, placements: Placements, services: readonly Service[], depth: (service: Service) => Depth, tries = 1): Promise<Map<Service, Finding>> {
   const machines = await describeMachines(context, placements, services);
-  const findings = await Promise.all(services.map(async (service) => [service, await look(context, placements, service, depth(service), machines)] as const));
-  return new Map(findings);
+  return new Map(await Promise.all(services.map(async (service) => {
+    let finding = await look(context, placements, service, depth(service), machines);
+    for (let attempt = 2; attempt <= tries && finding.exitCode !== null && finding.exitCode !== 0; attempt += 1) {
+      await context.clock.sleep(service.spec.ready?.everyMs ?? 0);
+      if (context.stop.aborted) break;
+      finding = await look(context, placements, service, depth(service), machines);
+    }
+    return [service, finding] as const;
+  })));
 }
 
 interface Machines {

@@ -22,7 +22,7 @@ function driverThat(describe: Driver["describe"]): Driver {
 function guard(describe: Driver["describe"], prove: () => void = () => undefined) {
   const clock = countingClock();
   const points: string[] = [];
-  const driver = guardDriver(driverThat(describe), { cloud: "lab", clock, prove, probe: (point) => points.push(point) });
+  const driver = guardDriver(driverThat(describe), { cloud: "lab", clock, prove, probe: (point) => points.push(point), random: Math.random });
   return { clock, points, driver };
 }
 
