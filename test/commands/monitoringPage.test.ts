@@ -33,7 +33,7 @@ interface Sandbox {
   readonly home: string;
   readonly textfile: string;
   /** Puts the sandbox's names in. */
-  fill(example: string): string;
+  readonly fill: (example: string) => string;
 }
 
 const USER = userInfo().username;
