@@ -36,6 +36,45 @@ levels:
   expect(Math.max(...counts)).toBe(3);
 });
 
+test("status runs the ready programs of all levels side by side: sixty that take half a second each take far less than the sum", async () => {
+  const own = installation();
+  const levels = ["one", "two", "three"].map((name) => `  - { name: ${name}, services: { ${name}: { replicas: 20, ready: { command: "if test -f '${own.facts}/slow'; then sleep 0.5; fi" } } } }\n`);
+  expect(await own.call(["boot", own.plan(`plan: wide\nlevels:\n${levels.join("")}`), "--name", "wide"])).toMatchObject({ code: 0 });
+  writeFileSync(join(own.facts, "slow"), "");
+  const { code, document } = await own.json(["status", "wide"]);
+  expect(code).toBe(0);
+  const each = document.services.map(({ ms }: { ms: number }) => ms) as number[];
+  expect(each).toHaveLength(60);
+  expect(Math.min(...each)).toBeGreaterThanOrEqual(500);
+  // One after the other it would be the sum; on a busy computer both grow.
+  expect(document.ms).toBeLessThan(each.reduce((sum, ms) => sum + ms, 0) / 4);
+});
+
+test("status never runs more ready programs at once than the plan's concurrency, and does run as many", async () => {
+  const own = installation();
+  const file = (name: string) => `'${own.facts}/${name}'`;
+  // The first seven wait for each other, so that seven are at once whatever the machine's speed; each counts those that run beside it.
+  const folder = own.plan(`plan: seven\nconcurrency: 7\nlevels:\n  - name: one\n    services:\n      a: { replicas: 15, ready: { program: count.sh } }\n  - name: two\n    services:\n      b: { replicas: 15, ready: { program: count.sh } }\n`, {
+    "count.sh": `#!/bin/sh
+test -f ${file("go")} || exit 0
+: > ${file("running")}/"$BOOTLEVEL_SERVICE"
+echo x >> ${file("begun")}
+until [ "$(wc -l < ${file("begun")})" -ge 7 ]; do sleep 0.05; done
+ls ${file("running")} | wc -l > ${file("counts")}/"$BOOTLEVEL_SERVICE"
+sleep 0.1
+rm ${file("running")}/"$BOOTLEVEL_SERVICE"
+`,
+  });
+  expect(await own.call(["boot", folder, "--name", "seven"])).toMatchObject({ code: 0 });
+  const { mkdirSync, readdirSync, readFileSync } = await import("node:fs");
+  for (const name of ["running", "counts"]) mkdirSync(join(own.facts, name));
+  writeFileSync(join(own.facts, "go"), "");
+  expect(await own.call(["status", "seven"])).toMatchObject({ code: 0 });
+  const counts = readdirSync(join(own.facts, "counts")).map((name) => Number(readFileSync(join(own.facts, "counts", name), "utf8")));
+  expect(counts).toHaveLength(30);
+  expect(Math.max(...counts)).toBe(7);
+});
+
 test("services of one level run side by side", async () => {
   const own = installation();
   // Each waits for all the others: one after the other they would never end.
