@@ -1,6 +1,8 @@
 /** Kills a command at points of its way and looks at what the next commands make of it. */
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { expect } from "@jest/globals";
+
 import { judgeDown, judgeUp, type Cast, type Scenario } from "./killScenarios.js";
 import type { Report } from "./launcher.js";
 import { Lane, type CloudKind } from "./lane.js";
@@ -30,6 +32,16 @@ export async function killEverywhere(scenario: Scenario, { cloud, lanes = 8, cho
     const queue = points.map((_, index) => index + 1).filter((point) => choose(point, points.length));
     return { points, ...(await workThrough(workers, queue.map((point) => ({ label: `${scenario.name}, point ${point} (${points[point - 1] ?? ""})`, point, afterMs: null })))) };
   });
+}
+
+/** Kills the scenario's command at every point there is, on the test cloud. */
+export async function expectNothingLost(scenario: Scenario | undefined): Promise<void> {
+  if (scenario === undefined) throw new Error("no such scenario");
+  const { points, deaths, wrong } = await killEverywhere(scenario, { cloud: { driver: "test", options: "access: driver" }, lanes: 8 });
+  expect(wrong).toEqual([]);
+  // What runs side by side does not always come in the same number of pieces.
+  expect(deaths).toBeGreaterThanOrEqual(points.length * 0.95);
+  expect(points.length).toBeGreaterThan(30);
 }
 
 /** Kills the scenario's command from outside after each of these times, in milliseconds. */

@@ -34,7 +34,9 @@ export async function destroyMachines(context: RunContext, machines: readonly Ma
 async function findIds(context: RunContext, driver: Driver, machines: readonly MachineRecord[]): Promise<Map<MachineRecord, string>> {
   const ids = new Map(machines.flatMap((machine) => (machine.driverId === null ? [] : [[machine, machine.driverId] as const])));
   const missing = new Set(machines.filter((machine) => machine.driverId === null));
-  const deadline = Math.max(...[...missing].map((machine) => machine.requestedAt)) + (driver.visibilityMs ?? 0);
+  // A launcher whose clock went ahead may have asked for them in what is the future here: they are not waited for until then.
+  const askedAt = Math.min(context.clock.now(), Math.max(...[...missing].map((machine) => machine.requestedAt)));
+  const deadline = askedAt + (driver.visibilityMs ?? 0);
   const installation = missing.size === 0 ? "" : await context.store.installation();
   while (missing.size > 0) {
     const listed = new Map((await driver.list({ installation, run: context.run.uid }, context.stop)).map((machine) => [machine.key, machine.id]));

@@ -1,0 +1,9 @@
+/** A launcher that dies anywhere while it changes a run or takes it down, as in `kill.test.ts`. */
+import { test } from "@jest/globals";
+
+import { expectNothingLost } from "../support/killing.js";
+import { scenarios } from "../support/killScenarios.js";
+
+test.each(["reload", "reboot", "terminate"])("%s, killed at every point, loses no machine and starts none twice", async (name) => {
+  await expectNothingLost(scenarios.find((scenario) => scenario.name === name));
+}, 120_000);
