@@ -27,7 +27,7 @@ export function letGo(own: Installation, ...names: readonly string[]): void {
 
 /** The words that programs told since the last time, in order. */
 export function told(own: Installation): string[] {
-  const words = (own.fact("ran") ?? "").split("\n").filter((word) => word !== "");
+  const words = (own.fact("ran") ?? "").split("\n").map((word) => word.trim()).filter((word) => word !== "");
   rmSync(join(own.facts, "ran"), { force: true });
   return words;
 }
