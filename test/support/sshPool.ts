@@ -9,9 +9,9 @@ export interface SshPool {
   readonly hosts: readonly SshHost[];
   /** The head of a plan whose services get these hosts. */
   readonly head: string;
-  host(address: string): SshHost;
+  readonly host: (address: string) => SshHost;
   /** Makes the known key of every host one that none of them has. */
-  forgetKeys(): Promise<void>;
+  readonly forgetKeys: () => Promise<void>;
   stop(): Promise<void>;
 }
 
