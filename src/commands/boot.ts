@@ -4,7 +4,7 @@ import { boot, checkVariables, describePlan, loadPlan, resume, type BootResult }
 import { EXIT, UsageError } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
 import { print, printJson } from "./output.js";
-import { showProgress, type Progress } from "./progress.js";
+import { withProgress, type Watch } from "./progress.js";
 import { addVariableOptions, readVariableOptions, type VariableArguments } from "./variableOptions.js";
 import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
 
@@ -47,25 +47,19 @@ export async function handler(options: BootArguments): Promise<number> {
     else print(`${formatDescription(description)}\n\nNothing was started (--dry-run).`);
     return EXIT.fine;
   }
-  return show(options, (progress) => boot(plan, { ...values, ...(options.name === undefined ? {} : { name: options.name }), onEvent: progress.onEvent, signal: progress.interruption.signal }));
+  return show(options, (watch) => boot(plan, { ...values, ...(options.name === undefined ? {} : { name: options.name }), ...watch }));
 }
 
 async function resumeRun(options: BootArguments, run: string): Promise<number> {
   const foreign = [options.plan && "a plan", options.name && "--name", options.var && "--var", options.varFile && "--var-file", options.dryRun && "--dry-run"].filter(Boolean);
   if (foreign.length > 0) throw new UsageError(`--resume goes on with the run's own plan and variables: leave out ${foreign.join(", ")}`);
   const wait = await readWaitOption(options);
-  return show(options, (progress) => resume(run, { ...wait, onEvent: progress.onEvent, signal: progress.interruption.signal }));
+  return show(options, (watch) => resume(run, { ...wait, ...watch }));
 }
 
-async function show(options: BootArguments, work: (progress: Progress) => Promise<BootResult>): Promise<number> {
-  const progress = await showProgress({ ...options, noun: "the run can be looked at, carried on and terminated afterwards" });
-  let result: BootResult;
-  try {
-    result = await work(progress);
-  } finally {
-    progress.close();
-  }
+async function show(options: BootArguments, work: (watch: Watch) => Promise<BootResult>): Promise<number> {
+  const { result, interrupted } = await withProgress({ ...options, noun: "the run can be looked at, carried on and terminated afterwards" }, work);
   if (options.json) printJson("boot", result);
-  else await printOutcome(result, progress.interruption.interrupted);
-  return exitCodeFor(result, progress.interruption.interrupted);
+  else await printOutcome(result, interrupted);
+  return exitCodeFor(result, interrupted);
 }

@@ -12,6 +12,9 @@ export interface Progress {
   close(): void;
 }
 
+/** What a command hands on to the library. */
+export type Watch = { readonly onEvent: (event: RunEvent) => void; readonly signal: AbortSignal };
+
 /** Live on a terminal, plain lines otherwise; with `--json` plain lines on stderr, since stdout is for the document. */
 export async function showProgress(options: { readonly json: boolean; readonly verbose: boolean; readonly noun: string }): Promise<Progress> {
   const { createReporter } = await import("../reporting/reporter.js");
@@ -30,6 +33,20 @@ export async function showProgress(options: { readonly json: boolean; readonly v
       interruption.release();
     },
   };
+}
+
+/**
+ * Shows progress while `work` goes on, and gives the screen back.
+ * @returns what came of it, and whether the operator stopped it.
+ */
+export async function withProgress<T>(options: { readonly json: boolean; readonly verbose: boolean; readonly noun: string }, work: (watch: Watch) => Promise<T>): Promise<{ result: T; interrupted: boolean }> {
+  const progress = await showProgress(options);
+  try {
+    const result = await work({ onEvent: progress.onEvent, signal: progress.interruption.signal });
+    return { result, interrupted: progress.interruption.interrupted };
+  } finally {
+    progress.close();
+  }
 }
 
 /** Asks on the terminal; without one nobody is asked, and the answer is yes. */

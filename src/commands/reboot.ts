@@ -1,10 +1,10 @@
 import type { Argv } from "yargs";
 
-import { reboot, showRun, type BootResult } from "../index.js";
+import { reboot, showRun } from "../index.js";
 import { EXIT } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
 import { print, printJson } from "./output.js";
-import { demandYes, showProgress } from "./progress.js";
+import { demandYes, withProgress } from "./progress.js";
 import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
 
 interface RebootArguments extends WaitArguments {
@@ -39,14 +39,8 @@ export async function handler(options: RebootArguments): Promise<number> {
     print("Nothing was rebooted.");
     return EXIT.wrong;
   }
-  const progress = await showProgress({ ...options, noun: "repair goes on with it" });
-  let result: BootResult;
-  try {
-    result = await reboot(run, { ...wait, services, force: options.force, onEvent: progress.onEvent, signal: progress.interruption.signal });
-  } finally {
-    progress.close();
-  }
+  const { result, interrupted } = await withProgress({ ...options, noun: "repair goes on with it" }, (watch) => reboot(run, { ...wait, services, force: options.force, ...watch }));
   if (options.json) printJson("reboot", result);
-  else await printOutcome(result, progress.interruption.interrupted);
-  return exitCodeFor(result, progress.interruption.interrupted);
+  else await printOutcome(result, interrupted);
+  return exitCodeFor(result, interrupted);
 }

@@ -4,7 +4,7 @@ import { loadPlan, reload, type ReloadResult, type ServiceChange } from "../inde
 import { EXIT } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
 import { print, printError, printJson, screen } from "./output.js";
-import { demandYes, showProgress } from "./progress.js";
+import { demandYes, withProgress } from "./progress.js";
 import { addVariableOptions, readVariableOptions, type VariableArguments } from "./variableOptions.js";
 import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
 
@@ -35,20 +35,14 @@ export function builder(yargs: Argv) {
 export async function handler(options: ReloadArguments): Promise<number> {
   const plan = await loadPlan(options.plan);
   const wait = await readWaitOption(options);
-  const progress = await showProgress({ ...options, noun: "repair goes on with it" });
-  let result: ReloadResult;
-  try {
-    result = await reload(String(options.run), plan, {
-      ...readVariableOptions(options), ...wait, force: options.force, onEvent: progress.onEvent, signal: progress.interruption.signal,
-      confirm: (changes) => confirmChanges(options, changes),
-    });
-  } finally {
-    progress.close();
-  }
+  const { result, interrupted } = await withProgress({ ...options, noun: "repair goes on with it" }, (watch) => reload(String(options.run), plan, {
+    ...readVariableOptions(options), ...wait, force: options.force, ...watch,
+    confirm: (changes) => confirmChanges(options, changes),
+  }));
   if (options.json) printJson("reload", result);
-  else if (result.applied) await printOutcome(result, progress.interruption.interrupted);
+  else if (result.applied) await printOutcome(result, interrupted);
   else print(result.changes.some(isChange) ? "Nothing was changed." : sameWords(result));
-  if (result.applied) return exitCodeFor(result, progress.interruption.interrupted);
+  if (result.applied) return exitCodeFor(result, interrupted);
   if (options.dryRun) return EXIT.fine;
   return result.changes.some(isChange) ? EXIT.wrong : result.state === "ready" ? EXIT.fine : EXIT.notFine;
 }

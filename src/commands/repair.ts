@@ -4,7 +4,7 @@ import { repair, type RepairResult } from "../index.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
 import { print, printJson } from "./output.js";
-import { showProgress } from "./progress.js";
+import { withProgress } from "./progress.js";
 import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
 
 interface RepairArguments extends WaitArguments {
@@ -36,20 +36,14 @@ export async function handler(options: RepairArguments): Promise<number> {
   const { maxReplacements } = options;
   if (maxReplacements !== undefined && !(Number.isInteger(maxReplacements) && maxReplacements >= 0)) throw new UsageError("--max-replacements: write a whole number, 0 or more");
   const wait = await readWaitOption(options);
-  const progress = await showProgress({ ...options, noun: "call repair again to go on" });
-  let result: RepairResult;
-  try {
-    result = await repair(String(options.run), {
-      ...wait, replace: options.replace ?? [], force: options.force, dryRun: options.dryRun, ...(maxReplacements === undefined ? {} : { maxReplacements }),
-      onEvent: progress.onEvent, signal: progress.interruption.signal,
-    });
-  } finally {
-    progress.close();
-  }
+  const { result, interrupted } = await withProgress({ ...options, noun: "call repair again to go on" }, (watch) => repair(String(options.run), {
+    ...wait, replace: options.replace ?? [], force: options.force, dryRun: options.dryRun, ...(maxReplacements === undefined ? {} : { maxReplacements }),
+    ...watch,
+  }));
   if (options.json) printJson("repair", result);
-  else await printResult(result, options.dryRun, progress.interruption.interrupted);
+  else await printResult(result, options.dryRun, interrupted);
   if (result.refused !== null) return EXIT.notFine;
-  return options.dryRun && result.tasks.length > 0 ? EXIT.notFine : exitCodeFor(result, progress.interruption.interrupted);
+  return options.dryRun && result.tasks.length > 0 ? EXIT.notFine : exitCodeFor(result, interrupted);
 }
 
 async function printResult(result: RepairResult, dryRun: boolean, interrupted: boolean): Promise<void> {

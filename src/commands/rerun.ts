@@ -1,10 +1,10 @@
 import type { Argv } from "yargs";
 
-import { rerun, type BootResult } from "../index.js";
+import { rerun } from "../index.js";
 import { UsageError } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
 import { printJson } from "./output.js";
-import { showProgress } from "./progress.js";
+import { withProgress } from "./progress.js";
 import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
 
 export const command = "rerun <run> <service>";
@@ -22,14 +22,8 @@ export async function handler(options: WaitArguments & { readonly run: string; r
   const [service = "", step = "boot"] = String(options.service).split(":");
   if (step !== "boot" && step !== "ready") throw new UsageError(`${options.service}: the program to run again is boot or ready`);
   const wait = await readWaitOption(options);
-  const progress = await showProgress({ ...options, noun: "the run can be repaired afterwards" });
-  let result: BootResult;
-  try {
-    result = await rerun(String(options.run), service, { ...wait, step, onEvent: progress.onEvent, signal: progress.interruption.signal });
-  } finally {
-    progress.close();
-  }
+  const { result, interrupted } = await withProgress({ ...options, noun: "the run can be repaired afterwards" }, (watch) => rerun(String(options.run), service, { ...wait, step, ...watch }));
   if (options.json) printJson("rerun", result);
-  else await printOutcome(result, progress.interruption.interrupted);
-  return exitCodeFor(result, progress.interruption.interrupted);
+  else await printOutcome(result, interrupted);
+  return exitCodeFor(result, interrupted);
 }

@@ -4,7 +4,7 @@ import { listRuns, terminate, UnknownRunError, type TerminateResult } from "../i
 import { EXIT, exitCodeOf, UsageError } from "./exitCodes.js";
 import { exitCodeFor } from "./outcome.js";
 import { print, printError, printJson, screen } from "./output.js";
-import { confirm, showProgress } from "./progress.js";
+import { confirm, withProgress } from "./progress.js";
 import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
 
 interface TerminateArguments extends WaitArguments {
@@ -66,13 +66,7 @@ async function checkRuns(runs: readonly string[]): Promise<void> {
 
 async function endRun(run: string, options: TerminateArguments): Promise<TerminateResult> {
   const wait = await readWaitOption(options);
-  const progress = await showProgress({ ...options, noun: "terminate can be called again" });
-  let result: TerminateResult;
-  try {
-    result = await terminate(run, { ...wait, force: options.force, keep: options.keep, onEvent: progress.onEvent, signal: progress.interruption.signal });
-  } finally {
-    progress.close();
-  }
+  const { result } = await withProgress({ ...options, noun: "terminate can be called again" }, (watch) => terminate(run, { ...wait, force: options.force, keep: options.keep, ...watch }));
   if (!options.json) await printEnd(result);
   return result;
 }
