@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { afterEach, test, expect } from "@jest/globals";
 
-import { installation } from "../support/installation.js";
+import { installation, type Installation } from "../support/installation.js";
 import { begun, boot, letGo, levels, shownServices, tell, told, waitFor } from "../support/liveRun.js";
 import { startSshPool, type SshPool } from "../support/sshPool.js";
 
@@ -15,12 +15,25 @@ const pool = async (size: number) => {
   pools.push(made);
   return made;
 };
-afterEach(async () => { for (const one of pools.splice(0)) await one.stop(); });
+/** What is staged on a host that does not answer any more stays there; the hosts of these tests share the home of whoever runs them. */
+const staged: string[] = [];
+afterEach(async () => {
+  for (const one of pools.splice(0)) await one.stop();
+  for (const directory of staged.splice(0)) rmSync(directory, { recursive: true, force: true });
+});
+
+async function bootThere(own: Installation, folder: string, run: string): Promise<string> {
+  await boot(own, folder, run);
+  const [{ uid }] = (await own.json(["list"])).document.runs;
+  const directory = join(homedir(), ".bootlevel", "runs", uid as string);
+  staged.push(directory);
+  return directory;
+}
 
 test("a host that does not answer is replaced by another one of the pool; its guest and who refers to it boot again", async () => {
   const own = installation();
   const { head, host } = await pool(3);
-  await boot(own, own.plan(levels("hosts", [
+  await bootThere(own, own.plan(levels("hosts", [
     `db: { boot: { command: "${tell(own, "db")}" }, terminate: { command: "${tell(own, "db-ends")}" } }`,
     `web: { boot: { command: "${tell(own, "web \${db.host}")}" } }\nguest: { host: "\${db.host}", boot: { command: "${tell(own, "guest")}" } }\nlone: { host: "\${db.host}", ready: { where: launcher, command: "true" } }`,
   ], head)), "hosts");
@@ -40,7 +53,7 @@ test("where only the launcher looks whether a service is ready, its host is look
   const own = installation();
   const { head, host } = await pool(2);
   letGo(own, "ready");
-  await boot(own, own.plan(levels("eye", [`a: { boot: { command: "${tell(own, "a")}" }, ready: { where: launcher, retries: 0, command: "test -f '${own.facts}/go-ready'" } }`], head)), "eye");
+  await bootThere(own, own.plan(levels("eye", [`a: { boot: { command: "${tell(own, "a")}" }, ready: { where: launcher, retries: 0, command: "test -f '${own.facts}/go-ready'" } }`], head)), "eye");
   const { a } = await shownServices(own, "eye");
   await host(a.host).stop();
   rmSync(join(own.facts, "go-ready"));
@@ -50,7 +63,7 @@ test("where only the launcher looks whether a service is ready, its host is look
 test("a host that shows another host key is not replaced: it is said, with 1, and the run stays as it is", async () => {
   const own = installation();
   const { head, forgetKeys } = await pool(2);
-  await boot(own, own.plan(levels("keys", [`a: { boot: { command: "true" }, ready: { command: "true" } }`], head)), "keys");
+  await bootThere(own, own.plan(levels("keys", [`a: { boot: { command: "true" }, ready: { command: "true" } }`], head)), "keys");
   const before = await shownServices(own, "keys");
   await forgetKeys();
   const { code, document } = await own.json(["repair", "keys"]);
@@ -84,12 +97,10 @@ test("replicas that got other names leave nothing on their hosts", async () => {
   const own = installation();
   const { head } = await pool(3);
   const web = (replicas: number, folder: string) => own.plan(levels("names", [`web: { replicas: ${replicas}, boot: { command: "${tell(own, "boot")}" } }`], head), {}, folder);
-  await boot(own, web(1, "one"), "names");
-  const [{ uid }] = (await own.json(["list"])).document.runs;
+  const directory = await bootThere(own, web(1, "one"), "names");
   expect(await own.call(["reload", "names", web(3, "three"), "--yes"])).toMatchObject({ code: 0 });
   expect(told(own)).toEqual(["boot", "boot"]);
-  const staged = join(homedir(), ".bootlevel", "runs", uid as string);
-  expect(readdirSync(staged).sort()).toEqual(["web", "web-2", "web-3"]);
+  expect(readdirSync(directory).sort()).toEqual(["web", "web-2", "web-3"]);
   expect(await own.call(["terminate", "names", "--yes"])).toMatchObject({ code: 0 });
-  expect(existsSync(staged)).toBe(false);
+  expect(existsSync(directory)).toBe(false);
 });
