@@ -107,7 +107,7 @@ async function killOnce({ lane, cast }: Worker, { point, afterMs }: Case): Promi
   const wrong: string[] = [];
   for (const { command, boots } of cast.after(point)) {
     const report = await lane.finish(command);
-    if (command.verb === "resume" && afterMs !== null && report.record === null) return { killed, wrong }; // killed before the run was on record
+    if (cast.command.verb === "boot" && afterMs !== null && report.record === null) return { killed, wrong }; // killed before the run was on record
     wrong.push(...judgeUp(lane, report, boots).map((words) => `after ${command.verb}: ${words}`));
   }
   const down = await terminate(lane);
