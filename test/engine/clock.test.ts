@@ -6,7 +6,7 @@ import Database from "better-sqlite3";
 
 import { eventually } from "../support/eventually.js";
 import { installation } from "../support/installation.js";
-import { judgeDown, judgeUp, scenarios, type Cast } from "../support/killScenarios.js";
+import { judgeDown, judgeUp, scenarioOf } from "../support/killScenarios.js";
 import { Lane } from "../support/lane.js";
 import { clockOff, clockSetBy } from "../support/wrongClock.js";
 
@@ -42,7 +42,7 @@ levels:
   for (const { ms } of events) if (ms !== undefined) expect(ms).toBeLessThan(60_000);
 });
 
-const boot = scenarios.find(({ name }) => name === "boot");
+const boot = scenarioOf("boot");
 
 test.each([
   { what: "an hour behind", ms: -HOUR, point: "before c launch", verb: "terminate" },
@@ -54,7 +54,7 @@ test.each([
 ] as const)("a launcher whose clock is $what does a $verb after one that died $point", async ({ ms, point, verb }) => {
   const lane = new Lane({ driver: "test", options: "access: driver" });
   try {
-    const { command } = await boot?.prepare(lane) as Cast;
+    const { command } = await boot.prepare(lane);
     expect(await lane.carryOut(command, { point })).toEqual({ kind: "killed" });
     const startedAt = performance.now();
     const report = await lane.finishBeside({ verb }, { NODE_OPTIONS: clockOff(ms) });

@@ -4,15 +4,15 @@
  */
 import { expect, test } from "@jest/globals";
 
-import { judgeDown, judgeUp, scenarios, type Cast } from "../support/killScenarios.js";
+import { judgeDown, judgeUp, scenarioOf, type Cast } from "../support/killScenarios.js";
 import { Lane } from "../support/lane.js";
 
-const boot = scenarios.find(({ name }) => name === "boot");
+const boot = scenarioOf("boot");
 
 test("a launcher that freezes at any point, is replaced and wakes up does nothing more", async () => {
   const lanes = Array.from({ length: 4 }, () => new Lane({ driver: "test", options: "access: driver" }));
   try {
-    const casts = await Promise.all(lanes.map(async (lane) => boot?.prepare(lane) as Promise<Cast>));
+    const casts = await Promise.all(lanes.map(async (lane) => boot.prepare(lane)));
     for (const lane of lanes) lane.save();
     const { points } = await (lanes[0] as Lane).finish((casts[0] as Cast).command);
     // The last two writes are of no further consequence.

@@ -2,8 +2,7 @@
 import { test } from "@jest/globals";
 
 import { expectNothingLost } from "../support/killing.js";
-import { scenarios } from "../support/killScenarios.js";
 
 test.each(["reload", "reboot", "terminate"])("%s, killed at every point, loses no machine and starts none twice", async (name) => {
-  await expectNothingLost(scenarios.find((scenario) => scenario.name === name));
+  await expectNothingLost(name);
 }, 120_000);

@@ -66,6 +66,11 @@ export const scenarios: readonly Scenario[] = [
     }),
   },
   {
+    // The machines that a dead boot asked for must be found to be replaced, also those whose ids it never learnt.
+    name: "boot that a reboot follows",
+    prepare: async (lane) => ({ command: { verb: "boot", plan: await lane.plan(first) }, creations: 6, after: () => [{ command: { verb: "reboot" }, boots: once }] }),
+  },
+  {
     name: "resume",
     prepare: async (lane) => {
       const plan: LaunchPlan = await lane.plan(first);
@@ -109,6 +114,12 @@ export const scenarios: readonly Scenario[] = [
     },
   },
 ];
+
+export function scenarioOf(name: string): Scenario {
+  const found = scenarios.find((scenario) => scenario.name === name);
+  if (found === undefined) throw new Error(`there is no scenario "${name}"`);
+  return found;
+}
 
 /** What is wrong with a run that is to be up: compared with the driver's own list, not with what the record believes. */
 export function judgeUp(lane: Lane, { state, problems, record }: Report, boots: { readonly [service: string]: number } | undefined): string[] {
