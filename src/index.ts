@@ -223,6 +223,15 @@ export async function listRuns(options: HomeOption & { readonly all?: boolean } 
   });
 }
 
+/** One run's line of `listRuns`, by name or number. @throws UnknownRunError */
+export async function findRun(run: string, options: HomeOption = {}): Promise<RunSummary> {
+  return withRun(run, options, async (store, record) => {
+    const { shownState } = await import("./engine/show.js");
+    const services = await store.services(record);
+    return { ...record, state: shownState(record), services: services.length, ready: services.filter((service) => service.state === "ready").length };
+  });
+}
+
 /** Names of all runs, for completion. */
 export async function runNames(options: HomeOption = {}): Promise<string[]> {
   return withStore(options, (store) => store.runNames());

@@ -50,9 +50,10 @@ async function printResult(result: RepairResult, dryRun: boolean, interrupted: b
   const { taskLines } = await import("../reporting/tasks.js");
   const untouched = dryRun || result.refused !== null;
   if (untouched && result.tasks.length > 0) print(taskLines(result.tasks).join("\n"));
+  for (const service of untouched ? result.removed : []) print(`${service}: take down (the plan has it no more)`);
   for (const { service, message } of result.blocked) print(`${service}: not well, and a repair cannot mend it (${message})`);
   if (result.refused !== null) return print(`\n${result.refused}`);
-  if (result.tasks.length === 0 && result.blocked.length === 0 && result.state === "ready") return print(`${result.run} is well: nothing to repair.`);
+  if (result.tasks.length === 0 && result.removed.length === 0 && result.blocked.length === 0 && result.state === "ready") return print(`${result.run} is well: nothing to repair.`);
   if (untouched) return print(`\nNothing was touched${dryRun ? " (--dry-run)" : ""}.`);
   await printOutcome(result, interrupted);
 }

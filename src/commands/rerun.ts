@@ -19,8 +19,8 @@ export function builder(yargs: Argv) {
 }
 
 export async function handler(options: WaitArguments & { readonly run: string; readonly service: string; readonly json: boolean; readonly verbose: boolean }): Promise<number> {
-  const [service = "", step = "boot"] = String(options.service).split(":");
-  if (step !== "boot" && step !== "ready") throw new UsageError(`${options.service}: the program to run again is boot or ready`);
+  const [service = "", step = "boot", ...more] = String(options.service).split(":");
+  if ((step !== "boot" && step !== "ready") || more.length > 0) throw new UsageError(`${options.service}: the program to run again is boot or ready`);
   const wait = await readWaitOption(options);
   const { result, interrupted } = await withProgress({ ...options, noun: "the run can be repaired afterwards" }, (watch) => rerun(String(options.run), service, { ...wait, step, ...watch }));
   if (options.json) printJson("rerun", result);

@@ -1,6 +1,6 @@
 import type { Argv } from "yargs";
 
-import { listRuns, terminate, UnknownRunError, type TerminateResult } from "../index.js";
+import { findRun, terminate, type RunSummary, type TerminateResult } from "../index.js";
 import { EXIT, exitCodeOf, UsageError } from "./exitCodes.js";
 import { exitCodeFor } from "./outcome.js";
 import { print, printError, printJson, screen } from "./output.js";
@@ -32,8 +32,9 @@ export function builder(yargs: Argv) {
 export async function handler(options: TerminateArguments): Promise<number> {
   const runs = [...new Set(options.run.map(String))];
   if (options.keep && options.force) throw new UsageError("--keep runs the terminate programs only, and --force leaves them out: choose one");
-  await checkRuns(runs);
-  if (!options.yes && !options.json && !(await confirm(await question(runs)))) {
+  // An unknown name ends the command before anything is ended.
+  const found = await Promise.all(runs.map((run) => findRun(run)));
+  if (!options.yes && !options.json && !(await confirm(question(found, runs)))) {
     print("Nothing was ended.");
     return EXIT.wrong;
   }
@@ -57,13 +58,6 @@ export async function handler(options: TerminateArguments): Promise<number> {
   return worst;
 }
 
-/** An unknown name ends the command before anything is ended. */
-async function checkRuns(runs: readonly string[]): Promise<void> {
-  const known = new Set((await listRuns({ all: true })).flatMap((run) => [run.name, String(run.id)]));
-  const unknown = runs.find((run) => !known.has(run));
-  if (unknown !== undefined) throw new UnknownRunError(`there is no run "${unknown}"`, "bootlevel list --all shows the runs that there are");
-}
-
 async function endRun(run: string, options: TerminateArguments): Promise<TerminateResult> {
   const wait = await readWaitOption(options);
   const { result } = await withProgress({ ...options, noun: "terminate can be called again" }, (watch) => terminate(run, { ...wait, force: options.force, keep: options.keep, ...watch }));
@@ -85,8 +79,7 @@ function exitCode(result: TerminateResult): number {
   return result.kept ? EXIT.fine : exitCodeFor(result, result.state === "interrupted");
 }
 
-async function question(names: readonly string[]): Promise<string> {
-  const runs = await listRuns({ all: true });
-  const services = runs.filter((run) => (names.includes(run.name) || names.includes(String(run.id))) && run.state !== "terminated").reduce((sum, run) => sum + run.services, 0);
+function question(runs: readonly RunSummary[], names: readonly string[]): string {
+  const services = runs.filter((run) => run.state !== "terminated").reduce((sum, run) => sum + run.services, 0);
   return `Terminate ${names.join(", ")} (${services} service${services === 1 ? "" : "s"})?`;
 }

@@ -30,6 +30,8 @@ export interface RepairResult {
   readonly state: RunState;
   /** What was to be done, in the order of the levels. Changed attributes may have added more while it was done. */
   readonly tasks: readonly PlannedTask[];
+  /** Services that the plan has no more, and that were to be taken down. */
+  readonly removed: readonly string[];
   /** Services that are not well and that a repair cannot mend, and why. */
   readonly blocked: readonly { readonly service: string; readonly message: string }[];
   /** Why nothing was touched though there was something to do, or null. */
@@ -71,11 +73,12 @@ async function repair(context: RunContext, run: RunRecord, options: RepairOption
   const placements = await Placements.read(context);
   const { agenda, blocked, cloudUnreachable } = await diagnose(context, placements, chooseServices(context, options.replace));
   // What was found while the operator stopped the command may be no more than that.
-  if (context.stop.aborted) return { run: run.name, state: "interrupted", tasks: [], blocked: [], refused: null, failures: [], cloudUnreachable: false, ms: context.clock.now() - startedAt };
+  if (context.stop.aborted) return { run: run.name, state: "interrupted", tasks: [], removed: [], blocked: [], refused: null, failures: [], cloudUnreachable: false, ms: context.clock.now() - startedAt };
   const tasks = plannedTasks(context, agenda);
   const refused = tooMany(context, agenda, new Set(chooseServices(context, options.replace)), options.maxReplacements);
   const idle = tasks.length === 0 && context.dropped.length === 0;
-  const result = { run: run.name, tasks, blocked, refused, failures: [], cloudUnreachable, ms: context.clock.now() - startedAt };
+  const removed = context.dropped.map(({ name }) => name.replace(/~\d+$/, ""));
+  const result = { run: run.name, tasks, removed, blocked, refused, failures: [], cloudUnreachable, ms: context.clock.now() - startedAt };
   if (refused !== null || options.dryRun || (idle && (blocked.length > 0 || run.state === "ready"))) {
     return { ...result, state: idle && blocked.length === 0 ? "ready" : run.state === "ready" ? "failed" : run.state };
   }

@@ -20,6 +20,8 @@ export type Change =
   | { readonly kind: "service"; readonly id: number; readonly state: ServiceState; readonly failure?: ServiceFailure }
   /** What is to be done again for a service; null: it was done. */
   | { readonly kind: "due"; readonly id: number; readonly due: Due | null }
+  /** Nothing of what an earlier plan described is left of it: the present one describes it. */
+  | { readonly kind: "described"; readonly id: number }
   /** Its machine is gone, and so is the service: a plan that it followed has dropped it. */
   | { readonly kind: "removed"; readonly id: number }
   /** What is about to be asked of a driver, before it is asked. */
@@ -58,6 +60,8 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
       return write("UPDATE services SET state = ?, failure = ?, updated_at = ? WHERE id = ?", change.state, change.failure ? JSON.stringify(change.failure) : null, now, change.id);
     case "due":
       return write("UPDATE services SET due = ?, due_reason = ? WHERE id = ?", change.due?.stage ?? null, change.due?.reason ?? null, change.id);
+    case "described":
+      return write("UPDATE services SET revision = (SELECT max(revision) FROM plans WHERE run_id = ?) WHERE id = ?", run.id, change.id);
     case "removed":
       return write("UPDATE services SET removed = 1, due = NULL, due_reason = NULL WHERE id = ?", change.id);
     case "intent":

@@ -151,6 +151,8 @@ ALTER TABLE services ADD COLUMN due_reason TEXT;
 -- No plan has it any more, and its machine is gone: only its history is left.
 ALTER TABLE services ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
 
+CREATE INDEX machines_live ON machines(run_id) WHERE state <> 'ended';
+
 -- The machine that the step was for: what an earlier machine ran says nothing about this one.
 ALTER TABLE steps ADD COLUMN machine_key TEXT;
 

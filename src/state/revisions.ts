@@ -39,12 +39,14 @@ export function insertRevision(context: ChangeContext, { revision, plan, bundles
   const giveUp = db.prepare("UPDATE services SET name = '~' || id WHERE id = ? AND removed = 0");
   for (const id of kept) giveUp.run(id);
   releaseNames(context, new Set(services.map(({ name }) => name)));
-  const update = db.prepare("UPDATE services SET level = ?, spec = ?, name = ?, replica = ?, revision = ?, removed = 0 WHERE id = ?");
+  const update = db.prepare("UPDATE services SET level = ?, spec = ?, name = ?, replica = ?, revision = coalesce(?, revision), removed = 0 WHERE id = ?");
   const insert = db.prepare("INSERT INTO services (run_id, level, spec, name, replica, state, revision, updated_at) VALUES (?, ?, ?, ?, ?, 'planned', ?, ?)");
   for (const { id, level, spec, name, replica, due } of services) {
     if (id === null) insert.run(run.id, level, spec, name, replica, revision, now);
     else {
-      update.run(level, spec, name, replica, revision, id);
+      // A machine that is to be replaced is taken down as the plan describes it that started it.
+      const replaced = due?.stage === "replace" || due?.stage === "discard";
+      update.run(level, spec, name, replica, replaced ? null : revision, id);
       applyChange(context, { kind: "due", id, due });
     }
   }

@@ -126,8 +126,8 @@ class LocalDriver implements Driver {
   private status(machine: LocalMachine): MachineStatus {
     const address = machine.address.split("#", 1)[0] as string;
     const access = { kind: "local", directory: this.directory(machine.id), address, brand: machine.brand } as const;
-    // Somebody who removed the directory has destroyed the machine, whatever processes are left of it.
-    const there = existsSync(access.directory);
+    // Whoever removed the directory, or began to, has destroyed the machine, whatever processes are left of it.
+    const there = existsSync(join(access.directory, "home"));
     const state = there ? "running" : "stopped";
     const { id, key, mark } = machine;
     return { id, key, mark, state, host: address, privateHost: address, hostname: mark.service, access, reason: there ? "" : `its directory ${access.directory} is gone` };

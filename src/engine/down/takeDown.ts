@@ -6,7 +6,7 @@ import type { MachineRecord, StepRecord } from "../../state/records.js";
 import type { Task } from "../up/agenda.js";
 import { destroyMachines } from "./destroyMachines.js";
 import { asServiceError, InterruptedError, ServiceError, serviceError } from "../run/failure.js";
-import { change, enterFailure, enterState, inStep, stateEvent, stepDirectory, warn } from "../run/journal.js";
+import { change, enterFailure, enterState, inStep, RECORDED, stateEvent, stepDirectory, stepFinished, warn, type Step } from "../run/journal.js";
 import type { Placements } from "../run/placements.js";
 import { survey } from "../up/survey.js";
 import { describeResult, hasMachine, runServiceProgram } from "../programs/programs.js";
@@ -45,8 +45,8 @@ export class TakeDown {
 
   /** Ends services side by side. @returns the error of each that did not end, in order; it is recorded as the service's failure. */
   async end(services: readonly Service[], ending: "terminated" | "removed"): Promise<(Error | null)[]> {
-    const stopped = await this.stop(services, () => true);
-    return this.destroyRest(services, stopped, ending, () => true);
+    const old = this.asDescribed(services);
+    return this.destroyRest(old, await this.stop(old, () => true), ending, () => true);
   }
 
   /**
@@ -54,20 +54,26 @@ export class TakeDown {
    * @returns the error of each service whose machine was kept, in order.
    */
   async retire(services: readonly Service[], taskOf: (service: Service) => Task): Promise<(Error | null)[]> {
-    const owners = new Set(services.filter((service) => taskOf(service).stage === "replace"));
-    const guests = this.context.levels.flat().filter((service) => !owners.has(service) && owners.has(this.placements.owner(service)));
+    const answering = new Set(services.filter((service) => taskOf(service).stage === "replace"));
+    const guests = this.context.levels.flat().filter((service) => !answering.has(service) && answering.has(this.placements.owner(service)));
     await this.stop(guests.reverse(), () => true);
-    const answers = (service: Service) => taskOf(service).stage === "replace";
-    return this.destroyRest(services, await this.stop(services, answers), "launching", answers);
+    const old = this.asDescribed(services);
+    const answers = (service: Service) => answering.has(services[old.indexOf(service)] as Service);
+    return this.destroyRest(old, await this.stop(old, answers), "launching", answers);
   }
 
   /** Stops services and leaves their machines. @returns the error of each that did not stop, in order. */
   async stopOnly(services: readonly Service[]): Promise<(Error | null)[]> {
-    const ends = await this.stop(services, () => true);
+    const ends = await this.stop(this.asDescribed(services), () => true);
     const stopped = services.filter((_, place) => ends[place] === null);
     // Their terminate programs have run: a later terminate has nothing to do but destroy the machines.
     if (stopped.length > 0) await change(this.context, stopped.map(({ id }) => ({ kind: "unbooted", id })), []);
     return ends;
+  }
+
+  /** A plan that has changed describes the machine that is to come: one that goes is taken down as the plan of then described it. */
+  private asDescribed(services: readonly Service[]): Service[] {
+    return services.map((service) => this.context.former.get(service.id) ?? service);
   }
 
   private async stop(services: readonly Service[], answers: (service: Service) => boolean): Promise<(Error | null)[]> {
@@ -84,10 +90,10 @@ export class TakeDown {
     return [...ends.values()];
   }
 
-  /** Notes machines that are gone before their services' terminate programs are to run there: a cloud is asked once. */
+  /** Notes machines on which no terminate program can run any more, gone or stopped, before it is tried: a cloud is asked once. */
   private async findGone(services: readonly Service[]): Promise<void> {
     const owners = [...new Set(services.map((service) => this.placements.owner(service)))];
-    for (const [owner, { cause }] of await survey(this.context, this.placements, owners, () => "cloud")) if (cause === "gone") this.gone.add(owner);
+    for (const [owner, { cause }] of await survey(this.context, this.placements, owners, () => "cloud")) if (cause === "gone" || cause === "stopped") this.gone.add(owner);
   }
 
   private async outcome(service: Service, work: () => Promise<void>): Promise<Error | null> {
@@ -121,15 +127,23 @@ export class TakeDown {
 
   private async runProgram(service: Service, program: ProgramSpec): Promise<void> {
     const { context, placements } = this;
-    if (!hasMachine(placements, service) || this.gone.has(placements.owner(service))) return warn(context, service, "its machine is gone: the terminate program was left out");
+    if (!hasMachine(placements, service) || this.gone.has(placements.owner(service))) return warn(context, service, "its machine is gone or stopped: the terminate program was left out");
     await inStep(context, service, "terminate", 1, placements.machine(service)?.key ?? null, async (step) => {
       const directory = stepDirectory(service, "terminate", step.id) as string;
-      const { result, ...end } = await runServiceProgram(context, placements, { service, step: "terminate", program, directory, timeoutMs: program.timeoutMs, attempt: 1 });
-      if (result.kind === "exited" && result.code === 0) return { value: undefined, outcome: "exited", exitCode: 0 };
+      const { result, ...end } = await runServiceProgram(context, placements, {
+        service, step: "terminate", program, directory, timeoutMs: program.timeoutMs, attempt: 1,
+        onResult: async ({ code }) => { if (code === 0) await this.recordStop(step); },
+      });
+      if (result.kind === "exited" && result.code === 0) return { value: undefined, outcome: RECORDED, exitCode: 0 };
       const exitCode = result.kind === "exited" ? result.code : null;
       const { machine, log, lastLines } = end;
       throw serviceError(service, "terminate", `the terminate program failed: ${describeResult(result)}; its machine was kept`, { exitCode, machine, log, lastLines, remedy: FORCE_REMEDY });
     });
+  }
+
+  /** The end of the terminate program and that there is nothing left for another one to do are one write: it runs once. */
+  private async recordStop(step: Step): Promise<void> {
+    await change(this.context, [{ kind: "step-ended", id: step.id, outcome: "exited", exitCode: 0 }, { kind: "unbooted", id: step.service.id }], [stepFinished(this.context, step, "exited", 0)]);
   }
 
   /** Takes away what lies on hosts that outlive the run, and closes connections: a machine goes with its owner, a guest's connection is the owner's. */
@@ -159,6 +173,7 @@ export class TakeDown {
     const { context } = this;
     const state = ending === "removed" ? "terminated" : ending;
     const changes: Change[] = [{ kind: "service", id: service.id, state }, { kind: "unbooted", id: service.id }, ending === "removed" ? { kind: "removed", id: service.id } : { kind: "due", id: service.id, due: null }];
+    if (ending === "launching") changes.push({ kind: "described", id: service.id });
     const event = stateEvent(context, service, state);
     if (machine === null) return change(context, changes, [event]);
     const { cloud, key } = machine;

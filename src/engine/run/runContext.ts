@@ -9,6 +9,7 @@ import type { PlanRecord, RunRecord, ServiceRecord } from "../../state/records.j
 import type { SecretReading } from "../../state/runReader.js";
 import type { RunWriter } from "../../state/runWriter.js";
 import type { Store } from "../../state/store.js";
+import { dependencies } from "../up/dependents.js";
 import { AttributeBook } from "./attributes.js";
 import { Clouds } from "./clouds.js";
 import { MachineLinks } from "./machineLinks.js";
@@ -23,6 +24,12 @@ export interface Service {
   readonly level: LevelSpec;
   /** The programs of the plan that describes it, by `<service>.<step>`. */
   readonly bundles: PlanRecord["bundles"];
+}
+
+/** A service that the plan has no more. */
+export interface DroppedService extends Service {
+  /** Whether a service that the plan still has referred to it: it goes when that one has been told to do without. */
+  readonly needed: boolean;
 }
 
 export interface RunContext {
@@ -44,8 +51,10 @@ export interface RunContext {
   readonly tell: (event: RunEvent) => void;
   /** Services of each level, in the plan's order. */
   readonly levels: readonly (readonly Service[])[];
-  /** Services that the plan has no more, and that are not taken down yet. */
-  readonly dropped: readonly Service[];
+  /** Services that the plan has no more, and that are not taken down yet; the last level first. */
+  readonly dropped: readonly DroppedService[];
+  /** Services whose machines are to be replaced, as the earlier plan describes them that their machines were started by; by number. */
+  readonly former: ReadonlyMap<number, Service>;
   /** Replicas of the services of the plan, by the service's name in it. */
   readonly bySpec: ReadonlyMap<string, readonly Service[]>;
   /** All of them, by name. */
@@ -71,9 +80,11 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
   const { plan } = current;
   const records = await store.services(run);
   const levels = placeServices(records, current);
-  const dropped = await droppedServices(store, run, records);
+  const described = plansOf(store, run);
+  const dropped = await droppedServices(described, records, plan);
+  const former = await formerServices(described, records, current);
   const variables = await store.variables(run, parts.secrets);
-  const book = new AttributeBook(plan, run.name, variables, dropped.map(({ spec }) => spec));
+  const book = new AttributeBook(plan, run.name, variables, [...dropped, ...former.values()].map(({ spec }) => spec));
   const names = new Map(records.map((service) => [service.id, service.name]));
   for (const { serviceId, name, ...value } of await store.attributes(run, parts.secrets)) {
     const service = names.get(serviceId);
@@ -83,7 +94,7 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
   const tell = (event: RunEvent) => observe(redactor.redactData(event));
   const warn = (message: string) => tell({ at: store.clock.now(), type: "warning", service: null, message });
   return {
-    run, plan, store, clock: store.clock, writer, book, redactor, stop, tell, levels, dropped,
+    run, plan, store, clock: store.clock, writer, book, redactor, stop, tell, levels, dropped, former,
     clouds: new Clouds({ plan, store, book, warn, prove: () => writer?.prove() }),
     links: new MachineLinks({ store, writer, uid: run.uid, warn }),
     programs: pLimit(plan.concurrency),
@@ -130,15 +141,41 @@ function groupBySpec(services: readonly Service[]): Map<string, Service[]> {
   return groups;
 }
 
-/** Services that are to be removed, as the plan that knew them describes them; the last level first. */
-async function droppedServices(store: Store, run: Pick<RunRecord, "id" | "uid">, records: readonly ServiceRecord[]): Promise<Service[]> {
+/** Revisions of a run's plan, each read once. */
+function plansOf(store: Store, run: Pick<RunRecord, "id" | "uid">): (revision: number) => Promise<PlanRecord> {
+  const plans = new Map<number, Promise<PlanRecord>>();
+  return (revision) => {
+    const known = plans.get(revision) ?? store.plan(run, revision);
+    plans.set(revision, known);
+    return known;
+  };
+}
+
+async function droppedServices(planOf: (revision: number) => Promise<PlanRecord>, records: readonly ServiceRecord[], current: LaunchPlan): Promise<DroppedService[]> {
   const dropped = records.filter((record) => record.due?.stage === "remove").sort((one, other) => other.level - one.level);
-  const plans = new Map<number, PlanRecord>();
-  for (const { revision } of dropped) if (!plans.has(revision)) plans.set(revision, await store.plan(run, revision));
-  return dropped.flatMap(({ id, name, spec: specName, replica, revision }) => {
-    const { plan, bundles } = plans.get(revision) as PlanRecord;
+  const kept = new Set(current.levels.flatMap((level) => level.services).flatMap(({ name, was }) => [name, was]));
+  const services = await Promise.all(dropped.map(async (record) => {
+    const plan = await planOf(record.revision);
+    const service = serviceIn(plan, record, [record.spec]);
+    const needed = (dependencies(plan.plan).get(record.spec) ?? []).some(({ dependent }) => kept.has(dependent));
+    return service === null ? [] : [{ ...service, needed }];
+  }));
+  return services.flat();
+}
+
+async function formerServices(planOf: (revision: number) => Promise<PlanRecord>, records: readonly ServiceRecord[], current: PlanRecord): Promise<Map<number, Service>> {
+  const replaced = records.filter(({ due, revision }) => (due?.stage === "replace" || due?.stage === "discard") && revision < current.revision);
+  const was = new Map(current.plan.levels.flatMap((level) => level.services).map((spec) => [spec.name, spec.was]));
+  const services = await Promise.all(replaced.map(async (record) => serviceIn(await planOf(record.revision), record, [record.spec, was.get(record.spec) ?? null])));
+  return new Map(services.flatMap((service) => (service === null ? [] : [[service.id, service] as const])));
+}
+
+/** A service as a plan describes it, under one of these names. */
+function serviceIn({ plan, bundles }: PlanRecord, { id, name, replica }: ServiceRecord, specNames: readonly (string | null)[]): Service | null {
+  for (const specName of specNames) {
     const level = plan.levels.find(({ services }) => services.some((one) => one.name === specName));
     const spec = level?.services.find((one) => one.name === specName);
-    return level === undefined || spec === undefined ? [] : [{ id, name, replica, spec, level, bundles }];
-  });
+    if (level !== undefined && spec !== undefined) return { id, name, replica, spec, level, bundles };
+  }
+  return null;
 }

@@ -6,7 +6,7 @@ import { asServiceError, InterruptedError, ServiceError } from "../run/failure.j
 import { enterFailure, record } from "../run/journal.js";
 import { launchMachines, type Launch } from "./launchMachines.js";
 import type { Placements } from "../run/placements.js";
-import { levelName, type RunContext, type Service } from "../run/runContext.js";
+import { levelName, type DroppedService, type RunContext, type Service } from "../run/runContext.js";
 import { tellStory, type BringUp } from "./serviceStory.js";
 import { settleAll } from "../run/settleAll.js";
 import { TakeDown } from "../down/takeDown.js";
@@ -20,21 +20,24 @@ export interface BringUpEnd {
 }
 
 /**
- * Does what is on the agenda, and what changed values add to it, then removes services that the plan has no more. Failures of services are in the
+ * Does what is on the agenda, and what changed values add to it, and removes services that the plan has no more. Failures of services are in the
  * result, and end it with their level.
  * @param options.fresh the first boot of a new run; options.force leaves terminate programs out.
  */
 export async function bringUp(context: RunContext, placements: Placements, agenda: Agenda, { fresh = false, force = false } = {}): Promise<BringUpEnd> {
   const unfinished = unfinishedPrograms(fresh ? [] : await context.store.steps(context.run));
   const work: BringUp = { context, placements, agenda, unfinished, fresh, force, dependencies: dependencies(context.plan) };
+  // What nobody needed goes first, since what comes may need its place (a host of a pool); the rest last, when whoever used it does without.
+  // One that does not go keeps nobody from coming up.
+  const left = await removeDropped(work, (service) => !service.needed);
   for (const [index, services] of context.levels.entries()) {
     if (context.stop.aborted) return interrupted;
     const due = agenda.among(services);
     if (due.length === 0 && services.length > 0) continue;
-    const end = endOf(await bringLevelUp(work, index, due));
-    if (end !== null) return end;
+    const errors = await bringLevelUp(work, index, due);
+    if (errors.length > 0) return endOf([...left, ...errors]) ?? interrupted;
   }
-  const end = endOf(await removeDropped(work));
+  const end = endOf([...left, ...(await removeDropped(work, (service) => service.needed))]);
   return end ?? { state: await stateNow(context), failures: [], cloudUnreachable: false };
 }
 
@@ -98,14 +101,13 @@ async function settle(work: BringUp, service: Service, task: Task, launch: Promi
   }
 }
 
-/** What the plan has no more goes last: whoever used it has been told to do without. */
-async function removeDropped({ context, placements, unfinished, force }: BringUp): Promise<Error[]> {
-  if (context.dropped.length === 0) return [];
-  if (context.stop.aborted) return [new InterruptedError()];
+/** Takes down services that the plan has no more: a level at a time, the last one first, as in a terminate. */
+async function removeDropped({ context, placements, unfinished, force }: BringUp, chosen: (service: DroppedService) => boolean): Promise<Error[]> {
+  const dropped = context.dropped.filter(chosen);
+  if (dropped.length > 0 && context.stop.aborted) return [new InterruptedError()];
   const takeDown = new TakeDown(context, placements, unfinished, force);
-  // A level at a time, the last one first, as in a terminate.
-  for (const level of new Set(context.dropped.map((service) => service.level))) {
-    const errors = (await takeDown.end(context.dropped.filter((service) => service.level === level), "removed")).filter((error) => error !== null);
+  for (const level of new Set(dropped.map((service) => service.level))) {
+    const errors = (await takeDown.end(dropped.filter((service) => service.level === level), "removed")).filter((error) => error !== null);
     if (errors.length > 0) return errors;
   }
   return [];
