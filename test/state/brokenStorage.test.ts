@@ -8,6 +8,7 @@ import { expect, test } from "@jest/globals";
 import { eventually } from "../support/eventually.js";
 import { installation, type Ended, type Installation } from "../support/installation.js";
 import { mountDisk, testWithMounts } from "../support/smallDisk.js";
+import { filesBelow } from "../support/traces.js";
 
 /** Twelve services after one whose boot program waits for the fact "go". */
 function plan(own: Installation): string {
@@ -137,10 +138,14 @@ test("a state directory that is removed under a running launcher ends it before 
   const own = installation();
   const boot = own.start(["boot", plan(own), "--name", "r"]);
   await eventually("the boot program runs", () => own.fact("begun"));
+  // What the program has in memory is known by a file that goes now.
+  const memory = filesBelow(own.home).filter((file) => file.endsWith("/.bl/rt-path")).map((file) => readFileSync(file, "utf8").trim());
   rmSync(own.home, { recursive: true });
   own.plan("", { go: "" }, "facts");
   expectRefusal(await boot.ended, /^bootlevel: the state database .*bootlevel\.db was removed or replaced while this command used it$/, /bootlevel clean/);
   // Nothing is made in its place.
   expect(existsSync(join(own.home, "bootlevel.db"))).toBe(false);
   expect(own.factNames().filter((name) => name.includes(".b-"))).toEqual([]);
+  expect(memory).toHaveLength(1);
+  for (const directory of memory) rmSync(directory, { recursive: true, force: true });
 });
