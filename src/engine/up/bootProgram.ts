@@ -12,6 +12,9 @@ import type { RunContext, Service } from "../run/runContext.js";
 import type { BringUp } from "./serviceStory.js";
 import { endUnfinished } from "../down/unfinished.js";
 
+/** How long a program of before is waited for at least, in milliseconds. */
+const LEAST_MS = 10_000;
+
 /**
  * Runs the service's boot program, if it has one, and publishes what it has set.
  * @returns whether the service is in state "verifying" now, which is written together with the end of its boot program.
@@ -37,7 +40,8 @@ export async function bootOnMachine(work: BringUp, service: Service, task: Task)
 /** Waits for the boot program of an earlier launcher. @returns false if it has to be started again. */
 async function resumeBoot(work: BringUp, service: Service, program: ProgramSpec, { id, attempt, startedAt, directory }: StepRecord): Promise<boolean> {
   const { context, placements } = work;
-  const left = Math.max(1_000, startedAt + program.timeoutMs - context.clock.now());
+  // A clock that was set between the two launchers must neither end the program at once nor wait for it longer than it may run.
+  const left = Math.min(program.timeoutMs, Math.max(LEAST_MS, startedAt + program.timeoutMs - context.clock.now()));
   return finishStep(context, { id, service, name: "boot", attempt, startedAt }, async (step) => {
     const end = await recoverServiceProgram(context, placements, bootRun(work, step, program, directory as string, left)).catch((error: unknown) => {
       if (!(error instanceof ConnectionError)) throw error;
