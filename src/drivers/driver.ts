@@ -3,7 +3,7 @@
  * `DriverDefinition`. The failure semantics are part of the contract and stand at each verb.
  */
 
-import type { Clock } from "../clock.js";
+import type { Clock } from "../time/clock.js";
 import type { MachinePrograms } from "../machines/program/programs.js";
 
 /** One machine that is wanted. `key` names the wish for ever: the same key never gives a second machine. */

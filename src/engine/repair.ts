@@ -6,7 +6,7 @@ import type { Store } from "../state/store.js";
 import { StateError } from "../state/stateError.js";
 import { Agenda, plannedTasks, type Task } from "./up/agenda.js";
 import { carryOut } from "./up/carryOut.js";
-import { dependencies } from "./up/dependents.js";
+import { dependencies } from "./plans/dependents.js";
 import { isTask, mendTask, repairTask, unfinishedTask, type Diagnosis } from "./up/diagnosis.js";
 import { workOnRun, type WorkOptions } from "./run/lease.js";
 import { Placements } from "./run/placements.js";

@@ -1,5 +1,5 @@
 /** The state's one door: asynchronous, so that a database server can stand behind it as well. */
-import { realClock, type Clock } from "../clock.js";
+import { realClock, type Clock } from "../time/clock.js";
 import { createCipher, type Cipher } from "./cipher.js";
 import { asStateError, openDatabase, watchFile, type Db } from "./database.js";
 import { locateHome, type Home } from "./home.js";

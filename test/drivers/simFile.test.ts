@@ -10,7 +10,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { build } from "esbuild";
 
-import { realClock } from "../../src/clock.js";
+import { realClock } from "../../src/time/clock.js";
 import { launched, never, program, simCloud, simDirectory, wish } from "../support/simCloud.js";
 import type { MachinePrograms } from "../../src/machines/program/programs.js";
 import { eventually } from "../support/eventually.js";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { afterEach } from "@jest/globals";
 
-import { realClock } from "../../src/clock.js";
+import { realClock } from "../../src/time/clock.js";
 import type { Driver, DriverContext, DriverDefinition, LaunchRequest } from "../../src/drivers/driver.js";
 
 export const never = new AbortController().signal;

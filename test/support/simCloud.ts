@@ -6,12 +6,12 @@ import { join } from "node:path";
 
 import { afterEach } from "@jest/globals";
 
-import type { Clock } from "../../src/clock.js";
+import type { Clock } from "../../src/time/clock.js";
 import type { Driver, LaunchOutcome, LaunchRequest, MachineStatus } from "../../src/drivers/driver.js";
 import sim from "../../src/drivers/sim/simDriver.js";
 import type { MachinePrograms } from "../../src/machines/program/programs.js";
 import type { ProgramRequest } from "../../src/machines/program/request.js";
-import { VirtualClock } from "../../src/virtualClock.js";
+import { VirtualClock } from "../../src/time/virtualClock.js";
 
 export const never = new AbortController().signal;
 setMaxListeners(0, never);

@@ -1,7 +1,7 @@
 /** What stands between a caller and the simulated cloud: latency, throttling, lost replies. */
 import { createHash } from "node:crypto";
 
-import type { Clock } from "../../clock.js";
+import type { Clock } from "../../time/clock.js";
 import { CloudUnreachableError, LostReplyError, ThrottledError } from "../driver.js";
 import { drawMs, happens } from "./chance.js";
 import type { CloudFile } from "./cloudFile.js";

@@ -1,7 +1,7 @@
 /** Programs on a simulated machine. How one ends is drawn and written down when it begins, so that any launcher can be told later. */
 import { basename } from "node:path/posix";
 
-import type { Clock } from "../../clock.js";
+import type { Clock } from "../../time/clock.js";
 import { ConnectionError } from "../../machines/connection.js";
 import { StagingError } from "../../machines/program/errors.js";
 import type { MachinePrograms } from "../../machines/program/programs.js";

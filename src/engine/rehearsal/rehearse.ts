@@ -8,7 +8,7 @@ import { replicaNames, type LaunchPlan } from "../../plan/launchPlan.js";
 import type { VariableRecord } from "../../state/records.js";
 import { uniform } from "../../drivers/sim/chance.js";
 import { openStore, type Store } from "../../state/store.js";
-import { VirtualClock } from "../../virtualClock.js";
+import { VirtualClock } from "../../time/virtualClock.js";
 import { bootRun } from "../boot.js";
 import { repairRun } from "../repair.js";
 import { withSeed } from "./rehearsalPlan.js";

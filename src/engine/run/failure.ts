@@ -1,5 +1,5 @@
 /** Errors with all that one screen needs, made where a failure is known. */
-import type { Clock } from "../../clock.js";
+import type { Clock } from "../../time/clock.js";
 import { CloudUnreachableError } from "../../drivers/driver.js";
 import type { ServiceFailure, StepName } from "../../events.js";
 import { StateError } from "../../state/stateError.js";

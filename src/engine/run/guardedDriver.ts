@@ -2,7 +2,7 @@
  * Every call to a cloud goes through here. Right before it the lease is proved, so that a launcher that froze and was replaced calls no cloud; a
  * cloud that asks for fewer calls slows all calls to it; a call whose answer is lost is made again, since every verb is safe to repeat.
  */
-import type { Clock } from "../../clock.js";
+import type { Clock } from "../../time/clock.js";
 import { LostReplyError, ThrottledError, type Driver } from "../../drivers/driver.js";
 
 export interface GuardParts {

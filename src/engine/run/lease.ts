@@ -8,7 +8,7 @@ import { LeaseLostError, RunBusyError } from "../../state/stateError.js";
 import type { RunWriter } from "../../state/runWriter.js";
 import type { Store } from "../../state/store.js";
 import { closeContext, openContext, type RunContext } from "./runContext.js";
-import { realClock } from "../../clock.js";
+import { realClock } from "../../time/clock.js";
 import { InterruptedError, pause } from "./failure.js";
 
 /** Well below the silence after which another launcher may take over (30 s). */

@@ -1,7 +1,7 @@
 /** What a command that works on a run has in hand. */
 import pLimit, { type LimitFunction } from "p-limit";
 
-import type { Clock } from "../../clock.js";
+import type { Clock } from "../../time/clock.js";
 import type { RunEvent } from "../../events.js";
 import { replicaNames, type LaunchPlan, type LevelSpec, type ServiceSpec } from "../../plan/launchPlan.js";
 import { Redactor } from "../../secrets/redactor.js";
@@ -9,7 +9,7 @@ import type { PlanRecord, RunRecord, ServiceRecord } from "../../state/records.j
 import type { SecretReading } from "../../state/runReader.js";
 import type { RunWriter } from "../../state/runWriter.js";
 import type { Store } from "../../state/store.js";
-import { dependencies } from "../up/dependents.js";
+import { dependencies } from "../plans/dependents.js";
 import { AttributeBook } from "./attributes.js";
 import { Clouds } from "./clouds.js";
 import { MachineLinks } from "./machineLinks.js";

@@ -1,6 +1,6 @@
 /** Brings services up by their tasks: level by level, side by side in a level, and no program of a level before the one below is ready. */
 import type { RunState, ServiceFailure } from "../../events.js";
-import { dependencies } from "./dependents.js";
+import { dependencies } from "../plans/dependents.js";
 import type { Agenda, Task } from "./agenda.js";
 import { asServiceError, InterruptedError, ServiceError } from "../run/failure.js";
 import { enterFailure, record } from "../run/journal.js";

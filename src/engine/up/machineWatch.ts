@@ -1,5 +1,5 @@
 /** Waits for machines to have an address: one question a cloud for all that are waited for, never one a machine. */
-import type { Clock } from "../../clock.js";
+import type { Clock } from "../../time/clock.js";
 import { pause } from "../run/failure.js";
 import { DriverError, type Driver, type MachineStatus } from "../../drivers/driver.js";
 

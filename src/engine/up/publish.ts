@@ -2,7 +2,7 @@
 import type { Change } from "../../state/changes.js";
 import type { AttributeRecord } from "../../state/records.js";
 import { dueStage, type Task } from "./agenda.js";
-import type { Dependency } from "./dependents.js";
+import type { Dependency } from "../plans/dependents.js";
 import { writerOf } from "../run/journal.js";
 import { cloudOf } from "./launchMachines.js";
 import type { ReachableMachine } from "./machineWatch.js";

@@ -3,7 +3,7 @@ import type { StepRecord } from "../../state/records.js";
 import type { Agenda, Task } from "./agenda.js";
 import { bootOnMachine } from "./bootProgram.js";
 import { programsOf } from "../programs/bundles.js";
-import type { Dependency } from "./dependents.js";
+import type { Dependency } from "../plans/dependents.js";
 import { asServiceError, InterruptedError } from "../run/failure.js";
 import { enterState, inStep } from "../run/journal.js";
 import type { Launch } from "./launchMachines.js";

@@ -1,7 +1,7 @@
 /** Every call to a cloud is preceded by the proof of the lease, and repeated when it is known to be safe. */
 import { expect, test } from "@jest/globals";
 
-import type { Clock } from "../../../src/clock.js";
+import type { Clock } from "../../../src/time/clock.js";
 import { DriverError, LostReplyError, ThrottledError, type Driver } from "../../../src/drivers/driver.js";
 import { guardDriver } from "../../../src/engine/run/guardedDriver.js";
 import { LeaseLostError } from "../../../src/state/stateError.js";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
 
-import { VirtualClock } from "../src/virtualClock.js";
+import { VirtualClock } from "../../src/time/virtualClock.js";
 
 const START = Date.UTC(2030, 0, 1);
 
