@@ -1,6 +1,6 @@
 /** The local driver against the driver contract, and what is its own. */
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync, chmodSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync, chmodSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 
@@ -94,6 +94,28 @@ test("terminate ends a process that carries the machine's mark in its environmen
     other.kill("SIGKILL");
     child.kill("SIGKILL");
   }
+});
+
+test("a machine whose claim somebody has removed is found by its directory, is of no use, and leaves nothing when it is ended", async () => {
+  const directory = stateDirectory();
+  const driver = open(local, { stateDirectory: directory });
+  const [launched] = await driver.launch([request("a")], never);
+  const { id } = (launched as LaunchOutcome & { kind: "launched" }).machine;
+  for (const claim of readdirSync(join(directory, "claims"))) rmSync(join(directory, "claims", claim));
+  expect(await driver.describe([id], never)).toMatchObject([{ id, state: "stopped", reason: "its claim on its address is gone" }]);
+  expect((await driver.list({ installation: "here", run: "run1" }, never)).map(({ key }) => key)).toEqual(["a"]);
+  expect(await driver.terminate([id], never)).toEqual([{ id, kind: "terminated" }]);
+  expect(readdirSync(join(directory, "machines"))).toEqual([]);
+  expect(await driver.describe([id], never)).toMatchObject([{ state: "terminated" }]);
+});
+
+test("a machine that somebody has begun to remove is of no use either", async () => {
+  const directory = stateDirectory();
+  const driver = open(local, { stateDirectory: directory });
+  const [launched] = await driver.launch([request("a")], never);
+  const { id } = (launched as LaunchOutcome & { kind: "launched" }).machine;
+  rmSync(join(directory, "machines", id, "home"), { recursive: true });
+  expect(await driver.describe([id], never)).toMatchObject([{ id, state: "stopped" }]);
 });
 
 test("an aborted launch makes nothing and says so for each request", async () => {

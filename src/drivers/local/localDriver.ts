@@ -3,7 +3,7 @@
  * a machine's programs leave running is found by its brand (see `machines/local/branded.ts`), wherever it went.
  */
 import { randomInt } from "node:crypto";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { findBranded, killBranded, type BrandedProcess } from "../../machines/local/branded.js";
@@ -13,6 +13,8 @@ import { DriverError, isInScope, type Driver, type DriverContext, type DriverDef
 
 /** How long processes have between SIGTERM and SIGKILL, in milliseconds. */
 const GRACE_MS = 5_000;
+/** A machine's copy of its claim, in its directory. */
+const RECORD = "machine.json";
 /** An address is drawn from millions; so many misses in a row mean that something else is wrong. */
 const ADDRESS_TRIES = 1_000;
 
@@ -69,7 +71,7 @@ class LocalDriver implements Driver {
         const alive = survivors.get(machine.brand) ?? [];
         if (alive.length > 0) throw new DriverError(`processes of ${machine.mark.service} cannot be ended: ${alive.map(({ pid }) => pid).join(", ")}`);
         await removeMachineDirectory(this.directory(machine.id));
-        this.claims.release(machine.address);
+        if (this.claims.holder(machine.address)?.id === machine.id) this.claims.release(machine.address);
       } catch (error) {
         failed.set(machine.id, error as Error);
       }
@@ -84,8 +86,27 @@ class LocalDriver implements Driver {
     return this.machines().filter((machine) => isInScope(machine.mark, scope)).map((machine) => this.status(machine));
   }
 
+  /** Every machine that there is; also one whose claim somebody has removed, while its directory and processes are there. */
   private machines(): LocalMachine[] {
-    return this.claims.all().map((claim) => claim.holder);
+    const claimed = this.claims.all().map((claim) => claim.holder);
+    const known = new Set(claimed.map((machine) => machine.id));
+    const strays = this.directories().filter((id) => !known.has(id)).flatMap((id) => this.readRecord(id) ?? []);
+    return [...claimed, ...strays];
+  }
+
+  private directories(): string[] {
+    try {
+      return readdirSync(this.machinesDirectory);
+    } catch (error) {
+      // Not there yet; or no folder, which the launch tells that wants to make one in it.
+      if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return [];
+      throw error;
+    }
+  }
+
+  private readRecord(id: string): LocalMachine | null {
+    const file = join(this.directory(id), RECORD);
+    return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as LocalMachine) : null;
   }
 
   private directory(id: string): string {
@@ -109,6 +130,9 @@ class LocalDriver implements Driver {
   private makeDirectories(machine: LocalMachine): void {
     try {
       for (const folder of ["home", "tmp", "work"]) mkdirSync(join(this.directory(machine.id), folder), { recursive: true, mode: 0o700 });
+      const record = join(this.directory(machine.id), RECORD);
+      writeFileSync(`${record}.new`, JSON.stringify(machine), { mode: 0o600 });
+      renameSync(`${record}.new`, record);
     } catch (error) {
       this.claims.release(machine.address);
       throw error;
@@ -127,10 +151,11 @@ class LocalDriver implements Driver {
     const address = machine.address.split("#", 1)[0] as string;
     const access = { kind: "local", directory: this.directory(machine.id), address, brand: machine.brand } as const;
     // Whoever removed the directory, or began to, has destroyed the machine, whatever processes are left of it.
-    const there = existsSync(join(access.directory, "home"));
-    const state = there ? "running" : "stopped";
     const { id, key, mark } = machine;
-    return { id, key, mark, state, host: address, privateHost: address, hostname: mark.service, access, reason: there ? "" : `its directory ${access.directory} is gone` };
+    const there = existsSync(join(access.directory, "home"));
+    const claimed = this.claims.holder(machine.address)?.id === id;
+    const state = there && claimed ? "running" : "stopped";
+    return { id, key, mark, state, host: address, privateHost: address, hostname: mark.service, access, reason: !there ? `its directory ${access.directory} is gone` : claimed ? "" : "its claim on its address is gone" };
   }
 }
 

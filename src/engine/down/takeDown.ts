@@ -15,6 +15,9 @@ import { settleAll } from "../run/settleAll.js";
 import { endUnfinished } from "./unfinished.js";
 import { removeWorkDirectories } from "./workDirectories.js";
 
+/** How often a cloud is asked for a machine that it may not show yet, in milliseconds. */
+const LOOK_AGAIN_MS = 2_000;
+
 /** A machine that is gone now. */
 export interface EndedMachine {
   readonly service: string;
@@ -90,10 +93,20 @@ export class TakeDown {
     return [...ends.values()];
   }
 
-  /** Notes machines on which no terminate program can run any more, gone or stopped, before it is tried: a cloud is asked once. */
+  /**
+   * Notes machines on which no terminate program can run any more, gone or stopped, before it is tried: a cloud is asked once. One that does not
+   * show a young machine may have lost it, or not show it yet: it is asked until that is over.
+   */
   private async findGone(services: readonly Service[]): Promise<void> {
-    const owners = [...new Set(services.map((service) => this.placements.owner(service)))];
-    for (const [owner, { cause }] of await survey(this.context, this.placements, owners, () => "cloud")) if (cause === "gone" || cause === "stopped") this.gone.add(owner);
+    const { context, placements } = this;
+    let owners = [...new Set(services.map((service) => placements.owner(service)))];
+    while (owners.length > 0) {
+      const findings = await survey(context, placements, owners, () => "cloud");
+      for (const [owner, { cause }] of findings) if (cause === "gone" || cause === "stopped") this.gone.add(owner);
+      owners = owners.filter((owner) => findings.get(owner)?.machine === "unknown" && findings.get(owner)?.cause === null && typeof placements.machine(owner)?.driverId === "string");
+      if (context.stop.aborted) return;
+      if (owners.length > 0) await context.clock.sleep(LOOK_AGAIN_MS);
+    }
   }
 
   private async outcome(service: Service, work: () => Promise<void>): Promise<Error | null> {

@@ -178,7 +178,8 @@ function commandStart(context: RunContext, service: Service, line: ProgramSpec["
 function identity(context: RunContext, service: Service): Record<string, string> {
   return {
     BOOTLEVEL_RUN: context.run.name,
-    BOOTLEVEL_SERVICE: service.name,
+    // A service that was removed gave its name up in the record, if another one has it now; its programs know it by that name still.
+    BOOTLEVEL_SERVICE: service.name.replace(/~\d+$/, ""),
     BOOTLEVEL_REPLICA: String(service.replica),
     BOOTLEVEL_LEVEL: service.level.name,
   };
