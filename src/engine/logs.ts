@@ -1,9 +1,10 @@
 /** The logs of a run: one file a service and step, read as they are or followed while they grow. */
-import { createReadStream, readdirSync, statSync } from "node:fs";
+import { appendFileSync, createReadStream, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { RunRecord } from "../state/records.js";
+import type { Home } from "../state/home.js";
 import type { Store } from "../state/store.js";
 
 export interface LogFile {
@@ -52,6 +53,19 @@ export async function* readLogs(store: Store, run: RunRecord, options: { service
     }
     if (!working) return;
     await sleep(FOLLOW_MS);
+  }
+}
+
+/** Lets logs follow their services to other names. Names may be exchanged, so each log first leaves its old one. */
+export function renameLogs(home: Home, uid: string, renames: readonly { readonly from: string; readonly to: string }[]): void {
+  const directory = join(home.runDirectory(uid), "logs");
+  const present = new Set(readNames(directory));
+  const moving = renames.flatMap(({ from, to }) => STEP_ORDER.filter((step) => present.has(`${from}.${step}.log`)).map((step) => ({ from: join(directory, `${from}.${step}.log`), to: join(directory, `${to}.${step}.log`) })));
+  for (const { from } of moving) renameSync(from, `${from}.moving`);
+  for (const { from, to } of moving) {
+    // An earlier service of that name may have left a log there: what is told of a name is told in one file.
+    appendFileSync(to, readFileSync(`${from}.moving`), { mode: 0o600 });
+    rmSync(`${from}.moving`);
   }
 }
 

@@ -15,6 +15,7 @@ import { carryOut } from "./up/carryOut.js";
 import { unfinishedTask } from "./up/diagnosis.js";
 import { writerOf } from "./run/journal.js";
 import { workOnRun, type WorkOptions } from "./run/lease.js";
+import { renameLogs } from "./logs.js";
 import { Placements } from "./run/placements.js";
 import { diffPlans, type PlanVersion, type ServiceChange } from "./plans/planDiff.js";
 import { checkGoal } from "./repair.js";
@@ -52,6 +53,7 @@ export async function reloadRun(store: Store, run: RunRecord, options: ReloadOpt
     const same = changes.every((change) => change.action === "keep" && change.differences.length === 0 && change.was === null) && sameSettings(before.plan, after.plan);
     if (same || !(await options.confirm(changes))) return { ...nothing, ms: context.clock.now() - startedAt };
     await writerOf(context).storeRevision(newRevision(context, revision + 1, after, changes));
+    renameLogs(store.home, now.uid, changes.flatMap(({ was, name }) => (was === null ? [] : [{ from: was, to: name }])));
     await closeContext(context);
     return { ...(await applyRevision(context, options, startedAt)), changes, applied: true };
   });

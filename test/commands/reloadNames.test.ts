@@ -71,3 +71,12 @@ test("a service that is removed and added again is a new one, also while the old
   expect(await own.call(["terminate", "live", "--yes"])).toMatchObject({ code: 0 });
   expect(told(own)).toEqual(["end"]);
 });
+
+test("a service's log follows it to another name, also when two exchange theirs", async () => {
+  const own = installation();
+  const log = (name: string, word: string, keys = "") => `${name}: { ${keys} boot: { command: "echo said by ${word}" } }`;
+  await boot(own, version(own, [`${log("a", "one")}\n${log("b", "two")}`]), "live");
+  expect(await reload(own, [`${log("a", "two", "was: b,")}\n${log("b", "one", "was: a,")}`])).toMatchObject({ code: 0 });
+  const said = async (name: string) => (await own.call(["logs", "live", name])).stdout.match(/said by \w+/g);
+  expect([await said("a"), await said("b")]).toEqual([["said by two"], ["said by one"]]);
+});
