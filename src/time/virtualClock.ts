@@ -13,9 +13,6 @@ interface Sleeper {
   wake: (() => void) | null;
 }
 
-/** Node's names for work on files and for look-ups of names that is under way. */
-const REQUEST = /Req/;
-
 export class VirtualClock implements Clock {
   private readonly sleepers = new Heap<Sleeper>((a, b) => a.at - b.at || a.order - b.order);
   private aborted = 0;
@@ -54,7 +51,7 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Stops time while something goes on that is no sleep and that Node does not tell of: a child process, a socket, compression.
+   * Stops time while something goes on that is neither a sleep nor a computation: a file, a child process, a socket. Node does not tell of those.
    * @returns lets time go on; may be called more than once.
    */
   hold(): () => void {
@@ -76,13 +73,13 @@ export class VirtualClock implements Clock {
     this.aborted = 0;
   }
 
-  /** Waits for two turns of the event loop in which nobody fell asleep and no request is open: then nothing is left to do but to wait. */
+  /** Waits for two turns of the event loop in which nobody fell asleep: then nothing is left to do but to wait. */
   private watch(): void {
     if (this.watching || this.holds > 0 || this.sleepers.size === 0) return;
     this.watching = true;
     const turn = (before: number): void => {
       if (this.holds > 0) this.watching = false;
-      else if (before !== this.order || isBusy()) this.nextTurn(turn);
+      else if (before !== this.order) this.nextTurn(turn);
       else this.jump();
     };
     this.nextTurn(turn);
@@ -107,10 +104,6 @@ export class VirtualClock implements Clock {
     }
     this.watch();
   }
-}
-
-function isBusy(): boolean {
-  return process.getActiveResourcesInfo().some((kind) => REQUEST.test(kind));
 }
 
 /** As `node:timers/promises` rejects. */

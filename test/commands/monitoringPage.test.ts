@@ -154,8 +154,8 @@ test("the service's ExecStart repairs the run with the unit's own environment", 
   expect(start).not.toMatch(/["'$%\\;|&<>]/); // systemd is no shell, and these words need none
   const env = Object.fromEntries(valuesOf(unit, "Environment").map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]));
   const before = await killServer(box.own);
-  // systemd's own path, and where node is here.
-  const path = `/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${dirname(process.execPath)}`;
+  // Where node is here, and systemd's own path.
+  const path = `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
   const ended = await runBare((start as string).split(" "), { PATH: path, USER, ...env }, "/");
   expect(ended).toMatchObject({ code: 0, stderr: "" });
   expect(isAlive(serverPid(box.own))).toBe(true);

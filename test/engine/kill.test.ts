@@ -5,8 +5,8 @@ import { expectNothingLost } from "../support/killing.js";
 
 test.each(["boot", "resume", "repair"])("%s, killed at every point, loses no machine and starts none twice", async (name) => {
   await expectNothingLost(name);
-}, 120_000);
+}, 600_000);
 
 test("a boot that is killed around its launches is rebooted without a machine that is lost or there twice", async () => {
   await expectNothingLost("boot that a reboot follows", (point, name) => point % 8 === 0 || /intent|launch/.test(name));
-}, 120_000);
+}, 600_000);

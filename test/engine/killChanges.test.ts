@@ -5,4 +5,4 @@ import { expectNothingLost } from "../support/killing.js";
 
 test.each(["reload", "reboot", "terminate"])("%s, killed at every point, loses no machine and starts none twice", async (name) => {
   await expectNothingLost(name);
-}, 120_000);
+}, 600_000);

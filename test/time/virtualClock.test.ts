@@ -1,8 +1,5 @@
 /** Time that jumps: in order, only when nothing else is going on, and without leaving anything behind. */
 import { getEventListeners, setMaxListeners } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
 
@@ -29,21 +26,6 @@ test("a day passes without a wait, and who falls asleep on waking wakes at the s
   for (let hour = 0; hour < 24; hour += 1) await clock.sleep(3_600_000);
   expect(clock.now() - START).toBe(24 * 3_600_000);
   expect(performance.now() - before).toBeLessThan(5_000);
-});
-
-test("time does not pass while files are read and written, even though others sleep", async () => {
-  const clock = new VirtualClock(START);
-  const directory = await mkdtemp(join(tmpdir(), "bootlevel clock "));
-  let asleep = true;
-  const sleeping = clock.sleep(1_000).then(() => { asleep = false; });
-  for (let time = 0; time < 50; time += 1) {
-    await writeFile(join(directory, "file"), "x".repeat(100_000));
-    await readFile(join(directory, "file"));
-  }
-  expect([asleep, clock.now()]).toEqual([true, START]);
-  await sleeping;
-  expect(clock.now()).toBe(START + 1_000);
-  await rm(directory, { recursive: true });
 });
 
 test("while somebody holds it, time stands; it goes on when the last one lets go", async () => {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 
 import { replicaNames, type LaunchPlan } from "../../plan/launchPlan.js";
 import type { VariableRecord } from "../../state/records.js";
+import { loadDriver } from "../../drivers/registry.js";
 import { uniform } from "../../drivers/sim/chance.js";
 import { openStore, type Store } from "../../state/store.js";
 import { VirtualClock } from "../../time/virtualClock.js";
@@ -42,6 +43,8 @@ const START = Date.UTC(2000, 0, 1);
 /** Rehearses a plan. Leaves nothing behind. */
 export async function rehearsePlan(request: RehearsalRequest): Promise<RehearsalReport> {
   const rehearsals: Rehearsal[] = [];
+  // Loaded before time is simulated, which would not wait for it.
+  await loadDriver("sim", request.plan.dir);
   for (let number = 1; number <= request.runs && !request.signal.aborted; number += 1) {
     // A single rehearsal takes the seed as it is: so one of many can be looked at again.
     const rehearsal = await rehearseOnce(request, request.runs === 1 ? request.seed : `${request.seed}.${number}`);
