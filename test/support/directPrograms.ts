@@ -57,6 +57,7 @@ async function wait(directory: string, { timeoutMs, keep, onOutput, onResult }: 
       if (!keep) rmSync(directory, { recursive: true });
       return result;
     }
+    if (!existsSync(directory)) return { kind: "lost", reason: "the machine was destroyed" };
     if (performance.now() > until) return { kind: "timed-out", afterMs: timeoutMs };
     await sleep(2);
   }
