@@ -109,7 +109,7 @@ test.each([["public", (public_: string) => public_], ["private", (_: string, pri
 
 test("the newest image of an owner is found once for all; a parameter's image is left to EC2; other words are refused", async () => {
   const [run, own] = [newRun(), driver()];
-  machinesOf(await own.launch([wish(run, "a"), wish(run, "b")], never));
+  machinesOf(await own.launch(["a", "b"].map((service) => wish(run, service, { image: "newest:amazon/*" })), never));
   expect(callsOf(cloud(), "DescribeImages")).toHaveLength(1);
   const ids = callsOf(cloud(), "RunInstances").map((call) => call.get("ImageId"));
   expect(new Set(ids).size).toBe(1);

@@ -99,7 +99,7 @@ test("a zone without capacity: the next zone, then the next size, in order; with
   expect(callsOf(cloud(), "RunInstances").map((call) => `${call.get("InstanceType")} ${call.get("Placement.AvailabilityZone")}`)).toEqual(["m5.large eu-central-1a", "m5.large eu-central-1b", "m5a.large eu-central-1a", "m5a.large eu-central-1b"]);
   cloud().setRule(full(() => true));
   const [failed] = await own.launch([wish(run, "db", { launch })], never);
-  expect(failed).toMatchObject({ kind: "failed", leftover: null, error: { message: expect.stringMatching(/no machine for db: no capacity for m5\.large in eu-central-1a, .*m5a\.large in eu-central-1b: .*sufficient capacity/) } });
+  expect(failed).toMatchObject({ kind: "failed", leftover: null, error: { message: expect.stringMatching(/no machine for db: none of m5\.large in eu-central-1a, .*m5a\.large in eu-central-1b is to be had: .*sufficient capacity/) } });
   expect(await live(run)).toEqual([`${run}.web.1`]);
 });
 

@@ -1,6 +1,6 @@
 /** A cloud that speaks EC2's API (moto, a process of its own), and a proxy before it that does to calls what networks and clouds do. */
 import { spawn } from "node:child_process";
-import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, request as httpRequest, type IncomingMessage } from "node:http";
 import { createServer as createSocket, type AddressInfo } from "node:net";
 
 import type { Clock } from "../../src/time/clock.js";
@@ -8,7 +8,7 @@ import { eventually } from "./eventually.js";
 
 // The SDK's chain finds these before anything that this computer really has.
 Object.assign(process.env, {
-  AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", AWS_EC2_METADATA_DISABLED: "true",
+  AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", AWS_EC2_METADATA_DISABLED: "true", AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
   AWS_CONFIG_FILE: "/nonexistent/config", AWS_SHARED_CREDENTIALS_FILE: "/nonexistent/credentials",
 });
 for (const name of ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"]) Reflect.deleteProperty(process.env, name);
@@ -22,6 +22,8 @@ export interface Cloud {
   /** The calls so far, since `rule` was last set. */
   calls: URLSearchParams[];
   setRule(rule: Rule | null): void;
+  /** Changes what the cloud answers; null: nothing. */
+  rewrite: ((answer: string) => string) | null;
   stop(): Promise<void>;
 }
 
@@ -40,13 +42,20 @@ export async function startCloud(): Promise<Cloud> {
       const action = parameters.get("Action") ?? "";
       counts.set(action, (counts.get(action) ?? 0) + 1);
       cloud.calls.push(parameters);
-      await serve(question, answer, body, port, rule?.(action, parameters, counts.get(action) ?? 0) ?? null);
+      const fate = rule?.(action, parameters, counts.get(action) ?? 0) ?? null;
+      if (fate === "cut-before") return void question.socket.destroy();
+      const { status, headers, text } = typeof fate === "object" && fate !== null ? refusal(fate) : await forward(question, body, port);
+      if (fate === "cut-after") return void question.socket.destroy();
+      const sent = cloud.rewrite?.(text) ?? text;
+      answer.writeHead(status, { ...headers, "content-length": Buffer.byteLength(sent) });
+      answer.end(sent);
     })();
   });
   await new Promise<void>((resolve) => { proxy.listen(0, "127.0.0.1", resolve); });
   const cloud: Cloud = {
     endpoint: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
     calls: [],
+    rewrite: null,
     setRule(next) {
       rule = next;
       counts.clear();
@@ -81,22 +90,21 @@ export function hastyClock(): Clock & { slept: number } {
   return clock;
 }
 
-async function serve(question: IncomingMessage, answer: ServerResponse, body: Buffer, port: number, fate: Fate): Promise<void> {
-  if (fate === "cut-before") return void question.socket.destroy();
-  if (fate !== null && fate !== "cut-after") {
-    answer.writeHead(fate.status, { "content-type": "text/xml" });
-    return void answer.end(`<?xml version="1.0"?><Response><Errors><Error><Code>${fate.code}</Code><Message>${fate.message}</Message></Error></Errors><RequestID>r-1</RequestID></Response>`);
-  }
-  const { status, headers, text } = await forward(question, body, port);
-  if (fate === "cut-after") return void question.socket.destroy();
-  answer.writeHead(status, headers);
-  answer.end(text);
+interface Reply {
+  readonly status: number;
+  readonly headers: IncomingMessage["headers"];
+  readonly text: string;
 }
 
-function forward(question: IncomingMessage, body: Buffer, port: number): Promise<{ status: number; headers: IncomingMessage["headers"]; text: Buffer }> {
+function refusal({ status, code, message }: Exclude<Fate, string | null>): Reply {
+  const text = `<?xml version="1.0"?><Response><Errors><Error><Code>${code}</Code><Message>${message}</Message></Error></Errors><RequestID>r-1</RequestID></Response>`;
+  return { status, headers: { "content-type": "text/xml" }, text };
+}
+
+function forward(question: IncomingMessage, body: Buffer, port: number): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const call = httpRequest({ host: "127.0.0.1", port, method: question.method, path: question.url, headers: question.headers }, (reply) => {
-      read(reply).then((text) => { resolve({ status: reply.statusCode ?? 0, headers: reply.headers, text }); }, reject);
+      read(reply).then((text) => { resolve({ status: reply.statusCode ?? 0, headers: reply.headers, text: text.toString() }); }, reject);
     });
     call.once("error", reject);
     call.end(body);

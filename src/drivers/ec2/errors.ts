@@ -53,6 +53,7 @@ export function explain(error: unknown, cloud: string, call: string): Error {
   if (remedy !== null) return new CloudUnreachableError(cloud, `${words}; ${remedy}`);
   // Before the status: EC2 tells of missing capacity with 500.
   if (NO_CAPACITY.has(name)) return new RefusedError(name, words, cause);
+  if (name === "TypeError") return new DriverError(words, cause); // the SDK itself takes the endpoint or a key for wrong
   if (status === undefined || status >= 500 || status < 400) return new LostReplyError(words, cause);
   return new RefusedError(name, words + hint(name), cause);
 }

@@ -106,7 +106,7 @@ export class Launcher {
       } catch (error) {
         if (!isNoCapacity(error)) throw error;
         full.push(placeName(place));
-        if (index + 1 >= places.length) throw new DriverError(full.length === 1 ? error.message : `no capacity for ${full.join(", ")}: ${error.message}`, { cause: error });
+        if (index + 1 >= places.length) throw new DriverError(full.length === 1 ? error.message : `none of ${full.join(", ")} is to be had: ${error.message}`, { cause: error });
         if (round.signal.aborted) throw new DriverError("interrupted", { cause: error });
       }
     }

@@ -66,8 +66,7 @@ function hostOf({ PublicIpAddress, PrivateIpAddress }: Instance, address: Addres
 
 function markOf(instance: Instance): MachineMark | null {
   const [installation, run, runName, service] = [TAG.installation, TAG.run, TAG.runName, TAG.service].map((name) => tag(instance, name));
-  if (installation == null || run == null) return null;
-  return { installation, run, runName: runName ?? "", service: service ?? "" };
+  return installation && run ? { installation, run, runName: runName ?? "", service: service ?? "" } : null;
 }
 
 function tag({ Tags }: Instance, name: string): string | null {

@@ -46,10 +46,12 @@ export const launchSchema = {
     disks: { type: "array", items: disk },
     tags: {
       type: "object",
-      propertyNames: { type: "string", minLength: 1, maxLength: 128, pattern: "^(?!bootlevel:|aws:)" },
+      propertyNames: {
+        type: "string", minLength: 1, maxLength: 128, pattern: "^(?!bootlevel:|aws:)",
+        "x-mistake": { pattern: "{value} is somebody else's tag: names that begin with bootlevel: or aws: are taken" },
+      },
       additionalProperties: { type: "string", maxLength: 256 },
       maxProperties: 40,
-      "x-mistake": { propertyNames: "{subject} has a tag of somebody else's: names that begin with bootlevel: or aws: are taken" },
     },
     user_data: { ...text, maxLength: 16_384 },
     spot: flag,

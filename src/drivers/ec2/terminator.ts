@@ -4,8 +4,9 @@ import { DriverError, type TerminateOutcome } from "../driver.js";
 import { chunks, withoutNamed, type Ec2Api } from "./api.js";
 import { isNotFound, RefusedError } from "./errors.js";
 
-/** How often the cloud is asked whether they are gone, in milliseconds. */
-const POLL_MS = 3_000;
+/** Milliseconds before the cloud is asked again whether they are gone: first, and at most; each pause is longer than the one before. */
+const FIRST_PAUSE_MS = 2_000;
+const LONGEST_PAUSE_MS = 15_000;
 /** How long that may take, in milliseconds. */
 const GONE_MS = 10 * 60_000;
 /** For how long the cloud must not know a machine before it is taken as gone: it may be too young to be shown. In milliseconds. */
@@ -45,11 +46,11 @@ class Termination {
     try {
       if (signal.aborted) return this.giveUp("interrupted");
       await this.ask([...this.pending.keys()]);
-      for (;;) {
+      for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.3)) {
         await this.look();
         if (this.pending.size === 0) return;
         if (clock.now() > this.startedAt + GONE_MS) return this.giveUp(`not gone after ${GONE_MS / 60_000} minutes`);
-        await clock.sleep(POLL_MS, signal);
+        await clock.sleep(pause, signal);
       }
     } catch (error) {
       if (!signal.aborted || error instanceof DriverError) throw error;
