@@ -66,6 +66,22 @@ test("machines that the cloud does not know are unknown, in their places; termin
   expect((await own.describe([a, b], never)).map(({ state }) => state)).toEqual(["terminated", "running"]);
 });
 
+test("a list of several pages is read to its end", async () => {
+  const [run, own] = [newRun(), driver()];
+  const ids = machinesOf(await own.launch(["a", "b", "c"].map((service) => wish(run, service)), never)).map(({ id }) => id);
+  cloud().setRule(null);
+  // The cloud goes on after the reservation that the token names; the first page is cut down to that one.
+  cloud().rewrite = (answer) => {
+    cloud().rewrite = null;
+    const [first = ""] = /<reservationId>[^]*?(?=<reservationId>|<\/reservationSet>)/.exec(answer) ?? [];
+    const id = /<reservationId>(.*?)</.exec(first)?.[1] ?? "";
+    return `<DescribeInstancesResponse><reservationSet><item>${first.replace(/<item>\s*$/, "")}</reservationSet><nextToken>${id}</nextToken></DescribeInstancesResponse>`;
+  };
+  const listed = await own.list({ installation: "here", run }, never);
+  expect(listed.map(({ id }) => id).sort()).toEqual([...ids].sort());
+  expect(callsOf(cloud(), "DescribeInstances").map((call) => call.get("NextToken"))).toEqual([null, expect.stringMatching(/^r-/)]);
+});
+
 test("empty lists ask nothing", async () => {
   const own = driver();
   expect([await own.launch([], never), await own.describe([], never), await own.terminate([], never)]).toEqual([[], [], []]);
