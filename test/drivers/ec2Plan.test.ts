@@ -1,6 +1,8 @@
-/** What a plan may say of an EC2 cloud; and the rate of calls. */
+/** What a plan may say of an EC2 cloud; the rate of calls; and what errors mean. */
 import { expect, test } from "@jest/globals";
 
+import { CloudUnreachableError, DriverError, LostReplyError, ThrottledError } from "../../src/drivers/driver.js";
+import { explain, RefusedError } from "../../src/drivers/ec2/errors.js";
 import { Limiter, limiterOf } from "../../src/drivers/ec2/limiter.js";
 import { never } from "../support/drivers.js";
 import { installation } from "../support/installation.js";
@@ -65,4 +67,23 @@ test("who stops waiting gives the place in the queue back", async () => {
   clock.sleep = async (ms: number) => { naps.push(ms); };
   await limiter.take("run", never);
   expect(naps).toEqual([500]);
+});
+
+test.each([
+  [{ name: "TimeoutError", message: "a request has exceeded the configured 60000 ms requestTimeout." }, LostReplyError],
+  [{ name: "TimeoutError", message: "read ECONNRESET", code: "ECONNRESET" }, LostReplyError],
+  [{ name: "TimeoutError", message: "the request socket did not establish a connection with the server within the configured timeout of 10000 ms." }, CloudUnreachableError],
+  [{ name: "TimeoutError", message: "connect ETIMEDOUT 192.0.2.1:443", code: "ETIMEDOUT" }, CloudUnreachableError],
+  [{ name: "AggregateError", message: "", errors: [{ code: "ECONNREFUSED" }, { code: "ENETUNREACH" }] }, CloudUnreachableError],
+  [{ name: "CredentialsProviderError", message: "Could not load credentials from any providers" }, CloudUnreachableError],
+  [{ name: "Error", message: "socket hang up", code: "ECONNRESET" }, LostReplyError],
+  [{ name: "503", message: "Unknown", $metadata: { httpStatusCode: 503 } }, LostReplyError],
+  [{ name: "RequestLimitExceeded", message: "slow", $metadata: { httpStatusCode: 503 } }, ThrottledError],
+  [{ name: "InsufficientInstanceCapacity", message: "full", $metadata: { httpStatusCode: 500 } }, RefusedError],
+  [{ name: "UnauthorizedOperation", message: "no", $metadata: { httpStatusCode: 403 } }, RefusedError],
+  [{ name: "TypeError", message: "Invalid URL" }, DriverError],
+])("the error %j means what its class says", (error, meaning) => {
+  const explained = explain(Object.assign(new Error(error.message), error), "aws", "RunInstances");
+  expect(explained.constructor).toBe(meaning);
+  expect(explained.message).toContain("RunInstances: ");
 });

@@ -68,7 +68,7 @@ function unreachable(error: SdkError): string | null {
   // A host with several addresses gives one error for each, and one that the SDK wrapped has its code in its words only.
   const codes = [error.code, ...(error.errors ?? []).map(({ code }) => code), ...message.split(/[^A-Z_]+/)];
   if (codes.some((code) => NOT_CONNECTED.has(code ?? ""))) return "see to the network, and to region: and endpoint: of the cloud";
-  if (name === "TimeoutError" && /without establishing a connection|connect/i.test(message)) return "see to the network: nothing answers there";
+  if (name === "TimeoutError" && /not establish a connection|connect ETIMEDOUT/.test(message)) return "see to the network: nothing answers there";
   return null;
 }
 

@@ -10,7 +10,7 @@ const LONGEST_PAUSE_MS = 15_000;
 /** How long that may take, in milliseconds. */
 const GONE_MS = 10 * 60_000;
 /** For how long the cloud must not know a machine before it is taken as gone: it may be too young to be shown. In milliseconds. */
-const UNKNOWN_MS = 10_000;
+const UNKNOWN_MS = 30_000;
 const MOST_IDS = 500;
 
 export interface TerminationParts {
