@@ -1,21 +1,30 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** Suites that need a real sshd (and root, to start it as the system does) are left out where there is none, and it is said. */
-function suitesWithoutSshd() {
-  if (existsSync("/usr/sbin/sshd") && process.getuid?.() === 0) return [];
+/** Suites that need what this computer does not have are left out, and it is said. */
+function suitesWithout(what, isThere, support) {
+  if (isThere) return [];
   const suites = readdirSync("test", { recursive: true })
-    .filter((file) => file.endsWith(".test.ts") && readFileSync(join("test", file), "utf8").includes("support/sshHost"));
-  console.log(`SKIPPED, since /usr/sbin/sshd or root is missing (apt-get install openssh-server):\n${suites.map((file) => `  test/${file}`).join("\n")}`);
+    .filter((file) => file.endsWith(".test.ts") && readFileSync(join("test", file), "utf8").includes(support));
+  console.log(`SKIPPED, since ${what}:\n${suites.map((file) => `  test/${file}`).join("\n")}`);
   return suites.map((file) => join("<rootDir>/test", file.replaceAll(".", "\\.")));
 }
+
+/** A real sshd must be started by root, as the system does it. */
+const hasSshd = existsSync("/usr/sbin/sshd") && process.getuid?.() === 0;
+const hasMoto = spawnSync("python3", ["-c", "import importlib.util as u, sys; sys.exit(not (u.find_spec('moto') and u.find_spec('flask')))"]).status === 0;
 
 /** Real sshd hosts, real processes and real database files: suites run in parallel, each in directories of its own. */
 export default {
   testEnvironment: "node",
   roots: ["<rootDir>/test"],
   testMatch: ["**/*.test.ts"],
-  testPathIgnorePatterns: ["/node_modules/", ...suitesWithoutSshd()],
+  testPathIgnorePatterns: [
+    "/node_modules/",
+    ...suitesWithout("/usr/sbin/sshd or root is missing (apt-get install openssh-server)", hasSshd, "support/sshHost"),
+    ...suitesWithout("moto is missing (pip install 'moto[server]')", hasMoto, "support/moto"),
+  ],
   extensionsToTreatAsEsm: [".ts"],
   moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },
   transform: { "^.+\\.ts$": "<rootDir>/test/esbuildTransform.js" },

@@ -10,11 +10,12 @@ const builtIn: Readonly<Record<string, () => Promise<DriverDefinition>>> = {
   local: async () => (await import("./local/localDriver.js")).default,
   existing: async () => (await import("./existing/existingDriver.js")).default,
   sim: async () => (await import("./sim/simDriver.js")).default,
+  ec2: async () => (await import("./ec2/ec2Driver.js")).default,
 };
 
 /**
  * Loads a driver.
- * @param name `local`, `existing`, `sim`, a file (`./driver.js`, `/opt/driver.js`) or an npm package.
+ * @param name `local`, `existing`, `sim`, `ec2`, a file (`./driver.js`, `/opt/driver.js`) or an npm package.
  * @param planDirectory where relative files and packages are looked for first.
  * @throws DriverError if it cannot be found, loaded, or is no driver.
  */

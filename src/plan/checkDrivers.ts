@@ -19,7 +19,7 @@ export interface LoadedDrivers {
 
 /** The keys of these stand in the plan's own schema. */
 const IN_PLAN_SCHEMA = ["local", "existing"];
-const BUILT_IN = [...IN_PLAN_SCHEMA, "sim"];
+const BUILT_IN = [...IN_PLAN_SCHEMA, "sim", "ec2"];
 
 export async function checkDrivers(draft: Draft, lookup: DriverLookup): Promise<LoadedDrivers> {
   const mistakes: Mistake[] = [];

@@ -1,0 +1,150 @@
+/** The calls of EC2 that the driver makes: the SDK loaded when it is first needed, each call within the account's rates, each error explained. */
+import type { DescribeInstancesCommandInput, EC2Client, Filter, Image, Instance, RunInstancesCommandInput } from "@aws-sdk/client-ec2";
+
+import { CloudUnreachableError, LostReplyError, ThrottledError, type DriverContext } from "../driver.js";
+import { explain, isNotFound } from "./errors.js";
+import { limiterOf, type CallKind, type Limiter } from "./limiter.js";
+
+type Sdk = typeof import("@aws-sdk/client-ec2");
+
+interface Opened {
+  readonly sdk: Sdk;
+  readonly client: EC2Client;
+  readonly limiter: Limiter;
+}
+
+const CONNECT_MS = 10_000;
+const REQUEST_MS = 60_000;
+/** Ids in one question, and machines in one page of an answer. */
+const MOST_IDS = 1000;
+/** Values that EC2 takes for one filter. */
+const MOST_VALUES = 200;
+
+/** All calls throw the contract's errors (`explain`), and an `AbortError` when the signal aborts while they wait for their turn. */
+export class Ec2Api {
+  private opened: Promise<Opened> | null = null;
+
+  constructor(private readonly context: Pick<DriverContext, "cloud" | "options" | "clock">) {}
+
+  /** Launches one machine. */
+  async run(input: RunInstancesCommandInput, signal: AbortSignal): Promise<Instance> {
+    const { Instances } = await this.call("RunInstances", "run", ({ client, sdk }) => client.send(new sdk.RunInstancesCommand(input)), signal);
+    if (Instances?.[0]?.InstanceId === undefined) throw new LostReplyError("RunInstances: the answer names no machine");
+    return Instances[0];
+  }
+
+  /** Begins to destroy machines. */
+  async terminate(ids: readonly string[], signal: AbortSignal): Promise<void> {
+    await this.call("TerminateInstances", "change", ({ client, sdk }) => client.send(new sdk.TerminateInstancesCommand({ InstanceIds: [...ids] })), signal);
+  }
+
+  /** Images of an owner whose name fits a pattern of `*` and `?`, in no order. */
+  async images(owner: string, pattern: string, signal: AbortSignal): Promise<Image[]> {
+    const Filters = [{ Name: "name", Values: [pattern] }, { Name: "state", Values: ["available"] }];
+    const { Images } = await this.call("DescribeImages", "describe", ({ client, sdk }) => client.send(new sdk.DescribeImagesCommand({ Owners: [owner], Filters })), signal);
+    return Images ?? [];
+  }
+
+  /** What the cloud knows of these machines, by id; those that it does not know are missing. */
+  async machines(ids: readonly string[], signal: AbortSignal): Promise<Map<string, Instance>> {
+    const found = new Map<string, Instance>();
+    for (const part of chunks(ids, MOST_IDS)) {
+      for (const machine of await this.knownOf(part, signal)) if (machine.InstanceId !== undefined) found.set(machine.InstanceId, machine);
+    }
+    return found;
+  }
+
+  /** All machines that fit the filters. */
+  async find(filters: readonly Filter[], signal: AbortSignal): Promise<Instance[]> {
+    return this.pages({ Filters: [...filters], MaxResults: MOST_IDS }, signal);
+  }
+
+  /** All machines that have one of these values for a tag. */
+  async findByTag(tag: string, values: readonly string[], signal: AbortSignal): Promise<Instance[]> {
+    const found: Instance[] = [];
+    for (const Values of chunks(values, MOST_VALUES)) found.push(...(await this.find([{ Name: `tag:${tag}`, Values }], signal)));
+    return found;
+  }
+
+  async close(): Promise<void> {
+    (await this.opened?.catch(() => null))?.client.destroy();
+    this.opened = null;
+  }
+
+  /** One machine that the cloud does not know makes it refuse the whole question. */
+  private async knownOf(ids: readonly string[], signal: AbortSignal): Promise<Instance[]> {
+    if (ids.length === 0) return [];
+    try {
+      return await this.pages({ InstanceIds: [...ids] }, signal);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      const { rest, halves } = withoutNamed(ids, error.message);
+      if (rest !== null) return this.knownOf(rest, signal);
+      return [...(await this.knownOf(halves[0], signal)), ...(await this.knownOf(halves[1], signal))];
+    }
+  }
+
+  private async pages(input: DescribeInstancesCommandInput, signal: AbortSignal): Promise<Instance[]> {
+    const found: Instance[] = [];
+    for (let token: string | undefined; ;) {
+      const page: DescribeInstancesCommandInput = { ...input, ...(token === undefined ? {} : { NextToken: token }) };
+      const { Reservations, NextToken } = await this.call("DescribeInstances", "describe", ({ client, sdk }) => client.send(new sdk.DescribeInstancesCommand(page)), signal);
+      found.push(...(Reservations ?? []).flatMap(({ Instances }) => Instances ?? []));
+      if (NextToken === undefined || NextToken === "") return found;
+      token = NextToken;
+    }
+  }
+
+  private async call<T>(name: string, kind: CallKind, send: (opened: Opened) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const opened = await (this.opened ??= this.open());
+    await opened.limiter.take(kind, signal);
+    try {
+      return await send(opened);
+    } catch (error) {
+      const explained = explain(error, this.context.cloud, name);
+      if (explained instanceof ThrottledError) opened.limiter.drain(kind);
+      throw explained;
+    }
+  }
+
+  private async open(): Promise<Opened> {
+    const { cloud, clock, options } = this.context;
+    const { region, profile, endpoint } = options as Partial<Record<"region" | "profile" | "endpoint", string>>;
+    const sdk = await import("@aws-sdk/client-ec2");
+    const client = new sdk.EC2Client({
+      maxAttempts: 1, // the caller repeats: it must prove before each call that the run is still its own
+      requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: REQUEST_MS, throwOnRequestTimeout: true },
+      ...(region === undefined ? {} : { region }),
+      ...(profile === undefined ? {} : { profile }),
+      ...(endpoint === undefined ? {} : { endpoint }),
+    });
+    try {
+      return { sdk, client, limiter: limiterOf(clock, JSON.stringify([endpoint, await client.config.region(), profile])) };
+    } catch (error) {
+      client.destroy();
+      this.opened = null;
+      const explained = explain(error, cloud, "region");
+      throw explained instanceof LostReplyError ? new CloudUnreachableError(cloud, explained.message) : explained;
+    }
+  }
+}
+
+/** Parts of at most `most`. */
+export function chunks<T>(all: readonly T[], most: number): T[][] {
+  const parts: T[][] = [];
+  for (let start = 0; start < all.length; start += most) parts.push(all.slice(start, start + most));
+  return parts;
+}
+
+/**
+ * How to ask again after a refusal because of some ids: without those that its words name, or, where they name none, in halves.
+ * @returns `rest`, or null and the halves; both halves are empty for a single id, which then is the one.
+ */
+export function withoutNamed(ids: readonly string[], words: string): { readonly rest: string[] | null; readonly halves: readonly [string[], string[]] } {
+  const named = new Set(words.match(/\bi-[0-9a-zA-Z]+/g) ?? []);
+  const rest = ids.filter((id) => !named.has(id));
+  if (rest.length < ids.length) return { rest, halves: [[], []] };
+  if (ids.length === 1) return { rest: [], halves: [[], []] };
+  const middle = Math.ceil(ids.length / 2);
+  return { rest: null, halves: [ids.slice(0, middle), ids.slice(middle)] };
+}

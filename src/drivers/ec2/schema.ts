@@ -1,0 +1,63 @@
+/** What a plan may say of an EC2 cloud and of a service on it, as JSON Schemas. */
+
+const text = { type: "string", minLength: 1 };
+const flag = { type: "boolean" };
+const size = { ...text, pattern: "^[a-z][a-z0-9-]*\\.[a-z0-9-]+$", "x-mistake": { pattern: "{value} is no instance type: write for example m7g.large" } };
+
+function id(prefix: string, example: string): object {
+  return { ...text, pattern: `^${prefix}-[0-9a-f]+$`, "x-mistake": { pattern: `{value} is no id: write for example ${example}` } };
+}
+
+/** One, or several that are tried in order. */
+function inOrder(item: object): object {
+  return { ...item, type: ["string", "array"], items: item, minItems: 1, uniqueItems: true };
+}
+
+function closed(properties: Readonly<Record<string, object>>, required: readonly string[] = []): object {
+  return { type: "object", additionalProperties: false, properties, required };
+}
+
+/** A cloud's own keys. */
+export const cloudSchema = closed({
+  region: { ...text, pattern: "^[a-z0-9-]+$", "x-mistake": { pattern: "{value} is no region: write for example eu-central-1" } },
+  profile: text,
+  endpoint: { ...text, pattern: "^https?://[^/]+", "x-mistake": { pattern: "{value} is no address: write for example https://cloud.example.com" } },
+  address: { enum: ["public", "private"] },
+});
+
+const disk = closed({
+  device: { ...text, pattern: "^(/dev/)?[a-z0-9]+$", "x-mistake": { pattern: "{value} is no device: write for example /dev/sda1" } },
+  size_gb: { type: "integer", minimum: 1, maximum: 65_536 },
+  type: { enum: ["gp2", "gp3", "io1", "io2", "st1", "sc1", "standard"] },
+  encrypted: flag,
+}, ["device"]);
+
+/** `launch:` of a service. */
+export const launchSchema = {
+  ...closed({
+    sizes: { type: "array", items: size, minItems: 1, uniqueItems: true },
+    zone: inOrder({ ...text, pattern: "^[a-z0-9-]+$" }),
+    subnet: inOrder(id("subnet", "subnet-0a1b2c3d")),
+    security_groups: { type: "array", items: id("sg", "sg-0a1b2c3d"), minItems: 1, uniqueItems: true },
+    public_address: flag,
+    key_name: text,
+    instance_profile: text,
+    placement_group: text,
+    disks: { type: "array", items: disk },
+    tags: {
+      type: "object",
+      propertyNames: {
+        type: "string", minLength: 1, maxLength: 128, pattern: "^(?!bootlevel:|aws:)",
+        "x-mistake": { pattern: "{value} is somebody else's tag: names that begin with bootlevel: or aws: are taken" },
+      },
+      additionalProperties: { type: "string", maxLength: 256 },
+      maxProperties: 40,
+    },
+    user_data: { ...text, maxLength: 16_384 },
+    spot: flag,
+    shutdown: { enum: ["terminate", "stop"] },
+    metadata: closed({ tokens: { enum: ["required", "optional"] }, hop_limit: { type: "integer", minimum: 1, maximum: 64 } }),
+  }),
+  not: { required: ["zone", "subnet"] },
+  "x-mistake": { not: "{subject} has zone and subnet: a subnet lies in a zone, so write one of them" },
+};

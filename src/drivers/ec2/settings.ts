@@ -1,0 +1,69 @@
+/** What a service's `launch:` says, once its references are resolved: checked again, and in the order in which places are tried. */
+import { Ajv, type ValidateFunction } from "ajv";
+
+import { DriverError, type LaunchRequest } from "../driver.js";
+import { launchSchema } from "./schema.js";
+
+export interface Disk {
+  readonly device: string;
+  readonly size_gb?: number;
+  readonly type?: "gp2" | "gp3" | "io1" | "io2" | "st1" | "sc1" | "standard";
+  readonly encrypted?: boolean;
+}
+
+export interface LaunchSettings {
+  readonly sizes?: readonly string[];
+  readonly zone?: string | readonly string[];
+  readonly subnet?: string | readonly string[];
+  readonly security_groups?: readonly string[];
+  readonly public_address?: boolean;
+  readonly key_name?: string;
+  readonly instance_profile?: string;
+  readonly placement_group?: string;
+  readonly disks?: readonly Disk[];
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly user_data?: string;
+  readonly spot?: boolean;
+  readonly shutdown?: "terminate" | "stop";
+  readonly metadata?: { readonly tokens?: "required" | "optional"; readonly hop_limit?: number };
+}
+
+/** Where a machine is asked for: the next place is tried when one has no capacity. */
+export interface Place {
+  readonly size: string;
+  readonly zone: string | null;
+  readonly subnet: string | null;
+}
+
+// References give text: "20" for a number and "true" for a flag.
+const ajv = new Ajv({ coerceTypes: true, strict: false });
+const validate: ValidateFunction = ajv.compile(launchSchema);
+
+/** @throws DriverError if a resolved reference gave something that the schema does not allow. */
+export function settingsOf(request: LaunchRequest): LaunchSettings {
+  const launch: unknown = structuredClone(request.launch);
+  if (!validate(launch)) throw new DriverError(`launch of ${request.mark.service}: ${ajv.errorsText(validate.errors, { dataVar: "launch" })}`);
+  return launch as LaunchSettings;
+}
+
+/** Every size in every zone or subnet, in the order of trying: all places of the first size come first. @throws DriverError without a size. */
+export function placesFor(request: LaunchRequest, { sizes = [], zone, subnet }: LaunchSettings): Place[] {
+  const wanted = [...new Set([...(request.size === null ? [] : [request.size]), ...sizes])];
+  if (wanted.length === 0) throw new DriverError(`${request.mark.service} has no size: write for example size: m7g.large`);
+  const where = subnet === undefined
+    ? listOf(zone).map((name) => ({ zone: name, subnet: null }))
+    : listOf(subnet).map((id) => ({ zone: null, subnet: id }));
+  return wanted.flatMap((size) => where.map((place) => ({ size, ...place })));
+}
+
+/** A place in words. */
+export function placeName({ size, zone, subnet }: Place): string {
+  const where = zone ?? subnet;
+  return where === null ? size : `${size} in ${where}`;
+}
+
+/** Nothing said: the cloud chooses. */
+function listOf(one: string | readonly string[] | undefined): readonly (string | null)[] {
+  if (one === undefined) return [null];
+  return typeof one === "string" ? [one] : one;
+}

@@ -1,0 +1,106 @@
+/** Destroys machines, and waits until the cloud says that they are gone. */
+import type { Clock } from "../../time/clock.js";
+import { DriverError, type TerminateOutcome } from "../driver.js";
+import { chunks, withoutNamed, type Ec2Api } from "./api.js";
+import { isNotFound, RefusedError } from "./errors.js";
+
+/** Milliseconds before the cloud is asked again whether they are gone: first, and at most; each pause is longer than the one before. */
+const FIRST_PAUSE_MS = 2_000;
+const LONGEST_PAUSE_MS = 15_000;
+/** How long that may take, in milliseconds. */
+const GONE_MS = 10 * 60_000;
+/** For how long the cloud must not know a machine before it is taken as gone: it may be too young to be shown. In milliseconds. */
+const UNKNOWN_MS = 30_000;
+const MOST_IDS = 500;
+
+export interface TerminationParts {
+  readonly api: Ec2Api;
+  readonly clock: Clock;
+  /** Until when the cloud may not show a machine that this process launched (milliseconds since the epoch); null for all others. */
+  readonly hiddenUntil: (id: string) => number | null;
+  readonly signal: AbortSignal;
+}
+
+/** As `Driver.terminate`. */
+export async function terminateMachines(ids: readonly string[], parts: TerminationParts): Promise<TerminateOutcome[]> {
+  const termination = new Termination(ids, parts);
+  await termination.wait();
+  return ids.map((id) => {
+    const error = termination.errors.get(id);
+    return error === undefined ? { id, kind: "terminated" } : { id, kind: "failed", error };
+  });
+}
+
+class Termination {
+  readonly errors = new Map<string, Error>();
+  private readonly pending: Map<string, { accepted: boolean; state: string }>;
+  private readonly startedAt: number;
+
+  constructor(ids: readonly string[], private readonly parts: TerminationParts) {
+    this.pending = new Map(ids.map((id) => [id, { accepted: false, state: "unknown" }]));
+    this.startedAt = parts.clock.now();
+  }
+
+  async wait(): Promise<void> {
+    const { clock, signal } = this.parts;
+    try {
+      if (signal.aborted) return this.giveUp("interrupted");
+      await this.ask([...this.pending.keys()]);
+      for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.3)) {
+        await this.look();
+        if (this.pending.size === 0) return;
+        if (clock.now() > this.startedAt + GONE_MS) return this.giveUp(`not gone after ${GONE_MS / 60_000} minutes`);
+        await clock.sleep(pause, signal);
+      }
+    } catch (error) {
+      if (!signal.aborted || error instanceof DriverError) throw error;
+      this.giveUp("interrupted");
+    }
+  }
+
+  private async ask(ids: readonly string[]): Promise<void> {
+    for (const part of chunks(ids, MOST_IDS)) await this.askPart(part);
+  }
+
+  /** One machine that cannot be destroyed makes the cloud refuse the whole call: it is asked again without it. */
+  private async askPart(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    try {
+      await this.parts.api.terminate(ids, this.parts.signal);
+      for (const id of ids) (this.pending.get(id) as { accepted: boolean }).accepted = true;
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      const { rest, halves } = withoutNamed(ids, error.message);
+      const refused = rest === null ? [] : ids.filter((id) => !rest.includes(id));
+      if (!isNotFound(error)) for (const id of refused) this.fail(id, error);
+      for (const part of rest === null ? halves : [rest]) await this.askPart(part);
+    }
+  }
+
+  private async look(): Promise<void> {
+    const { api, signal } = this.parts;
+    const found = await api.machines([...this.pending.keys()], signal);
+    const again: string[] = [];
+    for (const [id, machine] of this.pending) {
+      const state = found.get(id)?.State?.Name;
+      machine.state = state ?? "unknown";
+      if (state === "terminated" || (state === undefined && (machine.accepted || this.isShownByNow(id)))) this.pending.delete(id);
+      else if (state !== undefined && !machine.accepted) again.push(id);
+    }
+    await this.ask(again);
+  }
+
+  private isShownByNow(id: string): boolean {
+    const { clock, hiddenUntil } = this.parts;
+    return clock.now() >= (hiddenUntil(id) ?? this.startedAt + UNKNOWN_MS);
+  }
+
+  private fail(id: string, error: Error): void {
+    this.errors.set(id, error);
+    this.pending.delete(id);
+  }
+
+  private giveUp(why: string): void {
+    for (const [id, { state }] of [...this.pending]) this.fail(id, new DriverError(`machine ${id} is "${state}": ${why}`));
+  }
+}

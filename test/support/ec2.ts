@@ -1,0 +1,40 @@
+/** Drivers of an EC2 cloud, and requests to them. */
+import { afterAll, beforeAll, beforeEach } from "@jest/globals";
+
+import type { Driver, DriverContext, LaunchOutcome, LaunchRequest, MachineStatus } from "../../src/drivers/driver.js";
+import ec2 from "../../src/drivers/ec2/ec2Driver.js";
+import { open, request } from "./drivers.js";
+import { hastyClock, startCloud, type Cloud } from "./moto.js";
+
+let count = 0;
+
+/** A run of its own, so that tests do not see each other's machines. */
+export function newRun(): string {
+  count += 1;
+  return `r${process.pid.toString(36)}${Date.now().toString(36)}${count}`;
+}
+
+/** The wish for a machine of a run, with an image and a size that the cloud has. */
+export function wish(run: string, service: string, change: Partial<LaunchRequest> = {}): LaunchRequest {
+  return { ...request(`${run}.${service}.1`, run, service), image: "ami-0123456789abcdef0", size: "m5.large", ...change };
+}
+
+/** A cloud for the tests of a file; each test begins with a proxy that lets everything through. */
+export function useCloud(): { readonly cloud: () => Cloud; readonly driver: (options?: object, context?: Partial<DriverContext>) => Driver } {
+  let cloud: Cloud;
+  beforeAll(async () => { cloud = await startCloud(); }, 90_000);
+  beforeEach(() => { cloud.setRule(null); });
+  afterAll(async () => cloud.stop());
+  return {
+    cloud: () => cloud,
+    driver: (options = {}, context = {}) => open(ec2, { options: { region: "eu-central-1", endpoint: cloud.endpoint, ...options }, clock: hastyClock(), ...context }),
+  };
+}
+
+/** The machines of outcomes that all must have been launched. */
+export function machinesOf(outcomes: readonly LaunchOutcome[]): MachineStatus[] {
+  return outcomes.map((outcome) => {
+    if (outcome.kind === "failed") throw outcome.error;
+    return outcome.machine;
+  });
+}
