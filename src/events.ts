@@ -52,7 +52,7 @@ export type RunEvent = At &
   (
     | { readonly type: "run-started"; readonly run: string; readonly plan: string; readonly verb: RunVerb; readonly levels: readonly { readonly name: string; readonly services: readonly string[] }[]; /** The state of each service then; without it all are planned. */ readonly states?: Readonly<Record<string, ServiceState>> }
     | { readonly type: "agenda"; readonly tasks: readonly PlannedTask[] }
-    | { readonly type: "level-started"; readonly level: string; readonly index: number }
+    | { readonly type: "level-started"; readonly level: string; readonly index: number; /** How many of its services have something to do; without it, all. */ readonly services?: number }
     | { readonly type: "level-finished"; readonly level: string; readonly index: number; readonly ms: number; readonly failed: number }
     | { readonly type: "service-state"; readonly service: string; readonly level: string; readonly state: ServiceState }
     | { readonly type: "machine-launched"; readonly service: string; readonly cloud: string; readonly id: string; readonly host: string | null }

@@ -46,7 +46,7 @@ function describe(event: RunEvent, { verbose, sizes }: PlainOptions): string[] {
     case "agenda":
       return event.tasks.map(taskLine);
     case "level-started":
-      return [`${levelName(event)} started: ${plural(sizes.get(event.level) ?? 0, "service")}`];
+      return [`${levelName(event)} started: ${plural(event.services ?? sizes.get(event.level) ?? 0, "service")}`];
     case "level-finished":
       return [`${levelName(event)} finished in ${formatDuration(event.ms)}${event.failed > 0 ? `, ${event.failed} failed` : ""}`];
     case "service-state":

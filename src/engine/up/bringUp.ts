@@ -62,7 +62,7 @@ async function bringLevelUp(work: BringUp, index: number, services: readonly Ser
   const { context, agenda } = work;
   const startedAt = context.clock.now();
   const level = levelName(context, index);
-  await record(context, { at: startedAt, type: "level-started", level, index });
+  await record(context, { at: startedAt, type: "level-started", level, index, services: services.length });
   const failed = new Map<Service, Error>();
   const replaced = services.filter((service) => isReplaced(agenda.of(service)));
   if (replaced.length > 0) {

@@ -17,7 +17,7 @@ export async function verify(context: RunContext, placements: Placements, servic
   const startedAt = clock.now();
   for (let attempt = 1; ; attempt += 1) {
     if (context.stop.aborted) throw new InterruptedError();
-    const timeoutMs = Math.max(1, Math.min(ready.timeoutMs, attemptBudget(ready, startedAt, clock.now())));
+    const timeoutMs = Math.max(1, Math.min(ready.timeoutMs, attemptBudget(ready, attempt === 1 ? 0 : clock.now() - startedAt)));
     const end = await tryOnce(context, placements, service, ready, attempt, timeoutMs);
     if (end.result.kind === "exited" && end.result.code === 0) return;
     if (isOver(ready, attempt, startedAt, clock.now())) throw notReady(service, end, attempt, clock.now() - startedAt);
@@ -26,8 +26,8 @@ export async function verify(context: RunContext, placements: Placements, servic
 }
 
 /** What is left of a `ready: { timeout }`, which bounds all tries together; without one a try has the service's own timeout. */
-function attemptBudget(ready: ReadySpec, startedAt: number, now: number): number {
-  return ready.bounded ? startedAt + ready.windowMs - now : ready.timeoutMs;
+function attemptBudget(ready: ReadySpec, elapsedMs: number): number {
+  return ready.bounded ? ready.windowMs - elapsedMs : ready.timeoutMs;
 }
 
 function isOver(ready: ReadySpec, attempt: number, startedAt: number, now: number): boolean {
