@@ -67,7 +67,7 @@ test("a service that was killed is shown as not well, with its last lines, and g
   expect(content(own.home)).toEqual(before);
 });
 
-test("a machine that is gone is said to be gone, and its ready program is not run elsewhere", async () => {
+test("a machine whose claim somebody has removed is said to be of no use, and its ready program is not run elsewhere", async () => {
   const own = installation();
   expect(await own.call(["boot", own.plan(plan(own.facts), { "ready.sh": ready(own.facts) }), "--name", "look"])).toMatchObject({ code: 0 });
   const shown = (await own.json(["show", "look"])).document.levels[1].services[0];
@@ -75,7 +75,7 @@ test("a machine that is gone is said to be gone, and its ready program is not ru
   rmSync(join(own.home, "drivers", "local", "claims", encodeURIComponent(shown.host)));
   const { code, document } = await own.json(["status", "look"]);
   expect(code).toBe(1);
-  expect(document.services[1]).toMatchObject({ service: "server-1", healthy: false, machine: "terminated", exitCode: null });
+  expect(document.services[1]).toMatchObject({ service: "server-1", healthy: false, machine: "stopped", exitCode: null });
   expect((own.fact("looked") ?? "").trim().split("\n").filter((name) => name === "server-1")).toHaveLength(1);
   expect(await own.call(["terminate", "look", "--yes"])).toMatchObject({ code: 0 });
 });
