@@ -4,7 +4,7 @@ import { expect, test } from "@jest/globals";
 import { killAtMoments, killEverywhere } from "../support/killing.js";
 import { scenarios } from "../support/killScenarios.js";
 
-const EVERY = Number(process.env["BOOTLEVEL_KILL_EVERY"] ?? 13);
+const EVERY = Number(process.env["BOOTLEVEL_KILL_EVERY"] ?? 29);
 
 test.each(scenarios)("$name, killed on the real driver for this computer, loses no machine and starts none twice", async (scenario) => {
   const { deaths, wrong } = await killEverywhere(scenario, { cloud: { driver: "local" }, lanes: 5, choose: (point) => point % EVERY === 5 % EVERY });
@@ -13,7 +13,7 @@ test.each(scenarios)("$name, killed on the real driver for this computer, loses 
 }, 600_000);
 
 /** How many for each command; more by hand: BOOTLEVEL_KILLS=500. The seed of a failure is in its message. */
-const KILLS = Math.ceil(Number(process.env["BOOTLEVEL_KILLS"] ?? 18) / scenarios.length);
+const KILLS = Math.ceil(Number(process.env["BOOTLEVEL_KILLS"] ?? 12) / scenarios.length);
 const SEED = Number(process.env["BOOTLEVEL_SEED"] ?? Date.now() % 1_000_000);
 
 test.each(scenarios)(`$name, killed at ${KILLS} random moments (seed ${SEED}), loses no machine and starts none twice`, async (scenario) => {
