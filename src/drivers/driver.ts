@@ -13,10 +13,22 @@ export interface LaunchRequest {
   readonly mark: MachineMark;
   readonly image: string | null;
   readonly size: string | null;
+  /** Sizes to try in order where there is no capacity for `size`. */
+  readonly fallbackSizes: readonly string[];
   /** The service's `launch:` keys, references resolved. */
   readonly launch: Readonly<Record<string, unknown>>;
   /** Ids of machines that the service had before and that were no good: where there is a choice, others come first. */
   readonly avoid: readonly string[];
+  /** What the machine is given for its first SSH contact; null if the driver does not prepare machines (`DriverDefinition.preparesMachines`). */
+  readonly contact: Contact | null;
+}
+
+/** What a new machine is given, so that the launcher is let in and knows whom it meets. */
+export interface Contact {
+  /** Lines of authorized_keys for the user that the image lets in. */
+  readonly authorizedKeys: readonly string[];
+  /** Whether the driver makes a host key, gives it to the machine, and tells its public half in the machine's access. */
+  readonly hostKey: boolean;
 }
 
 export interface MachineMark {
@@ -37,11 +49,28 @@ export function isInScope(mark: MachineMark, scope: MarkScope): boolean {
   return mark.installation === scope.installation && (scope.run === null || mark.run === scope.run);
 }
 
+/**
+ * How a host that is met for the first time is believed: it stands in known_hosts; at once, and pinned; by the key that it was given for its
+ * first contact (`FirstContact`); by what it has printed on its console.
+ */
+export type HostKeyPolicy = "known-hosts" | "accept-new" | "injected" | "console";
+
 /** How programs reach a machine; "driver": the driver itself runs them (`Driver.programs`). */
 export type MachineAccess =
   | { readonly kind: "local"; readonly directory: string; readonly address: string; readonly brand: string }
-  | { readonly kind: "ssh"; readonly host: string; readonly port: number | null; readonly user: string | null }
+  | { readonly kind: "ssh"; readonly host: string; readonly port: number | null; readonly user: string | null; readonly firstContact?: FirstContact }
   | { readonly kind: "driver"; readonly cloud: string; readonly id: string };
+
+/**
+ * How a machine that nobody has met yet is known. It must not change while the machine lives: `launch`, `describe` and `list` tell the same.
+ * Host keys that are pinned for the machine are kept under `machine`, since its address may have been another one's.
+ */
+export interface FirstContact {
+  /** Names the machine for ever, among all machines of all clouds. */
+  readonly machine: string;
+  /** The public host keys (`ssh-ed25519 AAAA…`) of which it was given one for its first contact only; empty: none. */
+  readonly hostKeys: readonly string[];
+}
 
 /** What the cloud says of one machine. `host`, `privateHost` and `access` are null until the machine has an address. */
 export interface MachineStatus {
@@ -83,12 +112,29 @@ export interface Driver {
   terminate(ids: readonly string[], signal: AbortSignal): Promise<TerminateOutcome[]>;
   /** Every machine that carries these marks and is not destroyed, known to the database or not. */
   list(scope: MarkScope, signal: AbortSignal): Promise<MachineStatus[]>;
+  /**
+   * Fingerprints (`SHA256:…`) of the host keys that the machine has printed on its console; null when it has not printed them yet. For
+   * `host_keys: console`.
+   */
+  hostKeyFingerprints?(id: string, signal: AbortSignal): Promise<readonly string[] | null>;
+  /** Asks the cloud whether these launches could work, and launches nothing. @returns what would not, in no order. */
+  check?(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<readonly LaunchProblem[]>;
+  /** Removes what the driver made for a run beside its machines (a security group). Called when the run has no machine left. Safe to repeat. */
+  release?(scope: MarkScope & { readonly run: string }, signal: AbortSignal): Promise<void>;
   /** How long the cloud may not show a machine yet that it has launched, in milliseconds. Default: 0, it shows it at once. */
   readonly visibilityMs?: number;
   /** Runs programs on a machine whose access is of kind "driver". */
   programs?(id: string): MachinePrograms;
   /** Releases what the driver holds (sockets, watchers). Machines stay. */
   close?(): Promise<void>;
+}
+
+/** Why a launch would not work, as `Driver.check` finds it. */
+export interface LaunchProblem {
+  /** The requests that it is about. */
+  readonly keys: readonly string[];
+  /** What is wrong and what to do, in one line. */
+  readonly message: string;
 }
 
 /** What a driver is made from. */
@@ -102,6 +148,11 @@ export interface DriverContext {
   readonly warn: (message: string) => void;
   /** What the driver waits by. */
   readonly clock: Clock;
+  /**
+   * To be called right before every request that changes something at the cloud, when a verb makes several: throws when the run is somebody
+   * else's by now. The first request of a verb is covered by the caller.
+   */
+  readonly permit: () => void;
 }
 
 /** A driver module's default export. */
@@ -110,8 +161,10 @@ export interface DriverDefinition {
   /** JSON Schemas (draft-07) of the cloud's own keys and of a service's `launch:`; null accepts nothing. */
   readonly cloudSchema: object | null;
   readonly launchSchema: object | null;
-  /** What a service on this cloud gets for `ssh.host_keys` and `ssh.connect_timeout` (milliseconds) if nobody says otherwise. */
-  readonly sshDefaults: { readonly hostKeys: "known-hosts" | "accept-new"; readonly connectTimeoutMs: number };
+  /** What a service on this cloud gets for `ssh.host_keys`, `ssh.connect_timeout` (milliseconds) and `ssh.cloud_init` if nobody says otherwise. */
+  readonly sshDefaults: { readonly hostKeys: HostKeyPolicy; readonly connectTimeoutMs: number; readonly cloudInit?: "wait" | "ignore" };
+  /** Whether it hands keys to the machines that it launches: `LaunchRequest.contact` is given then. Default: false. */
+  readonly preparesMachines?: boolean;
   create(context: DriverContext): Driver;
 }
 

@@ -4,6 +4,8 @@
  * the run: later commands need no file.
  */
 
+import type { HostKeyPolicy } from "../drivers/driver.js";
+
 /** A place in the plan's text, counted from 1. */
 export interface SourcePosition {
   readonly file: string;
@@ -52,7 +54,9 @@ export interface SshSpec {
   readonly passphraseEnv: string | null;
   readonly agent: boolean;
   readonly jump: { readonly host: string; readonly user: string; readonly port: number } | null;
-  readonly hostKeys: "known-hosts" | "accept-new";
+  readonly hostKeys: HostKeyPolicy;
+  /** Whether a new machine's cloud-init is waited for before the first program, where there is one. Plans stored earlier do not say. */
+  readonly cloudInit?: "wait" | "ignore";
   /** Absolute path of the known_hosts file. */
   readonly knownHosts: string;
   /** How long a machine may take until it answers. */
@@ -103,6 +107,8 @@ export interface ServiceSpec {
   readonly placement: Placement;
   readonly image: Template | null;
   readonly size: Template | null;
+  /** Sizes to try where there is no capacity for `size`. Plans stored earlier do not say. */
+  readonly fallbackSizes?: readonly Template[];
   /** The driver's own keys under `launch:`, as written; strings in it may hold references (see `resolveTree`). */
   readonly launch: Readonly<Record<string, unknown>>;
   readonly attributes: Readonly<Record<string, { readonly value: Template; readonly secret: boolean }>>;

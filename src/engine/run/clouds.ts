@@ -1,7 +1,7 @@
 /** The drivers of a run's clouds, made when they are first needed. */
 import { mkdirSync } from "node:fs";
 
-import type { Driver } from "../../drivers/driver.js";
+import type { Driver, DriverContext } from "../../drivers/driver.js";
 import { loadDriver } from "../../drivers/registry.js";
 import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan.js";
 import { resolveTree } from "../../plan/resolve.js";
@@ -46,15 +46,15 @@ export class Clouds {
   private async make(cloud: CloudSpec): Promise<Driver> {
     const { plan, store, book, warn, prove } = this.parts;
     const options = resolveTree(cloud.options, (reference) => book.lookup(reference, null));
-    const driver = await createDriver(store, cloud, plan.dir, options, warn);
+    const driver = await createDriver(store, cloud, plan.dir, options, { warn, permit: prove });
     return guardDriver(driver, { cloud: cloud.name, clock: store.clock, prove, probe: store.probe, random: store.random });
   }
 }
 
 /** Makes the driver of a cloud whose options are resolved. @throws DriverError if it cannot be loaded. */
-export async function createDriver(store: Store, cloud: CloudSpec, planDirectory: string, options: Readonly<Record<string, unknown>>, warn: (message: string) => void): Promise<Driver> {
+export async function createDriver(store: Store, cloud: CloudSpec, planDirectory: string, options: Readonly<Record<string, unknown>>, parts: Pick<DriverContext, "warn" | "permit">): Promise<Driver> {
   const definition = await loadDriver(cloud.driver, planDirectory);
   const stateDirectory = store.home.driverDirectory(definition.name);
   mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
-  return definition.create({ cloud: cloud.name, options, stateDirectory, warn, clock: store.clock });
+  return definition.create({ cloud: cloud.name, options, stateDirectory, clock: store.clock, ...parts });
 }

@@ -31,6 +31,9 @@ export function guardDriver(driver: Driver, parts: GuardParts): Driver {
     terminate: (ids, signal) => calls.make("terminate", signal, () => driver.terminate(ids, signal)),
     list: (scope, signal) => calls.make("list", signal, () => driver.list(scope, signal)),
     visibilityMs: driver.visibilityMs ?? 0,
+    ...(driver.hostKeyFingerprints === undefined ? {} : { hostKeyFingerprints: (id, signal) => calls.make("hostKeyFingerprints", signal, async () => driver.hostKeyFingerprints?.(id, signal) ?? null) }),
+    ...(driver.check === undefined ? {} : { check: (requests, signal) => calls.make("check", signal, async () => driver.check?.(requests, signal) ?? []) }),
+    ...(driver.release === undefined ? {} : { release: (scope, signal) => calls.make("release", signal, async () => driver.release?.(scope, signal)) }),
     ...(driver.programs === undefined ? {} : { programs: driver.programs.bind(driver) }),
     close: async () => driver.close?.(),
   };

@@ -111,8 +111,10 @@ function requestFor(context: RunContext, placements: Placements, service: Servic
     mark: { installation, run: run.uid, runName: run.name, service: service.name },
     image: spec.image && book.resolve(spec.image, null),
     size: spec.size && book.resolve(spec.size, null),
+    fallbackSizes: (spec.fallbackSizes ?? []).map((size) => book.resolve(size, null)),
     launch: resolveTree(spec.launch, (reference) => book.lookup(reference, null)),
     avoid: placements.formerIds(service),
+    contact: null,
   };
 }
 

@@ -1,4 +1,5 @@
 /** How a machine is reached over SSH; made from the launch plan by the engine. */
+import type { HostKeyPolicy } from "../../drivers/driver.js";
 
 export interface SshSettings {
   readonly host: string;
@@ -12,7 +13,7 @@ export interface SshSettings {
   readonly passphraseEnv: string | null;
   readonly agent: boolean;
   readonly jump: JumpHost | null;
-  readonly hostKeys: "known-hosts" | "accept-new";
+  readonly hostKeys: HostKeyPolicy;
   /** Absolute path of the known_hosts file. */
   readonly knownHosts: string;
   /** Milliseconds until a machine must have answered. */
