@@ -11,6 +11,8 @@ export interface LaunchRequest {
   readonly key: string;
   /** Marks that the machine must carry where the cloud can: the run's unique id, and names for people. */
   readonly mark: MachineMark;
+  /** Which replica of its service it is for, counted from 1. */
+  readonly replica: number;
   readonly image: string | null;
   readonly size: string | null;
   /** Sizes to try in order where there is no capacity for `size`. */
@@ -153,6 +155,8 @@ export interface DriverContext {
    * else's by now. The first request of a verb is covered by the caller.
    */
   readonly permit: () => void;
+  /** Whether the command only looks: nothing may be changed at the cloud then. */
+  readonly readOnly: boolean;
 }
 
 /** A driver module's default export. */

@@ -74,7 +74,7 @@ async function openClouds(store: Store, options: CleanOptions, silent: { cloud: 
       const resolved = book === null ? spec.options : resolveTree(spec.options, (reference) => book.lookup(reference, null));
       if (open.some((other) => other.spec.driver === spec.driver && isDeepStrictEqual(other.options, resolved))) return;
       const warn = (message: string) => options.observe({ at: store.clock.now(), type: "warning", service: null, message });
-      const driver = guardDriver(await createDriver(store, spec, plan.dir, resolved, { warn, permit: () => undefined }), { cloud: spec.name, clock: store.clock, prove: () => undefined, probe: store.probe, random: store.random });
+      const driver = guardDriver(await createDriver(store, spec, plan.dir, resolved, { warn, permit: () => undefined, readOnly: true }), { cloud: spec.name, clock: store.clock, prove: () => undefined, probe: store.probe, random: store.random });
       open.push({ name: spec.name, spec, options: resolved, driver });
     } catch (error) {
       silent.push({ cloud: spec.name, message: (error as Error).message });

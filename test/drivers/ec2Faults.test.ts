@@ -1,9 +1,10 @@
 /** The EC2 driver when calls are refused, answers are lost and zones are full. */
 import { expect, test } from "@jest/globals";
 
-import { CloudUnreachableError, LostReplyError, ThrottledError } from "../../src/drivers/driver.js";
-import { never } from "../support/drivers.js";
-import { machinesOf, newRun, useCloud, wish } from "../support/ec2.js";
+import { CloudUnreachableError, LostReplyError, ThrottledError, type LaunchOutcome, type LaunchRequest } from "../../src/drivers/driver.js";
+import type { Clock } from "../../src/time/clock.js";
+import { never, stateDirectory } from "../support/drivers.js";
+import { machinesOf, newRun, tagsOf, useCloud, wish } from "../support/ec2.js";
 import { callsOf, hastyClock, type Rule } from "../support/moto.js";
 
 const { cloud, driver } = useCloud();
@@ -13,40 +14,162 @@ const refuse = (action: string, code: string, message: string, status = 400, whi
 const cut = (action: string, how: "cut-before" | "cut-after", which: (nth: number) => boolean): Rule => (asked, _parameters, nth) => (asked === action && which(nth) ? how : null);
 const live = async (run: string) => (await driver().list({ installation: "here", run }, never)).map(({ key }) => key).sort();
 
-test.each(["cut-before", "cut-after"] as const)("an answer that is lost (%s) gives no second machine when the launch is repeated", async (how) => {
-  const [run, own] = [newRun(), driver()];
+/** A launch as it is repeated by whoever calls the driver: after each lost answer, some time later. */
+async function persist(own: ReturnType<typeof driver>, clock: Clock, wishes: readonly LaunchRequest[]): Promise<LaunchOutcome[]> {
+  for (let time = 0; time < 40; time += 1) {
+    try {
+      return await own.launch(wishes, never);
+    } catch (error) {
+      if (!(error instanceof LostReplyError)) throw error;
+      await clock.sleep(5_000);
+    }
+  }
+  throw new Error("no end");
+}
+
+test.each(["cut-before", "cut-after"] as const)("an answer that is lost (%s) gives no second machine: nothing is asked again before the cloud must have shown what it made", async (how) => {
+  const [run, clock] = [newRun(), hastyClock()];
+  const own = driver({}, { clock });
   const wishes = ["a", "b", "c", "d"].map((service) => wish(run, service));
-  cloud().setRule(cut("RunInstances", how, (nth) => nth === 2));
+  cloud().setRule(cut("RunInstances", how, (nth) => nth === 1));
+  const began = clock.now();
   await expect(own.launch(wishes, never)).rejects.toThrow(LostReplyError);
-  expect(machinesOf(await own.launch(wishes, never)).map(({ key }) => key)).toEqual(wishes.map(({ key }) => key));
+  expect(machinesOf(await persist(own, clock, wishes)).map(({ key }) => key)).toEqual(wishes.map(({ key }) => key));
+  expect(await live(run)).toEqual(wishes.map(({ key }) => key));
+  expect(callsOf(cloud(), "RunInstances")).toHaveLength(how === "cut-before" ? 2 : 1);
+  if (how === "cut-before") expect(clock.now() - began).toBeGreaterThanOrEqual(120_000);
+});
+
+test("a cloud that heeds tokens is asked again at once, with the same call to the letter", async () => {
+  const run = newRun();
+  const own = driver({ heeds_tokens: true });
+  const wishes = ["a", "b"].map((service) => wish(run, service));
+  cloud().setRule(cut("RunInstances", "cut-before", (nth) => nth === 1));
+  await expect(own.launch(wishes, never)).rejects.toThrow(LostReplyError);
+  machinesOf(await own.launch(wishes, never));
+  const [first, second] = callsOf(cloud(), "RunInstances").map((call) => [...call].sort().join());
+  expect(second).toBe(first);
+  expect(await live(run)).toHaveLength(2);
+});
+
+test("a token that is known with other words tells that an earlier launcher's call took effect: what it made is waited for", async () => {
+  const run = newRun();
+  const wishes = ["a", "b"].map((service) => wish(run, service));
+  cloud().setRule(cut("RunInstances", "cut-after", () => true));
+  await expect(driver({ heeds_tokens: true }).launch(wishes, never)).rejects.toThrow(LostReplyError);
+  let hidden = true;
+  cloud().setRule((action) => (action === "RunInstances" ? { status: 400, code: "IdempotentParameterMismatch", message: "Arguments on this idempotent request are inconsistent" } : null));
+  cloud().rewrite = (answer) => (hidden ? answer.replace(/<reservationSet>[^]*<\/reservationSet>/, "<reservationSet/>") : answer);
+  const next = driver({ heeds_tokens: true });
+  await expect(next.launch(wishes, never)).rejects.toThrow(LostReplyError);
+  await expect(next.launch(wishes, never)).rejects.toThrow(/IdempotentParameterMismatch/);
+  hidden = false;
+  machinesOf(await next.launch(wishes, never));
+  cloud().rewrite = null;
   expect(await live(run)).toEqual(wishes.map(({ key }) => key));
 });
 
-test("another launcher, after one that died with lost answers, finds what was made", async () => {
-  const run = newRun();
+test("another launcher, after one that died with a lost answer, finds what was made; what it cannot find it asks for later", async () => {
+  const [run, clock] = [newRun(), hastyClock()];
   const wishes = ["a", "b", "c"].map((service) => wish(run, service));
   cloud().setRule(cut("RunInstances", "cut-after", () => true));
-  await expect(driver().launch(wishes, never)).rejects.toThrow(LostReplyError);
+  cloud().generous = false; // one of three
+  await expect(driver({}, { clock }).launch(wishes, never)).rejects.toThrow(LostReplyError);
   cloud().setRule(null);
-  machinesOf(await driver().launch(wishes, never));
+  machinesOf(await persist(driver({}, { clock }), clock, wishes));
   expect(await live(run)).toEqual(wishes.map(({ key }) => key));
 });
 
-test("the token of a wish is the same in every repetition, and another one in another place", async () => {
+test("machines of a lost answer that the cloud shows one by one keep their keys", async () => {
+  const [run, clock] = [newRun(), hastyClock()];
+  const wishes = ["a", "b", "c"].map((service) => wish(run, service));
+  cloud().setRule(cut("RunInstances", "cut-after", () => true));
+  const own = driver({}, { clock });
+  await expect(own.launch(wishes, never)).rejects.toThrow(LostReplyError);
+  cloud().setRule(null);
+  let shown = 0;
+  cloud().rewrite = (answer) => {
+    const [, before = "", items = "", after = ""] = /([^]*<instancesSet>)([^]*)(<\/instancesSet>[^]*)/.exec(answer) ?? [];
+    if (before === "") return answer;
+    shown += 1;
+    return before + items.split(/(?=<item>\s*<instanceId>)/).reverse().slice(0, shown).join("") + after;
+  };
+  const machines = machinesOf(await persist(own, clock, wishes));
+  cloud().rewrite = null;
+  const keys = new Map((await driver().list({ installation: "here", run }, never)).map(({ id, key }) => [id, key]));
+  expect(keys.size).toBe(3);
+  expect(machines.map(({ id }) => keys.get(id))).toEqual(wishes.map(({ key }) => key));
+});
+
+test("the token of a call is another one in another place", async () => {
   const [run, own] = [newRun(), driver()];
-  const request = wish(run, "web", { launch: { zone: ["eu-central-1a", "eu-central-1b"] } });
-  cloud().setRule((action, parameters, nth) => {
-    if (action !== "RunInstances") return null;
-    if (parameters.get("Placement.AvailabilityZone") === "eu-central-1a") return { status: 500, code: "InsufficientInstanceCapacity", message: "full" };
-    return nth === 2 ? "cut-before" : null;
-  });
-  await expect(own.launch([request], never)).rejects.toThrow(LostReplyError);
-  machinesOf(await own.launch([request], never));
+  cloud().setRule((action, parameters) => (action === "RunInstances" && parameters.get("Placement.AvailabilityZone") === "eu-central-1a" ? { status: 500, code: "InsufficientInstanceCapacity", message: "full" } : null));
+  machinesOf(await own.launch([wish(run, "web", { launch: { zone: ["eu-central-1a", "eu-central-1b"] } })], never));
   const calls = callsOf(cloud(), "RunInstances").map((call) => [call.get("Placement.AvailabilityZone"), call.get("ClientToken")]);
-  // The zone whose answer was lost is asked again, not the first one: it may have capacity by now.
-  expect(calls.map(([zone]) => zone)).toEqual(["eu-central-1a", "eu-central-1b", "eu-central-1b"]);
-  expect(calls[1]?.[1]).toBe(calls[2]?.[1]);
+  expect(calls.map(([zone]) => zone)).toEqual(["eu-central-1a", "eu-central-1b"]);
   expect(calls[0]?.[1]).not.toBe(calls[1]?.[1]);
+});
+
+test("a cloud that gives fewer than asked for is asked for the rest, then for the rest in the next place", async () => {
+  const [run, own] = [newRun(), driver()];
+  const wishes = Array.from({ length: 10 }, (_, index) => wish(run, `w${index}`, { launch: { zone: ["eu-central-1a", "eu-central-1b"] } }));
+  let left = 4;
+  cloud().setRule((action, parameters) => {
+    if (action !== "RunInstances" || parameters.get("Placement.AvailabilityZone") !== "eu-central-1a") return null;
+    if (left === 0) return { status: 500, code: "InsufficientInstanceCapacity", message: "full" };
+    const given = Math.min(left, 3);
+    left -= given;
+    parameters.set("MaxCount", String(given)); // what it has
+    return null;
+  });
+  machinesOf(await own.launch(wishes, never));
+  const asked = callsOf(cloud(), "RunInstances");
+  expect(asked.map((call) => call.get("Placement.AvailabilityZone")?.at(-1))).toEqual(["a", "a", "a", "a", "b"]);
+  expect(await live(run)).toHaveLength(10);
+  expect(new Set(await live(run)).size).toBe(10);
+});
+
+test("a cloud that takes the least number for the wanted one is asked twice, not once a machine", async () => {
+  const [run, own] = [newRun(), driver()];
+  cloud().generous = false;
+  const wishes = Array.from({ length: 30 }, (_, index) => wish(run, `w${index}`));
+  machinesOf(await own.launch(wishes, never));
+  expect(callsOf(cloud(), "RunInstances").map((call) => [call.get("MinCount"), call.get("MaxCount")])).toEqual([["1", "30"], ["29", "29"]]);
+  expect(new Set(await live(run)).size).toBe(30);
+});
+
+test("machines of a call get the tags that are each one's own, also when the launcher died before it gave them", async () => {
+  const run = newRun();
+  const wishes = ["a", "b", "c"].map((service, index) => wish(run, service, { replica: index + 1, ...(service === "b" ? { launch: { tags: { Name: "mine" } } } : {}) }));
+  const first = driver();
+  cloud().setRule((action) => (action === "CreateTags" ? "cut-before" : null));
+  const ids = machinesOf(await first.launch(wishes, never)).map(({ id }) => id);
+  await first.launch([], AbortSignal.abort()); // the operator wants to stop: nothing waits for tags
+  await first.close?.();
+  cloud().setRule(null);
+  const looking = driver({}, { readOnly: true });
+  await looking.describe(ids, never);
+  await looking.close?.();
+  expect(callsOf(cloud(), "CreateTags")).toEqual([]);
+  const next = driver();
+  expect((await next.describe(ids, never)).map(({ key, mark }) => [key, mark?.service])).toEqual(wishes.map(({ key, mark }) => [key, mark.service]));
+  await next.close?.();
+  expect((await tagsOf(cloud(), ids)).map((tags) => [tags["Name"], tags["bootlevel:service"], tags["bootlevel:replica"], tags["bootlevel:key"]]).sort()).toEqual([
+    ["mine", "b", "2", `${run}.b.1`], [`${run}-name/a`, "a", "1", `${run}.a.1`], [`${run}-name/c`, "c", "3", `${run}.c.1`],
+  ].sort());
+});
+
+test("files that are lost while a machine has no tags of its own: nothing more is launched for the run", async () => {
+  const run = newRun();
+  const wishes = ["a", "b"].map((service) => wish(run, service));
+  cloud().setRule((action) => (action === "CreateTags" ? { status: 403, code: "UnauthorizedOperation", message: "no" } : null));
+  const told: string[] = [];
+  const first = driver({}, { warn: (message) => { told.push(message); } });
+  machinesOf(await first.launch(wishes, never));
+  await first.close?.();
+  expect(told).toEqual([expect.stringMatching(/machine i-\w+ has no tags of its own yet: CreateTags: UnauthorizedOperation: no \(the credentials are valid, but may not do this\)/)]);
+  await expect(driver({}, { stateDirectory: stateDirectory() }).launch(wishes, never)).rejects.toThrow(/is nobody's: .*bootlevel clean/);
+  cloud().setRule(null);
 });
 
 test("a lost answer before an interruption leaves a doubt, which the outcome tells", async () => {
@@ -60,16 +183,23 @@ test("a lost answer before an interruption leaves a doubt, which the outcome tel
   expect(await live(run)).toEqual([`${run}.a.1`]);
 });
 
-test("a cloud that asks for fewer calls: the launch is repeated, and keeps what it got before", async () => {
-  const [run, own] = [newRun(), driver()];
-  const wishes = Array.from({ length: 12 }, (_, index) => wish(run, `w${index}`));
-  cloud().setRule(refuse("RunInstances", "RequestLimitExceeded", "Request limit exceeded.", 503, (nth) => nth === 5));
-  await expect(own.launch(wishes, never)).rejects.toThrow(ThrottledError);
-  const before = callsOf(cloud(), "RunInstances").length;
-  expect(before).toBeLessThanOrEqual(12);
+test("a cloud that asks for fewer calls is asked more slowly, and nobody fails", async () => {
+  const [run, clock] = [newRun(), hastyClock()];
+  const own = driver({}, { clock });
+  const wishes = Array.from({ length: 12 }, (_, index) => wish(run, `w${index}`, { launch: { tags: { number: String(index) } } }));
+  cloud().setRule(refuse("RunInstances", "RequestLimitExceeded", "Request limit exceeded.", 503, (nth) => nth % 3 !== 0));
   machinesOf(await own.launch(wishes, never));
-  expect(callsOf(cloud(), "RunInstances")).toHaveLength(13);
+  expect(callsOf(cloud(), "RunInstances")).toHaveLength(36);
   expect(await live(run)).toHaveLength(12);
+});
+
+test("every call that changes something is made only while the run is the launcher's own", async () => {
+  const run = newRun();
+  let permitted = 3;
+  const own = driver({}, { permit: () => { permitted -= 1; if (permitted < 0) throw new Error("taken over"); } });
+  const wishes = Array.from({ length: 6 }, (_, index) => wish(run, `w${index}`, { launch: { tags: { number: String(index) } } }));
+  await expect(own.launch(wishes, never)).rejects.toThrow("taken over");
+  expect(callsOf(cloud(), "RunInstances")).toHaveLength(3);
 });
 
 test.each(["describe", "list", "terminate"] as const)("%s tells throttling, lost answers and errors of the server apart from refusals", async (verb) => {
@@ -77,14 +207,15 @@ test.each(["describe", "list", "terminate"] as const)("%s tells throttling, lost
   const call = () => (verb === "list" ? own.list({ installation: "here", run: "x" }, never) : own[verb](["i-0123456789abcdef0"], never));
   const action = verb === "terminate" ? "TerminateInstances" : "DescribeInstances";
   for (const [rule, kind] of [
-    [refuse(action, "RequestLimitExceeded", "slow", 503), ThrottledError], [refuse(action, "Throttling", "slow"), ThrottledError],
+    [refuse(action, "RequestLimitExceeded", "slow", 503), ThrottledError],
     [refuse(action, "InternalError", "oops", 500), LostReplyError], [refuse(action, "Unavailable", "later", 503), LostReplyError], [cut(action, "cut-after", () => true), LostReplyError],
     [refuse(action, "AuthFailure", "who are you", 401), CloudUnreachableError],
   ] as const) {
     cloud().setRule(rule);
     await expect(call()).rejects.toThrow(kind);
+    // The SDK repeats nothing by itself; throttled calls are repeated for a quarter of an hour, more slowly each time.
+    if (kind !== ThrottledError) expect(callsOf(cloud(), action)).toHaveLength(1);
   }
-  expect(callsOf(cloud(), action)).toHaveLength(1); // the SDK repeats nothing by itself
 });
 
 test("a zone without capacity: the next zone, then the next size, in order; with none left the failure names all", async () => {
@@ -162,8 +293,9 @@ test("nobody listens, no region, no credentials: each says what to do, and nothi
 
 test("a connection that is refused after machines were asked for is a lost answer, not an untouched cloud", async () => {
   const [run, own] = [newRun(), driver()];
+  const wishes = ["a", "b", "c"].map((service) => wish(run, service, { launch: { tags: { service } } }));
   cloud().setRule(refuse("RunInstances", "ExpiredToken", "The security token is expired", 400, (nth) => nth === 2));
-  await expect(own.launch(["a", "b", "c"].map((service) => wish(run, service)), never)).rejects.toThrow(LostReplyError);
-  machinesOf(await own.launch(["a", "b", "c"].map((service) => wish(run, service)), never));
+  await expect(own.launch(wishes, never)).rejects.toThrow(LostReplyError);
+  machinesOf(await own.launch(wishes, never));
   expect(await live(run)).toHaveLength(3);
 });

@@ -55,7 +55,25 @@ test("a bucket lets its fill through at once, then as many a second as come back
   await limiter.take("run", never);
   limiter.drain("run");
   await limiter.take("run", never);
-  expect(naps).toEqual([500, 1000, 500]);
+  // Its rate is halved by the refusal, and comes back with time.
+  expect(naps).toEqual([500, 1000, 1000]);
+  now += 10_000;
+  await limiter.take("run", never);
+  for (let call = 0; call < 5; call += 1) await limiter.take("run", never);
+  expect(naps.at(-1)).toBe(500);
+});
+
+test("machines of one call cost one token each of their own bucket", async () => {
+  let now = 1_000;
+  const naps: number[] = [];
+  const limiter = new Limiter({ now: () => now, sleep: async (ms: number) => { naps.push(ms); } });
+  await limiter.take("launched", never, 990);
+  expect(limiter.available("launched")).toBe(10);
+  await limiter.take("launched", never, 20);
+  expect(naps).toEqual([5_000]);
+  expect(limiter.available("launched")).toBe(0);
+  now += 15_000;
+  expect(limiter.available("launched")).toBe(20);
 });
 
 test("who stops waiting gives the place in the queue back", async () => {

@@ -1,9 +1,10 @@
 /** Drivers of an EC2 cloud, and requests to them. */
+import { DescribeInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
 import { afterAll, beforeAll, beforeEach } from "@jest/globals";
 
 import type { Driver, DriverContext, LaunchOutcome, LaunchRequest, MachineStatus } from "../../src/drivers/driver.js";
 import ec2 from "../../src/drivers/ec2/ec2Driver.js";
-import { open, request } from "./drivers.js";
+import { open, request, stateDirectory } from "./drivers.js";
 import { hastyClock, startCloud, type Cloud } from "./moto.js";
 
 let count = 0;
@@ -22,12 +23,14 @@ export function wish(run: string, service: string, change: Partial<LaunchRequest
 /** A cloud for the tests of a file; each test begins with a proxy that lets everything through. */
 export function useCloud(): { readonly cloud: () => Cloud; readonly driver: (options?: object, context?: Partial<DriverContext>) => Driver } {
   let cloud: Cloud;
+  // The same for all drivers of the file, as for all launchers of an installation.
+  const state = stateDirectory();
   beforeAll(async () => { cloud = await startCloud(); }, 90_000);
   beforeEach(() => { cloud.setRule(null); });
   afterAll(async () => cloud.stop());
   return {
     cloud: () => cloud,
-    driver: (options = {}, context = {}) => open(ec2, { options: { region: "eu-central-1", endpoint: cloud.endpoint, ...options }, clock: hastyClock(), ...context }),
+    driver: (options = {}, context = {}) => open(ec2, { stateDirectory: state, options: { region: "eu-central-1", endpoint: cloud.endpoint, ...options }, clock: hastyClock(), ...context }),
   };
 }
 
@@ -37,4 +40,12 @@ export function machinesOf(outcomes: readonly LaunchOutcome[]): MachineStatus[] 
     if (outcome.kind === "failed") throw outcome.error;
     return outcome.machine;
   });
+}
+
+/** The tags of machines as the cloud has them. */
+export async function tagsOf({ endpoint }: Cloud, ids: readonly string[]): Promise<Record<string, string>[]> {
+  const client = new EC2Client({ endpoint, region: "eu-central-1" });
+  const { Reservations = [] } = await client.send(new DescribeInstancesCommand({ InstanceIds: [...ids] }));
+  client.destroy();
+  return Reservations.flatMap(({ Instances = [] }) => Instances).map(({ Tags = [] }) => Object.fromEntries(Tags.map(({ Key, Value }) => [Key, Value])) as Record<string, string>);
 }

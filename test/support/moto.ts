@@ -22,6 +22,8 @@ export interface Cloud {
   /** The calls so far, since `rule` was last set. */
   calls: URLSearchParams[];
   setRule(rule: Rule | null): void;
+  /** Whether RunInstances gives as many machines as MaxCount says, as EC2 does. By itself this cloud gives as many as MinCount says. */
+  generous: boolean;
   /** Changes what the cloud answers; null: nothing. */
   rewrite: ((answer: string) => string) | null;
   stop(): Promise<void>;
@@ -44,7 +46,7 @@ export async function startCloud(): Promise<Cloud> {
       cloud.calls.push(parameters);
       const fate = rule?.(action, parameters, counts.get(action) ?? 0) ?? null;
       if (fate === "cut-before") return void question.socket.destroy();
-      const { status, headers, text } = typeof fate === "object" && fate !== null ? refusal(fate) : await forward(question, body, port);
+      const { status, headers, text } = typeof fate === "object" && fate !== null ? refusal(fate) : await forward(question, cloud.generous ? generously(parameters) : body, port);
       if (fate === "cut-after") return void question.socket.destroy();
       const sent = cloud.rewrite?.(text) ?? text;
       answer.writeHead(status, { ...headers, "content-length": Buffer.byteLength(sent) });
@@ -55,9 +57,11 @@ export async function startCloud(): Promise<Cloud> {
   const cloud: Cloud = {
     endpoint: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
     calls: [],
+    generous: true,
     rewrite: null,
     setRule(next) {
       rule = next;
+      cloud.generous = true;
       counts.clear();
       cloud.calls = [];
     },
@@ -101,9 +105,15 @@ function refusal({ status, code, message }: Exclude<Fate, string | null>): Reply
   return { status, headers: { "content-type": "text/xml" }, text };
 }
 
+function generously(asked: URLSearchParams): Buffer {
+  const parameters = new URLSearchParams(asked);
+  if (parameters.has("MinCount")) parameters.set("MinCount", parameters.get("MaxCount") ?? "");
+  return Buffer.from(parameters.toString());
+}
+
 function forward(question: IncomingMessage, body: Buffer, port: number): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const call = httpRequest({ host: "127.0.0.1", port, method: question.method, path: question.url, headers: question.headers }, (reply) => {
+    const call = httpRequest({ host: "127.0.0.1", port, method: question.method, path: question.url, headers: { ...question.headers, "content-length": body.length } }, (reply) => {
       read(reply).then((text) => { resolve({ status: reply.statusCode ?? 0, headers: reply.headers, text: text.toString() }); }, reject);
     });
     call.once("error", reject);

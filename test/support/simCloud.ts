@@ -49,11 +49,11 @@ let generation = 0;
 
 export function wish(service: string, parts: Partial<LaunchRequest> = {}): LaunchRequest {
   generation += 1;
-  return { key: `run1.${service}.${generation}`, mark: { installation: "here", run: "run1", runName: "run", service }, image: null, size: null, fallbackSizes: [], launch: {}, avoid: [], contact: null, ...parts };
+  return { key: `run1.${service}.${generation}`, mark: { installation: "here", run: "run1", runName: "run", service }, replica: 1, image: null, size: null, fallbackSizes: [], launch: {}, avoid: [], contact: null, ...parts };
 }
 
 export function simCloud(options: Readonly<Record<string, unknown>> = {}, { stateDirectory = simDirectory(), clock = new VirtualClock(START) }: { stateDirectory?: string; clock?: Clock } = {}): SimCloud {
-  const driver = sim.create({ cloud: "test", options: { seed: 1, ...options }, stateDirectory, warn: (message) => { throw new Error(message); }, permit: () => undefined, clock });
+  const driver = sim.create({ cloud: "test", options: { seed: 1, ...options }, stateDirectory, warn: (message) => { throw new Error(message); }, permit: () => undefined, readOnly: false, clock });
   opened.push(driver);
   return {
     driver, clock, stateDirectory,

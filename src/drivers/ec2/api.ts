@@ -3,6 +3,7 @@ import type { DescribeInstancesCommandInput, EC2Client, Filter, Image, Instance,
 
 import { CloudUnreachableError, LostReplyError, ThrottledError, type DriverContext } from "../driver.js";
 import { explain, isNotFound } from "./errors.js";
+import { tagList, type Tags } from "./machines.js";
 import { limiterOf, type CallKind, type Limiter } from "./limiter.js";
 
 type Sdk = typeof import("@aws-sdk/client-ec2");
@@ -15,6 +16,8 @@ interface Opened {
 
 const CONNECT_MS = 10_000;
 const REQUEST_MS = 60_000;
+/** How long a call is made again while the cloud asks for fewer, in milliseconds. */
+const THROTTLED_MS = 15 * 60_000;
 /** Ids in one question, and machines in one page of an answer. */
 const MOST_IDS = 1000;
 /** Values that EC2 takes for one filter. */
@@ -24,18 +27,30 @@ const MOST_VALUES = 200;
 export class Ec2Api {
   private opened: Promise<Opened> | null = null;
 
-  constructor(private readonly context: Pick<DriverContext, "cloud" | "options" | "clock">) {}
+  constructor(private readonly context: Pick<DriverContext, "cloud" | "options" | "clock" | "permit">) {}
 
-  /** Launches one machine. */
-  async run(input: RunInstancesCommandInput, signal: AbortSignal): Promise<Instance> {
-    const { Instances } = await this.call("RunInstances", "run", ({ client, sdk }) => client.send(new sdk.RunInstancesCommand(input)), signal);
-    if (Instances?.[0]?.InstanceId === undefined) throw new LostReplyError("RunInstances: the answer names no machine");
-    return Instances[0];
+  /** Launches machines: one at least, `input.MaxCount` at most. */
+  async run(input: RunInstancesCommandInput, signal: AbortSignal): Promise<Instance[]> {
+    await (await this.open()).limiter.take("launched", signal, input.MaxCount ?? 1);
+    const { Instances = [] } = await this.call("RunInstances", "run", ({ client, sdk }) => client.send(new sdk.RunInstancesCommand(input)), signal);
+    if (Instances.length === 0 || Instances.some(({ InstanceId }) => InstanceId === undefined)) throw new LostReplyError("RunInstances: the answer names no machine");
+    return Instances;
+  }
+
+  /** How many machines may be launched now without waiting. */
+  async launchable(): Promise<number> {
+    return (await this.open()).limiter.available("launched");
+  }
+
+  /** Gives tags to machines. */
+  async tag(ids: readonly string[], tags: Tags, signal: AbortSignal): Promise<void> {
+    await this.call("CreateTags", "tag", ({ client, sdk }) => client.send(new sdk.CreateTagsCommand({ Resources: [...ids], Tags: tagList(tags) })), signal);
   }
 
   /** Begins to destroy machines. */
   async terminate(ids: readonly string[], signal: AbortSignal): Promise<void> {
-    await this.call("TerminateInstances", "change", ({ client, sdk }) => client.send(new sdk.TerminateInstancesCommand({ InstanceIds: [...ids] })), signal);
+    await (await this.open()).limiter.take("terminated", signal, ids.length);
+    await this.call("TerminateInstances", "terminate", ({ client, sdk }) => client.send(new sdk.TerminateInstancesCommand({ InstanceIds: [...ids] })), signal);
   }
 
   /** Images of an owner whose name fits a pattern of `*` and `?`, in no order. */
@@ -95,19 +110,29 @@ export class Ec2Api {
     }
   }
 
+  /** Makes a call within the account's rates. While the cloud asks for fewer calls, nothing is done and the call is made again, later. */
   private async call<T>(name: string, kind: CallKind, send: (opened: Opened) => Promise<T>, signal: AbortSignal): Promise<T> {
-    const opened = await (this.opened ??= this.open());
-    await opened.limiter.take(kind, signal);
-    try {
-      return await send(opened);
-    } catch (error) {
-      const explained = explain(error, this.context.cloud, name);
-      if (explained instanceof ThrottledError) opened.limiter.drain(kind);
-      throw explained;
+    const opened = await this.open();
+    const { clock, permit } = this.context;
+    for (const giveUp = clock.now() + THROTTLED_MS; ;) {
+      await opened.limiter.take(kind, signal);
+      if (kind !== "describe") permit();
+      try {
+        return await send(opened);
+      } catch (error) {
+        const explained = explain(error, this.context.cloud, name);
+        if (!(explained instanceof ThrottledError)) throw explained;
+        opened.limiter.drain(kind);
+        if (signal.aborted || clock.now() > giveUp) throw explained;
+      }
     }
   }
 
-  private async open(): Promise<Opened> {
+  private open(): Promise<Opened> {
+    return (this.opened ??= this.connect());
+  }
+
+  private async connect(): Promise<Opened> {
     const { cloud, clock, options } = this.context;
     const { region, profile, endpoint } = options as Partial<Record<"region" | "profile" | "endpoint", string>>;
     const sdk = await import("@aws-sdk/client-ec2");

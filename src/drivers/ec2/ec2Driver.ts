@@ -1,63 +1,79 @@
 /** Machines of Amazon EC2, and of clouds that speak its API. */
+import { join } from "node:path";
+
 import type { Driver, DriverContext, DriverDefinition, LaunchOutcome, LaunchRequest, MachineStatus, MarkScope, TerminateOutcome } from "../driver.js";
 import { Ec2Api } from "./api.js";
+import { BatchBook } from "./batches.js";
+import { cloudOf, type Ec2Cloud } from "./cloud.js";
+import { Fleet } from "./fleet.js";
 import { Launcher } from "./launcher.js";
-import { statusOf, TAG, unknownStatus, type AddressChoice } from "./machines.js";
+import { unknownStatus } from "./machines.js";
+import { Preparation } from "./prepare.js";
 import { cloudSchema, launchSchema } from "./schema.js";
+import { Tagger } from "./tagger.js";
 import { terminateMachines } from "./terminator.js";
 
-/** EC2 tells of a new machine with delay, seconds as a rule. */
-const VISIBILITY_MS = 120_000;
-
 class Ec2Driver implements Driver {
-  readonly visibilityMs = VISIBILITY_MS;
+  readonly visibilityMs: number;
   private readonly api: Ec2Api;
-  private readonly address: AddressChoice;
+  private readonly cloud: Ec2Cloud;
+  private readonly book: BatchBook;
+  private readonly tagger: Tagger | null;
+  private readonly fleet: Fleet;
   private readonly launcher: Launcher;
-  /** When this process launched a machine, or heard of it when it looked for its key. */
-  private readonly bornAt = new Map<string, number>();
+  /** Whether the operator wants to stop: what can wait for the next command does. */
+  private hurry = false;
 
   constructor(private readonly context: DriverContext) {
+    this.cloud = cloudOf(context.options);
+    this.visibilityMs = this.cloud.visibilityMs;
     this.api = new Ec2Api(context);
-    this.address = (context.options["address"] ?? null) as AddressChoice;
-    this.launcher = new Launcher(this.api, this.address);
+    this.book = new BatchBook(join(context.stateDirectory, "batches"));
+    const { api, visibilityMs } = this;
+    const { clock, warn } = context;
+    this.tagger = context.readOnly ? null : new Tagger({ api, clock, warn, visibilityMs });
+    this.fleet = new Fleet(api, this.book, this.cloud.address, this.tagger);
+    const preparation = new Preparation(api);
+    this.launcher = new Launcher({
+      api, fleet: this.fleet, clock, visibilityMs, heedsTokens: this.cloud.heedsTokens,
+      prepare: (settings, place, request, signal) => preparation.of(settings, place, request, signal),
+    });
   }
 
   async launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]> {
-    const outcomes = await this.launcher.launch(requests, signal);
-    for (const outcome of outcomes) if (outcome.kind === "launched" && !this.bornAt.has(outcome.machine.id)) this.bornAt.set(outcome.machine.id, this.context.clock.now());
-    return outcomes;
+    try {
+      return await this.launcher.launch(requests, signal);
+    } finally {
+      this.hurry ||= signal.aborted;
+    }
   }
 
   async describe(ids: readonly string[], signal: AbortSignal): Promise<MachineStatus[]> {
-    const found = await this.api.machines([...new Set(ids)], signal);
-    return ids.map((id) => {
-      const machine = found.get(id);
-      return machine === undefined ? unknownStatus(id) : statusOf(machine, this.address);
-    });
+    const found = await this.fleet.describe(ids, signal);
+    return ids.map((id) => found.get(id) ?? unknownStatus(id));
   }
 
   async terminate(ids: readonly string[], signal: AbortSignal): Promise<TerminateOutcome[]> {
     if (ids.length === 0) return [];
     const hiddenUntil = (id: string) => {
-      const bornAt = this.bornAt.get(id);
-      return bornAt === undefined ? null : bornAt + VISIBILITY_MS;
+      const askedAt = this.book.askedFor(id);
+      return askedAt === null ? null : askedAt + this.visibilityMs;
     };
     const outcomes = await terminateMachines(ids, { api: this.api, clock: this.context.clock, hiddenUntil, signal });
     this.launcher.forget(new Set(outcomes.flatMap(({ id, kind }) => (kind === "terminated" ? [id] : []))));
     return outcomes;
   }
 
-  async list({ installation, run }: MarkScope, signal: AbortSignal): Promise<MachineStatus[]> {
-    const machines = await this.api.find([
-      { Name: `tag:${TAG.installation}`, Values: [installation] },
-      ...(run === null ? [] : [{ Name: `tag:${TAG.run}`, Values: [run] }]),
-      { Name: "instance-state-name", Values: ["pending", "running", "stopping", "stopped"] },
-    ], signal);
-    return machines.map((machine) => statusOf(machine, this.address));
+  async list(scope: MarkScope, signal: AbortSignal): Promise<MachineStatus[]> {
+    return this.fleet.list(scope, signal);
+  }
+
+  async release({ run }: MarkScope & { readonly run: string }): Promise<void> {
+    this.book.remove(run);
   }
 
   async close(): Promise<void> {
+    await this.tagger?.close(this.hurry);
     await this.api.close();
   }
 }

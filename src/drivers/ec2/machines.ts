@@ -1,7 +1,8 @@
 /** How machines are marked in EC2, and what the cloud says of them in the contract's words. */
 import type { Instance, Tag } from "@aws-sdk/client-ec2";
 
-import type { LaunchRequest, MachineMark, MachineStatus } from "../driver.js";
+import type { MachineMark, MachineStatus } from "../driver.js";
+import type { Member } from "./batches.js";
 
 /** The tags by which machines are found; EC2 refuses none of these characters. */
 export const TAG = {
@@ -9,38 +10,51 @@ export const TAG = {
   run: "bootlevel:run",
   runName: "bootlevel:run-name",
   service: "bootlevel:service",
+  replica: "bootlevel:replica",
   key: "bootlevel:key",
+  batch: "bootlevel:batch",
 } as const;
+
+/** Tags by their names. */
+export type Tags = Readonly<Record<string, string>>;
 
 /** Which address others reach a machine by; null: the public one if it has one. */
 export type AddressChoice = "public" | "private" | null;
 
-/** The tags of a machine that is asked for, `Name` (for people) unless `own` has one. */
-export function tagsFor({ key, mark }: LaunchRequest, own: Readonly<Record<string, string>>): Tag[] {
-  const tags = {
-    Name: `${mark.runName}/${mark.service}`.slice(0, 256), ...own,
-    [TAG.installation]: mark.installation, [TAG.run]: mark.run, [TAG.runName]: mark.runName, [TAG.service]: mark.service, [TAG.key]: key,
-  };
+/** The tags that all machines of a run's call have in common. */
+export function runTags({ installation, run, runName }: Pick<MachineMark, "installation" | "run" | "runName">): Tags {
+  return { [TAG.installation]: installation, [TAG.run]: run, [TAG.runName]: runName };
+}
+
+/** The tags that are one machine's own; `Name` is for people. */
+export function ownTags({ key, mark, replica }: Member): Tags {
+  return { Name: `${mark.runName}/${mark.service}`.slice(0, 256), [TAG.service]: mark.service, [TAG.replica]: String(replica), [TAG.key]: key };
+}
+
+/** Tags as EC2 writes them. */
+export function tagList(tags: Tags): Tag[] {
   return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
 }
 
-/** The key that a machine was launched for, or null. */
-export function keyOf(instance: Instance): string | null {
-  return tag(instance, TAG.key);
+/** What is on file of a machine that was launched together with others. */
+export interface Membership {
+  readonly member: Member;
+  readonly hostKeys: readonly string[];
 }
 
 /** What the cloud says of a machine. */
-export function statusOf(instance: Instance, address: AddressChoice): MachineStatus {
+export function statusOf(instance: Instance, address: AddressChoice, membership: Membership | null): MachineStatus {
   const host = hostOf(instance, address);
+  const id = instance.InstanceId ?? "";
   return {
-    id: instance.InstanceId ?? "",
-    key: keyOf(instance),
-    mark: markOf(instance),
+    id,
+    key: tag(instance, TAG.key) ?? membership?.member.key ?? null,
+    mark: markOf(instance, membership),
     state: stateOf(instance),
     host,
     privateHost: instance.PrivateIpAddress ?? null,
     hostname: nonEmpty(instance.PrivateDnsName),
-    access: host === null ? null : { kind: "ssh", host, port: null, user: null },
+    access: host === null ? null : { kind: "ssh", host, port: null, user: null, firstContact: { machine: `ec2 ${id}`, hostKeys: membership?.hostKeys ?? [] } },
     reason: instance.StateReason?.Message ?? nonEmpty(instance.StateTransitionReason) ?? "",
   };
 }
@@ -64,12 +78,13 @@ function hostOf({ PublicIpAddress, PrivateIpAddress }: Instance, address: Addres
   return nonEmpty(PublicIpAddress) ?? (address === "public" ? null : nonEmpty(PrivateIpAddress));
 }
 
-function markOf(instance: Instance): MachineMark | null {
+function markOf(instance: Instance, membership: Membership | null): MachineMark | null {
   const [installation, run, runName, service] = [TAG.installation, TAG.run, TAG.runName, TAG.service].map((name) => tag(instance, name));
-  return installation && run ? { installation, run, runName: runName ?? "", service: service ?? "" } : null;
+  return installation && run ? { installation, run, runName: runName ?? "", service: service ?? membership?.member.mark.service ?? "" } : null;
 }
 
-function tag({ Tags }: Instance, name: string): string | null {
+/** A machine's tag, or null. */
+export function tag({ Tags }: Instance, name: string): string | null {
   return Tags?.find(({ Key }) => Key === name)?.Value ?? null;
 }
 

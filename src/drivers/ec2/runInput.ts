@@ -1,47 +1,61 @@
-/** The call that makes a machine. */
-import { createHash } from "node:crypto";
-
+/** The call that makes machines. */
 import type { RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 
-import type { LaunchRequest } from "../driver.js";
-import { tagsFor } from "./machines.js";
-import { placeName, type Disk, type LaunchSettings, type Place } from "./settings.js";
+import type { Batch } from "./batches.js";
+import { ownTags, runTags, TAG, tagList, type Tags } from "./machines.js";
+import { type Disk, type LaunchSettings, type Place } from "./settings.js";
+
+/** What a call is made for. */
+export interface RunParts {
+  readonly batch: Batch;
+  readonly settings: LaunchSettings;
+  readonly place: Place;
+  /** What `imageId` gave. */
+  readonly image: string;
+  /** Ids of security groups; null: the network's default. */
+  readonly groups: readonly string[] | null;
+  /** What the machines are told, before base64. */
+  readonly userData: Buffer | null;
+}
 
 /**
- * What RunInstances is asked for one machine: marked in the same call, so that it is never without its key.
- * @param image what `imageId` gave.
+ * What RunInstances is asked for the machines of a batch. They are marked in the same call; a single machine
+ * with all that is its own, several with the batch that tells whose each is.
  */
-export function runInput(request: LaunchRequest, settings: LaunchSettings, place: Place, image: string): RunInstancesCommandInput {
-  const Tags = tagsFor(request, settings.tags ?? {});
+export function runInput(parts: RunParts): RunInstancesCommandInput {
+  const { batch, settings, place, image, userData } = parts;
   const marked = ["instance", "volume", ...(settings.spot === true ? ["spot-instances-request"] : [])] as const;
+  const Tags = tagList(batchTags(batch, settings.tags ?? {}));
   return {
-    ClientToken: token(request.key, place),
-    MinCount: 1,
-    MaxCount: 1,
+    ClientToken: batch.id,
+    MinCount: batch.least,
+    MaxCount: batch.members.length,
     ImageId: image,
     InstanceType: place.size as NonNullable<RunInstancesCommandInput["InstanceType"]>,
     TagSpecifications: marked.map((ResourceType) => ({ ResourceType: ResourceType as "instance", Tags })),
     MetadataOptions: { HttpTokens: settings.metadata?.tokens ?? "required", ...(settings.metadata?.hop_limit === undefined ? {} : { HttpPutResponseHopLimit: settings.metadata.hop_limit }) },
     InstanceInitiatedShutdownBehavior: settings.shutdown ?? "terminate",
-    ...network(settings, place),
+    ...network(parts),
     ...placement(settings, place),
     ...(settings.key_name === undefined ? {} : { KeyName: settings.key_name }),
     ...(settings.instance_profile === undefined ? {} : { IamInstanceProfile: profile(settings.instance_profile) }),
     ...(settings.disks === undefined ? {} : { BlockDeviceMappings: settings.disks.map(blockDevice) }),
-    ...(settings.user_data === undefined ? {} : { UserData: Buffer.from(settings.user_data).toString("base64") }),
+    ...(userData === null ? {} : { UserData: userData.toString("base64") }),
     ...(settings.spot === true ? { InstanceMarketOptions: { MarketType: "spot", SpotOptions: { SpotInstanceType: "one-time" } } } : {}),
   };
 }
 
-/** The same for ever for a key and a place: EC2 answers a repeated call with the machine of the first one. */
-function token(key: string, place: Place): string {
-  return createHash("sha256").update(JSON.stringify([key, placeName(place)])).digest("hex");
+function batchTags({ id, members }: Batch, own: Tags): Tags {
+  const [first] = members;
+  if (first === undefined) throw new Error("a batch without members");
+  const alone = members.length === 1 ? ownTags(first) : {};
+  return { ...alone, ...own, ...runTags(first.mark), [TAG.batch]: id };
 }
 
 /** Whether a machine gets a public address is said of its network interface, and then all else of the network is said there too. */
-function network({ public_address: isPublic, security_groups: groups }: LaunchSettings, { subnet }: Place): Partial<RunInstancesCommandInput> {
-  if (isPublic === undefined) return { ...(subnet === null ? {} : { SubnetId: subnet }), ...(groups === undefined ? {} : { SecurityGroupIds: [...groups] }) };
-  const own = { ...(subnet === null ? {} : { SubnetId: subnet }), ...(groups === undefined ? {} : { Groups: [...groups] }) };
+function network({ settings: { public_address: isPublic }, place: { subnet }, groups }: RunParts): Partial<RunInstancesCommandInput> {
+  if (isPublic === undefined) return { ...(subnet === null ? {} : { SubnetId: subnet }), ...(groups === null ? {} : { SecurityGroupIds: [...groups] }) };
+  const own = { ...(subnet === null ? {} : { SubnetId: subnet }), ...(groups === null ? {} : { Groups: [...groups] }) };
   return { NetworkInterfaces: [{ DeviceIndex: 0, AssociatePublicIpAddress: isPublic, DeleteOnTermination: true, ...own }] };
 }
 

@@ -23,6 +23,8 @@ export const cloudSchema = closed({
   profile: text,
   endpoint: { ...text, pattern: "^https?://[^/]+", "x-mistake": { pattern: "{value} is no address: write for example https://cloud.example.com" } },
   address: { enum: ["public", "private"] },
+  heeds_tokens: flag,
+  visibility_seconds: { type: "integer", minimum: 0, maximum: 3600 },
 });
 
 const disk = closed({

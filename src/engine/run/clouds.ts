@@ -16,6 +16,8 @@ export interface CloudsParts {
   readonly warn: (message: string) => void;
   /** Throws when this launcher must call no cloud any more. */
   readonly prove: () => void;
+  /** Whether the command only looks. */
+  readonly readOnly: boolean;
 }
 
 export class Clouds {
@@ -44,15 +46,15 @@ export class Clouds {
   }
 
   private async make(cloud: CloudSpec): Promise<Driver> {
-    const { plan, store, book, warn, prove } = this.parts;
+    const { plan, store, book, warn, prove, readOnly } = this.parts;
     const options = resolveTree(cloud.options, (reference) => book.lookup(reference, null));
-    const driver = await createDriver(store, cloud, plan.dir, options, { warn, permit: prove });
+    const driver = await createDriver(store, cloud, plan.dir, options, { warn, permit: prove, readOnly });
     return guardDriver(driver, { cloud: cloud.name, clock: store.clock, prove, probe: store.probe, random: store.random });
   }
 }
 
 /** Makes the driver of a cloud whose options are resolved. @throws DriverError if it cannot be loaded. */
-export async function createDriver(store: Store, cloud: CloudSpec, planDirectory: string, options: Readonly<Record<string, unknown>>, parts: Pick<DriverContext, "warn" | "permit">): Promise<Driver> {
+export async function createDriver(store: Store, cloud: CloudSpec, planDirectory: string, options: Readonly<Record<string, unknown>>, parts: Pick<DriverContext, "warn" | "permit" | "readOnly">): Promise<Driver> {
   const definition = await loadDriver(cloud.driver, planDirectory);
   const stateDirectory = store.home.driverDirectory(definition.name);
   mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });

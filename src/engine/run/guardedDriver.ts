@@ -19,8 +19,8 @@ export interface GuardParts {
 /** Milliseconds before the first repetition; each later one waits twice as long, up to the last. */
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
-/** How long a call is repeated, in milliseconds. */
-const PATIENCE_MS = 5 * 60_000;
+/** How long a call is repeated, in milliseconds: some clouds show what a lost call has made only after minutes. */
+const PATIENCE_MS = 10 * 60_000;
 
 /** A driver whose calls are guarded. What the driver throws otherwise goes through. */
 export function guardDriver(driver: Driver, parts: GuardParts): Driver {

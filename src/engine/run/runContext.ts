@@ -95,7 +95,7 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
   const warn = (message: string) => tell({ at: store.clock.now(), type: "warning", service: null, message });
   return {
     run, plan, store, clock: store.clock, writer, book, redactor, stop, tell, levels, dropped, former,
-    clouds: new Clouds({ plan, store, book, warn, prove: () => writer?.prove() }),
+    clouds: new Clouds({ plan, store, book, warn, prove: () => writer?.prove(), readOnly: writer === null }),
     links: new MachineLinks({ store, writer, uid: run.uid, warn }),
     programs: pLimit(plan.concurrency),
     bySpec: groupBySpec(levels.flat()),

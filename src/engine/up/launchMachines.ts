@@ -109,6 +109,7 @@ function requestFor(context: RunContext, placements: Placements, service: Servic
   return {
     key,
     mark: { installation, run: run.uid, runName: run.name, service: service.name },
+    replica: service.replica,
     image: spec.image && book.resolve(spec.image, null),
     size: spec.size && book.resolve(spec.size, null),
     fallbackSizes: (spec.fallbackSizes ?? []).map((size) => book.resolve(size, null)),

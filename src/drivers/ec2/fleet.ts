@@ -1,0 +1,94 @@
+/** A run's machines as the cloud shows them, told with what is on file of them: whose each is, and how it is known at its first contact. */
+import type { Instance } from "@aws-sdk/client-ec2";
+
+import { DriverError, type MachineStatus, type MarkScope } from "../driver.js";
+import type { Ec2Api } from "./api.js";
+import { placed, type Batch, type BatchBook } from "./batches.js";
+import { statusOf, tag, TAG, type AddressChoice, type Membership } from "./machines.js";
+import type { Tagger } from "./tagger.js";
+
+const NOT_GONE = ["pending", "running", "stopping", "stopped"];
+
+export class Fleet {
+  /** @param tagger null when nothing may be changed at the cloud. */
+  constructor(private readonly api: Ec2Api, readonly book: BatchBook, private readonly address: AddressChoice, private readonly tagger: Tagger | null) {}
+
+  /**
+   * All machines of a run, also those that are gone if the cloud still tells of them. Notes whose they are.
+   * @throws DriverError if nobody knows any more whose a machine is: another one could be its second
+   */
+  async ofRun(run: string, signal: AbortSignal): Promise<MachineStatus[]> {
+    const machines = await this.api.find([{ Name: `tag:${TAG.run}`, Values: [run] }], signal);
+    this.book.reread(run);
+    for (const [batch, members] of this.batches(machines)) this.note(batch, members, batch.settled);
+    const told = this.told(machines);
+    const orphan = told.find(({ key, state }) => key === null && state !== "terminated");
+    if (orphan !== undefined) throw new DriverError(`machine ${orphan.id} of this run is nobody's: the driver's files about it are lost. Restore them, or end it with bootlevel clean`);
+    return told;
+  }
+
+  /** Every machine with these marks that is not gone. */
+  async list({ installation, run }: MarkScope, signal: AbortSignal): Promise<MachineStatus[]> {
+    return this.told(await this.api.find([
+      { Name: `tag:${TAG.installation}`, Values: [installation] },
+      ...(run === null ? [] : [{ Name: `tag:${TAG.run}`, Values: [run] }]),
+      { Name: "instance-state-name", Values: NOT_GONE },
+    ], signal));
+  }
+
+  /** What the cloud knows of these machines, by id. */
+  async describe(ids: readonly string[], signal: AbortSignal): Promise<Map<string, MachineStatus>> {
+    const machines = await this.api.machines([...new Set(ids)], signal);
+    return new Map(this.told([...machines.values()]).map((machine) => [machine.id, machine]));
+  }
+
+  /** The answer to a batch's call: no further machine comes of it. */
+  launched(batch: Batch, machines: readonly Instance[]): MachineStatus[] {
+    this.note(batch, machines, true);
+    return this.told(machines, batch);
+  }
+
+  /** @param answered the batch whose call gave these machines: the answer does not always show their tags. */
+  private told(machines: readonly Instance[], answered: Batch | null = null): MachineStatus[] {
+    const memberships = new Map<string, Membership>();
+    const found = answered === null ? this.batches(machines) : new Map([[this.book.find(answered.run, answered.id) ?? answered, [...machines]]]);
+    for (const [batch, own] of found) {
+      placed(batch, own).forEach((id, place) => {
+        const member = batch.members[place];
+        if (id === null || member === undefined) return;
+        memberships.set(id, { member, hostKeys: batch.hostKeys });
+      });
+    }
+    for (const machine of machines) this.complete(machine, memberships.get(machine.InstanceId ?? "") ?? null);
+    return machines.map((machine) => {
+      const membership = memberships.get(machine.InstanceId ?? "") ?? null;
+      const status = statusOf(machine, this.address, membership);
+      return membership === null || status.mark !== null ? status : { ...status, mark: membership.member.mark };
+    });
+  }
+
+  /** A machine that was launched with others gets the tags that are its own, whoever launched it. */
+  private complete(machine: Instance, membership: Membership | null): void {
+    const isLive = NOT_GONE.includes(machine.State?.Name ?? "pending");
+    if (this.tagger !== null && membership !== null && isLive && tag(machine, TAG.key) === null) this.tagger.add(machine, membership.member);
+  }
+
+  private batches(machines: readonly Instance[]): Map<Batch, Instance[]> {
+    const found = new Map<Batch, Instance[]>();
+    for (const machine of machines) {
+      const [run, id] = [tag(machine, TAG.run), tag(machine, TAG.batch)];
+      const batch = run === null || id === null ? null : this.book.find(run, id);
+      if (batch === null) continue;
+      const own = found.get(batch);
+      if (own) own.push(machine);
+      else found.set(batch, [machine]);
+    }
+    return found;
+  }
+
+  private note(batch: Batch, machines: readonly Instance[], answered: boolean): void {
+    const ids = placed(batch, machines);
+    const settled = answered || ids.every((id) => id !== null);
+    if (settled !== batch.settled || ids.some((id, place) => id !== batch.ids[place])) this.book.write({ ...batch, ids, settled });
+  }
+}

@@ -1,0 +1,43 @@
+/** What a call for machines needs besides the plan's own words: the image's id, security groups, user data with a host key for the first contact. */
+import type { LaunchRequest } from "../driver.js";
+import { DriverError } from "../driver.js";
+import type { Ec2Api } from "./api.js";
+import { imageId } from "./images.js";
+import type { LaunchSettings, Place } from "./settings.js";
+
+export interface Prepared {
+  readonly image: string;
+  /** Ids of security groups; null: the network's default. */
+  readonly groups: readonly string[] | null;
+  /** The public half of the host key in the user data, or null. */
+  readonly hostKey: string | null;
+  readonly userData: Buffer | null;
+}
+
+/** Makes preparations, each answer of the cloud asked for once. */
+export class Preparation {
+  /** Resolved images: the same in every repetition, since EC2 refuses a known token with another image. */
+  private readonly images = new Map<string, Promise<string>>();
+
+  constructor(private readonly api: Ec2Api) {}
+
+  /** @throws DriverError for a service that cannot be launched so; what the calls throw */
+  async of(settings: LaunchSettings, _place: Place, request: LaunchRequest, signal: AbortSignal): Promise<Prepared> {
+    if (request.image === null) throw new DriverError("it has no image: write for example image: ami-0a1b2c3d");
+    return {
+      image: await this.image(request.image, signal),
+      groups: settings.security_groups ?? null,
+      hostKey: null,
+      userData: settings.user_data === undefined ? null : Buffer.from(settings.user_data),
+    };
+  }
+
+  private image(written: string, signal: AbortSignal): Promise<string> {
+    const known = this.images.get(written);
+    if (known !== undefined) return known;
+    const asked = imageId(written, this.api, signal);
+    this.images.set(written, asked);
+    asked.catch(() => this.images.delete(written));
+    return asked;
+  }
+}
