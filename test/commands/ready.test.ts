@@ -52,10 +52,10 @@ test("without retries it is tried until its timeout has passed", async () => {
 test.each([["ready", "retries: 0"], ["boot", ""]])("a %s program that exceeds its time is ended with its whole process group, also one that will not hear TERM", async (step, more) => {
   const own = installation();
   const script = `#!/bin/sh\ntrap '' TERM\nsh -c 'trap "" TERM; echo $$ > "${own.facts}/child"; sleep 61' &\necho $$ > '${own.facts}/parent'\nsleep 62 & echo $! > '${own.facts}/sleeper'\nwait\n`;
-  const folder = own.plan(`plan: hang\nlevels:\n  - name: one\n    services:\n      a: { ${step}: { program: hang.sh, timeout: 1s${more === "" ? "" : `, ${more}`} } }\n`, { "hang.sh": script });
+  const folder = own.plan(`plan: hang\nlevels:\n  - name: one\n    services:\n      a: { ${step}: { program: hang.sh, timeout: 3s${more === "" ? "" : `, ${more}`} } }\n`, { "hang.sh": script });
   const { code, document } = await own.json(["boot", folder]);
   expect(code).toBe(1);
-  expect(document.failures[0].message).toMatch(/\b1 s\b/);
+  expect(document.failures[0].message).toMatch(/\b3 s\b/);
   const pids = ["child", "parent", "sleeper"].map((name) => Number(own.fact(name)));
   expect(pids.every((pid) => pid > 1)).toBe(true);
   await eventually("every process of the group is gone", () => pids.every((pid) => !isAlive(pid)));

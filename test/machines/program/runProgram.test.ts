@@ -86,7 +86,7 @@ test("a server left behind with the program's output holds nothing up and lives 
 
 test("a program that runs too long is ended with its children", async () => {
   const bundle = await bundleOf(host.directory, "#!/bin/sh\nsleep 1000 & echo $! >child; trap 'echo bye' TERM; wait; wait\n");
-  const step = requestFor(bundle, { timeoutMs: 700, graceMs: 400 });
+  const step = requestFor(bundle, { timeoutMs: 2_000, graceMs: 2_000 });
   expect(await runProgram(host.link, step)).toMatchObject({ kind: "timed-out" });
   expect(step.text()).toContain("bye");
   const pid = Number(await readFile(join(host.directory, "steps", step.directory, "child"), "utf8"));
@@ -95,7 +95,7 @@ test("a program that runs too long is ended with its children", async () => {
 
 test("a program that ignores TERM is killed after the grace", async () => {
   const bundle = await bundleOf(host.directory, "#!/bin/sh\ntrap '' TERM; echo $$ >self; while :; do sleep 0.1; done\n");
-  const step = requestFor(bundle, { timeoutMs: 500, graceMs: 300 });
+  const step = requestFor(bundle, { timeoutMs: 2_000, graceMs: 300 });
   expect(await runProgram(host.link, step)).toMatchObject({ kind: "timed-out" });
   const pid = Number(await readFile(join(host.directory, "steps", step.directory, "self"), "utf8"));
   await until(() => !isAlive(pid));

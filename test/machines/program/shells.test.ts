@@ -68,7 +68,7 @@ describe.each(shells)("under $name", ({ setUp }) => {
 
   test("a program that runs too long is ended, children too", async () => {
     // The grace is longer than a test may take: the first signal reaches the whole group, and ends it.
-    const request = requestFor(await bundleOf(directory, "#!/bin/sh\nsleep 1000 & echo $! >child; wait\n"), { timeoutMs: 700, graceMs: 600_000 });
+    const request = requestFor(await bundleOf(directory, "#!/bin/sh\nsleep 1000 & echo $! >child; wait\n"), { timeoutMs: 2_000, graceMs: 600_000 });
     expect(await runProgram(link, request)).toMatchObject({ kind: "timed-out" });
     const pid = Number(readFileSync(join(directory, "steps", request.directory, "child"), "utf8"));
     await until(() => !isAlive(pid));
