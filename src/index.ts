@@ -5,63 +5,17 @@
 import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
-import type { RunAnalysis } from "./analysis.js";
-import type { BootResult } from "./engine/boot.js";
-import type { CleanResult, StrayMachine } from "./engine/clean.js";
-import type { PastMachine, RunHistory } from "./engine/history.js";
-import type { LogChunk, LogFile } from "./engine/logs.js";
-import type { RehearsalReport } from "./engine/rehearsal/rehearse.js";
-import type { ServiceChange } from "./engine/plans/planDiff.js";
-import type { ReloadResult } from "./engine/reload.js";
-import type { RepairResult } from "./engine/repair.js";
-import type { RunDetails } from "./engine/show.js";
-import type { TerminateResult } from "./engine/terminate.js";
-import type { RunEvent, RunState } from "./events.js";
-import type { PlanDescription } from "./plan/describe.js";
-import type { LaunchPlan } from "./plan/launchPlan.js";
-import type { ResolvedVariables, VariableSources } from "./plan/variables.js";
-import type { EventRecord, RunRecord, RunSummary, VariableRecord } from "./state/records.js";
-import type { RunBusyError } from "./state/stateError.js";
-import type { Store } from "./state/store.js";
-import type { StatusReport } from "./statusReport.js";
+import { withRun, withStore } from "./library/record.js";
+import { watch, work, type HomeOption, type VariableOptions, type WaitOptions, type WatchOptions } from "./library/options.js";
+import type { BootResult, CleanResult, EventRecord, LaunchPlan, LogChunk, LogFile, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunHistory, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult } from "./library/types.js";
+import { keptValues, resolveValues, sources, variableRecords } from "./library/variables.js";
+import type { VariableRecord } from "./state/records.js";
 
-export type { BootResult, CleanResult, EventRecord, LaunchPlan, LogChunk, LogFile, PastMachine, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunEvent, RunHistory, RunState, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult };
-export type { ChainPart, LevelTiming, PartKind, RunSection, SectionAnalysis, ServiceTiming, StepTiming } from "./analysis.js";
-export type { ShownService } from "./engine/show.js";
-export type { ServiceStatus, Trouble } from "./statusReport.js";
-export type { PlannedTask, ServiceFailure, ServiceState, Stage, StepName } from "./events.js";
-export type { Mistake } from "./plan/mistakes.js";
+export type * from "./library/types.js";
+export type { HomeOption, VariableOptions, WaitOptions, WatchOptions } from "./library/options.js";
 export { PlanError } from "./plan/mistakes.js";
-export type { Driver, DriverContext, DriverDefinition, LaunchOutcome, LaunchRequest, MachineMark, MachineStatus, MarkScope, TerminateOutcome } from "./drivers/driver.js";
 export { CloudUnreachableError, DriverError, LostReplyError, ThrottledError } from "./drivers/driver.js";
 export { LeaseLostError, RunBusyError, RunExistsError, StateError, UnknownRunError } from "./state/stateError.js";
-
-/** Which installation: the directory of its state. Default: `$BOOTLEVEL_HOME`, else `~/.bootlevel`. */
-export interface HomeOption {
-  readonly home?: string;
-}
-
-/** Where the values of a plan's variables come from, nearest first. */
-export interface VariableOptions {
-  /** Values by name: `--var`. */
-  readonly variables?: Readonly<Record<string, string>>;
-  /** YAML files of names and values; later ones win. */
-  readonly varFiles?: readonly string[];
-}
-
-export interface WatchOptions {
-  /** Told everything that happens, secrets taken out. Must not throw. */
-  readonly onEvent?: (event: RunEvent) => void;
-  /** Abort it to stop: nothing new is started, what runs is written down. */
-  readonly signal?: AbortSignal;
-}
-
-export interface WaitOptions {
-  /** How long to wait for another launcher that works on the run, in milliseconds. Default: 0. */
-  readonly waitMs?: number;
-  /** Told once, before it waits, who has the run. */
-  readonly onWait?: (error: RunBusyError) => void;
-}
 
 /**
  * Reads and checks a launch plan: a file, or a folder with `launch.yaml`.
@@ -288,51 +242,6 @@ export async function parseDurationText(text: string): Promise<number> {
 }
 
 async function planFile(path: string): Promise<string> {
-  const found = await stat(path).catch(() => null); // a missing file is the loader's to report, with its place
+  const found = await stat(path).catch(() => null); // what is missing or closed the loader cannot read either: it says so, and why
   return resolve(found?.isDirectory() ? join(path, "launch.yaml") : path);
-}
-
-async function resolveValues(plan: LaunchPlan, options: VariableOptions): Promise<VariableRecord[]> {
-  const { resolveVariables } = await import("./plan/variables.js");
-  return variableRecords(resolveVariables(plan, sources(options)));
-}
-
-function sources(options: VariableOptions): VariableSources {
-  return { given: options.variables ?? {}, varFiles: options.varFiles ?? [], env: process.env };
-}
-
-function variableRecords({ values, environment }: ResolvedVariables): VariableRecord[] {
-  return [
-    ...[...values].map(([name, { value, secret }]) => ({ kind: "variable" as const, name, value, secret })),
-    ...[...environment].map(([name, value]) => ({ kind: "environment" as const, name, value, secret: false })),
-  ];
-}
-
-/** The values that a run has; one that its plan gave by default follows the plan. */
-function keptValues(before: readonly VariableRecord[], plan: LaunchPlan): NonNullable<VariableSources["kept"]> {
-  const defaults = new Map(plan.variables.map((variable) => [variable.name, variable.default]));
-  const pairs = (kind: VariableRecord["kind"]) => before.filter((one) => one.kind === kind && !(kind === "variable" && defaults.get(one.name) === one.value)).map(({ name, value }) => [name, value] as const);
-  return { variables: new Map(pairs("variable")), environment: new Map(pairs("environment")) };
-}
-
-function watch(options: WatchOptions): { observe: (event: RunEvent) => void; signal: AbortSignal } {
-  return { observe: options.onEvent ?? (() => undefined), signal: options.signal ?? new AbortController().signal };
-}
-
-function work(options: WatchOptions & WaitOptions) {
-  return { ...watch(options), waitMs: options.waitMs ?? 0, ...(options.onWait === undefined ? {} : { onWait: options.onWait }) };
-}
-
-async function withStore<T>(options: HomeOption, work: (store: Store) => Promise<T>): Promise<T> {
-  const { openStore } = await import("./state/store.js");
-  const store = await openStore(options.home);
-  try {
-    return await work(store);
-  } finally {
-    store.close();
-  }
-}
-
-async function withRun<T>(run: string, options: HomeOption, work: (store: Store, record: RunRecord) => Promise<T>): Promise<T> {
-  return withStore(options, async (store) => work(store, await store.findRun(run)));
 }

@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { analyzeRun, type RunAnalysis, type SectionAnalysis } from "../index.js";
+import { RUN } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { print, printJson, screen } from "./output.js";
 import { writeWholeFile } from "./wholeFile.js";
@@ -18,7 +19,7 @@ export const command = "analyze <run>";
 export const describe = "Show what a launch cost in time: the longest steps and the critical chain";
 
 export function builder(yargs: Argv) {
-  return yargs.positional("run", { type: "string", demandOption: true, describe: "the run's name or number" })
+  return yargs.positional("run", RUN)
     .option("top", { type: "number", default: 20, requiresArg: true, describe: "how many of the longest steps" })
     .option("section", { type: "number", requiresArg: true, describe: "which command's work on the run (default: the newest that is no terminate)" })
     .option("sections", { type: "boolean", default: false, describe: "list the sections" })

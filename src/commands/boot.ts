@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { boot, checkVariables, describePlan, loadPlan, resume, type BootResult } from "../index.js";
+import { VERBOSE } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
 import { print, printJson } from "./output.js";
@@ -25,7 +26,7 @@ export function builder(yargs: Argv) {
     .option("resume", { type: "string", requiresArg: true, describe: "carry on with a run whose launcher died or was interrupted, from the step that each service had reached" })
     .option("name", { type: "string", requiresArg: true, describe: "the run's name (default: the plan's, with a random ending)" })
     .option("dry-run", { type: "boolean", default: false, describe: "check everything and say what would start; start nothing" })
-    .option("verbose", { type: "boolean", default: false, describe: "show what the programs print" })
+    .option("verbose", VERBOSE)
     .example("$0 boot plans/hello", "boot the plan in plans/hello/launch.yaml")
     .example("$0 boot shop.yaml --name shop --var greeting=Hi", "a run named shop, with a variable set")
     .example("$0 boot --resume shop", "carry on with the run shop")

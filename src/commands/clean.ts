@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { clean, loadPlan, type CleanResult, type StrayMachine } from "../index.js";
+import { YES } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { print, printError, printJson, screen } from "./output.js";
 import { demandYes } from "./progress.js";
@@ -22,7 +23,7 @@ export function builder(yargs: Argv) {
   return addVariableOptions(yargs.positional("run", { type: "string", describe: "only this run's machines" }))
     .option("all", { alias: "a", type: "boolean", default: false, describe: "of all runs, also those that the database does not know" })
     .option("plan", { type: "string", requiresArg: true, describe: "ask the clouds of this plan too, when the database that knew them was lost" })
-    .option("yes", { alias: "y", type: "boolean", default: false, describe: "do not ask" })
+    .option("yes", YES)
     .option("dry-run", { type: "boolean", default: false, describe: "only show them" })
     .example("$0 clean --all", "shows what it found, asks, and ends only that")
     .example("$0 clean shop --dry-run", "stray machines of the run shop");

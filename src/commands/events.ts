@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { readEvents, type EventRecord } from "../index.js";
+import { RUN } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
 import { print, printJson } from "./output.js";
 
@@ -8,7 +9,7 @@ export const command = "events <run>";
 export const describe = "Show a run's event log: everything that happened to it, in order";
 
 export function builder(yargs: Argv) {
-  return yargs.positional("run", { type: "string", demandOption: true, describe: "the run's name or number" })
+  return yargs.positional("run", RUN)
     .example("$0 events shop", "a line an event")
     .example("$0 events shop --json", "the same as one document");
 }

@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { history } from "../index.js";
+import { RUN } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
 import { print, printJson, screen } from "./output.js";
 
@@ -8,7 +9,7 @@ export const command = "history <run>";
 export const describe = "List every machine that was ever started for a run, and what its cloud says of it now";
 
 export function builder(yargs: Argv) {
-  return yargs.positional("run", { type: "string", demandOption: true, describe: "the run's name or number" })
+  return yargs.positional("run", RUN)
     .example("$0 history shop", "cloud, id, service, when, how it ended, and how it is now");
 }
 

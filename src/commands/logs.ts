@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { listLogs, readLogs, showRun, type LogChunk } from "../index.js";
+import { RUN } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { onInterrupt } from "./interrupt.js";
 import { printError, printJson } from "./output.js";
@@ -16,7 +17,7 @@ export const command = "logs <run> [service]";
 export const describe = "Show what a run's programs printed";
 
 export function builder(yargs: Argv) {
-  return yargs.positional("run", { type: "string", demandOption: true, describe: "the run's name or number" })
+  return yargs.positional("run", RUN)
     .positional("service", { type: "string", describe: "one service, or one replica" })
     .option("follow", { alias: "f", type: "boolean", default: false, describe: "go on while the run is worked on" })
     .example("$0 logs shop web-2", "what the programs of web-2 printed")

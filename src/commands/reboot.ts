@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { reboot, showRun } from "../index.js";
+import { RUN, VERBOSE, YES } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
 import { print, printJson } from "./output.js";
@@ -20,11 +21,11 @@ export const command = "reboot <run> [service..]";
 export const describe = "Take a run, or some of its services, down and boot them again on new machines";
 
 export function builder(yargs: Argv) {
-  return addWaitOption(yargs.positional("run", { type: "string", demandOption: true, describe: "the run's name or number" })
+  return addWaitOption(yargs.positional("run", RUN)
     .positional("service", { type: "string", array: true, describe: "services, or replicas of them (default: all)" }))
-    .option("yes", { alias: "y", type: "boolean", default: false, describe: "do not ask" })
+    .option("yes", YES)
     .option("force", { type: "boolean", default: false, describe: "leave the terminate programs out" })
-    .option("verbose", { type: "boolean", default: false, describe: "show what the programs print" })
+    .option("verbose", VERBOSE)
     .example("$0 reboot shop", "asks, then all of it anew: last level down first, first level up first")
     .example("$0 reboot shop web cache --yes", "these services, and those that need their new addresses");
 }

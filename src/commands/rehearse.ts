@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { loadPlan, rehearse, type RehearsalReport } from "../index.js";
+import { PLAN } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { onInterrupt } from "./interrupt.js";
 import { print, printError, printJson, screen } from "./output.js";
@@ -19,7 +20,7 @@ export const command = "rehearse <plan>";
 export const describe = "Boot a launch plan many times on a simulated cloud, and count how it went";
 
 export function builder(yargs: Argv) {
-  return addVariableOptions(yargs.positional("plan", { type: "string", demandOption: true, describe: "a plan file, or a folder with launch.yaml" }))
+  return addVariableOptions(yargs.positional("plan", PLAN))
     .option("runs", { type: "number", requiresArg: true, default: 100, describe: "how often" })
     .option("repairs", { type: "number", requiresArg: true, default: 3, describe: "how many repairs a run may have that did not come up" })
     .option("faults", { type: "string", requiresArg: true, describe: "YAML file of what goes wrong (default: nothing does)" })

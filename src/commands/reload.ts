@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { loadPlan, reload, type ReloadResult, type ServiceChange } from "../index.js";
+import { RUN, VERBOSE, YES } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
 import { print, printError, printJson, screen } from "./output.js";
@@ -22,12 +23,12 @@ export const command = "reload <run> <plan>";
 export const describe = "Let a run follow a changed plan: show the difference, then apply it level by level";
 
 export function builder(yargs: Argv) {
-  return addWaitOption(addVariableOptions(yargs.positional("run", { type: "string", demandOption: true, describe: "the run's name or number" })
+  return addWaitOption(addVariableOptions(yargs.positional("run", RUN)
     .positional("plan", { type: "string", demandOption: true, describe: "the changed plan: a file, or a folder with launch.yaml" })))
-    .option("yes", { alias: "y", type: "boolean", default: false, describe: "do not ask" })
+    .option("yes", YES)
     .option("dry-run", { type: "boolean", default: false, describe: "only show the difference" })
     .option("force", { type: "boolean", default: false, describe: "leave the terminate programs of replaced and removed services out" })
-    .option("verbose", { type: "boolean", default: false, describe: "show what the programs print" })
+    .option("verbose", VERBOSE)
     .example("$0 reload shop shop.yaml --dry-run", "what would change")
     .example("$0 reload shop shop.yaml", "show it, ask, and do it");
 }

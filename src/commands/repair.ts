@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { repair, type RepairResult } from "../index.js";
+import { RUN, VERBOSE } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
 import { print, printJson } from "./output.js";
@@ -21,12 +22,12 @@ export const command = "repair <run>";
 export const describe = "Find what is not well in a run and mend just that";
 
 export function builder(yargs: Argv) {
-  return addWaitOption(yargs.positional("run", { type: "string", demandOption: true, describe: "the run's name or number" }))
+  return addWaitOption(yargs.positional("run", RUN))
     .option("replace", { type: "string", array: true, nargs: 1, requiresArg: true, describe: "replace the machine of this service, well or not" })
     .option("max-replacements", { type: "number", requiresArg: true, describe: "replace at most so many lost machines, else touch nothing (default: a third of the run's, at least 1)" })
     .option("force", { type: "boolean", default: false, describe: "leave the terminate programs of replaced machines out" })
     .option("dry-run", { type: "boolean", default: false, describe: "only say what would be done, and why" })
-    .option("verbose", { type: "boolean", default: false, describe: "show what the programs print" })
+    .option("verbose", VERBOSE)
     .example("$0 repair shop", "from cron: does nothing to a run that is well")
     .example("$0 repair shop --dry-run", "what it would do, and why")
     .example("$0 repair shop --replace web-2", "another machine for web-2");

@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { rerun } from "../index.js";
+import { RUN, VERBOSE } from "./commonOptions.js";
 import { UsageError } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
 import { printJson } from "./output.js";
@@ -11,9 +12,9 @@ export const command = "rerun <run> <service>";
 export const describe = "Run a service's boot program again on the machine that it has, then verify it";
 
 export function builder(yargs: Argv) {
-  return addWaitOption(yargs.positional("run", { type: "string", demandOption: true, describe: "the run's name or number" })
+  return addWaitOption(yargs.positional("run", RUN)
     .positional("service", { type: "string", demandOption: true, describe: "a service or one replica of it; SERVICE:ready only verifies it" }))
-    .option("verbose", { type: "boolean", default: false, describe: "show what the programs print" })
+    .option("verbose", VERBOSE)
     .example("$0 rerun shop db", "the boot program of db once more, with the values of now")
     .example("$0 rerun shop web-2:ready", "only its ready program");
 }

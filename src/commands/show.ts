@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { showRun, type RunDetails, type ShownService } from "../index.js";
+import { RUN } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
 import { print, printJson, screen } from "./output.js";
 
@@ -8,7 +9,7 @@ export const command = "show <run>";
 export const describe = "Show what is recorded of a run: levels, services, states, addresses, attributes";
 
 export function builder(yargs: Argv) {
-  return yargs.positional("run", { type: "string", demandOption: true, describe: "the run's name or number" })
+  return yargs.positional("run", RUN)
     .example("$0 show shop", "the run shop, as it was recorded last (status looks anew)")
     .example("$0 show shop --json", "the same as one document");
 }

@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { parseDurationText, status, type StatusReport } from "../index.js";
+import { RUN } from "./commonOptions.js";
 import { EXIT, GaveUpError, MONITOR_EXIT, UsageError } from "./exitCodes.js";
 import { print, printError, printJson, screen } from "./output.js";
 import { writeWholeFile } from "./wholeFile.js";
@@ -22,7 +23,7 @@ export const command = "status <run>";
 export const describe = "Look at a run's machines and run its ready programs again";
 
 export function builder(yargs: Argv) {
-  return yargs.positional("run", { type: "string", demandOption: true, describe: "the run's name or number" })
+  return yargs.positional("run", RUN)
     .option("nagios", { type: "boolean", default: false, describe: "one line and the exit codes of a monitoring plugin" })
     .option("prometheus", { type: "string", requiresArg: true, describe: "also write metrics into this file, for node_exporter" })
     .option("timeout", { type: "string", requiresArg: true, describe: "give up after so long: 50s" })

@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { findRun, terminate, type RunSummary, type TerminateResult } from "../index.js";
+import { VERBOSE, YES } from "./commonOptions.js";
 import { EXIT, exitCodeOf, UsageError } from "./exitCodes.js";
 import { exitCodeFor } from "./outcome.js";
 import { print, printError, printJson, screen } from "./output.js";
@@ -21,10 +22,10 @@ export const describe = "Take runs down: last level first, terminate programs be
 
 export function builder(yargs: Argv) {
   return addWaitOption(yargs.positional("run", { type: "string", array: true, demandOption: true, describe: "names or numbers of runs" }))
-    .option("yes", { alias: "y", type: "boolean", default: false, describe: "do not ask" })
+    .option("yes", YES)
     .option("force", { type: "boolean", default: false, describe: "leave the terminate programs out" })
     .option("keep", { type: "boolean", default: false, describe: "run the terminate programs and leave the machines, to look at them" })
-    .option("verbose", { type: "boolean", default: false, describe: "show what the programs print" })
+    .option("verbose", VERBOSE)
     .example("$0 terminate shop", "asks on a terminal, then ends the run shop")
     .example("$0 terminate shop test-2 --yes", "two runs, without a question");
 }

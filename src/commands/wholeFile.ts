@@ -12,6 +12,7 @@ import { UsageError } from "./exitCodes.js";
  * @throws UsageError when that is not possible, or something that is no plain file bears the name.
  */
 export async function writeWholeFile(file: string, content: string, mode?: number): Promise<string> {
+  // Mostly nothing is there yet. What else keeps one from looking keeps one from writing too, and is told then.
   const path = await realpath(file).catch(() => resolve(file));
   const found = await stat(path).catch(() => null);
   if (found !== null && !found.isFile()) throw new UsageError(`cannot write ${file}: ${found.isDirectory() ? "it is a directory; name a file in it" : "it is no plain file"}`);

@@ -109,12 +109,11 @@ type Read = { length: number } & ({ literal: string } | { message: string } | { 
 function readReference(text: string, at: number, mode: TemplateMode): Read {
   if (!text.startsWith("${", at)) return { length: 1, literal: "$" };
   if (mode === "command") return readInCommand(text, at);
-  const end = text.indexOf("}", at);
   const nested = text.indexOf("${", at + 2);
-  if (end === -1 || (nested !== -1 && nested < end)) {
-    const stop = nested === -1 ? text.length : nested;
-    return { length: stop - at, message: `this reference has no closing }: write \${name.attribute}, or $\${ for a literal \${` };
-  }
+  const stop = nested === -1 ? text.length : nested;
+  // Not looked for beyond the next one: for each of many that never close, the whole text would be read.
+  const end = at + text.slice(at, stop).indexOf("}");
+  if (end < at) return { length: stop - at, message: `this reference has no closing }: write \${name.attribute}, or $\${ for a literal \${` };
   const inside = text.slice(at + 2, end);
   const match = REFERENCE.exec(inside);
   const made = match === null || (mode !== "compiled" && /^[0-9]/.test(match[2] ?? "")) ? malformed(inside) : makeReference(match[1] ?? "", match[2] ?? null, match[3] ?? "");

@@ -33,17 +33,19 @@ test("the critical chain of a real boot adds up to its wall time, and the waits 
   const sum = chain.reduce((total: number, part: Document) => total + part.ms, 0);
   expect(sum).toBe(chainMs);
   expect(Math.abs(sum - wallMs)).toBeLessThanOrEqual(wallMs / 100);
-  expect(Math.abs(wallMs - booted.document.ms)).toBeLessThanOrEqual(booted.document.ms / 10);
+  const { events } = (await own.json(["events", "shop"])).document;
+  expect(wallMs).toBe(events.at(-1).at - events[0].at);
   expect(kindsOf(document, "db")).toEqual(["launch", "connect", "boot", "ready", "pause", "ready", "pause", "ready"]);
   const pauses = chain.filter((part: Document) => part.kind === "pause").map((part: Document) => part.ms);
   for (const ms of pauses) expect(ms).toBeGreaterThanOrEqual(295);
   expect(levels.map((level: Document) => [level.name, level.services.length])).toEqual([["storage", 1], ["web", 3]]);
   const last = levels[1].last;
   expect(kindsOf(document, last)).toEqual(["launch", "connect", "place", "boot"]);
-  expect(blame[0]).toMatchObject({ service: last, step: "boot", outcome: "exited", exitCode: 0 });
-  expect(blame[0].ms).toBeGreaterThanOrEqual(595);
-  expect(blame[0].waitedMs).toBeGreaterThanOrEqual(295);
-  expect(blame[0].waitedMs).toBeLessThan(blame[0].ms - 295);
+  expect(blame.map(({ ms }: Document) => ms)).toEqual(blame.map(({ ms }: Document) => ms).sort((a: number, b: number) => b - a));
+  const boot = blame.find(({ service, step }: Document) => service === last && step === "boot");
+  expect(boot).toMatchObject({ outcome: "exited", exitCode: 0 });
+  expect(boot.waitedMs).toBeGreaterThanOrEqual(295);
+  expect(boot.ms - boot.waitedMs).toBeGreaterThanOrEqual(295);
 });
 
 test("the tables say it for people; --top shortens the first", async () => {

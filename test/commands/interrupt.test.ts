@@ -77,10 +77,9 @@ test("a second interruption leaves at once with 130; terminate ends what was lef
   const { boot, shown } = await begin(own);
   boot.child.kill("SIGINT");
   await eventually("the launcher says that it stops", () => shown().includes("stopping"));
-  const at = performance.now();
   boot.child.kill("SIGINT");
   expect(await boot.ended).toMatchObject({ code: 130, signal: null });
-  expect(performance.now() - at).toBeLessThan(2_000);
+  expect(isAlive(Number(own.fact("pid")))).toBe(true); // the program, which nobody lets go, was not waited for
   expect(await stateOf(own)).toBe("interrupted");
   await endAndLookAround(own);
   expect(own.fact("ran")).toBe("terminate\n");

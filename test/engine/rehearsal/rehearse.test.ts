@@ -42,12 +42,10 @@ async function shop() {
 test("a plan with hosts, secrets and launcher programs is rehearsed without any of them, and nothing is left behind", async () => {
   const { touched, plan } = await shop();
   const done: number[] = [];
-  const began = performance.now();
   const report = await rehearse(plan, { runs: 3, onProgress: (number) => done.push(number) });
   expect(report).toMatchObject({ plan: "shop", seed: "1", repairs: 3, runs: 3, ready: [3, 3, 3, 3], causes: [] });
-  // Two levels of machines that take about 40 s and programs that take about 30 s.
+  // Two levels of machines that take about 40 s and programs that take about 30 s: three such boots, waited for, would be longer than a test may take.
   expect(report.ms.boot?.p50).toBeGreaterThan(60_000);
-  expect(performance.now() - began).toBeLessThan(30_000);
   expect(done).toEqual([1, 2, 3]);
   expect(existsSync(touched)).toBe(false);
   expect(folders()).toEqual([]);
