@@ -15,6 +15,9 @@ function suitesWithout(what, isThere, support) {
 const hasSshd = existsSync("/usr/sbin/sshd") && process.getuid?.() === 0;
 const hasMoto = spawnSync("python3", ["-c", "import importlib.util as u, sys; sys.exit(not (u.find_spec('moto') and u.find_spec('flask')))"]).status === 0;
 
+/** A lab makes networks and machines of the kernel's namespaces. */
+const hasTools = ["ip", "unshare", "nsenter", "setpriv", "sudo"].every((tool) => ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].some((folder) => existsSync(`${folder}/${tool}`)));
+
 /** Real sshd hosts, real processes and real database files: suites run in parallel, each in directories of its own. */
 export default {
   testEnvironment: "node",
@@ -24,6 +27,7 @@ export default {
     "/node_modules/",
     ...suitesWithout("/usr/sbin/sshd or root is missing (apt-get install openssh-server)", hasSshd, "support/sshHost"),
     ...suitesWithout("moto is missing (pip install 'moto[server]')", hasMoto, "support/moto"),
+    ...suitesWithout("a lab needs root, /usr/sbin/sshd, moto, ip, unshare, nsenter, setpriv and sudo", hasSshd && hasMoto && hasTools, "support/ec2Lab"),
   ],
   extensionsToTreatAsEsm: [".ts"],
   moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },

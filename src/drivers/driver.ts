@@ -5,6 +5,9 @@
 
 import type { Clock } from "../time/clock.js";
 import type { MachinePrograms } from "../machines/program/programs.js";
+import type { HostKeyPolicy } from "../machines/ssh/settings.js";
+
+export type { HostKeyPolicy };
 
 /** One machine that is wanted. `key` names the wish for ever: the same key never gives a second machine. */
 export interface LaunchRequest {
@@ -50,12 +53,6 @@ export interface MarkScope {
 export function isInScope(mark: MachineMark, scope: MarkScope): boolean {
   return mark.installation === scope.installation && (scope.run === null || mark.run === scope.run);
 }
-
-/**
- * How a host that is met for the first time is believed: it stands in known_hosts; at once, and pinned; by the key that it was given for its
- * first contact (`FirstContact`); by what it has printed on its console.
- */
-export type HostKeyPolicy = "known-hosts" | "accept-new" | "injected" | "console";
 
 /** How programs reach a machine; "driver": the driver itself runs them (`Driver.programs`). */
 export type MachineAccess =

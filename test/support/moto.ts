@@ -1,7 +1,8 @@
 /** A cloud that speaks EC2's API (moto, a process of its own), and a proxy before it that does to calls what networks and clouds do. */
 import { spawn } from "node:child_process";
-import { createServer, request as httpRequest, type IncomingMessage } from "node:http";
-import { createServer as createSocket, type AddressInfo } from "node:net";
+import { existsSync } from "node:fs";
+import { Agent, createServer, request as httpRequest, type IncomingMessage } from "node:http";
+import { createServer as createSocket, type AddressInfo, type Server } from "node:net";
 
 import type { Clock } from "../../src/time/clock.js";
 import { eventually } from "./eventually.js";
@@ -17,8 +18,28 @@ for (const name of ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"]) Reflect.
 export type Fate = { readonly status: number; readonly code: string; readonly message: string } | "cut-before" | "cut-after" | null;
 export type Rule = (action: string, parameters: URLSearchParams, nth: number) => Fate;
 
+/** A call on its way to the cloud. */
+export interface Call {
+  readonly action: string;
+  readonly parameters: URLSearchParams;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: IncomingMessage["headers"];
+  readonly text: string;
+}
+
+/** Hands a call on, as it came or changed. "cut": the connection ends without an answer. */
+export type Next = (call: Call) => Promise<Reply | "cut">;
+/** Stands between the caller and the cloud: refuses a call, changes it, or changes its answer. */
+export type Layer = (call: Call, next: Next) => Promise<Reply | "cut">;
+
 export interface Cloud {
+  /** The proxy. */
   readonly endpoint: string;
+  /** The cloud itself, past the proxy. */
+  readonly direct: string;
   /** The calls so far, since `rule` was last set. */
   calls: URLSearchParams[];
   setRule(rule: Rule | null): void;
@@ -26,17 +47,40 @@ export interface Cloud {
   generous: boolean;
   /** Changes what the cloud answers; null: nothing. */
   rewrite: ((answer: string) => string) | null;
+  /** What a call passes after the rule, the first one first. */
+  layers: readonly Layer[];
+  /** Lets the proxy answer there too: a socket that listens, perhaps in another network. It ends with the cloud. */
+  attach(server: Server): void;
   stop(): Promise<void>;
 }
+
+/**
+ * moto's public addresses are random and may come twice. Here a machine's public address has the last two numbers of its private one, so
+ * that no two machines share it, and both are given again to others after its end.
+ */
+const MOTO = `
+import sys
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+def public_address(self):
+    if str(self.public_ip_auto_assign).lower() == "true":
+        self.public_ip = ".".join(["54", "214"] + self.private_ip_address.split(".")[2:])
+NetworkInterface.check_auto_public_ip = public_address
+from moto.server import main
+main(sys.argv[1:])
+`;
 
 /** Starts the cloud and the proxy; `endpoint` is the proxy's. */
 export async function startCloud(): Promise<Cloud> {
   const port = await freePort();
-  const moto = spawn("python3", ["-m", "moto.server", "-H", "127.0.0.1", "-p", String(port)], { stdio: "ignore" });
+  const words = ["python3", "-c", MOTO, "-H", "127.0.0.1", "-p", String(port)];
+  // A test worker that crashes must not leave it.
+  const [program = "", ...rest] = existsSync("/usr/bin/setpriv") ? ["setpriv", "--pdeathsig", "KILL", ...words] : words;
+  const moto = spawn(program, rest, { stdio: "ignore" });
   const exited = new Promise<void>((resolve) => { moto.once("exit", () => { resolve(); }); });
   await eventually("moto answers", async () => fetch(`http://127.0.0.1:${port}/moto-api/`).then(({ ok }) => ok, () => false), 60_000);
   let rule: Rule | null = null;
   const counts = new Map<string, number>();
+  const agent = new Agent({ keepAlive: false });
   const proxy = createServer((question, answer) => {
     void (async () => {
       const body = await read(question);
@@ -46,28 +90,41 @@ export async function startCloud(): Promise<Cloud> {
       cloud.calls.push(parameters);
       const fate = rule?.(action, parameters, counts.get(action) ?? 0) ?? null;
       if (fate === "cut-before") return void question.socket.destroy();
-      const { status, headers, text } = typeof fate === "object" && fate !== null ? refusal(fate) : await forward(question, cloud.generous ? generously(parameters) : body, port);
-      if (fate === "cut-after") return void question.socket.destroy();
-      const sent = cloud.rewrite?.(text) ?? text;
-      answer.writeHead(status, { ...headers, "content-length": Buffer.byteLength(sent) });
+      const ask: Next = (call) => forward(question, cloud.generous ? generously(call.parameters) : call.parameters === parameters ? body : Buffer.from(call.parameters.toString()), { port, agent });
+      const path = cloud.layers.reduceRight<Next>((next, layer) => (call) => layer(call, next), ask);
+      const reply = typeof fate === "object" && fate !== null ? refusal(fate) : await path({ action, parameters });
+      if (fate === "cut-after" || reply === "cut") return void question.socket.destroy();
+      const sent = cloud.rewrite?.(reply.text) ?? reply.text;
+      answer.writeHead(reply.status, { ...reply.headers, "content-length": Buffer.byteLength(sent) });
       answer.end(sent);
-    })();
+    })().catch((error: unknown) => { if (!stopped) console.error(error); question.socket.destroy(); });
   });
   await new Promise<void>((resolve) => { proxy.listen(0, "127.0.0.1", resolve); });
+  let stopped = false;
+  const attached: Server[] = [];
   const cloud: Cloud = {
     endpoint: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    direct: `http://127.0.0.1:${port}`,
     calls: [],
     generous: true,
     rewrite: null,
+    layers: [],
     setRule(next) {
       rule = next;
       cloud.generous = true;
       counts.clear();
       cloud.calls = [];
     },
+    attach(server) {
+      server.on("connection", (socket) => proxy.emit("connection", socket));
+      attached.push(server);
+    },
     async stop() {
+      stopped = true;
+      for (const server of attached) server.close();
       proxy.closeAllConnections();
       await new Promise((resolve) => proxy.close(resolve));
+      agent.destroy();
       moto.kill("SIGKILL");
       await exited;
     },
@@ -94,13 +151,8 @@ export function hastyClock(): Clock & { slept: number } {
   return clock;
 }
 
-interface Reply {
-  readonly status: number;
-  readonly headers: IncomingMessage["headers"];
-  readonly text: string;
-}
-
-function refusal({ status, code, message }: Exclude<Fate, string | null>): Reply {
+/** EC2's way to say no. */
+export function refusal({ status, code, message }: Exclude<Fate, string | null>): Reply {
   const text = `<?xml version="1.0"?><Response><Errors><Error><Code>${code}</Code><Message>${message}</Message></Error></Errors><RequestID>r-1</RequestID></Response>`;
   return { status, headers: { "content-type": "text/xml" }, text };
 }
@@ -111,9 +163,10 @@ function generously(asked: URLSearchParams): Buffer {
   return Buffer.from(parameters.toString());
 }
 
-function forward(question: IncomingMessage, body: Buffer, port: number): Promise<Reply> {
+function forward(question: IncomingMessage, body: Buffer, { port, agent }: { readonly port: number; readonly agent: Agent }): Promise<Reply> {
+  const headers = { ...question.headers, "content-length": String(body.length) };
   return new Promise((resolve, reject) => {
-    const call = httpRequest({ host: "127.0.0.1", port, method: question.method, path: question.url, headers: { ...question.headers, "content-length": body.length } }, (reply) => {
+    const call = httpRequest({ host: "127.0.0.1", port, agent, method: question.method, path: question.url, headers }, (reply) => {
       read(reply).then((text) => { resolve({ status: reply.statusCode ?? 0, headers: reply.headers, text: text.toString() }); }, reject);
     });
     call.once("error", reject);

@@ -1,5 +1,9 @@
 /** How a machine is reached over SSH; made from the launch plan by the engine. */
-import type { HostKeyPolicy } from "../../drivers/driver.js";
+/**
+ * How a host that is met for the first time is believed: it stands in known_hosts; at once, and pinned; by the key that it was given for its
+ * first contact (`FirstContact`); by what it has printed on its console.
+ */
+export type HostKeyPolicy = "known-hosts" | "accept-new" | "injected" | "console";
 
 export interface SshSettings {
   readonly host: string;

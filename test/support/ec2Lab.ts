@@ -1,0 +1,89 @@
+/**
+ * A lab: a cloud that speaks EC2's API, in a network of its own, with faults on command. The real command boots plans there.
+ *
+ *     const lab = await openEc2Lab();
+ *     const folder = lab.plan(`${lab.head()}levels: …`);
+ *     await lab.json(["boot", folder, "--name", "shop"]);
+ *     expect(await lab.live()).toHaveLength(4);
+ *     await lab.close();
+ *
+ * Nothing of it outlives the process that opened it. Needs root, ip, sshd, sudo and moto; jest.config.js leaves the suites out where they
+ * are missing, by this file's name in their imports.
+ */
+import { startCloud, type Cloud } from "./moto.js";
+import { bucketLayer } from "./ec2Lab/buckets.js";
+import { capacityLayer } from "./ec2Lab/capacity.js";
+import { Faults, type FaultSettings } from "./ec2Lab/faults.js";
+import { Inventory, type LabInstance } from "./ec2Lab/inventory.js";
+import { launcherIn, type Launcher } from "./ec2Lab/launcher.js";
+import { networkLayer, recordLayer, type LabCall } from "./ec2Lab/network.js";
+import { openNamespace, type Namespace } from "./ec2Lab/namespace.js";
+import { tokenLayer } from "./ec2Lab/tokens.js";
+import { visibilityLayer } from "./ec2Lab/visibility.js";
+
+export { ENVIRONMENT } from "./ec2Lab/launcher.js";
+export type { FaultSettings, LabCall, LabInstance };
+
+export const REGION = "eu-central-1";
+/** An image that the cloud has. */
+export const IMAGE = "ami-0123456789abcdef0";
+
+export interface LabOptions {
+  readonly faults?: Partial<FaultSettings>;
+  /** For the chances of `faults`. */
+  readonly seed?: number;
+}
+
+export interface Ec2Lab extends Omit<Launcher, "close"> {
+  /** The cloud's endpoint, as a plan in the lab names it. */
+  readonly endpoint: string;
+  /** The proxy and the cloud; `cloud.endpoint` is for drivers in the test's own process. */
+  readonly cloud: Cloud;
+  readonly faults: Faults;
+  readonly network: Namespace;
+  /** The head of a plan whose services get machines of this cloud. @param defaults more lines of the cloud's `defaults`, in flow style. */
+  head(defaults?: string): string;
+  /** Calls so far, of one kind or of all. */
+  calls(action?: string): LabCall[];
+  /** Forgets the calls so far. */
+  forgetCalls(): void;
+  /** All machines that ever were; by the real API, past every fault. */
+  instances(): Promise<LabInstance[]>;
+  /** Those that are not terminated. */
+  live(): Promise<LabInstance[]>;
+  readonly inventory: Inventory;
+  /** Ends everything. */
+  close(): Promise<void>;
+}
+
+export async function openEc2Lab({ faults: settings = {}, seed = 1 }: LabOptions = {}): Promise<Ec2Lab> {
+  const cloud = await startCloud();
+  const network = await openNamespace().catch(async (error: unknown) => {
+    await cloud.stop();
+    throw error;
+  });
+  cloud.attach(network.socket);
+  const faults = new Faults(settings, seed);
+  const inventory = new Inventory(cloud.direct, REGION);
+  const live = async () => (await inventory.instances()).filter(({ state }) => state !== "terminated" && state !== "shutting-down");
+  const log: LabCall[] = [];
+  cloud.layers = [
+    recordLayer(log), bucketLayer(() => faults.buckets), networkLayer(faults), visibilityLayer(faults), tokenLayer(() => faults.settings.tokens),
+    capacityLayer(faults, async () => (await live()).length),
+  ];
+  const launcher = launcherIn(network);
+  return {
+    ...launcher, endpoint: network.endpoint, cloud, faults, network, inventory,
+    head: (defaults = "") => `clouds: { aws: { driver: ec2, region: ${REGION}, endpoint: "${network.endpoint}", defaults: { image: ${IMAGE}, size: m5.large${defaults === "" ? "" : `, ${defaults}`} } } }\n`,
+    calls: (action) => log.filter((call) => action === undefined || call.action === action),
+    forgetCalls: () => { log.length = 0; },
+    instances: () => inventory.instances(),
+    live,
+    async close() {
+      await launcher.close();
+      await cloud.stop();
+      await network.close();
+      inventory.client.destroy();
+    },
+  };
+}

@@ -1,0 +1,65 @@
+/** What the cloud of a lab really has, by its own API and past the proxy: no fault hides anything, and no call is counted. */
+import { EC2Client, paginateDescribeInstances, DescribeKeyPairsCommand, DescribeSecurityGroupsCommand, RebootInstancesCommand, StopInstancesCommand, StartInstancesCommand, TerminateInstancesCommand, type Instance, type KeyPairInfo, type SecurityGroup } from "@aws-sdk/client-ec2";
+
+export interface LabInstance {
+  readonly id: string;
+  readonly state: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly type: string;
+  readonly zone: string;
+  /** null: it has none, or none any more. */
+  readonly privateAddress: string | null;
+  readonly publicAddress: string | null;
+  readonly keyName: string | null;
+  /** Ids of its security groups. */
+  readonly groups: readonly string[];
+  /** All else. */
+  readonly raw: Instance;
+}
+
+export class Inventory {
+  readonly client: EC2Client;
+
+  constructor(endpoint: string, region: string) {
+    this.client = new EC2Client({ endpoint, region, credentials: { accessKeyId: "test", secretAccessKey: "test" }, maxAttempts: 1 });
+  }
+
+  /** Every machine, also the terminated ones, in the order of their launch. */
+  async instances(): Promise<LabInstance[]> {
+    const found: LabInstance[] = [];
+    for await (const { Reservations } of paginateDescribeInstances({ client: this.client, pageSize: 1000 }, {})) {
+      for (const { Instances } of Reservations ?? []) found.push(...(Instances ?? []).map(instanceOf));
+    }
+    return found;
+  }
+
+  async securityGroups(): Promise<SecurityGroup[]> {
+    return (await this.client.send(new DescribeSecurityGroupsCommand({}))).SecurityGroups ?? [];
+  }
+
+  async keyPairs(): Promise<KeyPairInfo[]> {
+    return (await this.client.send(new DescribeKeyPairsCommand({ IncludePublicKey: true }))).KeyPairs ?? [];
+  }
+
+  async change(what: "terminate" | "stop" | "start" | "reboot", InstanceIds: string[]): Promise<void> {
+    if (what === "terminate") await this.client.send(new TerminateInstancesCommand({ InstanceIds }));
+    if (what === "stop") await this.client.send(new StopInstancesCommand({ InstanceIds }));
+    if (what === "start") await this.client.send(new StartInstancesCommand({ InstanceIds }));
+    if (what === "reboot") await this.client.send(new RebootInstancesCommand({ InstanceIds }));
+  }
+}
+
+function instanceOf(raw: Instance): LabInstance {
+  return {
+    id: raw.InstanceId ?? "",
+    state: raw.State?.Name ?? "",
+    tags: Object.fromEntries((raw.Tags ?? []).map(({ Key, Value }) => [Key ?? "", Value ?? ""])),
+    type: raw.InstanceType ?? "",
+    zone: raw.Placement?.AvailabilityZone ?? "",
+    privateAddress: raw.PrivateIpAddress ?? null,
+    publicAddress: raw.PublicIpAddress ?? null,
+    keyName: raw.KeyName ?? null,
+    groups: (raw.SecurityGroups ?? []).map(({ GroupId }) => GroupId ?? ""),
+    raw,
+  };
+}

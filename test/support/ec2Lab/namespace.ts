@@ -1,0 +1,68 @@
+/** A small world for a test: a network with the addresses that the cloud gives, and a file system in memory, at /mnt, that ends with it. */
+import { spawn, type ChildProcess } from "node:child_process";
+import type { Server } from "node:net";
+import { fileURLToPath } from "node:url";
+
+/** What the cloud gives its machines, private and public. */
+const NETWORKS = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "54.214.0.0/16"];
+const SUPERVISOR = fileURLToPath(new URL("supervisor.mjs", import.meta.url));
+/** Every address of these networks is one of the lab's own, so that whoever listens on it is there. */
+const SET_UP = `set -e
+PATH="$PATH:/usr/sbin:/sbin"
+ip link set lo up
+for network in ${NETWORKS.join(" ")}; do ip route add local "$network" dev lo; done
+mount -t tmpfs -o mode=0755 tmpfs /mnt
+mkdir -m 0755 /mnt/machines
+mkdir -m 1777 /mnt/shared
+exec "$@"`;
+
+export interface Namespace {
+  /** The lab's endpoint, as those in it see it. */
+  readonly endpoint: string;
+  /** A socket that listens there. */
+  readonly socket: Server;
+  /** Where a path of the lab is for those outside. */
+  outside(path: string): string;
+  /** The words that run a program in the lab, as a process that dies with its parent. */
+  words(program: readonly string[]): string[];
+  /** Starts a machine's first process. `ended` resolves with its exit code or its signal. */
+  start(id: string, words: readonly string[]): { readonly ended: Promise<string | number> };
+  kill(id: string): void;
+  close(): Promise<void>;
+}
+
+export async function openNamespace(): Promise<Namespace> {
+  const supervisor = spawn("unshare", ["--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SET_UP, "sh", process.execPath, SUPERVISOR], { stdio: ["ignore", "inherit", "pipe", "ipc"] });
+  const socket = await listening(supervisor);
+  const pid = String(supervisor.pid);
+  const waiting = new Map<string, (how: string | number) => void>();
+  supervisor.on("message", ({ ended, how }: { ended?: string; how: string | number }) => { if (ended !== undefined) waiting.get(ended)?.(how); });
+  const exited = new Promise<void>((resolve) => { supervisor.once("exit", () => { resolve(); }); });
+  return {
+    endpoint: "http://127.0.0.1:80",
+    socket,
+    outside: (path) => `/proc/${pid}/root${path}`,
+    words: (program) => ["nsenter", "--target", pid, "--mount", "--net", "setpriv", "--pdeathsig", "KILL", ...program],
+    start(id, words) {
+      supervisor.send({ start: id, words });
+      return { ended: new Promise((resolve) => { waiting.set(id, resolve); }) };
+    },
+    kill: (id) => { supervisor.send({ kill: id }); },
+    async close() {
+      if (supervisor.connected) supervisor.disconnect();
+      await exited;
+      for (const end of waiting.values()) end("SIGKILL");
+    },
+  };
+}
+
+/** Resolves with the lab's socket. @throws with the words of whatever could not be set up. */
+function listening(supervisor: ChildProcess): Promise<Server> {
+  let words = "";
+  supervisor.stderr?.setEncoding("utf8").on("data", (chunk: string) => { words += chunk; });
+  return new Promise((resolve, reject) => {
+    supervisor.once("error", reject);
+    supervisor.once("exit", () => { reject(new Error(`the lab did not open: ${words}`)); });
+    supervisor.once("message", (_message, socket) => { resolve(socket as Server); });
+  });
+}
