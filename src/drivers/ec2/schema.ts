@@ -53,7 +53,7 @@ export const launchSchema = {
       additionalProperties: { type: "string", maxLength: 256 },
       maxProperties: 40,
     },
-    user_data: { ...text, maxLength: 16_384 },
+    user_data: text,
     spot: flag,
     shutdown: { enum: ["terminate", "stop"] },
     metadata: closed({ tokens: { enum: ["required", "optional"] }, hop_limit: { type: "integer", minimum: 1, maximum: 64 } }),
