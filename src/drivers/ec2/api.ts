@@ -7,7 +7,8 @@ import { limiterOf, type CallKind, type Limiter } from "./limiter.js";
 
 type Sdk = typeof import("@aws-sdk/client-ec2");
 
-interface Opened {
+/** What a call is sent with. */
+export interface Opened {
   readonly sdk: Sdk;
   readonly client: EC2Client;
   readonly limiter: Limiter;
@@ -95,7 +96,8 @@ export class Ec2Api {
     }
   }
 
-  private async call<T>(name: string, kind: CallKind, send: (opened: Opened) => Promise<T>, signal: AbortSignal): Promise<T> {
+  /** Makes one call of the SDK. @param name what it is called in messages. */
+  async call<T>(name: string, kind: CallKind, send: (opened: Opened) => Promise<T>, signal: AbortSignal): Promise<T> {
     const opened = await (this.opened ??= this.open());
     await opened.limiter.take(kind, signal);
     try {

@@ -1,9 +1,11 @@
 /** Machines of Amazon EC2, and of clouds that speak its API. */
 import type { Driver, DriverContext, DriverDefinition, LaunchOutcome, LaunchRequest, MachineStatus, MarkScope, TerminateOutcome } from "../driver.js";
 import { Ec2Api } from "./api.js";
+import { Ec2Calls } from "./calls.js";
 import { Launcher } from "./launcher.js";
 import { statusOf, TAG, unknownStatus, type AddressChoice } from "./machines.js";
 import { cloudSchema, launchSchema } from "./schema.js";
+import { SecurityGroups } from "./securityGroup.js";
 import { terminateMachines } from "./terminator.js";
 
 /** EC2 tells of a new machine with delay, seconds as a rule. */
@@ -14,6 +16,7 @@ class Ec2Driver implements Driver {
   private readonly api: Ec2Api;
   private readonly address: AddressChoice;
   private readonly launcher: Launcher;
+  private readonly groups: SecurityGroups;
   /** When this process launched a machine, or heard of it when it looked for its key. */
   private readonly bornAt = new Map<string, number>();
 
@@ -21,6 +24,7 @@ class Ec2Driver implements Driver {
     this.api = new Ec2Api(context);
     this.address = (context.options["address"] ?? null) as AddressChoice;
     this.launcher = new Launcher(this.api, this.address);
+    this.groups = new SecurityGroups({ ...context, calls: new Ec2Calls(this.api) });
   }
 
   async launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]> {
@@ -55,6 +59,10 @@ class Ec2Driver implements Driver {
       { Name: "instance-state-name", Values: ["pending", "running", "stopping", "stopped"] },
     ], signal);
     return machines.map((machine) => statusOf(machine, this.address));
+  }
+
+  async release(scope: MarkScope & { readonly run: string }, signal: AbortSignal): Promise<void> {
+    await this.groups.release(scope, signal);
   }
 
   async close(): Promise<void> {

@@ -17,12 +17,18 @@ function closed(properties: Readonly<Record<string, object>>, required: readonly
   return { type: "object", additionalProperties: false, properties, required };
 }
 
+const source = {
+  ...text, pattern: "^(auto|https://.+|http://127\\..+|[0-9.]+(/[0-9]+)?|[0-9a-fA-F:]*:[0-9a-fA-F:.]*(/[0-9]+)?)$",
+  "x-mistake": { pattern: "{value} is no address: write for example 203.0.113.7, 198.51.100.0/24 or auto" },
+};
+
 /** A cloud's own keys. */
 export const cloudSchema = closed({
   region: { ...text, pattern: "^[a-z0-9-]+$", "x-mistake": { pattern: "{value} is no region: write for example eu-central-1" } },
   profile: text,
   endpoint: { ...text, pattern: "^https?://[^/]+", "x-mistake": { pattern: "{value} is no address: write for example https://cloud.example.com" } },
   address: { enum: ["public", "private"] },
+  allow_ssh_from: inOrder(source),
 });
 
 const disk = closed({
