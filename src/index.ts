@@ -138,7 +138,8 @@ export async function history(run: string, options: HomeOption & WatchOptions = 
  * Finds machines that carry this installation's mark and belong to no live service, and ends them.
  * @param options.run only this run's; default: all.
  * @param options.plan asks the clouds of this plan too, for what the database does not know any more.
- * @param options.confirm shown what was found; false ends nothing. Only what was shown is ended.
+ * @param options.confirm shown what was found; false ends nothing. Only what was shown is ended. The list is empty where no machine was found, but
+ *   terminated runs are to be cleared of what drivers made beside their machines.
  * @throws UnknownRunError, PlanError for the plan's variables
  */
 export async function clean(options: HomeOption & VariableOptions & WatchOptions & { readonly run?: string; readonly plan?: LaunchPlan; readonly confirm: (machines: readonly StrayMachine[]) => Promise<boolean> }): Promise<CleanResult> {

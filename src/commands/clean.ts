@@ -41,10 +41,11 @@ export async function handler(options: CleanArguments): Promise<number> {
   else await printResult(result, options);
   if (result.silent.length > 0) return EXIT.unreachable;
   const left = result.found.length - result.ended.length;
-  return left === 0 || options.dryRun ? EXIT.fine : EXIT.notFine;
+  return (left === 0 && result.unreleased.length === 0) || options.dryRun ? EXIT.fine : EXIT.notFine;
 }
 
 async function confirmMachines(options: CleanArguments, machines: readonly StrayMachine[]): Promise<boolean> {
+  if (machines.length === 0) return !options.dryRun;
   const { formatTable } = await import("../reporting/table.js");
   const rows = machines.map(({ cloud, id, mark, host, state, why }) => [cloud, id, mark?.runName ?? "", mark?.service ?? "", host ?? "", state, why]);
   const table = formatTable(["CLOUD", "ID", "RUN", "SERVICE", "HOST", "STATE", "WHY"], rows, screen());
@@ -54,9 +55,10 @@ async function confirmMachines(options: CleanArguments, machines: readonly Stray
   return options.yes || demandYes(`End ${machines.length === 1 ? "this machine" : `these ${machines.length} machines`}?`);
 }
 
-async function printResult({ found, ended, failed, silent }: CleanResult, { dryRun }: CleanArguments): Promise<void> {
+async function printResult({ found, ended, failed, silent, unreleased }: CleanResult, { dryRun }: CleanArguments): Promise<void> {
   for (const { cloud, message } of silent) print(`Cloud "${cloud}" could not be asked, and may have such machines: ${message}`);
   for (const { machine, message } of failed) print(`${machine.id} could not be ended: ${message}`);
+  for (const { cloud, run, message } of unreleased) print(`Cloud "${cloud}" keeps something of run ${run}, which has no machine any more: ${message}`);
   if (found.length === 0) return print("No stray machines.");
   if (dryRun) return print("\nNothing was ended (--dry-run).");
   print(`\n${ended.length} of ${found.length} ended.`);

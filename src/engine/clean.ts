@@ -28,7 +28,7 @@ export interface CleanOptions {
   readonly run: RunRecord | null;
   /** A plan whose clouds are asked too, with its variables: for what the database does not know any more. */
   readonly plan: { readonly plan: LaunchPlan; readonly variables: readonly VariableRecord[] } | null;
-  /** Shown what was found; false ends nothing. */
+  /** Shown what was found; false ends nothing. Asked with an empty list, too, where only what drivers made beside machines may be left. */
   readonly confirm: (machines: readonly StrayMachine[]) => Promise<boolean>;
   readonly observe: (event: RunEvent) => void;
   readonly signal: AbortSignal;
@@ -40,6 +40,15 @@ export interface CleanResult {
   readonly failed: readonly { readonly machine: StrayMachine; readonly message: string }[];
   /** Clouds that could not be asked, and why: they may have such machines. */
   readonly silent: readonly { readonly cloud: string; readonly message: string }[];
+  /** Runs without machines for which a cloud still keeps something that its driver made, such as a security group. */
+  readonly unreleased: readonly UnreleasedRun[];
+}
+
+export interface UnreleasedRun {
+  readonly cloud: string;
+  /** The run's unique id. */
+  readonly run: string;
+  readonly message: string;
 }
 
 /** Finds stray machines, shows them, and ends exactly those, if they are stray still. */
@@ -49,11 +58,14 @@ export async function cleanMachines(store: Store, options: CleanOptions): Promis
   try {
     const found: StrayMachine[] = [];
     for (const cloud of clouds) found.push(...(await findStrays(store, cloud, options, silent)));
-    if (found.length === 0 || !(await options.confirm(found))) return { found, ended: [], failed: [], silent };
+    const releasing = clouds.some(({ driver, terminated }) => driver.release !== undefined && terminated.size > 0);
+    if ((found.length === 0 && !releasing) || !(await options.confirm(found))) return { found, ended: [], failed: [], silent, unreleased: [] };
     const ended: StrayMachine[] = [];
     const failed: { machine: StrayMachine; message: string }[] = [];
     for (const cloud of clouds) await endStrays(store, cloud, found, options, { ended, failed });
-    return { found, ended, failed, silent };
+    const unreleased: UnreleasedRun[] = [];
+    for (const cloud of clouds) unreleased.push(...(await releaseRuns(store, cloud, ended, options)));
+    return { found, ended, failed, silent, unreleased };
   } finally {
     for (const { driver } of clouds) await driver.close?.();
   }
@@ -64,18 +76,22 @@ interface OpenCloud {
   readonly spec: CloudSpec;
   readonly options: Readonly<Record<string, unknown>>;
   readonly driver: Driver;
+  /** Unique ids of runs that use it and are terminated. */
+  readonly terminated: Set<string>;
 }
 
 /** Every cloud that a run of this installation uses or used, each once; the local machines; and those of a plan that is given. */
 async function openClouds(store: Store, options: CleanOptions, silent: { cloud: string; message: string }[]): Promise<OpenCloud[]> {
   const open: OpenCloud[] = [];
-  const add = async (plan: Pick<LaunchPlan, "dir">, spec: CloudSpec, book: AttributeBook | null) => {
+  const add = async (plan: Pick<LaunchPlan, "dir">, spec: CloudSpec, book: AttributeBook | null, terminated: readonly string[]) => {
     try {
       const resolved = book === null ? spec.options : resolveTree(spec.options, (reference) => book.lookup(reference, null));
-      if (open.some((other) => other.spec.driver === spec.driver && isDeepStrictEqual(other.options, resolved))) return;
+      const known = open.find((other) => other.spec.driver === spec.driver && isDeepStrictEqual(other.options, resolved));
+      for (const run of terminated) known?.terminated.add(run);
+      if (known !== undefined) return;
       const warn = (message: string) => options.observe({ at: store.clock.now(), type: "warning", service: null, message });
       const driver = guardDriver(await createDriver(store, spec, plan.dir, resolved, { warn, permit: () => undefined, readOnly: true }), { cloud: spec.name, clock: store.clock, prove: () => undefined, probe: store.probe, random: store.random });
-      open.push({ name: spec.name, spec, options: resolved, driver });
+      open.push({ name: spec.name, spec, options: resolved, driver, terminated: new Set(terminated) });
     } catch (error) {
       silent.push({ cloud: spec.name, message: (error as Error).message });
     }
@@ -84,13 +100,13 @@ async function openClouds(store: Store, options: CleanOptions, silent: { cloud: 
   for (const run of runs) {
     const { plan } = await store.plan(run);
     const book = new AttributeBook(plan, run.name, await store.variables(run, "optional"));
-    for (const spec of Object.values(plan.clouds)) await add(plan, spec, book);
+    for (const spec of Object.values(plan.clouds)) await add(plan, spec, book, run.state === "terminated" ? [run.uid] : []);
   }
-  if (options.run === null) await add({ dir: store.home.directory }, { name: "local", driver: "local", options: {} }, null);
+  if (options.run === null) await add({ dir: store.home.directory }, { name: "local", driver: "local", options: {} }, null, []);
   if (options.plan !== null) {
     const { plan, variables } = options.plan;
     const book = new AttributeBook(plan, "", variables);
-    for (const spec of Object.values(plan.clouds)) await add(plan, spec, book);
+    for (const spec of Object.values(plan.clouds)) await add(plan, spec, book, []);
   }
   return open;
 }
@@ -125,4 +141,22 @@ async function endStrays(store: Store, cloud: OpenCloud, shown: readonly StrayMa
   } catch (error) {
     for (const machine of chosen.values()) result.failed.push({ machine, message: (error as Error).message });
   }
+}
+
+/** Removes what the driver made for runs that are over: those whose last stray machine has just ended, and those that are terminated. */
+async function releaseRuns(store: Store, { name, driver, terminated }: OpenCloud, ended: readonly StrayMachine[], { signal }: CleanOptions): Promise<UnreleasedRun[]> {
+  const unreleased: UnreleasedRun[] = [];
+  if (driver.release === undefined) return unreleased;
+  const installation = await store.installation();
+  const over = new Map((await store.listRuns({ all: true })).map((run) => [run.uid, run.state === "terminated"]));
+  const strays = ended.flatMap(({ cloud, mark }) => (cloud === name && mark !== null && (over.get(mark.run) ?? true) ? [mark.run] : []));
+  for (const run of new Set([...strays, ...terminated])) {
+    try {
+      const left = await driver.list({ installation, run }, signal);
+      if (left.every(({ state }) => state === "terminated")) await driver.release({ installation, run }, signal);
+    } catch (error) {
+      unreleased.push({ cloud: name, run, message: (error as Error).message });
+    }
+  }
+  return unreleased;
 }

@@ -1,5 +1,5 @@
 /** Takes a run down: from the last level to the first, terminate programs before machines, and nothing given up in silence. */
-import { CloudUnreachableError } from "../drivers/driver.js";
+import { CloudUnreachableError, type Driver } from "../drivers/driver.js";
 import type { RunEvent, RunState, ServiceFailure } from "../events.js";
 import type { RunRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
@@ -79,7 +79,10 @@ async function takeLevelsDown(context: RunContext, takeDown: TakeDown, keep: boo
   return errors;
 }
 
-/** Machines that carry the run's mark and that the record does not know as running; and what programs left on the launcher. */
+/**
+ * Machines that carry the run's mark and that the record does not know as running; what programs left on the launcher; and what drivers made
+ * for the run beside its machines.
+ */
 async function endLeftovers(context: RunContext, takeDown: TakeDown): Promise<Error[]> {
   await context.links.clearLauncher(GRACE_MS);
   const installation = await context.store.installation();
@@ -87,15 +90,34 @@ async function endLeftovers(context: RunContext, takeDown: TakeDown): Promise<Er
   for (const cloud of context.clouds.names) {
     try {
       const driver = await context.clouds.driver(cloud);
-      const left = (await driver.list({ installation, run: context.run.uid }, context.stop)).filter((machine) => machine.state !== "terminated");
-      for (const outcome of await driver.terminate(left.map((machine) => machine.id), context.stop)) {
-        if (outcome.kind === "failed") throw outcome.error;
-      }
-      for (const machine of left) await takeDown.noteStray(cloud, machine);
+      await endStrays(context, takeDown, cloud, driver, installation);
+      await release(context, cloud, driver, installation);
     } catch (error) {
-      await warn(context, null, `cloud "${cloud}" may still have machines of this run: ${(error as Error).message}`);
+      if (!(error instanceof ReleaseError)) await warn(context, null, `cloud "${cloud}" may still have machines of this run: ${(error as Error).message}`);
       errors.push(error as Error);
     }
   }
   return errors;
+}
+
+async function endStrays(context: RunContext, takeDown: TakeDown, cloud: string, driver: Driver, installation: string): Promise<void> {
+  const left = (await driver.list({ installation, run: context.run.uid }, context.stop)).filter((machine) => machine.state !== "terminated");
+  for (const outcome of await driver.terminate(left.map((machine) => machine.id), context.stop)) {
+    if (outcome.kind === "failed") throw outcome.error;
+  }
+  for (const machine of left) await takeDown.noteStray(cloud, machine);
+}
+
+/** The machines are gone, and what was made for them is not. */
+class ReleaseError extends Error {}
+
+async function release(context: RunContext, cloud: string, driver: Driver, installation: string): Promise<void> {
+  try {
+    await driver.release?.({ installation, run: context.run.uid }, context.stop);
+  } catch (error) {
+    if (error instanceof CloudUnreachableError) throw error;
+    const { message } = error as Error;
+    await warn(context, null, `the machines of this run are gone, but not all that cloud "${cloud}" made for them: ${message}. Repeat bootlevel terminate ${context.run.name}`);
+    throw new ReleaseError(message, { cause: error });
+  }
 }

@@ -8,7 +8,8 @@ import { limiterOf, type CallKind, type Limiter } from "./limiter.js";
 
 type Sdk = typeof import("@aws-sdk/client-ec2");
 
-interface Opened {
+/** What a call is sent with. */
+export interface Opened {
   readonly sdk: Sdk;
   readonly client: EC2Client;
   readonly limiter: Limiter;
@@ -111,7 +112,7 @@ export class Ec2Api {
   }
 
   /** Makes a call within the account's rates. While the cloud asks for fewer calls, nothing is done and the call is made again, later. */
-  private async call<T>(name: string, kind: CallKind, send: (opened: Opened) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async call<T>(name: string, kind: CallKind, send: (opened: Opened) => Promise<T>, signal: AbortSignal): Promise<T> {
     const opened = await this.open();
     const { clock, permit } = this.context;
     for (const giveUp = clock.now() + THROTTLED_MS; ;) {

@@ -24,6 +24,10 @@ export function cloudOf(options: Readonly<Record<string, unknown>>): Ec2Cloud {
 
 /** Amazon keeps its promise about tokens at every address of its own; others may not have made it. A reference gives text. */
 function heedsTokens(said: boolean | string | undefined, endpoint: string | undefined): boolean {
-  if (said !== undefined) return said === true || said === "true";
+  return said === undefined ? isAmazon(endpoint) : said === true || said === "true";
+}
+
+/** Whether an endpoint is one of Amazon's own, as it is when none is given. */
+export function isAmazon(endpoint: string | undefined): boolean {
   return endpoint === undefined || (URL.canParse(endpoint) && /(^|\.)(amazonaws\.com(\.cn)?|api\.aws)$/.test(new URL(endpoint).hostname));
 }

@@ -6,11 +6,13 @@ import { Ec2Api } from "./api.js";
 import { BatchBook } from "./batches.js";
 import { cloudOf, type Ec2Cloud } from "./cloud.js";
 import { Fleet } from "./fleet.js";
+import { Ec2Calls } from "./calls.js";
 import { Launcher } from "./launcher.js";
 import { unknownStatus } from "./machines.js";
 import { Preparation } from "./prepare.js";
 import { cloudSchema, launchSchema } from "./schema.js";
 import { Tagger } from "./tagger.js";
+import { SecurityGroups } from "./securityGroup.js";
 import { terminateMachines } from "./terminator.js";
 
 class Ec2Driver implements Driver {
@@ -23,6 +25,7 @@ class Ec2Driver implements Driver {
   private readonly launcher: Launcher;
   /** Whether the operator wants to stop: what can wait for the next command does. */
   private hurry = false;
+  private readonly groups: SecurityGroups;
 
   constructor(private readonly context: DriverContext) {
     this.cloud = cloudOf(context.options);
@@ -33,7 +36,8 @@ class Ec2Driver implements Driver {
     const { clock, warn } = context;
     this.tagger = context.readOnly ? null : new Tagger({ api, clock, warn, visibilityMs });
     this.fleet = new Fleet(api, this.book, this.cloud.address, this.tagger);
-    const preparation = new Preparation(api);
+    this.groups = new SecurityGroups({ ...context, calls: new Ec2Calls(api) });
+    const preparation = new Preparation(api, this.groups);
     this.launcher = new Launcher({
       api, fleet: this.fleet, clock, visibilityMs, heedsTokens: this.cloud.heedsTokens,
       prepare: (settings, place, request, signal) => preparation.of(settings, place, request, signal),
@@ -68,8 +72,9 @@ class Ec2Driver implements Driver {
     return this.fleet.list(scope, signal);
   }
 
-  async release({ run }: MarkScope & { readonly run: string }): Promise<void> {
-    this.book.remove(run);
+  async release(scope: MarkScope & { readonly run: string }, signal: AbortSignal): Promise<void> {
+    await this.groups.release(scope, signal);
+    this.book.remove(scope.run);
   }
 
   async close(): Promise<void> {

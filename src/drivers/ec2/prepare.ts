@@ -3,12 +3,14 @@ import type { LaunchRequest } from "../driver.js";
 import { DriverError } from "../driver.js";
 import type { Ec2Api } from "./api.js";
 import { imageId } from "./images.js";
+import type { SecurityGroups } from "./securityGroup.js";
 import type { LaunchSettings, Place } from "./settings.js";
+import { makeHostKey, userData } from "./userData.js";
 
 export interface Prepared {
   readonly image: string;
-  /** Ids of security groups; null: the network's default. */
-  readonly groups: readonly string[] | null;
+  /** Ids of security groups. */
+  readonly groups: readonly string[];
   /** The public half of the host key in the user data, or null. */
   readonly hostKey: string | null;
   readonly userData: Buffer | null;
@@ -19,17 +21,17 @@ export class Preparation {
   /** Resolved images: the same in every repetition, since EC2 refuses a known token with another image. */
   private readonly images = new Map<string, Promise<string>>();
 
-  constructor(private readonly api: Ec2Api) {}
+  constructor(private readonly api: Ec2Api, private readonly groups: Pick<SecurityGroups, "groupFor">) {}
 
   /** @throws DriverError for a service that cannot be launched so; what the calls throw */
-  async of(settings: LaunchSettings, _place: Place, request: LaunchRequest, signal: AbortSignal): Promise<Prepared> {
+  async of(settings: LaunchSettings, place: Place, request: LaunchRequest, signal: AbortSignal): Promise<Prepared> {
     if (request.image === null) throw new DriverError("it has no image: write for example image: ami-0a1b2c3d");
-    return {
-      image: await this.image(request.image, signal),
-      groups: settings.security_groups ?? null,
-      hostKey: null,
-      userData: settings.user_data === undefined ? null : Buffer.from(settings.user_data),
-    };
+    const hostKey = request.contact?.hostKey === true ? makeHostKey() : null;
+    const told = userData(settings.user_data ?? null, request.contact, settings.key_name ?? null, hostKey);
+    const image = await this.image(request.image, signal);
+    const wish = { mark: request.mark, subnet: place.subnet, publicAddress: settings.public_address };
+    const groups = settings.security_groups ?? [await this.groups.groupFor(wish, signal)];
+    return { image, groups, hostKey: hostKey?.publicKey ?? null, userData: told };
   }
 
   private image(written: string, signal: AbortSignal): Promise<string> {

@@ -17,6 +17,11 @@ function closed(properties: Readonly<Record<string, object>>, required: readonly
   return { type: "object", additionalProperties: false, properties, required };
 }
 
+const source = {
+  ...text, pattern: "^(auto|https://.+|http://127\\..+|[0-9.]+(/[0-9]+)?|[0-9a-fA-F:]*:[0-9a-fA-F:.]*(/[0-9]+)?)$",
+  "x-mistake": { pattern: "{value} is no address: write for example 203.0.113.7, 198.51.100.0/24 or auto" },
+};
+
 /** A cloud's own keys. */
 export const cloudSchema = closed({
   region: { ...text, pattern: "^[a-z0-9-]+$", "x-mistake": { pattern: "{value} is no region: write for example eu-central-1" } },
@@ -25,6 +30,7 @@ export const cloudSchema = closed({
   address: { enum: ["public", "private"] },
   heeds_tokens: flag,
   visibility_seconds: { type: "integer", minimum: 0, maximum: 3600 },
+  allow_ssh_from: inOrder(source),
 });
 
 const disk = closed({
@@ -55,7 +61,7 @@ export const launchSchema = {
       additionalProperties: { type: "string", maxLength: 256 },
       maxProperties: 40,
     },
-    user_data: { ...text, maxLength: 16_384 },
+    user_data: text,
     spot: flag,
     shutdown: { enum: ["terminate", "stop"] },
     metadata: closed({ tokens: { enum: ["required", "optional"] }, hop_limit: { type: "integer", minimum: 1, maximum: 64 } }),

@@ -1,0 +1,216 @@
+/**
+ * The security group of a run, for machines whose plan names none: it lets in SSH from the launcher, and everything from the run's other
+ * machines. One in each network that the run uses, found by its tags by whoever needs it next.
+ */
+import type { IpPermission, SecurityGroup, Tag } from "@aws-sdk/client-ec2";
+
+import type { Clock } from "../../time/clock.js";
+import { DriverError, type DriverContext, type MachineMark, type MarkScope } from "../driver.js";
+import type { Ec2Calls } from "./calls.js";
+import { isAmazon } from "./cloud.js";
+import { RefusedError } from "./errors.js";
+import { TAG, type AddressChoice } from "./machines.js";
+import { addressIn, localAddress, rangeOf, rangesOf } from "./sshSources.js";
+
+const SSH_PORT = 22;
+/** How long a new group may be hidden, and how long machines that are gone may hold on to theirs; in milliseconds. */
+const HIDDEN_MS = 60_000;
+const HELD_MS = 3 * 60_000;
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 10_000;
+
+const DUPLICATE_GROUP = "InvalidGroup.Duplicate";
+const DUPLICATE_RULE = "InvalidPermission.Duplicate";
+const NOT_FOUND = new Set(["InvalidGroup.NotFound", "InvalidGroupId.NotFound"]);
+const IN_USE = new Set(["DependencyViolation", "InvalidGroup.InUse"]);
+
+/** For whom a group is wanted. */
+export interface GroupWish {
+  readonly mark: MachineMark;
+  /** Where the machine is put, or null for the default network. */
+  readonly subnet: string | null;
+  /** `public_address` of the service, if it says so. */
+  readonly publicAddress?: boolean | undefined;
+}
+
+export interface GroupParts extends Pick<DriverContext, "cloud" | "options" | "warn"> {
+  readonly calls: Ec2Calls;
+  readonly clock: Clock;
+  /** The address from which this computer reaches another one. Default: as the routing table says. */
+  readonly addressTowards?: (address: string) => Promise<string>;
+}
+
+interface Network {
+  readonly vpc: string;
+  readonly range: string;
+  /** Whether its machines get public addresses if nobody says otherwise. */
+  readonly isPublic: boolean;
+}
+
+export class SecurityGroups {
+  private readonly networks = new Map<string | null, Promise<Network>>();
+  /** By run, network and who is let in. */
+  private readonly groups = new Map<string, Promise<string>>();
+  private readonly asked = new Map<string, Promise<string[]>>();
+
+  constructor(private readonly parts: GroupParts) {}
+
+  /** The id of the run's group in the network of the wish, complete with its rules: made if it does not exist. Safe to repeat, also side by side. */
+  async groupFor(wish: GroupWish, signal: AbortSignal): Promise<string> {
+    const network = await this.network(wish.subnet, signal);
+    const sources = await this.sources(wish, network, signal);
+    return once(this.groups, JSON.stringify([wish.mark.installation, wish.mark.run, network.vpc, sources]), () => this.ensure(wish.mark, network.vpc, sources, signal));
+  }
+
+  /** Whether a group could be made, as far as that shows without making it. @throws DriverError with what is missing. */
+  async check(wish: GroupWish, signal: AbortSignal): Promise<void> {
+    await this.sources(wish, await this.network(wish.subnet, signal), signal);
+  }
+
+  /** Deletes the groups of a run that has no machine any more. Safe to repeat. @throws DriverError if one is still in use. */
+  async release({ installation, run }: MarkScope & { readonly run: string }, signal: AbortSignal): Promise<void> {
+    for (const { GroupId } of await this.parts.calls.groups(tagFilters(installation, run), signal)) if (GroupId !== undefined) await this.delete(GroupId, signal);
+    this.groups.clear();
+  }
+
+  private network(subnet: string | null, signal: AbortSignal): Promise<Network> {
+    return once(this.networks, subnet, async () => {
+      if (subnet !== null) {
+        const [found] = await this.parts.calls.subnets([subnet], signal);
+        if (found?.VpcId === undefined) throw new DriverError(`the cloud does not know subnet ${subnet}`);
+        return { vpc: found.VpcId, range: found.CidrBlock ?? "", isPublic: found.MapPublicIpOnLaunch ?? true };
+      }
+      const found = await this.parts.calls.defaultVpc(signal);
+      if (found?.VpcId === undefined) throw new DriverError("the region has no default network: write launch: { subnet: … } with one of your own");
+      return { vpc: found.VpcId, range: found.CidrBlock ?? "", isPublic: true };
+    });
+  }
+
+  /**
+   * Who is let in: what the plan says; else this computer, by the address that machines see: Amazon tells the public one, and inside of a network,
+   * or on the way to a cloud of one's own, the routing table tells it.
+   */
+  private async sources({ publicAddress }: GroupWish, network: Network, signal: AbortSignal): Promise<string[]> {
+    const { cloud, options, addressTowards = localAddress } = this.parts;
+    const endpoint = options["endpoint"] as string | undefined;
+    const address = (options["address"] ?? null) as AddressChoice;
+    const isPublic = address === "public" || (address === null && (publicAddress ?? network.isPublic));
+    const written = (options["allow_ssh_from"] ?? (isPublic && isAmazon(endpoint) ? "auto" : undefined)) as string | readonly string[] | undefined;
+    try {
+      if (written !== undefined) return await once(this.asked, JSON.stringify(written), () => rangesOf(written, signal));
+      return [rangeOf(await addressTowards(isPublic ? new URL(endpoint ?? "").hostname.replace(/^\[|\]$/g, "") : addressIn(network.range)))];
+    } catch (error) {
+      if (signal.aborted || options["allow_ssh_from"] !== undefined) throw error;
+      throw new DriverError(`no security_groups are named, and for a group of the run's own it is not known where you are: ${(error as Error).message}; write allow_ssh_from: and the address that machines see you from into cloud "${cloud}"`, { cause: error });
+    }
+  }
+
+  private async ensure(mark: MachineMark, vpc: string, sources: readonly string[], signal: AbortSignal): Promise<string> {
+    const known = await this.find(mark, vpc, signal);
+    const id = known?.GroupId ?? (await this.create(mark, vpc, signal));
+    // Whoever made it may have died before its rules were complete.
+    const present = known?.IpPermissions ?? [];
+    const before = sshRanges(present);
+    const added = sources.filter((range) => !before.includes(range));
+    for (const range of added) await this.authorize(id, sshFrom(range, mark), signal);
+    if (!letsItselfIn(present, id)) await this.authorize(id, { IpProtocol: "-1", UserIdGroupPairs: [{ GroupId: id, Description: "machines of this run" }] }, signal);
+    if (added.length > 0 && before.length > 0) this.parts.warn(`security group ${id} of run ${mark.runName} lets in SSH from ${added.join(", ")} too now; before: ${before.join(", ")}`);
+    return id;
+  }
+
+  private async find({ installation, run }: MachineMark, vpc: string, signal: AbortSignal): Promise<SecurityGroup | null> {
+    const [found = null] = await this.parts.calls.groups({ ...tagFilters(installation, run), "vpc-id": [vpc] }, signal);
+    return found;
+  }
+
+  private async create(mark: MachineMark, vpc: string, signal: AbortSignal): Promise<string> {
+    const name = `bootlevel-${mark.run}`;
+    const tags: Tag[] = Object.entries({ Name: mark.runName, [TAG.installation]: mark.installation, [TAG.run]: mark.run, [TAG.runName]: mark.runName }).map(([Key, Value]) => ({ Key, Value }));
+    try {
+      return await this.parts.calls.createGroup({ name, description: `Made by bootlevel for run ${mark.runName}; goes with it`, vpc, tags }, signal);
+    } catch (error) {
+      if (codeOf(error) !== DUPLICATE_GROUP) throw error;
+      // Another launcher was faster, or the answer to an earlier call was lost; the cloud may show it with delay.
+      const made = await this.untilShown(() => this.find(mark, vpc, signal), signal);
+      if (made?.GroupId !== undefined) return made.GroupId;
+      throw new DriverError(`network ${vpc} has a security group "${name}" that does not carry this run's tags: delete or rename it`, { cause: error });
+    }
+  }
+
+  private async authorize(group: string, rule: IpPermission, signal: AbortSignal): Promise<void> {
+    const done = await this.untilShown(async () => {
+      try {
+        await this.parts.calls.authorize(group, rule, signal);
+      } catch (error) {
+        if (NOT_FOUND.has(codeOf(error))) return null;
+        if (codeOf(error) !== DUPLICATE_RULE) throw error;
+      }
+      return true;
+    }, signal);
+    if (done === null) throw new DriverError(`security group ${group} is gone: repeat the command, and a new one is made`);
+  }
+
+  private async delete(group: string, signal: AbortSignal): Promise<void> {
+    let words = "";
+    const done = await this.repeated(HELD_MS, async () => {
+      try {
+        await this.parts.calls.deleteGroup(group, signal);
+      } catch (error) {
+        if (IN_USE.has(codeOf(error))) {
+          words = (error as Error).message;
+          return null;
+        }
+        if (!NOT_FOUND.has(codeOf(error))) throw error;
+      }
+      return true;
+    }, signal);
+    if (done === null) throw new DriverError(`security group ${group} is still in use (${words}): take it from the network interfaces that have it, or delete it yourself, and repeat the command`);
+  }
+
+  private untilShown<T>(look: () => Promise<T | null>, signal: AbortSignal): Promise<T | null> {
+    return this.repeated(HIDDEN_MS, look, signal);
+  }
+
+  /** Calls until it gives something, or until the time is over: null. */
+  private async repeated<T>(ms: number, call: () => Promise<T | null>, signal: AbortSignal): Promise<T | null> {
+    const { clock } = this.parts;
+    const end = clock.now() + ms;
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.5)) {
+      const result = await call();
+      if (result !== null || clock.now() >= end) return result;
+      await clock.sleep(pause, signal);
+    }
+  }
+}
+
+/** What is asked once for all who want it; a failure is not remembered. */
+function once<K, T>(known: Map<K, Promise<T>>, key: K, ask: () => Promise<T>): Promise<T> {
+  const there = known.get(key);
+  if (there !== undefined) return there;
+  const asked = ask();
+  known.set(key, asked);
+  asked.catch(() => known.delete(key));
+  return asked;
+}
+
+function tagFilters(installation: string, run: string): Record<string, string[]> {
+  return { [`tag:${TAG.installation}`]: [installation], [`tag:${TAG.run}`]: [run] };
+}
+
+function sshRanges(rules: readonly IpPermission[]): string[] {
+  const ssh = rules.filter(({ IpProtocol, FromPort, ToPort }) => IpProtocol === "tcp" && FromPort === SSH_PORT && ToPort === SSH_PORT);
+  return ssh.flatMap(({ IpRanges = [], Ipv6Ranges = [] }) => [...IpRanges.map(({ CidrIp }) => CidrIp ?? ""), ...Ipv6Ranges.map(({ CidrIpv6 }) => CidrIpv6 ?? "")]);
+}
+
+function sshFrom(range: string, { runName }: MachineMark): IpPermission {
+  const Description = `SSH for the launcher of ${runName}`;
+  return { IpProtocol: "tcp", FromPort: SSH_PORT, ToPort: SSH_PORT, ...(range.includes(":") ? { Ipv6Ranges: [{ CidrIpv6: range, Description }] } : { IpRanges: [{ CidrIp: range, Description }] }) };
+}
+
+function letsItselfIn(rules: readonly IpPermission[], group: string): boolean {
+  return rules.some(({ IpProtocol, UserIdGroupPairs }) => IpProtocol === "-1" && (UserIdGroupPairs ?? []).some(({ GroupId }) => GroupId === group));
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof RefusedError ? error.code : "";
+}
