@@ -2,6 +2,7 @@
 import type { Driver, DriverContext, DriverDefinition, LaunchOutcome, LaunchRequest, MachineStatus, MarkScope, TerminateOutcome } from "../driver.js";
 import { Ec2Api } from "./api.js";
 import { Ec2Calls } from "./calls.js";
+import { printedFingerprints } from "./console.js";
 import { Launcher } from "./launcher.js";
 import { statusOf, TAG, unknownStatus, type AddressChoice } from "./machines.js";
 import { cloudSchema, launchSchema } from "./schema.js";
@@ -16,6 +17,7 @@ class Ec2Driver implements Driver {
   private readonly api: Ec2Api;
   private readonly address: AddressChoice;
   private readonly launcher: Launcher;
+  private readonly calls: Ec2Calls;
   private readonly groups: SecurityGroups;
   /** When this process launched a machine, or heard of it when it looked for its key. */
   private readonly bornAt = new Map<string, number>();
@@ -24,7 +26,8 @@ class Ec2Driver implements Driver {
     this.api = new Ec2Api(context);
     this.address = (context.options["address"] ?? null) as AddressChoice;
     this.launcher = new Launcher(this.api, this.address);
-    this.groups = new SecurityGroups({ ...context, calls: new Ec2Calls(this.api) });
+    this.calls = new Ec2Calls(this.api);
+    this.groups = new SecurityGroups({ ...context, calls: this.calls });
   }
 
   async launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]> {
@@ -59,6 +62,10 @@ class Ec2Driver implements Driver {
       { Name: "instance-state-name", Values: ["pending", "running", "stopping", "stopped"] },
     ], signal);
     return machines.map((machine) => statusOf(machine, this.address));
+  }
+
+  async hostKeyFingerprints(id: string, signal: AbortSignal): Promise<readonly string[] | null> {
+    return printedFingerprints(id, this.calls, signal);
   }
 
   async release(scope: MarkScope & { readonly run: string }, signal: AbortSignal): Promise<void> {
