@@ -4,7 +4,7 @@ import type { DriverDefinition } from "../drivers/driver.js";
 import { programPath } from "./checkFiles.js";
 import { driverName } from "./checkDrivers.js";
 import { compileSsh } from "./compileSsh.js";
-import { IMPLICIT_CLOUD, keyOf, mergedEntries, outputsOf, replicasOf, type Draft, type DraftService } from "./draft.js";
+import { IMPLICIT_CLOUD, keyOf, mergedEntries, outputsOf, replicasOf, sizesOf, type Draft, type DraftService } from "./draft.js";
 import { durationMs } from "./duration.js";
 import { Files, isArchive } from "./files.js";
 import type { CloudSpec, LaunchPlan, ProgramSpec, ReadySpec, ServiceSpec, SourcePosition, Template, VariableSpec } from "./launchPlan.js";
@@ -76,13 +76,15 @@ class Compiler {
 
   private service(service: DraftService): ServiceSpec {
     const host = keyOf(service, "host");
+    const [size = null, ...fallbackSizes] = service.cloud === null ? [] : sizesOf(service);
     return {
       name: service.name,
       was: service.own.get("was")?.text ?? null,
       replicas: replicasOf(service),
       placement: service.cloud === null ? { kind: "host", host: this.template(host) ?? [] } : { kind: "cloud", cloud: service.cloud },
       image: service.cloud === null ? null : this.template(keyOf(service, "image")),
-      size: service.cloud === null ? null : this.template(keyOf(service, "size")),
+      size: this.template(size),
+      fallbackSizes: fallbackSizes.map((place) => this.template(place) ?? []),
       launch: service.cloud === null ? {} : (compileTree(keyOf(service, "launch")?.value ?? {}, this.draft.services) as Record<string, unknown>),
       attributes: Object.fromEntries([...mergedEntries(service, "attributes")].map(([name, place]) => [name, { value: this.template(place) ?? [], secret: this.secrets.attribute(service.name, name) }])),
       outputs: [...outputsOf(service)].map(([name, { secret }]) => ({ name, secret })),

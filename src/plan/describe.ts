@@ -20,6 +20,8 @@ export interface ServiceDescription {
   readonly driver: string | null;
   /** The host as written, such as `${db.host}`, or null for a machine of a cloud. */
   readonly host: string | null;
+  /** The sizes of its machine as written: the one that is wanted, then those to try where there is no capacity for it. */
+  readonly sizes: readonly string[];
   /** What each program runs, as an absolute path or a shell line. */
   readonly programs: readonly { readonly step: "boot" | "ready" | "terminate"; readonly run: string; readonly where: "machine" | "launcher" }[];
 }
@@ -47,6 +49,7 @@ function describeService(service: ServiceSpec, plan: LaunchPlan): ServiceDescrip
     cloud,
     driver: cloud === null || !Object.hasOwn(plan.clouds, cloud) ? null : plan.clouds[cloud]?.driver ?? null,
     host: placement.kind === "host" ? templateText(placement.host) : null,
+    sizes: service.size === null ? [] : [service.size, ...(service.fallbackSizes ?? [])].map((size) => templateText(size)),
     programs: (["boot", "ready", "terminate"] as const).flatMap((step) => {
       const program = service[step];
       if (program === null) return [];

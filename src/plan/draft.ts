@@ -74,6 +74,13 @@ export function mergedEntries(service: DraftService, key: string): Map<string, L
   return merged;
 }
 
+/** The sizes of a service's machine: the one that is wanted, then those to try where there is no capacity for it. */
+export function sizesOf(service: DraftService): Located[] {
+  const size = keyOf(service, "size");
+  if (size === null) return [];
+  return Array.isArray(size.value) ? size.items() : [size];
+}
+
 /** How many replicas a service has. */
 export function replicasOf(service: DraftService): number {
   const value = keyOf(service, "replicas")?.value;

@@ -1,5 +1,5 @@
 /** Every string of a service that may hold references, and what it may refer to. */
-import { keyOf, mergedEntries, type Draft, type DraftService } from "./draft.js";
+import { keyOf, mergedEntries, sizesOf, type Draft, type DraftService } from "./draft.js";
 import type { Located } from "./located.js";
 import type { TemplateMode } from "./references.js";
 
@@ -25,7 +25,8 @@ export function templatesOf(service: DraftService): TemplatePlace[] {
   };
   if (service.cloud === null) add(keyOf(service, "host"), "none", `a host ${STORED}`);
   else {
-    for (const key of ["image", "size"]) add(keyOf(service, key), "none", `"${key}" ${STORED}`);
+    add(keyOf(service, "image"), "none", `"image" ${STORED}`);
+    for (const place of sizesOf(service)) add(place, "none", `"size" ${STORED}`);
     for (const place of keyOf(service, "launch")?.strings() ?? []) add(place, "none", `"launch" ${STORED}`);
   }
   for (const place of mergedEntries(service, "attributes").values()) add(place, "built-in", null);

@@ -220,16 +220,16 @@ test.each(["describe", "list", "terminate"] as const)("%s tells throttling, lost
 
 test("a zone without capacity: the next zone, then the next size, in order; with none left the failure names all", async () => {
   const [run, own] = [newRun(), driver()];
-  const launch = { zone: ["eu-central-1a", "eu-central-1b"], sizes: ["m5a.large"] };
+  const change = { launch: { zone: ["eu-central-1a", "eu-central-1b"] }, fallbackSizes: ["m5a.large"] };
   const full = (isFull: (place: string) => boolean): Rule => (action, parameters) => {
     const place = `${parameters.get("InstanceType")} ${parameters.get("Placement.AvailabilityZone")}`;
     return action === "RunInstances" && isFull(place) ? { status: 500, code: "InsufficientInstanceCapacity", message: "We currently do not have sufficient capacity" } : null;
   };
   cloud().setRule(full((place) => place !== "m5a.large eu-central-1b"));
-  machinesOf(await own.launch([wish(run, "web", { launch })], never));
+  machinesOf(await own.launch([wish(run, "web", change)], never));
   expect(callsOf(cloud(), "RunInstances").map((call) => `${call.get("InstanceType")} ${call.get("Placement.AvailabilityZone")}`)).toEqual(["m5.large eu-central-1a", "m5.large eu-central-1b", "m5a.large eu-central-1a", "m5a.large eu-central-1b"]);
   cloud().setRule(full(() => true));
-  const [failed] = await own.launch([wish(run, "db", { launch })], never);
+  const [failed] = await own.launch([wish(run, "db", change)], never);
   expect(failed).toMatchObject({ kind: "failed", leftover: null, error: { message: expect.stringMatching(/no machine for db: none of m5\.large in eu-central-1a, .*m5a\.large in eu-central-1b is to be had: .*sufficient capacity/) } });
   expect(await live(run)).toEqual([`${run}.web.1`]);
 });
@@ -237,7 +237,7 @@ test("a zone without capacity: the next zone, then the next size, in order; with
 test("an exhausted quota ends the attempt at once and is named; other services get their machines", async () => {
   const [run, own] = [newRun(), driver()];
   cloud().setRule((action, parameters) => (action === "RunInstances" && parameters.get("InstanceType") === "p5.48xlarge" ? { status: 400, code: "VcpuLimitExceeded", message: "You have requested more vCPU capacity than your current limit of 0" } : null));
-  const outcomes = await own.launch([wish(run, "big", { size: "p5.48xlarge", launch: { sizes: ["m5.large"] } }), wish(run, "web")], never);
+  const outcomes = await own.launch([wish(run, "big", { size: "p5.48xlarge", fallbackSizes: ["m5.large"] }), wish(run, "web")], never);
   expect(outcomes).toMatchObject([{ kind: "failed", leftover: null, error: { message: expect.stringMatching(/limit of 0 \(quota VcpuLimitExceeded: /) } }, { kind: "launched" }]);
 });
 

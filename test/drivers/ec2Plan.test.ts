@@ -16,8 +16,8 @@ levels:
 
 test.each([
   ["", "{}"],
-  ["region: eu-central-1, profile: ops, endpoint: 'http://127.0.0.1:5000', address: private", "{ subnet: [subnet-1a, subnet-2b], security_groups: [sg-1], public_address: true, sizes: [m7i.large, u-6tb1.metal] }"],
-  ["region: eu-central-1", "{ zone: eu-central-1a, spot: true, metadata: { tokens: optional }, disks: [{ device: /dev/xvdb, size_gb: '${run.name}' }], tags: { team: shop } }"],
+  ["region: eu-central-1, profile: ops, endpoint: 'http://127.0.0.1:5000', address: private, allow_ssh_from: [10.0.0.0/8, '2001:db8::1', auto, '${env.PATH}']", "{ subnet: [subnet-1a, subnet-2b], security_groups: [sg-1], public_address: true }"],
+  ["region: eu-central-1, allow_ssh_from: 203.0.113.7", "{ zone: eu-central-1a, spot: true, metadata: { tokens: optional }, disks: [{ device: /dev/xvdb, size_gb: '${run.name}' }], tags: { team: shop } }"],
 ])("a plan that says %j and launch %s is right", async (cloud, launch) => {
   const own = installation();
   expect(await own.call(["validate", own.plan(plan(cloud, launch))])).toMatchObject({ code: 0 });
@@ -31,7 +31,8 @@ test.each([
   ["region: eu-1", "{ security_group: sg-1 }", /unknown key "security_group".*did you mean "security_groups"/],
   ["region: eu-1", "{ security_groups: [web] }", /"web" is no id: write for example sg-/],
   ["region: eu-1", "{ zone: eu-1a, subnet: subnet-1 }", /has zone and subnet: a subnet lies in a zone/],
-  ["region: eu-1", "{ sizes: [big] }", /"big" is no instance type/],
+  ["region: eu-1", "{ sizes: [m5.large] }", /unknown key "sizes"/],
+  ["region: eu-1, allow_ssh_from: home", "{}", /"home" is no address: write for example 203/],
   ["region: eu-1", "{ disks: [{ size_gb: 20 }] }", /device/],
   ["region: eu-1", "{ tags: { 'bootlevel:key': mine } }", /names that begin with bootlevel: or aws: are taken/],
 ])("a plan that says %j and launch %s is told its mistake", async (cloud, launch, mistake) => {

@@ -27,7 +27,7 @@ test("a small plan compiles to exactly this", async () => {
     name: "tiny", description: "", file, dir: folder, concurrency: 64, prelaunch: "next", variables: [], environment: [], environmentSources: [],
     clouds: { local: { name: "local", driver: "local", options: {} } },
     levels: [{ name: "level-1", services: [{
-      name: "web", was: null, replicas: 1, placement: { kind: "cloud", cloud: "local" }, image: null, size: null, launch: {}, attributes: {}, outputs: [], ssh: SSH,
+      name: "web", was: null, replicas: 1, placement: { kind: "cloud", cloud: "local" }, image: null, size: null, fallbackSizes: [], launch: {}, attributes: {}, outputs: [], ssh: SSH,
       boot: { ...run, run: { kind: "file", path: join(folder, "ok.sh") } },
       ready: { ...run, run: { kind: "command", line: ["test -f ", { kind: "self", attribute: "host" }] }, everyMs: 2_000, retries: null, windowMs: 30_000, bounded: false },
       terminate: null, source: { file, line: 4, column: 7 },
@@ -65,6 +65,33 @@ levels: [{ services: { web: { size: own, ssh: { user: own, jump: "me@bastion:220
   expect(web.ssh).toMatchObject({ user: "own", port: 23, identities: [join(plan.dir, "keys/a"), join(homedir(), "b")], jump: { host: "bastion", user: "me", port: 2200 } });
   expect(Object.entries(web.attributes).map(([name, { value }]) => [name, value])).toEqual([["a", ["own"]], ["b", ["cloud"]], ["c", ["plan"]]]);
   expect([web.boot?.timeoutMs, web.ready?.timeoutMs]).toEqual([300_000, 10_000]);
+});
+
+test("of a list of sizes the first is wanted, and the others are tried after it; a service's list comes in the place of its defaults", async () => {
+  const plan = await load(`
+plan: a
+variables: { other: m6i.large }
+defaults: { size: [plan, other] }
+levels:
+  - services: { db: { attributes: { size: xl } }, one: { size: 8 }, list: { size: [m5.large] } }
+  - services: { web: { size: [m5.large, "\${var.other}", "\${db.size}"] }, guest: { host: "\${db.host}" } }
+`);
+  const sizes = (name: string) => [service(plan, name).size, service(plan, name).fallbackSizes];
+  expect(sizes("db")).toEqual([["plan"], [["other"]]]);
+  expect(sizes("one")).toEqual([["8"], []]);
+  expect(sizes("list")).toEqual([["m5.large"], []]);
+  expect(sizes("web")).toEqual([["m5.large"], [[{ kind: "variable", name: "other" }], [{ kind: "service", service: "db", replica: 0, attribute: "size" }]]]);
+  expect(sizes("guest")).toEqual([null, []]);
+});
+
+test.each([
+  ["[]", /"size" of service "web" must have at least 1 item/],
+  ["[m5.large, m5.large]", /"size" of service "web" names the same thing twice/],
+  ["[m5.large, [m5a.large]]", /must be text or a number, not a list/],
+  ["[m5.large, '\${web.host}']", /is known only after|is the service itself/],
+  ["{ first: m5.large }", /must be text, a number or a list, not a map/],
+])("size: %s is a mistake", async (size, words) => {
+  await expect(load(`plan: a\nlevels: [{ services: { web: { size: ${size} } } }]\n`)).rejects.toThrow(words);
 });
 
 test("the cloud is the service's, else the default, else the only one, else local", async () => {

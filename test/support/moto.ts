@@ -80,7 +80,8 @@ export async function startCloud(): Promise<Cloud> {
   await eventually("moto answers", async () => fetch(`http://127.0.0.1:${port}/moto-api/`).then(({ ok }) => ok, () => false), 60_000);
   let rule: Rule | null = null;
   const counts = new Map<string, number>();
-  const agent = new Agent({ keepAlive: false });
+  // One call at a time: moto's threads trip over each other's changes.
+  const agent = new Agent({ keepAlive: false, maxSockets: 1 });
   const proxy = createServer((question, answer) => {
     void (async () => {
       const body = await read(question);

@@ -38,6 +38,16 @@ export class Ec2Calls {
     await this.api.call("AuthorizeSecurityGroupIngress", "change", ({ client, sdk }) => client.send(new sdk.AuthorizeSecurityGroupIngressCommand({ GroupId: group, IpPermissions: [rule] })), signal);
   }
 
+  /**
+   * What a machine has printed on its console.
+   * @param latest as of now, which not every instance type can; otherwise as of a moment soon after it started.
+   */
+  async console(id: string, latest: boolean, signal: AbortSignal): Promise<string> {
+    const input = { InstanceId: id, ...(latest ? { Latest: true } : {}) };
+    const { Output } = await this.api.call("GetConsoleOutput", "describe", ({ client, sdk }) => client.send(new sdk.GetConsoleOutputCommand(input)), signal);
+    return Buffer.from(Output ?? "", "base64").toString();
+  }
+
   async deleteGroup(group: string, signal: AbortSignal): Promise<void> {
     await this.api.call("DeleteSecurityGroup", "change", ({ client, sdk }) => client.send(new sdk.DeleteSecurityGroupCommand({ GroupId: group })), signal);
   }

@@ -7,6 +7,7 @@ import { BatchBook } from "./batches.js";
 import { cloudOf, type Ec2Cloud } from "./cloud.js";
 import { Fleet } from "./fleet.js";
 import { Ec2Calls } from "./calls.js";
+import { printedFingerprints } from "./console.js";
 import { Launcher } from "./launcher.js";
 import { unknownStatus } from "./machines.js";
 import { Preparation } from "./prepare.js";
@@ -23,6 +24,7 @@ class Ec2Driver implements Driver {
   private readonly tagger: Tagger | null;
   private readonly fleet: Fleet;
   private readonly launcher: Launcher;
+  private readonly calls: Ec2Calls;
   /** Whether the operator wants to stop: what can wait for the next command does. */
   private hurry = false;
   private readonly groups: SecurityGroups;
@@ -36,7 +38,8 @@ class Ec2Driver implements Driver {
     const { clock, warn } = context;
     this.tagger = context.readOnly ? null : new Tagger({ api, clock, warn, visibilityMs });
     this.fleet = new Fleet(api, this.book, this.cloud.address, this.tagger);
-    this.groups = new SecurityGroups({ ...context, calls: new Ec2Calls(api) });
+    this.calls = new Ec2Calls(api);
+    this.groups = new SecurityGroups({ ...context, calls: this.calls });
     const preparation = new Preparation(api, this.groups);
     this.launcher = new Launcher({
       api, fleet: this.fleet, clock, visibilityMs, heedsTokens: this.cloud.heedsTokens,
@@ -70,6 +73,10 @@ class Ec2Driver implements Driver {
 
   async list(scope: MarkScope, signal: AbortSignal): Promise<MachineStatus[]> {
     return this.fleet.list(scope, signal);
+  }
+
+  async hostKeyFingerprints(id: string, signal: AbortSignal): Promise<readonly string[] | null> {
+    return printedFingerprints(id, this.calls, signal);
   }
 
   async release(scope: MarkScope & { readonly run: string }, signal: AbortSignal): Promise<void> {

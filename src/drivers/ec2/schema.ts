@@ -2,7 +2,6 @@
 
 const text = { type: "string", minLength: 1 };
 const flag = { type: "boolean" };
-const size = { ...text, pattern: "^[a-z][a-z0-9-]*\\.[a-z0-9-]+$", "x-mistake": { pattern: "{value} is no instance type: write for example m7g.large" } };
 
 function id(prefix: string, example: string): object {
   return { ...text, pattern: `^${prefix}-[0-9a-f]+$`, "x-mistake": { pattern: `{value} is no id: write for example ${example}` } };
@@ -43,7 +42,6 @@ const disk = closed({
 /** `launch:` of a service. */
 export const launchSchema = {
   ...closed({
-    sizes: { type: "array", items: size, minItems: 1, uniqueItems: true },
     zone: inOrder({ ...text, pattern: "^[a-z0-9-]+$" }),
     subnet: inOrder(id("subnet", "subnet-0a1b2c3d")),
     security_groups: { type: "array", items: id("sg", "sg-0a1b2c3d"), minItems: 1, uniqueItems: true },

@@ -12,7 +12,6 @@ export interface Disk {
 }
 
 export interface LaunchSettings {
-  readonly sizes?: readonly string[];
   readonly zone?: string | readonly string[];
   readonly subnet?: string | readonly string[];
   readonly security_groups?: readonly string[];
@@ -47,8 +46,8 @@ export function settingsOf(request: LaunchRequest): LaunchSettings {
 }
 
 /** Every size in every zone or subnet, in the order of trying: all places of the first size come first. @throws DriverError without a size. */
-export function placesFor(request: LaunchRequest, { sizes = [], zone, subnet }: LaunchSettings): Place[] {
-  const wanted = [...new Set([...(request.size === null ? [] : [request.size]), ...sizes])];
+export function placesFor(request: LaunchRequest, { zone, subnet }: LaunchSettings): Place[] {
+  const wanted = [...new Set([...(request.size === null ? [] : [request.size]), ...request.fallbackSizes])];
   if (wanted.length === 0) throw new DriverError(`${request.mark.service} has no size: write for example size: m7g.large`);
   const where = subnet === undefined
     ? listOf(zone).map((name) => ({ zone: name, subnet: null }))

@@ -36,6 +36,13 @@ test("the same plan changes nothing", () => {
   expect(diff(same(), same()).every(({ action, differences, was, id }) => action === "keep" && differences.length === 0 && was === null && id !== null)).toBe(true);
 });
 
+test("another first size replaces the machine; other sizes to try after it do not", () => {
+  const of = (size: string, ...others: string[]) => version([service("web", { size: template(size), fallbackSizes: others.map(template) })]);
+  expect(actions(of("m5.large"), of("m5.large", "m5a.large"))).toEqual({ web: "keep" });
+  expect(actions(of("m5.large", "m5a.large"), of("m5a.large", "m5.large"))).toEqual({ web: "replace" });
+  expect(diff(of("m5.large"), of("m5.large", "m5a.large"))[0]?.differences).toEqual(["size (if there is no capacity): none → m5a.large"]);
+});
+
 test.each([
   ["image", { image: template("debian-13") }, "replace"],
   ["size", { size: template("large") }, "replace"],
