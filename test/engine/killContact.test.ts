@@ -26,9 +26,9 @@ interface Scene {
   readonly home: string;
   readonly facts: string;
   readonly boot: Command;
-  carryOut(command: Command, point: string | null): Promise<string>;
+  readonly carryOut: (command: Command, point: string | null) => Promise<string>;
   /** A column of the database. */
-  query(sql: string): string[];
+  readonly query: (sql: string) => string[];
 }
 
 async function scene(): Promise<Scene> {

@@ -39,6 +39,7 @@ export function makeKeyPair(comment: string): { publicKey: string; privateKey: s
 async function publicHalf(path: string, passphraseEnv: string | null): Promise<string> {
   const text = await read(path);
   if (text === null) throw new AuthenticationError(`the private key ${path} does not exist`);
+  if (parse(text, "") !== null && !/PRIVATE|PuTTY/.test(text)) throw new AuthenticationError(`${path} is a public key; give the private one`);
   const passphrase = passphraseEnv === null ? "" : (process.env[passphraseEnv] ?? "");
   const key = parse(text, passphrase) ?? clearHalf(text) ?? parse((await read(`${path}.pub`)) ?? "", "");
   if (key !== null) return key;

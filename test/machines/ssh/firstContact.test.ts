@@ -1,5 +1,6 @@
 /** Machines that are met for the first time: real sshds, each with an /etc/ssh of its own. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -10,7 +11,7 @@ import type { MachineContact, SshSettings } from "../../../src/machines/ssh/sett
 import { connectSsh } from "../../../src/machines/ssh/sshConnection.js";
 import { makeKeyPair } from "../../../src/machines/ssh/publicKeys.js";
 import { hostKeysOf, logOf, machineFile, newHostKey, startMachine, stopMachine, type MachineParts } from "../../support/preparedMachine.js";
-import { memoryPins } from "../../support/sshHost.js";
+import { memoryPins, startSshHost } from "../../support/sshHost.js";
 
 const directories: string[] = [];
 const connections: MachineConnection[] = [];
@@ -192,4 +193,52 @@ test("a machine is believed by what its console shows; until it shows something 
   expect(fresh.keys()).toEqual([]);
   await expect(meet(host, contact([]), { hostKeys: "console", connectTimeoutMs: 300 })).rejects.toThrow(/has not printed its host keys on its console yet/);
   heardOfNobody(impostor.directory);
+});
+
+test("keys of which only some are installed: the others are installed too", async () => {
+  const directory = folder();
+  const [ed25519, rsa] = [newHostKey(directory), newHostKey(directory, "rsa")];
+  const host = { directory, address: anywhere() };
+  await startMachine({ directory, address: host.address, port: PORT, hostKeys: { ed25519: ed25519.privateKey, rsa: rsa.privateKey }, authorizedKeys: [user.publicKey] });
+  const known = contact([ed25519.publicKey]);
+  const dead = { ...known, pins: { find: async (address: string) => known.pins.find(address), pin: async (address: string, key: string) => { await known.pins.pin(address, key); if (known.keys().length === 2) throw new Error("dead"); } } };
+  await expect(meet(host, dead)).rejects.toThrow("dead");
+  const pid = Number(readFileSync(join(directory, "pid"), "utf8"));
+  const key = `/proc/${pid}/root/etc/ssh/ssh_host_ed25519_key`;
+  writeFileSync(`${key}.pub`, execFileSync("ssh-keygen", ["-y", "-f", `${key}.bl-new`]));
+  renameSync(`${key}.bl-new`, key);
+  process.kill(pid, "SIGHUP");
+  const pinned = [...known.keys()].sort();
+  await meet(host, known);
+  expect([[...known.keys()].sort(), [...hostKeysOf(directory, ["ed25519", "rsa"])].sort()]).toEqual([pinned, pinned]);
+});
+
+test("known_hosts counts as everywhere: its key ends the first contact, a revoked one is refused", async () => {
+  const host = await machine();
+  const address = `[${host.address}]:${PORT}`;
+  const known = contact([newHostKey(host.directory).publicKey]);
+  const file = join(host.directory, "known_hosts");
+  writeFileSync(file, `${address} ${host.given}\n`);
+  await meet(host, known, { knownHosts: file });
+  expect([known.isFinished(), known.keys(), hostKeysOf(host.directory)]).toEqual([true, [], [host.given]]);
+  writeFileSync(file, `@revoked ${address} ${host.given}\n`);
+  expect((await refusal(meet(host, contact([host.given]), { knownHosts: file }))).message).toContain("@revoked");
+});
+
+test("a bastion is one that was there before: the machine's own policy counts behind it", async () => {
+  const host = await machine();
+  const bastion = await startSshHost({ config: "AllowTcpForwarding yes" });
+  try {
+    writeFileSync(join(bastion.directory, "authorized_keys"), `${user.publicKey}\n`);
+    const jump = { host: bastion.address, port: bastion.port, user: bastion.user };
+    const known = contact([host.given]);
+    const error = await refusal(meet(host, known, { jump }));
+    expect(error.message).toMatch(/^jump host: the host key of .* is not known.*was there before/);
+    expect(await bastion.log()).not.toMatch(/Accepted|Failed/);
+    await meet(host, known, { jump, knownHosts: bastion.knownHosts });
+    expect([known.isFinished(), known.keys()]).toEqual([true, hostKeysOf(host.directory)]);
+  } finally {
+    for (const one of connections.splice(0)) await one.close();
+    await bastion.stop();
+  }
 });
