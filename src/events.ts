@@ -22,7 +22,7 @@ export interface PlannedTask {
 }
 
 /** The steps of a service's story at which it can fail. */
-export type StepName = "resolve" | "launch" | "connect" | "boot" | "ready" | "terminate" | "destroy";
+export type StepName = "resolve" | "launch" | "connect" | "prepare" | "boot" | "ready" | "terminate" | "destroy";
 
 /** Why a service failed: everything that one screen needs. All text in it is redacted already. */
 export interface ServiceFailure {

@@ -1,6 +1,6 @@
 /** How a service's machine is reached over SSH: what the plan says, then the driver's defaults, then ours. */
 import { userInfo } from "node:os";
-import type { DriverDefinition } from "../drivers/driver.js";
+import type { DriverDefinition, HostKeyPolicy } from "../drivers/driver.js";
 import { mergedEntries, type DraftService } from "./draft.js";
 import { durationMs } from "./duration.js";
 import { expandHome } from "./files.js";
@@ -10,6 +10,12 @@ import type { Located } from "./located.js";
 /** Without a driver's word a machine is one that has been there before: known, and up. */
 const DEFAULTS: DriverDefinition["sshDefaults"] = { hostKeys: "known-hosts", connectTimeoutMs: 30_000 };
 const KEEPALIVE_MS = 15_000;
+const CLOUD_INIT_TIMEOUT_MS = 600_000;
+const POLICIES: readonly string[] = ["known-hosts", "accept-new", "injected", "console"] satisfies HostKeyPolicy[];
+
+function isPolicy(text: string | null): text is HostKeyPolicy {
+  return text !== null && POLICIES.includes(text);
+}
 
 export function compileSsh(service: DraftService, driver: DriverDefinition | undefined): SshSpec {
   const ssh = mergedEntries(service, "ssh");
@@ -18,6 +24,7 @@ export function compileSsh(service: DraftService, driver: DriverDefinition | und
   const time = (key: string, otherwise: number): number => (text(key) === null ? otherwise : durationMs(text(key) ?? ""));
   const user = text("user") ?? userInfo().username;
   const hostKeys = text("host_keys");
+  const cloudInit = text("cloud_init");
   const knownHosts = ssh.get("known_hosts");
   return {
     user,
@@ -26,8 +33,10 @@ export function compileSsh(service: DraftService, driver: DriverDefinition | und
     passphraseEnv: text("passphrase_env"),
     agent: ssh.get("agent")?.value !== false,
     jump: jumpOf(ssh.get("jump"), user),
-    hostKeys: hostKeys === "known-hosts" || hostKeys === "accept-new" ? hostKeys : defaults.hostKeys,
+    hostKeys: isPolicy(hostKeys) ? hostKeys : defaults.hostKeys,
     knownHosts: expandHome(knownHosts?.text ?? "~/.ssh/known_hosts", knownHosts?.dir ?? "/"),
+    cloudInit: cloudInit === "wait" || cloudInit === "ignore" ? cloudInit : (defaults.cloudInit ?? "ignore"),
+    cloudInitTimeoutMs: time("cloud_init_timeout", CLOUD_INIT_TIMEOUT_MS),
     connectTimeoutMs: time("connect_timeout", defaults.connectTimeoutMs),
     keepaliveMs: time("keepalive", KEEPALIVE_MS),
   };

@@ -57,6 +57,8 @@ export interface SshSpec {
   readonly hostKeys: HostKeyPolicy;
   /** Whether a new machine's cloud-init is waited for before the first program, where there is one. Plans stored earlier do not say. */
   readonly cloudInit?: "wait" | "ignore";
+  /** How long it may take. Plans stored earlier do not say. */
+  readonly cloudInitTimeoutMs?: number;
   /** Absolute path of the known_hosts file. */
   readonly knownHosts: string;
   /** How long a machine may take until it answers. */

@@ -23,6 +23,7 @@ const NOT_DONE: Readonly<Record<StepName, string>> = {
   resolve: "could not be prepared",
   launch: "got no machine",
   connect: "could not be reached",
+  prepare: "did not finish its own first boot",
   boot: "did not boot",
   ready: "did not become ready",
   terminate: "did not terminate",

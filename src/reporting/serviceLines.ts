@@ -95,8 +95,9 @@ function progress(service: ServiceView, now: number): Segment[] {
     case "failed":
       return service.failure === null ? [] : ["  ", `${service.failure.step}: ${service.failure.message}`];
     case "launching":
-    case "connecting":
       return [time];
+    case "connecting":
+      return [time, [service.step === "prepare" ? "  waits for cloud-init" : "", "dim"]];
     case "booting":
     case "verifying":
     case "terminating":

@@ -1,6 +1,7 @@
 /** What can be changed in a run's record, as data: a write is a list of these, applied together or not at all. */
 import type { RunEvent, RunState, ServiceFailure, ServiceState } from "../events.js";
 import type { Cipher } from "./cipher.js";
+import { insertRunKey, type AuthorizedKey, type ContactStage, type RunKey } from "./contacts.js";
 import { statement, type Db } from "./database.js";
 import type { AttributeRecord, Due, RunRecord } from "./records.js";
 import { attributePlace } from "./runReader.js";
@@ -40,7 +41,13 @@ export type Change =
   | { readonly kind: "forget-outputs"; readonly id: number; readonly except: readonly string[] }
   | { readonly kind: "step-ended"; readonly id: number; readonly outcome: string; readonly exitCode: number | null }
   | { readonly kind: "event"; readonly event: RunEvent }
-  | { readonly kind: "host-key"; readonly scope: string; readonly address: string; readonly key: string };
+  | { readonly kind: "host-key"; readonly scope: string; readonly address: string; readonly key: string }
+  /** The first contact with a machine has come so far; `machine` as its driver names it. */
+  | { readonly kind: "contact"; readonly machine: string; readonly stage: ContactStage }
+  /** Whom a machine is told to let in, before it is asked for. */
+  | { readonly kind: "authorized"; readonly key: string; readonly keys: readonly AuthorizedKey[] }
+  /** A key for the machines of this run, unless it has one. It goes when the run is terminated. */
+  | { readonly kind: "run-key"; readonly pair: RunKey };
 
 export interface ChangeContext {
   readonly db: Db;
@@ -55,6 +62,7 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
   const write = (sql: string, ...values: unknown[]) => void statement(db, sql).run(...values);
   switch (change.kind) {
     case "run":
+      if (change.state === "terminated") write("DELETE FROM run_keys WHERE run_id = ?", run.id);
       return write("UPDATE runs SET state = ?, goal = coalesce(?, goal), updated_at = ? WHERE id = ?", change.state, change.goal ?? null, now, run.id);
     case "service":
       return write("UPDATE services SET state = ?, failure = ?, updated_at = ? WHERE id = ?", change.state, change.failure ? JSON.stringify(change.failure) : null, now, change.id);
@@ -97,6 +105,12 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
     }
     case "host-key":
       return write("INSERT OR IGNORE INTO host_keys (scope, address, key, pinned_at) VALUES (?, ?, ?, ?)", change.scope, change.address, change.key, now);
+    case "contact":
+      return write("INSERT OR IGNORE INTO contacts (machine, stage, at) VALUES (?, ?, ?)", change.machine, change.stage, now);
+    case "authorized":
+      return write("UPDATE machines SET authorized = ? WHERE key = ?", JSON.stringify(change.keys), change.key);
+    case "run-key":
+      return insertRunKey(db, cipher, run, change.pair, now);
   }
 }
 

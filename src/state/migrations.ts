@@ -161,5 +161,27 @@ ALTER TABLE leases ADD COLUMN uptime_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE leases ADD COLUMN renewed_uptime INTEGER NOT NULL DEFAULT 0;
 `;
 
+/** The first contact with machines that were given keys when they were launched. */
+const third = `
+-- How far the first contact with a machine came; it is named as its driver names it for ever.
+CREATE TABLE contacts (
+  machine TEXT NOT NULL,
+  stage TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (machine, stage)
+) STRICT, WITHOUT ROWID;
+
+-- The key that bootlevel has made for a run where the launcher had none; its private half is encrypted. It goes when the run is terminated.
+CREATE TABLE run_keys (
+  run_id INTEGER PRIMARY KEY REFERENCES runs(id),
+  public TEXT NOT NULL,
+  sealed BLOB NOT NULL,
+  made_at INTEGER NOT NULL
+) STRICT;
+
+-- Whom the machine was told to let in, as JSON: a launch that is asked for again must ask for the same.
+ALTER TABLE machines ADD COLUMN authorized TEXT;
+`;
+
 /** SQL of each step; the step's number is its place, from 1. */
-export const migrations: readonly string[] = [first, second];
+export const migrations: readonly string[] = [first, second, third];

@@ -120,7 +120,7 @@ export function readEvents(db: Db, runId: number, after = 0): EventRecord[] {
   return rows.map((row) => ({ ...row, data: JSON.parse(row.data) as Record<string, unknown> }));
 }
 
-/** Keys pinned for an address; `scope` is "" for hosts that exist already, a machine's key otherwise. */
+/** Keys pinned for an address; `scope` is "" for hosts that exist already, otherwise the machine's name for ever; such a machine's keys count at every address, "*". */
 export function readHostKeys(db: Db, scope: string, address: string): string[] {
   const rows = db.prepare<[string, string], { key: string }>("SELECT key FROM host_keys WHERE scope = ? AND address = ?").all(scope, address);
   return rows.map((row) => row.key);

@@ -2,6 +2,7 @@
 import { realClock, type Clock } from "../time/clock.js";
 import { createCipher, type Cipher } from "./cipher.js";
 import { asStateError, openDatabase, watchFile, type Db } from "./database.js";
+import { readAuthorized, readContact, readRunKey, type AuthorizedKey, type ContactStage, type RunKey as RunSshKey } from "./contacts.js";
 import { locateHome, type Home } from "./home.js";
 import { readInstallation } from "./installation.js";
 import { insertRun, type NewRun } from "./newRun.js";
@@ -50,6 +51,12 @@ export interface Store extends Required<StoreOptions> {
   steps(run: RunKey): Promise<StepRecord[]>;
   events(run: RunKey, after?: number): Promise<EventRecord[]>;
   hostKeys(scope: string, address: string): Promise<string[]>;
+  /** How far the first contact with a machine came; it is named as its driver names it. */
+  contact(machine: string): Promise<ReadonlySet<ContactStage>>;
+  /** Whom the machine of that key was told to let in, or null. */
+  authorized(machineKey: string): Promise<AuthorizedKey[] | null>;
+  /** The key that was made for a run, or null. @throws StateError if it cannot be decrypted. */
+  runKey(run: RunKey): Promise<RunSshKey | null>;
   /** Records a new run and takes its lease. @throws RunExistsError */
   createRun(run: NewRun): Promise<RunWriter>;
   /** Takes the lease of a run, for `command`. @throws RunBusyError */
@@ -89,6 +96,9 @@ export async function openStore(directory?: string, { clock = realClock, probe =
     steps: (run) => ask(() => reader.readSteps(db, run.id)),
     events: (run, after) => ask(() => reader.readEvents(db, run.id, after)),
     hostKeys: (scope, address) => ask(() => reader.readHostKeys(db, scope, address)),
+    contact: (machine) => ask(() => readContact(db, machine)),
+    authorized: (machineKey) => ask(() => readAuthorized(db, machineKey)),
+    runKey: (run) => ask(() => readRunKey(db, cipher, run)),
     createRun: (newRun) => ask(() => db.transaction(() => RunWriter.take(parts, insertRun(db, cipher, newRun, clock.now()), "boot")).immediate()),
     takeRun: (run, command) => ask(() => RunWriter.take(parts, run, command)),
     close: () => db.close(),

@@ -24,7 +24,7 @@ clouds:
     driver: ec2
     region: eu-central-1
     endpoint: ${cloud().endpoint}
-    defaults: { image: ami-0123456789abcdef0, size: m5.large, ssh: { identity: '${host.identity}', agent: false, port: ${host.port}, user: ${host.user} } }
+    defaults: { image: ami-0123456789abcdef0, size: m5.large, ssh: { host_keys: accept-new, identity: '${host.identity}', agent: false, port: ${host.port}, user: ${host.user} } }
 defaults: { cloud: aws }
 levels:
   - { name: one, services: { db: { boot: { command: '${command}' } } } }

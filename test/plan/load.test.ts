@@ -10,7 +10,7 @@ import { load, mistakesOf, planError, planFolder } from "./planFolder.js";
 
 const SSH = {
   user: userInfo().username, port: 22, identities: [], passphraseEnv: null, agent: true, jump: null, hostKeys: "known-hosts",
-  knownHosts: join(homedir(), ".ssh/known_hosts"), connectTimeoutMs: 30_000, keepaliveMs: 15_000,
+  knownHosts: join(homedir(), ".ssh/known_hosts"), cloudInit: "ignore", cloudInitTimeoutMs: 600_000, connectTimeoutMs: 30_000, keepaliveMs: 15_000,
 };
 
 function service(plan: LaunchPlan, name: string): ServiceSpec {

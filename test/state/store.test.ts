@@ -185,3 +185,32 @@ test("two processes that start on a new home at once both find it whole", async 
   expect(new Set(installations).size).toBe(1);
   for (const store of stores) store.close();
 });
+
+test("a run's own ssh key is kept encrypted, the first one stays, and it goes with the run", async () => {
+  const home = temporaryDirectory();
+  const store = await openStore(home);
+  const writer = await store.createRun(newRun());
+  const run = await store.findRun(writer.run.name);
+  expect(await store.runKey(run)).toBeNull();
+  await writer.write({ kind: "run-key", pair: { publicKey: "ssh-ed25519 AAAA", privateKey: SECRET } });
+  await writer.write({ kind: "run-key", pair: { publicKey: "ssh-ed25519 BBBB", privateKey: "another" } });
+  expect(await store.runKey(run)).toEqual({ publicKey: "ssh-ed25519 AAAA", privateKey: SECRET });
+  for (const file of readdirSync(home)) expect(readFileSync(join(home, file)).includes(SECRET)).toBe(false);
+  await writer.write({ kind: "run", state: "terminated" });
+  expect(await store.runKey(run)).toBeNull();
+  store.close();
+});
+
+test("a first contact's stages and a machine's authorized keys are recorded once and for all", async () => {
+  const store = await openStore(temporaryDirectory());
+  const writer = await store.createRun(newRun());
+  const [db] = await store.services(await store.findRun(writer.run.name));
+  await writer.write({ kind: "intent", serviceId: db?.id ?? 0, cloud: "c", key: "k.db.1", generation: 1 });
+  expect([await store.authorized("k.db.1"), await store.authorized("nobody"), [...(await store.contact("m-1"))]]).toEqual([null, null, []]);
+  await writer.write({ kind: "authorized", key: "k.db.1", keys: [{ key: "ssh-ed25519 AAAA", label: "the agent" }] }, { kind: "contact", machine: "m-1", stage: "trusted" });
+  await writer.write({ kind: "contact", machine: "m-1", stage: "trusted" }, { kind: "contact", machine: "m-1", stage: "prepared" });
+  expect(await store.authorized("k.db.1")).toEqual([{ key: "ssh-ed25519 AAAA", label: "the agent" }]);
+  expect([...(await store.contact("m-1"))].sort()).toEqual(["prepared", "trusted"]);
+  expect([...(await store.contact("m-2"))]).toEqual([]);
+  store.close();
+});

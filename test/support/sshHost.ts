@@ -69,7 +69,7 @@ export async function startSshHost(options: { readonly config?: string; readonly
     log: async () => (existsSync(log) ? readFile(log, "utf8") : ""),
     settings: (change = {}) => ({
       host: address, port, user, workDirectory: join(directory, "steps"), identities: [identity], passphraseEnv: null, agent: false, jump: null,
-      hostKeys: "known-hosts", knownHosts, connectTimeoutMs: 10_000, keepaliveMs: 5000, pins: memoryPins(), ...change,
+      hostKeys: "known-hosts", knownHosts, connectTimeoutMs: 10_000, keepaliveMs: 5000, pins: memoryPins(), contact: null, ownKey: null, ...change,
     }),
     async stop() {
       const sessions = await childrenOf(sshd.pid ?? 0);

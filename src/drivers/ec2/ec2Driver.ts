@@ -94,7 +94,8 @@ const definition: DriverDefinition = {
   name: "ec2",
   cloudSchema,
   launchSchema,
-  sshDefaults: { hostKeys: "accept-new", connectTimeoutMs: 300_000 },
+  sshDefaults: { hostKeys: "injected", connectTimeoutMs: 300_000, cloudInit: "wait" },
+  preparesMachines: true,
   create: (context) => new Ec2Driver(context),
 };
 

@@ -65,7 +65,7 @@ export function comparable(version: PlanVersion, formerNames: ReadonlyMap<string
       ...program(service, "ready", service.ready, "verify", of),
       ...readyTimes(service),
       ...program(service, "terminate", service.terminate, "none", of),
-      { name: "ssh", value: JSON.stringify(ssh), shown: null, stage: "verify" },
+      { name: "ssh", value: JSON.stringify({ cloudInit: "ignore", cloudInitTimeoutMs: 600_000, ...ssh }), shown: null, stage: "verify" },
     ];
   };
 

@@ -8,6 +8,7 @@ import { resolveTree } from "../../plan/resolve.js";
 import type { Store } from "../../state/store.js";
 import type { AttributeBook } from "./attributes.js";
 import { guardDriver } from "./guardedDriver.js";
+import { withContacts, type LaunchContactsParts } from "./launchContacts.js";
 
 export interface CloudsParts {
   readonly plan: Pick<LaunchPlan, "clouds" | "dir">;
@@ -18,6 +19,8 @@ export interface CloudsParts {
   readonly prove: () => void;
   /** Whether the command only looks. */
   readonly readOnly: boolean;
+  /** What machines are given for their first contact. */
+  readonly contacts: LaunchContactsParts;
 }
 
 export class Clouds {
@@ -46,10 +49,12 @@ export class Clouds {
   }
 
   private async make(cloud: CloudSpec): Promise<Driver> {
-    const { plan, store, book, warn, prove, readOnly } = this.parts;
+    const { plan, store, book, warn, prove, readOnly, contacts } = this.parts;
     const options = resolveTree(cloud.options, (reference) => book.lookup(reference, null));
     const driver = await createDriver(store, cloud, plan.dir, options, { warn, permit: prove, readOnly });
-    return guardDriver(driver, { cloud: cloud.name, clock: store.clock, prove, probe: store.probe, random: store.random });
+    const guarded = guardDriver(driver, { cloud: cloud.name, clock: store.clock, prove, probe: store.probe, random: store.random });
+    const { preparesMachines } = await loadDriver(cloud.driver, plan.dir);
+    return preparesMachines === true ? withContacts(guarded, contacts) : guarded;
   }
 }
 

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
-import type { MachineAccess } from "../../drivers/driver.js";
+import type { Driver, MachineAccess } from "../../drivers/driver.js";
 import type { MachineConnection } from "../../machines/connection.js";
 import { createLink, type ClosableLink } from "../../machines/link.js";
 import { launcherEnvironment, machineEnvironment } from "../../machines/local/environment.js";
@@ -13,15 +13,19 @@ import { openLocal } from "../../machines/local/localConnection.js";
 import type { SshSpec } from "../../plan/launchPlan.js";
 import type { RunWriter } from "../../state/runWriter.js";
 import type { Store } from "../../state/store.js";
+import { explainRefusal, machineContact, ownKey, type LaunchedHere } from "./machineContacts.js";
 
 /** Access by a shell of the machine's. */
 export type ShellAccess = Exclude<MachineAccess, { readonly kind: "driver" }>;
+
+type SshAccess = MachineAccess & { readonly kind: "ssh" };
 
 export interface MachineLinksParts {
   readonly store: Store;
   /** Null when nothing may be pinned: a host whose key nobody has pinned is refused then. */
   readonly writer: RunWriter | null;
-  readonly uid: string;
+  readonly run: { readonly id: number; readonly uid: string };
+  readonly driver: (cloud: string) => Promise<Driver>;
   readonly warn: (message: string) => void;
 }
 
@@ -32,9 +36,12 @@ export class MachineLinks {
 
   constructor(private readonly parts: MachineLinksParts) {}
 
-  /** The link to a machine. Connects when somebody asks it for a connection. */
-  to(access: ShellAccess, ssh: SshSpec): ClosableLink {
-    return access.kind === "local" ? this.local(access) : this.ssh(access, ssh);
+  /**
+   * The link to a machine. Connects when somebody asks it for a connection.
+   * @param launched which machine of a cloud it is; null for a host.
+   */
+  to(access: ShellAccess, ssh: SshSpec, launched: LaunchedHere | null): ClosableLink {
+    return access.kind === "local" ? this.local(access) : this.ssh(access, ssh, launched);
   }
 
   /** Lets go of a machine that is about to be destroyed: what is being cleaned up on it is waited for, then its connection is closed. */
@@ -47,7 +54,7 @@ export class MachineLinks {
   /** The computer that launches, for programs with `where: launcher`. */
   launcher(): ClosableLink {
     const directory = this.launcherDirectory;
-    const brand = launcherBrand(this.parts.uid);
+    const brand = launcherBrand(this.parts.run.uid);
     return this.keep("launcher", async () => {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       return openLocal({ directory, workDirectory: directory, env: launcherEnvironment(brand), brand });
@@ -58,12 +65,12 @@ export class MachineLinks {
   async clearLauncher(graceMs: number): Promise<void> {
     await this.links.get("launcher")?.close();
     this.links.delete("launcher");
-    await killBranded(new Set([launcherBrand(this.parts.uid)]), { graceMs });
+    await killBranded(new Set([launcherBrand(this.parts.run.uid)]), { graceMs });
     await removeMachineDirectory(this.launcherDirectory, this.launcherDirectory);
   }
 
   private get launcherDirectory(): string {
-    return join(this.parts.store.home.runDirectory(this.parts.uid), "launcher");
+    return join(this.parts.store.home.runDirectory(this.parts.run.uid), "launcher");
   }
 
   /** Closes every connection; what is cleaned up on machines is waited for. */
@@ -78,11 +85,19 @@ export class MachineLinks {
     return this.keep(linkKey(access, null), async () => openLocal({ directory: join(directory, "home"), workDirectory: join(directory, "work"), env: machineEnvironment(directory, brand), brand }));
   }
 
-  private ssh(access: MachineAccess & { kind: "ssh" }, ssh: SshSpec): ClosableLink {
+  private ssh(access: SshAccess, ssh: SshSpec, launched: LaunchedHere | null): ClosableLink {
+    const { store, run, warn } = this.parts;
+    const contact = access.firstContact === undefined || launched === null ? null : machineContact(this.parts, access.firstContact, launched);
     return this.keep(linkKey(access, ssh), async () => {
       const { connectSsh } = await import("../../machines/ssh/sshConnection.js");
-      const settings = { ...ssh, ...sshTarget(access, ssh), workDirectory: `.bootlevel/runs/${this.parts.uid}`, pins: this.pins() };
-      return connectSsh(settings, { signal: this.closing.signal, onWarning: this.parts.warn });
+      // A key that was made for the run's machines is shown to no other host.
+      const own = contact === null ? null : await ownKey(store, run);
+      const settings = { ...ssh, ...sshTarget(access, ssh), workDirectory: `.bootlevel/runs/${run.uid}`, pins: this.pins(), contact, ownKey: own };
+      try {
+        return await connectSsh(settings, { signal: this.closing.signal, onWarning: warn });
+      } catch (error) {
+        throw launched === null ? error : await explainRefusal(store, error, launched);
+      }
     });
   }
 
@@ -105,11 +120,11 @@ export class MachineLinks {
 }
 
 function linkKey(access: ShellAccess, ssh: SshSpec | null): string {
-  return access.kind === "local" ? access.directory : JSON.stringify([sshTarget(access, ssh), ssh?.jump]);
+  return access.kind === "local" ? access.directory : JSON.stringify([sshTarget(access, ssh), ssh?.jump, access.firstContact?.machine]);
 }
 
 /** What the driver knows of the host goes before what the plan says for all. */
-function sshTarget(access: MachineAccess & { kind: "ssh" }, ssh: SshSpec | null): { host: string; port: number; user: string } {
+function sshTarget(access: SshAccess, ssh: SshSpec | null): { host: string; port: number; user: string } {
   return { host: access.host, port: access.port ?? ssh?.port ?? 22, user: access.user ?? ssh?.user ?? "" };
 }
 

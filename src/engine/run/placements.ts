@@ -98,7 +98,10 @@ export class Placements {
   machineLink(service: Service): ClosableLink {
     const access = this.access(service);
     if (access.kind === "driver") throw new NoMachineError(`${service.name}'s machine has no shell`);
-    return this.context.links.to(access, this.owner(service).spec.ssh);
+    const owner = this.owner(service);
+    const machine = this.machine(owner);
+    const launched = machine?.driverId ? { cloud: machine.cloud, id: machine.driverId, key: machine.key } : null;
+    return this.context.links.to(access, owner.spec.ssh, launched);
   }
 
   /** Lets go of the service's machine, which is about to be destroyed. */

@@ -93,13 +93,14 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
   const redactor = new Redactor(book.secrets());
   const tell = (event: RunEvent) => observe(redactor.redactData(event));
   const warn = (message: string) => tell({ at: store.clock.now(), type: "warning", service: null, message });
+  const byName = new Map<string, Service>([...dropped, ...levels.flat()].map((service) => [service.name, service]));
+  const contacts = { store, run, writer, ssh: (service: string) => byName.get(service)?.spec.ssh ?? null };
+  const clouds = new Clouds({ plan, store, book, warn, prove: () => writer?.prove(), readOnly: writer === null, contacts });
   return {
-    run, plan, store, clock: store.clock, writer, book, redactor, stop, tell, levels, dropped, former,
-    clouds: new Clouds({ plan, store, book, warn, prove: () => writer?.prove(), readOnly: writer === null }),
-    links: new MachineLinks({ store, writer, uid: run.uid, warn }),
+    run, plan, store, clock: store.clock, writer, book, redactor, stop, tell, levels, dropped, former, clouds, byName,
+    links: new MachineLinks({ store, writer, run, driver: (cloud) => clouds.driver(cloud), warn }),
     programs: pLimit(plan.concurrency),
     bySpec: groupBySpec(levels.flat()),
-    byName: new Map([...dropped, ...levels.flat()].map((service) => [service.name, service])),
     records: new Map(records.map((service) => [service.id, service])),
   };
 }

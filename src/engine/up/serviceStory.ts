@@ -8,6 +8,7 @@ import { asServiceError, InterruptedError } from "../run/failure.js";
 import { enterState, inStep } from "../run/journal.js";
 import type { Launch } from "./launchMachines.js";
 import type { Placements } from "../run/placements.js";
+import { prepare } from "./prepare.js";
 import { declared, hostBuiltIns, machineBuiltIns, publish } from "./publish.js";
 import type { RunContext, Service } from "../run/runContext.js";
 import { endUnfinished } from "../down/unfinished.js";
@@ -89,4 +90,5 @@ async function connect(context: RunContext, placements: Placements, service: Ser
     await placements.programs(service, first.program).reach();
     return { value: undefined, outcome: "connected", exitCode: null };
   });
+  await prepare(context, placements, service);
 }

@@ -2,8 +2,14 @@
 import type { Duplex } from "node:stream";
 import ssh2, { type Algorithms, type AnyAuthMethod, type Client } from "ssh2";
 import { AuthenticationError, ConnectionError, HostKeyError } from "../connection.js";
-import type { HostKeyCheck } from "./hostKeys.js";
+import type { HostKeyCheck, Recognition } from "./hostKeys.js";
 import type { Identity } from "./identities.js";
+
+/** Somebody who is let in, and how the machine was recognised. */
+export interface Welcome {
+  readonly client: Client;
+  readonly recognition: Recognition;
+}
 
 export interface Handshake {
   /** For messages: `admin@10.0.0.4:22`. */
@@ -28,10 +34,10 @@ const ALGORITHMS: Algorithms = {
 };
 
 /** Throws `HostKeyError` and `AuthenticationError`, which are final, and `ConnectionError`. */
-export async function shakeHands(stream: Duplex, shake: Handshake): Promise<Client> {
+export async function shakeHands(stream: Duplex, shake: Handshake): Promise<Welcome> {
   if (stream.destroyed || stream.readableEnded) throw new ConnectionError("closed by the machine before the handshake");
   const client = new ssh2.Client();
-  const trust: { refused: Error | null } = { refused: null };
+  const trust: { refused: Error | null; recognition: Recognition } = { refused: null, recognition: "known" };
   const auth = new Authentication(shake);
   const stop = new AbortController();
   try {
@@ -49,14 +55,17 @@ export async function shakeHands(stream: Duplex, shake: Handshake): Promise<Clie
         algorithms: { ...ALGORITHMS, serverHostKey: shake.hostKey.algorithms },
         authHandler: (left, _partial, next) => { auth.next(left, next as (method: AnyAuthMethod | false) => void); },
         hostVerifier: (key: Buffer, verify: (permitted: boolean) => void) => {
-          shake.hostKey.verify(key).then(() => { verify(true); }, (error: unknown) => {
+          shake.hostKey.verify(key).then((recognition) => {
+            trust.recognition = recognition;
+            verify(true);
+          }, (error: unknown) => {
             trust.refused = error instanceof Error ? error : new ConnectionError(String(error));
             verify(false);
           });
         },
       });
     });
-    return client;
+    return { client, recognition: trust.recognition };
   } catch (error) {
     client.destroy();
     stream.destroy();

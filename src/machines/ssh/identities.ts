@@ -10,20 +10,28 @@ export type Identity =
   | { readonly kind: "key"; readonly label: string; readonly key: ParsedKey }
   | { readonly kind: "agent"; readonly label: string; readonly socket: string };
 
-const USUAL_FILES = ["id_ed25519", "id_ecdsa", "id_rsa"];
+export const USUAL_FILES = ["id_ed25519", "id_ecdsa", "id_rsa"];
 
 /** Throws `AuthenticationError` for a key that cannot be used, saying what to do; trying again would not help. */
-export async function loadIdentities(settings: Pick<SshSettings, "identities" | "passphraseEnv" | "agent">): Promise<Identity[]> {
+export async function loadIdentities(settings: Pick<SshSettings, "identities" | "passphraseEnv" | "agent" | "ownKey">): Promise<Identity[]> {
   const files: Identity[] = [];
   for (const path of settings.identities) files.push({ kind: "key", label: path, key: await loadKey(path, settings.passphraseEnv) });
   const socket = process.env["SSH_AUTH_SOCK"] ?? "";
   const agent: Identity[] = settings.agent && socket !== "" ? [{ kind: "agent", label: `the agent at ${socket}`, socket }] : [];
-  const identities = files.length > 0 ? [...files, ...agent] : [...agent, ...(await usualKeys())];
+  const identities = [...(files.length > 0 ? [...files, ...agent] : [...agent, ...(await usualKeys())]), ...ownKey(settings)];
   if (identities.length > 0) return identities;
   throw new AuthenticationError(
     `there is no key to offer: no identity is given, ${settings.agent ? "SSH_AUTH_SOCK is not set" : "the agent is not to be used"}, ` +
     `and ~/.ssh has no readable key without a passphrase (${USUAL_FILES.join(", ")}). Give one with ssh: identity`,
   );
+}
+
+/** The key that bootlevel made itself, because there was no other. */
+function ownKey(settings: Pick<SshSettings, "ownKey">): Identity[] {
+  if (settings.ownKey === null) return [];
+  const key = ssh2.utils.parseKey(settings.ownKey);
+  if (key instanceof Error) throw new AuthenticationError(`the run's own key cannot be read: ${key.message}`);
+  return [{ kind: "key", label: "the run's own key", key }];
 }
 
 async function loadKey(path: string, passphraseEnv: string | null): Promise<ParsedKey> {
@@ -59,11 +67,15 @@ function isEncrypted(error: Error): boolean {
   return /encrypted|passphrase/i.test(error.message);
 }
 
+export function usualFile(name: string): string {
+  return join(process.env["HOME"] ?? homedir(), ".ssh", name);
+}
+
 /** Keys that cannot be used are passed over here: nobody asked for them. */
 async function usualKeys(): Promise<Identity[]> {
   const keys: Identity[] = [];
   for (const name of USUAL_FILES) {
-    const path = join(process.env["HOME"] ?? homedir(), ".ssh", name);
+    const path = usualFile(name);
     try {
       keys.push({ kind: "key", label: path, key: await loadKey(path, null) });
     } catch (error) {

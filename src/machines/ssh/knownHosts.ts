@@ -2,6 +2,9 @@
 import { createHmac } from "node:crypto";
 import { readFile } from "node:fs/promises";
 
+/** What the administrator of this computer knows. */
+export const SYSTEM_FILE = "/etc/ssh/ssh_known_hosts";
+
 export interface KnownKeys {
   /** Keys of the host as `type base64`. */
   readonly keys: string[];

@@ -24,7 +24,27 @@ export interface SshSettings {
   readonly connectTimeoutMs: number;
   /** Milliseconds between two signs of life; three without an answer end the connection. 0: none. */
   readonly keepaliveMs: number;
+  /** Keys of hosts that were there before, by address. */
   readonly pins: HostKeyPins;
+  /** What is known of a machine that was launched; null for a host that was there before. */
+  readonly contact: MachineContact | null;
+  /** The private half of a key that is offered after all others, or null. */
+  readonly ownKey: string | null;
+}
+
+/** A machine that was launched, as far as its host keys go. */
+export interface MachineContact {
+  /** The host keys that it was given for its first contact only. */
+  readonly hostKeys: readonly string[];
+  /** Keys of this machine, whatever its address: another one may have had that. */
+  readonly pins: HostKeyPins;
+  /** False for a command that changes nothing: it may meet a machine by its first key, and leaves that as it is. */
+  readonly mayChange: boolean;
+  /** Whether the first contact is finished: from then on its first keys are refused. */
+  finished(): Promise<boolean>;
+  finish(): Promise<void>;
+  /** Fingerprints of the keys that it has printed on its console, or null: not yet, or asked a moment ago. Throws `HostKeyError` where nobody can be asked. */
+  fingerprints(signal: AbortSignal): Promise<readonly string[] | null>;
 }
 
 export interface JumpHost {

@@ -3,10 +3,11 @@ import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import pLimit from "p-limit";
 import type { Client } from "ssh2";
-import { AuthenticationError, ConnectionError, HostKeyError, type MachineConnection } from "../connection.js";
+import { AuthenticationError, ConnectionError, ConnectionLostError, HostKeyError, type MachineConnection } from "../connection.js";
 import { BastionPool } from "./bastions.js";
-import { shakeHands } from "./handshake.js";
-import { hostKeyCheck } from "./hostKeys.js";
+import { finishContact, isUnfinished, type Met } from "./firstContact.js";
+import { shakeHands, type Welcome } from "./handshake.js";
+import { hostKeyCheck, type HostKeyCheck } from "./hostKeys.js";
 import { type Identity, loadIdentities } from "./identities.js";
 import { reachTcp } from "./reach.js";
 import type { SshSettings } from "./settings.js";
@@ -18,6 +19,9 @@ export interface ConnectOptions {
   /** Shares connections to jump hosts between machines; the one of this process unless told. */
   readonly bastions?: BastionPool;
 }
+
+/** How often a first contact is begun again when its connection breaks. */
+const CONTACTS = 3;
 
 /** Milliseconds for one attempt to reach a machine, and again to log in. */
 const ATTEMPT_MS = 15_000;
@@ -36,26 +40,40 @@ export function limitHandshakes(count: number): void {
 
 /**
  * Connects and logs in. Refused, unreachable, reset and silent machines are tried again until `connectTimeoutMs` is over (a machine that boots
- * is all of these); then `ConnectionError`. `AuthenticationError` and `HostKeyError` come at once and are final.
+ * is all of these); then `ConnectionError`. `AuthenticationError` and `HostKeyError` come at once and are final. A machine that is met for the
+ * first time is given host keys of its own before anybody gets the connection.
  */
 export async function connectSsh(settings: SshSettings, options: ConnectOptions): Promise<MachineConnection> {
   const identities = await loadIdentities(settings);
   const bastions = options.bastions ?? everybody;
   const label = `${settings.user}@${settings.host}:${settings.port}`;
-  const client = await persist(label, settings.connectTimeoutMs, options.signal, (limitMs) =>
-    logIn(settings, identities, options, limitMs, (limit) => reach(settings, identities, bastions, options, limit)));
-  return sshConnection(client, label, settings.workDirectory, () => undefined);
+  const meet = async (again: boolean): Promise<Met> => {
+    const { client, recognition } = await persist(label, settings.connectTimeoutMs, options.signal, (limitMs) =>
+      logIn(settings, identities, options, limitMs, again, (limit) => reach(settings, identities, bastions, options, limit)));
+    return { connection: sshConnection(client, label, settings.workDirectory, () => undefined), recognition };
+  };
+  for (let contact = 1; ; contact++) {
+    const met = await meet(false);
+    try {
+      if (!(await isUnfinished(settings))) return met.connection;
+      return await finishContact(met, settings, { signal: options.signal, again: () => meet(true) });
+    } catch (error) {
+      await met.connection.close();
+      if (!(error instanceof ConnectionLostError) || contact >= CONTACTS) throw error;
+    }
+  }
 }
 
 /** A stream to the machine: straight, or through its jump host. */
 async function reach(settings: SshSettings, identities: readonly Identity[], bastions: BastionPool, options: ConnectOptions, limitMs: number): Promise<Duplex> {
   const { jump } = settings;
   if (jump === null) return reachTcp(settings.host, settings.port, limitMs, options.signal);
-  const bastion = { ...settings, host: jump.host, user: jump.user, port: jump.port, jump: null };
+  // It was there before: keys that machines are given for their first contact say nothing of it.
+  const bastion = { ...settings, host: jump.host, user: jump.user, port: jump.port, jump: null, contact: null };
   const label = `${jump.user}@${jump.host}:${jump.port}`;
   // The bastion belongs to all machines behind it, so one machine's signal does not end the attempt.
   const own = { ...options, signal: new AbortController().signal };
-  const connect = (): Promise<Client> => logIn(bastion, identities, own, limitMs, (limit) => reachTcp(bastion.host, bastion.port, limit, own.signal));
+  const connect = (): Promise<Client> => logIn(bastion, identities, own, limitMs, false, (limit) => reachTcp(bastion.host, bastion.port, limit, own.signal)).then(({ client }) => client);
   try {
     return await withLimit(bastions.stream(sharedBy(label, settings), connect, settings.host, settings.port), 2 * limitMs, `the jump host ${label} did not answer`);
   } catch (error) {
@@ -70,14 +88,26 @@ function sharedBy(label: string, { identities, agent, passphraseEnv, hostKeys, k
   return JSON.stringify([label, identities, agent, passphraseEnv, hostKeys, knownHosts]);
 }
 
-async function logIn(settings: SshSettings, identities: readonly Identity[], options: ConnectOptions, limitMs: number, reachIt: (limitMs: number) => Promise<Duplex>): Promise<Client> {
-  const hostKey = await hostKeyCheck(settings.host, settings.port, settings);
+/** @param again whether the machine has host keys of its own by now: the one that it was given is what sshd still had a moment ago, and no more. */
+async function logIn(settings: SshSettings, identities: readonly Identity[], options: ConnectOptions, limitMs: number, again: boolean, reachIt: (limitMs: number) => Promise<Duplex>): Promise<Welcome> {
+  const hostKey = await hostKeyCheck(settings.host, settings.port, settings, options.signal);
   const stream = await reachIt(limitMs);
   return handshakes(async () => shakeHands(stream, {
     label: `${settings.user}@${settings.host}:${settings.port}`,
     user: settings.user, identities, keepaliveMs: settings.keepaliveMs, limitMs,
-    hostKey, signal: options.signal, onWarning: (message) => { options.onWarning(message); },
+    hostKey: again ? withoutTemporary(hostKey) : hostKey, signal: options.signal, onWarning: (message) => { options.onWarning(message); },
   }));
+}
+
+function withoutTemporary(check: HostKeyCheck): HostKeyCheck {
+  return {
+    algorithms: check.algorithms,
+    async verify(key) {
+      const recognition = await check.verify(key);
+      if (recognition === "temporary") throw new ConnectionError("sshd still shows the host key of its first contact, and does not take the new ones; restart it there");
+      return recognition;
+    },
+  };
 }
 
 /** Tries until it works, is refused for good or `timeoutMs` is over. */

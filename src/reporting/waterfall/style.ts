@@ -10,7 +10,7 @@ export const LEVEL_ROW = 30;
 
 /** The colours of steps and waits: Okabe and Ito's palette, which colour-blind people can tell apart, with dark text on it. */
 const FILLS = {
-  launch: "#cc79a7", connect: "#56b4e9", boot: "#e69f00", ready: "#1fae83", terminate: "#f0e442", resolve: "#f0e442", destroy: "#b08d6a",
+  launch: "#cc79a7", connect: "#56b4e9", prepare: "#9ad0f5", boot: "#e69f00", ready: "#1fae83", terminate: "#f0e442", resolve: "#f0e442", destroy: "#b08d6a",
 };
 
 interface Theme {

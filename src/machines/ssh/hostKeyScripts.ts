@@ -1,0 +1,116 @@
+/**
+ * The scripts that give a machine host keys of its own, as POSIX sh. They run as root, may be killed at any line and are repeated then: a new key is
+ * made beside the old one (`.bl-new`), and what is there already is kept, so that its public half stays what the launcher has pinned.
+ */
+import { quote } from "../program/quote.js";
+
+/** Makes new keys, says `key TYPE BLOB` for each and lets nobody use them yet. A key whose public half is among `pinned` is its own already, and is said as it is. */
+export function stageScript(say: string, pinned: readonly string[]): string {
+  return asRoot(say, [
+    `P=${quote(`\n${pinned.join("\n")}\n`)}`,
+    PUBLIC,
+    "stage() {",
+    '  public "$1"; old=$key',
+    "  case ${old%% *} in",
+    "    ''|ssh-ed25519) t=ed25519 b= ;; ssh-rsa) t=rsa b=3072 ;;",
+    "    ecdsa-sha2-nistp256) t=ecdsa b=256 ;; ecdsa-sha2-nistp384) t=ecdsa b=384 ;; ecdsa-sha2-nistp521) t=ecdsa b=521 ;;",
+    "    *) return ;;",
+    "  esac",
+    // A file that is there and cannot be read is no key of this kind: it is left alone.
+    '  [ -n "$old" ] || [ ! -s "$1" ] || return',
+    '  if [ -n "$old" ]; then case $P in *"',
+    '$old',
+    '"*) say key $old; return ;; esac; fi',
+    '  public "$1.bl-new"',
+    '  if [ -z "$key" ]; then',
+    '    rm -f "$1.bl-tmp" "$1.bl-tmp.pub"',
+    "    ssh-keygen -q -t $t ${b:+-b $b} -N '' -C '' -f \"$1.bl-tmp\" </dev/null >/dev/null && mv -f \"$1.bl-tmp\" \"$1.bl-new\" || give_up make",
+    '    rm -f "$1.bl-tmp.pub"; public "$1.bl-new"',
+    '    [ -n "$key" ] || give_up make',
+    "  fi",
+    "  say key $key",
+    "}",
+    TARGETS,
+    'for k; do stage "$k"; done',
+    "sync",
+    "say staged",
+  ]);
+}
+
+/** Puts the new keys where sshd looks for them and lets it take them, without ending a session. Says `installed`. */
+export function installScript(say: string): string {
+  return asRoot(say, [
+    PUBLIC,
+    "install_key() {",
+    '  [ -s "$1.bl-new" ] || return 0',
+    '  public "$1.bl-new"; [ -n "$key" ] || give_up install',
+    // The private key comes last: as long as it waits, this is done again.
+    '  echo "$key" >"$1.pub.bl-tmp" && chmod 644 "$1.pub.bl-tmp" && mv -f "$1.pub.bl-tmp" "$1.pub" || give_up install',
+    '  chmod 600 "$1.bl-new" && mv -f "$1.bl-new" "$1" || give_up install',
+    '  if command -v restorecon >/dev/null 2>&1; then restorecon "$1" "$1.pub"; fi',
+    "}",
+    TARGETS,
+    'for k; do install_key "$k"; done',
+    // The launcher is about to believe nothing else: a power cut must not bring the old keys back.
+    "sync",
+    LISTENER,
+    "reload",
+    "say installed",
+  ]);
+}
+
+/** Says `fail WHY` for a user who cannot become root; the program comes on standard input, as everywhere. */
+function asRoot(say: string, lines: readonly string[]): string {
+  const program = [
+    say, 'give_up() { say fail "$1"; exit 97; }', "umask 077; LC_ALL=C; PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export LC_ALL PATH",
+    "command -v ssh-keygen >/dev/null 2>&1 || give_up no-keygen", ...lines,
+  ].join("\n");
+  return [
+    say, "S=",
+    'if [ "$(id -u)" != 0 ]; then S="sudo -n"',
+    "  command -v sudo >/dev/null 2>&1 || { say fail no-sudo; exit 97; }",
+    "  $S /bin/sh -c : || { say fail sudo; exit 97; }",
+    "fi",
+    `printf %s ${quote(program)} | $S /bin/sh -c 'eval "$(cat)"'`,
+  ].join("\n");
+}
+
+/** Sets `key` to `TYPE BLOB` of a private key, "" where there is none. */
+const PUBLIC = "public() { key=; [ -s \"$1\" ] || return 0; key=$(ssh-keygen -y -P '' -f \"$1\" </dev/null 2>/dev/null) || key=; set -f; set -- $key; set +f; key=\"${1:+$1 }${2:-}\"; }";
+
+/**
+ * The host keys that sshd uses become the arguments: those that its configuration names and those of the usual names, as far as they are there. An
+ * ed25519 key that is missing is made where sshd would take it; a machine of which nothing is known gets one in the usual place.
+ */
+const TARGETS = [
+  "targets() {",
+  "  d=$(command -v sshd)",
+  '  { [ -z "$d" ] || "$d" -T 2>/dev/null | sed -n "s/^hostkey //p"; ls -d /etc/ssh/ssh_host_*_key 2>/dev/null; } | sort -u |',
+  '  while read -r k; do case $k in *ed25519_key) echo "$k" ;; *) if [ -s "$k" ]; then echo "$k"; fi ;; esac; done',
+  "}",
+  "set -f; IFS='\n'; set -- $(targets); unset IFS; set +f",
+  "[ $# -gt 0 ] || set -- /etc/ssh/ssh_host_ed25519_key",
+].join("\n");
+
+/**
+ * systemd reloads its own service. Elsewhere the sshd that listens gets SIGHUP: it is the topmost sshd above this shell, unless that serves one
+ * connection only (a socket was activated, inetd), and then the next one reads the keys anyway.
+ */
+const LISTENER = [
+  "reload() {",
+  "  if [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; then",
+  "    for u in ssh.service sshd.service; do",
+  "      if systemctl is-active -q $u 2>/dev/null && systemctl try-reload-or-restart $u; then return; fi",
+  "    done",
+  "  fi",
+  "  p=$$ top=",
+  '  while [ "${p:-0}" -gt 0 ] && [ -r /proc/$p/stat ] && read -r l </proc/$p/stat; do',
+  "    n=${l#*(}; case ${n%)*} in sshd) top=$p ;; esac",
+  '    l=${l##*) }; set -- $l; p=$2',
+  "  done",
+  '  if [ -z "$top" ] && [ ! -d /proc/self ]; then top=$(cat /run/sshd.pid 2>/dev/null || cat /var/run/sshd.pid 2>/dev/null); [ -z "$top" ] || kill -HUP "$top"; return 0; fi',
+  '  [ -n "$top" ] || return 0',
+  "  c=$(tr '\\000' ' ' </proc/$top/cmdline)",
+  '  case $c in *" -i "*|*" -i") ;; *"[listener]"*|/*) kill -HUP "$top" ;; esac',
+  "}",
+].join("\n");
