@@ -2,6 +2,9 @@
 import { refusal, type Layer, type Reply } from "../moto.js";
 import type { Faults } from "./faults.js";
 
+/** What a terminated machine has no more at Amazon; at moto it has. */
+const ADDRESSES = /<(ipAddress|publicIp|dnsName|privateIpAddress|privateDnsName)>[^<]*<\/\1>/g;
+
 export function visibilityLayer(faults: Faults): Layer {
   const bornAt = new Map<string, number>();
   const isYoung = (id: string, ms: number): boolean => performance.now() < (bornAt.get(id) ?? -Infinity) + ms;
@@ -12,10 +15,10 @@ export function visibilityLayer(faults: Faults): Layer {
     const reply = await next(call);
     if (reply === "cut" || reply.status >= 400) return reply;
     if (call.action === "RunInstances") for (const id of namedIn(reply.text)) if (!bornAt.has(id)) bornAt.set(id, performance.now());
-    if (call.action !== "DescribeInstances" || (hiddenMs === 0 && pendingMs === 0)) return reply;
+    if (call.action !== "DescribeInstances") return reply;
     const text = eachInstance(reply.text, (item, id) => {
       if (isYoung(id, hiddenMs) && faults.draw() >= flicker) return "";
-      return isYoung(id, pendingMs) ? pending(item) : item;
+      return isYoung(id, pendingMs) ? pending(item) : /<name>terminated<\/name>/.test(item) ? item.replace(ADDRESSES, "") : item;
     });
     return { ...reply, text };
   };
