@@ -13,6 +13,7 @@
 import { existsSync, readFileSync } from "node:fs";
 
 import { startCloud, type Cloud } from "./moto.js";
+import { makeKey } from "./sshHost.js";
 import { bucketLayer } from "./ec2Lab/buckets.js";
 import { capacityLayer } from "./ec2Lab/capacity.js";
 import { Faults, type FaultSettings } from "./ec2Lab/faults.js";
@@ -61,6 +62,8 @@ export interface Ec2Lab extends Omit<Launcher, "close"> {
   readonly machines: Machines;
   /** Changes instances by the real API, past the launcher and every fault: what an operator does on the cloud's console. */
   change(what: "terminate" | "stop" | "start", ids: readonly string[]): Promise<void>;
+  /** A key of the operator's, the same one each time: a file, as the launcher in the lab sees it, and the line for authorized_keys. */
+  key(): Promise<{ readonly identity: string; readonly publicKey: string }>;
   /** What a program on a machine wrote into a file of its /mnt, which all machines share; null while it is not there. */
   fact(name: string): string | null;
   /** Ends everything. */
@@ -94,6 +97,11 @@ export async function openEc2Lab({ faults: settings = {}, seed = 1, machines: ha
     async change(what, ids) {
       await inventory.change(what, [...ids]);
       if (hasMachines) await machines.settled();
+    },
+    async key() {
+      const identity = "/mnt/operator-key";
+      if (!existsSync(network.outside(identity))) await makeKey(network.outside(identity));
+      return { identity, publicKey: readFileSync(network.outside(`${identity}.pub`), "utf8").trim() };
     },
     fact(name) {
       const path = network.outside(`/mnt/shared/${name}`);
