@@ -1,11 +1,10 @@
 /** The lab's machines: real ones, as far as a launcher can tell. */
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { EC2Client, ImportKeyPairCommand, RunInstancesCommand, type RunInstancesCommandInput } from "@aws-sdk/client-ec2";
+import { EC2Client, GetConsoleOutputCommand, ImportKeyPairCommand, RunInstancesCommand, type RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 
 import { IMAGE, openEc2Lab, REGION, type Ec2Lab, type LabInstance } from "../support/ec2Lab.js";
 import { eventually } from "../support/eventually.js";
@@ -17,9 +16,9 @@ let keys: string;
 const text = (name: string): string => readFileSync(join(keys, name), "utf8").trim();
 
 beforeAll(async () => {
-  keys = mkdtempSync(join(tmpdir(), "bl-lab-keys-"));
-  for (const name of ["operator", "host"]) await makeKey(join(keys, name));
   lab = await openEc2Lab({ machines: true });
+  keys = lab.network.outside("/mnt");
+  for (const name of ["operator", "host"]) await makeKey(join(keys, name));
   client = new EC2Client({ endpoint: lab.cloud.endpoint, region: REGION, maxAttempts: 1, credentials: { accessKeyId: "test", secretAccessKey: "test" } });
 }, 90_000);
 afterEach(async () => {
@@ -31,7 +30,6 @@ afterEach(async () => {
 afterAll(async () => {
   client.destroy();
   await lab.close();
-  rmSync(keys, { recursive: true });
 });
 
 const run = async (userData: string | Buffer | null, change: Partial<RunInstancesCommandInput> = {}): Promise<LabInstance[]> => {
@@ -81,7 +79,11 @@ test("user data that is not given, and a key pair that is: only its owner is let
   expect(await reached(paired.privateAddress, "cat /etc/ssh/ssh_host_ed25519_key.pub")).not.toContain(text("host.pub").split(" ")[1]);
   await eventually("it asks for a key", () => lab.machines.log(closed.id).includes("Server listening"));
   expect(ssh(closed.privateAddress, "true")).toBeNull();
-  expect(lab.machines.console(closed.id)).toMatch(/BEGIN SSH HOST KEY FINGERPRINTS-----\n256 SHA256:/);
+  const output = async (): Promise<string> => Buffer.from((await client.send(new GetConsoleOutputCommand({ InstanceId: closed.id }))).Output ?? "", "base64").toString();
+  lab.faults.set({ consoleMs: Infinity });
+  expect(await output()).toBe("");
+  lab.faults.set({ consoleMs: 0 });
+  expect(await eventually("the console tells of its keys", output)).toMatch(/BEGIN SSH HOST KEY FINGERPRINTS-----\n256 SHA256:/);
 });
 
 test("a machine dies with its instance, alone when it is killed, and its address is somebody else's afterwards", async () => {

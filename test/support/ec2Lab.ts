@@ -80,7 +80,7 @@ export async function openEc2Lab({ faults: settings = {}, seed = 1, machines: ha
   const faults = new Faults(settings, seed);
   const inventory = new Inventory(cloud.direct, REGION);
   const live = async () => (await inventory.instances()).filter(({ state }) => state !== "terminated" && state !== "shutting-down");
-  const machines = new Machines(network, inventory);
+  const machines = new Machines(network, inventory, faults);
   const log: LabCall[] = [];
   cloud.layers = [
     recordLayer(log), bucketLayer(() => faults.buckets), networkLayer(faults), visibilityLayer(faults), tokenLayer(() => faults.settings.tokens),

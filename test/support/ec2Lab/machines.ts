@@ -3,7 +3,8 @@ import { execFile } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { promisify } from "node:util";
 
-import type { Layer } from "../moto.js";
+import type { Layer, Reply } from "../moto.js";
+import type { Faults } from "./faults.js";
 import { MACHINE, writeDisk, type ImageSettings } from "./image.js";
 import type { Inventory, LabInstance } from "./inventory.js";
 import type { Namespace } from "./namespace.js";
@@ -21,6 +22,7 @@ export interface Rogue {
 
 interface Machine {
   readonly instance: LabInstance;
+  readonly startedAt: number;
   readonly ended: Promise<unknown>;
   readonly directory: string;
 }
@@ -37,10 +39,12 @@ export class Machines {
   private closed = false;
   private errors: unknown[] = [];
 
-  constructor(private readonly network: Namespace, private readonly inventory: Inventory) {}
+  constructor(private readonly network: Namespace, private readonly inventory: Inventory, private readonly faults: Faults) {}
 
-  /** Sees to the machines after each call that changes instances. */
+  /** Sees to the machines after each call that changes instances, and tells what they print. */
   readonly layer: Layer = async (call, next) => {
+    const machine = call.action === "GetConsoleOutput" ? this.machines.get(call.parameters.get("InstanceId") ?? "") : undefined;
+    if (machine !== undefined) return this.consoleOutput(machine);
     const reply = await next(call);
     if (CHANGES.has(call.action)) void this.sync();
     return reply;
@@ -106,6 +110,13 @@ export class Machines {
     this.closed = true;
   }
 
+  private consoleOutput({ instance, startedAt, directory }: Machine): Reply {
+    const isThere = performance.now() >= startedAt + this.faults.settings.consoleMs;
+    const output = isThere ? Buffer.from(read(this.network.outside(`${directory}/console`)).slice(-65_536)).toString("base64") : "";
+    const text = `<GetConsoleOutputResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>r-1</requestId><instanceId>${instance.id}</instanceId><timestamp>${new Date().toISOString()}</timestamp>${output === "" ? "<output/>" : `<output>${output}</output>`}</GetConsoleOutputResponse>`;
+    return { status: 200, headers: { "content-type": "text/xml" }, text };
+  }
+
   private chosen(which: Which): Machine[] {
     return [...this.machines.values()].filter(({ instance }) => fits(which, instance));
   }
@@ -134,7 +145,7 @@ export class Machines {
       writeDisk(outside, { addresses, firstBoot: rogue === undefined ? firstBoot : { ...firstBoot, hostKeys: {} }, image, isWatched: rogue !== undefined });
     }
     const { ended } = this.network.start(id, ["sh", MACHINE, directory]);
-    this.machines.set(id, { instance, ended, directory });
+    this.machines.set(id, { instance, startedAt: performance.now(), ended, directory });
   }
 
   private async stop(id: string): Promise<void> {
