@@ -66,7 +66,7 @@ test("user data is applied: host keys, files, commands, scripts; plain, gzip'd a
   const parts = `Content-Type: multipart/mixed; boundary="=="\nMIME-Version: 1.0\n\n--==\nContent-Type: text/cloud-config\nContent-Transfer-Encoding: base64\n\n${Buffer.from(config(more)).toString("base64")}\n--==\nContent-Type: text/x-shellscript\n\n#!/bin/sh\necho script > /run/script\n--==--\n`;
   for (const [data, script] of [[config(more), ""], [gzipSync(config(more)), ""], [parts, "script\n"], [gzipSync(parts), "script\n"]] as const) {
     const [machine] = await run(data) as [LabInstance];
-    const seen = await reached(machine.privateAddress, "cloud-init status --wait; cat /etc/ssh/ssh_host_ed25519_key.pub; sudo cat /opt/a/b; cat /run/ran; cat /run/script 2>/dev/null; true");
+    const seen = await reached(machine.privateAddress, "cloud-init status --wait; cat /etc/ssh/ssh_host_ed25519_key.pub; echo; sudo cat /opt/a/b; cat /run/ran; cat /run/script 2>/dev/null; true");
     expect(seen.replace(/^\.*\n/, "")).toBe(`status: done\n${text("host.pub")}\nhiran\nline\n${script}`);
   }
 });

@@ -8,7 +8,7 @@ import type { Faults } from "./faults.js";
 import { MACHINE, writeDisk, type ImageSettings } from "./image.js";
 import type { Inventory, LabInstance } from "./inventory.js";
 import type { Namespace } from "./namespace.js";
-import { readUserData, type FirstBoot } from "./userData.js";
+import { readUserData } from "./userData.js";
 
 const run = promisify(execFile);
 const CHANGES = new Set(["RunInstances", "TerminateInstances", "StopInstances", "StartInstances"]);
@@ -140,9 +140,10 @@ export class Machines {
     const addresses = [instance.privateAddress, instance.publicAddress].filter((address) => address !== null);
     const outside = this.network.outside(directory);
     if (!existsSync(outside)) {
-      const firstBoot = await this.firstBoot(instance);
+      const [userData, publicKeys] = [await this.inventory.userData(id), await this.publicKeys(instance)];
+      const firstBoot = readUserData(userData);
       const image: ImageSettings = { lateMs: 0, cloudInit: "true", ...this.settings(instance) };
-      writeDisk(outside, { addresses, firstBoot: rogue === undefined ? firstBoot : { ...firstBoot, hostKeys: {} }, image, isWatched: rogue !== undefined });
+      writeDisk(outside, { id, addresses, userData, publicKeys, firstBoot: rogue === undefined ? firstBoot : { ...firstBoot, hostKeys: {} }, image, isWatched: rogue !== undefined });
     }
     const { ended } = this.network.start(id, ["sh", MACHINE, directory]);
     this.machines.set(id, { instance, startedAt: performance.now(), ended, directory });
@@ -155,11 +156,9 @@ export class Machines {
     await machine?.ended;
   }
 
-  /** From its user data and its key pair. A machine takes user data that it cannot read for none, and says so on its console; a test is told. */
-  private async firstBoot({ id, keyName }: LabInstance): Promise<FirstBoot> {
-    const read = readUserData(await this.inventory.userData(id));
-    const own = keyName === null ? undefined : (await this.inventory.keyPairs()).find(({ KeyName }) => KeyName === keyName)?.PublicKey;
-    return own === undefined ? read : { ...read, authorizedKeys: [...read.authorizedKeys, own.trim()] };
+  private async publicKeys({ keyName }: LabInstance): Promise<string[]> {
+    const key = keyName === null ? undefined : (await this.inventory.keyPairs()).find(({ KeyName }) => KeyName === keyName)?.PublicKey;
+    return key === undefined ? [] : [key.trim()];
   }
 }
 

@@ -78,7 +78,7 @@ function hostKeysOf(config: Config): Record<string, string> {
   for (const [name, text] of Object.entries((config["ssh_keys"] ?? {}) as Record<string, string>)) {
     const [, kind = "", half] = /^(rsa|ecdsa|ed25519)_(private|public|certificate)$/.exec(name) ?? [];
     if (half === "private") files[`ssh_host_${kind}_key`] = text;
-    if (half === "public") files[`ssh_host_${kind}_key.pub`] = text.endsWith("\n") ? text : `${text}\n`;
+    if (half === "public") files[`ssh_host_${kind}_key.pub`] = text;
   }
   return files;
 }
