@@ -17,6 +17,7 @@ const hasMoto = spawnSync("python3", ["-c", "import importlib.util as u, sys; sy
 
 /** A lab makes networks and machines of the kernel's namespaces. */
 const hasTools = ["ip", "unshare", "nsenter", "setpriv", "sudo"].every((tool) => ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].some((folder) => existsSync(`${folder}/${tool}`)));
+const hasCloudInit = existsSync(`${process.env["BOOTLEVEL_CLOUD_INIT"] ?? "/var/tmp/bootlevel-cloud-init"}/usr/bin/cloud-init`);
 
 /** Real sshd hosts, real processes and real database files: suites run in parallel, each in directories of its own. */
 export default {
@@ -28,6 +29,7 @@ export default {
     ...suitesWithout("/usr/sbin/sshd or root is missing (apt-get install openssh-server)", hasSshd, "support/sshHost"),
     ...suitesWithout("moto is missing (pip install 'moto[server]')", hasMoto, "support/moto"),
     ...suitesWithout("a lab needs root, /usr/sbin/sshd, moto, ip, unshare, nsenter, setpriv and sudo", hasSshd && hasMoto && hasTools, "support/ec2Lab"),
+    ...suitesWithout("Debian's cloud-init is missing (test/support/ec2Lab/fetch-cloud-init)", hasCloudInit, "ec2Lab/realCloudInit"),
   ],
   extensionsToTreatAsEsm: [".ts"],
   moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },

@@ -93,8 +93,13 @@ test("young machines are unknown by id and missing in filtered answers until the
   lab.faults.set({ hiddenMs: 0, pendingMs: Infinity });
   const { Reservations } = await client.send(new DescribeInstancesCommand(filter));
   expect((Reservations ?? []).flatMap(({ Instances }) => Instances ?? []).map(({ State, PublicIpAddress }) => [State?.Name, PublicIpAddress])).toEqual([["pending", undefined], ["pending", undefined]]);
-  lab.faults.set({ pendingMs: 0 });
+  lab.faults.set({ pendingMs: 0, endingMs: Infinity });
   expect((await shown(filter)).sort()).toEqual([old, young].sort());
+  await client.send(new TerminateInstancesCommand({ InstanceIds: [young ?? ""] }));
+  const state = async () => (await client.send(new DescribeInstancesCommand({ InstanceIds: [young ?? ""] }))).Reservations?.[0]?.Instances?.[0];
+  expect((await state())?.State?.Name).toBe("shutting-down");
+  lab.faults.set({ endingMs: 0 });
+  expect([(await state())?.State?.Name, (await state())?.PrivateIpAddress]).toEqual(["terminated", undefined]);
 });
 
 test("errors and cuts come before or after the effect, the same ones for the same seed", async () => {
@@ -125,4 +130,11 @@ test("the command boots a plan without programs on the lab's cloud and ends it, 
   expect((await lab.live()).map(({ state, tags }) => [state, tags["bootlevel:run-name"]])).toEqual([["running", "idle"], ["running", "idle"], ["running", "idle"]]);
   expect(await lab.json(["terminate", "idle"])).toMatchObject({ code: 0 });
   expect(await lab.live()).toEqual([]);
+});
+
+test("a thousand machines, and what is asked of them, are no trouble", async () => {
+  expect(await run({ MinCount: 1, MaxCount: 1000 })).toHaveLength(1000);
+  const ids = await shown({ Filters: [{ Name: "instance-state-name", Values: ["running"] }], MaxResults: 1000 });
+  expect(ids).toHaveLength(1000);
+  expect((await shown({ InstanceIds: ids })).sort()).toEqual(ids.sort());
 });

@@ -55,11 +55,27 @@ export interface Cloud {
 }
 
 /**
- * moto's public addresses are random and may come twice. Here a machine's public address has the last two numbers of its private one, so
- * that no two machines share it, and both are given again to others after its end.
+ * moto's addresses are random and may come twice. Here private ones outside of subnets are counted (in subnets moto counts them itself), and
+ * those of ended machines are given again to calls that say so (AddressReuse). A machine's public address has the last two numbers of its
+ * private one.
  */
 const MOTO = `
-import sys
+import itertools, sys
+import moto.ec2.models.instances as instances
+from flask import request
+count, free = itertools.count(), []
+def private_address():
+    if free and request.form.get("AddressReuse") == "true":
+        return free.pop(0)
+    number = next(count)
+    return f"10.200.{128 + number // 250 % 128}.{number % 250 + 1}"
+instances.random_private_ip = private_address
+terminate = instances.Instance.terminate
+def terminate_and_free(self, *args, **options):
+    if self.state != "terminated" and self.private_ip.startswith("10.200."):
+        free.append(self.private_ip)
+    return terminate(self, *args, **options)
+instances.Instance.terminate = terminate_and_free
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 def public_address(self):
     if str(self.public_ip_auto_assign).lower() == "true":

@@ -19,7 +19,7 @@ export function capacityLayer(faults: Faults, countLive: () => Promise<number>):
   const used = new Map<CapacityLimit, number>();
   return async (call, next) => {
     if (call.action !== "RunInstances" || call.parameters.get("DryRun") === "true") return next(call);
-    const { capacity, quota, userData } = faults.settings;
+    const { capacity, quota } = faults.settings;
     const [least, most] = ["MinCount", "MaxCount"].map((name) => Number(call.parameters.get(name) ?? 1)) as [number, number];
     const limits = capacity.filter((limit) => concerns(limit, call));
     const room = Math.min(most, ...limits.map((limit) => limit.left - (used.get(limit) ?? 0)));
@@ -28,15 +28,16 @@ export function capacityLayer(faults: Faults, countLive: () => Promise<number>):
     const given = quota === null ? room : Math.min(room, quota - (await countLive()));
     for (const limit of limits) used.set(limit, (used.get(limit) ?? 0) - room + (given < least ? 0 : given));
     if (given < least) return overQuota(quota ?? 0);
-    return next(changed(call, given, userData));
+    return next(changed(call, given, faults));
   };
 }
 
 /** moto makes as many machines as are wanted at least. */
-function changed({ action, parameters }: Call, given: number, userData: "given" | "ignored"): Call {
+function changed({ action, parameters }: Call, given: number, { settings }: Faults): Call {
   const own = new URLSearchParams(parameters);
   for (const name of ["MinCount", "MaxCount"]) own.set(name, String(given));
-  if (userData === "ignored") own.delete("UserData");
+  if (settings.userData === "ignored") own.delete("UserData");
+  if (settings.reuseAddresses) own.set("AddressReuse", "true");
   return { action, parameters: own };
 }
 

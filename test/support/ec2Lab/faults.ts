@@ -28,19 +28,25 @@ export interface FaultSettings {
   readonly flicker: number;
   /** For how long after their launch machines are said to be pending, without a public address. */
   readonly pendingMs: number;
+  /** For how long ended machines are said to be shutting down. */
+  readonly endingMs: number;
+  /** How long after a machine's start its console's output is given out; until then it is empty. */
+  readonly consoleMs: number;
   /** Where there is no room for all machines that are asked for. */
   readonly capacity: readonly CapacityLimit[];
   /** How many machines may live at once, before `VcpuLimitExceeded`; null: any number. */
   readonly quota: number | null;
   /** Whether machines get the user data that was asked for. */
   readonly userData: "given" | "ignored";
+  /** Whether new machines outside of subnets get the addresses of ended ones, as soon as there are any. */
+  readonly reuseAddresses: boolean;
   /** Decides about each call first; `nth` counts the calls of this action since the rule was set. */
   readonly rule: Rule | null;
 }
 
 const NONE: FaultSettings = {
   buckets: false, tokens: true, actions: null, throttled: 0, failedBefore: 0, failedAfter: 0, lostBefore: 0, lostAfter: 0, slowMs: 0,
-  hiddenMs: 0, flicker: 0, pendingMs: 0, capacity: [], quota: null, userData: "given", rule: null,
+  hiddenMs: 0, flicker: 0, pendingMs: 0, endingMs: 0, consoleMs: 0, capacity: [], quota: null, userData: "given", reuseAddresses: false, rule: null,
 };
 
 export class Faults {

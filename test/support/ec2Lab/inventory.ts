@@ -1,5 +1,5 @@
 /** What the cloud of a lab really has, by its own API and past the proxy: no fault hides anything, and no call is counted. */
-import { EC2Client, paginateDescribeInstances, DescribeKeyPairsCommand, DescribeSecurityGroupsCommand, RebootInstancesCommand, StopInstancesCommand, StartInstancesCommand, TerminateInstancesCommand, type Instance, type KeyPairInfo, type SecurityGroup } from "@aws-sdk/client-ec2";
+import { EC2Client, paginateDescribeInstances, DescribeInstanceAttributeCommand, DescribeKeyPairsCommand, DescribeSecurityGroupsCommand, StopInstancesCommand, StartInstancesCommand, TerminateInstancesCommand, type Instance, type KeyPairInfo, type SecurityGroup } from "@aws-sdk/client-ec2";
 
 export interface LabInstance {
   readonly id: string;
@@ -33,6 +33,12 @@ export class Inventory {
     return found;
   }
 
+  /** The user data that a machine was given, decoded; nothing: none. */
+  async userData(id: string): Promise<Buffer> {
+    const { UserData } = await this.client.send(new DescribeInstanceAttributeCommand({ InstanceId: id, Attribute: "userData" }));
+    return Buffer.from(UserData?.Value ?? "", "base64");
+  }
+
   async securityGroups(): Promise<SecurityGroup[]> {
     return (await this.client.send(new DescribeSecurityGroupsCommand({}))).SecurityGroups ?? [];
   }
@@ -41,23 +47,23 @@ export class Inventory {
     return (await this.client.send(new DescribeKeyPairsCommand({ IncludePublicKey: true }))).KeyPairs ?? [];
   }
 
-  async change(what: "terminate" | "stop" | "start" | "reboot", InstanceIds: string[]): Promise<void> {
+  async change(what: "terminate" | "stop" | "start", InstanceIds: string[]): Promise<void> {
     if (what === "terminate") await this.client.send(new TerminateInstancesCommand({ InstanceIds }));
     if (what === "stop") await this.client.send(new StopInstancesCommand({ InstanceIds }));
     if (what === "start") await this.client.send(new StartInstancesCommand({ InstanceIds }));
-    if (what === "reboot") await this.client.send(new RebootInstancesCommand({ InstanceIds }));
   }
 }
 
 function instanceOf(raw: Instance): LabInstance {
+  const isGone = raw.State?.Name === "terminated";
   return {
     id: raw.InstanceId ?? "",
     state: raw.State?.Name ?? "",
     tags: Object.fromEntries((raw.Tags ?? []).map(({ Key, Value }) => [Key ?? "", Value ?? ""])),
     type: raw.InstanceType ?? "",
     zone: raw.Placement?.AvailabilityZone ?? "",
-    privateAddress: raw.PrivateIpAddress ?? null,
-    publicAddress: raw.PublicIpAddress ?? null,
+    privateAddress: isGone ? null : (raw.PrivateIpAddress ?? null),
+    publicAddress: isGone ? null : (raw.PublicIpAddress ?? null),
     keyName: raw.KeyName ?? null,
     groups: (raw.SecurityGroups ?? []).map(({ GroupId }) => GroupId ?? ""),
     raw,

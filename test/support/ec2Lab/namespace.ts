@@ -1,5 +1,6 @@
 /** A small world for a test: a network with the addresses that the cloud gives, and a file system in memory, at /mnt, that ends with it. */
 import { spawn, type ChildProcess } from "node:child_process";
+import { readFileSync } from "node:fs";
 import type { Server } from "node:net";
 import { fileURLToPath } from "node:url";
 
@@ -28,6 +29,8 @@ export interface Namespace {
   /** Starts a machine's first process. `ended` resolves with its exit code or its signal. */
   start(id: string, words: readonly string[]): { readonly ended: Promise<string | number> };
   kill(id: string): void;
+  /** The id, as this computer sees it, of the first process of the machine of this directory. */
+  firstProcess(directory: string): number;
   close(): Promise<void>;
 }
 
@@ -48,12 +51,23 @@ export async function openNamespace(): Promise<Namespace> {
       return { ended: new Promise((resolve) => { waiting.set(id, resolve); }) };
     },
     kill: (id) => { supervisor.send({ kill: id }); },
+    firstProcess: (directory) => firstProcess(Number(pid), directory),
     async close() {
       if (supervisor.connected) supervisor.disconnect();
       await exited;
       for (const end of waiting.values()) end("SIGKILL");
     },
   };
+}
+
+/** The supervisor's children are waiters, each with the first process of a machine as its only child. */
+function firstProcess(outermost: number, directory: string): number {
+  const children = (pid: number): number[] => readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter((one) => one !== "").map(Number);
+  const [supervisor = 0] = children(outermost);
+  const waiter = children(supervisor).find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(directory));
+  const [first] = waiter === undefined ? [] : children(waiter);
+  if (first === undefined) throw new Error(`no machine runs in ${directory}`);
+  return first;
 }
 
 /** Resolves with the lab's socket. @throws with the words of whatever could not be set up. */

@@ -11,7 +11,7 @@ const machines = new Map();
 process.on("disconnect", () => process.exit());
 process.on("message", ({ start, kill, words }) => {
   if (start !== undefined) {
-    const machine = spawn("unshare", ["--mount", "--pid", "--fork", "--kill-child", ...words], { stdio: ["ignore", "ignore", "inherit"] });
+    const machine = spawn("unshare", ["--mount", "--pid", "--uts", "--fork", "--kill-child", ...words], { stdio: ["ignore", "ignore", "inherit"] });
     machines.set(start, machine);
     machine.once("exit", (code, signal) => {
       machines.delete(start);

@@ -2,20 +2,28 @@
 import { refusal, type Layer, type Reply } from "../moto.js";
 import type { Faults } from "./faults.js";
 
+/** What a terminated machine has no more at Amazon; at moto it has. */
+const ADDRESSES = /<(ipAddress|publicIp|dnsName|privateIpAddress|privateDnsName)>[^<]*<\/\1>/g;
+
+const PUBLIC = /<(ipAddress|publicIp|dnsName)>[^<]*<\/\1>/g;
+
 export function visibilityLayer(faults: Faults): Layer {
   const bornAt = new Map<string, number>();
-  const isYoung = (id: string, ms: number): boolean => performance.now() < (bornAt.get(id) ?? -Infinity) + ms;
+  const endedAt = new Map<string, number>();
+  const isWithin = (since: ReadonlyMap<string, number>, id: string, ms: number): boolean => performance.now() < (since.get(id) ?? -Infinity) + ms;
   return async (call, next) => {
-    const { hiddenMs, flicker, pendingMs } = faults.settings;
-    const unknown = idsIn(call.parameters).filter((id) => isYoung(id, hiddenMs));
+    const { hiddenMs, flicker, pendingMs, endingMs } = faults.settings;
+    const unknown = idsIn(call.parameters).filter((id) => isWithin(bornAt, id, hiddenMs));
     if (unknown.length > 0) return notFound(unknown);
     const reply = await next(call);
     if (reply === "cut" || reply.status >= 400) return reply;
-    if (call.action === "RunInstances") for (const id of namedIn(reply.text)) if (!bornAt.has(id)) bornAt.set(id, performance.now());
-    if (call.action !== "DescribeInstances" || (hiddenMs === 0 && pendingMs === 0)) return reply;
+    const noted = { RunInstances: bornAt, TerminateInstances: endedAt }[call.action];
+    for (const id of noted === undefined ? [] : namedIn(reply.text)) if (noted?.has(id) === false) noted.set(id, performance.now());
+    if (call.action !== "DescribeInstances") return reply;
     const text = eachInstance(reply.text, (item, id) => {
-      if (isYoung(id, hiddenMs) && faults.draw() >= flicker) return "";
-      return isYoung(id, pendingMs) ? pending(item) : item;
+      if (isWithin(bornAt, id, hiddenMs) && faults.draw() >= flicker) return "";
+      if (/<name>terminated<\/name>/.test(item)) return isWithin(endedAt, id, endingMs) ? inState(item, 32, "shutting-down") : item.replace(ADDRESSES, "");
+      return isWithin(bornAt, id, pendingMs) ? inState(item, 0, "pending").replace(PUBLIC, "") : item;
     });
     return { ...reply, text };
   };
@@ -35,8 +43,8 @@ function notFound(ids: readonly string[]): Reply {
   return refusal({ status: 400, code: "InvalidInstanceID.NotFound", message });
 }
 
-function pending(item: string): string {
-  return item.replace(/<instanceState>.*?<\/instanceState>/s, "<instanceState><code>0</code><name>pending</name></instanceState>").replace(/<(ipAddress|publicIp|dnsName)>[^<]*<\/\1>/g, "");
+function inState(item: string, code: number, name: string): string {
+  return item.replace(/<instanceState>.*?<\/instanceState>/s, `<instanceState><code>${code}</code><name>${name}</name></instanceState>`);
 }
 
 /** Puts something else in the place of each machine of an answer. Lists of other things lie in a machine's item, so items are counted. */
