@@ -10,7 +10,7 @@ afterAll(async () => lab.close());
 
 /** Two levels: what the first one says reaches the second one. */
 const shop = (key: { readonly identity: string; readonly publicKey: string }): string => `plan: shop
-${lab.head(`ssh: { identity: "${key.identity}", agent: false, user: admin }, launch: { user_data: '#cloud-config\n\n      ssh_authorized_keys: [ "${key.publicKey}" ]' }`)}defaults: { cloud: aws }
+${lab.head(`ssh: { identity: "${key.identity}", agent: false, user: admin }`)}defaults: { cloud: aws }
 levels:
   - name: storage
     services:
