@@ -52,6 +52,20 @@ test("a cloud that heeds tokens is asked again at once, with the same call to th
   expect(await live(run)).toHaveLength(2);
 });
 
+test("an endpoint that the environment names is not taken for Amazon: its tokens are not trusted", async () => {
+  const run = newRun();
+  process.env["AWS_ENDPOINT_URL_EC2"] = cloud().endpoint;
+  try {
+    const own = driver({ endpoint: undefined });
+    const wishes = [wish(run, "a")];
+    cloud().setRule(cut("RunInstances", "cut-before", (nth) => nth === 1));
+    for (let time = 0; time < 2; time += 1) await expect(own.launch(wishes, never)).rejects.toThrow(LostReplyError);
+    expect(callsOf(cloud(), "RunInstances")).toHaveLength(1);
+  } finally {
+    Reflect.deleteProperty(process.env, "AWS_ENDPOINT_URL_EC2");
+  }
+});
+
 test("a token that is known with other words tells that an earlier launcher's call took effect: what it made is waited for", async () => {
   const run = newRun();
   const wishes = ["a", "b"].map((service) => wish(run, service));

@@ -29,7 +29,7 @@ function launcher(options: object = HERE, { permit = () => undefined, ...parts }
   const api = new Ec2Api(context);
   apis.push(api);
   const calls = new Ec2Calls(api);
-  return { groups: new SecurityGroups({ ...context, calls, warn: (message) => said.push(message), ...parts }), calls, said };
+  return { groups: new SecurityGroups({ ...context, calls, host: () => api.host ?? "", warn: (message) => said.push(message), ...parts }), calls, said };
 }
 
 /** The rules of a run's groups: protocol, ports, who. */

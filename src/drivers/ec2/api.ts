@@ -27,8 +27,14 @@ const MOST_VALUES = 200;
 /** All calls throw the contract's errors (`explain`), and an `AbortError` when the signal aborts while they wait for their turn. */
 export class Ec2Api {
   private opened: Promise<Opened> | null = null;
+  private asked: string | null = null;
 
   constructor(private readonly context: Pick<DriverContext, "cloud" | "options" | "clock" | "permit">) {}
+
+  /** The host that answered last, wherever its name came from: the plan, the environment, the profile, or Amazon's own rules. Null: none yet. */
+  get host(): string | null {
+    return this.asked;
+  }
 
   /** Launches machines: one at least, `input.MaxCount` at most. */
   async run(input: RunInstancesCommandInput, signal: AbortSignal): Promise<Instance[]> {
@@ -144,6 +150,10 @@ export class Ec2Api {
       ...(profile === undefined ? {} : { profile }),
       ...(endpoint === undefined ? {} : { endpoint }),
     });
+    client.middlewareStack.add((next) => async (args) => {
+      this.asked = (args.request as { hostname?: string }).hostname ?? null;
+      return next(args);
+    }, { step: "finalizeRequest", name: "bootlevelHost" });
     try {
       return { sdk, client, limiter: limiterOf(clock, JSON.stringify([endpoint, await client.config.region(), profile])) };
     } catch (error) {

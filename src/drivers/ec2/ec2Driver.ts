@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Driver, DriverContext, DriverDefinition, LaunchOutcome, LaunchRequest, MachineStatus, MarkScope, TerminateOutcome } from "../driver.js";
 import { Ec2Api } from "./api.js";
 import { BatchBook } from "./batches.js";
-import { cloudOf, type Ec2Cloud } from "./cloud.js";
+import { cloudOf, isAmazon, type Ec2Cloud } from "./cloud.js";
 import { Fleet } from "./fleet.js";
 import { Ec2Calls } from "./calls.js";
 import { printedFingerprints } from "./console.js";
@@ -39,10 +39,10 @@ class Ec2Driver implements Driver {
     this.tagger = context.readOnly ? null : new Tagger({ api, clock, warn, visibilityMs });
     this.fleet = new Fleet(api, this.book, this.cloud.address, this.tagger);
     this.calls = new Ec2Calls(api);
-    this.groups = new SecurityGroups({ ...context, calls: this.calls });
+    this.groups = new SecurityGroups({ ...context, calls: this.calls, host: () => api.host ?? "" });
     const preparation = new Preparation(api, this.groups);
     this.launcher = new Launcher({
-      api, fleet: this.fleet, clock, visibilityMs, heedsTokens: this.cloud.heedsTokens,
+      api, fleet: this.fleet, clock, visibilityMs, heedsTokens: () => this.cloud.heedsTokens ?? isAmazon(api.host ?? ""),
       prepare: (settings, place, request, signal) => preparation.of(settings, place, request, signal),
     });
   }

@@ -34,7 +34,7 @@ export interface LauncherParts {
   /** How long the cloud may not show a machine that it has launched, in milliseconds. */
   readonly visibilityMs: number;
   /** Whether the cloud answers a call whose token it knows with the machines of the first one. */
-  readonly heedsTokens: boolean;
+  readonly heedsTokens: () => boolean;
   readonly prepare: (settings: LaunchSettings, place: Place, request: LaunchRequest, signal: AbortSignal) => Promise<Prepared>;
 }
 
@@ -170,7 +170,7 @@ export class Launcher {
     const { clock, fleet, heedsTokens, prepare } = this.parts;
     const place = places.find((one) => placeName(one) === batch.place);
     const wanted = batch.members.every(({ key }, index) => batch.ids[index] !== null || left.has(key));
-    if (!heedsTokens || !wanted || place === undefined) return false;
+    if (!heedsTokens() || !wanted || place === undefined) return false;
     let [again, input] = [batch, this.unanswered.get(batch.id)];
     if (input === undefined) {
       const prepared = await prepare(settings, place, left.values().next().value as LaunchRequest, round.signal);

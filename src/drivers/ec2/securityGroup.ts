@@ -36,6 +36,8 @@ export interface GroupWish {
 export interface GroupParts extends Pick<DriverContext, "cloud" | "options" | "warn"> {
   readonly calls: Ec2Calls;
   readonly clock: Clock;
+  /** The host that answers the calls. */
+  readonly host: () => string;
   /** The address from which this computer reaches another one. Default: as the routing table says. */
   readonly addressTowards?: (address: string) => Promise<string>;
 }
@@ -92,13 +94,13 @@ export class SecurityGroups {
    */
   private async sources({ publicAddress }: GroupWish, network: Network, signal: AbortSignal): Promise<string[]> {
     const { cloud, options, addressTowards = localAddress } = this.parts;
-    const endpoint = options["endpoint"] as string | undefined;
+    const host = this.parts.host(); // the network was asked for before
     const address = (options["address"] ?? null) as AddressChoice;
     const isPublic = address === "public" || (address === null && (publicAddress ?? network.isPublic));
-    const written = (options["allow_ssh_from"] ?? (isPublic && isAmazon(endpoint) ? "auto" : undefined)) as string | readonly string[] | undefined;
+    const written = (options["allow_ssh_from"] ?? (isPublic && isAmazon(host) ? "auto" : undefined)) as string | readonly string[] | undefined;
     try {
       if (written !== undefined) return await once(this.asked, JSON.stringify(written), () => rangesOf(written, signal));
-      return [rangeOf(await addressTowards(isPublic ? new URL(endpoint ?? "").hostname.replace(/^\[|\]$/g, "") : addressIn(network.range)))];
+      return [rangeOf(await addressTowards(isPublic ? host.replace(/^\[|\]$/g, "") : addressIn(network.range)))];
     } catch (error) {
       if (signal.aborted || options["allow_ssh_from"] !== undefined) throw error;
       throw new DriverError(`no security_groups are named, and for a group of the run's own it is not known where you are: ${(error as Error).message}; write allow_ssh_from: and the address that machines see you from into cloud "${cloud}"`, { cause: error });
