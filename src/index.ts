@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import type { RunAnalysis } from "./analysis.js";
 import type { BootResult } from "./engine/boot.js";
 import type { CleanResult, StrayMachine } from "./engine/clean.js";
+import type { OnlineCheck } from "./engine/checkOnline.js";
 import type { PastMachine, RunHistory } from "./engine/history.js";
 import type { LogChunk, LogFile } from "./engine/logs.js";
 import type { RehearsalReport } from "./engine/rehearsal/rehearse.js";
@@ -25,7 +26,7 @@ import type { RunBusyError } from "./state/stateError.js";
 import type { Store } from "./state/store.js";
 import type { StatusReport } from "./statusReport.js";
 
-export type { BootResult, CleanResult, EventRecord, LaunchPlan, LogChunk, LogFile, PastMachine, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunEvent, RunHistory, RunState, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult };
+export type { BootResult, CleanResult, EventRecord, LaunchPlan, LogChunk, LogFile, OnlineCheck, PastMachine, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunEvent, RunHistory, RunState, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult };
 export type { ChainPart, LevelTiming, PartKind, RunSection, SectionAnalysis, ServiceTiming, StepTiming } from "./analysis.js";
 export type { ShownService } from "./engine/show.js";
 export type { ServiceStatus, Trouble } from "./statusReport.js";
@@ -83,6 +84,18 @@ export async function describePlan(plan: LaunchPlan): Promise<PlanDescription> {
  */
 export async function checkVariables(plan: LaunchPlan, options: VariableOptions = {}): Promise<void> {
   await resolveValues(plan, options);
+}
+
+/**
+ * Asks the plan's clouds whether its launches could work; nothing is launched. Of clouds whose drivers cannot tell, and of services that need values of
+ * others, the result says that they were not checked.
+ * @param options.onWarning told what could not be checked for want of a right.
+ * @throws PlanError with every problem, CloudUnreachableError
+ */
+export async function checkOnline(plan: LaunchPlan, options: VariableOptions & { readonly onWarning?: (message: string) => void; readonly signal?: AbortSignal } = {}): Promise<OnlineCheck> {
+  const variables = await resolveValues(plan, options);
+  const { checkOnline: check } = await import("./engine/checkOnline.js");
+  return check({ plan, variables, warn: options.onWarning ?? (() => undefined), signal: options.signal ?? new AbortController().signal });
 }
 
 /**
