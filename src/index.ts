@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 
 import { withRun, withStore } from "./library/record.js";
 import { watch, work, type HomeOption, type VariableOptions, type WaitOptions, type WatchOptions } from "./library/options.js";
-import type { BootResult, CleanResult, EventRecord, LaunchPlan, LogChunk, LogFile, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunHistory, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult } from "./library/types.js";
+import type { BootResult, CleanResult, EventRecord, LaunchPlan, LogChunk, LogFile, OnlineCheck, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunHistory, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult } from "./library/types.js";
 import { keptValues, resolveValues, sources, variableRecords } from "./library/variables.js";
 import type { VariableRecord } from "./state/records.js";
 
@@ -37,6 +37,18 @@ export async function describePlan(plan: LaunchPlan): Promise<PlanDescription> {
  */
 export async function checkVariables(plan: LaunchPlan, options: VariableOptions = {}): Promise<void> {
   await resolveValues(plan, options);
+}
+
+/**
+ * Asks the plan's clouds whether its launches could work; nothing is launched. Of clouds whose drivers cannot tell, and of services that need values of
+ * others, the result says that they were not checked.
+ * @param options.onWarning told what could not be checked for want of a right.
+ * @throws PlanError with every problem, CloudUnreachableError
+ */
+export async function checkOnline(plan: LaunchPlan, options: VariableOptions & { readonly onWarning?: (message: string) => void; readonly signal?: AbortSignal } = {}): Promise<OnlineCheck> {
+  const variables = await resolveValues(plan, options);
+  const { checkOnline: check } = await import("./engine/checkOnline.js");
+  return check({ plan, variables, warn: options.onWarning ?? (() => undefined), signal: options.signal ?? new AbortController().signal });
 }
 
 /**

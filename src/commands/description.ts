@@ -3,6 +3,15 @@ import type { PlanDescription } from "../index.js";
 import { formatTable } from "../reporting/table.js";
 import { screen } from "./output.js";
 
+/** Services named in a line; of more, the number is said. */
+const MOST_NAMED = 3;
+
+/** Some names, and how many more. */
+export function shortNames(names: readonly string[]): string {
+  if (names.length <= MOST_NAMED + 1) return names.join(", ");
+  return `${names.slice(0, MOST_NAMED).join(", ")} and ${names.length - MOST_NAMED} more`;
+}
+
 export function formatDescription(plan: PlanDescription): string {
   const rows = plan.levels.flatMap((level, index) => {
     const title = `${index + 1} ${level.name}`;

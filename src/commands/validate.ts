@@ -1,9 +1,9 @@
 import type { Argv } from "yargs";
 
-import { checkVariables, describePlan, loadPlan } from "../index.js";
+import { checkOnline, checkVariables, describePlan, loadPlan, type OnlineCheck } from "../index.js";
 import { PLAN } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
-import { print, printJson } from "./output.js";
+import { print, printError, printJson } from "./output.js";
 import { addVariableOptions, readVariableOptions, type VariableArguments } from "./variableOptions.js";
 
 export const command = "validate <plan>";
@@ -11,15 +11,29 @@ export const describe = "Check a launch plan; print its mistakes, or what it wou
 
 export function builder(yargs: Argv) {
   return addVariableOptions(yargs.positional("plan", PLAN))
+    .option("online", { type: "boolean", default: false, describe: "ask the plan's clouds too whether its launches could work; nothing is launched" })
     .example("$0 validate shop.yaml", "every mistake with file, line and column, or the plan's levels and services")
-    .example("$0 validate shop.yaml --var-file test.yaml --json", "for an editor or a pipeline");
+    .example("$0 validate shop.yaml --var-file test.yaml --json", "for an editor or a pipeline")
+    .example("$0 validate shop.yaml --online", "also what only the clouds know: credentials, images, sizes, networks");
 }
 
-export async function handler(options: VariableArguments & { readonly plan: string; readonly json: boolean }): Promise<number> {
+export async function handler(options: VariableArguments & { readonly plan: string; readonly online: boolean; readonly json: boolean }): Promise<number> {
   const plan = await loadPlan(options.plan);
   await checkVariables(plan, readVariableOptions(options));
   const description = await describePlan(plan);
-  if (options.json) printJson("validate", { valid: true, plan: description });
-  else print((await import("./description.js")).formatDescription(description));
+  const online = options.online ? await checkOnline(plan, { ...readVariableOptions(options), onWarning: (message) => { printError(`bootlevel: ${message}`); } }) : null;
+  if (options.json) printJson("validate", { valid: true, plan: description, ...(online === null ? {} : { online }) });
+  else {
+    const { formatDescription, shortNames } = await import("./description.js");
+    print(formatDescription(description));
+    if (online !== null) print(`\n${formatCheck(online, shortNames)}`);
+  }
   return EXIT.fine;
+}
+
+function formatCheck({ checked, unchecked }: OnlineCheck, names: (names: readonly string[]) => string): string {
+  return [
+    ...checked.filter(({ services }) => services.length > 0).map(({ cloud, services }) => `Cloud "${cloud}" would launch ${names(services)}.`),
+    ...unchecked.map(({ cloud, services, why }) => `Not checked: ${names(services)} on cloud "${cloud}": ${why}.`),
+  ].join("\n");
 }

@@ -2,6 +2,7 @@
 export type { ChainPart, LevelTiming, PartKind, RunAnalysis, RunSection, SectionAnalysis, ServiceTiming, StepTiming } from "../analysis.js";
 export type { Driver, DriverContext, DriverDefinition, LaunchOutcome, LaunchRequest, MachineMark, MachineStatus, MarkScope, TerminateOutcome } from "../drivers/driver.js";
 export type { BootResult } from "../engine/boot.js";
+export type { OnlineCheck } from "../engine/checkOnline.js";
 export type { CleanResult, StrayMachine } from "../engine/clean.js";
 export type { PastMachine, RunHistory } from "../engine/history.js";
 export type { LogChunk, LogFile } from "../engine/logs.js";

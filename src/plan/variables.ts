@@ -117,8 +117,8 @@ function withoutSecret(mistake: Mistake, { secret }: VariableSpec): Mistake {
   return secret && mistake.excerpt.includes("default") ? { ...mistake, excerpt: "" } : mistake;
 }
 
-/** Shows the line if the plan's file still says there what it said when it was compiled. */
-function mistakeAt(source: SourcePosition, text: string, message: string): Mistake {
+/** A mistake at a place of the compiled plan. Shows the line if the plan's file still says there what it said when it was compiled: `text`. */
+export function mistakeAt(source: SourcePosition, text: string, message: string): Mistake {
   const { file, line, column } = source;
   const shown = readLine(file, line);
   const excerpt = shown.startsWith(text, column - 1) ? drawExcerpt(shown, line, column, text.length) : "";

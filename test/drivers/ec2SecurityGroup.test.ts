@@ -174,6 +174,13 @@ test("a group that gone machines still hold is deleted as soon as they let go; o
   expect(await rules(run)).toEqual([]);
 });
 
+test("who may not ask for groups can end runs all the same, and is told", async () => {
+  const { groups, said } = launcher();
+  cloud().setRule((action) => (action === "DescribeSecurityGroups" ? { status: 403, code: "UnauthorizedOperation", message: "no" } : null));
+  await groups.release(scope(newRun()), never);
+  expect(said).toEqual([expect.stringMatching(/cannot be seen; if its plan names security_groups, there are none/)]);
+});
+
 test("each change is permitted on its own: a launcher whose run is somebody else's changes nothing more", async () => {
   const run = newRun();
   let left = 2;

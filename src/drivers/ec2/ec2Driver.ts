@@ -1,12 +1,13 @@
 /** Machines of Amazon EC2, and of clouds that speak its API. */
 import { join } from "node:path";
 
-import type { Driver, DriverContext, DriverDefinition, LaunchOutcome, LaunchRequest, MachineStatus, MarkScope, TerminateOutcome } from "../driver.js";
+import type { Driver, DriverContext, DriverDefinition, LaunchOutcome, LaunchProblem, LaunchRequest, MachineStatus, MarkScope, TerminateOutcome } from "../driver.js";
 import { Ec2Api } from "./api.js";
 import { BatchBook } from "./batches.js";
 import { cloudOf, isAmazon, type Ec2Cloud } from "./cloud.js";
 import { Fleet } from "./fleet.js";
 import { Ec2Calls } from "./calls.js";
+import { checkLaunches } from "./check.js";
 import { printedFingerprints } from "./console.js";
 import { Launcher } from "./launcher.js";
 import { unknownStatus } from "./machines.js";
@@ -77,6 +78,10 @@ class Ec2Driver implements Driver {
 
   async hostKeyFingerprints(id: string, signal: AbortSignal): Promise<readonly string[] | null> {
     return printedFingerprints(id, this.calls, signal);
+  }
+
+  async check(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<readonly LaunchProblem[]> {
+    return checkLaunches(requests, { api: this.api, groups: this.groups, warn: this.context.warn }, signal);
   }
 
   async release(scope: MarkScope & { readonly run: string }, signal: AbortSignal): Promise<void> {

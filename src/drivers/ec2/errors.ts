@@ -37,6 +37,11 @@ export function isNotFound(error: unknown): error is RefusedError {
   return error instanceof RefusedError && NOT_FOUND.has(error.code);
 }
 
+/** Whether the cloud does not know an image by its id. */
+export function isNoSuchImage(error: unknown): boolean {
+  return error instanceof RefusedError && error.code.startsWith("InvalidAMIID.");
+}
+
 /**
  * The contract's error for one of the SDK's.
  * @param cloud the cloud's name in the plan.

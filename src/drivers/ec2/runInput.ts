@@ -12,8 +12,8 @@ export interface RunParts {
   readonly place: Place;
   /** What `imageId` gave. */
   readonly image: string;
-  /** Ids of security groups. */
-  readonly groups: readonly string[];
+  /** Ids of security groups; null: the network's default. */
+  readonly groups: readonly string[] | null;
   /** What the machines are told, before base64. */
   readonly userData: Buffer | null;
 }
@@ -54,8 +54,8 @@ function batchTags({ id, members }: Batch, own: Tags): Tags {
 
 /** Whether a machine gets a public address is said of its network interface, and then all else of the network is said there too. */
 function network({ settings: { public_address: isPublic }, place: { subnet }, groups }: RunParts): Partial<RunInstancesCommandInput> {
-  if (isPublic === undefined) return { ...(subnet === null ? {} : { SubnetId: subnet }), SecurityGroupIds: [...groups] };
-  const own = { ...(subnet === null ? {} : { SubnetId: subnet }), Groups: [...groups] };
+  if (isPublic === undefined) return { ...(subnet === null ? {} : { SubnetId: subnet }), ...(groups === null ? {} : { SecurityGroupIds: [...groups] }) };
+  const own = { ...(subnet === null ? {} : { SubnetId: subnet }), ...(groups === null ? {} : { Groups: [...groups] }) };
   return { NetworkInterfaces: [{ DeviceIndex: 0, AssociatePublicIpAddress: isPublic, DeleteOnTermination: true, ...own }] };
 }
 

@@ -1,0 +1,248 @@
+/** Whether launches could work: everything that they name is looked up, and what is left is asked for without being done (`DryRun`). */
+import type { Image, InstanceTypeInfo } from "@aws-sdk/client-ec2";
+
+import { DriverError, type DriverContext, type LaunchProblem, type LaunchRequest } from "../driver.js";
+import type { Ec2Api } from "./api.js";
+import { newBatch } from "./batches.js";
+import { CheckCalls } from "./checkCalls.js";
+import { isNoCapacity, RefusedError } from "./errors.js";
+import { imageId } from "./images.js";
+import { runInput } from "./runInput.js";
+import type { SecurityGroups } from "./securityGroup.js";
+import { placeName, placesFor, settingsOf, type LaunchSettings, type Place } from "./settings.js";
+import { makeHostKey, userData } from "./userData.js";
+
+export interface CheckParts extends Pick<DriverContext, "warn"> {
+  readonly api: Ec2Api;
+  readonly groups: SecurityGroups;
+}
+
+/** A request that says enough to be checked. */
+interface Wish {
+  readonly request: LaunchRequest;
+  readonly settings: LaunchSettings;
+  readonly places: readonly Place[];
+  readonly userData: Buffer | null;
+  /** What RunInstances takes, and what is known of it; null if only EC2 can look it up. */
+  image: { readonly id: string; readonly known: Image | null } | null;
+}
+
+/** As `Driver.check`: all problems at once, each once, however many requests have it. */
+export async function checkLaunches(requests: readonly LaunchRequest[], parts: CheckParts, signal: AbortSignal): Promise<LaunchProblem[]> {
+  const check = new Check(parts, signal);
+  await check.run(requests);
+  return [...check.problems].map(([message, keys]) => ({ message, keys: [...keys] }));
+}
+
+class Check {
+  readonly problems = new Map<string, Set<string>>();
+  private readonly warnings = new Set<string>();
+  private readonly calls: CheckCalls;
+
+  constructor(private readonly parts: CheckParts, private readonly signal: AbortSignal) {
+    this.calls = new CheckCalls(parts.api);
+  }
+
+  async run(requests: readonly LaunchRequest[]): Promise<void> {
+    const wishes = requests.flatMap((request) => this.wish(request) ?? []);
+    await this.optional(() => this.images(wishes));
+    await this.optional(() => this.types(wishes));
+    await this.optional(() => this.networks(wishes));
+    await this.optional(() => this.names(wishes));
+    await this.optional(() => this.groups(wishes));
+    await this.dryRuns(wishes);
+    for (const warning of this.warnings) this.parts.warn(warning);
+  }
+
+  private problem(wish: Pick<Wish, "request">, message: string): void {
+    const keys = this.problems.get(message) ?? new Set<string>();
+    this.problems.set(message, keys.add(wish.request.key));
+  }
+
+  /** What one request says by itself. */
+  private wish(request: LaunchRequest): Wish | null {
+    const { image, size, contact } = request;
+    if (image === null) this.problem({ request }, "it has no image: write for example image: ami-0a1b2c3d");
+    if (size === null) this.problem({ request }, "it has no size: write for example size: m7g.large");
+    if (image === null || size === null) return null;
+    try {
+      const settings = settingsOf(request);
+      const told = userData(settings.user_data ?? null, contact, settings.key_name ?? null, contact?.hostKey === true ? makeHostKey() : null);
+      return { request, settings, places: placesFor(request, settings), userData: told, image: null };
+    } catch (error) {
+      if (!(error instanceof DriverError)) throw error;
+      this.problem({ request }, error.message);
+      return null;
+    }
+  }
+
+  /** A right to ask that is missing hinders this check only, not the launch. */
+  private async optional(step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      this.unchecked(error);
+    }
+  }
+
+  /** @throws the error itself if it is more than a right that is missing. */
+  private unchecked(error: unknown): void {
+    if (!(error instanceof RefusedError)) throw error;
+    this.warnings.add(`not all could be checked: ${brief(error)}`);
+  }
+
+  private async images(wishes: readonly Wish[]): Promise<void> {
+    const found = new Map<string, Wish["image"] | DriverError>();
+    for (const written of new Set(wishes.map(({ request }) => request.image ?? ""))) {
+      found.set(written, await this.image(written).catch((error: unknown) => {
+        if (!(error instanceof DriverError) || error.constructor !== DriverError) throw error;
+        return error;
+      }));
+    }
+    for (const wish of wishes) {
+      const image = found.get(wish.request.image ?? "") ?? null;
+      if (image instanceof DriverError) this.problem(wish, image.message);
+      else wish.image = image;
+    }
+  }
+
+  /** @throws DriverError itself if there is none. */
+  private async image(written: string): Promise<Wish["image"]> {
+    const id = await imageId(written, this.parts.api, this.signal);
+    if (!id.startsWith("ami-")) return { id, known: null };
+    let known: Image | null = null;
+    try {
+      known = await this.calls.image(id, this.signal);
+    } catch (error) {
+      this.unchecked(error);
+      return { id, known: null };
+    }
+    if (known === null) throw new DriverError(`the region has no image ${id}, or it is not shared with you: images have another id in each region`);
+    if (known.State !== undefined && known.State !== "available") throw new DriverError(`image ${id} is not available, but ${known.State}`);
+    return { id, known };
+  }
+
+  private async types(wishes: readonly Wish[]): Promise<void> {
+    const names = wishes.flatMap(({ places }) => places.map(({ size }) => size));
+    const types = new Map((await this.calls.types(names, this.signal)).map((type) => [String(type.InstanceType), type]));
+    for (const wish of wishes) {
+      for (const size of new Set(wish.places.map((place) => place.size))) {
+        const type = types.get(size);
+        if (type === undefined) this.problem(wish, `the region has no instance type ${size}`);
+        else if (wish.image?.known) for (const message of misfits(type, wish.image.known)) this.problem(wish, message);
+      }
+    }
+    await this.optional(() => this.offers(wishes.filter(({ places }) => places.every(({ size }) => types.has(size)))));
+  }
+
+  /** A size that none of the zones offers is of no use, and neither is a zone that offers none of the sizes. */
+  private async offers(wishes: readonly Wish[]): Promise<void> {
+    const subnets = new Map((await this.calls.subnets(wishes.flatMap(({ places }) => places.flatMap(({ subnet }) => subnet ?? [])), this.signal)).map((subnet) => [subnet.SubnetId, subnet.AvailabilityZone]));
+    const zoneOf = ({ zone, subnet }: Place): string | null => zone ?? subnets.get(subnet ?? "") ?? null;
+    const zoned = wishes.filter(({ places }) => places.every((place) => zoneOf(place) !== null));
+    const zones = new Map<string, Set<string>>();
+    for (const { InstanceType = "", Location = "" } of await this.calls.offerings(zoned.flatMap(({ places }) => places.map(({ size }) => size)), this.signal)) zones.set(InstanceType, (zones.get(InstanceType) ?? new Set()).add(Location));
+    for (const wish of zoned) {
+      const offered = wish.places.filter((place) => zones.get(place.size)?.has(zoneOf(place) ?? ""));
+      for (const size of new Set(wish.places.map((place) => place.size))) {
+        if (!offered.some((place) => place.size === size)) this.problem(wish, `${size} is not offered in ${[...new Set(wish.places.map(zoneOf))].join(", ")}, but in ${[...(zones.get(size) ?? [])].sort().join(", ") || "no zone"}`);
+      }
+      for (const zone of new Set(wish.places.map(zoneOf))) {
+        if (offered.length > 0 && !offered.some((place) => zoneOf(place) === zone)) this.problem(wish, `${zone ?? ""} offers none of the sizes ${[...new Set(wish.places.map(({ size }) => size))].join(", ")}`);
+      }
+    }
+  }
+
+  private async networks(wishes: readonly Wish[]): Promise<void> {
+    const places = wishes.flatMap((wish) => wish.places);
+    const zones = await this.calls.zones(places.flatMap(({ zone }) => zone ?? []), this.signal);
+    const subnets = new Map((await this.calls.subnets(places.flatMap(({ subnet }) => subnet ?? []), this.signal)).map((subnet) => [subnet.SubnetId, subnet]));
+    const groups = new Map((await this.calls.groups(wishes.flatMap(({ settings }) => settings.security_groups ?? []), this.signal)).map((group) => [group.GroupId, group]));
+    for (const wish of wishes) {
+      for (const { zone, subnet } of wish.places) {
+        if (zone !== null && !zones.some(({ ZoneName, State }) => ZoneName === zone && State !== "unavailable")) this.problem(wish, `the region has no zone ${zone}, or it is not open to you`);
+        if (subnet !== null && !subnets.has(subnet)) this.problem(wish, `the region has no subnet ${subnet}`);
+      }
+      for (const id of wish.settings.security_groups ?? []) {
+        const group = groups.get(id);
+        if (group === undefined) this.problem(wish, `the region has no security group ${id}`);
+        for (const { subnet } of wish.places) {
+          const vpc = subnets.get(subnet ?? "")?.VpcId;
+          if (group !== undefined && vpc !== undefined && group.VpcId !== vpc) this.problem(wish, `security group ${id} belongs to network ${group.VpcId ?? "(none)"}, and subnet ${subnet ?? ""} to ${vpc}: they must be of one`);
+        }
+      }
+    }
+  }
+
+  private async names(wishes: readonly Wish[]): Promise<void> {
+    const keys = new Set((await this.calls.keyPairs(wishes.flatMap(({ settings }) => settings.key_name ?? []), this.signal)).map(({ KeyName }) => KeyName));
+    const groups = await this.calls.placementGroups(wishes.flatMap(({ settings }) => settings.placement_group ?? []), this.signal);
+    for (const wish of wishes) {
+      const { key_name: key, placement_group: group } = wish.settings;
+      if (key !== undefined && !keys.has(key)) this.problem(wish, `the region has no key pair "${key}": make it there, or leave key_name out`);
+      if (group !== undefined && !groups.some(({ GroupName, State }) => GroupName === group && State === "available")) this.problem(wish, `the region has no placement group "${group}"`);
+    }
+  }
+
+  /** Whether a security group could be made where none is named. */
+  private async groups(wishes: readonly Wish[]): Promise<void> {
+    for (const wish of wishes.filter(({ settings, request }) => settings.security_groups === undefined && !this.hasProblem(request.key))) {
+      for (const subnet of new Set(wish.places.map((place) => place.subnet))) {
+        try {
+          await this.parts.groups.check({ mark: wish.request.mark, subnet, publicAddress: wish.settings.public_address }, this.signal);
+        } catch (error) {
+          if (!(error instanceof DriverError) || error.constructor !== DriverError) throw error;
+          // The words begin with who asks: it is one problem, whoever meets it.
+          this.problem(wish, error.message.replace(`${wish.request.mark.service} has`, "it has"));
+        }
+      }
+    }
+  }
+
+  /** Each distinct launch once, with each of its sizes; those that are known not to work are left out. */
+  private async dryRuns(wishes: readonly Wish[]): Promise<void> {
+    const asked = new Map<string, Promise<string | null>>();
+    await Promise.all(wishes.filter(({ request, image }) => image !== null && !this.hasProblem(request.key)).map(async (wish) => {
+      for (const place of wish.places.filter(({ size }, index) => wish.places.findIndex((other) => other.size === size) === index)) {
+        const batch = newBatch([wish.request], placeName(place), 0, { least: 1, hostKeys: [], askedAt: 0 });
+        const input = runInput({ batch, settings: wish.settings, place, image: wish.image?.id ?? "", groups: wish.settings.security_groups ?? null, userData: wish.userData });
+        const distinct = JSON.stringify({ ...input, ClientToken: "", TagSpecifications: [], UserData: wish.settings.user_data });
+        const answer = asked.get(distinct) ?? this.dryRun(input);
+        asked.set(distinct, answer);
+        const message = await answer;
+        if (message !== null) this.problem(wish, message);
+      }
+    }));
+  }
+
+  private async dryRun(input: Parameters<CheckCalls["dryRun"]>[0]): Promise<string | null> {
+    try {
+      await this.calls.dryRun(input, this.signal);
+      return null;
+    } catch (error) {
+      // Capacity comes and goes.
+      if (isNoCapacity(error) && error.code !== "Unsupported") return null;
+      if (error instanceof RefusedError || (error instanceof DriverError && error.constructor === DriverError)) return brief(error);
+      throw error;
+    }
+  }
+
+  private hasProblem(key: string): boolean {
+    return [...this.problems.values()].some((keys) => keys.has(key));
+  }
+}
+
+/** Why a size cannot run an image. */
+function misfits({ InstanceType, ProcessorInfo, SupportedRootDeviceTypes, SupportedVirtualizationTypes }: InstanceTypeInfo, { ImageId, Architecture, RootDeviceType, VirtualizationType }: Image): string[] {
+  const fits = (name: string, has: string | undefined, takes: readonly string[] | undefined): string[] => (has === undefined || takes === undefined || takes.length === 0 || takes.includes(has) ? [] : [`image ${ImageId ?? ""} ${name} ${has}, and ${InstanceType ?? ""} takes ${takes.join(", ")} only`]);
+  return [
+    ...fits("is for", Architecture, ProcessorInfo?.SupportedArchitectures),
+    ...fits("has a root disk of type", RootDeviceType, SupportedRootDeviceTypes),
+    ...fits("is virtualized by", VirtualizationType, SupportedVirtualizationTypes),
+  ];
+}
+
+/** Amazon adds kilobytes that only another call can read. */
+function brief({ message }: Error): string {
+  return message.replace(/\s*Encoded authorization failure message: [\w-]+/, "");
+}

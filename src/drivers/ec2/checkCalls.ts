@@ -1,0 +1,89 @@
+/** What a launch is checked against: the calls of EC2 that tell what exists. None of them changes anything. */
+import type { AvailabilityZone, Image, InstanceTypeInfo, InstanceTypeOffering, KeyPairInfo, PlacementGroup, RunInstancesCommandInput, SecurityGroup, Subnet } from "@aws-sdk/client-ec2";
+
+import { DriverError } from "../driver.js";
+import { chunks, type Ec2Api, type Opened } from "./api.js";
+import { isNoSuchImage, RefusedError } from "./errors.js";
+
+/** Values that EC2 takes for one filter. */
+const MOST_VALUES = 200;
+
+interface Asked {
+  readonly Filters: { readonly Name: string; readonly Values: string[] }[];
+}
+
+interface Page {
+  readonly NextToken?: string | undefined;
+}
+
+/** Each gives what exists of what is asked for. All calls throw what those of `Ec2Api` throw. */
+export class CheckCalls {
+  constructor(private readonly api: Pick<Ec2Api, "call" | "terminate">) {}
+
+  types(names: readonly string[], signal: AbortSignal): Promise<InstanceTypeInfo[]> {
+    return this.ask("DescribeInstanceTypes", "instance-type", names, ({ client, sdk }, input) => client.send(new sdk.DescribeInstanceTypesCommand(input)), ({ InstanceTypes }) => InstanceTypes, signal);
+  }
+
+  /** In which zones instance types are to be had. */
+  offerings(names: readonly string[], signal: AbortSignal): Promise<InstanceTypeOffering[]> {
+    const send = ({ client, sdk }: Opened, input: Asked) => client.send(new sdk.DescribeInstanceTypeOfferingsCommand({ ...input, LocationType: "availability-zone" }));
+    return this.ask("DescribeInstanceTypeOfferings", "instance-type", names, send, ({ InstanceTypeOfferings }) => InstanceTypeOfferings, signal);
+  }
+
+  zones(names: readonly string[], signal: AbortSignal): Promise<AvailabilityZone[]> {
+    return this.ask("DescribeAvailabilityZones", "zone-name", names, async ({ client, sdk }, input) => ({ ...(await client.send(new sdk.DescribeAvailabilityZonesCommand(input))), NextToken: undefined }), ({ AvailabilityZones }) => AvailabilityZones, signal);
+  }
+
+  subnets(ids: readonly string[], signal: AbortSignal): Promise<Subnet[]> {
+    return this.ask("DescribeSubnets", "subnet-id", ids, ({ client, sdk }, input) => client.send(new sdk.DescribeSubnetsCommand(input)), ({ Subnets }) => Subnets, signal);
+  }
+
+  groups(ids: readonly string[], signal: AbortSignal): Promise<SecurityGroup[]> {
+    return this.ask("DescribeSecurityGroups", "group-id", ids, ({ client, sdk }, input) => client.send(new sdk.DescribeSecurityGroupsCommand(input)), ({ SecurityGroups }) => SecurityGroups, signal);
+  }
+
+  keyPairs(names: readonly string[], signal: AbortSignal): Promise<KeyPairInfo[]> {
+    return this.ask("DescribeKeyPairs", "key-name", names, async ({ client, sdk }, input) => ({ ...(await client.send(new sdk.DescribeKeyPairsCommand(input))), NextToken: undefined }), ({ KeyPairs }) => KeyPairs, signal);
+  }
+
+  placementGroups(names: readonly string[], signal: AbortSignal): Promise<PlacementGroup[]> {
+    return this.ask("DescribePlacementGroups", "group-name", names, async ({ client, sdk }, input) => ({ ...(await client.send(new sdk.DescribePlacementGroupsCommand(input))), NextToken: undefined }), ({ PlacementGroups }) => PlacementGroups, signal);
+  }
+
+  /** One image by its id, or null. */
+  async image(id: string, signal: AbortSignal): Promise<Image | null> {
+    try {
+      return (await this.api.call("DescribeImages", "describe", ({ client, sdk }) => client.send(new sdk.DescribeImagesCommand({ ImageIds: [id] })), signal)).Images?.[0] ?? null;
+    } catch (error) {
+      if (isNoSuchImage(error)) return null;
+      throw error;
+    }
+  }
+
+  /** Whether RunInstances would work, as far as the cloud tells beforehand: capacity it does not. @throws RefusedError saying why not. */
+  async dryRun(input: RunInstancesCommandInput, signal: AbortSignal): Promise<void> {
+    const launched = await this.api.call("RunInstances", "run", ({ client, sdk }) => client.send(new sdk.RunInstancesCommand({ ...input, DryRun: true })), signal).catch((error: unknown) => {
+      if (error instanceof RefusedError && error.code === "DryRunOperation") return null;
+      throw error;
+    });
+    if (launched === null) return;
+    // A cloud that only resembles EC2 may not know the word.
+    const ids = (launched.Instances ?? []).flatMap(({ InstanceId }) => InstanceId ?? []);
+    if (ids.length > 0) await this.api.terminate(ids, signal);
+    throw new DriverError(`this cloud does not know DryRun: it launched ${ids.join(", ") || "a machine"}, which was ended at once`);
+  }
+
+  private async ask<P extends Page, T>(name: string, filter: string, values: readonly string[], send: (opened: Opened, input: Asked) => Promise<P>, read: (page: P) => T[] | undefined, signal: AbortSignal): Promise<T[]> {
+    const found: T[] = [];
+    for (const Values of chunks([...new Set(values)], MOST_VALUES)) {
+      for (let token: string | undefined; ;) {
+        const input = { Filters: [{ Name: filter, Values }], ...(token === undefined ? {} : { NextToken: token }) };
+        const page = await this.api.call(name, "describe", (opened) => send(opened, input), signal);
+        found.push(...(read(page) ?? []));
+        token = page.NextToken;
+        if (token === undefined || token === "") break;
+      }
+    }
+    return found;
+  }
+}
