@@ -32,7 +32,7 @@ export type { ServiceStatus, Trouble } from "./statusReport.js";
 export type { PlannedTask, ServiceFailure, ServiceState, Stage, StepName } from "./events.js";
 export type { Mistake } from "./plan/mistakes.js";
 export { PlanError } from "./plan/mistakes.js";
-export type { Driver, DriverContext, DriverDefinition, LaunchOutcome, LaunchRequest, MachineMark, MachineStatus, MarkScope, TerminateOutcome } from "./drivers/driver.js";
+export type { Contact, Driver, DriverContext, DriverDefinition, FirstContact, HostKeyPolicy, LaunchOutcome, LaunchRequest, MachineMark, MachineStatus, MarkScope, TerminateOutcome } from "./drivers/driver.js";
 export { CloudUnreachableError, DriverError, LostReplyError, ThrottledError } from "./drivers/driver.js";
 export { LeaseLostError, RunBusyError, RunExistsError, StateError, UnknownRunError } from "./state/stateError.js";
 
