@@ -3,16 +3,18 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 /** Suites that need what this computer does not have are left out, and it is said. */
-function suitesWithout(what, isThere, support) {
+function suitesWithout(what, isThere, ...support) {
   if (isThere) return [];
   const suites = readdirSync("test", { recursive: true })
-    .filter((file) => file.endsWith(".test.ts") && readFileSync(join("test", file), "utf8").includes(support));
+    .filter((file) => file.endsWith(".test.ts") && support.some((name) => readFileSync(join("test", file), "utf8").includes(name)));
   console.log(`SKIPPED, since ${what}:\n${suites.map((file) => `  test/${file}`).join("\n")}`);
   return suites.map((file) => join("<rootDir>/test", file.replaceAll(".", "\\.")));
 }
 
 /** A real sshd must be started by root, as the system does it. */
 const hasSshd = existsSync("/usr/sbin/sshd") && process.getuid?.() === 0;
+/** Machines with an /etc/ssh of their own, which this computer's must never be mistaken for. */
+const hasNamespaces = hasSshd && spawnSync("unshare", ["-m", "mount", "-t", "tmpfs", "none", "/mnt"]).status === 0;
 const hasMoto = spawnSync("python3", ["-c", "import importlib.util as u, sys; sys.exit(not (u.find_spec('moto') and u.find_spec('flask')))"]).status === 0;
 
 /** A lab makes networks and machines of the kernel's namespaces. */
@@ -26,7 +28,8 @@ export default {
   testMatch: ["**/*.test.ts"],
   testPathIgnorePatterns: [
     "/node_modules/",
-    ...suitesWithout("/usr/sbin/sshd or root is missing (apt-get install openssh-server)", hasSshd, "support/sshHost"),
+    ...suitesWithout("/usr/sbin/sshd or root is missing (apt-get install openssh-server)", hasSshd, "support/sshHost", "support/preparedMachine"),
+    ...(hasSshd ? suitesWithout("mount namespaces are not allowed here (docker: --cap-add SYS_ADMIN)", hasNamespaces, "support/preparedMachine") : []),
     ...suitesWithout("moto is missing (pip install 'moto[server]')", hasMoto, "support/moto"),
     ...suitesWithout("a lab needs root, /usr/sbin/sshd, moto, ip, unshare, nsenter, setpriv and sudo", hasSshd && hasMoto && hasTools, "support/ec2Lab"),
     ...suitesWithout("Debian's cloud-init is missing (test/support/ec2Lab/fetch-cloud-init)", hasCloudInit, "ec2Lab/realCloudInit"),

@@ -1,6 +1,6 @@
 /** The types of the library's results and of what it is given. */
 export type { ChainPart, LevelTiming, PartKind, RunAnalysis, RunSection, SectionAnalysis, ServiceTiming, StepTiming } from "../analysis.js";
-export type { Driver, DriverContext, DriverDefinition, LaunchOutcome, LaunchRequest, MachineMark, MachineStatus, MarkScope, TerminateOutcome } from "../drivers/driver.js";
+export type { Contact, Driver, DriverContext, DriverDefinition, FirstContact, HostKeyPolicy, LaunchOutcome, LaunchProblem, LaunchRequest, MachineMark, MachineStatus, MarkScope, TerminateOutcome } from "../drivers/driver.js";
 export type { BootResult } from "../engine/boot.js";
 export type { OnlineCheck } from "../engine/checkOnline.js";
 export type { CleanResult, StrayMachine } from "../engine/clean.js";

@@ -187,3 +187,16 @@ test("a cloud-init that hangs fails when its time is over, and is not left runni
   const other = await contactHead(more, ", cloud_init: ignore");
   expect((await own.call(["boot", planOf(own, other.head, "second"), "--name", "second"])).code).toBe(0);
 });
+
+test("Ctrl-C ends the wait for cloud-init, and the next launcher waits on", async () => {
+  const own = installation();
+  const { head } = await contactHead(cloudInit(own, `until test -f '${own.facts}/go'; do sleep 0.05; done`));
+  const boot = own.start(["boot", planOf(own, head), "--name", "first"]);
+  await eventually("cloud-init is waited for", () => own.fact("asked") !== null);
+  boot.child.kill("SIGINT");
+  expect((await boot.ended).code).toBe(130);
+  expect(Object.values(await shownServices(own, "first"))).toMatchObject([{ state: "connecting" }]);
+  writeFileSync(join(own.facts, "go"), "");
+  expect((await own.call(["boot", "--resume", "first"])).code).toBe(0);
+  expect(own.fact("asked")).toBe("waited\nwaited\n");
+});

@@ -82,7 +82,7 @@ function startScript({ directory, hostKeys, user = "root", sudo = "absent" }: Ma
     `echo '${user}:x:54321:54321::/run/home:/bin/sh' >>/run/passwd`, `echo '${user}:*:19000:0:99999:7:::' >>/run/shadow`, `echo '${user}:x:54321:' >>/run/group`,
     ...["passwd", "shadow", "group"].map((name) => `mount --bind /run/${name} /etc/${name}`),
     "mkdir /run/home; chown 54321:54321 /run/home; chmod 700 /run/home",
-    ...(sudo === "absent" ? ["mount --bind /dev/null /usr/bin/sudo"] : ["mount -t tmpfs -o mode=750 none /etc/sudoers.d"]),
+    ...(sudo === "absent" ? ["[ ! -e /usr/bin/sudo ] || mount --bind /dev/null /usr/bin/sudo"] : ["mount -t tmpfs -o mode=750 none /etc/sudoers.d"]),
     ...(sudo === "yes" ? [`echo '${user} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/${user}`, `chmod 440 /etc/sudoers.d/${user}`] : []),
   ];
   return [

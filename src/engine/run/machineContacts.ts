@@ -58,7 +58,8 @@ export async function ownKey(store: Store, run: RunKey): Promise<string | null> 
 
 /** An error of a machine that lets nobody in, with whom it was told to let in when it was launched. */
 export async function explainRefusal(store: Store, error: unknown, launched: LaunchedHere): Promise<unknown> {
-  if (!(error instanceof AuthenticationError)) return error;
+  // A bastion was there before: it was told nothing.
+  if (!(error instanceof AuthenticationError) || error.message.startsWith("jump host:")) return error;
   const authorized = await store.authorized(launched.key);
   if (authorized === null || authorized.length === 0) return error;
   const { fingerprint } = await import("../../machines/ssh/hostKeys.js");

@@ -93,8 +93,8 @@ const TARGETS = [
 ].join("\n");
 
 /**
- * systemd reloads its own service. Elsewhere the sshd that listens gets SIGHUP: it is the topmost sshd above this shell, unless that serves one
- * connection only (a socket was activated, inetd), and then the next one reads the keys anyway.
+ * systemd reloads its own service. Elsewhere the sshd that listens gets SIGHUP: it is the next one above this shell that does. There may be none, since one
+ * that serves a single connection (a socket was activated, inetd) has none above it: then the next one reads the keys anyway.
  */
 const LISTENER = [
   "reload() {",
@@ -103,14 +103,16 @@ const LISTENER = [
   "      if systemctl is-active -q $u 2>/dev/null && systemctl try-reload-or-restart $u; then return; fi",
   "    done",
   "  fi",
-  "  p=$$ top=",
+  "  if [ ! -d /proc/self ]; then p=$(cat /run/sshd.pid 2>/dev/null || cat /var/run/sshd.pid 2>/dev/null); [ -z \"$p\" ] || kill -HUP $p; return 0; fi",
+  "  p=$$",
   '  while [ "${p:-0}" -gt 0 ] && [ -r /proc/$p/stat ] && read -r l </proc/$p/stat; do',
-  "    n=${l#*(}; case ${n%)*} in sshd) top=$p ;; esac",
+  "    n=${l#*(}; if [ \"${n%)*}\" = sshd ] && listens $p; then kill -HUP $p; return 0; fi",
   '    l=${l##*) }; set -- $l; p=$2',
   "  done",
-  '  if [ -z "$top" ] && [ ! -d /proc/self ]; then top=$(cat /run/sshd.pid 2>/dev/null || cat /var/run/sshd.pid 2>/dev/null); [ -z "$top" ] || kill -HUP "$top"; return 0; fi',
-  '  [ -n "$top" ] || return 0',
-  "  c=$(tr '\\000' ' ' </proc/$top/cmdline)",
-  '  case $c in *" -i "*|*" -i") ;; *"[listener]"*|/*) kill -HUP "$top" ;; esac',
+  "}",
+  // Sessions are called "sshd: user [priv]"; a listener has the command that it was started with, with a word before and behind since OpenSSH 8.2.
+  "listens() {",
+  "  c=$(tr '\\000' ' ' </proc/$1/cmdline)",
+  '  case $c in *" -i "*|*" -i") return 1 ;; *"[listener]"*|/*) return 0 ;; esac; return 1',
   "}",
 ].join("\n");
