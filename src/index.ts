@@ -25,6 +25,7 @@ import type { RunBusyError } from "./state/stateError.js";
 import type { Store } from "./state/store.js";
 import type { StatusReport } from "./statusReport.js";
 
+export type { UnusedMachine } from "./engine/up/unusedMachines.js";
 export type { BootResult, CleanResult, EventRecord, LaunchPlan, LogChunk, LogFile, PastMachine, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunEvent, RunHistory, RunState, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult };
 export type { ChainPart, LevelTiming, PartKind, RunSection, SectionAnalysis, ServiceTiming, StepTiming } from "./analysis.js";
 export type { ShownService } from "./engine/show.js";

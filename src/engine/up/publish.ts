@@ -12,7 +12,7 @@ import type { BringUp } from "./serviceStory.js";
 
 /**
  * Makes attributes known: recorded first, together with `also` and with what their changed values mean for other services, then told to
- * references.
+ * references. It is done once a command for each attribute.
  */
 export async function publish(work: BringUp, service: Service, attributes: readonly AttributeRecord[], also: readonly Change[] = []): Promise<void> {
   const { context } = work;
@@ -24,6 +24,7 @@ export async function publish(work: BringUp, service: Service, attributes: reado
   const writes: Change[] = [...changed.map((attribute): Change => ({ kind: "attribute", attribute })), ...dues, ...also];
   if (writes.length > 0) await writerOf(context).write(...writes);
   for (const { name, value, secret, kind } of changed) context.book.set(service.name, name, { value, secret, kind });
+  work.early.settled(service, attributes.map(({ name }) => name));
 }
 
 /** Puts on the agenda what services that refer to changed attributes must do again. @returns what is new on it. */
