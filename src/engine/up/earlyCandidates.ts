@@ -96,7 +96,9 @@ export class EarlyCandidates {
       this.waiting.delete(service);
       this.chosen.add(service);
       const level = this.place(service);
-      levels.set(level, [...(levels.get(level) ?? []), service]);
+      const group = levels.get(level);
+      if (group) group.push(service);
+      else levels.set(level, [service]);
     }
     return [...levels.values()];
   }
