@@ -20,9 +20,15 @@ export async function printOutcome(result: Outcome, interrupted: boolean): Promi
   print(`\n${[...unused, whatNow(result, interrupted)].join("\n")}`);
 }
 
+/** How many machines are listed by name. */
+const MOST_LISTED = 10;
+
 /** Machines that cost money and serve nobody must not be met by chance. */
-function unusedLines({ state, unused }: Outcome): string[] {
-  const list = (ended: boolean) => unused.filter((machine) => machine.ended === ended).map(({ service, cloud, id }) => `${service} (${id} in ${cloud})`).join(", ");
+function unusedLines({ run, state, unused }: Outcome): string[] {
+  const list = (ended: boolean) => {
+    const machines = unused.filter((machine) => machine.ended === ended).map(({ service, cloud, id }) => `${service} (${id} in ${cloud})`);
+    return machines.length <= MOST_LISTED ? machines.join(", ") : `${machines.slice(0, MOST_LISTED).join(", ")} and ${machines.length - MOST_LISTED} more (bootlevel history ${run})`;
+  };
   const [gone, kept] = [list(true), list(false)];
   const left = state === "failed" ? "Started early for levels that never began, and there still" : "Started early, and kept for the levels that have not begun";
   return [...(gone === "" ? [] : [`Started early for levels that never began, and ended: ${gone}`]), ...(kept === "" ? [] : [`${left}: ${kept}`])];

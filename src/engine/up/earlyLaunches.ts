@@ -3,11 +3,13 @@
  * calls go out before those for later ones. Nothing that goes wrong here fails the level that boots: it is told, and tried again when the
  * machine's own level begins.
  */
+import { setMaxListeners } from "node:events";
+
 import type { Agenda } from "./agenda.js";
 import { InterruptedError } from "../run/failure.js";
 import { change, stateEvent, warning } from "../run/journal.js";
 import { EarlyCandidates } from "./earlyCandidates.js";
-import { groupByCloud } from "./launchMachines.js";
+import { groupByCloud, type Early } from "./launchMachines.js";
 import type { Batch, Launch, MachineLaunches } from "./machineLaunches.js";
 import type { Placements } from "../run/placements.js";
 import type { RunContext, Service } from "../run/runContext.js";
@@ -33,10 +35,14 @@ export class EarlyLaunches {
   private readonly flights = new Map<Service, Flight>();
   /** Services that are "launching" on the record since before their level. */
   private readonly launching = new Set<Service>();
-  private over = false;
+  /** Aborted when nothing more is to be asked for. */
+  private readonly over = new AbortController();
+  private readonly early: Early;
 
   constructor(private readonly parts: EarlyParts) {
     this.candidates = new EarlyCandidates(parts);
+    this.early = { launching: this.launching, signal: AbortSignal.any([parts.context.stop, this.over.signal]) };
+    setMaxListeners(0, this.early.signal);
   }
 
   /** Whether the record says of the service that it is launching, from before its level. */
@@ -74,12 +80,12 @@ export class EarlyLaunches {
 
   /** A service has failed: the run will, and nothing more is asked for early. */
   stop(): void {
-    this.over = true;
+    this.over.abort();
   }
 
   /** Ends all that goes on. @returns services of levels that never began, with machines on which nothing ever ran */
   async unused(): Promise<Service[]> {
-    this.over = true;
+    this.stop();
     await Promise.all([...this.turns.values()]);
     await Promise.all([...this.flights.keys()].map((service) => this.land(service)));
     return this.candidates.unused();
@@ -93,8 +99,8 @@ export class EarlyLaunches {
 
   private async ask(cloud: string, group: readonly Service[]): Promise<void> {
     const services = group.filter((service) => !this.candidates.hasBegun(service));
-    if (this.over || this.parts.context.stop.aborted || services.length === 0) return;
-    const { answered, launches } = this.parts.machines.launch(cloud, services, this.launching);
+    if (this.early.signal.aborted || services.length === 0) return;
+    const { answered, launches } = this.parts.machines.launch(cloud, services, this.early);
     for (const [service, launch] of launches) this.flights.set(service, { answered, done: this.watch(service, launch) });
     await answered;
   }
@@ -113,7 +119,7 @@ export class EarlyLaunches {
   private async fail(service: Service, error: Error): Promise<void> {
     const { context, placements } = this.parts;
     const back = this.launching.has(service) && placements.machine(service) === null && !this.candidates.hasBegun(service);
-    const silent = error instanceof InterruptedError || context.stop.aborted;
+    const silent = error instanceof InterruptedError || this.early.signal.aborted;
     const told = silent ? [] : [warning(context, service, `its machine could not be started early, and is asked for again when its level begins: ${error.message}`)];
     if (back) this.launching.delete(service);
     if (back || told.length > 0) await change(context, back ? [{ kind: "service", id: service.id, state: "planned" }] : [], [...told, ...(back ? [stateEvent(context, service, "planned")] : [])]);

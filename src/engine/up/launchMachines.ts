@@ -7,11 +7,19 @@ import { isGone } from "./machineWatch.js";
 import type { Placements } from "../run/placements.js";
 import type { RunContext, Service } from "../run/runContext.js";
 
+/** What a launch before its level goes by. */
+export interface Early {
+  /** Services that are asked for become "launching", and are added here. */
+  readonly launching: Set<Service>;
+  /** Aborted when the machines will not be used: nothing more is asked for then. */
+  readonly signal: AbortSignal;
+}
+
 /**
  * Gets a machine for each service of one cloud, or the one that was asked for already. What the cloud tells is on record then.
- * @param early for services whose level has not begun: those that are asked for become "launching", and are added to it.
+ * @param early for services whose level has not begun.
  */
-export async function getMachines(context: RunContext, placements: Placements, cloud: string, services: readonly Service[], early: Set<Service> | null): Promise<Map<Service, LaunchOutcome>> {
+export async function getMachines(context: RunContext, placements: Placements, cloud: string, services: readonly Service[], early: Early | null): Promise<Map<Service, LaunchOutcome>> {
   const driver = await context.clouds.driver(cloud);
   const outcomes = await findMachines(context, placements, driver, services);
   const missing = services.filter((service) => !outcomes.has(service));
@@ -66,7 +74,7 @@ async function findMachines(context: RunContext, placements: Placements, driver:
 interface Asking {
   readonly cloud: string;
   readonly services: readonly Service[];
-  readonly early: Set<Service> | null;
+  readonly early: Early | null;
 }
 
 async function askForMachines(context: RunContext, placements: Placements, driver: Driver, { cloud, services, early }: Asking): Promise<Map<Service, LaunchOutcome>> {
@@ -83,9 +91,9 @@ async function askForMachines(context: RunContext, placements: Placements, drive
       outcomes.set(service, { key: wish.key, kind: "failed", error: error as Error, leftover: null });
     }
   }
-  await writeWishes(context, asked, early);
+  await writeWishes(context, asked, early?.launching ?? null);
   for (const { service } of asked) placements.intend(service, cloud, placements.wish(service));
-  const answers = new Map((await driver.launch(asked.map(({ request }) => request), context.stop)).map((outcome) => [outcome.key, outcome]));
+  const answers = new Map((await driver.launch(asked.map(({ request }) => request), early?.signal ?? context.stop)).map((outcome) => [outcome.key, outcome]));
   for (const { service, request } of asked) {
     const answer = answers.get(request.key);
     if (answer !== undefined) outcomes.set(service, answer);
@@ -94,11 +102,11 @@ async function askForMachines(context: RunContext, placements: Placements, drive
 }
 
 /** A service whose level has not begun becomes "launching" with its wish: whoever looks at the run later must not take it for one without a machine. */
-async function writeWishes(context: RunContext, asked: readonly { service: Service; intent: Change }[], early: Set<Service> | null): Promise<void> {
-  const told = early === null ? [] : asked.map(({ service }) => service).filter((service) => !early.has(service));
+async function writeWishes(context: RunContext, asked: readonly { service: Service; intent: Change }[], launching: Set<Service> | null): Promise<void> {
+  const told = launching === null ? [] : asked.map(({ service }) => service);
   const states = told.map(({ id }): Change => ({ kind: "service", id, state: "launching" }));
   await change(context, [...asked.map(({ intent }) => intent), ...states], told.map((service) => stateEvent(context, service, "launching")));
-  for (const service of told) early?.add(service);
+  for (const service of told) launching?.add(service);
 }
 
 function requestFor(context: RunContext, placements: Placements, service: Service, key: string, installation: string): LaunchRequest {

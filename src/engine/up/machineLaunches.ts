@@ -3,7 +3,7 @@ import { DriverError, type LaunchOutcome } from "../../drivers/driver.js";
 import { change } from "../run/journal.js";
 import type { Placements } from "../run/placements.js";
 import type { RunContext, Service } from "../run/runContext.js";
-import { getMachines, launchedChange, writeOff } from "./launchMachines.js";
+import { getMachines, launchedChange, writeOff, type Early } from "./launchMachines.js";
 import { MachineWatch, type ReachableMachine } from "./machineWatch.js";
 
 /** How a launch ended for one service. */
@@ -26,9 +26,9 @@ export class MachineLaunches {
 
   /**
    * Gets a machine for each service of a cloud, or the one that was asked for already.
-   * @param early for services whose level has not begun: those that become "launching" are added to it.
+   * @param early for services whose level has not begun.
    */
-  launch(cloud: string, services: readonly Service[], early: Set<Service> | null = null): Batch {
+  launch(cloud: string, services: readonly Service[], early: Early | null = null): Batch {
     const outcomes = getMachines(this.context, this.placements, cloud, services, early);
     const launches = new Map(services.map((service) => [service, this.settle(cloud, service, outcomes)]));
     return { answered: outcomes.then(() => undefined, () => undefined), launches };

@@ -82,6 +82,17 @@ describe("a run that fails", () => {
     expect(await run.keys()).toEqual(["a.1", "b.1", "c.1"]);
   });
 
+  test("asks for nothing more: a call that goes on for a later level is cut short", async () => {
+    const run = await SimRun.open();
+    // The calls for one, two and three end after 20, 40 and 60 s, the boot program of one after 45 s or so.
+    const slow = "launch: { latency: 1s }, calls: { latency: 20s }, programs: { boot: { duration: 5s } }";
+    const end = await run.boot(`${slow}, script: [${failing}]`, plan);
+    expect(end).toMatchObject({ state: "failed", unused: [{ service: "b", ended: true }] });
+    expect((await run.past()).get("c.1")).toMatchObject({ id: null, end: "interrupted" });
+    expect(await run.service("c")).toMatchObject({ state: "planned" });
+    expect(run.warnings()).toEqual([]);
+  });
+
   test("does not end what an earlier level has used", async () => {
     const run = await SimRun.open();
     const end = await run.boot(cloud("{ service: b, program: boot, exit: 3 }"), plan);
