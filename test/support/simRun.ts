@@ -8,6 +8,7 @@ import { afterEach } from "@jest/globals";
 import { loadDriver } from "../../src/drivers/registry.js";
 import { bootRun, type BootResult } from "../../src/engine/boot.js";
 import { runHistory, type PastMachine } from "../../src/engine/history.js";
+import { rebootRun } from "../../src/engine/reboot.js";
 import { reloadRun } from "../../src/engine/reload.js";
 import { repairRun, type RepairResult } from "../../src/engine/repair.js";
 import { resumeRun } from "../../src/engine/resume.js";
@@ -64,6 +65,10 @@ export class SimRun {
 
   async repair(maxReplacements: number | null = null): Promise<RepairResult> {
     return repairRun(this.store, await this.store.findRun("r"), { ...this.watch(), waitMs: 0, replace: [], maxReplacements, force: false, dryRun: false });
+  }
+
+  async reboot(): Promise<BootResult> {
+    return rebootRun(this.store, await this.store.findRun("r"), { ...this.watch(), waitMs: 0, services: [], force: false });
   }
 
   async reload(cloud: string, plan: string): Promise<BootResult> {

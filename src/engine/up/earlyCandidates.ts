@@ -33,6 +33,11 @@ export class EarlyCandidates {
     return this.place(service) <= this.level;
   }
 
+  /** Whether its machine may still be started early: its level has not begun, and what was published meanwhile has left its task what it was. */
+  isOpen(service: Service): boolean {
+    return !this.hasBegun(service) && this.parts.agenda.of(service)?.stage === "launch";
+  }
+
   /** The services to ask for now, in groups of one level each, in order. */
   ofLaterLevels(): Service[][] {
     this.waiting.clear();
@@ -44,7 +49,7 @@ export class EarlyCandidates {
   freedBy(service: Service, names: readonly string[] | null): Service[][] {
     if (names === null) this.settledServices.add(service);
     else for (const name of names) this.settledNames.add(`${service.name} ${name}`);
-    return this.choose([...this.waiting]);
+    return this.choose([...this.waiting].filter((waiting) => this.isOpen(waiting)));
   }
 
   /** Services of levels that never began, with machines on which nothing ever ran. */
@@ -62,10 +67,9 @@ export class EarlyCandidates {
   }
 
   private freeOn(level: number): Service[] {
-    const { context, agenda } = this.parts;
     const replacing = this.cloudsWithReplacements(level);
-    return (context.levels[level] ?? []).filter((service) => {
-      const begins = service.spec.placement.kind === "cloud" && agenda.of(service)?.stage === "launch" && this.isNew(service);
+    return (this.parts.context.levels[level] ?? []).filter((service) => {
+      const begins = service.spec.placement.kind === "cloud" && this.isOpen(service) && this.isNew(service);
       // A service that gives a machine back before this one's turn may need the place, or another one than it had.
       return begins && !this.chosen.has(service) && !replacing.has(cloudOf(service));
     });

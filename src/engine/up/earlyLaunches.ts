@@ -98,7 +98,7 @@ export class EarlyLaunches {
   }
 
   private async ask(cloud: string, group: readonly Service[]): Promise<void> {
-    const services = group.filter((service) => !this.candidates.hasBegun(service));
+    const services = group.filter((service) => this.candidates.isOpen(service));
     if (this.early.signal.aborted || services.length === 0) return;
     const { answered, launches } = this.parts.machines.launch(cloud, services, this.early);
     for (const [service, launch] of launches) this.flights.set(service, { answered, done: this.watch(service, launch) });

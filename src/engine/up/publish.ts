@@ -36,10 +36,13 @@ function affected({ context, placements, agenda, dependencies, fresh }: BringUp,
     const without = dependent.spec.placement.kind === "cloud" && placements.machine(dependent) === null;
     return agenda.of(dependent) !== null || !(without || context.records.get(dependent.id)?.state === "planned");
   };
+  // A machine that was not asked for yet is made with the new value anyway.
+  const isToCome = (dependent: Service) => agenda.of(dependent)?.stage === "launch" && placements.machine(dependent) === null;
   for (const dependency of dependencies.get(service.spec.name) ?? []) {
     if (!changed.has(dependency.attribute) || !names(dependency, service)) continue;
     const task: Task = { stage: dependency.stage, reason: `${service.name}.${dependency.attribute} changed`, resume: false };
     for (const dependent of context.bySpec.get(dependency.dependent) ?? []) {
+      if (task.stage === "replace" && isToCome(dependent)) continue;
       if (dependent !== service && isThere(dependent) && agenda.add(dependent, task)) found.push([dependent, task]);
     }
   }

@@ -140,6 +140,20 @@ describe("commands on a run that is there", () => {
     expect(run.state("c", "launching")).toBeLessThan(run.level("three"));
   });
 
+  test("a machine whose origin changes is made once, from the new value, and no terminate program runs on it", async () => {
+    const run = await SimRun.open();
+    const text = plan.replace("b: { boot", 'b: { size: "${a.host}", terminate: { command: y }, boot');
+    expect((await run.boot(cloud(""), text)).state).toBe("ready");
+    expect((await run.reboot()).state).toBe("ready");
+    expect((await run.keys()).sort()).toEqual(["a.1", "a.2", "b.1", "b.2", "c.1", "c.2"]);
+    // The one of before the reboot: it is asked for when the new address is known, and not when the old one still stood on record.
+    expect(run.events.filter((event) => event.type === "step-started" && event.step === "terminate" && event.service === "b")).toHaveLength(1);
+    expect(run.warnings()).toEqual([]);
+    const launching = run.events.findLast((event) => event.type === "service-state" && event.service === "b" && event.state === "launching");
+    const known = run.events.findLast((event) => event.type === "machine-launched" && event.service === "a");
+    expect(launching?.at).toBe(known?.at);
+  });
+
   test("a reload that adds a level starts its machines while earlier ones boot again", async () => {
     const run = await SimRun.open();
     await run.boot(cloud(""), "levels:\n  - { name: one, services: { a: { boot: { command: x } } } }\n");
