@@ -185,8 +185,10 @@ export function judgeUp(lane: Lane, { state, problems, record }: Report, boots: 
 /** What is wrong with a run that may have failed in its first level. */
 export function judgeFailed(lane: Lane, { state, record }: Report, unused: readonly string[]): string[] {
   if (state === "ready") return [];
-  const kept = lane.machines().filter(({ service }) => unused.includes(service));
-  const known = (record?.services ?? []).filter(({ name, key }) => unused.includes(name) && key !== null);
+  // A cloud that shows machines late may fail a later level: those of it that came up are used.
+  const untouched = (record?.services ?? []).filter(({ name, state: own }) => unused.includes(name) && (own === "planned" || own === "launching"));
+  const kept = lane.machines().filter(({ service }) => untouched.some(({ name }) => name === service));
+  const known = untouched.filter(({ key }) => key !== null);
   const wrong = state === "failed" ? [] : [`state ${state}`];
   return kept.length + known.length === 0 ? wrong : [...wrong, `unused machines: ${JSON.stringify(kept)}, on record: ${JSON.stringify(known)}`];
 }
