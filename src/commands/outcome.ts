@@ -3,7 +3,7 @@ import type { BootResult } from "../index.js";
 import { EXIT } from "./exitCodes.js";
 import { print, screen } from "./output.js";
 
-export type Outcome = Pick<BootResult, "run" | "state" | "failures" | "cloudUnreachable">;
+export type Outcome = Pick<BootResult, "run" | "state" | "failures" | "cloudUnreachable" | "unused">;
 
 /** @param interrupted whether the operator stopped the command */
 export function exitCodeFor({ state, cloudUnreachable }: Pick<Outcome, "state" | "cloudUnreachable">, interrupted: boolean): number {
@@ -16,7 +16,22 @@ export function exitCodeFor({ state, cloudUnreachable }: Pick<Outcome, "state" |
 export async function printOutcome(result: Outcome, interrupted: boolean): Promise<void> {
   const { formatFailures } = await import("../reporting/failure.js");
   if (result.failures.length > 0) print(`\n${formatFailures(result.failures, screen())}`);
-  print(`\n${whatNow(result, interrupted)}`);
+  const unused = unusedLines(result);
+  print(`\n${[...unused, whatNow(result, interrupted)].join("\n")}`);
+}
+
+/** How many machines are listed by name. */
+const MOST_LISTED = 10;
+
+/** Machines that cost money and serve nobody must not be met by chance. */
+function unusedLines({ run, state, unused }: Outcome): string[] {
+  const list = (ended: boolean) => {
+    const machines = unused.filter((machine) => machine.ended === ended).map(({ service, cloud, id }) => `${service} (${id} in ${cloud})`);
+    return machines.length <= MOST_LISTED ? machines.join(", ") : `${machines.slice(0, MOST_LISTED).join(", ")} and ${machines.length - MOST_LISTED} more (bootlevel history ${run})`;
+  };
+  const [gone, kept] = [list(true), list(false)];
+  const left = state === "failed" ? "Started early for levels that never began, and there still" : "Started early, and kept for the levels that have not begun";
+  return [...(gone === "" ? [] : [`Started early for levels that never began, and ended: ${gone}`]), ...(kept === "" ? [] : [`${left}: ${kept}`])];
 }
 
 function whatNow({ run, state }: Outcome, interrupted: boolean): string {

@@ -11,6 +11,7 @@ import { packBundles } from "./programs/bundles.js";
 import { enterRunState, record } from "./run/journal.js";
 import { underLease } from "./run/lease.js";
 import { Placements } from "./run/placements.js";
+import type { UnusedMachine } from "./up/unusedMachines.js";
 import { closeContext, levelNames, openContext, type RunContext } from "./run/runContext.js";
 
 export interface BootRequest {
@@ -29,6 +30,8 @@ export interface BootResult {
   readonly failures: readonly ServiceFailure[];
   /** Whether a service failed because its cloud did not answer at all. */
   readonly cloudUnreachable: boolean;
+  /** Machines that were started early, for levels that never began: ended when the run failed, kept when it was interrupted. */
+  readonly unused: readonly UnusedMachine[];
   readonly ms: number;
 }
 

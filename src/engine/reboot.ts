@@ -43,7 +43,7 @@ async function downAndUp(context: RunContext, down: Agenda, force: boolean): Pro
   const takeDown = new TakeDown(context, placements, unfinishedPrograms(await context.store.steps(context.run)), force);
   for (const services of [...context.levels].reverse()) {
     const end = endOf((await takeDown.retire(down.among(services), (service) => down.of(service) as Task)).filter((error) => error !== null));
-    if (end !== null) return end;
+    if (end !== null) return { ...end, unused: [] };
   }
   const up = agendaOf(down.among(context.levels.flat()), { stage: "launch", reason: "a reboot was asked for", resume: false });
   return bringUp(context, placements, up, { force });

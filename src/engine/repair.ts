@@ -12,7 +12,8 @@ import { workOnRun, type WorkOptions } from "./run/lease.js";
 import { Placements } from "./run/placements.js";
 import { closeContext, openContext, type RunContext, type Service } from "./run/runContext.js";
 import { chooseServices } from "./run/selection.js";
-import { survey, type Finding } from "./up/survey.js";
+import { survey, type Depth, type Finding } from "./up/survey.js";
+import type { UnusedMachine } from "./up/unusedMachines.js";
 
 export interface RepairOptions extends WorkOptions {
   /** Services whose machines are replaced, well or not. */
@@ -38,6 +39,8 @@ export interface RepairResult {
   readonly refused: string | null;
   readonly failures: readonly ServiceFailure[];
   readonly cloudUnreachable: boolean;
+  /** Machines that were started early, for levels that never began: ended when the repair failed, kept when it was interrupted. */
+  readonly unused: readonly UnusedMachine[];
   readonly ms: number;
 }
 
@@ -73,12 +76,12 @@ async function repair(context: RunContext, run: RunRecord, options: RepairOption
   const placements = await Placements.read(context);
   const { agenda, blocked, cloudUnreachable } = await diagnose(context, placements, chooseServices(context, options.replace));
   // What was found while the operator stopped the command may be no more than that.
-  if (context.stop.aborted) return { run: run.name, state: "interrupted", tasks: [], removed: [], blocked: [], refused: null, failures: [], cloudUnreachable: false, ms: context.clock.now() - startedAt };
+  if (context.stop.aborted) return { run: run.name, state: "interrupted", tasks: [], removed: [], blocked: [], refused: null, failures: [], cloudUnreachable: false, unused: [], ms: context.clock.now() - startedAt };
   const tasks = plannedTasks(context, agenda);
   const refused = tooMany(context, agenda, new Set(chooseServices(context, options.replace)), options.maxReplacements);
   const idle = tasks.length === 0 && context.dropped.length === 0;
   const removed = context.dropped.map(({ name }) => name.replace(/~\d+$/, ""));
-  const result = { run: run.name, tasks, removed, blocked, refused, failures: [], cloudUnreachable, ms: context.clock.now() - startedAt };
+  const result = { run: run.name, tasks, removed, blocked, refused, failures: [], cloudUnreachable, unused: [], ms: context.clock.now() - startedAt };
   if (refused !== null || options.dryRun || (idle && (blocked.length > 0 || run.state === "ready"))) {
     return { ...result, state: idle && blocked.length === 0 ? "ready" : run.state === "ready" ? "failed" : run.state };
   }
@@ -100,7 +103,10 @@ async function diagnose(context: RunContext, placements: Placements, replaced: r
   const known = new Map(context.levels.flat().map((service) => [service, taskOf(context, placements, service)]));
   const looked = [...known.keys()].filter((service) => agenda.of(service) === null);
   const verified = (service: Service) => { const task = known.get(service) ?? null; return task === null || (task.stage === "verify" && task.resume); };
-  const findings = await survey(context, placements, looked, (service) => (verified(service) ? "ready" : known.get(service)?.stage === "discard" ? "cloud" : "reach"), READY_TRIES);
+  // A machine that nobody has connected to yet may be about to come up, and its level may be far: its cloud alone is asked.
+  const untouched = (service: Service) => ["planned", "launching"].includes(context.records.get(service.id)?.state ?? "planned");
+  const depth = (service: Service): Depth => (verified(service) ? "ready" : known.get(service)?.stage === "discard" || untouched(service) ? "cloud" : "reach");
+  const findings = await survey(context, placements, looked, depth, READY_TRIES);
   const blocked: { service: string; message: string }[] = [];
   for (const service of looked) {
     const diagnosis = diagnosisOf(service, known.get(service) ?? null, findings.get(service) as Finding);

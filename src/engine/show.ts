@@ -43,7 +43,8 @@ export async function showRun(store: Store, run: RunRecord): Promise<RunDetails>
   const machines = newestMachines(await store.machines(run));
   const attributes = await attributesByService(store, run);
   const services = (await store.services(run)).filter((service) => service.due?.stage !== "remove").map((service) => {
-    const machine = machines.get(service.id);
+    // One that was started early and never used is gone when its service is planned again.
+    const machine = service.state === "planned" ? undefined : machines.get(service.id);
     const own = attributes.get(service.id) ?? {};
     return {
       level: service.level,

@@ -18,3 +18,4 @@ export type { LaunchPlan } from "../plan/launchPlan.js";
 export type { Mistake } from "../plan/mistakes.js";
 export type { EventRecord, RunSummary } from "../state/records.js";
 export type { ServiceStatus, StatusReport, Trouble } from "../statusReport.js";
+export type { UnusedMachine } from "../engine/up/unusedMachines.js";

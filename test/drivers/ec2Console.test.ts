@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { expect, test } from "@jest/globals";
 
 import { fingerprintsIn } from "../../src/drivers/ec2/console.js";
-import { makeHostKey } from "../../src/drivers/ec2/hostKey.js";
+import { makeKeyPair } from "../../src/machines/ssh/keyPair.js";
 import { never } from "../support/drivers.js";
 import { machinesOf, newRun, useCloud, wish } from "../support/ec2.js";
 import { callsOf } from "../support/moto.js";
@@ -33,7 +33,7 @@ test.each([
 });
 
 test("whole keys are told by the fingerprints that ssh-keygen would show; both blocks count; torn keys do not", () => {
-  const [key, other] = [makeHostKey().publicKey, makeHostKey().publicKey];
+  const [key, other] = [makeKeyPair("").publicKey, makeKeyPair("").publicKey];
   const shown = /SHA256:\S+/.exec(execFileSync("ssh-keygen", ["-l", "-f", "-"], { input: key }).toString())?.[0];
   const keys = (...lines: string[]) => ["-----BEGIN SSH HOST KEY KEYS-----", ...lines, "-----END SSH HOST KEY KEYS-----"].join("\n");
   expect(fingerprintsIn(keys(`${key} root@ip-10-0-0-4`))).toEqual([shown]);

@@ -9,7 +9,8 @@ import { gunzipSync } from "node:zlib";
 import { expect, test } from "@jest/globals";
 import { utils } from "ssh2";
 
-import { makeHostKey, userData } from "../../src/drivers/ec2/userData.js";
+import { userData } from "../../src/drivers/ec2/userData.js";
+import { makeKeyPair } from "../../src/machines/ssh/keyPair.js";
 import { eventually } from "../support/eventually.js";
 
 const KEYS = { authorizedKeys: ["ssh-ed25519 AAAAlauncher launcher"], hostKey: true };
@@ -170,8 +171,8 @@ test("what is too large is compressed; what is too large even so is refused with
   const large = userData(`#!/bin/sh\n${"echo hello\n".repeat(3000)}`, KEYS, null, HOST) as Buffer;
   expect(large.length).toBeLessThan(16_384);
   expect(parts(gunzipSync(large)).map(({ type }) => type)).toEqual(["text/x-shellscript", "text/cloud-config"]);
-  const { privateKey, publicKey } = makeHostKey();
-  const noise = Array.from({ length: 800 }, () => makeHostKey().publicKey).join("\n");
+  const { privateKey, publicKey } = makeKeyPair("");
+  const noise = Array.from({ length: 800 }, () => makeKeyPair("").publicKey).join("\n");
   const problem = (() => { try { userData(`#!/bin/sh\n${noise}`, KEYS, null, { privateKey, publicKey }); } catch (error) { return (error as Error).message; } return ""; })();
   expect(problem).toMatch(/user_data is too large: \d{5} bytes, \d{5} when compressed, and EC2 takes 16384/);
   expect(problem).not.toContain(privateKey.slice(60, 100));
@@ -181,7 +182,7 @@ test("a host key is one for ssh-keygen, for this program's own SSH and for sshd"
   const directory = mkdtempSync(join(tmpdir(), "bootlevel host key "));
   const port = await freePort();
   const file = join(directory, "key");
-  const [key, other] = [makeHostKey(), makeHostKey()];
+  const [key, other] = [makeKeyPair(""), makeKeyPair("")];
   writeFileSync(file, key.privateKey, { mode: 0o600 });
   expect(other.publicKey).not.toBe(key.publicKey);
   expect(execFileSync("ssh-keygen", ["-y", "-f", file]).toString().trim()).toBe(key.publicKey);

@@ -82,7 +82,7 @@ test("a run that this very process boots is busy for a second caller", async () 
 });
 
 test("an aborted signal stops a boot in order: what runs is finished, nothing new starts", async () => {
-  const plan = await planOf(`plan: stop\nlevels:\n  - { name: one, services: { a: { boot: { command: "sleep 0.3; touch '${directory}/a'" } } } }\n  - { name: two, services: { b: { boot: { command: "touch '${directory}/b'" } } } }\n`);
+  const plan = await planOf(`plan: stop\nprelaunch: none\nlevels:\n  - { name: one, services: { a: { boot: { command: "sleep 0.3; touch '${directory}/a'" } } } }\n  - { name: two, services: { b: { boot: { command: "touch '${directory}/b'" } } } }\n`);
   const stop = new AbortController();
   const result = await boot(plan, { home, name: "stop", signal: stop.signal, onEvent: (event) => { if (event.type === "step-started" && event.step === "boot") stop.abort(); } });
   expect(result).toMatchObject({ state: "interrupted", failures: [] });

@@ -15,9 +15,16 @@ export interface Scenario {
 export interface Cast {
   readonly command: Command;
   /** What follows the death at a point, and how often each service's boot program has run on its machine then; it all ends with a terminate. */
-  after(point: number): readonly { readonly command: Command; readonly boots?: { readonly [service: string]: number } }[];
+  after(point: number): readonly After[];
   /** Machines that the command and all that follows make at most. */
   readonly creations: number;
+}
+
+export interface After {
+  readonly command: Command;
+  readonly boots?: { readonly [service: string]: number };
+  /** It may fail, and then leaves no machine to these services. */
+  readonly unused?: readonly string[];
 }
 
 const said = (facts: string, word: string) => `echo ${word} >> '${facts}/'\${self.instance_id}`;
@@ -47,6 +54,21 @@ const second = (facts: string) => `
       www: { was: web, ${boot(facts, "echo ${cache.host} ${db.token}")}, terminate: { command: "true" } }
       fresh: { ${boot(facts, "true")} }
 `;
+
+/** Machines of all levels are asked for at once, but for one that is made from an attribute of another. */
+const early = (facts: string, ready = "") => `
+  - name: base
+    services:
+      db: { outputs: [token], ${boot(facts, `echo token=t-1 >> \\"$BOOTLEVEL_OUTPUT\\"`)}${ready} }
+  - name: apps
+    services:
+      web: { replicas: 2, ${boot(facts, "echo ${db.token}")}, terminate: { command: "true" } }
+      job: { size: "\${db.token}", ${boot(facts, "true")} }
+  - name: edge
+    services:
+      front: { ${boot(facts, "echo ${web.*.host}")}, terminate: { command: "true" } }
+`;
+const everyEarly = { db: 1, "web-1": 1, "web-2": 1, job: 1, front: 1 };
 
 const once = { db: 1, cache: 1, web: 1 };
 
@@ -115,8 +137,29 @@ export const scenarios: readonly Scenario[] = [
   },
 ];
 
+/** Commands that start machines of levels that have not begun. */
+export const earlyScenarios: readonly Scenario[] = [
+  {
+    name: "early boot",
+    prepare: async (lane) => ({
+      command: { verb: "boot", plan: await lane.plan(early, "all") },
+      creations: 5,
+      after: (point) => (point % 2 === 0 ? [{ command: { verb: "resume" }, boots: everyEarly }] : []),
+    }),
+  },
+  {
+    // Its first try to be ready fails, whichever command makes it: machines of later levels are ended then, and made again by the next command.
+    name: "early boot that fails",
+    prepare: async (lane) => ({
+      command: { verb: "boot", plan: await lane.plan((facts) => early(facts, `, ready: { command: "! mkdir '${facts}/tried' 2>/dev/null", retries: 0 }`), "all") },
+      creations: 9,
+      after: (point) => (point % 2 === 0 ? [{ command: { verb: "resume" }, unused: ["web-1", "web-2", "job", "front"] }, { command: { verb: "resume" }, boots: everyEarly }] : []),
+    }),
+  },
+];
+
 export function scenarioOf(name: string): Scenario {
-  const found = scenarios.find((scenario) => scenario.name === name);
+  const found = [...scenarios, ...earlyScenarios].find((scenario) => scenario.name === name);
   if (found === undefined) throw new Error(`there is no scenario "${name}"`);
   return found;
 }
@@ -137,6 +180,17 @@ export function judgeUp(lane: Lane, { state, problems, record }: Report, boots: 
   if (record.open > 0) wrong.push(`${record.open} programs without an end`);
   if (existsSync(join(lane.facts, "sick"))) wrong.push("db is sick");
   return wrong;
+}
+
+/** What is wrong with a run that may have failed in its first level. */
+export function judgeFailed(lane: Lane, { state, record }: Report, unused: readonly string[]): string[] {
+  if (state === "ready") return [];
+  // A cloud that shows machines late may fail a later level: those of it that came up are used.
+  const untouched = (record?.services ?? []).filter(({ name, state: own }) => unused.includes(name) && (own === "planned" || own === "launching"));
+  const kept = lane.machines().filter(({ service }) => untouched.some(({ name }) => name === service));
+  const known = untouched.filter(({ key }) => key !== null);
+  const wrong = state === "failed" ? [] : [`state ${state}`];
+  return kept.length + known.length === 0 ? wrong : [...wrong, `unused machines: ${JSON.stringify(kept)}, on record: ${JSON.stringify(known)}`];
 }
 
 /** Machines and services, one to one. */

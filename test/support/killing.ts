@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { expect } from "@jest/globals";
 
-import { judgeDown, judgeUp, scenarioOf, type Cast, type Scenario } from "./killScenarios.js";
+import { judgeDown, judgeFailed, judgeUp, scenarioOf, type Cast, type Scenario } from "./killScenarios.js";
 import type { Report } from "./launcher.js";
 import { Lane, type CloudKind } from "./lane.js";
 
@@ -108,10 +108,11 @@ async function killOnce({ lane, cast }: Worker, { point, afterMs }: Case): Promi
   const before = lane.created();
   const killed = (await lane.carryOut(cast.command, afterMs === null ? { point } : null, afterMs)).kind === "killed";
   const wrong: string[] = [];
-  for (const { command, boots } of cast.after(point)) {
+  for (const { command, boots, unused } of cast.after(point)) {
     const report = await lane.finish(command);
     if (cast.command.verb === "boot" && afterMs !== null && report.record === null) return { killed, wrong }; // killed before the run was on record
-    wrong.push(...judgeUp(lane, report, boots).map((words) => `after ${command.verb}: ${words}`));
+    const judged = unused === undefined ? judgeUp(lane, report, boots) : judgeFailed(lane, report, unused);
+    wrong.push(...judged.map((words) => `after ${command.verb}: ${words}`));
   }
   const down = await terminate(lane);
   if (afterMs === null || down.record !== null) wrong.push(...judgeDown(lane, down).map((words) => `after terminate: ${words}`));

@@ -43,11 +43,11 @@ export class Lane {
   get facts(): string { return join(this.directory, "facts"); }
   private get driverState(): string { return join(this.home, "drivers", this.cloud.driver === "local" ? "local" : "test-cloud"); }
 
-  async plan(levels: (facts: string) => string): Promise<LaunchPlan> {
+  async plan(levels: (facts: string) => string, prelaunch: LaunchPlan["prelaunch"] = "next"): Promise<LaunchPlan> {
     const { cloud } = await bundled();
     const clouds = this.cloud.driver === "local" ? "" : `clouds: { c: { driver: "${cloud}", ${this.cloud.options} } }\n`;
     const file = join(this.directory, "plan.yaml");
-    writeFileSync(file, `plan: kill\n${clouds}levels:\n${levels(this.facts)}`);
+    writeFileSync(file, `plan: kill\nprelaunch: ${prelaunch}\n${clouds}levels:\n${levels(this.facts)}`);
     return loadPlan(file);
   }
 

@@ -78,6 +78,8 @@ class TestCloud implements Driver {
     const number = readFileSync(this.files.calls, "utf8").split("\n").length - 1;
     await this.context.clock.sleep(latencyMs);
     if (throttleEvery > 0 && number % throttleEvery === 0) throw new ThrottledError("fewer calls, please");
+    // The request goes out here: one that a launcher has sent takes effect whether that one freezes or not, and one that it has not sent must not.
+    this.context.permit();
     const result = await work();
     await this.context.clock.sleep(latencyMs);
     if (loseEvery > 0 && number % loseEvery === 0) throw new LostReplyError("the reply is lost");

@@ -1,6 +1,7 @@
 /** Whether launches could work: everything that they name is looked up, and what is left is asked for without being done (`DryRun`). */
 import type { Image, InstanceTypeInfo } from "@aws-sdk/client-ec2";
 
+import { makeKeyPair } from "../../machines/ssh/keyPair.js";
 import { DriverError, type DriverContext, type LaunchProblem, type LaunchRequest } from "../driver.js";
 import type { Ec2Api } from "./api.js";
 import { newBatch } from "./batches.js";
@@ -10,7 +11,7 @@ import { imageId } from "./images.js";
 import { runInput } from "./runInput.js";
 import type { SecurityGroups } from "./securityGroup.js";
 import { placeName, placesFor, settingsOf, type LaunchSettings, type Place } from "./settings.js";
-import { makeHostKey, userData } from "./userData.js";
+import { userData } from "./userData.js";
 
 export interface CheckParts extends Pick<DriverContext, "warn"> {
   readonly api: Ec2Api;
@@ -67,7 +68,7 @@ class Check {
     if (image === null || size === null) return null;
     try {
       const settings = settingsOf(request);
-      const told = userData(settings.user_data ?? null, contact, settings.key_name ?? null, contact?.hostKey === true ? makeHostKey() : null);
+      const told = userData(settings.user_data ?? null, contact, settings.key_name ?? null, contact?.hostKey === true ? makeKeyPair("") : null);
       return { request, settings, places: placesFor(request, settings), userData: told, image: null };
     } catch (error) {
       if (!(error instanceof DriverError)) throw error;

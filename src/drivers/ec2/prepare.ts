@@ -1,11 +1,12 @@
 /** What a call for machines needs besides the plan's own words: the image's id, security groups, user data with a host key for the first contact. */
+import { makeKeyPair } from "../../machines/ssh/keyPair.js";
 import type { LaunchRequest } from "../driver.js";
 import { DriverError } from "../driver.js";
 import type { Ec2Api } from "./api.js";
 import { imageId } from "./images.js";
 import type { SecurityGroups } from "./securityGroup.js";
 import type { LaunchSettings, Place } from "./settings.js";
-import { makeHostKey, userData } from "./userData.js";
+import { userData } from "./userData.js";
 
 export interface Prepared {
   readonly image: string;
@@ -26,7 +27,7 @@ export class Preparation {
   /** @throws DriverError for a service that cannot be launched so; what the calls throw */
   async of(settings: LaunchSettings, place: Place, request: LaunchRequest, signal: AbortSignal): Promise<Prepared> {
     if (request.image === null) throw new DriverError("it has no image: write for example image: ami-0a1b2c3d");
-    const hostKey = request.contact?.hostKey === true ? makeHostKey() : null;
+    const hostKey = request.contact?.hostKey === true ? makeKeyPair("") : null;
     const told = userData(settings.user_data ?? null, request.contact, settings.key_name ?? null, hostKey);
     const image = await this.image(request.image, signal);
     const wish = { mark: request.mark, subnet: place.subnet, publicAddress: settings.public_address };

@@ -7,10 +7,8 @@ import { gzipSync } from "node:zlib";
 
 import { isMap, isScalar, isSeq, parseDocument, stringify, type Document, type Tags } from "yaml";
 
+import type { KeyPair } from "../../machines/ssh/keyPair.js";
 import { DriverError, type Contact } from "../driver.js";
-import type { HostKey } from "./hostKey.js";
-
-export { makeHostKey, type HostKey } from "./hostKey.js";
 
 /** What EC2 takes, before base64. */
 const MOST_BYTES = 16_384;
@@ -51,7 +49,7 @@ interface Keys {
  * @returns the bytes before base64, or null for none.
  * @throws DriverError if the keys cannot be joined to the plan's own, or if all of it is too large.
  */
-export function userData(own: string | null, contact: Contact | null, keyName: string | null, hostKey: HostKey | null): Buffer | null {
+export function userData(own: string | null, contact: Contact | null, keyName: string | null, hostKey: KeyPair | null): Buffer | null {
   const keys = keysOf(keyName === null ? contact?.authorizedKeys ?? [] : [], hostKey);
   if (Object.keys(keys).length === 0) return own === null ? null : fitting(own);
   if (own === null || own.trim() === "") return fitting(`#cloud-config\n${stringify(keys, { lineWidth: 0 })}`);
@@ -63,7 +61,7 @@ export function userData(own: string | null, contact: Contact | null, keyName: s
   return fitting(message([kind === "mime" ? nested(own) : part(kind, own), part("text/cloud-config", stringify(keys, { lineWidth: 0 }), [`X-Merge-Type: ${MERGE_TYPE}`])]));
 }
 
-function keysOf(authorized: readonly string[], hostKey: HostKey | null): Keys {
+function keysOf(authorized: readonly string[], hostKey: KeyPair | null): Keys {
   return {
     ...(authorized.length === 0 ? {} : { ssh_authorized_keys: authorized }),
     ...(hostKey === null ? {} : { ssh_deletekeys: true, ssh_keys: { ed25519_private: hostKey.privateKey, ed25519_public: hostKey.publicKey } }),

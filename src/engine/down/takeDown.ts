@@ -1,5 +1,6 @@
 /** The mirror image of bringing up: terminate programs before machines, one call a cloud, and nothing given up in silence. */
 import type { MachineStatus } from "../../drivers/driver.js";
+import type { ServiceState } from "../../events.js";
 import type { ProgramSpec } from "../../plan/launchPlan.js";
 import type { Change } from "../../state/changes.js";
 import type { MachineRecord, StepRecord } from "../../state/records.js";
@@ -27,6 +28,9 @@ export interface EndedMachine {
 
 /** What comes of services whose machines are gone. */
 type Ending = "terminated" | "removed" | "launching";
+
+/** States in which a service without a boot program leaves nothing to a terminate program: it never was up on its machine, or it is stopped. */
+const UNTOUCHED: ReadonlySet<ServiceState> = new Set(["planned", "launching", "terminating"]);
 
 export class TakeDown {
   /** Machines that are gone now. */
@@ -129,7 +133,7 @@ export class TakeDown {
     const before = context.records.get(service.id);
     if (before === undefined || before.state === "terminated" || this.stopped.has(service)) return;
     const program = service.spec.terminate;
-    const due = before.booted || (service.spec.boot === null && before.state !== "planned" && before.state !== "terminating");
+    const due = before.booted || (service.spec.boot === null && !UNTOUCHED.has(before.state));
     // Written with the state: whatever dies before the program has ended, the next command knows that it is still to run.
     await enterState(context, service, "terminating", due ? [{ kind: "booted", id: service.id }] : []);
     if (!answers) return;

@@ -45,7 +45,12 @@ export async function enterRunState(context: RunContext, state: RunState, starte
 }
 
 export async function warn(context: RunContext, service: Service | null, message: string): Promise<void> {
-  await record(context, { at: context.clock.now(), type: "warning", service: service?.name ?? null, message });
+  await record(context, warning(context, service, message));
+}
+
+/** The event of a warning, for those that are written with more. */
+export function warning(context: RunContext, service: Service | null, message: string): RunEvent {
+  return { at: context.clock.now(), type: "warning", service: service?.name ?? null, message };
 }
 
 /** What a step says of its end: the outcome's word for the record, and an exit code if a program ended. */

@@ -1,4 +1,5 @@
 /** Whom new machines let in, decided and written down before they are asked for. */
+import { makeKeyPair } from "../../machines/ssh/keyPair.js";
 import type { Contact, Driver, LaunchOutcome, LaunchRequest } from "../../drivers/driver.js";
 import { AuthenticationError } from "../../machines/connection.js";
 import type { SshSpec } from "../../plan/launchPlan.js";
@@ -50,7 +51,7 @@ async function contactOf({ key, mark }: LaunchRequest, parts: LaunchContactsPart
 }
 
 async function keysOf(ssh: SshSpec, { store, run, writer }: LaunchContactsParts): Promise<AuthorizedKey[]> {
-  const { makeKeyPair, publicKeys } = await import("../../machines/ssh/publicKeys.js");
+  const { publicKeys } = await import("../../machines/ssh/publicKeys.js");
   const theirs = await publicKeys(ssh);
   if (theirs.length > 0) return theirs;
   // Nobody could get in: bootlevel gets a key of its own, on disk before any machine knows it.

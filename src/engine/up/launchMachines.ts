@@ -1,27 +1,32 @@
-/** Gets machines for the services of a level: one call a cloud, the wish on disk before the call, the machine's id before anything waits. */
+/** Asks clouds for machines: one call a cloud, the wish on disk before the call, the machine's id before anything waits. */
 import type { Driver, LaunchOutcome, LaunchRequest, MachineStatus } from "../../drivers/driver.js";
-import { DriverError } from "../../drivers/driver.js";
 import { resolveTree } from "../../plan/resolve.js";
 import type { Change, LaunchedMachine } from "../../state/changes.js";
-import { change, writerOf } from "../run/journal.js";
-import { isGone, MachineWatch, type ReachableMachine } from "./machineWatch.js";
+import { change, stateEvent, writerOf } from "../run/journal.js";
+import { isGone } from "./machineWatch.js";
 import type { Placements } from "../run/placements.js";
 import type { RunContext, Service } from "../run/runContext.js";
 
-/** How a launch ended for one service. */
-export type Launch = { readonly machine: ReachableMachine } | { readonly error: Error };
+/** What a launch before its level goes by. */
+export interface Early {
+  /** Services that are asked for become "launching", and are added here. */
+  readonly launching: Set<Service>;
+  /** Aborted when the machines will not be used: nothing more is asked for then. */
+  readonly signal: AbortSignal;
+}
 
 /**
- * Gets a machine for each service, or the one that was asked for already; all must be placed on clouds.
- * @returns for each service how its launch ended, as soon as its machine has an address or failed; the promises never reject.
+ * Gets a machine for each service of one cloud, or the one that was asked for already. What the cloud tells is on record then.
+ * @param early for services whose level has not begun.
  */
-export function launchMachines(context: RunContext, placements: Placements, services: readonly Service[]): Map<Service, Promise<Launch>> {
-  const launches = new Map<Service, Promise<Launch>>();
-  for (const [cloud, group] of groupByCloud(services)) {
-    const batch = launchBatch(context, placements, cloud, group);
-    for (const service of group) launches.set(service, settle(context, placements, cloud, service, batch));
-  }
-  return launches;
+export async function getMachines(context: RunContext, placements: Placements, cloud: string, services: readonly Service[], early: Early | null): Promise<Map<Service, LaunchOutcome>> {
+  const driver = await context.clouds.driver(cloud);
+  const outcomes = await findMachines(context, placements, driver, services);
+  const missing = services.filter((service) => !outcomes.has(service));
+  for (const [service, outcome] of await askForMachines(context, placements, driver, { cloud, services: missing, early })) outcomes.set(service, outcome);
+  const launched = [...outcomes].flatMap(([service, outcome]) => (outcome.kind === "launched" ? [{ service, machine: outcome.machine }] : []));
+  await noteMachines(context, placements, launched);
+  return outcomes;
 }
 
 /** The cloud of a service that has a machine of its own. */
@@ -46,19 +51,6 @@ export function groupByCloud(services: readonly Service[]): Map<string, Service[
   return groups;
 }
 
-interface Batch {
-  readonly outcomes: ReadonlyMap<Service, LaunchOutcome>;
-  readonly watch: MachineWatch;
-}
-
-async function launchBatch(context: RunContext, placements: Placements, cloud: string, services: readonly Service[]): Promise<Batch> {
-  const driver = await context.clouds.driver(cloud);
-  const outcomes = await findMachines(context, placements, driver, services);
-  const missing = services.filter((service) => !outcomes.has(service));
-  for (const [service, outcome] of await askForMachines(context, placements, driver, cloud, missing)) outcomes.set(service, outcome);
-  return { outcomes, watch: new MachineWatch(driver, context.clock, context.stop) };
-}
-
 /** Machines that services have already: an earlier launcher got them, and may have died at once. Those that are gone are written off. */
 async function findMachines(context: RunContext, placements: Placements, driver: Driver, services: readonly Service[]): Promise<Map<Service, LaunchOutcome>> {
   const outcomes = new Map<Service, LaunchOutcome>();
@@ -79,7 +71,13 @@ async function findMachines(context: RunContext, placements: Placements, driver:
   return outcomes;
 }
 
-async function askForMachines(context: RunContext, placements: Placements, driver: Driver, cloud: string, services: readonly Service[]): Promise<Map<Service, LaunchOutcome>> {
+interface Asking {
+  readonly cloud: string;
+  readonly services: readonly Service[];
+  readonly early: Early | null;
+}
+
+async function askForMachines(context: RunContext, placements: Placements, driver: Driver, { cloud, services, early }: Asking): Promise<Map<Service, LaunchOutcome>> {
   const outcomes = new Map<Service, LaunchOutcome>();
   if (services.length === 0) return outcomes;
   const installation = await context.store.installation();
@@ -93,14 +91,22 @@ async function askForMachines(context: RunContext, placements: Placements, drive
       outcomes.set(service, { key: wish.key, kind: "failed", error: error as Error, leftover: null });
     }
   }
-  await writerOf(context).write(...asked.map(({ intent }) => intent));
+  await writeWishes(context, asked, early?.launching ?? null);
   for (const { service } of asked) placements.intend(service, cloud, placements.wish(service));
-  const answers = new Map((await driver.launch(asked.map(({ request }) => request), context.stop)).map((outcome) => [outcome.key, outcome]));
+  const answers = new Map((await driver.launch(asked.map(({ request }) => request), early?.signal ?? context.stop)).map((outcome) => [outcome.key, outcome]));
   for (const { service, request } of asked) {
     const answer = answers.get(request.key);
     if (answer !== undefined) outcomes.set(service, answer);
   }
   return outcomes;
+}
+
+/** A service whose level has not begun becomes "launching" with its wish: whoever looks at the run later must not take it for one without a machine. */
+async function writeWishes(context: RunContext, asked: readonly { service: Service; intent: Change }[], launching: Set<Service> | null): Promise<void> {
+  const told = launching === null ? [] : asked.map(({ service }) => service);
+  const states = told.map(({ id }): Change => ({ kind: "service", id, state: "launching" }));
+  await change(context, [...asked.map(({ intent }) => intent), ...states], told.map((service) => stateEvent(context, service, "launching")));
+  for (const service of told) launching?.add(service);
 }
 
 function requestFor(context: RunContext, placements: Placements, service: Service, key: string, installation: string): LaunchRequest {
@@ -119,35 +125,28 @@ function requestFor(context: RunContext, placements: Placements, service: Servic
   };
 }
 
-async function settle(context: RunContext, placements: Placements, cloud: string, service: Service, batch: Promise<Batch>): Promise<Launch> {
-  try {
-    const { outcomes, watch } = await batch;
-    const outcome = outcomes.get(service);
-    if (outcome === undefined) throw new DriverError(`the driver of cloud "${cloud}" gave no answer for ${service.name}`);
-    if (outcome.kind === "failed") {
-      if (outcome.leftover === null) await writeOff(context, placements, service, outcome.key, outcome.error.message);
-      throw outcome.error;
-    }
-    return { machine: await reach(context, placements, cloud, service, outcome, watch) };
-  } catch (error) {
-    return { error: error as Error };
-  }
+/** Writes down what a cloud told of machines, as far as the record does not say it, in one write. */
+async function noteMachines(context: RunContext, placements: Placements, told: readonly { service: Service; machine: MachineStatus }[]): Promise<void> {
+  const news = told.flatMap(({ service, machine }) => {
+    const change = launchedChange(placements, service, machine);
+    return change === null ? [] : [{ service, machine, change }];
+  });
+  if (news.length > 0) await writerOf(context).write(...news.map(({ change }) => change));
+  for (const { service, machine } of news) placements.launched(service, machine);
 }
 
-async function reach(context: RunContext, placements: Placements, cloud: string, service: Service, { key, machine: launched }: LaunchOutcome & { kind: "launched" }, watch: MachineWatch): Promise<ReachableMachine> {
-  const note = async (machine: MachineStatus): Promise<void> => {
-    await writerOf(context).write({ kind: "launched", key, machine: launchedMachine(machine) });
-    placements.launched(service, machine);
-  };
-  await note(launched);
-  const machine = await watch.reachable(launched, placements.machine(service)?.launchedAt ?? context.clock.now(), async (reason) => writeOff(context, placements, service, key, reason));
-  if (machine !== launched) await note(machine);
-  await change(context, [], [{ at: context.clock.now(), type: "machine-launched", service: service.name, cloud, id: machine.id, host: machine.host }]);
-  return machine;
+/** What the record does not say yet of a service's machine; null when it says all. */
+export function launchedChange(placements: Placements, service: Service, status: MachineStatus): Change | null {
+  const known = placements.machine(service);
+  // A cloud that does not show a young machine yet takes back nothing of what it has told.
+  if (known === null || (known.driverId !== null && status.state === "unknown")) return null;
+  const machine = launchedMachine(status);
+  const same = known.state === "running" && (Object.keys(machine) as (keyof LaunchedMachine)[]).every((name) => known[name] === machine[name]);
+  return same ? null : { kind: "launched", key: known.key, machine };
 }
 
 /** The wish has no machine, and never will: the next attempt is a new wish. */
-async function writeOff(context: RunContext, placements: Placements, service: Service, key: string, reason: string): Promise<void> {
+export async function writeOff(context: RunContext, placements: Placements, service: Service, key: string, reason: string): Promise<void> {
   await writerOf(context).write({ kind: "ended", key, reason: context.redactor.redact(reason) });
   placements.ended(service);
 }

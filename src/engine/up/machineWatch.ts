@@ -1,10 +1,12 @@
-/** Waits for machines to have an address: one question a cloud for all that are waited for, never one a machine. */
+/** Waits for machines to have an address: one question a cloud for all that are waited for, in the whole command, never one a machine. */
 import type { Clock } from "../../time/clock.js";
-import { pause } from "../run/failure.js";
+import { InterruptedError, pause } from "../run/failure.js";
 import { DriverError, type Driver, type MachineStatus } from "../../drivers/driver.js";
 
-/** How often the cloud is asked, in milliseconds. */
-const POLL_MS = 1_000;
+/** How soon the cloud is asked after something has changed, in milliseconds. While nothing does, each pause is longer than the one before. */
+const SHORTEST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 10_000;
+const PAUSE_GROWTH = 1.5;
 /** How long a cloud may take to give a launched machine an address, in milliseconds. */
 const ADDRESS_DEADLINE_MS = 15 * 60_000;
 
@@ -22,11 +24,17 @@ interface Waiting {
   readonly onGone: (reason: string) => Promise<void>;
   readonly resolve: (machine: ReachableMachine) => void;
   readonly reject: (error: Error) => void;
+  /** What the cloud said of it last. */
+  state: MachineStatus["state"];
 }
 
 export class MachineWatch {
   private readonly waiting = new Map<string, Waiting>();
   private polling = false;
+  private pauseMs = SHORTEST_PAUSE_MS;
+  /** When the cloud is asked next, and when it has answered last. */
+  private askAt = 0;
+  private heardAt = 0;
 
   constructor(private readonly driver: Driver, private readonly clock: Clock, private readonly stop: AbortSignal) {}
 
@@ -34,38 +42,70 @@ export class MachineWatch {
    * The machine, once it is running and has an address.
    * @param since when it was launched.
    * @param onGone told, and waited for, when the machine does not exist any more, before the error.
-   * @throws DriverError if it ends before, or has no address in time; InterruptedError when the operator wants to stop.
+   * @throws DriverError if it ends before, or has no address in time; InterruptedError when the operator wants to stop, or after `forget`.
    */
   async reachable(launched: MachineStatus, since: number, onGone: (reason: string) => Promise<void>): Promise<ReachableMachine> {
     if (isReachable(launched)) return launched;
     return new Promise((resolve, reject) => {
-      this.waiting.set(launched.id, { since, deadline: this.clock.now() + ADDRESS_DEADLINE_MS, onGone, resolve, reject });
+      const now = this.clock.now();
+      this.waiting.set(launched.id, { since, deadline: now + ADDRESS_DEADLINE_MS, onGone, resolve, reject, state: launched.state });
+      // The cloud has just told of this machine.
+      this.heardAt = now;
+      this.hurry();
       if (!this.polling) void this.poll();
     });
   }
 
+  /** Nobody waits for the machine any more. */
+  forget(id: string): void {
+    this.fail(id, new InterruptedError());
+  }
+
   private async poll(): Promise<void> {
     this.polling = true;
-    let heardAt = this.clock.now();
     while (this.waiting.size > 0) {
-      const ids = [...this.waiting.keys()];
       try {
-        await pause(this.clock, POLL_MS, this.stop);
-        const machines = await this.driver.describe(ids, this.stop);
-        heardAt = this.clock.now();
-        ids.forEach((id, index) => this.settle(id, machines[index]));
+        await this.untilDue();
+        const ids = [...this.waiting.keys()];
+        if (ids.length > 0) await this.ask(ids);
       } catch (error) {
         // One question without an answer says nothing of the machines; a lost lease or an operator who stops says all.
-        const passing = error instanceof DriverError && !this.stop.aborted && this.clock.now() < heardAt + SILENCE_MS;
-        if (!passing) for (const id of ids) this.fail(id, error as Error);
+        const passing = error instanceof DriverError && !this.stop.aborted && this.clock.now() < this.heardAt + SILENCE_MS;
+        if (!passing) for (const id of [...this.waiting.keys()]) this.fail(id, error as Error);
       }
     }
     this.polling = false;
   }
 
+  /** Slept through in short pieces, since somebody who joins may want the question sooner. */
+  private async untilDue(): Promise<void> {
+    while (this.waiting.size > 0 && this.clock.now() < this.askAt) await pause(this.clock, Math.min(SHORTEST_PAUSE_MS, this.askAt - this.clock.now()), this.stop);
+  }
+
+  private async ask(ids: readonly string[]): Promise<void> {
+    this.pauseMs = Math.min(LONGEST_PAUSE_MS, this.pauseMs * PAUSE_GROWTH);
+    try {
+      const machines = await this.driver.describe(ids, this.stop);
+      this.heardAt = this.clock.now();
+      this.askAt = this.heardAt + this.pauseMs;
+      ids.forEach((id, index) => this.settle(id, machines[index]));
+    } catch (error) {
+      this.askAt = this.clock.now() + this.pauseMs;
+      throw error;
+    }
+  }
+
+  /** Where something changes, more changes soon. */
+  private hurry(): void {
+    this.pauseMs = SHORTEST_PAUSE_MS;
+    this.askAt = this.polling ? Math.min(this.askAt, this.clock.now() + this.pauseMs) : this.clock.now() + this.pauseMs;
+  }
+
   private settle(id: string, machine: MachineStatus | undefined): void {
     const waiting = this.waiting.get(id);
     if (waiting === undefined) return;
+    if (machine?.state !== waiting.state) this.hurry();
+    if (machine !== undefined) waiting.state = machine.state;
     if (isReachable(machine)) {
       this.waiting.delete(id);
       waiting.resolve(machine);

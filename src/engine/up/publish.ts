@@ -12,7 +12,7 @@ import type { BringUp } from "./serviceStory.js";
 
 /**
  * Makes attributes known: recorded first, together with `also` and with what their changed values mean for other services, then told to
- * references.
+ * references. It is done once a command for each attribute.
  */
 export async function publish(work: BringUp, service: Service, attributes: readonly AttributeRecord[], also: readonly Change[] = []): Promise<void> {
   const { context } = work;
@@ -24,6 +24,7 @@ export async function publish(work: BringUp, service: Service, attributes: reado
   const writes: Change[] = [...changed.map((attribute): Change => ({ kind: "attribute", attribute })), ...dues, ...also];
   if (writes.length > 0) await writerOf(context).write(...writes);
   for (const { name, value, secret, kind } of changed) context.book.set(service.name, name, { value, secret, kind });
+  work.early.settled(service, attributes.map(({ name }) => name));
 }
 
 /** Puts on the agenda what services that refer to changed attributes must do again. @returns what is new on it. */
@@ -35,10 +36,13 @@ function affected({ context, placements, agenda, dependencies, fresh }: BringUp,
     const without = dependent.spec.placement.kind === "cloud" && placements.machine(dependent) === null;
     return agenda.of(dependent) !== null || !(without || context.records.get(dependent.id)?.state === "planned");
   };
+  // A machine that was not asked for yet is made with the new value anyway.
+  const isToCome = (dependent: Service) => agenda.of(dependent)?.stage === "launch" && placements.machine(dependent) === null;
   for (const dependency of dependencies.get(service.spec.name) ?? []) {
     if (!changed.has(dependency.attribute) || !names(dependency, service)) continue;
     const task: Task = { stage: dependency.stage, reason: `${service.name}.${dependency.attribute} changed`, resume: false };
     for (const dependent of context.bySpec.get(dependency.dependent) ?? []) {
+      if (task.stage === "replace" && isToCome(dependent)) continue;
       if (dependent !== service && isThere(dependent) && agenda.add(dependent, task)) found.push([dependent, task]);
     }
   }

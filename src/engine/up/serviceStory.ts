@@ -6,7 +6,8 @@ import { programsOf } from "../programs/bundles.js";
 import type { Dependency } from "../plans/dependents.js";
 import { asServiceError, InterruptedError } from "../run/failure.js";
 import { enterState, inStep } from "../run/journal.js";
-import type { Launch } from "./launchMachines.js";
+import type { EarlyLaunches } from "./earlyLaunches.js";
+import type { Launch } from "./machineLaunches.js";
 import type { Placements } from "../run/placements.js";
 import { prepare } from "./prepare.js";
 import { declared, hostBuiltIns, machineBuiltIns, publish } from "./publish.js";
@@ -19,6 +20,8 @@ export interface BringUp {
   readonly context: RunContext;
   readonly placements: Placements;
   readonly agenda: Agenda;
+  /** Machines that are started before their level. */
+  readonly early: EarlyLaunches;
   /** Who refers to a service, by the service's name in the plan. */
   readonly dependencies: ReadonlyMap<string, readonly Dependency[]>;
   /** Programs of which nobody has seen the end: their launcher died while they ran. By service number. */
@@ -65,7 +68,7 @@ async function endEarlierVerification({ context, placements, unfinished }: Bring
 async function place(work: BringUp, service: Service, launch: Promise<Launch> | null): Promise<void> {
   const { context, placements } = work;
   if (launch !== null) {
-    await enterState(context, service, "launching");
+    if (!work.early.isLaunching(service)) await enterState(context, service, "launching");
     const machine = await inStep(context, service, "launch", 1, null, async () => {
       const ended = await launch;
       if ("error" in ended) throw ended.error;

@@ -23,18 +23,6 @@ export async function publicKeys({ identities, passphraseEnv, agent }: Who): Pro
   return unique([...(agent ? await agentKeys() : []), ...(await usualKeys())]);
 }
 
-/** A new ed25519 pair; the private half in OpenSSH's format. */
-export function makeKeyPair(comment: string): { publicKey: string; privateKey: string } {
-  for (;;) {
-    const pair = ssh2.utils.generateKeyPairSync("ed25519", { comment });
-    // ssh2 1.17 writes about one pair in a hundred wrongly: one that proves nothing is thrown away.
-    const privateKey = ssh2.utils.parseKey(pair.private);
-    const publicKey = ssh2.utils.parseKey(pair.public);
-    if (privateKey instanceof Error || publicKey instanceof Error) continue;
-    if (publicKey.verify("proof", privateKey.sign("proof")) === true) return { publicKey: lineOf(publicKey), privateKey: pair.private };
-  }
-}
-
 /** The key's own file tells it, if its passphrase is known or it has none, or if it is OpenSSH's, which holds it in clear; else its `.pub`. */
 async function publicHalf(path: string, passphraseEnv: string | null): Promise<string> {
   const text = await read(path);

@@ -9,7 +9,7 @@ import { HostKeyError, type MachineConnection } from "../../../src/machines/conn
 import { fingerprint } from "../../../src/machines/ssh/hostKeys.js";
 import type { MachineContact, SshSettings } from "../../../src/machines/ssh/settings.js";
 import { connectSsh } from "../../../src/machines/ssh/sshConnection.js";
-import { makeKeyPair } from "../../../src/machines/ssh/publicKeys.js";
+import { makeKeyPair } from "../../../src/machines/ssh/keyPair.js";
 import { hostKeysOf, logOf, machineFile, newHostKey, startMachine, stopMachine, type MachineParts } from "../../support/preparedMachine.js";
 import { memoryPins, startSshHost } from "../../support/sshHost.js";
 

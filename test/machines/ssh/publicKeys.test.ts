@@ -5,7 +5,8 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { loadIdentities } from "../../../src/machines/ssh/identities.js";
-import { makeKeyPair, publicKeys } from "../../../src/machines/ssh/publicKeys.js";
+import { makeKeyPair } from "../../../src/machines/ssh/keyPair.js";
+import { publicKeys } from "../../../src/machines/ssh/publicKeys.js";
 import { makeKey } from "../../support/sshHost.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 

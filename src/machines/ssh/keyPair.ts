@@ -1,8 +1,8 @@
-/** Host keys that are made for machines before they exist. */
+/** Key pairs that are made here: for machines before they exist, and for a launcher that has no key of its own. */
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 
-/** A key pair as sshd reads it from its files. The private half goes to the machine and nowhere else: it is neither stored nor logged. */
-export interface HostKey {
+/** A key pair as OpenSSH reads it from its files. The private half must be neither stored in clear nor logged. */
+export interface KeyPair {
   /** `-----BEGIN OPENSSH PRIVATE KEY-----` … */
   readonly privateKey: string;
   /** `ssh-ed25519 AAAA…`, one line without its end. */
@@ -13,13 +13,13 @@ const TYPE = "ssh-ed25519";
 /** The private part of the file is filled up to a multiple of this. */
 const BLOCK_BYTES = 8;
 
-/** Makes an Ed25519 host key in OpenSSH's own format: sshd takes Ed25519 in no other. */
-export function makeHostKey(): HostKey {
+/** A new Ed25519 pair in OpenSSH's own format: it takes Ed25519 in no other. (ssh2 1.17 makes one, too, but about one in a hundred is wrong.) */
+export function makeKeyPair(comment: string): KeyPair {
   const { d = "", x = "" } = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
   const [seed, point] = [Buffer.from(d, "base64url"), Buffer.from(x, "base64url")];
   const publicBlob = Buffer.concat([field(TYPE), field(point)]);
   const check = randomBytes(4);
-  const secret = Buffer.concat([check, check, publicBlob, field(Buffer.concat([seed, point])), field("")]);
+  const secret = Buffer.concat([check, check, publicBlob, field(Buffer.concat([seed, point])), field(comment)]);
   const padding = Buffer.from(Array.from({ length: (BLOCK_BYTES - (secret.length % BLOCK_BYTES)) % BLOCK_BYTES }, (_, index) => index + 1));
   const file = Buffer.concat([
     Buffer.from("openssh-key-v1\0"), field("none"), field("none"), field(""), uint32(1), field(publicBlob), field(Buffer.concat([secret, padding])),

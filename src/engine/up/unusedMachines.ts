@@ -1,0 +1,62 @@
+/** What becomes of machines that were started early, when the levels that they were for never began. */
+import type { RunEvent } from "../../events.js";
+import type { Change } from "../../state/changes.js";
+import type { MachineRecord } from "../../state/records.js";
+import { destroyMachines } from "../down/destroyMachines.js";
+import { change, stateEvent, warning } from "../run/journal.js";
+import type { Placements } from "../run/placements.js";
+import type { RunContext, Service } from "../run/runContext.js";
+
+/** A machine that was started before its level, which never began. */
+export interface UnusedMachine {
+  readonly service: string;
+  readonly cloud: string;
+  /** The driver's id, or the key of a machine whose id was never told. */
+  readonly id: string;
+  /** False: it is kept, and `resume` or `repair` uses it. */
+  readonly ended: boolean;
+}
+
+/** What `history` tells of them. */
+const REASON = "its level never began, since the run failed";
+
+/** Unused machines as a result tells them, when they are left where they are. */
+export function keepUnused(placements: Placements, services: readonly Service[]): UnusedMachine[] {
+  return services.flatMap((service) => {
+    const machine = placements.machine(service);
+    return machine === null ? [] : [unused(service, machine, false)];
+  });
+}
+
+/** Ends unused machines of a run that failed: nobody can say when they would be used. One that does not end stays on record, with a warning. */
+export async function endUnused(context: RunContext, placements: Placements, services: readonly Service[]): Promise<UnusedMachine[]> {
+  const machines = new Map(services.flatMap((service) => {
+    const machine = placements.machine(service);
+    return machine === null ? [] : [[service, machine] as const];
+  }));
+  if (machines.size === 0) return [];
+  const errors = await destroyMachines(context, [...machines.values()]);
+  const changes: Change[] = [];
+  const events: RunEvent[] = [];
+  const results = [...machines].map(([service, machine]) => {
+    const error = errors.get(machine);
+    const result = unused(service, machine, error === undefined);
+    if (error !== undefined) events.push(warning(context, service, failure(context, result, error)));
+    else {
+      changes.push({ kind: "ended", key: machine.key, reason: REASON }, { kind: "service", id: service.id, state: "planned" });
+      events.push({ at: context.clock.now(), type: "machine-terminated", service: service.name, cloud: machine.cloud, id: result.id }, stateEvent(context, service, "planned"));
+    }
+    return result;
+  });
+  await change(context, changes, events);
+  for (const [service, machine] of machines) if (!errors.has(machine)) placements.ended(service);
+  return results;
+}
+
+function unused(service: Service, machine: MachineRecord, ended: boolean): UnusedMachine {
+  return { service: service.name, cloud: machine.cloud, id: machine.driverId ?? machine.key, ended };
+}
+
+function failure({ run }: RunContext, { id }: UnusedMachine, error: Error): string {
+  return `its machine ${id} was started early, its level never began, and it could not be ended: ${error.message}. A repair uses it: bootlevel repair ${run.name}, or end it with the run: bootlevel terminate ${run.name}`;
+}
