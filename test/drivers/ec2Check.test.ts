@@ -98,11 +98,11 @@ test("what only the attempt would tell is told by one that is not made; amazon's
   expect(await check([wish(run, "a", { image })])).toEqual({});
 });
 
-test("without security groups, the launcher's address is asked for before anything is made", async () => {
+test("without security groups, and where nobody tells the launcher's address, that is told before anything is made", async () => {
   const [run, [image = ""]] = [newRun(), await images()];
   cloud().setRule(null);
-  const problems = await check([wish(run, "a", { image }), wish(run, "b", { image })], driver());
-  expect(Object.entries(problems)).toEqual([[expect.stringMatching(/^it has no security_groups, .*allow_ssh_from/), "a,b"]]);
+  const problems = await check([wish(run, "a", { image }), wish(run, "b", { image })], driver({ allow_ssh_from: "http://127.0.0.1:1/" }));
+  expect(Object.entries(problems)).toEqual([[expect.stringMatching(/^http:\/\/127\.0\.0\.1:1\/ was asked for this computer's address, and did not answer: .*allow_ssh_from/), "a,b"]]);
   expect(changing()).toEqual([]);
 });
 

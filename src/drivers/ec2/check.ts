@@ -193,8 +193,7 @@ class Check {
           await this.parts.groups.check({ mark: wish.request.mark, subnet, publicAddress: wish.settings.public_address }, this.signal);
         } catch (error) {
           if (!(error instanceof DriverError) || error.constructor !== DriverError) throw error;
-          // The words begin with who asks: it is one problem, whoever meets it.
-          this.problem(wish, error.message.replace(`${wish.request.mark.service} has`, "it has"));
+          this.problem(wish, error.message);
         }
       }
     }
