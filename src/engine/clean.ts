@@ -115,8 +115,8 @@ async function findStrays(store: Store, { name, driver }: OpenCloud, { run, sign
   try {
     // Listed first: a machine that is launched meanwhile has its key on record before the cloud can show it.
     const listed = await driver.list({ installation: await store.installation(), run: run?.uid ?? null }, signal);
-    const live = await store.liveKeys();
-    return listed.filter((machine) => machine.state !== "terminated" && (machine.key === null || !live.has(machine.key))).map((machine) => stray(name, machine));
+    const { keys, ids } = await store.liveMachines();
+    return listed.filter(({ state, key, id }) => state !== "terminated" && !ids.has(id) && (key === null || !keys.has(key))).map((machine) => stray(name, machine));
   } catch (error) {
     silent.push({ cloud: name, message: (error as Error).message });
     return [];

@@ -86,10 +86,16 @@ export function readMachines(db: Db, runId: number): MachineRecord[] {
   }));
 }
 
-/** Keys of all machines that belong to a service of a run that is not terminated. */
-export function readLiveKeys(db: Db): Set<string> {
-  const rows = db.prepare<[], { key: string }>("SELECT m.key FROM runs r JOIN machines m ON m.run_id = r.id WHERE r.state <> 'terminated' AND m.state <> 'ended'").all();
-  return new Set(rows.map(({ key }) => key));
+/** All machines that belong to a service of a run that is not terminated. */
+export interface LiveMachines {
+  readonly keys: ReadonlySet<string>;
+  /** Their drivers' ids, as far as they are known. */
+  readonly ids: ReadonlySet<string>;
+}
+
+export function readLiveMachines(db: Db): LiveMachines {
+  const rows = db.prepare<[], { key: string; driver_id: string | null }>("SELECT m.key, m.driver_id FROM runs r JOIN machines m ON m.run_id = r.id WHERE r.state <> 'terminated' AND m.state <> 'ended'").all();
+  return { keys: new Set(rows.map(({ key }) => key)), ids: new Set(rows.flatMap(({ driver_id: id }) => (id === null ? [] : [id]))) };
 }
 
 export function readAttributes(db: Db, cipher: Cipher, run: Pick<RunRecord, "id" | "uid">, secrets: SecretReading): AttributeRecord[] {

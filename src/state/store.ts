@@ -45,8 +45,8 @@ export interface Store extends Required<StoreOptions> {
   /** Names of the services that no plan has any more, by number. */
   removedNames(run: RunKey): Promise<Map<number, string>>;
   machines(run: RunKey): Promise<MachineRecord[]>;
-  /** Keys of all machines that live services of runs have, or are about to get. */
-  liveKeys(): Promise<Set<string>>;
+  /** All machines that live services of runs have, or are about to get. */
+  liveMachines(): Promise<reader.LiveMachines>;
   attributes(run: RunKey, secrets?: reader.SecretReading): Promise<AttributeRecord[]>;
   steps(run: RunKey): Promise<StepRecord[]>;
   events(run: RunKey, after?: number): Promise<EventRecord[]>;
@@ -91,7 +91,7 @@ export async function openStore(directory?: string, { clock = realClock, probe =
     services: (run) => ask(() => reader.readServices(db, run.id)),
     removedNames: (run) => ask(() => reader.readRemovedNames(db, run.id)),
     machines: (run) => ask(() => reader.readMachines(db, run.id)),
-    liveKeys: () => ask(() => reader.readLiveKeys(db)),
+    liveMachines: () => ask(() => reader.readLiveMachines(db)),
     attributes: (run, secrets = "needed") => ask(() => reader.readAttributes(db, cipher, run, secrets)),
     steps: (run) => ask(() => reader.readSteps(db, run.id)),
     events: (run, after) => ask(() => reader.readEvents(db, run.id, after)),

@@ -43,6 +43,17 @@ test("fifty machines: each key has one, in the order of the requests, also when 
   expect(callsOf(cloud(), "TerminateInstances")).toHaveLength(1);
 });
 
+test("machines that are to be apart get a call each, and with it a host key of their own for the first contact", async () => {
+  const run = newRun();
+  const contact = { authorizedKeys: ["ssh-ed25519 AAAA me"], hostKey: true };
+  const [a, b, c, d] = machinesOf(await driver().launch([...["a", "b"].map((service) => wish(run, service, { contact })), ...["c", "d"].map((service) => wish(run, service, { contact, launch: { apart: true } }))], never));
+  expect(callsOf(cloud(), "RunInstances").map((call) => call.get("MaxCount")).sort()).toEqual(["1", "1", "2"]);
+  const keys = [a, b, c, d].map((machine) => (machine?.access?.kind === "ssh" ? machine.access.firstContact?.hostKeys : []));
+  expect(keys.every((own) => own?.length === 1)).toBe(true);
+  expect(keys[0]).toEqual(keys[1]);
+  expect(new Set(keys.map((own) => own?.[0])).size).toBe(3);
+});
+
 test("the same driver gives the same machine for a key without asking the cloud for one", async () => {
   const [run, own] = [newRun(), driver()];
   const [first] = machinesOf(await own.launch([wish(run, "web")], never));

@@ -209,7 +209,7 @@ test("a cloud that asks for fewer calls is asked more slowly, and nobody fails",
 
 test("every call that changes something is made only while the run is the launcher's own", async () => {
   const run = newRun();
-  let permitted = 3 + 3; // a security group and its two rules come first
+  let permitted = 3 + 2 * 3; // a security group and its two rules come first; a call for machines is written down too
   const own = driver({}, { permit: () => { permitted -= 1; if (permitted < 0) throw new Error("taken over"); } });
   const wishes = Array.from({ length: 6 }, (_, index) => wish(run, `w${index}`, { launch: { tags: { number: String(index) } } }));
   await expect(own.launch(wishes, never)).rejects.toThrow("taken over");
@@ -312,4 +312,68 @@ test("a connection that is refused after machines were asked for is a lost answe
   await expect(own.launch(wishes, never)).rejects.toThrow(LostReplyError);
   machinesOf(await own.launch(wishes, never));
   expect(await live(run)).toHaveLength(3);
+});
+
+test("a call that waited long for its turn is in doubt from when it was made, not from when it was wished for", async () => {
+  const [run, clock] = [newRun(), hastyClock()];
+  const own = driver({}, { clock });
+  cloud().setRule((action, _parameters, nth) => {
+    if (action !== "RunInstances") return null;
+    if (nth < 60) return { status: 503, code: "RequestLimitExceeded", message: "Request limit exceeded." };
+    return nth === 60 ? "cut-after" : null;
+  });
+  const began = clock.now();
+  await expect(own.launch([wish(run, "web")], never)).rejects.toThrow(LostReplyError);
+  expect(clock.now() - began).toBeGreaterThan(120_000);
+  cloud().rewrite = (answer) => answer.replace(/<reservationSet>[^]*<\/reservationSet>/, "<reservationSet/>");
+  for (const next of [own, driver({}, { clock })]) await expect(next.launch([wish(run, "web")], never)).rejects.toThrow(LostReplyError);
+  // Nor does a terminate take it for missing.
+  await expect(driver({}, { clock }).list({ installation: "here", run }, never)).rejects.toThrow(LostReplyError);
+  cloud().rewrite = null;
+  machinesOf(await own.launch([wish(run, "web")], never));
+  expect(await live(run)).toHaveLength(1);
+  expect(callsOf(cloud(), "RunInstances")).toHaveLength(60);
+});
+
+test.each([
+  ["an interruption", (abort: AbortController): Rule => (action) => { if (action === "RunInstances") abort.abort(); return action === "RunInstances" ? { status: 503, code: "RequestLimitExceeded", message: "slow" } : null; }],
+  ["a refusal", (): Rule => refuse("RunInstances", "UnauthorizedOperation", "no", 403)],
+  ["a network that is down", (): Rule => refuse("RunInstances", "ExpiredToken", "The security token is expired")],
+])("%s while a doubtful call is made again leaves the doubt: no other machine is asked for", async (_what, rule) => {
+  const [run, clock, abort] = [newRun(), hastyClock(), new AbortController()];
+  const own = (signal = never) => driver({ heeds_tokens: true }, { clock }).launch([wish(run, "web")], signal);
+  cloud().setRule(cut("RunInstances", "cut-after", () => true));
+  await expect(own()).rejects.toThrow(LostReplyError);
+  cloud().rewrite = (answer) => answer.replace(/<reservationSet>[^]*<\/reservationSet>/, "<reservationSet/>");
+  cloud().setRule(rule(abort));
+  await own(abort.signal).catch(() => null);
+  cloud().setRule((action) => (action === "RunInstances" ? { status: 400, code: "IdempotentParameterMismatch", message: "Arguments on this idempotent request are inconsistent" } : null));
+  await expect(own()).rejects.toThrow(/IdempotentParameterMismatch/);
+  const tokens = callsOf(cloud(), "RunInstances").map((call) => call.get("ClientToken"));
+  cloud().rewrite = null;
+  machinesOf(await own());
+  expect(tokens).toHaveLength(1);
+  expect(await live(run)).toHaveLength(1);
+});
+
+test("a known token whose machines are gone for good does not stop a run for ever", async () => {
+  const [run, clock] = [newRun(), hastyClock()];
+  const own = () => driver({ heeds_tokens: true }, { clock });
+  cloud().setRule(cut("RunInstances", "cut-before", () => true));
+  await expect(own().launch([wish(run, "web")], never)).rejects.toThrow(LostReplyError);
+  const known = callsOf(cloud(), "RunInstances")[0]?.get("ClientToken");
+  cloud().setRule((action, parameters) => (action === "RunInstances" && parameters.get("ClientToken") === known ? { status: 400, code: "IdempotentParameterMismatch", message: "Arguments on this idempotent request are inconsistent" } : null));
+  machinesOf(await persist(own(), clock, [wish(run, "web")]));
+  expect(await live(run)).toHaveLength(1);
+});
+
+test("a launcher that was replaced writes no file about the run", async () => {
+  const [run, clock, state] = [newRun(), hastyClock(), stateDirectory()];
+  let isOwn = true;
+  const old = driver({}, { clock, stateDirectory: state, permit: () => { if (!isOwn) throw new Error("taken over"); } });
+  cloud().setRule((action) => { if (action === "RunInstances") isOwn = false; return null; });
+  await expect(old.launch([wish(run, "web")], never)).rejects.toThrow("taken over");
+  const next = driver({}, { clock, stateDirectory: state });
+  machinesOf(await persist(next, clock, [wish(run, "web")]));
+  expect(await live(run)).toHaveLength(1);
 });

@@ -36,10 +36,13 @@ export class Ec2Api {
     return this.asked;
   }
 
-  /** Launches machines: one at least, `input.MaxCount` at most. */
-  async run(input: RunInstancesCommandInput, signal: AbortSignal): Promise<Instance[]> {
+  /**
+   * Launches machines: one at least, `input.MaxCount` at most.
+   * @param announce called right before each time that the cloud is asked.
+   */
+  async run(input: RunInstancesCommandInput, signal: AbortSignal, announce: () => void): Promise<Instance[]> {
     await (await this.open()).limiter.take("launched", signal, input.MaxCount ?? 1);
-    const { Instances = [] } = await this.call("RunInstances", "run", ({ client, sdk }) => client.send(new sdk.RunInstancesCommand(input)), signal);
+    const { Instances = [] } = await this.call("RunInstances", "run", ({ client, sdk }) => client.send(new sdk.RunInstancesCommand(input)), signal, announce);
     if (Instances.length === 0 || Instances.some(({ InstanceId }) => InstanceId === undefined)) throw new LostReplyError("RunInstances: the answer names no machine");
     return Instances;
   }
@@ -117,13 +120,17 @@ export class Ec2Api {
     }
   }
 
-  /** Makes a call within the account's rates. While the cloud asks for fewer calls, nothing is done and the call is made again, later. */
-  async call<T>(name: string, kind: CallKind, send: (opened: Opened) => Promise<T>, signal: AbortSignal): Promise<T> {
+  /**
+   * Makes a call within the account's rates. While the cloud asks for fewer calls, nothing is done and the call is made again, later.
+   * @param announce called right before each time.
+   */
+  async call<T>(name: string, kind: CallKind, send: (opened: Opened) => Promise<T>, signal: AbortSignal, announce: () => void = () => undefined): Promise<T> {
     const opened = await this.open();
     const { clock, permit } = this.context;
     for (const giveUp = clock.now() + THROTTLED_MS; ;) {
       await opened.limiter.take(kind, signal);
       if (kind !== "describe") permit();
+      announce();
       try {
         return await send(opened);
       } catch (error) {

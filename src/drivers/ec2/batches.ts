@@ -25,7 +25,7 @@ export interface Batch {
   readonly members: readonly Member[];
   /** Public halves of the host keys that its machines may have been given, the newest last. */
   readonly hostKeys: readonly string[];
-  /** When the cloud was asked last, in milliseconds since the epoch. */
+  /** When the cloud was asked last, or when it was known that the answer is lost, in milliseconds since the epoch. */
   readonly askedAt: number;
   /** Ids of the machines, in the order of the members, as far as they are known. */
   readonly ids: readonly (string | null)[];
@@ -65,10 +65,12 @@ export function placed(batch: Batch, machines: readonly Instance[]): (string | n
 export class BatchBook {
   private readonly known = new Map<string, Map<string, Batch>>();
 
-  constructor(private readonly directory: string) {}
+  /** @param permit throws when the run is another launcher's by now. */
+  constructor(private readonly directory: string, private readonly permit: () => void = () => undefined) {}
 
-  /** Notes a batch, on disk when this returns. @throws an error of the file system */
+  /** Notes a batch, on disk when this returns. @throws an error of the file system, or what `permit` throws */
   write(batch: Batch): void {
+    this.permit();
     const directory = this.directoryOf(batch.run);
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const draft = join(directory, `.${batch.id}`);

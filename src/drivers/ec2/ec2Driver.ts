@@ -34,11 +34,11 @@ class Ec2Driver implements Driver {
     this.cloud = cloudOf(context.options);
     this.visibilityMs = this.cloud.visibilityMs;
     this.api = new Ec2Api(context);
-    this.book = new BatchBook(join(context.stateDirectory, "batches"));
+    this.book = new BatchBook(join(context.stateDirectory, "batches"), context.permit);
     const { api, visibilityMs } = this;
     const { clock, warn } = context;
     this.tagger = context.readOnly ? null : new Tagger({ api, clock, warn, visibilityMs });
-    this.fleet = new Fleet(api, this.book, this.cloud.address, this.tagger);
+    this.fleet = new Fleet({ api, book: this.book, clock, visibilityMs, address: this.cloud.address, tagger: this.tagger });
     this.calls = new Ec2Calls(api);
     this.groups = new SecurityGroups({ ...context, calls: this.calls, host: () => api.host ?? "" });
     const preparation = new Preparation(api, this.groups);

@@ -1,7 +1,8 @@
 /** A run's machines as the cloud shows them, told with what is on file of them: whose each is, and how it is known at its first contact. */
 import type { Instance } from "@aws-sdk/client-ec2";
 
-import { DriverError, type MachineStatus, type MarkScope } from "../driver.js";
+import type { Clock } from "../../time/clock.js";
+import { DriverError, LostReplyError, type MachineStatus, type MarkScope } from "../driver.js";
 import type { Ec2Api } from "./api.js";
 import { placed, type Batch, type BatchBook } from "./batches.js";
 import { statusOf, tag, TAG, type AddressChoice, type Membership } from "./machines.js";
@@ -9,9 +10,25 @@ import type { Tagger } from "./tagger.js";
 
 const NOT_GONE = ["pending", "running", "stopping", "stopped"];
 
+export interface FleetParts {
+  readonly api: Ec2Api;
+  readonly book: BatchBook;
+  readonly clock: Clock;
+  /** How long the cloud may not show a machine that it has launched, in milliseconds. */
+  readonly visibilityMs: number;
+  readonly address: AddressChoice;
+  /** null when the command only looks: nothing is changed at the cloud then, nor noted. */
+  readonly tagger: Tagger | null;
+}
+
 export class Fleet {
-  /** @param tagger null when nothing may be changed at the cloud. */
-  constructor(private readonly api: Ec2Api, readonly book: BatchBook, private readonly address: AddressChoice, private readonly tagger: Tagger | null) {}
+  private readonly api: Ec2Api;
+  readonly book: BatchBook;
+
+  constructor(private readonly parts: FleetParts) {
+    this.api = parts.api;
+    this.book = parts.book;
+  }
 
   /**
    * All machines of a run, also those that are gone if the cloud still tells of them. Notes whose they are.
@@ -19,21 +36,31 @@ export class Fleet {
    */
   async ofRun(run: string, signal: AbortSignal): Promise<MachineStatus[]> {
     const machines = await this.api.find([{ Name: `tag:${TAG.run}`, Values: [run] }], signal);
-    this.book.reread(run);
-    for (const [batch, members] of this.batches(machines)) this.note(batch, members, batch.settled);
+    this.noteAll(run, machines);
     const told = this.told(machines);
     const orphan = told.find(({ key, state }) => key === null && state !== "terminated");
     if (orphan !== undefined) throw new DriverError(`machine ${orphan.id} of this run is nobody's: the driver's files about it are lost. Restore them, or end it with bootlevel clean`);
     return told;
   }
 
-  /** Every machine with these marks that is not gone. */
+  /**
+   * Every machine with these marks that is not gone. Whoever works on a run goes by what is missing: the list must be complete then.
+   * @throws LostReplyError while a call may have made machines that the cloud does not show yet
+   */
   async list({ installation, run }: MarkScope, signal: AbortSignal): Promise<MachineStatus[]> {
-    return this.told(await this.api.find([
+    const { clock, tagger, visibilityMs } = this.parts;
+    const askedAt = clock.now();
+    const machines = await this.api.find([
       { Name: `tag:${TAG.installation}`, Values: [installation] },
       ...(run === null ? [] : [{ Name: `tag:${TAG.run}`, Values: [run] }]),
       { Name: "instance-state-name", Values: NOT_GONE },
-    ], signal));
+    ], signal);
+    if (run !== null && tagger !== null) {
+      this.noteAll(run, machines);
+      const isDoubtful = (batch: Batch) => !batch.settled && batch.ids.includes(null) && askedAt < Math.min(batch.askedAt, askedAt) + visibilityMs;
+      if (this.book.all(run).some(isDoubtful)) throw new LostReplyError("RunInstances: the answer to an earlier call is not known, and the cloud may not show its machines yet");
+    }
+    return this.told(machines);
   }
 
   /** What the cloud knows of these machines, by id. */
@@ -62,7 +89,7 @@ export class Fleet {
     for (const machine of machines) this.complete(machine, memberships.get(machine.InstanceId ?? "") ?? null);
     return machines.map((machine) => {
       const membership = memberships.get(machine.InstanceId ?? "") ?? null;
-      const status = statusOf(machine, this.address, membership);
+      const status = statusOf(machine, this.parts.address, membership);
       return membership === null || status.mark !== null ? status : { ...status, mark: membership.member.mark };
     });
   }
@@ -70,7 +97,8 @@ export class Fleet {
   /** A machine that was launched with others gets the tags that are its own, whoever launched it. */
   private complete(machine: Instance, membership: Membership | null): void {
     const isLive = NOT_GONE.includes(machine.State?.Name ?? "pending");
-    if (this.tagger !== null && membership !== null && isLive && tag(machine, TAG.key) === null) this.tagger.add(machine, membership.member);
+    const { tagger } = this.parts;
+    if (tagger !== null && membership !== null && isLive && tag(machine, TAG.key) === null) tagger.add(machine, membership.member);
   }
 
   private batches(machines: readonly Instance[]): Map<Batch, Instance[]> {
@@ -84,6 +112,11 @@ export class Fleet {
       else found.set(batch, [machine]);
     }
     return found;
+  }
+
+  private noteAll(run: string, machines: readonly Instance[]): void {
+    this.book.reread(run);
+    for (const [batch, members] of this.batches(machines)) this.note(batch, members, batch.settled);
   }
 
   private note(batch: Batch, machines: readonly Instance[], answered: boolean): void {

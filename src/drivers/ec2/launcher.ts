@@ -3,13 +3,12 @@
  * next place. Before each call it is written down what it asks for. A call of which nobody knows what became is never followed by another one for
  * the same machines until the cloud must have shown what it made.
  */
-import { isDeepStrictEqual } from "node:util";
-
 import type { Instance } from "@aws-sdk/client-ec2";
 import pLimit from "p-limit";
 
 import type { Clock } from "../../time/clock.js";
 import { CloudUnreachableError, DriverError, LostReplyError, ThrottledError, type LaunchOutcome, type LaunchRequest, type MachineStatus } from "../driver.js";
+import { alike } from "./alike.js";
 import { newBatch, type Batch } from "./batches.js";
 import type { Ec2Api } from "./api.js";
 import { isNoCapacity, RefusedError } from "./errors.js";
@@ -42,8 +41,8 @@ export interface LauncherParts {
 interface Round {
   readonly signal: AbortSignal;
   readonly failures: Map<string, Error>;
-  /** Whether the cloud was asked for the machines that exist. */
-  looked: boolean;
+  /** When the cloud was asked for the machines that exist, in milliseconds since the epoch; null: it was not. */
+  lookedAt: number | null;
   /** Whether a machine was, or may have been, launched. */
   asked: boolean;
   /** Why the whole call is to be made again. */
@@ -62,7 +61,7 @@ export class Launcher {
 
   /** As `Driver.launch`. */
   async launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]> {
-    const round: Round = { signal, failures: new Map(), looked: false, asked: false, trouble: null };
+    const round: Round = { signal, failures: new Map(), lookedAt: null, asked: false, trouble: null };
     await this.lookUp(requests.filter(({ key }) => !this.launched.has(key)), round);
     const limit = pLimit(GROUPS_AT_A_TIME);
     const groups = alike(requests.filter(({ key }) => !this.launched.has(key)));
@@ -85,9 +84,10 @@ export class Launcher {
     if (round.signal.aborted || requests.length === 0) return;
     const wanted = new Set(requests.map(({ key }) => key));
     const runs = [...new Set(requests.map(({ mark }) => mark.run))];
+    const now = this.parts.clock.now();
     try {
       for (const run of runs) this.learn(await this.parts.fleet.ofRun(run, round.signal), wanted);
-      round.looked = true;
+      round.lookedAt = now;
     } catch (error) {
       if ((error as Error).name !== "AbortError") throw error;
     }
@@ -109,8 +109,8 @@ export class Launcher {
   }
 
   /** What may be there after a failed launch: "nothing" is said only of what was looked for. */
-  private leftover(run: string, key: string, { looked }: Round): string | null {
-    if (!looked) return "interrupted before it was looked for: an earlier call may have made a machine";
+  private leftover(run: string, key: string, { lookedAt }: Round): string | null {
+    if (lookedAt === null) return "interrupted before it was looked for: an earlier call may have made a machine";
     return this.doubts(run, new Set([key])).length > 0 ? "an answer was lost: a machine may exist" : null;
   }
 
@@ -135,19 +135,19 @@ export class Launcher {
 
   /**
    * Finds out what became of earlier calls: by the same call again where the cloud knows its token, else by waiting until what they made must be
-   * seen. @throws LostReplyError while that is not certain
+   * seen: what is not seen then does not exist. @throws LostReplyError while that is not certain
    */
   private async clearDoubts(left: Map<string, LaunchRequest>, settings: LaunchSettings, places: readonly Place[], round: Round): Promise<void> {
-    const { clock, fleet } = this.parts;
+    const { fleet } = this.parts;
     const run = (left.values().next().value as LaunchRequest).mark.run;
     for (const batch of this.doubts(run, new Set(left.keys()))) {
       if (round.signal.aborted) return;
-      if (await this.repeat(batch, left, settings, places, round)) continue;
-      if (clock.now() < this.certainAt(batch)) {
+      if (round.lookedAt !== null && round.lookedAt >= this.certainAt(batch)) {
+        fleet.book.write({ ...batch, settled: true });
+      } else if (!(await this.repeat(batch, left, settings, places, round))) {
         round.asked = true;
         throw new LostReplyError("RunInstances: the answer to an earlier call is not known, and the cloud may not show its machines yet");
       }
-      fleet.book.write({ ...batch, settled: true });
     }
     for (const key of [...left.keys()]) if (this.launched.has(key)) left.delete(key);
   }
@@ -167,18 +167,17 @@ export class Launcher {
    * @returns whether it is certain now what became of it.
    */
   private async repeat(batch: Batch, left: ReadonlyMap<string, LaunchRequest>, settings: LaunchSettings, places: readonly Place[], round: Round): Promise<boolean> {
-    const { clock, fleet, heedsTokens, prepare } = this.parts;
+    const { heedsTokens, prepare } = this.parts;
     const place = places.find((one) => placeName(one) === batch.place);
     const wanted = batch.members.every(({ key }, index) => batch.ids[index] !== null || left.has(key));
     if (!heedsTokens() || !wanted || place === undefined) return false;
     let [again, input] = [batch, this.unanswered.get(batch.id)];
     if (input === undefined) {
       const prepared = await prepare(settings, place, left.values().next().value as LaunchRequest, round.signal);
-      again = { ...batch, askedAt: clock.now(), hostKeys: [...batch.hostKeys, ...(prepared.hostKey === null ? [] : [prepared.hostKey])] };
-      fleet.book.write(again);
+      again = { ...batch, hostKeys: [...batch.hostKeys, ...(prepared.hostKey === null ? [] : [prepared.hostKey])] };
       input = runInput({ batch: again, settings, place, ...prepared });
     }
-    await this.ask(again, input, round).catch((error: unknown) => { if (!isNoCapacity(error)) throw error; });
+    await this.ask(again, input, round, batch).catch((error: unknown) => { if (!isNoCapacity(error)) throw error; });
     return true;
   }
 
@@ -215,53 +214,57 @@ export class Launcher {
     const earlier = fleet.book.all(first.mark.run).filter(({ members }) => members[0]?.key === first.key).length;
     const parts = { least: all ? some.length : 1, hostKeys: prepared.hostKey === null ? [] : [prepared.hostKey], askedAt: clock.now() };
     const batch = newBatch(some, placeName(place), earlier, parts);
-    fleet.book.write(batch);
-    return this.ask(batch, runInput({ batch, settings, place, ...prepared }), round);
+    return this.ask(batch, runInput({ batch, settings, place, ...prepared }), round, null);
   }
 
-  /** Makes a batch's call. @returns how many machines it gave */
-  private async ask(batch: Batch, input: ReturnType<typeof runInput>, round: Round): Promise<number> {
-    const { api, fleet } = this.parts;
+  /**
+   * Makes a batch's call, which is on file from right before it.
+   * @param doubt the same batch as it was before, if it is not known what became of an earlier call of it.
+   * @returns how many machines it gave
+   */
+  private async ask(batch: Batch, input: ReturnType<typeof runInput>, round: Round, doubt: Batch | null): Promise<number> {
+    const { api, clock, fleet } = this.parts;
+    let sent: Batch | null = null;
     let machines: Instance[];
     try {
-      machines = await api.run(input, round.signal);
+      machines = await api.run(input, round.signal, () => { fleet.book.write((sent = { ...batch, askedAt: clock.now() })); });
     } catch (error) {
-      // A token that is known with other machines: an earlier launcher's call has made them after all, and they will be seen.
-      const known = error instanceof RefusedError && error.code === "IdempotentParameterMismatch";
-      if (!known && !(error instanceof LostReplyError)) {
-        this.unanswered.delete(batch.id);
-        fleet.book.write({ ...batch, settled: true });
-        throw error;
-      }
-      round.asked = true;
-      this.unanswered.set(batch.id, input);
-      throw known ? new LostReplyError(error.message, { cause: error }) : error;
+      throw this.failed(error as Error, { batch, input, round, doubt, wasSent: sent !== null });
     }
     round.asked = true;
     this.unanswered.delete(batch.id);
-    const told = fleet.launched(batch, machines);
+    const told = fleet.launched(sent ?? batch, machines);
     this.learn(told, new Set(batch.members.map(({ key }) => key)));
     if (told.some(({ key }) => key === null)) throw new DriverError(`the cloud gave ${machines.length} machines where ${batch.members.length} were asked for: see to them with bootlevel clean`);
     return machines.length;
   }
+
+  /** Notes what is known after a call that failed. @returns the error to tell */
+  private failed(error: Error, { batch, input, round, doubt, wasSent }: FailedCall): Error {
+    const { clock, fleet } = this.parts;
+    // A token that is known with other machines: an earlier launcher's call has made them after all, and they will be seen.
+    const known = error instanceof RefusedError && error.code === "IdempotentParameterMismatch";
+    if (known || error instanceof LostReplyError) {
+      fleet.book.write({ ...batch, askedAt: known && doubt !== null ? doubt.askedAt : clock.now() });
+      this.unanswered.set(batch.id, input);
+      round.asked = true;
+      return known ? new LostReplyError(error.message, { cause: error }) : error;
+    }
+    // That this call did nothing says nothing of an earlier one, whose machines may still come: only for want of room would its token not help.
+    if (doubt !== null && !isNoCapacity(error)) {
+      if (wasSent) fleet.book.write({ ...batch, askedAt: doubt.askedAt });
+      return error;
+    }
+    this.unanswered.delete(batch.id);
+    if (wasSent) fleet.book.write({ ...batch, settled: true });
+    return error;
+  }
 }
 
-/** Requests that one call can ask for: the same in all but whose they are. */
-function alike(requests: readonly LaunchRequest[]): LaunchRequest[][] {
-  const groups: LaunchRequest[][] = [];
-  const shape = ({ image, size, fallbackSizes, launch, contact, mark: { run } }: LaunchRequest) => ({ image, size, fallbackSizes, launch, contact, run });
-  const byText = new Map<string, LaunchRequest[][]>();
-  for (const request of requests) {
-    const text = JSON.stringify([request.image, request.size]);
-    const candidates = byText.get(text) ?? [];
-    byText.set(text, candidates);
-    const group = candidates.find(([first]) => isDeepStrictEqual(shape(first as LaunchRequest), shape(request)));
-    if (group !== undefined) group.push(request);
-    else {
-      const fresh = [request];
-      candidates.push(fresh);
-      groups.push(fresh);
-    }
-  }
-  return groups;
+interface FailedCall {
+  readonly batch: Batch;
+  readonly input: ReturnType<typeof runInput>;
+  readonly round: Round;
+  readonly doubt: Batch | null;
+  readonly wasSent: boolean;
 }

@@ -61,6 +61,7 @@ export const launchSchema = {
     },
     user_data: text,
     spot: flag,
+    apart: flag,
     shutdown: { enum: ["terminate", "stop"] },
     metadata: closed({ tokens: { enum: ["required", "optional"] }, hop_limit: { type: "integer", minimum: 1, maximum: 64 } }),
   }),
