@@ -2,7 +2,7 @@
  * Things that only one machine may have at a time (a loopback address, a host of a pool), kept as files: creating one with O_EXCL is the
  * claim, so launchers that meet do not share one, whoever dies when.
  */
-import { linkSync, mkdirSync, readFileSync, readdirSync, unlinkSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 
@@ -11,9 +11,16 @@ export interface Claim<T> {
   readonly holder: T;
 }
 
+/** A draft lives for a moment. One of this age, in milliseconds, was left by a launcher that died in that moment. */
+const ABANDONED_MS = 60 * 60_000;
+
 export class Claims<T> {
   constructor(private readonly directory: string) {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
+    for (const file of readdirSync(directory).filter((name) => name.startsWith("."))) {
+      const written = statSync(join(directory, file), { throwIfNoEntry: false })?.mtimeMs ?? Infinity;
+      if (Date.now() - written > ABANDONED_MS) rmSync(join(directory, file), { force: true });
+    }
   }
 
   /** @returns false if somebody has it already. The claim appears whole, with its holder, and is on disk. */

@@ -1,6 +1,6 @@
 /** A thing is one holder's at a time, whoever asks at the same moment and whoever dies when. */
 import { spawn } from "node:child_process";
-import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { test, expect } from "@jest/globals";
@@ -73,4 +73,14 @@ test("of several processes that want the same hundred things each thing goes to 
     child.once("close", (exit) => { if (exit === 0) resolve(Number(text)); else reject(new Error(`exit ${exit}`)); });
   })));
   expect(counts.reduce((sum, count) => sum + count, 0)).toBe(100);
+});
+
+test("a draft that a launcher left when it died goes in time; a young one may be somebody's", () => {
+  const directory = join(stateDirectory(), "claims");
+  new Claims<number>(directory).take("kept", 1);
+  const hourAgo = Date.now() / 1000 - 3_700;
+  for (const name of [".old", ".young"]) writeFileSync(join(directory, name), "1");
+  for (const name of [".old", "kept"]) utimesSync(join(directory, name), hourAgo, hourAgo);
+  expect(new Claims<number>(directory).all()).toEqual([{ name: "kept", holder: 1 }]);
+  expect(readdirSync(directory).sort()).toEqual([".young", "kept"]);
 });
