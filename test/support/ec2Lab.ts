@@ -22,6 +22,7 @@ import { makeKey } from "./sshHost.js";
 import { bucketLayer } from "./ec2Lab/buckets.js";
 import { capacityLayer } from "./ec2Lab/capacity.js";
 import { Faults, type FaultSettings } from "./ec2Lab/faults.js";
+import { Holds, type Held } from "./ec2Lab/holds.js";
 import { Inventory, type LabInstance } from "./ec2Lab/inventory.js";
 import { launcherIn, type Launcher } from "./ec2Lab/launcher.js";
 import { Machines } from "./ec2Lab/machines.js";
@@ -31,7 +32,7 @@ import { tokenLayer } from "./ec2Lab/tokens.js";
 import { visibilityLayer } from "./ec2Lab/visibility.js";
 
 export { ENVIRONMENT } from "./ec2Lab/launcher.js";
-export type { FaultSettings, LabCall, LabInstance };
+export type { FaultSettings, Held, LabCall, LabInstance };
 
 export const REGION = "eu-central-1";
 /** An image that the cloud has. */
@@ -51,9 +52,15 @@ export interface Ec2Lab extends Omit<Launcher, "close"> {
   /** The proxy and the cloud; `cloud.endpoint` is for drivers in the test's own process. */
   readonly cloud: Cloud;
   readonly faults: Faults;
+  /** Stops calls on their way. */
+  readonly holds: Holds;
   readonly network: Namespace;
-  /** The head of a plan whose services get machines of this cloud. @param defaults more lines of the cloud's `defaults`, in flow style. */
-  head(defaults?: string): string;
+  /**
+   * The head of a plan whose services get machines of this cloud.
+   * @param defaults more of the cloud's `defaults`, in flow style.
+   * @param keys more of the cloud's own keys, likewise.
+   */
+  head(defaults?: string, keys?: string): string;
   /** Calls so far, of one kind or of all. */
   calls(action?: string): LabCall[];
   /** Forgets the calls so far. */
@@ -83,18 +90,19 @@ export async function openEc2Lab({ faults: settings = {}, seed = 1, machines: ha
   });
   cloud.attach(network.socket);
   const faults = new Faults(settings, seed);
+  const holds = new Holds();
   const inventory = new Inventory(cloud.direct, REGION);
   const live = async () => (await inventory.instances()).filter(({ state }) => state !== "terminated" && state !== "shutting-down");
   const machines = new Machines(network, inventory, faults);
   const log: LabCall[] = [];
   cloud.layers = [
-    recordLayer(log), bucketLayer(() => faults.buckets), networkLayer(faults), visibilityLayer(faults), tokenLayer(() => faults.settings.tokens),
+    recordLayer(log), holds.layer, bucketLayer(() => faults.buckets), networkLayer(faults), visibilityLayer(faults), tokenLayer(() => faults.settings.tokens),
     ...(hasMachines ? [machines.layer] : []), capacityLayer(faults, async () => (await live()).length),
   ];
   const launcher = launcherIn(network);
   return {
-    ...launcher, endpoint: network.endpoint, cloud, faults, network, inventory, machines,
-    head: (defaults = "") => `clouds: { aws: { driver: ec2, region: ${REGION}, endpoint: "${network.endpoint}", defaults: { image: ${IMAGE}, size: m5.large${defaults === "" ? "" : `, ${defaults}`} } } }\n`,
+    ...launcher, endpoint: network.endpoint, cloud, faults, holds, network, inventory, machines,
+    head: (defaults = "", keys = "") => `clouds: { aws: { driver: ec2, region: ${REGION}, endpoint: "${network.endpoint}", ${keys === "" ? "" : `${keys}, `}defaults: { image: ${IMAGE}, size: m5.large${defaults === "" ? "" : `, ${defaults}`} } } }\n`,
     calls: (action) => log.filter((call) => action === undefined || call.action === action),
     forgetCalls: () => { log.length = 0; },
     instances: () => inventory.instances(),

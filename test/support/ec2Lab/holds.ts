@@ -1,0 +1,45 @@
+/** Stops a call on its way, so that a test can do something to whoever made it at exactly that moment. */
+import type { Call, Layer } from "../moto.js";
+
+/** Before the cloud has done anything, or when it has and has not answered yet. */
+export type Moment = "before" | "after";
+
+/** A call that was stopped; it waits until `end`. */
+export interface Held {
+  readonly call: Call;
+  /** Lets it go on, or cuts its connection: before the effect there will be none then. */
+  end(how: "go on" | "cut"): void;
+}
+
+interface Wanted {
+  readonly fits: (call: Call, nth: number) => boolean;
+  readonly moment: Moment;
+  readonly reached: (held: Held) => void;
+  nth: number;
+}
+
+export class Holds {
+  private wanted: Wanted | null = null;
+
+  /** Stops the next call that fits; `nth` counts the calls from now on, of every kind, from 1. Resolves when it has come. */
+  next(moment: Moment, fits: (call: Call, nth: number) => boolean): Promise<Held> {
+    return new Promise((reached) => { this.wanted = { fits, moment, reached, nth: 0 }; });
+  }
+
+  /** Stops none any more. */
+  clear(): void {
+    this.wanted = null;
+  }
+
+  readonly layer: Layer = async (call, next) => {
+    const { wanted } = this;
+    if (wanted === null) return next(call);
+    wanted.nth += 1;
+    if (!wanted.fits(call, wanted.nth)) return next(call);
+    this.wanted = null;
+    const stop = () => new Promise<"go on" | "cut">((end) => { wanted.reached({ call, end }); });
+    if (wanted.moment === "before") return (await stop()) === "cut" ? "cut" : next(call);
+    const reply = await next(call);
+    return (await stop()) === "cut" ? "cut" : reply;
+  };
+}
