@@ -37,8 +37,14 @@ export async function killEverywhere(scenario: Scenario, { cloud, lanes = 8, cho
   });
 }
 
+/** Every so many points, or fewer if BOOTLEVEL_KILL_EVERY says so. */
+export function everyPoint(most = 1): NonNullable<KillOptions["choose"]> {
+  const every = process.env["BOOTLEVEL_KILL_EVERY"] === undefined ? most : EVERY;
+  return (point) => (point + Math.floor(every / 2)) % every === 0;
+}
+
 /** Kills the command of the scenario of that name at every point there is, or at those that are chosen, on the test cloud. */
-export async function expectNothingLost(name: string, choose: KillOptions["choose"] = (point) => (point + Math.floor(EVERY / 2)) % EVERY === 0): Promise<void> {
+export async function expectNothingLost(name: string, choose: KillOptions["choose"] = everyPoint()): Promise<void> {
   const { points, deaths, wrong } = await killEverywhere(scenarioOf(name), { cloud: { driver: "test", options: "access: driver" }, lanes: 8, choose });
   expect(wrong).toEqual([]);
   const chosen = points.filter((point, index) => choose(index + 1, point)).length;
