@@ -28,6 +28,8 @@ export default {
   testMatch: ["**/*.test.ts"],
   testPathIgnorePatterns: [
     "/node_modules/",
+    // Patterns of suites to leave out, with blanks between them.
+    ...(process.env.BOOTLEVEL_LEAVE_OUT ?? "").split(" ").filter((pattern) => pattern !== ""),
     ...suitesWithout("/usr/sbin/sshd or root is missing (apt-get install openssh-server)", hasSshd, "support/sshHost", "support/preparedMachine"),
     ...(hasSshd ? suitesWithout("mount namespaces are not allowed here (docker: --cap-add SYS_ADMIN)", hasNamespaces, "support/preparedMachine") : []),
     ...suitesWithout("moto is missing (pip install 'moto[server]')", hasMoto, "support/moto"),
