@@ -27,6 +27,8 @@ const MOST_VALUES = 200;
 /** All calls throw the contract's errors (`explain`), and an `AbortError` when the signal aborts while they wait for their turn. */
 export class Ec2Api {
   private opened: Promise<Opened> | null = null;
+  /** Why nothing may be changed any more: what `permit` threw right before a request. */
+  private denied: { readonly error: unknown } | null = null;
 
   constructor(private readonly context: Pick<DriverContext, "cloud" | "options" | "clock" | "permit">) {}
 
@@ -128,12 +130,26 @@ export class Ec2Api {
       try {
         return await send(opened);
       } catch (error) {
+        if (this.denied !== null && kind !== "describe") throw this.denied.error;
         const explained = explain(error, this.context.cloud, name);
         if (!(explained instanceof ThrottledError)) throw explained;
         opened.limiter.drain(kind);
         if (signal.aborted || clock.now() > giveUp) throw explained;
       }
     }
+  }
+
+  /** The SDK looks for credentials and signs before it sends, and a launcher may freeze meanwhile. */
+  private proveBeforeEach(client: EC2Client): void {
+    client.middlewareStack.add((next, { commandName = "" }) => async (args) => {
+      try {
+        if (!/^(Describe|Get)/.test(commandName)) this.context.permit();
+      } catch (error) {
+        this.denied = { error };
+        throw error;
+      }
+      return next(args);
+    }, { step: "deserialize", name: "bootlevelPermit", priority: "low" });
   }
 
   private open(): Promise<Opened> {
@@ -151,6 +167,7 @@ export class Ec2Api {
       ...(profile === undefined ? {} : { profile }),
       ...(endpoint === undefined ? {} : { endpoint }),
     });
+    this.proveBeforeEach(client);
     try {
       return { sdk, client, limiter: limiterOf(clock, JSON.stringify([endpoint, await client.config.region(), profile])) };
     } catch (error) {
