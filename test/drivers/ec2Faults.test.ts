@@ -209,11 +209,15 @@ test("a cloud that asks for fewer calls is asked more slowly, and nobody fails",
 
 test("every call that changes something is made only while the run is the launcher's own", async () => {
   const run = newRun();
-  let permitted = 3 + 2 * 3; // a security group and its two rules come first; a call for machines is written down too
-  const own = driver({}, { permit: () => { permitted -= 1; if (permitted < 0) throw new Error("taken over"); } });
-  const wishes = Array.from({ length: 6 }, (_, index) => wish(run, `w${index}`, { launch: { tags: { number: String(index) } } }));
+  let isOwn = true;
+  const own = driver({}, { permit: () => { if (!isOwn) throw new Error("taken over"); } });
+  const wishes = Array.from({ length: 30 }, (_, index) => wish(run, `w${index}`, { launch: { tags: { number: String(index) } } }));
+  cloud().setRule((action) => {
+    if (action === "RunInstances") isOwn = false;
+    return null;
+  });
   await expect(own.launch(wishes, never)).rejects.toThrow("taken over");
-  expect(callsOf(cloud(), "RunInstances")).toHaveLength(3);
+  expect(callsOf(cloud(), "RunInstances").length).toBeLessThanOrEqual(8); // those that were on their way already
 });
 
 test.each(["describe", "list", "terminate"] as const)("%s tells throttling, lost answers and errors of the server apart from refusals", async (verb) => {

@@ -28,6 +28,8 @@ const MOST_VALUES = 200;
 export class Ec2Api {
   private opened: Promise<Opened> | null = null;
   private asked: string | null = null;
+  /** Why nothing may be changed any more: what `permit` threw right before a request. */
+  private denied: { readonly error: unknown } | null = null;
 
   constructor(private readonly context: Pick<DriverContext, "cloud" | "options" | "clock" | "permit">) {}
 
@@ -134,12 +136,26 @@ export class Ec2Api {
       try {
         return await send(opened);
       } catch (error) {
+        if (this.denied !== null && kind !== "describe") throw this.denied.error;
         const explained = explain(error, this.context.cloud, name);
         if (!(explained instanceof ThrottledError)) throw explained;
         opened.limiter.drain(kind);
         if (signal.aborted || clock.now() > giveUp) throw explained;
       }
     }
+  }
+
+  /** The SDK looks for credentials and signs before it sends, and a launcher may freeze meanwhile. */
+  private proveBeforeEach(client: EC2Client): void {
+    client.middlewareStack.add((next, { commandName = "" }) => async (args) => {
+      try {
+        if (!/^(Describe|Get)/.test(commandName)) this.context.permit();
+      } catch (error) {
+        this.denied = { error };
+        throw error;
+      }
+      return next(args);
+    }, { step: "deserialize", name: "bootlevelPermit", priority: "low" });
   }
 
   private open(): Promise<Opened> {
@@ -161,6 +177,7 @@ export class Ec2Api {
       this.asked = (args.request as { hostname?: string }).hostname ?? null;
       return next(args);
     }, { step: "finalizeRequest", name: "bootlevelHost" });
+    this.proveBeforeEach(client);
     try {
       return { sdk, client, limiter: limiterOf(clock, JSON.stringify([endpoint, await client.config.region(), profile])) };
     } catch (error) {

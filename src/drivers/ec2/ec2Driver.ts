@@ -26,8 +26,8 @@ class Ec2Driver implements Driver {
   private readonly fleet: Fleet;
   private readonly launcher: Launcher;
   private readonly calls: Ec2Calls;
-  /** Whether the operator wants to stop: what can wait for the next command does. */
-  private hurry = false;
+  /** Of the last verb that changed something: when the operator wants to stop, what can wait for the next command does. */
+  private stop: AbortSignal = new AbortController().signal;
   private readonly groups: SecurityGroups;
 
   constructor(private readonly context: DriverContext) {
@@ -49,11 +49,8 @@ class Ec2Driver implements Driver {
   }
 
   async launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]> {
-    try {
-      return await this.launcher.launch(requests, signal);
-    } finally {
-      this.hurry ||= signal.aborted;
-    }
+    this.stop = signal;
+    return this.launcher.launch(requests, signal);
   }
 
   async describe(ids: readonly string[], signal: AbortSignal): Promise<MachineStatus[]> {
@@ -63,6 +60,7 @@ class Ec2Driver implements Driver {
 
   async terminate(ids: readonly string[], signal: AbortSignal): Promise<TerminateOutcome[]> {
     if (ids.length === 0) return [];
+    this.stop = signal;
     const hiddenUntil = (id: string) => {
       const askedAt = this.book.askedFor(id);
       return askedAt === null ? null : askedAt + this.visibilityMs;
@@ -90,7 +88,7 @@ class Ec2Driver implements Driver {
   }
 
   async close(): Promise<void> {
-    await this.tagger?.close(this.hurry);
+    await this.tagger?.close(this.stop);
     await this.api.close();
   }
 }

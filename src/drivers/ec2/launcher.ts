@@ -200,7 +200,7 @@ export class Launcher {
         if (!isNoCapacity(error)) throw error;
         full.push(placeName(place));
         index += 1;
-        if (index >= places.length) throw full.length === 1 ? error : new DriverError(`none of ${full.join(", ")} is to be had: ${error.message}`, { cause: error });
+        if (index >= places.length) throw new DriverError(`${full.length === 1 ? "" : `none of ${full.join(", ")} is to be had: `}${error.message} (name more to try: size: [a, b], launch: { zone: [a, b] } or subnet: [a, b]; or try again later)`, { cause: error });
       }
     }
   }

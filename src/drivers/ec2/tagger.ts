@@ -42,10 +42,13 @@ export class Tagger {
     void task.finally(() => this.work.delete(task));
   }
 
-  /** Resolves when all machines have their tags, or at once if `hurry`. */
-  async close(hurry: boolean): Promise<void> {
-    if (hurry) this.stop.abort();
+  /** Resolves when all machines have their tags, or as soon as the operator wants to stop: what is left is the next command's. */
+  async close(signal: AbortSignal): Promise<void> {
+    const hurry = () => { this.stop.abort(); };
+    if (signal.aborted) hurry();
+    signal.addEventListener("abort", hurry, { once: true });
     await Promise.all(this.work);
+    signal.removeEventListener("abort", hurry);
   }
 
   private async tag(id: string, tags: Record<string, string>): Promise<void> {
