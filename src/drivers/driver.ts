@@ -124,8 +124,11 @@ export interface Driver {
   readonly visibilityMs?: number;
   /** Runs programs on a machine whose access is of kind "driver". */
   programs?(id: string): MachinePrograms;
-  /** Releases what the driver holds (sockets, watchers). Machines stay. */
-  close?(): Promise<void>;
+  /**
+   * Releases what the driver holds (sockets, watchers), when what it still has to do is done; an aborted signal, by an operator who wants to stop,
+   * leaves to the next command what can wait. Machines stay.
+   */
+  close?(signal?: AbortSignal): Promise<void>;
 }
 
 /** Why a launch would not work, as `Driver.check` finds it. */

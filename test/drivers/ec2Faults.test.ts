@@ -158,8 +158,7 @@ test("machines of a call get the tags that are each one's own, also when the lau
   const first = driver();
   cloud().setRule((action) => (action === "CreateTags" ? "cut-before" : null));
   const ids = machinesOf(await first.launch(wishes, never)).map(({ id }) => id);
-  await first.launch([], AbortSignal.abort()); // the operator wants to stop: nothing waits for tags
-  await first.close?.();
+  await first.close?.(AbortSignal.abort()); // the operator wants to stop: nothing waits for tags
   cloud().setRule(null);
   const looking = driver({}, { readOnly: true });
   await looking.describe(ids, never);

@@ -26,8 +26,6 @@ class Ec2Driver implements Driver {
   private readonly fleet: Fleet;
   private readonly launcher: Launcher;
   private readonly calls: Ec2Calls;
-  /** Of the last verb that changed something: when the operator wants to stop, what can wait for the next command does. */
-  private stop: AbortSignal = new AbortController().signal;
   private readonly groups: SecurityGroups;
 
   constructor(private readonly context: DriverContext) {
@@ -49,7 +47,6 @@ class Ec2Driver implements Driver {
   }
 
   async launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]> {
-    this.stop = signal;
     return this.launcher.launch(requests, signal);
   }
 
@@ -60,7 +57,6 @@ class Ec2Driver implements Driver {
 
   async terminate(ids: readonly string[], signal: AbortSignal): Promise<TerminateOutcome[]> {
     if (ids.length === 0) return [];
-    this.stop = signal;
     const hiddenUntil = (id: string) => {
       const askedAt = this.book.askedFor(id);
       return askedAt === null ? null : askedAt + this.visibilityMs;
@@ -87,8 +83,8 @@ class Ec2Driver implements Driver {
     this.book.remove(scope.run);
   }
 
-  async close(): Promise<void> {
-    await this.tagger?.close(this.stop);
+  async close(signal: AbortSignal = new AbortController().signal): Promise<void> {
+    await this.tagger?.close(signal);
     await this.api.close();
   }
 }

@@ -42,10 +42,11 @@ export class Clouds {
     return made;
   }
 
-  async close(): Promise<void> {
+  /** @param signal aborted when the operator wants to stop. */
+  async close(signal: AbortSignal): Promise<void> {
     const drivers = [...this.drivers.values()];
     this.drivers.clear();
-    for (const driver of drivers) await (await driver).close?.();
+    for (const driver of drivers) await (await driver).close?.(signal);
   }
 
   private async make(cloud: CloudSpec): Promise<Driver> {

@@ -35,7 +35,7 @@ export function guardDriver(driver: Driver, parts: GuardParts): Driver {
     ...(driver.check === undefined ? {} : { check: (requests, signal) => calls.make("check", signal, async () => driver.check?.(requests, signal) ?? []) }),
     ...(driver.release === undefined ? {} : { release: (scope, signal) => calls.make("release", signal, async () => driver.release?.(scope, signal)) }),
     ...(driver.programs === undefined ? {} : { programs: driver.programs.bind(driver) }),
-    close: async () => driver.close?.(),
+    close: async (signal) => driver.close?.(signal),
   };
 }
 

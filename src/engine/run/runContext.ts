@@ -117,7 +117,7 @@ export function levelName(context: RunContext, index: number): string {
 /** Lets go of connections and drivers. */
 export async function closeContext(context: RunContext): Promise<void> {
   await context.links.close();
-  await context.clouds.close();
+  await context.clouds.close(context.stop);
 }
 
 function placeServices(records: readonly ServiceRecord[], { plan, bundles }: PlanRecord): Service[][] {
