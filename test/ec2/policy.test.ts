@@ -13,6 +13,7 @@ const ALL = (JSON.parse(readFileSync(new URL("../../docs/ec2-policy.json", impor
 const UNSEEN = {
   "ssm:GetParameters": "for an image of resolve:ssm:… in RunInstances",
   "iam:PassRole": "for an instance profile in RunInstances",
+  "iam:CreateServiceLinkedRole": "for the first spot machine of an account",
 };
 
 let lab: Ec2Lab;
@@ -110,6 +111,7 @@ const AT_LAUNCH: readonly [string, string, RegExp, string][] = [
   ["ImageByNewest", 'image: "newest:amazon/amzn-ami-hvm-*"', /^EveryPlan|^NoSecurityGroupsNamed|^ImageByNewest/, "ec2:DescribeImages because"],
   ["ImageBySsm", 'image: "ssm:/my/image"', /^EveryPlan|^NoSecurityGroupsNamed|^ImageBySsm/, "ssm:GetParameters on resource: arn:aws:ssm:eu-central-1::parameter/my/image"],
   ["InstanceProfile", `image: ${IMAGE}, launch: { instance_profile: shop }`, /^EveryPlan|^NoSecurityGroupsNamed|^InstanceProfile/, "iam:PassRole on resource: arn:aws:iam::"],
+  ["SpotForTheFirstTime", `image: ${IMAGE}, launch: { spot: true }`, /^EveryPlan|^NoSecurityGroupsNamed|^SpotForTheFirstTime/, "iam:CreateServiceLinkedRole on resource: arn:aws:iam::"],
 ];
 
 test.each(AT_LAUNCH)("without %s, a launch is refused, and the message names the right", async (sid, words, purposes, missing) => {

@@ -104,6 +104,8 @@ function runNeeds(parameters: URLSearchParams, named: (prefix: string) => string
     // No calls of the launcher's: EC2 looks these up itself, with the launcher's rights.
     ...(image.startsWith("resolve:ssm:") ? [{ action: "ssm:GetParameters", resource: `arn:aws:ssm:eu-central-1::parameter${image.slice("resolve:ssm:".length)}`, context: {} }] : []),
     ...[...named("IamInstanceProfile\\.Name"), ...named("IamInstanceProfile\\.Arn")].map((name) => ({ action: "iam:PassRole", resource: `arn:aws:iam::123456789012:role/of-${name}`, context: { "iam:PassedToService": "ec2.amazonaws.com" } })),
+    // As in an account that has launched no spot machine before.
+    ...named("InstanceMarketOptions\\.MarketType").map(() => ({ action: "iam:CreateServiceLinkedRole", resource: "arn:aws:iam::123456789012:role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot", context: { "iam:AWSServiceName": "spot.amazonaws.com" } })),
   ];
 }
 
