@@ -221,17 +221,19 @@ test("every call that changes something is made only while the run is the launch
 
 test.each(["describe", "list", "terminate"] as const)("%s tells throttling, lost answers and errors of the server apart from refusals", async (verb) => {
   const own = driver();
-  const call = () => (verb === "list" ? own.list({ installation: "here", run: "x" }, never) : own[verb](["i-0123456789abcdef0"], never));
+  const call = (id: string) => (verb === "list" ? own.list({ installation: "here", run: "x" }, never) : own[verb]([id], never));
   const action = verb === "terminate" ? "TerminateInstances" : "DescribeInstances";
   for (const [rule, kind] of [
     [refuse(action, "RequestLimitExceeded", "slow", 503), ThrottledError],
     [refuse(action, "InternalError", "oops", 500), LostReplyError], [refuse(action, "Unavailable", "later", 503), LostReplyError], [cut(action, "cut-after", () => true), LostReplyError],
     [refuse(action, "AuthFailure", "who are you", 401), CloudUnreachableError],
   ] as const) {
+    const id = machinesOf(await own.launch([wish(newRun(), "web")], never))[0]?.id ?? "";
     cloud().setRule(rule);
-    await expect(call()).rejects.toThrow(kind);
+    await expect(call(id)).rejects.toThrow(kind);
     // The SDK repeats nothing by itself; throttled calls are repeated for a quarter of an hour, more slowly each time.
     if (kind !== ThrottledError) expect(callsOf(cloud(), action)).toHaveLength(1);
+    cloud().setRule(null);
   }
 });
 

@@ -55,7 +55,7 @@ async function state(run: string): Promise<{ live: number; keys: number; made: n
   const own = (await lab.instances()).filter(({ tags }) => tags["bootlevel:run-name"] === run);
   const live = own.filter((instance) => instance.state !== "terminated");
   const groups = (await lab.inventory.securityGroups()).filter(({ Tags = [] }) => Tags.some(({ Key, Value }) => Key === "bootlevel:run-name" && Value === run));
-  return { live: live.length, keys: new Set(live.map(({ tags }) => tags["bootlevel:key"])).size, made: own.length, groups: groups.length };
+  return { live: live.length, keys: new Set(live.map(({ id, tags }) => tags["bootlevel:key"] ?? id)).size, made: own.length, groups: groups.length };
 }
 
 const DOWN = { live: 0, keys: 0, groups: 0 };

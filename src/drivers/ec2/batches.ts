@@ -31,13 +31,17 @@ export interface Batch {
   readonly ids: readonly (string | null)[];
   /** Whether it is certain that no member without an id gets a machine by this call any more. */
   readonly settled: boolean;
+  /** Whether the plan gives its machines a name of its own. */
+  readonly named: boolean;
+  /** Whether all of its machines have the tags that are each one's own. */
+  readonly tagged: boolean;
 }
 
 /** The batch that asks for these machines in a place: the same id whoever asks, until `earlier` batches of them have come to nothing. */
-export function newBatch(requests: readonly LaunchRequest[], place: string, earlier: number, parts: Pick<Batch, "least" | "hostKeys" | "askedAt">): Batch {
+export function newBatch(requests: readonly LaunchRequest[], place: string, earlier: number, parts: Pick<Batch, "least" | "hostKeys" | "askedAt" | "named">): Batch {
   const members = requests.map(({ key, mark, replica }) => ({ key, mark, replica }));
   const id = createHash("sha256").update(JSON.stringify([members.map(({ key }) => key), place, earlier])).digest("hex");
-  return { id, run: members[0]?.mark.run ?? "", place, members, ids: members.map(() => null), settled: false, ...parts };
+  return { id, run: members[0]?.mark.run ?? "", place, members, ids: members.map(() => null), settled: false, tagged: members.length === 1, ...parts };
 }
 
 /**

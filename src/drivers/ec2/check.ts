@@ -204,7 +204,7 @@ class Check {
     const asked = new Map<string, Promise<string | null>>();
     await Promise.all(wishes.filter(({ request, image }) => image !== null && !this.hasProblem(request.key)).map(async (wish) => {
       for (const place of wish.places.filter(({ size }, index) => wish.places.findIndex((other) => other.size === size) === index)) {
-        const batch = newBatch([wish.request], placeName(place), 0, { least: 1, hostKeys: [], askedAt: 0 });
+        const batch = newBatch([wish.request], placeName(place), 0, { least: 1, hostKeys: [], askedAt: 0, named: false });
         const input = runInput({ batch, settings: wish.settings, place, image: wish.image?.id ?? "", groups: wish.settings.security_groups ?? null, userData: wish.userData });
         const distinct = JSON.stringify({ ...input, ClientToken: "", TagSpecifications: [], UserData: wish.settings.user_data });
         const answer = asked.get(distinct) ?? this.dryRun(input);

@@ -25,6 +25,9 @@ export class Fleet {
   private readonly api: Ec2Api;
   readonly book: BatchBook;
 
+  /** Runs whose machines have been looked after. */
+  private readonly cared = new Set<string>();
+
   constructor(private readonly parts: FleetParts) {
     this.api = parts.api;
     this.book = parts.book;
@@ -66,12 +69,14 @@ export class Fleet {
   /** What the cloud knows of these machines, by id. */
   async describe(ids: readonly string[], signal: AbortSignal): Promise<Map<string, MachineStatus>> {
     const machines = await this.api.machines([...new Set(ids)], signal);
+    for (const run of new Set([...machines.values()].map((machine) => tag(machine, TAG.run)))) if (run !== null) this.completeRun(run);
     return new Map(this.told([...machines.values()]).map((machine) => [machine.id, machine]));
   }
 
   /** The answer to a batch's call: no further machine comes of it. */
   launched(batch: Batch, machines: readonly Instance[]): MachineStatus[] {
     this.note(batch, machines, true);
+    this.complete(this.book.find(batch.run, batch.id) ?? batch);
     return this.told(machines, batch);
   }
 
@@ -86,7 +91,6 @@ export class Fleet {
         memberships.set(id, { member, hostKeys: batch.hostKeys });
       });
     }
-    for (const machine of machines) this.complete(machine, memberships.get(machine.InstanceId ?? "") ?? null);
     return machines.map((machine) => {
       const membership = memberships.get(machine.InstanceId ?? "") ?? null;
       const status = statusOf(machine, this.parts.address, membership);
@@ -94,11 +98,21 @@ export class Fleet {
     });
   }
 
-  /** A machine that was launched with others gets the tags that are its own, whoever launched it. */
-  private complete(machine: Instance, membership: Membership | null): void {
-    const isLive = NOT_GONE.includes(machine.State?.Name ?? "pending");
+  /** Machines that were launched together get the tags that are each one's own, also when their launcher died before that. */
+  private completeRun(run: string): void {
+    if (this.cared.has(run)) return;
+    this.cared.add(run);
+    for (const batch of this.book.all(run)) if (!batch.tagged) this.complete(batch);
+  }
+
+  private complete(batch: Batch): void {
     const { tagger } = this.parts;
-    if (tagger !== null && membership !== null && isLive && tag(machine, TAG.key) === null) tagger.add(machine, membership.member);
+    if (tagger === null || batch.tagged) return;
+    tagger.add(batch, () => {
+      const now = this.book.find(batch.run, batch.id);
+      // Machines that are found later are seen to when they are.
+      if (now !== null && now.settled && now.ids.every((id) => id === null || batch.ids.includes(id))) this.book.write({ ...now, tagged: true });
+    });
   }
 
   private batches(machines: readonly Instance[]): Map<Batch, Instance[]> {
@@ -122,6 +136,8 @@ export class Fleet {
   private note(batch: Batch, machines: readonly Instance[], answered: boolean): void {
     const ids = placed(batch, machines);
     const settled = answered || ids.every((id) => id !== null);
-    if (settled !== batch.settled || ids.some((id, place) => id !== batch.ids[place])) this.book.write({ ...batch, ids, settled });
+    if (settled === batch.settled && ids.every((id, place) => id === batch.ids[place])) return;
+    this.book.write({ ...batch, ids, settled });
+    if (!answered) this.complete({ ...batch, ids, settled });
   }
 }

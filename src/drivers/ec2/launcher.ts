@@ -212,7 +212,7 @@ export class Launcher {
     const prepared = await prepare(settings, place, first, round.signal);
     const some = requests.slice(0, Math.min(MOST_MACHINES, Math.max(FEWEST_MACHINES, await api.launchable())));
     const earlier = fleet.book.all(first.mark.run).filter(({ members }) => members[0]?.key === first.key).length;
-    const parts = { least: all ? some.length : 1, hostKeys: prepared.hostKey === null ? [] : [prepared.hostKey], askedAt: clock.now() };
+    const parts = { least: all ? some.length : 1, hostKeys: prepared.hostKey === null ? [] : [prepared.hostKey], askedAt: clock.now(), named: settings.tags?.["Name"] !== undefined };
     const batch = newBatch(some, placeName(place), earlier, parts);
     return this.ask(batch, runInput({ batch, settings, place, ...prepared }), round, null);
   }

@@ -1,17 +1,18 @@
 /** Gives machines that were launched together the tags that are each one's own, while the launch goes on: nothing waits for it but the end. */
-import type { Instance } from "@aws-sdk/client-ec2";
 import pLimit from "p-limit";
 
 import type { Clock } from "../../time/clock.js";
 import { LostReplyError } from "../driver.js";
 import type { Ec2Api } from "./api.js";
-import type { Member } from "./batches.js";
+import type { Batch, Member } from "./batches.js";
 import { isNotFound } from "./errors.js";
-import { ownTags, tag } from "./machines.js";
+import { ownTags } from "./machines.js";
 
 const CALLS_AT_A_TIME = 4;
 /** Milliseconds before a machine is tagged again that the cloud does not show yet, or whose answer was lost. */
 const PAUSE_MS = 2_000;
+/** How long a machine is tried for at least, in milliseconds. */
+const PATIENCE_MS = 10_000;
 
 export interface TaggerParts {
   readonly api: Ec2Api;
@@ -24,20 +25,22 @@ export interface TaggerParts {
 export class Tagger {
   private readonly limit = pLimit(CALLS_AT_A_TIME);
   private readonly stop = new AbortController();
-  private readonly known = new Set<string>();
+  /** By machine: whether it has its tags. */
+  private readonly known = new Map<string, Promise<boolean>>();
   private readonly work = new Set<Promise<void>>();
   private warned = false;
 
   constructor(private readonly parts: TaggerParts) {}
 
-  /** Tags a machine, soon; once. */
-  add(machine: Instance, member: Member): void {
-    const id = machine.InstanceId ?? "";
-    if (this.known.has(id)) return;
-    this.known.add(id);
-    const { Name, ...tags } = ownTags(member);
-    const all = tag(machine, "Name") === null && Name !== undefined ? { Name, ...tags } : tags;
-    const task = this.limit(() => this.tag(id, all)).catch((error: unknown) => { this.failed(id, error); });
+  /**
+   * Tags the machines of a batch that are known, soon; each once.
+   * @param onDone told when all of them have their tags.
+   */
+  add(batch: Batch, onDone: () => void): void {
+    // One that the cloud does not show although it must by now is gone.
+    const until = Math.max(batch.askedAt + this.parts.visibilityMs, this.parts.clock.now() + PATIENCE_MS);
+    const tasks = batch.members.map((member, place) => this.one(batch.ids[place] ?? null, member, batch.named, until));
+    const task = Promise.all(tasks).then((done) => { if (done.every(Boolean)) onDone(); }).catch((error: unknown) => { this.failed(batch.ids.join(), error); });
     this.work.add(task);
     void task.finally(() => this.work.delete(task));
   }
@@ -51,16 +54,29 @@ export class Tagger {
     signal.removeEventListener("abort", hurry);
   }
 
-  private async tag(id: string, tags: Record<string, string>): Promise<void> {
-    const { api, clock, visibilityMs } = this.parts;
-    for (const giveUp = clock.now() + visibilityMs; ;) {
+  /** @returns whether it has them, or does not exist. */
+  private one(id: string | null, member: Member, named: boolean, until: number): Promise<boolean> {
+    if (id === null) return Promise.resolve(true);
+    const { Name, ...tags } = ownTags(member);
+    const task = this.known.get(id) ?? this.limit(() => this.tag(id, named || Name === undefined ? tags : { Name, ...tags }, until)).then(() => !this.stop.signal.aborted, (error: unknown) => {
+      this.known.delete(id);
+      this.failed(id, error);
+      return isNotFound(error);
+    });
+    this.known.set(id, task);
+    return task;
+  }
+
+  private async tag(id: string, tags: Record<string, string>, until: number): Promise<void> {
+    const { api, clock } = this.parts;
+    for (;;) {
       if (this.stop.signal.aborted) return;
       try {
         await api.tag([id], tags, this.stop.signal);
         return;
       } catch (error) {
         const passing = isNotFound(error) || error instanceof LostReplyError;
-        if (!passing || clock.now() > giveUp) throw error;
+        if (!passing || clock.now() > until) throw error;
         await clock.sleep(PAUSE_MS, this.stop.signal);
       }
     }
@@ -68,7 +84,6 @@ export class Tagger {
 
   /** Whose the machine is stands on file: only people miss the tags. The next command tries again. */
   private failed(id: string, error: unknown): void {
-    this.known.delete(id);
     if (this.stop.signal.aborted || this.warned || isNotFound(error)) return;
     this.warned = true;
     this.parts.warn(`machine ${id} has no tags of its own yet: ${(error as Error).message}`);

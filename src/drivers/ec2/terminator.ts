@@ -45,16 +45,37 @@ class Termination {
     const { clock, signal } = this.parts;
     try {
       if (signal.aborted) return this.giveUp("interrupted");
-      await this.ask([...this.pending.keys()]);
+      // Looked at first: what is gone already has no tags any more, and who may end machines by their tags only would be refused.
+      await this.look();
+      await this.askUnseen([...this.pending].filter(([, { state }]) => state === "unknown").map(([id]) => id));
       for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.3)) {
-        await this.look();
         if (this.pending.size === 0) return;
         if (clock.now() > this.startedAt + GONE_MS) return this.giveUp(`not gone after ${GONE_MS / 60_000} minutes`);
         await clock.sleep(pause, signal);
+        await this.look();
       }
     } catch (error) {
       if (!signal.aborted || error instanceof DriverError) throw error;
       this.giveUp("interrupted");
+    }
+  }
+
+  /** A machine may be too young to be shown and be ended all the same; a refusal says nothing of one that may not be there. */
+  private async askUnseen(ids: readonly string[]): Promise<void> {
+    for (const part of chunks(ids, MOST_IDS)) {
+      for (let rest: string[] | null = part; rest !== null && rest.length > 0; ) rest = await this.askOnce(rest);
+    }
+  }
+
+  /** @returns those to ask for again without those that the refusal names; null when nothing more can be done. */
+  private async askOnce(ids: readonly string[]): Promise<string[] | null> {
+    try {
+      await this.parts.api.terminate(ids, this.parts.signal);
+      for (const id of ids) (this.pending.get(id) as { accepted: boolean }).accepted = true;
+      return null;
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      return withoutNamed(ids, error.message).rest;
     }
   }
 

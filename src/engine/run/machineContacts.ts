@@ -1,5 +1,5 @@
 /** What is recorded of machines that were launched, as their connections need it: their host keys, and who is let in. */
-import type { Driver, FirstContact } from "../../drivers/driver.js";
+import { CloudUnreachableError, DriverError, LostReplyError, ThrottledError, type Driver, type FirstContact } from "../../drivers/driver.js";
 import { AuthenticationError, HostKeyError } from "../../machines/connection.js";
 import type { MachineContact } from "../../machines/ssh/settings.js";
 import type { RunWriter } from "../../state/runWriter.js";
@@ -46,9 +46,15 @@ export function machineContact({ store, writer, driver }: ContactParts, { machin
       }
       if (store.clock.now() < askAgainAt) return null;
       askAgainAt = store.clock.now() + CONSOLE_EVERY_MS;
-      return cloud.hostKeyFingerprints(launched.id, signal);
+      return cloud.hostKeyFingerprints(launched.id, signal).catch((error: unknown) => { throw unlessPassing(launched.id, error); });
     },
   };
+}
+
+/** A refusal will not become an answer by waiting. */
+function unlessPassing(id: string, error: unknown): unknown {
+  const passing = error instanceof CloudUnreachableError || error instanceof ThrottledError || error instanceof LostReplyError;
+  return passing || !(error instanceof DriverError) ? error : new HostKeyError(`the console of machine ${id} cannot be read, and host_keys: console goes by it: ${error.message}`, "", []);
 }
 
 /** The private half of the key that was made for the run, or null. */
