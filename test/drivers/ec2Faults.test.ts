@@ -382,3 +382,14 @@ test("a launcher that was replaced writes no file about the run", async () => {
   machinesOf(await persist(next, clock, [wish(run, "web")]));
   expect(await live(run)).toHaveLength(1);
 });
+
+test("a security group of the run's own that the cloud does not know yet is waited for; one that the plan names is not", async () => {
+  const unknown = refuse("RunInstances", "InvalidGroup.NotFound", "The security group 'sg-1' does not exist", 400, (nth) => nth < 4);
+  const [run, own] = [newRun(), driver()];
+  cloud().setRule(unknown);
+  machinesOf(await own.launch([wish(run, "a"), wish(run, "b")], never));
+  expect(await live(run)).toHaveLength(2);
+  cloud().setRule(unknown);
+  expect(await own.launch([wish(run, "c", { launch: { security_groups: ["sg-0a1b2c3d"] } })], never)).toMatchObject([{ kind: "failed", leftover: null, error: { message: expect.stringContaining("InvalidGroup.NotFound") } }]);
+  expect(callsOf(cloud(), "RunInstances")).toHaveLength(1);
+});

@@ -32,6 +32,11 @@ export function isNoCapacity(error: unknown): error is RefusedError {
   return error instanceof RefusedError && NO_CAPACITY.has(error.code);
 }
 
+/** Whether the cloud does not know a security group that a call names: it may be too young. */
+export function isHiddenGroup(error: unknown): error is RefusedError {
+  return error instanceof RefusedError && /^Invalid(Security)?Group(I[dD])?\.NotFound$/.test(error.code);
+}
+
 /** Whether the cloud does not know a machine that it was asked for. */
 export function isNotFound(error: unknown): error is RefusedError {
   return error instanceof RefusedError && NOT_FOUND.has(error.code);

@@ -11,7 +11,7 @@ import { CloudUnreachableError, DriverError, LostReplyError, ThrottledError, typ
 import { alike } from "./alike.js";
 import { newBatch, type Batch } from "./batches.js";
 import type { Ec2Api } from "./api.js";
-import { isNoCapacity, RefusedError } from "./errors.js";
+import { isHiddenGroup, isNoCapacity, RefusedError } from "./errors.js";
 import type { Fleet } from "./fleet.js";
 import type { Prepared } from "./prepare.js";
 import { runInput } from "./runInput.js";
@@ -23,6 +23,9 @@ const GROUPS_AT_A_TIME = 8;
 const MOST_MACHINES = 500;
 /** How much later than the first one the cloud may show the last machine of a call, in milliseconds. */
 const TOGETHER_MS = 30_000;
+/** How long the cloud may not know a security group yet that was just made, and how often it is tried; in milliseconds. */
+const HIDDEN_GROUP_MS = 60_000;
+const GROUP_PAUSE_MS = 2_000;
 /** Machines in one call when the account's rate has run out: fewer would need more calls than their own rate gives. */
 const FEWEST_MACHINES = 20;
 
@@ -184,6 +187,7 @@ export class Launcher {
   /** Asks for machines in one place after the other until there is one for each request. */
   private async fill(left: Map<string, LaunchRequest>, settings: LaunchSettings, places: readonly Place[], round: Round): Promise<void> {
     const full: string[] = [];
+    const youngUntil = this.parts.clock.now() + HIDDEN_GROUP_MS;
     for (let [index, all] = [0, false]; left.size > 0;) {
       if (round.signal.aborted || round.trouble instanceof CloudUnreachableError) return;
       const place = places[index] as Place;
@@ -195,6 +199,10 @@ export class Launcher {
       } catch (error) {
         if (all && error instanceof RefusedError) {
           all = false;
+          continue;
+        }
+        if (isHiddenGroup(error) && settings.security_groups === undefined && this.parts.clock.now() < youngUntil) {
+          await this.parts.clock.sleep(GROUP_PAUSE_MS, round.signal);
           continue;
         }
         if (!isNoCapacity(error)) throw error;

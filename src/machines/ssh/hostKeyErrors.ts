@@ -18,6 +18,15 @@ export function mismatch(address: string, key: string, expected: readonly string
   );
 }
 
+/** The machine was given other keys for its first contact, and nothing else is known of it. */
+export function notGiven(address: string, key: string, given: readonly string[]): HostKeyError {
+  return new HostKeyError(
+    `${address} presents the host key ${show(key)}, but the one that the machine was given in its user data is ${given.map(show).join(" or ")}. ` +
+    "Either somebody is in between, or its image took no user data (does cloud-init run there?); nothing was sent to it. For images without cloud-init: ssh: { host_keys: console }",
+    fingerprint(key), given.map(fingerprint),
+  );
+}
+
 /** The machine's console shows other keys. */
 export function notPrinted(address: string, key: string, printed: readonly string[]): HostKeyError {
   return new HostKeyError(

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { ServerHostKeyAlgorithm } from "ssh2";
 import { ConnectionError } from "../connection.js";
-import { mismatch, notPrinted, revoked, unknownHost } from "./hostKeyErrors.js";
+import { mismatch, notGiven, notPrinted, revoked, unknownHost } from "./hostKeyErrors.js";
 import { type HostKeyPins, type SshSettings, hostAddress } from "./settings.js";
 import { readKnownHosts, SYSTEM_FILE } from "./knownHosts.js";
 
@@ -43,6 +43,7 @@ export async function hostKeyCheck(host: string, port: number, trust: Trust, sig
       if (known.keys.includes(key)) return "known";
       if (pinned.includes(key)) return "pinned";
       if (temporary.includes(key)) return "temporary";
+      if (expected.length > 0 && expected.length === temporary.length) throw notGiven(address, key, expected);
       if (expected.length > 0) throw mismatch(address, key, expected);
       if (printed === null) throw unknownHost(host, port, key, known, trust);
       if (trust.hostKeys === "console" && !printed.includes(fingerprint(key))) throw notPrinted(address, key, printed);
