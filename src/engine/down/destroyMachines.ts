@@ -8,9 +8,17 @@ import { settleAll } from "../run/settleAll.js";
 /** How often the cloud is asked for a machine that it may not show yet, in milliseconds. */
 const LOOK_AGAIN_MS = 2_000;
 
-/** Destroys machines, one call a cloud. @returns why each one that may still exist does. */
-export async function destroyMachines(context: RunContext, machines: readonly MachineRecord[]): Promise<Map<MachineRecord, Error>> {
+export interface Destroyed {
+  /** Why each machine that may still exist does. */
+  readonly errors: ReadonlyMap<MachineRecord, Error>;
+  /** The driver's id of each machine that there was. */
+  readonly ids: ReadonlyMap<MachineRecord, string>;
+}
+
+/** Destroys machines, one call a cloud. */
+export async function destroyMachines(context: RunContext, machines: readonly MachineRecord[]): Promise<Destroyed> {
   const errors = new Map<MachineRecord, Error>();
+  const found = new Map<MachineRecord, string>();
   const clouds = new Map<string, MachineRecord[]>();
   for (const machine of machines) clouds.set(machine.cloud, [...(clouds.get(machine.cloud) ?? []), machine]);
   await settleAll([...clouds].map(async ([cloud, own]) => {
@@ -19,12 +27,15 @@ export async function destroyMachines(context: RunContext, machines: readonly Ma
       const ids = await findIds(context, driver, own);
       const outcomes = await driver.terminate([...new Set(ids.values())], context.stop);
       const failed = new Map(outcomes.flatMap((outcome) => (outcome.kind === "failed" ? [[outcome.id, outcome.error] as const] : [])));
-      for (const [machine, id] of ids) if (failed.has(id)) errors.set(machine, failed.get(id) as Error);
+      for (const [machine, id] of ids) {
+        found.set(machine, id);
+        if (failed.has(id)) errors.set(machine, failed.get(id) as Error);
+      }
     } catch (error) {
       for (const machine of own) errors.set(machine, error as Error);
     }
   }));
-  return errors;
+  return { errors, ids: found };
 }
 
 /**

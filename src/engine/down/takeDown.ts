@@ -177,7 +177,7 @@ export class TakeDown {
       const machine = placements.machine(service);
       return machine === null ? [] : [[service, machine] as const];
     }));
-    const errors = await destroyMachines(context, [...machines.values()]);
+    const { errors } = await destroyMachines(context, [...machines.values()]);
     return settleAll(services.map((service) => this.outcome(service, async () => {
       const machine = machines.get(service) ?? null;
       const error = machine === null ? undefined : errors.get(machine);

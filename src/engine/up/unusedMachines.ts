@@ -19,6 +19,7 @@ export interface UnusedMachine {
 
 /** What `history` tells of them. */
 const REASON = "its level never began, since the run failed";
+const NEVER = "the run failed before the cloud gave it";
 
 /** Unused machines as a result tells them, when they are left where they are. */
 export function keepUnused(placements: Placements, services: readonly Service[]): UnusedMachine[] {
@@ -35,26 +36,27 @@ export async function endUnused(context: RunContext, placements: Placements, ser
     return machine === null ? [] : [[service, machine] as const];
   }));
   if (machines.size === 0) return [];
-  const errors = await destroyMachines(context, [...machines.values()]);
+  const { errors, ids } = await destroyMachines(context, [...machines.values()]);
   const changes: Change[] = [];
   const events: RunEvent[] = [];
-  const results = [...machines].map(([service, machine]) => {
+  const results = [...machines].flatMap(([service, machine]) => {
     const error = errors.get(machine);
-    const result = unused(service, machine, error === undefined);
+    const result = unused(service, machine, error === undefined, ids.get(machine));
     if (error !== undefined) events.push(warning(context, service, failure(context, result, error)));
     else {
-      changes.push({ kind: "ended", key: machine.key, reason: REASON }, { kind: "service", id: service.id, state: "planned" });
-      events.push({ at: context.clock.now(), type: "machine-terminated", service: service.name, cloud: machine.cloud, id: result.id }, stateEvent(context, service, "planned"));
+      changes.push({ kind: "ended", key: machine.key, reason: ids.has(machine) ? REASON : NEVER }, { kind: "service", id: service.id, state: "planned" });
+      if (ids.has(machine)) events.push({ at: context.clock.now(), type: "machine-terminated", service: service.name, cloud: machine.cloud, id: result.id });
+      events.push(stateEvent(context, service, "planned"));
     }
-    return result;
+    return error !== undefined || ids.has(machine) ? [result] : [];
   });
   await change(context, changes, events);
   for (const [service, machine] of machines) if (!errors.has(machine)) placements.ended(service);
   return results;
 }
 
-function unused(service: Service, machine: MachineRecord, ended: boolean): UnusedMachine {
-  return { service: service.name, cloud: machine.cloud, id: machine.driverId ?? machine.key, ended };
+function unused(service: Service, machine: MachineRecord, ended: boolean, id = machine.driverId): UnusedMachine {
+  return { service: service.name, cloud: machine.cloud, id: id ?? machine.key, ended };
 }
 
 function failure({ run }: RunContext, { id }: UnusedMachine, error: Error): string {
