@@ -20,17 +20,19 @@ export function wish(run: string, service: string, change: Partial<LaunchRequest
   return { ...request(`${run}.${service}.1`, run, service), image: "ami-0123456789abcdef0", size: "m5.large", ...change };
 }
 
-/** A cloud for the tests of a file; each test begins with a proxy that lets everything through. */
-export function useCloud(): { readonly cloud: () => Cloud; readonly driver: (options?: object, context?: Partial<DriverContext>) => Driver } {
+/** A cloud for the tests of a file, drivers of it, and the keys of a run's machines there; each test begins with a proxy that lets everything through. */
+export function useCloud(): { readonly cloud: () => Cloud; readonly driver: (options?: object, context?: Partial<DriverContext>) => Driver; readonly live: (run: string) => Promise<(string | null)[]> } {
   let cloud: Cloud;
   // The same for all drivers of the file, as for all launchers of an installation.
   const state = stateDirectory();
   beforeAll(async () => { cloud = await startCloud(); }, 90_000);
   beforeEach(() => { cloud.setRule(null); });
   afterAll(async () => cloud.stop());
+  const driver = (options = {}, context = {}) => open(ec2, { stateDirectory: state, options: { region: "eu-central-1", endpoint: cloud.endpoint, ...options }, clock: hastyClock(), ...context });
   return {
     cloud: () => cloud,
-    driver: (options = {}, context = {}) => open(ec2, { stateDirectory: state, options: { region: "eu-central-1", endpoint: cloud.endpoint, ...options }, clock: hastyClock(), ...context }),
+    driver,
+    live: async (run) => (await driver().list({ installation: "here", run }, new AbortController().signal)).map(({ key }) => key).sort(),
   };
 }
 

@@ -18,6 +18,13 @@ for (const name of ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"]) Reflect.
 export type Fate = { readonly status: number; readonly code: string; readonly message: string } | "cut-before" | "cut-after" | null;
 export type Rule = (action: string, parameters: URLSearchParams, nth: number) => Fate;
 
+/** The cloud refuses a call: always, or the nth ones. */
+export const refuse = (action: string, code: string, message: string, status = 400, which: (nth: number) => boolean = () => true): Rule =>
+  (asked, _parameters, nth) => (asked === action && which(nth) ? { status, code, message } : null);
+
+/** A call's connection is cut, before or after it took effect. */
+export const cut = (action: string, how: "cut-before" | "cut-after", which: (nth: number) => boolean): Rule => (asked, _parameters, nth) => (asked === action && which(nth) ? how : null);
+
 /** A call on its way to the cloud. */
 export interface Call {
   readonly action: string;
