@@ -40,5 +40,6 @@ export default {
   moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },
   transform: { "^.+\\.ts$": "<rootDir>/test/esbuildTransform.js" },
   testTimeout: 60_000,
-  maxWorkers: 2,
+  // Many tests wait for processes, machines and clouds more than they work.
+  maxWorkers: 3,
 };
