@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import { openEc2Lab, type Ec2Lab, type Held } from "../support/ec2Lab.js";
 
 /** Every call of each command is taken with BOOTLEVEL_EC2_KILL_EVERY=1: half an hour. */
-const EVERY = Number(process.env["BOOTLEVEL_EC2_KILL_EVERY"] ?? 23);
+const EVERY = Number(process.env["BOOTLEVEL_EC2_KILL_EVERY"] ?? 37);
 /** For how long the cloud hides new machines, and what the plan says of that: the cloud itself may take a while for a call. */
 const [HIDDEN_MS, VISIBILITY_S] = [500, 3];
 const MACHINES = 5;
