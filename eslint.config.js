@@ -12,9 +12,9 @@ const layers = [
 
 export default tseslint.config(
   { ignores: ["dist/", "node_modules/", "coverage/"] },
-  ...tseslint.configs.recommendedTypeChecked.map((config) => ({ ...config, files: ["src/**/*.ts", "test/**/*.ts"] })),
+  ...tseslint.configs.recommendedTypeChecked.map((config) => ({ ...config, files: ["src/**/*.ts", "test/**/*.ts", "bench/**/*.ts"] })),
   {
-    files: ["src/**/*.ts", "test/**/*.ts"],
+    files: ["src/**/*.ts", "test/**/*.ts", "bench/**/*.ts"],
     languageOptions: { parserOptions: { projectService: true } },
     rules: {
       "@typescript-eslint/switch-exhaustiveness-check": "error",

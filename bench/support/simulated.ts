@@ -1,0 +1,92 @@
+/** Runs on a simulated cloud whose machines and programs take as long as was drawn here: so the plan's own critical path is known. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { loadDriver } from "../../src/drivers/registry.js";
+import { uniform } from "../../src/drivers/sim/chance.js";
+import { bootRun, type BootResult } from "../../src/engine/boot.js";
+import { loadPlan } from "../../src/index.js";
+import { openStore, type Store } from "../../src/state/store.js";
+import type { RunEvent } from "../../src/events.js";
+import { VirtualClock } from "../../src/time/virtualClock.js";
+
+/** In memory where there is such a folder: what a disk costs is another question. */
+export const FAST = "/dev/shm";
+
+export interface Sketch {
+  readonly services: number;
+  readonly levels: number;
+  readonly seed: string;
+  readonly concurrency?: number;
+  readonly prelaunch?: string;
+}
+
+/** How long one service takes, in milliseconds. */
+export interface Durations {
+  readonly launch: number;
+  readonly boot: number;
+  readonly ready: number;
+}
+
+/** Latencies as clouds have them: launches of half a minute to two, programs of seconds to a minute. */
+export function drawn({ seed }: Sketch, service: string): Durations {
+  const between = (what: string, low: number, high: number): number => Math.round(low + (high - low) * uniform(seed, service, what) ** 2);
+  return { launch: between("launch", 20_000, 120_000), boot: between("boot", 2_000, 60_000), ready: between("ready", 100, 2_000) };
+}
+
+/** Names of the services, by level. */
+export function namesOf({ services, levels }: Sketch): string[][] {
+  const name = (level: number, count: number) => Array.from({ length: count }, (_, index) => (count === 1 ? `s${level}` : `s${level}-${index + 1}`));
+  return Array.from({ length: levels }, (_, level) => name(level, Math.floor(services / levels) + (level < services % levels ? 1 : 0)));
+}
+
+/** The shortest time in which the plan can come up, level after level, in milliseconds. */
+export function criticalPath(sketch: Sketch): number {
+  const time = ({ launch, boot, ready }: Durations) => launch + boot + ready;
+  return namesOf(sketch).reduce((sum, names) => sum + names.reduce((longest, name) => Math.max(longest, time(drawn(sketch, name))), 0), 0);
+}
+
+/** Writes the plan. @returns its path */
+export function writePlan(folder: string, sketch: Sketch): string {
+  const names = namesOf(sketch);
+  const services = names.flat().map((name) => {
+    const { launch, boot, ready } = drawn(sketch, name);
+    return [name, { latency: `${launch}ms`, programs: { boot: { duration: `${boot}ms` }, ready: { duration: `${ready}ms` } } }];
+  });
+  const levels = names.map((own, level) => ({ services: { [`s${level}`]: { ...(own.length > 1 ? { replicas: own.length } : {}), boot: { command: "boot" }, ready: { command: "ready" } } } }));
+  const plan = { plan: "bench", concurrency: sketch.concurrency ?? sketch.services, prelaunch: sketch.prelaunch ?? "none", clouds: { sky: { driver: "sim", services: Object.fromEntries(services) } }, defaults: { cloud: "sky" }, levels };
+  const path = join(folder, "launch.yaml");
+  writeFileSync(path, JSON.stringify(plan));
+  return path;
+}
+
+/** A folder that is gone when the process ends. */
+export function temporaryFolder(parent = FAST): string {
+  const folder = mkdtempSync(join(parent, "bootlevel-bench-"));
+  process.on("exit", () => { rmSync(folder, { recursive: true, force: true }); });
+  return folder;
+}
+
+export interface Booted {
+  readonly result: BootResult;
+  /** By the run's own clock, in milliseconds. */
+  readonly virtualMs: number;
+  readonly wallMs: number;
+  /** User and system time, in milliseconds. */
+  readonly cpuMs: number;
+  readonly store: Store;
+  readonly home: string;
+}
+
+/** Boots a sketch in a time that jumps. The caller closes the store. */
+export async function bootSketch(sketch: Sketch, observe: (event: RunEvent) => void = () => undefined): Promise<Booted> {
+  const home = temporaryFolder();
+  const plan = await loadPlan(writePlan(temporaryFolder(), sketch));
+  await loadDriver("sim", plan.dir);
+  const start = Date.UTC(2000, 0, 1);
+  const store = await openStore(home, { clock: new VirtualClock(start), random: Math.random });
+  const [cpu, wall] = [process.cpuUsage(), performance.now()];
+  const result = await bootRun(store, { plan, variables: [], name: "bench", observe, signal: new AbortController().signal });
+  const { user, system } = process.cpuUsage(cpu);
+  return { result, virtualMs: store.clock.now() - start, wallMs: performance.now() - wall, cpuMs: (user + system) / 1000, store, home };
+}
