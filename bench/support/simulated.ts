@@ -49,14 +49,19 @@ export function criticalPath(sketch: Sketch): number {
 /** Writes the plan. @returns its path */
 export function writePlan(folder: string, sketch: Sketch): string {
   const names = namesOf(sketch);
-  const services = names.flat().map((name) => {
+  const services = names.flat().map((name): [string, object] => {
     const { launch, boot, ready } = drawn(sketch, name);
     return [name, { latency: `${launch}ms`, programs: { boot: { duration: `${boot}ms` }, ready: { duration: `${ready}ms` } } }];
   });
   const levels = names.map((own, level) => ({ services: { [`s${level}`]: { ...(own.length > 1 ? { replicas: own.length } : {}), boot: { command: "boot" }, ready: { command: "ready" } } } }));
   const plan = { plan: "bench", concurrency: sketch.concurrency ?? sketch.services, prelaunch: sketch.prelaunch ?? "none", clouds: { sky: { driver: "sim", services: Object.fromEntries(services) } }, defaults: { cloud: "sky" }, levels };
-  const path = join(folder, "launch.yaml");
-  writeFileSync(path, JSON.stringify(plan));
+  return writeText(folder, "launch.yaml", JSON.stringify(plan));
+}
+
+/** @returns the file's path */
+export function writeText(folder: string, name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
   return path;
 }
 
@@ -78,13 +83,22 @@ export interface Booted {
   readonly home: string;
 }
 
+export interface BootOptions {
+  readonly observe?: (event: RunEvent) => void;
+  /** As a store's: told each write. */
+  readonly probe?: (point: string) => void;
+  /** Given the store before it is used. */
+  readonly use?: (store: Store) => void;
+}
+
 /** Boots a sketch in a time that jumps. The caller closes the store. */
-export async function bootSketch(sketch: Sketch, observe: (event: RunEvent) => void = () => undefined): Promise<Booted> {
+export async function bootSketch(sketch: Sketch, { observe = () => undefined, probe = () => undefined, use = () => undefined }: BootOptions = {}): Promise<Booted> {
   const home = temporaryFolder();
   const plan = await loadPlan(writePlan(temporaryFolder(), sketch));
   await loadDriver("sim", plan.dir);
   const start = Date.UTC(2000, 0, 1);
-  const store = await openStore(home, { clock: new VirtualClock(start), random: Math.random });
+  const store = await openStore(home, { clock: new VirtualClock(start), probe });
+  use(store);
   const [cpu, wall] = [process.cpuUsage(), performance.now()];
   const result = await bootRun(store, { plan, variables: [], name: "bench", observe, signal: new AbortController().signal });
   const { user, system } = process.cpuUsage(cpu);

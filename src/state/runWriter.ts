@@ -1,7 +1,8 @@
-/** Every write to a run. Each is one transaction that first proves the lease: a launcher that lost it can write nothing. */
+/** Every write to a run: all of it or nothing, in a transaction that first proves the lease. A launcher that lost it can write nothing. */
 import type { RunEvent, StepName } from "../events.js";
 import { applyChange, type Change, type ChangeContext } from "./changes.js";
-import { asStateError } from "./database.js";
+import { asStateError, statement } from "./database.js";
+import { GroupCommit } from "./groupCommit.js";
 import { acquireLease, assertLease, releaseLease, renewLease } from "./leases.js";
 import type { RunRecord } from "./records.js";
 import { insertRevision, type NewRevision } from "./revisions.js";
@@ -19,11 +20,20 @@ export interface NewStep {
 }
 
 export class RunWriter {
+  private readonly commits: GroupCommit;
+
   private constructor(
     private readonly parts: StoreParts,
     readonly run: Pick<RunRecord, "id" | "uid" | "name">,
     private readonly fence: number,
-  ) {}
+  ) {
+    const { db, probe, clock, assertInPlace } = parts;
+    const prove = (): void => {
+      assertInPlace();
+      assertLease(db, run.id, fence);
+    };
+    this.commits = new GroupCommit({ db, prove, probe, hold: () => clock.hold?.() ?? (() => undefined) });
+  }
 
   /**
    * Takes the run's lease for `command` (for people: `boot`, `terminate`).
@@ -38,6 +48,7 @@ export class RunWriter {
   }
 
   async release(): Promise<void> {
+    this.commits.flush();
     this.told(() => releaseLease(this.parts.db, this.run.id, this.fence));
   }
 
@@ -51,7 +62,7 @@ export class RunWriter {
 
   /** Writes changes, all of them or none. */
   async write(...changes: readonly Change[]): Promise<void> {
-    this.transaction(changes.map((change) => change.kind).join("+"), (context) => {
+    await this.transaction(changes.map((change) => change.kind).join("+"), (context) => {
       for (const change of changes) applyChange(context, change);
     });
   }
@@ -63,10 +74,11 @@ export class RunWriter {
    */
   async beginStep({ serviceId, step, attempt, machineKey, directory, event }: NewStep): Promise<number> {
     return this.transaction("step-begun", (context) => {
-      const insert = context.db.prepare("INSERT INTO steps (service_id, step, attempt, machine_key, started_at) VALUES (?, ?, ?, ?, ?)");
+      const insert = statement(context.db, "INSERT INTO steps (service_id, step, attempt, machine_key, started_at) VALUES (?, ?, ?, ?, ?)");
       const id = Number(insert.run(serviceId, step, attempt, machineKey, context.now).lastInsertRowid);
-      context.db.prepare("UPDATE steps SET directory = ? WHERE id = ?").run(directory(id), id);
-      if (step === "boot") context.db.prepare("UPDATE services SET booted = 1 WHERE id = ?").run(serviceId);
+      const place = directory(id);
+      if (place !== null) statement(context.db, "UPDATE steps SET directory = ? WHERE id = ?").run(place, id);
+      if (step === "boot") statement(context.db, "UPDATE services SET booted = 1 WHERE id = ?").run(serviceId);
       applyChange(context, { kind: "event", event });
       return id;
     });
@@ -74,23 +86,17 @@ export class RunWriter {
 
   /** Stores a changed plan, and what it means for each service. */
   async storeRevision(revision: NewRevision): Promise<void> {
-    this.transaction("revision", (context) => insertRevision(context, revision));
+    await this.transaction("revision", (context) => insertRevision(context, revision));
   }
 
-  private transaction<T>(name: string, work: (context: ChangeContext) => T): T {
-    const { db, cipher, clock, probe, assertInPlace } = this.parts;
-    probe(`before write ${name}`);
-    const result = this.told(() => {
-      assertInPlace();
-      return db
-        .transaction(() => {
-          assertLease(db, this.run.id, this.fence);
-          return work({ db, cipher, run: this.run, now: clock.now() });
-        })
-        .immediate();
-    });
-    probe(`after write ${name}`);
-    return result;
+  /** Writes in the order of the calls; what is written at the same time is committed together. */
+  private async transaction<T>(name: string, work: (context: ChangeContext) => T): Promise<T> {
+    const { db, cipher, clock } = this.parts;
+    try {
+      return await this.commits.add(name, () => work({ db, cipher, run: this.run, now: clock.now() }));
+    } catch (error) {
+      throw asStateError(error, db.name);
+    }
   }
 
   /** Whatever the database cannot do, in words with a remedy. */

@@ -9,6 +9,8 @@ export interface Clock {
   now(): number;
   /** Resolves after `ms` milliseconds. Rejects with an `AbortError` when `signal` aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Only of a virtual clock: stops time until what it gives is called, while something goes on that is neither a sleep nor a computation. */
+  hold?(): () => void;
 }
 
 export const realClock: Clock = {

@@ -72,7 +72,12 @@ export function readScript(written: readonly WrittenEntry[]): ScriptEntry[] {
 
 /** Whether a name of the script or of `services` means this service: its own name, or that of all its replicas. */
 export function isMeant(name: string | null, service: string): boolean {
-  return name === null || name === service || name === service.replace(/-\d+$/, "");
+  return name === null || name === service || name === allReplicas(service);
+}
+
+/** The name that all replicas of a service have together: "web" for "web-2". */
+export function allReplicas(service: string): string {
+  return service.replace(/-\d+$/, "");
 }
 
 function readEntry(written: WrittenEntry, key: string, id: string): ScriptEntry {

@@ -1,6 +1,6 @@
 /** The keys of a simulated cloud and of a service's `launch:`, read into what the driver works with: nothing optional, milliseconds. */
 import type { Distribution } from "./chance.js";
-import { isMeant, readScript, type ScriptEntry, type Step, type WrittenEntry } from "./script.js";
+import { allReplicas, readScript, type ScriptEntry, type Step, type WrittenEntry } from "./script.js";
 import { readDistribution, readDuration, readNumber, type WrittenDistribution } from "./values.js";
 
 type WrittenNumber = number | string;
@@ -97,7 +97,7 @@ export class Settings {
    */
   service(name: string, launch: WrittenService = {}): ServiceSettings {
     const { services = {}, programs } = this.written;
-    const meant = Object.keys(services).filter((entry) => isMeant(entry, name)).sort((a, b) => a.length - b.length);
+    const meant = [...new Set([allReplicas(name), name])].filter((entry) => Object.hasOwn(services, entry));
     const cloud: WrittenService = { ...this.written.launch, ...this.written.machines, ...(programs && { programs }) };
     return readService([...meant.map((entry) => services[entry] ?? {}), launch].reduce(overlay, cloud));
   }

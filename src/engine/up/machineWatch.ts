@@ -3,10 +3,13 @@ import type { Clock } from "../../time/clock.js";
 import { InterruptedError, pause } from "../run/failure.js";
 import { DriverError, type Driver, type MachineStatus } from "../../drivers/driver.js";
 
-/** How soon the cloud is asked after something has changed, in milliseconds. While nothing does, each pause is longer than the one before. */
+/** How often the cloud is asked: a pause is a fiftieth of what was waited already, so that a machine is
+ * waited for a hundredth longer than it takes... */
 const SHORTEST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 10_000;
-const PAUSE_GROWTH = 1.5;
+const PAUSE_SHARE = 1 / 50;
+/** ...and at least many times longer than the question took: a large fleet is no cause to ask without end. */
+const PAUSE_OVER_QUESTION = 10;
 /** How long a cloud may take to give a launched machine an address, in milliseconds. */
 const ADDRESS_DEADLINE_MS = 15 * 60_000;
 
@@ -24,14 +27,11 @@ interface Waiting {
   readonly onGone: (reason: string) => Promise<void>;
   readonly resolve: (machine: ReachableMachine) => void;
   readonly reject: (error: Error) => void;
-  /** What the cloud said of it last. */
-  state: MachineStatus["state"];
 }
 
 export class MachineWatch {
   private readonly waiting = new Map<string, Waiting>();
   private polling = false;
-  private pauseMs = SHORTEST_PAUSE_MS;
   /** When the cloud is asked next, and when it has answered last. */
   private askAt = 0;
   private heardAt = 0;
@@ -48,10 +48,11 @@ export class MachineWatch {
     if (isReachable(launched)) return launched;
     return new Promise((resolve, reject) => {
       const now = this.clock.now();
-      this.waiting.set(launched.id, { since, deadline: now + ADDRESS_DEADLINE_MS, onGone, resolve, reject, state: launched.state });
+      this.waiting.set(launched.id, { since, deadline: now + ADDRESS_DEADLINE_MS, onGone, resolve, reject });
       // The cloud has just told of this machine.
       this.heardAt = now;
-      this.hurry();
+      // A machine that was just launched is asked for soon, however long others have been waited for.
+      this.askAt = this.polling ? Math.min(this.askAt, now + SHORTEST_PAUSE_MS) : now + SHORTEST_PAUSE_MS;
       if (!this.polling) void this.poll();
     });
   }
@@ -83,29 +84,26 @@ export class MachineWatch {
   }
 
   private async ask(ids: readonly string[]): Promise<void> {
-    this.pauseMs = Math.min(LONGEST_PAUSE_MS, this.pauseMs * PAUSE_GROWTH);
+    const askedAt = this.clock.now();
     try {
       const machines = await this.driver.describe(ids, this.stop);
       this.heardAt = this.clock.now();
-      this.askAt = this.heardAt + this.pauseMs;
       ids.forEach((id, index) => this.settle(id, machines[index]));
-    } catch (error) {
-      this.askAt = this.clock.now() + this.pauseMs;
-      throw error;
+    } finally {
+      this.askAt = this.clock.now() + this.pauseAfter(askedAt);
     }
   }
 
-  /** Where something changes, more changes soon. */
-  private hurry(): void {
-    this.pauseMs = SHORTEST_PAUSE_MS;
-    this.askAt = this.polling ? Math.min(this.askAt, this.clock.now() + this.pauseMs) : this.clock.now() + this.pauseMs;
+  private pauseAfter(askedAt: number): number {
+    const now = this.clock.now();
+    let youngest = 0;
+    for (const { since } of this.waiting.values()) youngest = Math.max(youngest, since);
+    return Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, (now - youngest) * PAUSE_SHARE, (now - askedAt) * PAUSE_OVER_QUESTION));
   }
 
   private settle(id: string, machine: MachineStatus | undefined): void {
     const waiting = this.waiting.get(id);
     if (waiting === undefined) return;
-    if (machine?.state !== waiting.state) this.hurry();
-    if (machine !== undefined) waiting.state = machine.state;
     if (isReachable(machine)) {
       this.waiting.delete(id);
       waiting.resolve(machine);

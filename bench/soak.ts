@@ -1,0 +1,64 @@
+/** Soak: one process that boots and terminates again and again must not grow. */
+import { readdirSync, readFileSync } from "node:fs";
+
+import { boot, loadPlan, terminate } from "../src/index.js";
+import { answer, isGuard, type Figure } from "./support/answer.js";
+import { temporaryFolder, writeText } from "./support/simulated.js";
+
+const ROUNDS = isGuard ? 6 : 20;
+const SERVICES = 200;
+/** Everything that is loaded or made once is there by then. */
+const WARM = 3;
+
+interface Size {
+  readonly heapMb: number;
+  readonly residentMb: number;
+  readonly files: number;
+  readonly processes: number;
+  readonly listeners: number;
+  readonly handles: number;
+}
+
+function size(): Size {
+  for (let time = 0; time < 3; time += 1) (globalThis as { gc?: () => void }).gc?.();
+  const { heapUsed, rss } = process.memoryUsage();
+  const children = readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)).filter((pid) => parentOf(pid) === process.pid);
+  const listeners = process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0);
+  return { heapMb: heapUsed / 1024 ** 2, residentMb: rss / 1024 ** 2, files: readdirSync("/proc/self/fd").length, processes: children.length, listeners, handles: process.getActiveResourcesInfo().length };
+}
+
+function parentOf(pid: string): number | null {
+  try {
+    return Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+  } catch (error) {
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return null; // it has ended
+    throw error;
+  }
+}
+
+const home = temporaryFolder();
+const simulated = { clouds: { sky: { driver: "sim", launch: { latency: { min: "5ms", max: "50ms" } }, programs: { boot: { duration: "10ms" } } } } };
+const local = { clouds: { here: { driver: "local" } } };
+const services = (cloud: string, replicas: number) => ({ [cloud]: { cloud, replicas, boot: { command: "echo hello" }, ready: { command: "true" } } });
+const plan = await loadPlan(writeText(temporaryFolder(), "launch.yaml", JSON.stringify({
+  plan: "soak", clouds: { ...simulated.clouds, ...local.clouds },
+  levels: [{ services: services("sky", SERVICES - 10) }, { services: services("here", 10) }],
+})));
+const sizes: Size[] = [];
+for (let round = 1; round <= ROUNDS; round += 1) {
+  const name = `soak-${round}`;
+  const up = await boot(plan, { home, name });
+  const down = await terminate(name, { home });
+  if (up.state !== "ready" || down.state !== "terminated") throw new Error(`round ${round}: ${up.state}, ${down.state}: ${JSON.stringify([...up.failures, ...down.failures].slice(0, 1))}`);
+  sizes.push(size());
+}
+const [first, last] = [sizes[WARM - 1] as Size, sizes.at(-1) as Size];
+const growth = (what: string, key: keyof Size): Figure => ({ what: `${what} after ${ROUNDS} rounds, less those after ${WARM}`, value: last[key] - first[key], limit: 0 });
+answer({
+  title: `Soak: ${ROUNDS} boots and terminates of ${SERVICES} services in one process (10 of them on this computer)`,
+  figures: [
+    { what: `memory in use, over that after ${WARM} rounds`, value: last.heapMb / first.heapMb, limit: 1.1, margin: 1.1 },
+    { what: `resident memory, over that after ${WARM} rounds`, value: last.residentMb / first.residentMb, limit: 1.25, margin: 1.2 },
+    growth("open files", "files"), growth("child processes", "processes"), growth("listeners", "listeners"), growth("timers and sockets", "handles"),
+  ],
+});
