@@ -21,6 +21,8 @@ export interface NewStep {
 
 export class RunWriter {
   private readonly commits: GroupCommit;
+  /** Why a write failed that nobody waited for. */
+  private broken: { readonly error: unknown } | null = null;
 
   private constructor(
     private readonly parts: StoreParts,
@@ -67,6 +69,11 @@ export class RunWriter {
     });
   }
 
+  /** A write that nobody waits for: should it fail, the next one does. */
+  expect(write: Promise<unknown>): void {
+    write.catch((error: unknown) => { this.broken ??= { error }; });
+  }
+
   /**
    * Writes down that a step begins, so that its program can be found again whatever happens to the launcher. A service whose boot program is about
    * to be started counts as booted: from now on its terminate program has something to do.
@@ -92,6 +99,7 @@ export class RunWriter {
   /** Writes in the order of the calls; what is written at the same time is committed together. */
   private async transaction<T>(name: string, work: (context: ChangeContext) => T): Promise<T> {
     const { db, cipher, clock } = this.parts;
+    if (this.broken !== null) throw this.broken.error;
     try {
       return await this.commits.add(name, () => work({ db, cipher, run: this.run, now: clock.now() }));
     } catch (error) {

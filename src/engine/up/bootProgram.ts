@@ -5,7 +5,7 @@ import type { Change } from "../../state/changes.js";
 import type { AttributeRecord, StepRecord } from "../../state/records.js";
 import type { Task } from "./agenda.js";
 import { serviceError, type FailureDetails, type ServiceError } from "../run/failure.js";
-import { enterState, finishStep, inStep, RECORDED, stateEvent, stepDirectory, stepFinished, warn, type Step, type StepEnd } from "../run/journal.js";
+import { finishStep, inStep, passState, RECORDED, stateEvent, stepDirectory, stepFinished, warn, type Step, type StepEnd } from "../run/journal.js";
 import { describeResult, recoverServiceProgram, runServiceProgram, type ProgramEnd, type ProgramRun } from "../programs/programs.js";
 import { publish } from "./publish.js";
 import type { RunContext, Service } from "../run/runContext.js";
@@ -25,7 +25,7 @@ export async function bootOnMachine(work: BringUp, service: Service, task: Task)
   const program = service.spec.boot;
   if (program === null) return false;
   const machineKey = placements.machine(service)?.key ?? null;
-  await enterState(context, service, "booting", [{ kind: "due", id: service.id, due: null }]);
+  passState(context, service, "booting", [{ kind: "due", id: service.id, due: null }]);
   const steps = (work.unfinished.get(service.id) ?? []).filter((step) => step.machineKey === machineKey || step.machineKey === null);
   const started = task.resume ? steps.findLast((step) => step.step === "boot") : undefined;
   await endUnfinished(context, placements, service, steps.filter((step) => step !== started));

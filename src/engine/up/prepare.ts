@@ -3,7 +3,7 @@ import { cloudInitReason, waitForCloudInit, type CloudInitEnd } from "../../mach
 import { logPath } from "../programs/programs.js";
 import { StepLog } from "../programs/stepLog.js";
 import { InterruptedError, serviceError } from "../run/failure.js";
-import { inStep, warn, writerOf, type StepEnd } from "../run/journal.js";
+import { inBareStep, warn, writerOf, type StepEnd } from "../run/journal.js";
 import type { Placements } from "../run/placements.js";
 import type { RunContext, Service } from "../run/runContext.js";
 
@@ -20,7 +20,7 @@ export async function prepare(context: RunContext, placements: Placements, servi
   if (access.kind !== "ssh" || access.firstContact === undefined || ssh.cloudInit !== "wait") return;
   const { machine } = access.firstContact;
   if ((await context.store.contact(machine)).has("prepared")) return;
-  await inStep(context, service, "prepare", 1, placements.machine(service)?.key ?? null, async () => {
+  await inBareStep(context, service, "prepare", placements.machine(service)?.key ?? null, async () => {
     const end = await wait(context, placements, service, ssh.cloudInitTimeoutMs ?? LIMIT_MS);
     await writerOf(context).write({ kind: "contact", machine, stage: "prepared" });
     return end;

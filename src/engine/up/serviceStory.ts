@@ -5,7 +5,7 @@ import { bootOnMachine } from "./bootProgram.js";
 import { programsOf } from "../programs/bundles.js";
 import type { Dependency } from "../plans/dependents.js";
 import { asServiceError, InterruptedError } from "../run/failure.js";
-import { enterState, inStep } from "../run/journal.js";
+import { enterState, inBareStep, passState } from "../run/journal.js";
 import type { EarlyLaunches } from "./earlyLaunches.js";
 import type { Launch } from "./machineLaunches.js";
 import type { Placements } from "../run/placements.js";
@@ -50,7 +50,7 @@ export async function tellStory(work: BringUp, service: Service, task: Task, lau
   const verifying = task.stage !== "verify" && (await bootOnMachine(work, service, task));
   goOn();
   if (!verifying) {
-    await enterState(context, service, "verifying", [{ kind: "due", id: service.id, due: null }]);
+    passState(context, service, "verifying", [{ kind: "due", id: service.id, due: null }]);
     await endEarlierVerification(work, service);
   }
   await verify(context, placements, service);
@@ -68,8 +68,8 @@ async function endEarlierVerification({ context, placements, unfinished }: Bring
 async function place(work: BringUp, service: Service, launch: Promise<Launch> | null): Promise<void> {
   const { context, placements } = work;
   if (launch !== null) {
-    if (!work.early.isLaunching(service)) await enterState(context, service, "launching");
-    const machine = await inStep(context, service, "launch", 1, null, async () => {
+    if (!work.early.isLaunching(service)) passState(context, service, "launching");
+    const machine = await inBareStep(context, service, "launch", null, async () => {
       const ended = await launch;
       if ("error" in ended) throw ended.error;
       return { value: ended.machine, outcome: "launched", exitCode: null };
@@ -88,8 +88,8 @@ async function place(work: BringUp, service: Service, launch: Promise<Launch> | 
 async function connect(context: RunContext, placements: Placements, service: Service): Promise<void> {
   const first = programsOf(service.spec).find(({ step, program }) => step !== "terminate" && program.where === "machine");
   if (first === undefined) return;
-  await enterState(context, service, "connecting");
-  await inStep(context, service, "connect", 1, placements.machine(service)?.key ?? null, async () => {
+  passState(context, service, "connecting");
+  await inBareStep(context, service, "connect", placements.machine(service)?.key ?? null, async () => {
     await placements.programs(service, first.program).reach();
     return { value: undefined, outcome: "connected", exitCode: null };
   });
