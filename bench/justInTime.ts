@@ -1,5 +1,5 @@
 /** Machines before their level: what each `prelaunch` takes in time, and in machines that are paid for, where earlier runs tell how long things take. */
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { loadDriver } from "../src/drivers/registry.js";
@@ -11,6 +11,7 @@ import { VirtualClock } from "../src/time/virtualClock.js";
 import { answer, figure, isGuard, type Figure } from "./support/answer.js";
 import { temporaryFolder } from "./support/simulated.js";
 
+const HOME = temporaryFolder();
 const LEVELS = 5;
 const SERVICES = 20;
 /** Runs before those that are measured, and those. */
@@ -54,9 +55,10 @@ async function boot(store: Store, folder: string, [pace, mode, seed]: readonly [
 
 /** Runs of one mode, in a home of its own, after earlier ones: no run has ever met the seed of one that is measured. */
 async function measure(pace: Pace, mode: Mode): Promise<Measured[]> {
-  const folder = temporaryFolder();
+  const folder = join(HOME, `${pace.boot} ${mode}`);
+  mkdirSync(folder);
   await loadDriver("sim", folder);
-  const store = await openStore(temporaryFolder(), { clock: new VirtualClock(Date.UTC(2000, 0, 1)), random: () => 0.5 });
+  const store = await openStore(join(folder, "home"), { clock: new VirtualClock(Date.UTC(2000, 0, 1)), random: () => 0.5 });
   // Only what goes by earlier runs needs them.
   if (mode === "just-in-time") for (let run = 1; run <= EARLIER; run += 1) await boot(store, folder, [pace, "next", `earlier-${run}`]);
   const measured: Measured[] = [];
