@@ -44,10 +44,8 @@ export class EarlyLaunches {
   /** Aborted when nothing more is to be asked for. */
   private readonly over = new AbortController();
   private readonly early: Early;
-  /** The level that has begun has not asked for its own machines yet. */
-  private beginning = true;
   /** Resolves when nobody waits for a moment any more. */
-  private waits: Promise<void> | null = null;
+  private waits: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly parts: EarlyParts) {
     this.candidates = new EarlyCandidates(parts);
@@ -62,7 +60,6 @@ export class EarlyLaunches {
 
   /** A level begins: early launches of these services of it, whose machines are to be replaced, come to an end first. */
   async begin(level: number, replaced: readonly Service[]): Promise<void> {
-    this.beginning = true;
     this.candidates.level = level;
     await Promise.all(replaced.map((service) => this.land(service)));
   }
@@ -82,9 +79,7 @@ export class EarlyLaunches {
       for (const batch of batches) for (const [service, launch] of batch.launches) launches.set(service, launch);
       this.turns.set(cloud, Promise.all([this.turns.get(cloud), ...batches.map(({ answered }) => answered)]));
     }
-    this.beginning = false;
-    const next = this.queueLater();
-    if (next !== null) this.waits ??= this.keepTime(next);
+    this.waits = Promise.all([this.waits, this.keepTime()]);
     return launches;
   }
 
@@ -115,15 +110,15 @@ export class EarlyLaunches {
     return next;
   }
 
-  /** Queues machines as their moments come. A level that has just begun is waited for: its own calls go first, and it changes what is expected. */
-  private async keepTime(first: number): Promise<void> {
+  /** Queues machines as their moments come, until the level ends: the next one's own calls go first, and it changes what is expected. */
+  private async keepTime(): Promise<void> {
     const { clock } = this.parts.context;
+    const { level } = this.candidates;
     try {
-      for (let next: number | null = first; next !== null;) {
-        await pause(clock, this.beginning ? LOOK_MS : Math.min(LOOK_MS, next - clock.now()), this.early.signal);
-        if (!this.beginning) next = this.queueLater();
+      for (let next = this.queueLater(); next !== null;) {
+        await pause(clock, Math.min(LOOK_MS, next - clock.now()), this.early.signal);
+        next = level === this.candidates.level ? this.queueLater() : null;
       }
-      this.waits = null;
     } catch (error) {
       // The command's levels are through, or come to nothing.
       if (!(error instanceof InterruptedError)) throw error;
