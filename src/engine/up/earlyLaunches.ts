@@ -79,7 +79,9 @@ export class EarlyLaunches {
       for (const batch of batches) for (const [service, launch] of batch.launches) launches.set(service, launch);
       this.turns.set(cloud, Promise.all([this.turns.get(cloud), ...batches.map(({ answered }) => answered)]));
     }
-    this.waits = Promise.all([this.waits, this.keepTime()]);
+    const { next } = timetable?.look() ?? { next: null };
+    for (const group of this.candidates.ofLaterLevels()) this.queue(group);
+    if (timetable !== null && next !== null) this.waits = Promise.all([this.waits, this.keepTime(timetable, next)]);
     return launches;
   }
 
@@ -103,21 +105,17 @@ export class EarlyLaunches {
     return this.candidates.unused();
   }
 
-  /** Queues what may be asked for by now. @returns when there may be more to ask for, if time brings it */
-  private queueLater(): number | null {
-    const next = this.parts.timetable?.look() ?? null;
-    for (const group of this.candidates.ofLaterLevels()) this.queue(group);
-    return next;
-  }
-
   /** Queues machines as their moments come, until the level ends: the next one's own calls go first, and it changes what is expected. */
-  private async keepTime(): Promise<void> {
+  private async keepTime(timetable: Timetable, first: number): Promise<void> {
     const { clock } = this.parts.context;
     const { level } = this.candidates;
     try {
-      for (let next = this.queueLater(); next !== null;) {
+      for (let next: number | null = first; next !== null;) {
         await pause(clock, Math.min(LOOK_MS, next - clock.now()), this.early.signal);
-        next = level === this.candidates.level ? this.queueLater() : null;
+        if (level !== this.candidates.level) return;
+        const look = timetable.look();
+        if (look.more) for (const group of this.candidates.ofLaterLevels()) this.queue(group);
+        next = look.next;
       }
     } catch (error) {
       // The command's levels are through, or come to nothing.

@@ -5,6 +5,13 @@ import type { Agenda } from "./agenda.js";
 import { turnAt, type LaterWork } from "./askTimes.js";
 import { Forecast, type Work } from "./forecast.js";
 
+export interface Look {
+  /** Whether the moment of any has come since the last look. */
+  readonly more: boolean;
+  /** When the next one's comes, in milliseconds since the epoch, as far as it is known now; null when no moment is known. */
+  readonly next: number | null;
+}
+
 export class Timetable {
   private level = -1;
   private startedAt = 0;
@@ -39,13 +46,13 @@ export class Timetable {
     return this.due.has(service.spec.name);
   }
 
-  /** Finds out whose moment has come. @returns when the next one's comes, as far as it is known now; null when no moment is known */
-  look(): number | null {
+  /** Finds out whose moment has come. */
+  look(): Look {
     const later = this.context.levels.slice(this.level + 1).map((services) => this.agenda.among(services)).filter((services) => services.length > 0);
     const present = { startedAt: this.startedAt, works: this.worksNow() };
     const { due, next } = turnAt(this.forecast, present, later.map((services) => this.worksThen(services)), this.context.clock.now());
     for (const spec of due) this.due.add(spec);
-    return next;
+    return { more: due.length > 0, next };
   }
 
   private worksNow(): Work[] {
