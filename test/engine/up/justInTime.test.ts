@@ -166,3 +166,21 @@ levels:
   expect((await run.boot(cloud("9m30s"), levels)).state).toBe("ready");
   expect(run.state("by-output", "launching")).toBe(run.state("a", "verifying"));
 });
+
+test("a moment that comes while a level takes machines down waits until the level has asked for its own", async () => {
+  const run = await SimRun.open();
+  const cloud = "launch: { latency: 60s }, programs: { terminate: { duration: 2m } }, services: { a: { programs: { boot: { duration: 5m } } }, b: { programs: { boot: { duration: 1m } } } }";
+  const levels = (a: string, b: string, third: string) => `prelaunch: just-in-time
+levels:
+  - { name: one, services: { a: { boot: { command: ${a} } } } }
+  - { name: two, services: { b: { ${b} boot: { command: x }, terminate: { command: x } } } }
+${third}`;
+  const third = "  - { name: three, services: { c: { boot: { command: x } } } }\n";
+  expect((await run.boot(cloud, levels("x", "", third))).state).toBe("ready");
+  await run.terminate();
+  expect((await run.boot(cloud, levels("x", "", ""))).state).toBe("ready");
+  expect((await run.reload(cloud, levels("y", "size: big,", third))).state).toBe("ready");
+  expect(run.state("b", "launching") - run.level("two")).toBeGreaterThan(110);
+  expect(run.state("c", "launching")).toBeGreaterThanOrEqual(run.state("b", "launching"));
+  expect(run.state("c", "launching")).toBeLessThan(run.level("three"));
+});
