@@ -51,7 +51,7 @@ export function writePlan(folder: string, sketch: Sketch): string {
   const names = namesOf(sketch);
   const services = names.flat().map((name): [string, object] => {
     const { launch, boot, ready } = drawn(sketch, name);
-    return [name, { latency: `${launch}ms`, programs: { boot: { duration: `${boot}ms` }, ready: { duration: `${ready}ms` } } }];
+    return [name, { latency: `${launch}ms`, programs: { boot: { duration: `${boot}ms` }, ready: { duration: `${ready}ms` } } }] as const;
   });
   const levels = names.map((own, level) => ({ services: { [`s${level}`]: { ...(own.length > 1 ? { replicas: own.length } : {}), boot: { command: "boot" }, ready: { command: "ready" } } } }));
   const plan = { plan: "bench", concurrency: sketch.concurrency ?? sketch.services, prelaunch: sketch.prelaunch ?? "none", clouds: { sky: { driver: "sim", services: Object.fromEntries(services) } }, defaults: { cloud: "sky" }, levels };

@@ -158,5 +158,6 @@ function numberOf(place: Located | null, otherwise: number): number {
 }
 
 function prelaunchOf(place: Located | null): LaunchPlan["prelaunch"] {
-  return place?.text === "none" || place?.text === "all" ? place.text : "next";
+  const written = place?.text;
+  return written === "none" || written === "all" || written === "just-in-time" ? written : "next";
 }

@@ -134,7 +134,7 @@ export interface LaunchPlan {
   readonly file: string;
   readonly dir: string;
   readonly concurrency: number;
-  readonly prelaunch: "none" | "next" | "all";
+  readonly prelaunch: "none" | "next" | "all" | "just-in-time";
   readonly variables: readonly VariableSpec[];
   /** Names of the launcher's environment variables that references read. */
   readonly environment: readonly string[];

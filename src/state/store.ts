@@ -7,6 +7,7 @@ import { locateHome, type Home } from "./home.js";
 import { readInstallation } from "./installation.js";
 import { insertRun, type NewRun } from "./newRun.js";
 import type { AttributeRecord, EventRecord, MachineRecord, PlanRecord, RunRecord, RunSummary, ServiceRecord, StepRecord, VariableRecord } from "./records.js";
+import { readPastRuns, type PastRun, type PlanIdentity } from "./pastRuns.js";
 import * as reader from "./runReader.js";
 import { RunWriter } from "./runWriter.js";
 
@@ -50,6 +51,8 @@ export interface Store extends Required<StoreOptions> {
   attributes(run: RunKey, secrets?: reader.SecretReading): Promise<AttributeRecord[]>;
   steps(run: RunKey): Promise<StepRecord[]>;
   events(run: RunKey, after?: number): Promise<EventRecord[]>;
+  /** How long earlier runs of a plan took: some twenty of them, those that came up and the newest first. */
+  pastRuns(plan: PlanIdentity): Promise<PastRun[]>;
   hostKeys(scope: string, address: string): Promise<string[]>;
   /** How far the first contact with a machine came; it is named as its driver names it. */
   contact(machine: string): Promise<ReadonlySet<ContactStage>>;
@@ -95,6 +98,7 @@ export async function openStore(directory?: string, { clock = realClock, probe =
     attributes: (run, secrets = "needed") => ask(() => reader.readAttributes(db, cipher, run, secrets)),
     steps: (run) => ask(() => reader.readSteps(db, run.id)),
     events: (run, after) => ask(() => reader.readEvents(db, run.id, after)),
+    pastRuns: (plan) => ask(() => readPastRuns(db, plan)),
     hostKeys: (scope, address) => ask(() => reader.readHostKeys(db, scope, address)),
     contact: (machine) => ask(() => readContact(db, machine)),
     authorized: (machineKey) => ask(() => readAuthorized(db, machineKey)),

@@ -35,6 +35,10 @@ test("a small plan compiles to exactly this", async () => {
   });
 });
 
+test.each(["none", "next", "all", "just-in-time"])("machines are started ahead as far as the plan says: %s", async (prelaunch) => {
+  expect((await load(`plan: a\nprelaunch: ${prelaunch}\nlevels: []\n`)).prelaunch).toBe(prelaunch);
+});
+
 test("a compiled plan survives JSON unchanged", async () => {
   const plan = await load("plan: a\nvariables: { x: 1 }\nlevels:\n  - services: { web: { boot: { program: ok.sh, env: { __proto__: a, X: '${var.x}' } }, ready: { program: ok.sh, retries: 3 } } }\n");
   expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);

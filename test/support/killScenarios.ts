@@ -1,5 +1,5 @@
 /** Commands that are killed everywhere, what comes after the kill, and how the run must be then. */
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import type { LaunchPlan } from "../../src/plan/launchPlan.js";
@@ -68,12 +68,18 @@ const early = (facts: string, ready = "") => `
     services:
       front: { ${boot(facts, "echo ${web.*.host}")}, terminate: { command: "true" } }
 `;
+/** Its first try to be ready fails, whichever command makes it: machines of later levels are ended then, and made again by the next command. */
+const failing = (facts: string) => early(facts, `, ready: { command: "! mkdir '${facts}/tried' 2>/dev/null", retries: 0 }`);
 const everyEarly = { db: 1, "web-1": 1, "web-2": 1, job: 1, front: 1 };
 
 const once = { db: 1, cache: 1, web: 1 };
 
 async function booted(lane: Lane, text: (facts: string) => string): Promise<void> {
-  const report = await lane.finish({ verb: "boot", plan: await lane.plan(text) });
+  await ready(lane, await lane.plan(text));
+}
+
+async function ready(lane: Lane, plan: LaunchPlan): Promise<void> {
+  const report = await lane.finish({ verb: "boot", plan });
   if (report.state !== "ready") throw new Error(JSON.stringify(report));
 }
 
@@ -137,6 +143,8 @@ export const scenarios: readonly Scenario[] = [
   },
 ];
 
+const failsOnce: readonly After[] = [{ command: { verb: "resume" }, unused: ["web-1", "web-2", "job", "front"] }, { command: { verb: "resume" }, boots: everyEarly }];
+
 /** Commands that start machines of levels that have not begun. */
 export const earlyScenarios: readonly Scenario[] = [
   {
@@ -148,13 +156,25 @@ export const earlyScenarios: readonly Scenario[] = [
     }),
   },
   {
-    // Its first try to be ready fails, whichever command makes it: machines of later levels are ended then, and made again by the next command.
     name: "early boot that fails",
     prepare: async (lane) => ({
-      command: { verb: "boot", plan: await lane.plan((facts) => early(facts, `, ready: { command: "! mkdir '${facts}/tried' 2>/dev/null", retries: 0 }`), "all") },
+      command: { verb: "boot", plan: await lane.plan(failing, "all") },
       creations: 9,
-      after: (point) => (point % 2 === 0 ? [{ command: { verb: "resume" }, unused: ["web-1", "web-2", "job", "front"] }, { command: { verb: "resume" }, boots: everyEarly }] : []),
+      after: (point) => (point % 2 === 0 ? failsOnce : []),
     }),
+  },
+  {
+    // The first level takes longer than it did in an earlier run: machines of the second one are asked for when it should have begun.
+    name: "just-in-time boot that fails",
+    prepare: async (lane) => {
+      const plan = await lane.plan((facts) => early(facts, `, ready: { command: "test -e '${facts}/tried' || { sleep 0.3; mkdir '${facts}/tried'; false; }", retries: 0 }`), "just-in-time");
+      const tried = join(lane.facts, "tried");
+      mkdirSync(tried);
+      await ready(lane, plan);
+      await lane.finish({ verb: "terminate" });
+      rmdirSync(tried);
+      return { command: { verb: "boot", plan }, creations: 9, after: (point) => (point % 2 === 0 ? failsOnce : []) };
+    },
   },
 ];
 

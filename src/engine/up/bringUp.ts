@@ -12,6 +12,7 @@ import { tellStory, type BringUp } from "./serviceStory.js";
 import { settleAll } from "../run/settleAll.js";
 import { TakeDown } from "../down/takeDown.js";
 import { unfinishedPrograms } from "../down/unfinished.js";
+import { Timetable } from "./timetable.js";
 import { endUnused, keepUnused, type UnusedMachine } from "./unusedMachines.js";
 
 export interface BringUpEnd {
@@ -33,7 +34,7 @@ type LevelsEnd = Omit<BringUpEnd, "unused">;
  */
 export async function bringUp(context: RunContext, placements: Placements, agenda: Agenda, { fresh = false, force = false } = {}): Promise<BringUpEnd> {
   const unfinished = unfinishedPrograms(fresh ? [] : await context.store.steps(context.run));
-  const early = new EarlyLaunches({ context, placements, agenda, machines: new MachineLaunches(context, placements) });
+  const early = new EarlyLaunches({ context, placements, agenda, machines: new MachineLaunches(context, placements), timetable: await Timetable.read(context, agenda) });
   const work: BringUp = { context, placements, agenda, early, unfinished, fresh, force, dependencies: dependencies(context.plan) };
   let end: LevelsEnd;
   try {

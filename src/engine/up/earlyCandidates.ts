@@ -5,11 +5,14 @@ import type { Agenda } from "./agenda.js";
 import { cloudOf } from "./launchMachines.js";
 import type { Placements } from "../run/placements.js";
 import type { RunContext, Service } from "../run/runContext.js";
+import type { Timetable } from "./timetable.js";
 
 export interface CandidateParts {
   readonly context: RunContext;
   readonly placements: Placements;
   readonly agenda: Agenda;
+  /** Whose moment has come, with `prelaunch: just-in-time`. */
+  readonly timetable: Pick<Timetable, "isDue"> | null;
 }
 
 export class EarlyCandidates {
@@ -63,13 +66,14 @@ export class EarlyCandidates {
     const { context, agenda } = this.parts;
     const later = context.levels.flatMap((services, level) => (level > this.level && agenda.among(services).length > 0 ? [level] : []));
     const { prelaunch } = context.plan;
-    return prelaunch === "all" ? later : later.slice(0, prelaunch === "none" ? 0 : 1);
+    if (prelaunch === "all" || prelaunch === "just-in-time") return later;
+    return later.slice(0, prelaunch === "none" ? 0 : 1);
   }
 
   private freeOn(level: number): Service[] {
     const replacing = this.cloudsWithReplacements(level);
     return (this.parts.context.levels[level] ?? []).filter((service) => {
-      const begins = service.spec.placement.kind === "cloud" && this.isOpen(service) && this.isNew(service);
+      const begins = service.spec.placement.kind === "cloud" && this.isOpen(service) && this.isNew(service) && (this.parts.timetable?.isDue(service) ?? true);
       // A service that gives a machine back before this one's turn may need the place, or another one than it had.
       return begins && !this.chosen.has(service) && !replacing.has(cloudOf(service));
     });

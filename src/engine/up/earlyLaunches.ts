@@ -6,13 +6,14 @@
 import { setMaxListeners } from "node:events";
 
 import type { Agenda } from "./agenda.js";
-import { InterruptedError } from "../run/failure.js";
+import { InterruptedError, pause } from "../run/failure.js";
 import { change, stateEvent, warning } from "../run/journal.js";
 import { EarlyCandidates } from "./earlyCandidates.js";
 import { groupByCloud, type Early } from "./launchMachines.js";
 import type { Batch, Launch, MachineLaunches } from "./machineLaunches.js";
 import type { Placements } from "../run/placements.js";
 import type { RunContext, Service } from "../run/runContext.js";
+import type { Timetable } from "./timetable.js";
 
 /** A launch that was begun before its level. */
 interface Flight {
@@ -26,7 +27,12 @@ export interface EarlyParts {
   readonly placements: Placements;
   readonly agenda: Agenda;
   readonly machines: MachineLaunches;
+  /** Null unless machines are to be there just in time. */
+  readonly timetable: Timetable | null;
 }
+
+/** How often it is looked whether levels come sooner or later than was thought, in milliseconds. */
+const LOOK_MS = 5_000;
 
 export class EarlyLaunches {
   private readonly candidates: EarlyCandidates;
@@ -38,6 +44,8 @@ export class EarlyLaunches {
   /** Aborted when nothing more is to be asked for. */
   private readonly over = new AbortController();
   private readonly early: Early;
+  /** Resolves when nobody waits for a moment any more. */
+  private waits: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly parts: EarlyParts) {
     this.candidates = new EarlyCandidates(parts);
@@ -62,6 +70,8 @@ export class EarlyLaunches {
    */
   launch(services: readonly Service[]): Map<Service, Promise<Launch>> {
     const launches = new Map<Service, Promise<Launch>>();
+    const { timetable, placements } = this.parts;
+    timetable?.begun(this.candidates.level, new Set(services.filter((service) => !this.flights.has(service) && placements.machine(service) === null)));
     for (const [cloud, group] of groupByCloud(services)) {
       const flown = group.filter((service) => this.flights.has(service));
       const fresh = group.filter((service) => !this.flights.has(service));
@@ -69,12 +79,15 @@ export class EarlyLaunches {
       for (const batch of batches) for (const [service, launch] of batch.launches) launches.set(service, launch);
       this.turns.set(cloud, Promise.all([this.turns.get(cloud), ...batches.map(({ answered }) => answered)]));
     }
+    const { next } = timetable?.look() ?? { next: null };
     for (const group of this.candidates.ofLaterLevels()) this.queue(group);
+    if (timetable !== null && next !== null) this.waits = Promise.all([this.waits, this.keepTime(timetable, next)]);
     return launches;
   }
 
   /** Attributes of a service have the values that they keep for this command; without names, all of them have. */
   settled(service: Service, names: readonly string[] | null): void {
+    if (names === null) this.parts.timetable?.done(service);
     for (const group of this.candidates.freedBy(service, names)) this.queue(group);
   }
 
@@ -86,9 +99,28 @@ export class EarlyLaunches {
   /** Ends all that goes on. @returns services of levels that never began, with machines on which nothing ever ran */
   async unused(): Promise<Service[]> {
     this.stop();
+    await this.waits;
     await Promise.all([...this.turns.values()]);
     await Promise.all([...this.flights.keys()].map((service) => this.land(service)));
     return this.candidates.unused();
+  }
+
+  /** Queues machines as their moments come, until the level ends: the next one's own calls go first, and it changes what is expected. */
+  private async keepTime(timetable: Timetable, first: number): Promise<void> {
+    const { clock } = this.parts.context;
+    const { level } = this.candidates;
+    try {
+      for (let next: number | null = first; next !== null;) {
+        await pause(clock, Math.min(LOOK_MS, next - clock.now()), this.early.signal);
+        if (level !== this.candidates.level) return;
+        const look = timetable.look();
+        if (look.more) for (const group of this.candidates.ofLaterLevels()) this.queue(group);
+        next = look.next;
+      }
+    } catch (error) {
+      // The command's levels are through, or come to nothing.
+      if (!(error instanceof InterruptedError)) throw error;
+    }
   }
 
   private queue(services: readonly Service[]): void {

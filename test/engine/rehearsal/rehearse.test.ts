@@ -95,3 +95,11 @@ test("mistakes in the file of faults and in variables are told before anything i
   await expect(rehearse(plan, { faults: faults("launch: { refuse: 2 }") })).rejects.toMatchObject({ name: "PlanError", message: expect.stringContaining('"refuse" of "launch" must be at most 1, not 2') });
   await expect(rehearse(plan, { variables: { regoin: "eu" } })).rejects.toMatchObject({ name: "PlanError", message: expect.stringContaining('did you mean "region"?') });
 });
+
+test("a plan whose machines start just in time is rehearsed as if they started one level ahead: there is no earlier run", async () => {
+  const report = async (prelaunch: string) => {
+    const text = `plan: p\nprelaunch: ${prelaunch}\nlevels:\n${["a", "b", "c"].map((name) => `  - services: { ${name}: { boot: { command: x } } }\n`).join("")}`;
+    return rehearse(await loadPlan(join(planFolder({ "launch.yaml": text }), "launch.yaml")), { runs: 5 });
+  };
+  expect(await report("just-in-time")).toEqual(await report("next"));
+});
