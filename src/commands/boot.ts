@@ -1,6 +1,6 @@
 import type { Argv } from "yargs";
 
-import { boot, checkVariables, describePlan, loadPlan, resume, type BootResult } from "../index.js";
+import { boot, checkVariables, describePlan, loadPlan, resume, type BootResult, type LaunchPlan } from "../index.js";
 import { VERBOSE } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
@@ -13,6 +13,7 @@ interface BootArguments extends VariableArguments, WaitArguments {
   readonly plan?: string;
   readonly resume?: string;
   readonly name?: string;
+  readonly concurrency?: number;
   readonly json: boolean;
   readonly dryRun: boolean;
   readonly verbose: boolean;
@@ -25,6 +26,7 @@ export function builder(yargs: Argv) {
   return addWaitOption(addVariableOptions(yargs.positional("plan", { type: "string", describe: "a plan file, or a folder with launch.yaml" })))
     .option("resume", { type: "string", requiresArg: true, describe: "carry on with a run whose launcher died or was interrupted, from the step that each service had reached" })
     .option("name", { type: "string", requiresArg: true, describe: "the run's name (default: the plan's, with a random ending)" })
+    .option("concurrency", { type: "number", requiresArg: true, describe: "programs that run at once, instead of what the plan says" })
     .option("dry-run", { type: "boolean", default: false, describe: "check everything and say what would start; start nothing" })
     .option("verbose", VERBOSE)
     .example("$0 boot plans/hello", "boot the plan in plans/hello/launch.yaml")
@@ -38,7 +40,7 @@ export async function handler(options: BootArguments): Promise<number> {
   if (options.resume !== undefined) return resumeRun(options, options.resume);
   if (options.plan === undefined) throw new UsageError("which plan? Give a plan file, a folder with launch.yaml, or --resume RUN");
   if (options.wait !== undefined) throw new UsageError("--wait goes with --resume: a new run is nobody else's");
-  const plan = await loadPlan(options.plan);
+  const plan = withConcurrency(await loadPlan(options.plan), options.concurrency);
   const values = readVariableOptions(options);
   if (options.dryRun) {
     await checkVariables(plan, values);
@@ -51,8 +53,15 @@ export async function handler(options: BootArguments): Promise<number> {
   return show(options, (watch) => boot(plan, { ...values, ...(options.name === undefined ? {} : { name: options.name }), ...watch }));
 }
 
+/** The run keeps it: whoever carries on with it goes by it too. */
+function withConcurrency(plan: LaunchPlan, concurrency: number | undefined): LaunchPlan {
+  if (concurrency === undefined) return plan;
+  if (!Number.isSafeInteger(concurrency) || concurrency < 1) throw new UsageError("--concurrency takes a whole number from 1");
+  return { ...plan, concurrency };
+}
+
 async function resumeRun(options: BootArguments, run: string): Promise<number> {
-  const foreign = [options.plan && "a plan", options.name && "--name", options.var && "--var", options.varFile && "--var-file", options.dryRun && "--dry-run"].filter(Boolean);
+  const foreign = [options.plan && "a plan", options.name && "--name", options.concurrency !== undefined && "--concurrency", options.var && "--var", options.varFile && "--var-file", options.dryRun && "--dry-run"].filter(Boolean);
   if (foreign.length > 0) throw new UsageError(`--resume goes on with the run's own plan and variables: leave out ${foreign.join(", ")}`);
   const wait = await readWaitOption(options);
   return show(options, (watch) => resume(run, { ...wait, ...watch }));

@@ -24,7 +24,6 @@ async function seconds(prelaunch: string): Promise<number> {
 }
 
 test("levels whose machines take a minute each no longer pay it one after the other", async () => {
-  // A machine is seen up to 10 s after it is up, which takes as long in a level of its own.
   const [none, next, all] = [await seconds("prelaunch: none"), await seconds("prelaunch: next"), await seconds("prelaunch: all")];
   expect(none).toBeGreaterThan(210);
   expect(next).toBeLessThan(165);
@@ -106,6 +105,6 @@ test("a thousand services are asked for in one call a level, and polled in one q
   const { state } = await run.boot("launch: { latency: 60s }", "prelaunch: all\nconcurrency: 1000\nlevels:\n  - services: { a: { replicas: 10, boot: { command: x } } }\n  - services: { b: { replicas: 990 } }\n");
   expect(state).toBe("ready");
   expect(run.calls("launch")).toBe(2);
-  // 60 s in growing pauses for all of them, and one look at what is there when the second level begins.
-  expect(run.calls("describe")).toBeLessThan(20);
+  // 60 s with a question each second for all of them, and one look at what is there when the second level begins.
+  expect(run.calls("describe")).toBeLessThan(65);
 }, 60_000);
