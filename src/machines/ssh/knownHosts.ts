@@ -17,14 +17,46 @@ export interface KnownKeys {
 export async function readKnownHosts(files: readonly string[], address: string): Promise<KnownKeys> {
   const found = { keys: new Set<string>(), revoked: new Set<string>(), authorities: false };
   for (const file of files) {
-    for (const line of (await readIfThere(file)).split("\n")) {
-      const entry = parseLine(line);
-      if (entry === null || !matches(entry.hosts, address)) continue;
+    const { named, others } = await entriesOf(file);
+    for (const entry of [...(named.get(address.toLowerCase()) ?? []), ...others]) {
+      if (!matches(entry.hosts, address)) continue;
       if (entry.marker === "@cert-authority") found.authorities = true;
       else (entry.marker === "@revoked" ? found.revoked : found.keys).add(entry.key);
     }
   }
   return { keys: [...found.keys], revoked: [...found.revoked], authorities: found.authorities };
+}
+
+/** A file's lines, taken apart once for all machines: for each to read them all would grow with the square of their number. */
+interface Entries {
+  /** Lines that hold for names only, by each of them in lower case. */
+  readonly named: ReadonlyMap<string, readonly Entry[]>;
+  /** Lines with patterns or hashes: they must be tried. */
+  readonly others: readonly Entry[];
+}
+
+/** What was read last of each file, and its text then. */
+const lastRead = new Map<string, { readonly text: string; readonly entries: Entries }>();
+
+/** The file is read every time: whoever mends it while a boot waits is believed at once. */
+async function entriesOf(file: string): Promise<Entries> {
+  const text = await readIfThere(file);
+  const last = lastRead.get(file);
+  if (last?.text === text) return last.entries;
+  const entries = parse(text);
+  lastRead.set(file, { text, entries });
+  return entries;
+}
+
+function parse(text: string): Entries {
+  const named = new Map<string, Entry[]>();
+  const others: Entry[] = [];
+  for (const entry of text.split("\n").map(parseLine)) {
+    if (entry === null) continue;
+    if (/[*?!|]/.test(entry.hosts)) others.push(entry);
+    else for (const name of new Set(entry.hosts.toLowerCase().split(","))) named.set(name, [...(named.get(name) ?? []), entry]);
+  }
+  return { named, others };
 }
 
 interface Entry {
