@@ -1,5 +1,6 @@
 /** One attempt to make an SSH connection over a stream that leads to the machine. */
 import type { Duplex } from "node:stream";
+import type { LimitFunction } from "p-limit";
 import ssh2, { type Algorithms, type AnyAuthMethod, type Client } from "ssh2";
 import { AuthenticationError, ConnectionError, HostKeyError } from "../connection.js";
 import type { HostKeyCheck, Recognition } from "./hostKeys.js";
@@ -21,6 +22,8 @@ export interface Handshake {
   /** Milliseconds until the machine must have let the user in. */
   readonly limitMs: number;
   readonly signal: AbortSignal;
+  /** Where handshakes wait for their turn. */
+  readonly place: LimitFunction;
   onWarning(message: string): void;
 }
 
@@ -39,9 +42,10 @@ export async function shakeHands(stream: Duplex, shake: Handshake): Promise<Welc
   const client = new ssh2.Client();
   const trust: { refused: Error | null; recognition: Recognition } = { refused: null, recognition: "known" };
   const auth = new Authentication(shake);
-  const stop = new AbortController();
+  const deadline = new Deadline(shake);
+  const words = new FirstWords(stream);
   try {
-    await new Promise<void>((resolve, reject) => {
+    const welcomed = new Promise<void>((resolve, reject) => {
       client.on("ready", resolve);
       client.on("error", (error) => {
         // ssh2 goes on with the next key after an agent's error.
@@ -49,7 +53,7 @@ export async function shakeHands(stream: Duplex, shake: Handshake): Promise<Welc
         else reject(trust.refused ?? explain(error, shake, auth));
       });
       client.on("close", () => { reject(trust.refused ?? new ConnectionError("closed by the machine during the handshake")); });
-      giveUp(shake, stop.signal, reject);
+      deadline.onOver(reject);
       client.connect({
         sock: stream, username: shake.user, readyTimeout: 0, keepaliveInterval: shake.keepaliveMs, keepaliveCountMax: 3,
         algorithms: { ...ALGORITHMS, serverHostKey: shake.hostKey.algorithms },
@@ -65,24 +69,70 @@ export async function shakeHands(stream: Duplex, shake: Handshake): Promise<Welc
         },
       });
     });
+    await Promise.race([welcomed, words.heard]);
+    deadline.pause();
+    const talk = shake.place(() => {
+      deadline.start();
+      words.letThrough();
+      return welcomed;
+    });
+    await Promise.race([welcomed, talk]);
     return { client, recognition: trust.recognition };
   } catch (error) {
     client.destroy();
     stream.destroy();
     throw error;
   } finally {
-    stop.abort();
+    deadline.stop();
   }
 }
 
-function giveUp(shake: Handshake, stop: AbortSignal, reject: (error: Error) => void): void {
-  const timer = setTimeout(() => { reject(new ConnectionError(`no handshake within ${shake.limitMs / 1000} s`)); }, shake.limitMs);
-  const onAbort = (): void => { reject(new ConnectionError("given up")); };
-  shake.signal.addEventListener("abort", onAbort, { once: true });
-  stop.addEventListener("abort", () => {
-    clearTimeout(timer);
-    shake.signal.removeEventListener("abort", onAbort);
-  }, { once: true });
+/**
+ * Holds back what a machine says, from its first word on, until it is let through. Our own greeting is on its way meanwhile, so waiting for the
+ * machine's costs no round trip.
+ */
+class FirstWords {
+  /** Resolves when the machine has said something, or has hung up. */
+  readonly heard: Promise<void>;
+  #hold: () => void = () => undefined;
+
+  constructor(private readonly stream: Duplex) {
+    // Whoever listens to "readable" keeps "data" from those that listen to that.
+    this.heard = new Promise((resolve) => { this.#hold = resolve; });
+    stream.on("readable", this.#hold);
+  }
+
+  letThrough(): void {
+    this.stream.removeListener("readable", this.#hold);
+  }
+}
+
+/** The time that a machine has to answer: it does not run while the handshake waits for its turn. The operator may give up at any time. */
+class Deadline {
+  #timer: NodeJS.Timeout | undefined;
+  #over: (error: Error) => void = () => undefined;
+  readonly #onAbort = (): void => { this.#over(new ConnectionError("given up")); };
+
+  constructor(private readonly shake: Pick<Handshake, "limitMs" | "signal">) {}
+
+  onOver(over: (error: Error) => void): void {
+    this.#over = over;
+    this.shake.signal.addEventListener("abort", this.#onAbort, { once: true });
+    this.start();
+  }
+
+  start(): void {
+    this.#timer = setTimeout(() => { this.#over(new ConnectionError(`no handshake within ${this.shake.limitMs / 1000} s`)); }, this.shake.limitMs);
+  }
+
+  pause(): void {
+    clearTimeout(this.#timer);
+  }
+
+  stop(): void {
+    this.pause();
+    this.shake.signal.removeEventListener("abort", this.#onAbort);
+  }
 }
 
 /** Offers one identity after the other and remembers what the machine would have taken. */

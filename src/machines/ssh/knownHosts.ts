@@ -1,6 +1,6 @@
 /** The known_hosts format of OpenSSH: see sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". */
 import { createHmac } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { remembered } from "./fileContent.js";
 
 /** What the administrator of this computer knows. */
 export const SYSTEM_FILE = "/etc/ssh/ssh_known_hosts";
@@ -17,7 +17,7 @@ export interface KnownKeys {
 export async function readKnownHosts(files: readonly string[], address: string): Promise<KnownKeys> {
   const found = { keys: new Set<string>(), revoked: new Set<string>(), authorities: false };
   for (const file of files) {
-    const { named, others } = await entriesOf(file);
+    const { named, others } = await entriesIfThere(file);
     for (const entry of [...(named.get(address.toLowerCase()) ?? []), ...others]) {
       if (!matches(entry.hosts, address)) continue;
       if (entry.marker === "@cert-authority") found.authorities = true;
@@ -35,18 +35,9 @@ interface Entries {
   readonly others: readonly Entry[];
 }
 
-/** What was read last of each file, and its text then. */
-const lastRead = new Map<string, { readonly text: string; readonly entries: Entries }>();
+const NOTHING: Entries = { named: new Map(), others: [] };
 
-/** The file is read every time: whoever mends it while a boot waits is believed at once. */
-async function entriesOf(file: string): Promise<Entries> {
-  const text = await readIfThere(file);
-  const last = lastRead.get(file);
-  if (last?.text === text) return last.entries;
-  const entries = parse(text);
-  lastRead.set(file, { text, entries });
-  return entries;
-}
+const entriesOf = remembered((content) => parse(content.toString("utf8")));
 
 function parse(text: string): Entries {
   const named = new Map<string, Entry[]>();
@@ -94,11 +85,11 @@ function wildcard(pattern: string, text: string): boolean {
   return new RegExp(`^${source}$`).test(text);
 }
 
-async function readIfThere(file: string): Promise<string> {
+async function entriesIfThere(file: string): Promise<Entries> {
   try {
-    return await readFile(file, "utf8");
+    return await entriesOf(file);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return NOTHING;
     throw error;
   }
 }
