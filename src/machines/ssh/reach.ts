@@ -36,11 +36,11 @@ export function reachTcp(host: string, port: number, limitMs: number, signal: Ab
  */
 function gatherWrites(socket: Socket): void {
   const write = socket.write.bind(socket) as (...written: unknown[]) => boolean;
-  socket.write = ((...written: unknown[]) => {
+  socket.write = (...written: unknown[]) => {
     if (socket.writableCorked === 0) {
       socket.cork();
       process.nextTick(() => { socket.uncork(); });
     }
     return write(...written);
-  }) as Socket["write"];
+  };
 }
