@@ -194,7 +194,10 @@ function wrapper(nonce: string): string {
     "trap : TERM INT HUP",
     // One short write each: who reads them takes an empty file for none.
     "echo $$ >.bl/pid || exit 126",
-    '$2 /bin/sh -c \'umask "$2"; eval "$(cat)"\' bl "$1" "$3"; c=$?',
+    "unset e; e=$(cat); exec </dev/null",
+    // As root, another shell; else this one's child will do, which is a program less to load.
+    'if [ -z "$2" ]; then ( umask "$3"; eval "$e" ); c=$?',
+    'else printf %s "$e" | $2 /bin/sh -c \'umask "$2"; eval "$(cat)"\' bl "$1" "$3"; c=$?; fi',
     "echo $c >.bl/exit",
     `printf '%s' ${quote(endMark(nonce))}`,
     "exit $c",
