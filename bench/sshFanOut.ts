@@ -1,9 +1,10 @@
 /** SSH fan-out: what bootlevel costs beyond the smallest loop with ssh2 that sends as many bytes to as many hosts. */
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { bootRun } from "../src/engine/boot.js";
 import { loadPlan } from "../src/index.js";
+import { writeBundle } from "../src/machines/program/bundle.js";
 import { openStore } from "../src/state/store.js";
 import { answer, figure, isGuard, type Figure } from "./support/answer.js";
 import { ask, tell } from "./support/child.js";
@@ -25,6 +26,8 @@ interface Measured {
   readonly bootlevel: Cost;
   /** One command a host that swallows as many bytes. */
   readonly loop: Cost;
+  /** One command a host that unpacks both programs from as many bytes and runs them. */
+  readonly byHand: Cost;
   /** The same commands as bootlevel's, so that the hosts do the same work. */
   readonly replay: Cost;
   readonly bytes: number;
@@ -39,11 +42,15 @@ async function cost(work: () => Promise<void>): Promise<Cost> {
   return { wall: (performance.now() - wall) / 1000, cpu: (user + system) / 1e6 };
 }
 
+/** The programs, as long as such programs are. */
+function writePrograms(folder: string): void {
+  for (const name of ["boot.sh", "ready.sh"]) writeFileSync(join(folder, name), `#!/bin/sh\n${"# a line as long as others\n".repeat(60)}exit 0\n`, { mode: 0o755 });
+}
+
 /** The plan: one level of hosts, each with a program that boots it and one that finds it ready. @returns its path */
 function writePlan(hosts: SshHosts, count: number): string {
   const folder = temporaryFolder();
-  // As long as such programs are.
-  for (const name of ["boot.sh", "ready.sh"]) writeFileSync(join(folder, name), `#!/bin/sh\n${"# a line as long as others\n".repeat(60)}exit 0\n`, { mode: 0o755 });
+  writePrograms(folder);
   const { port, user, identity, knownHosts } = hosts;
   const pool = hosts.addresses.slice(0, count).map((host) => ({ host, port, user }));
   const defaults = { cloud: "rack", ssh: { identity, known_hosts: knownHosts, agent: false } };
@@ -73,6 +80,15 @@ function replayed({ command, input }: Exec, index: number): Exec {
   return { command: command.replace(/count=\d+/, `count=${script.length}`), input: Buffer.concat([Buffer.from(script, "latin1"), input.subarray(count)]) };
 }
 
+/** What one would write by hand for both programs. */
+async function byHand(bytes: number): Promise<Exec> {
+  const folder = temporaryFolder();
+  writePrograms(folder);
+  const { path } = await writeBundle({ program: { kind: "file", path: join(folder, "boot.sh") }, files: [join(folder, "ready.sh")] }, folder);
+  const tar = readFileSync(path);
+  return { command: "d=$(mktemp -d) && cd $d && tar -xof - && ./boot.sh && ./ready.sh; c=$?; rm -r $d; exit $c", input: Buffer.concat([tar, Buffer.alloc(Math.max(0, bytes - tar.length))]) };
+}
+
 async function measure(hosts: SshHosts, count: number): Promise<Measured> {
   // Also what warms the compiler up.
   await boot(hosts, 20);
@@ -83,19 +99,22 @@ async function measure(hosts: SshHosts, count: number): Promise<Measured> {
   await smallestLoop(hosts, 20, () => [swallow]);
   const bootlevel = await boot(hosts, count);
   const loop = await cost(() => smallestLoop(hosts, count, () => [swallow]));
+  const hand = await byHand(bytes);
+  const handLoop = await cost(() => smallestLoop(hosts, count, () => [hand]));
   const replay = await cost(() => smallestLoop(hosts, count, (index) => execs.map((exec) => replayed(exec, index))));
-  return { bootlevel, loop, replay, bytes, execs: execs.length };
+  return { bootlevel, loop, byHand: handLoop, replay, bytes, execs: execs.length };
 }
 
 async function ofSize(hosts: SshHosts, size: number): Promise<{ figures: Figure[]; note: string }> {
   const measured: Measured[] = [];
   for (let pair = 1; pair <= PAIRS; pair += 1) measured.push(await ask<Measured>(import.meta.url, [size], { BENCH_HOSTS: JSON.stringify(hosts) }));
   const [{ bytes, execs }] = measured as [Measured];
-  const ratio = (of: "loop" | "replay", key: keyof Cost) => measured.map((one) => one.bootlevel[key] / one[of][key]);
-  const seconds = (of: "bootlevel" | "loop" | "replay", key: keyof Cost) => measured.map((one) => one[of][key]);
+  const ratio = (of: "loop" | "byHand" | "replay", key: keyof Cost) => measured.map((one) => one.bootlevel[key] / one[of][key]);
+  const seconds = (of: "bootlevel" | "loop" | "byHand" | "replay", key: keyof Cost) => measured.map((one) => one[of][key]);
   return {
     figures: [
       figure(`${size} hosts: time over the loop`, ratio("loop", "wall"), { limit: 1.15, margin: 1.5 }),
+      figure(`${size} hosts: time over a loop that unpacks and runs both programs`, ratio("byHand", "wall")),
       figure(`${size} hosts: time over a loop whose hosts do the same work`, ratio("replay", "wall")),
       figure(`${size} hosts: processor time over the loop`, ratio("loop", "cpu"), { limit: 1.3, margin: 1.5 }),
       figure(`${size} hosts: processor time over a loop whose hosts do the same work`, ratio("replay", "cpu")),

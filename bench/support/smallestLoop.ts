@@ -1,4 +1,4 @@
-/** What one would write without bootlevel: ssh2, one connection after the other, some at a time. And what bootlevel says over SSH, written down. */
+/** What one would write without bootlevel: ssh2 and some connections at a time. And what bootlevel says over SSH, written down. */
 import { readFileSync } from "node:fs";
 import pLimit from "p-limit";
 import ssh2, { type Algorithms, type Client, type ClientChannel } from "ssh2";
@@ -6,7 +6,7 @@ import { connect, type Socket } from "node:net";
 
 import type { SshHosts } from "./sshHosts.js";
 
-/** The place in line that bootlevel has as well. */
+/** As many handshakes as bootlevel's. */
 const AT_ONCE = 32;
 const ALGORITHMS: Algorithms = { kex: ["curve25519-sha256"], cipher: ["aes128-gcm@openssh.com"], serverHostKey: ["ssh-ed25519"], compress: ["none"] };
 
