@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 import { startSshHost } from "../../test/support/sshHost.js";
-import { FAST, temporaryFolder } from "./simulated.js";
+import { temporaryFolder } from "./simulated.js";
 
 const run = promisify(execFile);
 
@@ -23,7 +23,8 @@ export interface SshHosts {
 /** Lends hosts to `work`; whatever happens, sshd and all that runs in it are ended afterwards. */
 export async function withSshHosts<T>(count: number, work: (hosts: SshHosts) => Promise<T>): Promise<T> {
   const folder = temporaryFolder();
-  process.env["TMPDIR"] = FAST;
+  // What sshd is made of goes with the folder, also when the benchmark is interrupted.
+  process.env["TMPDIR"] = folder;
   const home = join(folder, "home");
   mkdirSync(home, { mode: 0o700 });
   const host = await startSshHost({ address: "0.0.0.0", config: `AllowUsers *@127.*\nSetEnv "HOME=${home}"` });
