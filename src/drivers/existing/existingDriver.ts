@@ -31,9 +31,13 @@ class ExistingDriver implements Driver {
   }
 
   async launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]> {
-    const known = new Map(this.claims.all().map(({ holder }) => [holder.key, holder]));
+    const claims = this.claims.all();
+    const known = new Map(claims.map(({ holder }) => [holder.key, holder]));
+    const taken = new Set(claims.map(({ name }) => name));
+    // What is known to be taken is not tried again by every request: in a pool of hundreds, that would be most of a boot.
+    const free = new Map(this.pool.map((host) => [hostName(host), host] as const).filter(([name]) => !taken.has(name)));
     return requests.map((request) => {
-      const mine = known.get(request.key) ?? (signal.aborted ? null : this.claim(request));
+      const mine = known.get(request.key) ?? (signal.aborted ? null : this.claim(request, free));
       if (mine) return { key: request.key, kind: "launched", machine: status(mine) };
       return { key: request.key, kind: "failed", error: new DriverError(signal.aborted ? "interrupted" : this.exhausted(request)), leftover: null };
     });
@@ -59,13 +63,16 @@ class ExistingDriver implements Driver {
     return this.claims.all().filter(({ holder }) => isInScope(holder.mark, scope)).map(({ holder }) => status(holder));
   }
 
-  /** A host that was no good for the service before is taken only when no other is free. */
-  private claim(request: LaunchRequest): Tenant | null {
+  /** A host that was no good for the service before is taken only when no other is free. @param free loses what is tried */
+  private claim(request: LaunchRequest, free: Map<string, PoolHost>): Tenant | null {
     const avoided = new Set(request.avoid.map((id) => id.split("/", 1)[0]));
-    const byPreference = [...this.pool].sort((a, b) => Number(avoided.has(hostName(a))) - Number(avoided.has(hostName(b))));
-    for (const host of byPreference) {
-      const tenant = { key: request.key, mark: request.mark, host };
-      if (this.claims.take(hostName(host), tenant)) return tenant;
+    for (const last of [false, true]) {
+      for (const [name, host] of free) {
+        if (avoided.has(name) !== last) continue;
+        const tenant = { key: request.key, mark: request.mark, host };
+        free.delete(name);
+        if (this.claims.take(name, tenant)) return tenant;
+      }
     }
     return null;
   }

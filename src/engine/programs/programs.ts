@@ -33,14 +33,14 @@ export interface ProgramEnd {
 }
 
 /**
- * Runs a program on the service's machine (or the launcher) and waits for its end, under the run's limit of programs.
+ * Runs a program on the service's machine (or the launcher) and waits for its end, under the run's limit of programs. A machine that has to be
+ * reached first takes no place meanwhile: one that does not answer must not keep the programs of others from running.
  * @throws ConnectionError, StagingError, OutputError, UnresolvedError: the program did not run, or what it did cannot be used.
  */
 export async function runServiceProgram(context: RunContext, placements: Placements, run: ProgramRun): Promise<ProgramEnd> {
-  return context.programs(async () => {
-    const programs = placements.programs(run.service, run.program);
-    return inLog(context, run, await programs.reach(), `${run.step} attempt ${run.attempt}`, async (hooks) => programs.run({ ...resolveProgram(context, run), ...hooks }));
-  });
+  const programs = placements.programs(run.service, run.program);
+  const label = await programs.reach();
+  return context.programs(() => inLog(context, run, label, `${run.step} attempt ${run.attempt}`, async (hooks) => programs.run({ ...resolveProgram(context, run), ...hooks })));
 }
 
 /**
@@ -48,10 +48,11 @@ export async function runServiceProgram(context: RunContext, placements: Placeme
  * @returns null if it was never started, and never will be.
  */
 export async function recoverServiceProgram(context: RunContext, placements: Placements, run: ProgramRun): Promise<ProgramEnd | null> {
+  const programs = placements.programs(run.service, run.program);
+  const label = await programs.reach();
   return context.programs(async () => {
-    const programs = placements.programs(run.service, run.program);
     let started = true;
-    const end = await inLog(context, run, await programs.reach(), `${run.step} of before`, async (hooks) => {
+    const end = await inLog(context, run, label, `${run.step} of before`, async (hooks) => {
       const recovered = await programs.recover({ ...staging(run), ...hooks });
       if (recovered.kind !== "never-started") return recovered;
       started = false;

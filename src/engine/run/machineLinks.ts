@@ -1,5 +1,6 @@
 /** One connection a machine, kept for all steps of all services on it. */
 import { createHash } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
@@ -34,7 +35,10 @@ export class MachineLinks {
   /** Aborted when the links are closed, so that no attempt to connect outlives the command. */
   private readonly closing = new AbortController();
 
-  constructor(private readonly parts: MachineLinksParts) {}
+  constructor(private readonly parts: MachineLinksParts) {
+    // Every machine that is being reached listens to it.
+    setMaxListeners(0, this.closing.signal);
+  }
 
   /**
    * The link to a machine. Connects when somebody asks it for a connection.

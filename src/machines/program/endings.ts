@@ -1,6 +1,6 @@
 /** What is done to a step from outside: ended, removed. Each goes over a short channel of its own. */
 import type { MachineLink } from "../link.js";
-import { openDialogue, type DialogueOptions } from "./dialogue.js";
+import { openDialogue, type DialogueEnd, type DialogueOptions, type Dismiss } from "./dialogue.js";
 import type { ProgramRequest } from "./request.js";
 import { cleanupScript, killScript } from "./scripts.js";
 
@@ -28,25 +28,39 @@ interface Answer {
   readonly verdict: string;
 }
 
-/** Removes what the step left, without anybody waiting for it; `link.close` does. Tells `onWarning` what could not be removed. */
-export function cleanUp(link: MachineLink, request: Step & Pick<ProgramRequest, "keep" | "onWarning">): void {
-  const work = order(link, request.directory, ANSWER_MS, false, (context) => cleanupScript(context, !request.keep, request.sudo));
-  link.finishLater(work.then(({ problem }) => {
+/**
+ * Removes what the step left, without anybody waiting for it; `link.close` does. The step's own script does it if it waits for that; else, or
+ * if it does not answer, a channel of its own. Tells `onWarning` what could not be removed.
+ */
+export function cleanUp(link: MachineLink, request: Step & Pick<ProgramRequest, "keep" | "onWarning">, dismiss: Dismiss | null = null): void {
+  link.finishLater(remove(link, request, dismiss).then(({ problem }) => {
     if (problem !== null) request.onWarning?.(`${request.directory} could not be cleaned up on the machine: ${problem}`);
   }));
 }
 
+async function remove(link: MachineLink, { directory, keep, sudo }: Step & Pick<ProgramRequest, "keep">, dismiss: Dismiss | null): Promise<Answer> {
+  const own = dismiss === null ? null : await answerOf(dismiss().then(judge), ANSWER_MS);
+  if (own?.problem === null) return own;
+  return order(link, directory, ANSWER_MS, false, (context) => cleanupScript(context, !keep, sudo));
+}
+
 /** Never rejects. */
-async function order(link: MachineLink, directory: string, limitMs: number, urgent: boolean, script: DialogueOptions["script"]): Promise<Answer> {
+function order(link: MachineLink, directory: string, limitMs: number, urgent: boolean, script: DialogueOptions["script"]): Promise<Answer> {
+  return answerOf(carryOut(link, { script, directory, urgent, attachment: null, onOutput: () => undefined, onBegin: () => undefined }), limitMs);
+}
+
+/** Never rejects. */
+async function answerOf(work: Promise<Answer>, limitMs: number): Promise<Answer> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Answer>((resolve) => { timer = setTimeout(() => { resolve(problem(`no answer within ${Math.round(limitMs / 1000)} s`)); }, limitMs); });
-  const answer = carryOut(link, { script, directory, urgent, attachment: null, onOutput: () => undefined, onBegin: () => undefined });
-  return Promise.race([answer.catch((error: unknown) => problem(error instanceof Error ? error.message : String(error))), late]).finally(() => { clearTimeout(timer); });
+  return Promise.race([work.catch((error: unknown) => problem(error instanceof Error ? error.message : String(error))), late]).finally(() => { clearTimeout(timer); });
 }
 
 async function carryOut(link: MachineLink, options: DialogueOptions): Promise<Answer> {
-  const dialogue = await openDialogue(await link.connection(), options);
-  const end = await dialogue.ended;
+  return judge(await (await openDialogue(await link.connection(), options)).ended);
+}
+
+function judge(end: DialogueEnd): Answer {
   if (end.kind === "silent") return problem(end.end.kind === "lost" ? end.end.reason : `exit code ${String(end.end.code)} ${end.words}`);
   return end.verdict.kind === "fail" ? problem(end.words || end.verdict.why) : { problem: null, verdict: end.verdict.kind };
 }

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { AuthenticationError, ConnectionLostError, HostKeyError, type MachineConnection } from "../connection.js";
 import type { MachineLink } from "../link.js";
 import { StagingError } from "./errors.js";
-import { openDialogue, type Dialogue, type DialogueEnd } from "./dialogue.js";
+import { openDialogue, type Dialogue, type DialogueEnd, type Dismiss } from "./dialogue.js";
 import { parseOutputs } from "./outputs.js";
 import { checkLimits, type ProgramRequest, type ProgramResult, type RecoverRequest, type RecoverResult } from "./request.js";
 import { cleanUp, killStep } from "./endings.js";
@@ -72,7 +72,7 @@ async function stage(connection: MachineConnection, request: ProgramRequest, wat
   return converse(connection, watch, {
     script: (context) => runnerScript(context, request),
     directory: request.directory,
-    attachment: request.bundle.path,
+    attachment: request.bundle,
     onOutput: (chunk) => { request.onOutput(chunk); },
     // The program's time counts from its start, not from the staging's.
     onBegin: () => {
@@ -144,7 +144,7 @@ async function settle(link: MachineLink, request: RecoverRequest, watch: Watch, 
   if (answer.kind === "unreachable") return { kind: "unknown", reason: answer.reason };
   if (answer.kind === "interrupted") return interrupt(link, request, watch, answer.by);
   if (answer.value.kind === "silent") return { kind: "unknown", reason: "the machine did not answer" };
-  const { verdict, words, error } = answer.value;
+  const { verdict, words, error, dismiss } = answer.value;
   switch (verdict.kind) {
     case "fail": {
       // Somebody else's directory is left alone.
@@ -156,7 +156,7 @@ async function settle(link: MachineLink, request: RecoverRequest, watch: Watch, 
       // The directory stays, for it holds the claim: without it, a runner that arrives late would start the program after all.
       return { kind: "never-started" };
     case "done":
-      return done(link, request, verdict, error);
+      return done(link, request, { ...verdict, error, dismiss });
     case "lost":
       cleanUp(link, request);
       return { kind: "lost", reason: lossReason(verdict.why) };
@@ -166,18 +166,25 @@ async function settle(link: MachineLink, request: RecoverRequest, watch: Watch, 
   }
 }
 
+interface Done {
+  readonly code: number;
+  readonly outputs: Buffer;
+  readonly error: Error | null;
+  readonly dismiss: Dismiss | null;
+}
+
 /** What the program left is removed when its result is written down, or cannot be used. */
-async function done(link: MachineLink, request: RecoverRequest, verdict: { code: number; outputs: Buffer }, error: Error | null): Promise<ProgramResult> {
+async function done(link: MachineLink, request: RecoverRequest, { code, outputs, error, dismiss }: Done): Promise<ProgramResult> {
   let result: ProgramResult & { kind: "exited" };
   try {
     if (error !== null) throw error;
-    result = { kind: "exited", code: verdict.code, outputs: parseOutputs(verdict.outputs) };
+    result = { kind: "exited", code, outputs: parseOutputs(outputs) };
   } catch (unusable) {
-    cleanUp(link, request);
+    cleanUp(link, request, dismiss);
     throw unusable;
   }
   await request.onResult?.(result);
-  cleanUp(link, request);
+  cleanUp(link, request, dismiss);
   return result;
 }
 

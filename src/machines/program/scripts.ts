@@ -33,21 +33,24 @@ export interface ScriptContext {
 export const beginMark = (nonce: string): string => `bl-begin ${nonce} `;
 export const endMark = (nonce: string): string => `bl-end ${nonce}\n`;
 
-/** Stages the tar that follows on standard input and starts the program, unless somebody has claimed the directory. */
-export function runnerScript(context: ScriptContext, request: Pick<ProgramRequest, "start" | "args" | "env" | "attributes" | "sudo">): string {
+/**
+ * Stages the tar that follows on standard input and starts the program, unless somebody has claimed the directory. When the result is told, waits
+ * for `dismissal` on the same input and removes what the step has left: another channel for that would cost as much as the program's own.
+ */
+export function runnerScript(context: ScriptContext, request: Pick<ProgramRequest, "start" | "args" | "env" | "attributes" | "sudo" | "bundle" | "keep">): string {
   return block([
     `u=$(umask); umask 077; ${enter(context, true)}`,
     // Before anything of that step is overwritten; the claim itself comes last, right before the start.
     "[ ! -e .bl/started ] || bl_say fail claimed",
     "command -v tar >/dev/null 2>&1 || bl_say fail no-tar",
     // -o: root must not give the files to the numbers that stand in the archive.
-    "tar -xof - || bl_say fail unpack",
+    `${exactly(request.bundle.size)} | tar -xof - || bl_say fail unpack`,
     "[ -f .bl/staged ] || bl_say fail cut-off",
     superuser(request.sudo),
     'if command -v setsid >/dev/null 2>&1; then g=setsid; else g=; set -m; case $- in *m*) ;; *) bl_say fail no-setsid ;; esac; fi',
     runtimeDirectory,
     `printf %s ${quote(JSON.stringify(request.attributes))} >"$r/attributes" && : >"$r/output" || bl_say fail runtime`,
-    `echo ${context.nonce} >.bl/nonce && cat /proc/sys/kernel/random/boot_id >.bl/boot 2>/dev/null`,
+    `echo ${context.nonce} >.bl/nonce; { read -r b </proc/sys/kernel/random/boot_id && echo "$b" >.bl/boot; } 2>/dev/null`,
     // From here on this step counts as started, whatever happens.
     'mkdir .bl/started 2>/dev/null || { rm -rf "$r"; bl_say fail claimed; }',
     relay(context.nonce),
@@ -55,8 +58,12 @@ export function runnerScript(context: ScriptContext, request: Pick<ProgramReques
     'bl_relay 3<"$r/pipe" </dev/null 2>/dev/null & { printf %s "$e" >"$r/in"; } &',
     `$g /bin/sh -c ${quote(wrapper(context.nonce))} bl "$r" "$S" "$u" <"$r/in" >"$r/pipe" 2>&1 & p=$!; e=; wait $p; c=$?`,
     trailer(context.nonce, "$c"),
+    `while read -r w; do [ "$w" != ${quote(dismissal(context.nonce))} ] || { ${remove(request.keep ? '"$r"' : '"$r" "$d"')}; bl_say removed; }; done`,
   ]);
 }
+
+/** What a runner that has told its result is given to remove what the step has left. */
+export const dismissal = (nonce: string): string => `bl-dismissed ${nonce}`;
 
 /** Ends the step's process group: TERM, and KILL after `graceMs`. A step that has not started is claimed, so that it never will. */
 export function killScript(context: ScriptContext, graceMs: number, sudo: boolean): string {
@@ -87,11 +94,11 @@ export function recoverScript(context: ScriptContext, sudo: boolean): string {
     "r=$(cat .bl/rt-path); n=$(cat .bl/nonce)",
     // The relay's cat may hang on a connection that nobody reads any more, and the program on the cat.
     "k=$(cat .bl/relay 2>/dev/null) && [ -n \"$k\" ] && kill -9 $k 2>/dev/null",
-    `${sameBoot} || [ -f .bl/exit ] || bl_say lost restarted`,
+    `${sameBoot} || [ -s .bl/exit ] || bl_say lost restarted`,
     `i=0; while [ ! -s .bl/pid ] && [ $i -lt 50 ]; do i=$((i+1)); ${nap}; done`,
     "p=$(cat .bl/pid 2>/dev/null); [ -n \"$p\" ] || bl_say lost no-start",
     // The words keep the channel honest: when nobody listens any more, writing them ends this script.
-    `i=0; until [ -f .bl/exit ]; do kill -0 $p 2>/dev/null && { [ ! -d /proc/self ] || ${ownWrapper}; } || { [ -f .bl/exit ] || bl_say lost killed; }; i=$((i+1)); [ $((i%10)) -ne 0 ] || printf '\\nbl-wait\\n' >&2; ${nap}; done`,
+    `i=0; until [ -s .bl/exit ]; do kill -0 $p 2>/dev/null && { [ ! -d /proc/self ] || ${ownWrapper}; } || { [ -s .bl/exit ] || bl_say lost killed; }; i=$((i+1)); [ $((i%10)) -ne 0 ] || printf '\\nbl-wait\\n' >&2; ${nap}; done`,
     `i=0; until grep -q "bl-end $n" "$r/rest" 2>/dev/null || [ $i -ge 10 ]; do i=$((i+1)); ${nap}; done`,
     `printf '%s%s\\n' ${quote(beginMark(context.nonce))} "$n"`,
     'cat "$r/rest" 2>/dev/null',
@@ -104,14 +111,25 @@ export function recoverScript(context: ScriptContext, sudo: boolean): string {
 
 /** Removes the runtime directory, and with `everything` the step's directory too. */
 export function cleanupScript(context: ScriptContext, everything: boolean, sudo: boolean): string {
-  const remove = (path: string): string => `{ rm -rf ${path} || { [ -n "$S" ] && $S rm -rf ${path}; }; }`;
   return block([
     enter(context, false),
     superuser(sudo),
-    'r=$(cat .bl/rt-path 2>/dev/null) && case $r in /*) ' + remove('"$r"') + " || bl_say fail remove ;; esac",
-    everything ? `cd / && ${remove('"$d"')} || bl_say fail remove` : ":",
+    `r=$(cat .bl/rt-path 2>/dev/null) && case $r in /*) ${remove('"$r"')} ;; esac`,
+    everything ? remove('"$d"') : ":",
     "bl_say removed",
   ]);
+}
+
+function remove(paths: string): string {
+  return `cd / && { rm -rf ${paths} || { [ -n "$S" ] && $S rm -rf ${paths}; }; } || bl_say fail remove`;
+}
+
+/**
+ * Passes on so many bytes of standard input, and leaves what follows. Where head knows no -c, dd does it a byte at a time; one that was ended
+ * because tar had enough has not failed.
+ */
+function exactly(bytes: number): string {
+  return `{ head -c ${bytes} 2>/dev/null || [ $? -gt 128 ] || dd ibs=1 count=${bytes} 2>/dev/null; }`;
 }
 
 /** The braces make the shell read the whole before it runs any: a script that was cut off does nothing. */
@@ -174,11 +192,13 @@ function wrapper(nonce: string): string {
   return [
     "umask 077",
     "trap : TERM INT HUP",
-    "echo $$ >.bl/pid.tmp && mv .bl/pid.tmp .bl/pid || exit 126",
-    "e=$(cat)",
-    "exec </dev/null",
-    'printf %s "$e" | $2 /bin/sh -c \'umask "$2"; eval "$(cat)"\' bl "$1" "$3"; c=$?',
-    "echo $c >.bl/exit.tmp && mv .bl/exit.tmp .bl/exit",
+    // One short write each: who reads them takes an empty file for none.
+    "echo $$ >.bl/pid || exit 126",
+    "unset e; e=$(cat); exec </dev/null",
+    // As root, another shell; else this one's child will do, which is a program less to load.
+    'if [ -z "$2" ]; then ( umask "$3"; eval "$e" ); c=$?',
+    'else printf %s "$e" | $2 /bin/sh -c \'umask "$2"; eval "$(cat)"\' bl "$1" "$3"; c=$?; fi',
+    "echo $c >.bl/exit",
     `printf '%s' ${quote(endMark(nonce))}`,
     "exit $c",
   ].join("\n");
@@ -187,10 +207,10 @@ function wrapper(nonce: string): string {
 /** The result, on standard error: exit code, size of the outputs, the outputs. Without an exit code somebody killed the wrapper. */
 function trailer(nonce: string, otherwise: string): string {
   return [
-    `if [ -f .bl/exit ]; then c=$(cat .bl/exit); else c=${otherwise}; [ "$c" -le 128 ] || bl_say lost killed; fi`,
-    's=$($S cat "$r/output" | wc -c); s=$((s))',
+    `if [ -s .bl/exit ]; then read -r c <.bl/exit; else c=${otherwise}; [ "$c" -le 128 ] || bl_say lost killed; fi`,
+    's=0; [ ! -s "$r/output" ] || { s=$($S cat "$r/output" | wc -c); s=$((s)); }',
     `printf '\\nbl-done ${nonce} %s %s\\n' "$c" "$s" >&2`,
-    `[ $s -gt ${OUTPUT_LIMIT} ] || $S cat "$r/output" >&2`,
+    `[ $s -eq 0 ] || [ $s -gt ${OUTPUT_LIMIT} ] || $S cat "$r/output" >&2`,
   ].join("\n");
 }
 

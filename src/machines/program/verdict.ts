@@ -7,6 +7,9 @@ export type Verdict =
   | { readonly kind: "fail" | "lost"; readonly why: string }
   | { readonly kind: "never" | "killed" | "removed" };
 
+/** One pattern for all, since to compile one for each nonce cost more than to read what came. */
+const LINE = /\nbl-(done|fail|lost|never|killed|removed) ([0-9a-f]+) ([^\n]*)\n/g;
+
 /** The machine's words that are kept, in bytes: the first ones, which tell what went wrong first. */
 const WORDS_LIMIT = 16_384;
 
@@ -14,14 +17,11 @@ export class VerdictReader {
   verdict: Verdict | null = null;
   /** The outputs were too long to be sent. */
   error: OutputError | null = null;
-  readonly #line: RegExp;
   #text: Buffer = Buffer.alloc(0);
   #words = "";
   #body: { code: number; size: number; chunks: Buffer[]; length: number } | null = null;
 
-  constructor(nonce: string) {
-    this.#line = new RegExp(`\\nbl-(done|fail|lost|never|killed|removed) ${nonce} ([^\\n]*)\\n`);
-  }
+  constructor(private readonly nonce: string) {}
 
   /** What the machine said beside the verdict, for error messages. */
   get words(): string {
@@ -35,14 +35,20 @@ export class VerdictReader {
       return;
     }
     this.#text = Buffer.concat([this.#text, chunk]);
-    // latin1 keeps offsets in the string and in the bytes the same.
-    const found = this.#line.exec(this.#text.toString("latin1"));
-    if (found === null) {
+    const found = this.#find();
+    if (found === undefined) {
       this.#trim();
       return;
     }
     this.#words += this.#text.toString("utf8", 0, found.index);
-    this.#conclude(found[1] ?? "", (found[2] ?? "").trim(), this.#text.subarray(found.index + found[0].length));
+    this.#conclude(found[1] ?? "", (found[3] ?? "").trim(), this.#text.subarray(found.index + found[0].length));
+  }
+
+  #find(): RegExpExecArray | undefined {
+    if (!this.#text.includes(this.nonce)) return undefined;
+    // latin1 keeps offsets in the string and in the bytes the same.
+    for (const found of this.#text.toString("latin1").matchAll(LINE)) if (found[2] === this.nonce) return found;
+    return undefined;
   }
 
   #trim(): void {

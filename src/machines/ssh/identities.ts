@@ -1,9 +1,9 @@
 /** The keys that are offered to a machine: files first, then the agent; without files the agent, then the usual files. */
-import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import ssh2, { type ParsedKey } from "ssh2";
 import { AuthenticationError } from "../connection.js";
+import { remembered } from "./fileContent.js";
 import type { SshSettings } from "./settings.js";
 
 export type Identity =
@@ -34,21 +34,26 @@ function ownKey(settings: Pick<SshSettings, "ownKey">): Identity[] {
   return [{ kind: "key", label: "the run's own key", key }];
 }
 
+/** What ssh2 makes of a key file, by the passphrase. */
+const parsers = new Map<string, (path: string) => Promise<ParsedKey | Error>>();
+
 async function loadKey(path: string, passphraseEnv: string | null): Promise<ParsedKey> {
-  let text: Buffer;
-  try {
-    text = await readFile(path);
-  } catch (cause) {
+  const passphrase = passphraseEnv === null ? "" : (process.env[passphraseEnv] ?? "");
+  const parse = parsers.get(passphrase) ?? remembered((text) => parseKey(text, passphrase));
+  parsers.set(passphrase, parse);
+  const key = await parse(path).catch((cause: unknown) => {
     const { code, message } = cause as NodeJS.ErrnoException;
     throw new AuthenticationError(`the private key ${path} ${code === "ENOENT" ? "does not exist" : `cannot be read: ${message}`}`, { cause });
-  }
-  const passphrase = passphraseEnv === null ? "" : (process.env[passphraseEnv] ?? "");
-  // ssh2 gives an array for a file with several keys, which its types do not tell.
-  const parsed: unknown = ssh2.utils.parseKey(text, passphrase === "" ? undefined : passphrase);
-  const key = (Array.isArray(parsed) ? parsed[0] : parsed) as ParsedKey | Error;
+  });
   if (key instanceof Error) throw unusable(path, key, passphraseEnv, passphrase);
   if (!key.isPrivateKey()) throw new AuthenticationError(`${path} is a public key; give the private one`);
   return key;
+}
+
+function parseKey(text: Buffer, passphrase: string): ParsedKey | Error {
+  // ssh2 gives an array for a file with several keys, which its types do not tell.
+  const parsed: unknown = ssh2.utils.parseKey(text, passphrase === "" ? undefined : passphrase);
+  return (Array.isArray(parsed) ? parsed[0] : parsed) as ParsedKey | Error;
 }
 
 function unusable(path: string, error: Error, passphraseEnv: string | null, passphrase: string): AuthenticationError {

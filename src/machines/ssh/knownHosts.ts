@@ -1,6 +1,6 @@
 /** The known_hosts format of OpenSSH: see sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". */
 import { createHmac } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { remembered } from "./fileContent.js";
 
 /** What the administrator of this computer knows. */
 export const SYSTEM_FILE = "/etc/ssh/ssh_known_hosts";
@@ -17,14 +17,37 @@ export interface KnownKeys {
 export async function readKnownHosts(files: readonly string[], address: string): Promise<KnownKeys> {
   const found = { keys: new Set<string>(), revoked: new Set<string>(), authorities: false };
   for (const file of files) {
-    for (const line of (await readIfThere(file)).split("\n")) {
-      const entry = parseLine(line);
-      if (entry === null || !matches(entry.hosts, address)) continue;
+    const { named, others } = await entriesIfThere(file);
+    for (const entry of [...(named.get(address.toLowerCase()) ?? []), ...others]) {
+      if (!matches(entry.hosts, address)) continue;
       if (entry.marker === "@cert-authority") found.authorities = true;
       else (entry.marker === "@revoked" ? found.revoked : found.keys).add(entry.key);
     }
   }
   return { keys: [...found.keys], revoked: [...found.revoked], authorities: found.authorities };
+}
+
+/** A file's lines, taken apart once for all machines: for each to read them all would grow with the square of their number. */
+interface Entries {
+  /** Lines that hold for names only, by each of them in lower case. */
+  readonly named: ReadonlyMap<string, readonly Entry[]>;
+  /** Lines with patterns or hashes: they must be tried. */
+  readonly others: readonly Entry[];
+}
+
+const NOTHING: Entries = { named: new Map(), others: [] };
+
+const entriesOf = remembered((content) => parse(content.toString("utf8")));
+
+function parse(text: string): Entries {
+  const named = new Map<string, Entry[]>();
+  const others: Entry[] = [];
+  for (const entry of text.split("\n").map(parseLine)) {
+    if (entry === null) continue;
+    if (/[*?!|]/.test(entry.hosts)) others.push(entry);
+    else for (const name of new Set(entry.hosts.toLowerCase().split(","))) named.set(name, [...(named.get(name) ?? []), entry]);
+  }
+  return { named, others };
 }
 
 interface Entry {
@@ -62,11 +85,11 @@ function wildcard(pattern: string, text: string): boolean {
   return new RegExp(`^${source}$`).test(text);
 }
 
-async function readIfThere(file: string): Promise<string> {
+async function entriesIfThere(file: string): Promise<Entries> {
   try {
-    return await readFile(file, "utf8");
+    return await entriesOf(file);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return NOTHING;
     throw error;
   }
 }

@@ -28,7 +28,10 @@ const ATTEMPT_MS = 15_000;
 const FIRST_BACKOFF_MS = 150;
 const LONGEST_BACKOFF_MS = 3000;
 
-/** Handshakes cost processor time, so not all at once. An attempt takes a place while it talks, not while it waits for an answer or a retry. */
+/**
+ * Handshakes cost processor time, so not all at once. An attempt takes a place when the machine begins to talk: one that refuses, waits for a
+ * retry or says nothing takes none, and neither does a program that runs.
+ */
 const handshakes = pLimit(32);
 
 const everybody = new BastionPool();
@@ -92,11 +95,11 @@ function sharedBy(label: string, { identities, agent, passphraseEnv, hostKeys, k
 async function logIn(settings: SshSettings, identities: readonly Identity[], options: ConnectOptions, limitMs: number, again: boolean, reachIt: (limitMs: number) => Promise<Duplex>): Promise<Welcome> {
   const hostKey = await hostKeyCheck(settings.host, settings.port, settings, options.signal);
   const stream = await reachIt(limitMs);
-  return handshakes(async () => shakeHands(stream, {
+  return shakeHands(stream, {
     label: `${settings.user}@${settings.host}:${settings.port}`,
     user: settings.user, identities, keepaliveMs: settings.keepaliveMs, limitMs,
-    hostKey: again ? withoutTemporary(hostKey) : hostKey, signal: options.signal, onWarning: (message) => { options.onWarning(message); },
-  }));
+    hostKey: again ? withoutTemporary(hostKey) : hostKey, signal: options.signal, place: handshakes, onWarning: (message) => { options.onWarning(message); },
+  });
 }
 
 function withoutTemporary(check: HostKeyCheck): HostKeyCheck {

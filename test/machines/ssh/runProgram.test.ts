@@ -60,6 +60,25 @@ test("a program runs over SSH and its result comes back", async () => {
   expect(request.text()).toBe("begun\nended\n");
 });
 
+test("what a program leaves is removed over its own channel: one session a program", async () => {
+  const { request, go } = await counted();
+  await writeFile(go, "");
+  const sessions = async (): Promise<number> => (await host.log()).split("Starting session: command").length - 1;
+  const before = await sessions();
+  expect(await runProgram(link, { ...request, keep: false })).toEqual(RESULT);
+  await link.idle();
+  expect(existsSync(step(request.directory))).toBe(false);
+  expect(await sessions()).toBe(before + 1);
+});
+
+test("what a program leaves is removed over a new connection when its own breaks first", async () => {
+  const { request, go } = await counted();
+  await writeFile(go, "");
+  expect(await runProgram(link, { ...request, keep: false, onResult: async () => { proxy.cut(); } })).toEqual(RESULT);
+  await link.idle();
+  expect(existsSync(step(request.directory))).toBe(false);
+});
+
 test("a connection cut while the program runs changes neither its result nor how often it runs", async () => {
   const { request, go, count } = await counted();
   const running = runProgram(link, request);

@@ -1,0 +1,142 @@
+/** SSH fan-out: what bootlevel costs beyond the smallest loop with ssh2 that sends as many bytes to as many hosts. */
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { bootRun } from "../src/engine/boot.js";
+import { loadPlan } from "../src/index.js";
+import { writeBundle } from "../src/machines/program/bundle.js";
+import { openStore } from "../src/state/store.js";
+import { answer, figure, isGuard, type Figure } from "./support/answer.js";
+import { ask, tell } from "./support/child.js";
+import { otherTools } from "./support/fanOutTools.js";
+import { temporaryFolder } from "./support/simulated.js";
+import { overhear, smallestLoop, type Exec } from "./support/smallestLoop.js";
+import { withSshHosts, type SshHosts } from "./support/sshHosts.js";
+
+const SIZES = isGuard ? [50] : [200, 500];
+const PAIRS = isGuard ? 1 : 3;
+
+/** Seconds by the wall, and of this process's processor time. */
+interface Cost {
+  readonly wall: number;
+  readonly cpu: number;
+}
+
+interface Measured {
+  readonly bootlevel: Cost;
+  /** One command a host that swallows as many bytes. */
+  readonly loop: Cost;
+  /** One command a host that unpacks both programs from as many bytes and runs them. */
+  readonly byHand: Cost;
+  /** The same commands as bootlevel's, so that the hosts do the same work. */
+  readonly replay: Cost;
+  readonly bytes: number;
+  readonly execs: number;
+}
+
+async function cost(work: () => Promise<void>): Promise<Cost> {
+  globalThis.gc?.();
+  const [cpu, wall] = [process.cpuUsage(), performance.now()];
+  await work();
+  const { user, system } = process.cpuUsage(cpu);
+  return { wall: (performance.now() - wall) / 1000, cpu: (user + system) / 1e6 };
+}
+
+/** The programs, as long as such programs are. */
+function writePrograms(folder: string): void {
+  for (const name of ["boot.sh", "ready.sh"]) writeFileSync(join(folder, name), `#!/bin/sh\n${"# a line as long as others\n".repeat(60)}exit 0\n`, { mode: 0o755 });
+}
+
+/** The plan: one level of hosts, each with a program that boots it and one that finds it ready. @returns its path */
+function writePlan(hosts: SshHosts, count: number): string {
+  const folder = temporaryFolder();
+  writePrograms(folder);
+  const { port, user, identity, knownHosts } = hosts;
+  const pool = hosts.addresses.slice(0, count).map((host) => ({ host, port, user }));
+  const defaults = { cloud: "rack", ssh: { identity, known_hosts: knownHosts, agent: false } };
+  const levels = [{ services: { host: { replicas: count, boot: "boot.sh", ready: "ready.sh" } } }];
+  const path = join(folder, "launch.yaml");
+  writeFileSync(path, JSON.stringify({ plan: "fan-out", clouds: { rack: { driver: "existing", hosts: pool } }, defaults, levels }));
+  return path;
+}
+
+async function boot(hosts: SshHosts, count: number): Promise<Cost> {
+  const [path, home] = [writePlan(hosts, count), temporaryFolder()];
+  const spent = await cost(async () => {
+    const plan = await loadPlan(path);
+    const store = await openStore(home);
+    const result = await bootRun(store, { plan, variables: [], name: "bench", observe: () => undefined, signal: new AbortController().signal });
+    store.close();
+    if (result.state !== "ready") throw new Error(`the run is ${result.state}: ${JSON.stringify(result.failures[0])}`);
+  });
+  for (const name of readdirSync(hosts.home)) rmSync(join(hosts.home, name), { recursive: true, force: true });
+  return spent;
+}
+
+/** bootlevel's own commands for another directory; the count of bytes in the command follows the script's length. */
+function replayed({ command, input }: Exec, index: number): Exec {
+  const count = Number(/count=(\d+)/.exec(command)?.[1]);
+  const script = input.toString("latin1", 0, count).replaceAll("host-1/", `host-${index}/`);
+  return { command: command.replace(/count=\d+/, `count=${script.length}`), input: Buffer.concat([Buffer.from(script, "latin1"), input.subarray(count)]) };
+}
+
+/** What one would write by hand for both programs. */
+async function byHand(bytes: number): Promise<Exec> {
+  const folder = temporaryFolder();
+  writePrograms(folder);
+  const { path } = await writeBundle({ program: { kind: "file", path: join(folder, "boot.sh") }, files: [join(folder, "ready.sh")] }, folder);
+  const tar = readFileSync(path);
+  return { command: "d=$(mktemp -d) && cd $d && tar -xof - && ./boot.sh && ./ready.sh; c=$?; rm -r $d; exit $c", input: Buffer.concat([tar, Buffer.alloc(Math.max(0, bytes - tar.length))]) };
+}
+
+async function measure(hosts: SshHosts, count: number): Promise<Measured> {
+  // Also what warms the compiler up.
+  await boot(hosts, 20);
+  const heard = await overhear(async () => { await boot(hosts, 2); });
+  const execs = heard.filter(({ input }) => input.includes("host-1/"));
+  const bytes = execs.reduce((sum, { input }) => sum + input.length, 0);
+  const swallow: Exec = { command: "cat >/dev/null", input: Buffer.alloc(bytes, "x") };
+  await smallestLoop(hosts, 20, () => [swallow]);
+  const bootlevel = await boot(hosts, count);
+  const loop = await cost(() => smallestLoop(hosts, count, () => [swallow]));
+  const hand = await byHand(bytes);
+  const handLoop = await cost(() => smallestLoop(hosts, count, () => [hand]));
+  const replay = await cost(() => smallestLoop(hosts, count, (index) => execs.map((exec) => replayed(exec, index))));
+  return { bootlevel, loop, byHand: handLoop, replay, bytes, execs: execs.length };
+}
+
+async function ofSize(hosts: SshHosts, size: number): Promise<{ figures: Figure[]; note: string }> {
+  const measured: Measured[] = [];
+  for (let pair = 1; pair <= PAIRS; pair += 1) measured.push(await ask<Measured>(import.meta.url, [size], { BENCH_HOSTS: JSON.stringify(hosts) }));
+  const [{ bytes, execs }] = measured as [Measured];
+  const ratio = (of: "loop" | "byHand" | "replay", key: keyof Cost) => measured.map((one) => one.bootlevel[key] / one[of][key]);
+  const seconds = (of: "bootlevel" | "loop" | "byHand" | "replay", key: keyof Cost) => measured.map((one) => one[of][key]);
+  return {
+    // Wide margins for the first limits, which are not reached yet: a guard is told what has become worse.
+    figures: [
+      figure(`${size} hosts: time over the loop`, ratio("loop", "wall"), { limit: 1.15, margin: 3 }),
+      figure(`${size} hosts: time over a loop that unpacks and runs both programs`, ratio("byHand", "wall")),
+      figure(`${size} hosts: time over a loop whose hosts do the same work`, ratio("replay", "wall"), { limit: 1.15, margin: 1.5 }),
+      figure(`${size} hosts: processor time over the loop`, ratio("loop", "cpu"), { limit: 1.3, margin: 2.5 }),
+      figure(`${size} hosts: processor time over a loop whose hosts do the same work`, ratio("replay", "cpu")),
+      figure(`${size} hosts: the boot`, seconds("bootlevel", "wall"), { unit: " s" }),
+      figure(`${size} hosts: the loop`, seconds("loop", "wall"), { unit: " s" }),
+      figure(`${size} hosts: the loop whose hosts do the same work`, seconds("replay", "wall"), { unit: " s" }),
+      figure(`${size} hosts: processor time a host`, seconds("bootlevel", "cpu").map((cpu) => (cpu / size) * 1000), { unit: " ms" }),
+      figure(`${size} hosts: the loop's processor time a host`, seconds("loop", "cpu").map((cpu) => (cpu / size) * 1000), { unit: " ms" }),
+    ],
+    note: `${size} hosts: ${bytes} bytes and ${execs} commands a host.`,
+  };
+}
+
+const [size] = process.argv.slice(2);
+if (size !== undefined) tell(await measure(JSON.parse(process.env["BENCH_HOSTS"] ?? "") as SshHosts, Number(size)));
+else {
+  await withSshHosts(Math.max(...SIZES), async (hosts) => {
+    const answers = [];
+    for (const count of SIZES) answers.push(await ofSize(hosts, count));
+    const tools = isGuard ? { figures: [], notes: [] } : await otherTools(hosts, SIZES);
+    const notes = ["Hosts and client share this machine's processors: what a host does counts as well.", ...answers.map(({ note }) => note), ...tools.notes];
+    answer({ title: "SSH fan-out: connect, stage, boot and ready, over the smallest loop (one sshd on loopback)", figures: [...answers.flatMap(({ figures }) => figures), ...tools.figures], notes });
+  });
+}

@@ -1,0 +1,55 @@
+/** The file that follows a script. Replicas get the same one, so a small one is read once for all of them. */
+import { createReadStream } from "node:fs";
+import { readFile } from "node:fs/promises";
+import type { Channel } from "../connection.js";
+import { StagingError } from "./errors.js";
+
+/** A file whose content never changes: a bundle is named after it. */
+export interface Attachment {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** Up to this many bytes a file is kept in memory, and so many files at most. */
+const SMALL = 262_144;
+const KEPT = 32;
+
+const kept = new Map<string, Promise<Buffer>>();
+
+/** Sends a file and leaves the channel's input open. A file that is too short closes it, so that nobody waits for the rest. Throws `StagingError`. */
+export async function sendFile(channel: Channel, attachment: Attachment): Promise<void> {
+  if (attachment.size > SMALL) return sendLarge(channel, attachment);
+  const content = await contentOf(attachment.path);
+  if (content.length < attachment.size) channel.stdin.end(content);
+  else channel.stdin.write(content);
+}
+
+function contentOf(path: string): Promise<Buffer> {
+  const known = kept.get(path);
+  if (known !== undefined) return known;
+  const content = readFile(path).catch((cause: unknown) => {
+    kept.delete(path);
+    throw unreadable(path, cause);
+  });
+  kept.set(path, content);
+  if (kept.size > KEPT) kept.delete(kept.keys().next().value as string);
+  return content;
+}
+
+function sendLarge(channel: Channel, { path, size }: Attachment): Promise<void> {
+  const file = createReadStream(path, { highWaterMark: SMALL });
+  file.pipe(channel.stdin, { end: false });
+  void channel.ended.then(() => file.destroy());
+  return new Promise((resolve, reject) => {
+    file.on("error", (cause) => { reject(unreadable(path, cause)); });
+    file.on("end", () => {
+      if (file.bytesRead < size) channel.stdin.end();
+      resolve();
+    });
+  });
+}
+
+function unreadable(path: string, cause: unknown): StagingError {
+  return new StagingError(`cannot read ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+}
