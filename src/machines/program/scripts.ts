@@ -16,10 +16,10 @@ const nap = "{ sleep 0.1 2>/dev/null || sleep 1; }";
 
 /**
  * The line that a machine's login shell is given (sh, bash, zsh, csh and fish read it alike): it takes the script, and not one byte more,
- * from standard input. Only `dd` with blocks of one byte promises that on every system.
+ * from standard input. Only `dd` promises that: with blocks of one byte on every system, in one piece where it knows how to fill a block.
  */
 export function channelCommand(script: string): string {
-  return `exec /bin/sh -c 'eval "$(dd ibs=1 count=${Buffer.byteLength(script)} 2>/dev/null)"'`;
+  return `exec /bin/sh -c 'eval "$(count=${Buffer.byteLength(script)}; dd bs=$count count=1 iflag=fullblock 2>/dev/null || dd ibs=1 count=$count 2>/dev/null)"'`;
 }
 
 /** What the launcher and a script agree on: where, and the nonce that tells the script's words from a program's. */
@@ -39,7 +39,7 @@ export const endMark = (nonce: string): string => `bl-end ${nonce}\n`;
  */
 export function runnerScript(context: ScriptContext, request: Pick<ProgramRequest, "start" | "args" | "env" | "attributes" | "sudo" | "bundle" | "keep">): string {
   return block([
-    `u=$(umask); umask 077; ${enter(context, true)}`,
+    `u=$(umask); umask 077; ${enter(context, "runtime")}`,
     // Before anything of that step is overwritten; the claim itself comes last, right before the start.
     "[ ! -e .bl/started ] || bl_say fail claimed",
     "command -v tar >/dev/null 2>&1 || bl_say fail no-tar",
@@ -52,11 +52,11 @@ export function runnerScript(context: ScriptContext, request: Pick<ProgramReques
     `printf %s ${quote(JSON.stringify(request.attributes))} >"$r/attributes" && : >"$r/output" || bl_say fail runtime`,
     `echo ${context.nonce} >.bl/nonce; { read -r b </proc/sys/kernel/random/boot_id && echo "$b" >.bl/boot; } 2>/dev/null`,
     // From here on this step counts as started, whatever happens.
-    'mkdir .bl/started 2>/dev/null || { rm -rf "$r"; bl_say fail claimed; }',
+    `${claim} || bl_say fail claimed; set +C`,
     relay(context.nonce),
-    `e=${quote(environment(request))}`,
-    'bl_relay 3<"$r/pipe" </dev/null 2>/dev/null & { printf %s "$e" >"$r/in"; } &',
-    `$g /bin/sh -c ${quote(wrapper(context.nonce))} bl "$r" "$S" "$u" <"$r/in" >"$r/pipe" 2>&1 & p=$!; e=; wait $p; c=$?`,
+    `w=${quote(wrapper(context.nonce, environment(request)))}`,
+    'bl_relay 3<"$r/pipe" </dev/null 2>/dev/null & { printf %s "$w" >"$r/in"; } &',
+    '$g /bin/sh -s "$r" "$S" "$u" <"$r/in" >"$r/pipe" 2>&1 & p=$!; w=; wait $p; c=$?',
     trailer(context.nonce, "$c"),
     `while read -r w; do [ "$w" != ${quote(dismissal(context.nonce))} ] || { ${remove(request.keep ? '"$r"' : '"$r" "$d"')}; bl_say removed; }; done`,
   ]);
@@ -68,9 +68,9 @@ export const dismissal = (nonce: string): string => `bl-dismissed ${nonce}`;
 /** Ends the step's process group: TERM, and KILL after `graceMs`. A step that has not started is claimed, so that it never will. */
 export function killScript(context: ScriptContext, graceMs: number, sudo: boolean): string {
   return block([
-    enter(context, true),
+    enter(context, "create"),
     superuser(sudo),
-    "mkdir .bl/started 2>/dev/null && bl_say never",
+    `${claim} && bl_say never; set +C`,
     `i=0; while [ ! -s .bl/pid ] && [ $i -lt 20 ]; do i=$((i+1)); ${nap}; done`,
     "p=$(cat .bl/pid) || bl_say killed; [ -n \"$p\" ] || bl_say killed",
     `${sameBoot} || bl_say killed`,
@@ -88,8 +88,8 @@ export function killScript(context: ScriptContext, graceMs: number, sudo: boolea
 /** Finds out what became of a step: waits for its end and tells it in the runner's own words, or claims it if it never started. */
 export function recoverScript(context: ScriptContext, sudo: boolean): string {
   return block([
-    `umask 077; ${enter(context, true)}`,
-    "mkdir .bl/started 2>/dev/null && bl_say never",
+    `umask 077; ${enter(context, "create")}`,
+    `${claim} && bl_say never; set +C`,
     superuser(sudo),
     "r=$(cat .bl/rt-path); n=$(cat .bl/nonce)",
     // The relay's cat may hang on a connection that nobody reads any more, and the program on the cat.
@@ -112,7 +112,7 @@ export function recoverScript(context: ScriptContext, sudo: boolean): string {
 /** Removes the runtime directory, and with `everything` the step's directory too. */
 export function cleanupScript(context: ScriptContext, everything: boolean, sudo: boolean): string {
   return block([
-    enter(context, false),
+    enter(context, "existing"),
     superuser(sudo),
     `r=$(cat .bl/rt-path 2>/dev/null) && case $r in /*) ${remove('"$r"')} ;; esac`,
     everything ? remove('"$d"') : ":",
@@ -137,12 +137,25 @@ function block(lines: readonly string[]): string {
   return `{\n${lines.join("\n")}\n}\n`;
 }
 
-/** Goes to the step's directory; `bl_say` tells the launcher a verdict and ends the script. */
-function enter(context: ScriptContext, create: boolean): string {
-  const say = `bl_say() { printf '\\nbl-%s ${context.nonce} %s\\n' "$1" "\${2:--}" >&2; exit 97; }`;
-  const go = create ? 'mkdir -p "$d/.bl" && cd "$d" || bl_say fail directory' : '[ -d "$d" ] || bl_say removed; cd "$d" || bl_say fail directory';
-  return `${say}; d=${quote(context.directory)}; case $d in /*) ;; *) d=\${HOME:?}/$d ;; esac; ${go}`;
+/**
+ * Goes to the step's directory; `bl_say` tells the launcher a verdict and ends the script. With "runtime" the runtime directory is made by the
+ * same mkdir where memory can be had: nobody can have made one of that name, since nobody knows the nonce. A script that fails takes it away.
+ */
+function enter(context: ScriptContext, how: "existing" | "create" | "runtime"): string {
+  const tidy = how === "runtime" ? '[ "$1" != fail ] || [ -z "$r" ] || rm -rf "$r"; ' : "";
+  const say = `bl_say() { ${tidy}printf '\\nbl-%s ${context.nonce} %s\\n' "$1" "\${2:--}" >&2; exit 97; }`;
+  const directory = `d=${quote(context.directory)}; case $d in /*) ;; *) d=\${HOME:?}/$d ;; esac`;
+  const make = 'mkdir -p "$d/.bl"';
+  const go = {
+    existing: '[ -d "$d" ] || bl_say removed; cd "$d"',
+    create: `${make} && cd "$d"`,
+    runtime: `r=/dev/shm/bl.${context.nonce}; { [ -w /dev/shm ] && ${make} "$r" 2>/dev/null || { rmdir "$r" 2>/dev/null; r=; ${make}; }; } && cd "$d"`,
+  };
+  return `${say}; ${directory}; ${go[how]} || bl_say fail directory`;
 }
+
+/** Makes the step one's own, with a file that only one can make: no program needs to be loaded for that. The shell's own refusal goes nowhere. */
+const claim = "set -C; { true >.bl/started; } 2>/dev/null";
 
 /** Sets S to what makes a command root's: nothing for root. /bin/sh is what will be run, so that is what is asked for. */
 function superuser(sudo: boolean): string {
@@ -152,8 +165,8 @@ function superuser(sudo: boolean): string {
 
 /** In RAM, because attributes may be secret; a machine without any gets a directory that only its user can read. */
 const runtimeDirectory = [
-  "r=$(mktemp -d /dev/shm/bl.XXXXXXXXXX 2>/dev/null) || r=$(mktemp -d \"${XDG_RUNTIME_DIR:-/nowhere}/bl.XXXXXXXXXX\" 2>/dev/null) || { r=$d/.bl/rt; mkdir \"$r\" || bl_say fail runtime; }",
-  "printf '%s\\n' \"$r\" >.bl/rt-path && mkfifo \"$r/in\" \"$r/pipe\" || { rm -rf \"$r\"; bl_say fail runtime; }",
+  "[ -n \"$r\" ] || r=$(mktemp -d \"${XDG_RUNTIME_DIR:-/nowhere}/bl.XXXXXXXXXX\" 2>/dev/null) || { r=$d/.bl/rt; mkdir \"$r\" || bl_say fail runtime; }",
+  "printf '%s\\n' \"$r\" >.bl/rt-path && mkfifo \"$r/in\" \"$r/pipe\" || bl_say fail runtime",
 ].join("\n");
 
 /**
@@ -185,23 +198,24 @@ function invocation(start: ProgramStart): string {
 }
 
 /**
- * The leader of the program's process group. It outlives a TERM to the group, so that the exit code of a program that ends on TERM is
- * written down. $1 is the runtime directory, $2 what makes a command root's, $3 the user's umask.
+ * The leader of the program's process group, a shell that reads all this before it does any of it. It outlives a TERM to the group, so that the exit
+ * code of a program that ends on TERM is written down. $1 is the runtime directory, $2 what makes a command root's, $3 the user's umask.
  */
-function wrapper(nonce: string): string {
-  return [
+function wrapper(nonce: string, program: string): string {
+  return block([
     "umask 077",
     "trap : TERM INT HUP",
     // One short write each: who reads them takes an empty file for none.
     "echo $$ >.bl/pid || exit 126",
-    "unset e; e=$(cat); exec </dev/null",
+    // The user's own e may be exported; this one may hold secrets.
+    `unset e; e=${quote(program)}; exec </dev/null`,
     // As root, another shell; else this one's child will do, which is a program less to load.
     'if [ -z "$2" ]; then ( umask "$3"; eval "$e" ); c=$?',
     'else printf %s "$e" | $2 /bin/sh -c \'umask "$2"; eval "$(cat)"\' bl "$1" "$3"; c=$?; fi',
     "echo $c >.bl/exit",
     `printf '%s' ${quote(endMark(nonce))}`,
     "exit $c",
-  ].join("\n");
+  ]);
 }
 
 /** The result, on standard error: exit code, size of the outputs, the outputs. Without an exit code somebody killed the wrapper. */
