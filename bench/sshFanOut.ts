@@ -1,4 +1,5 @@
 /** SSH fan-out: what bootlevel costs beyond the smallest loop with ssh2 that sends as many bytes to as many hosts. */
+import { createHash } from "node:crypto";
 import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -73,11 +74,14 @@ async function boot(hosts: SshHosts, count: number): Promise<Cost> {
   return spent;
 }
 
-/** bootlevel's own commands for another directory; the count of bytes in the command follows the script's length. */
+/** bootlevel's own commands for another directory and with another nonce; the count of bytes in the command follows the script's length. */
 function replayed({ command, input }: Exec, index: number): Exec {
   const count = Number(/count=(\d+)/.exec(command)?.[1]);
-  const script = input.toString("latin1", 0, count).replaceAll("host-1/", `host-${index}/`);
-  return { command: command.replace(/count=\d+/, `count=${script.length}`), input: Buffer.concat([Buffer.from(script, "latin1"), input.subarray(count)]) };
+  const script = input.toString("latin1", 0, count);
+  const nonce = /bl-begin ([0-9a-f]+)/.exec(script)?.[1] ?? "";
+  const own = (text: string) => text.replaceAll("host-1/", `host-${index}/`).replaceAll(nonce, createHash("sha256").update(`${nonce}${index}`).digest("hex").slice(0, nonce.length));
+  const changed = own(script);
+  return { command: command.replace(/count=\d+/, `count=${changed.length}`), input: Buffer.from(changed + own(input.toString("latin1", count)), "latin1") };
 }
 
 /** What one would write by hand for both programs. */
