@@ -1,5 +1,5 @@
 /** Levels: how much longer a boot takes than its plan's own critical path, and what a service costs, from 100 services to 10,000. */
-import { answer, figure, isGuard, type Figure } from "./support/answer.js";
+import { answer, figure, isGuard, median, type Figure } from "./support/answer.js";
 import { ask, tell } from "./support/child.js";
 import { bootSketch, criticalPath, type Sketch } from "./support/simulated.js";
 
@@ -26,11 +26,13 @@ if (services !== undefined) tell(await measure({ services: Number(services), lev
 else {
   const figures: Figure[] = [];
   const cpu = new Map<number, number[]>();
+  const points: [number, number][] = [];
   for (const size of SIZES) {
     const measured: Measured[] = [];
     for (const depth of [1, 3, 10]) for (let time = 1; time <= TIMES; time += 1) measured.push(await ask<Measured>(import.meta.url, [size, depth, `${size}.${depth}.${time}`]));
     const of = (key: keyof Measured) => measured.map((one) => one[key]);
     cpu.set(size, of("cpuMsPerService"));
+    points.push([size, median(of("wallMs")) / 1000]);
     figures.push(figure(`${size} services in 1 to 10 levels: time over the critical path`, of("timeRatio"), { limit: 1.02, margin: 1.02 }));
     figures.push(figure(`${size} services: processor time a service`, of("cpuMsPerService"), { unit: " ms" }));
     figures.push(figure(`${size} services: peak memory`, of("peakMb"), { unit: " MB", ...(size === 10_000 ? { limit: 400 } : {}) }));
@@ -39,5 +41,5 @@ else {
   const [small, large] = [SIZES[0] as number, SIZES.at(-1) as number];
   const ratios = (cpu.get(large) ?? []).map((ms, index) => ms / (cpu.get(small)?.[index] ?? NaN));
   figures.push(figure(`processor time a service, ${large} over ${small}`, ratios, { limit: 1.3, margin: 1.5 }));
-  answer({ title: "Levels: what a boot costs beyond its plan (simulated cloud, time that jumps)", figures });
+  answer({ title: "Levels: what a boot costs beyond its plan (simulated cloud, time that jumps)", figures, series: [{ name: "bootlevel", points }] });
 }

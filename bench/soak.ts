@@ -4,9 +4,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { boot, loadPlan, terminate } from "../src/index.js";
 import { answer, isGuard, type Figure } from "./support/answer.js";
 import { temporaryFolder, writeText } from "./support/simulated.js";
+import { withSshHosts, type SshHosts } from "./support/sshHosts.js";
 
 const ROUNDS = isGuard ? 6 : 20;
 const SERVICES = 200;
+/** On this computer, and as many over SSH. */
+const REAL = 10;
 /** Everything that is loaded or made once is there by then. */
 const WARM = 3;
 
@@ -36,26 +39,37 @@ function parentOf(pid: string): number | null {
   }
 }
 
-const home = temporaryFolder();
-const simulated = { clouds: { sky: { driver: "sim", launch: { latency: { min: "5ms", max: "50ms" } }, programs: { boot: { duration: "10ms" } } } } };
-const local = { clouds: { here: { driver: "local" } } };
-const services = (cloud: string, replicas: number) => ({ [cloud]: { cloud, replicas, boot: { command: "echo hello" }, ready: { command: "true" } } });
-const plan = await loadPlan(writeText(temporaryFolder(), "launch.yaml", JSON.stringify({
-  plan: "soak", clouds: { ...simulated.clouds, ...local.clouds },
-  levels: [{ services: services("sky", SERVICES - 10) }, { services: services("here", 10) }],
-})));
-const sizes: Size[] = [];
-for (let round = 1; round <= ROUNDS; round += 1) {
-  const name = `soak-${round}`;
-  const up = await boot(plan, { home, name });
-  const down = await terminate(name, { home });
-  if (up.state !== "ready" || down.state !== "terminated") throw new Error(`round ${round}: ${up.state}, ${down.state}: ${JSON.stringify([...up.failures, ...down.failures].slice(0, 1))}`);
-  sizes.push(size());
+/** Most of them simulated; some on this computer, some over SSH. */
+function writePlan({ addresses, port, user, identity, knownHosts }: SshHosts): string {
+  const clouds = {
+    sky: { driver: "sim", launch: { latency: { min: "5ms", max: "50ms" } }, programs: { boot: { duration: "10ms" } } },
+    here: { driver: "local" },
+    rack: { driver: "existing", hosts: addresses.map((host) => ({ host, port, user })) },
+  };
+  const services = (cloud: string, replicas: number) => ({ [cloud]: { cloud, replicas, boot: { command: "echo hello" }, ready: { command: "true" } } });
+  const levels = [{ services: services("sky", SERVICES - 2 * REAL) }, { services: { ...services("here", REAL), ...services("rack", REAL) } }];
+  return writeText(temporaryFolder(), "launch.yaml", JSON.stringify({ plan: "soak", clouds, defaults: { ssh: { identity, known_hosts: knownHosts, agent: false } }, levels }));
 }
+
+async function measure(hosts: SshHosts): Promise<Size[]> {
+  const home = temporaryFolder();
+  const plan = await loadPlan(writePlan(hosts));
+  const sizes: Size[] = [];
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    const name = `soak-${round}`;
+    const up = await boot(plan, { home, name });
+    const down = await terminate(name, { home });
+    if (up.state !== "ready" || down.state !== "terminated") throw new Error(`round ${round}: ${up.state}, ${down.state}: ${JSON.stringify([...up.failures, ...down.failures].slice(0, 1))}`);
+    sizes.push(size());
+  }
+  return sizes;
+}
+
+const sizes = await withSshHosts(REAL, measure);
 const [first, last] = [sizes[WARM - 1] as Size, sizes.at(-1) as Size];
 const growth = (what: string, key: keyof Size): Figure => ({ what: `${what} after ${ROUNDS} rounds, less those after ${WARM}`, value: last[key] - first[key], limit: 0 });
 answer({
-  title: `Soak: ${ROUNDS} boots and terminates of ${SERVICES} services in one process (10 of them on this computer)`,
+  title: `Soak: ${ROUNDS} boots and terminates of ${SERVICES} services in one process (${REAL} of them on this computer, ${REAL} over SSH)`,
   figures: [
     { what: `memory in use, over that after ${WARM} rounds`, value: last.heapMb / first.heapMb, limit: 1.1, margin: 1.1 },
     { what: `resident memory, over that after ${WARM} rounds`, value: last.residentMb / first.residentMb, limit: 1.25, margin: 1.2 },

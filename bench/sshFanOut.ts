@@ -7,15 +7,18 @@ import { bootRun } from "../src/engine/boot.js";
 import { loadPlan } from "../src/index.js";
 import { writeBundle } from "../src/machines/program/bundle.js";
 import { openStore } from "../src/state/store.js";
-import { answer, figure, isGuard, type Figure } from "./support/answer.js";
+import { answer, figure, isGuard, median, type Figure, type Series } from "./support/answer.js";
 import { ask, tell } from "./support/child.js";
+import { cpuNow, watchWrites } from "./support/database.js";
 import { otherTools } from "./support/fanOutTools.js";
 import { temporaryFolder } from "./support/simulated.js";
 import { overhear, smallestLoop, type Exec } from "./support/smallestLoop.js";
 import { withSshHosts, type SshHosts } from "./support/sshHosts.js";
 
-const SIZES = isGuard ? [50] : [200, 500];
-const PAIRS = isGuard ? 1 : 3;
+const SIZES = isGuard ? [50] : [50, 100, 200, 500];
+/** From this size on the limits count: below it, what is done once a boot is most of it. */
+const MANY = isGuard ? 50 : 200;
+const TURNS = isGuard ? 1 : 3;
 
 /** Seconds by the wall, and of this process's processor time. */
 interface Cost {
@@ -31,6 +34,8 @@ interface Measured {
   readonly byHand: Cost;
   /** The same commands as bootlevel's, so that the hosts do the same work. */
   readonly replay: Cost;
+  /** Of the boot's processor time. */
+  readonly databaseShare: number;
   readonly bytes: number;
   readonly execs: number;
 }
@@ -93,36 +98,41 @@ async function byHand(bytes: number): Promise<Exec> {
   return { command: "d=$(mktemp -d) && cd $d && tar -xof - && ./boot.sh && ./ready.sh; c=$?; rm -r $d; exit $c", input: Buffer.concat([tar, Buffer.alloc(Math.max(0, bytes - tar.length))]) };
 }
 
-async function measure(hosts: SshHosts, count: number): Promise<Measured> {
-  // Also what warms the compiler up.
-  await boot(hosts, 20);
+/** All in one process and in turns, so that the compiler has seen as much of the one as of the other. */
+async function measure(hosts: SshHosts, count: number): Promise<Measured[]> {
   const heard = await overhear(async () => { await boot(hosts, 2); });
   const execs = heard.filter(({ input }) => input.includes("host-1/"));
   const bytes = execs.reduce((sum, { input }) => sum + input.length, 0);
-  const swallow: Exec = { command: "cat >/dev/null", input: Buffer.alloc(bytes, "x") };
-  await smallestLoop(hosts, 20, () => [swallow]);
-  const bootlevel = await boot(hosts, count);
-  const loop = await cost(() => smallestLoop(hosts, count, () => [swallow]));
-  const hand = await byHand(bytes);
-  const handLoop = await cost(() => smallestLoop(hosts, count, () => [hand]));
-  const replay = await cost(() => smallestLoop(hosts, count, (index) => execs.map((exec) => replayed(exec, index))));
-  return { bootlevel, loop, byHand: handLoop, replay, bytes, execs: execs.length };
+  const [swallow, hand]: Exec[] = [{ command: "cat >/dev/null", input: Buffer.alloc(bytes, "x") }, await byHand(bytes)];
+  const { work } = watchWrites(cpuNow);
+  const turn = async (size: number): Promise<Measured> => {
+    const before = work.ms;
+    const bootlevel = await boot(hosts, size);
+    const databaseShare = (work.ms - before) / 1000 / bootlevel.cpu;
+    const loop = await cost(() => smallestLoop(hosts, size, () => [swallow as Exec]));
+    const byHand = await cost(() => smallestLoop(hosts, size, () => [hand as Exec]));
+    const replay = await cost(() => smallestLoop(hosts, size, (index) => execs.map((exec) => replayed(exec, index))));
+    return { bootlevel, loop, byHand, replay, databaseShare, bytes, execs: execs.length };
+  };
+  await turn(Math.min(count, 100));
+  const measured: Measured[] = [];
+  for (let time = 1; time <= TURNS; time += 1) measured.push(await turn(count));
+  return measured;
 }
 
-async function ofSize(hosts: SshHosts, size: number): Promise<{ figures: Figure[]; note: string }> {
-  const measured: Measured[] = [];
-  for (let pair = 1; pair <= PAIRS; pair += 1) measured.push(await ask<Measured>(import.meta.url, [size], { BENCH_HOSTS: JSON.stringify(hosts) }));
+function figuresOf(size: number, measured: readonly Measured[]): { figures: Figure[]; note: string } {
   const [{ bytes, execs }] = measured as [Measured];
   const ratio = (of: "loop" | "byHand" | "replay", key: keyof Cost) => measured.map((one) => one.bootlevel[key] / one[of][key]);
   const seconds = (of: "bootlevel" | "loop" | "byHand" | "replay", key: keyof Cost) => measured.map((one) => one[of][key]);
   return {
     // Wide margins for the first limits, which are not reached yet: a guard is told what has become worse.
-    figures: [
+    figures: size < MANY ? [] : [
       figure(`${size} hosts: time over the loop`, ratio("loop", "wall"), { limit: 1.15, margin: 3 }),
       figure(`${size} hosts: time over a loop that unpacks and runs both programs`, ratio("byHand", "wall")),
       figure(`${size} hosts: time over a loop whose hosts do the same work`, ratio("replay", "wall"), { limit: 1.15, margin: 1.5 }),
       figure(`${size} hosts: processor time over the loop`, ratio("loop", "cpu"), { limit: 1.3, margin: 2.5 }),
       figure(`${size} hosts: processor time over a loop whose hosts do the same work`, ratio("replay", "cpu")),
+      figure(`${size} hosts: the database's share of the boot's processor time`, measured.map(({ databaseShare }) => databaseShare), { limit: 0.05, margin: 2 }),
       figure(`${size} hosts: the boot`, seconds("bootlevel", "wall"), { unit: " s" }),
       figure(`${size} hosts: the loop`, seconds("loop", "wall"), { unit: " s" }),
       figure(`${size} hosts: the loop whose hosts do the same work`, seconds("replay", "wall"), { unit: " s" }),
@@ -133,14 +143,22 @@ async function ofSize(hosts: SshHosts, size: number): Promise<{ figures: Figure[
   };
 }
 
+/** Lines of a picture: what bootlevel and the loops took. */
+function linesOf(measured: ReadonlyMap<number, readonly Measured[]>): Series[] {
+  const line = (name: string, of: "bootlevel" | "loop" | "byHand" | "replay"): Series => ({ name, points: [...measured].map(([size, turns]) => [size, median(turns.map((turn) => turn[of].wall))]) });
+  return [line("bootlevel", "bootlevel"), line("loop, hosts do the same work", "replay"), line("loop, unpacks and runs by hand", "byHand"), line("smallest loop", "loop")];
+}
+
 const [size] = process.argv.slice(2);
 if (size !== undefined) tell(await measure(JSON.parse(process.env["BENCH_HOSTS"] ?? "") as SshHosts, Number(size)));
 else {
   await withSshHosts(Math.max(...SIZES), async (hosts) => {
-    const answers = [];
-    for (const count of SIZES) answers.push(await ofSize(hosts, count));
-    const tools = isGuard ? { figures: [], notes: [] } : await otherTools(hosts, SIZES);
+    const measured = new Map<number, Measured[]>();
+    for (const count of SIZES) measured.set(count, await ask<Measured[]>(import.meta.url, [count], { BENCH_HOSTS: JSON.stringify(hosts) }));
+    const answers = [...measured].map(([count, turns]) => figuresOf(count, turns));
+    const tools = isGuard ? { figures: [], notes: [], series: [] } : await otherTools(hosts, SIZES.filter((count) => count >= MANY));
     const notes = ["Hosts and client share this machine's processors: what a host does counts as well.", ...answers.map(({ note }) => note), ...tools.notes];
-    answer({ title: "SSH fan-out: connect, stage, boot and ready, over the smallest loop (one sshd on loopback)", figures: [...answers.flatMap(({ figures }) => figures), ...tools.figures], notes });
+    const series = [...linesOf(measured), ...tools.series];
+    answer({ title: "SSH fan-out: connect, stage, boot and ready, over the smallest loop (one sshd on loopback)", figures: [...answers.flatMap(({ figures }) => figures), ...tools.figures], notes, series });
   });
 }

@@ -15,10 +15,17 @@ export interface Figure {
   readonly margin?: number;
 }
 
+/** A line of a picture: seconds by size. */
+export interface Series {
+  readonly name: string;
+  readonly points: readonly (readonly [size: number, seconds: number])[];
+}
+
 export interface Answer {
   readonly title: string;
   readonly figures: readonly Figure[];
   readonly notes?: readonly string[];
+  readonly series?: readonly Series[];
 }
 
 /** Whether only a guard asks: smaller sizes and fewer repetitions do. */

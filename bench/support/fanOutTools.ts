@@ -2,7 +2,7 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { figure, type Figure } from "./answer.js";
+import { figure, type Figure, type Series } from "./answer.js";
 import { temporaryFolder } from "./simulated.js";
 import { isInstalled, timed, type SshHosts } from "./sshHosts.js";
 
@@ -18,21 +18,24 @@ interface Tool {
 const TOOLS: readonly Tool[] = [
   { command: "xargs", what: "a shell loop of ssh", run: shellLoop },
   { command: "clush", what: "clush", run: clush },
-  { command: "ansible", what: "ansible (script module, boot and ready)", run: ansible },
+  { command: "ansible-playbook", what: "ansible (script module, boot and ready)", run: ansible },
   { command: "terraform", what: "terraform (remote-exec, boot and ready)", run: terraform },
 ];
 
 /** Runs each once a size. */
-export async function otherTools(hosts: SshHosts, sizes: readonly number[]): Promise<{ figures: Figure[]; notes: string[] }> {
-  const [figures, notes]: [Figure[], string[]] = [[], []];
+export async function otherTools(hosts: SshHosts, sizes: readonly number[]): Promise<{ figures: Figure[]; notes: string[]; series: Series[] }> {
+  const [notes, series]: [string[], Series[]] = [[], []];
   for (const { command, what, run } of TOOLS) {
     if (!(await isInstalled(command))) {
       notes.push(`${command} is not installed here.`);
       continue;
     }
-    for (const size of sizes) figures.push(figure(`${size} hosts: ${what}`, [await run(hosts, size, folderWithPrograms())], { unit: " s" }));
+    const points: [number, number][] = [];
+    for (const size of sizes) points.push([size, await run(hosts, size, folderWithPrograms())]);
+    series.push({ name: what, points });
   }
-  return { figures, notes };
+  const figures = series.flatMap(({ name, points }) => points.map(([size, seconds]) => figure(`${size} hosts: ${name}`, [seconds], { unit: " s" })));
+  return { figures, notes, series };
 }
 
 function folderWithPrograms(): string {
