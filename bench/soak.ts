@@ -1,5 +1,6 @@
 /** Soak: one process that boots and terminates again and again must not grow. */
 import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 
 import { boot, loadPlan, terminate } from "../src/index.js";
 import { answer, isGuard, type Figure } from "./support/answer.js";
@@ -28,6 +29,16 @@ function size(): Size {
   const children = readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)).filter((pid) => parentOf(pid) === process.pid);
   const listeners = process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0);
   return { heapMb: heapUsed / 1024 ** 2, residentMb: rss / 1024 ** 2, files: readdirSync("/proc/self/fd").length, processes: children.length, listeners, handles: process.getActiveResourcesInfo().length };
+}
+
+/** The size when nothing of the round is on its way out any more: sockets close a moment after they were ended. */
+async function settled(): Promise<Size> {
+  for (let [before, look] = [size(), 0]; ; look += 1) {
+    await delay(50);
+    const now = size();
+    if (look >= 40 || (now.files === before.files && now.handles === before.handles && now.processes === before.processes)) return now;
+    before = now;
+  }
 }
 
 function parentOf(pid: string): number | null {
@@ -60,7 +71,7 @@ async function measure(hosts: SshHosts): Promise<Size[]> {
     const up = await boot(plan, { home, name });
     const down = await terminate(name, { home });
     if (up.state !== "ready" || down.state !== "terminated") throw new Error(`round ${round}: ${up.state}, ${down.state}: ${JSON.stringify([...up.failures, ...down.failures].slice(0, 1))}`);
-    sizes.push(size());
+    sizes.push(await settled());
   }
   return sizes;
 }

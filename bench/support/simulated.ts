@@ -1,5 +1,6 @@
 /** Runs on a simulated cloud whose machines and programs take as long as was drawn here: so the plan's own critical path is known. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { loadDriver } from "../../src/drivers/registry.js";
@@ -11,7 +12,7 @@ import type { RunEvent } from "../../src/events.js";
 import { VirtualClock } from "../../src/time/virtualClock.js";
 
 /** In memory where there is such a folder: what a disk costs is another question. */
-export const FAST = "/dev/shm";
+const FAST = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 
 export interface Sketch {
   readonly services: number;
