@@ -1,4 +1,5 @@
 /** Levels: how much longer a boot takes than its plan's own critical path, and what a service costs, from 100 services to 10,000. */
+import { boundHeapGrowth } from "../src/heapGrowth.js";
 import { answer, figure, isGuard, median, type Figure } from "./support/answer.js";
 import { ask, tell } from "./support/child.js";
 import { bootSketch, criticalPath, type Sketch } from "./support/simulated.js";
@@ -15,6 +16,7 @@ interface Measured {
 }
 
 async function measure(sketch: Sketch): Promise<Measured> {
+  boundHeapGrowth(); // as the command does
   const { result, virtualMs, cpuMs, wallMs, store } = await bootSketch(sketch);
   if (result.state !== "ready") throw new Error(`the run is ${result.state}: ${JSON.stringify(result.failures[0])}`);
   store.close();

@@ -10,7 +10,7 @@ const PANELS = [
   { question: "sshFanOut", title: "Real hosts over SSH: connect, stage, boot, ready", x: "hosts (one sshd on the same two processors)" },
   { question: "levels", title: "Simulated cloud, time that jumps: what bootlevel itself takes", x: "services" },
 ];
-const WIDTH = 900;
+const WIDTH = 960;
 const PANEL = 420;
 
 const [results, picture] = process.argv.slice(2);
@@ -31,13 +31,15 @@ chart.setOption({
   animation: false,
   backgroundColor: "#ffffff",
   title: panels.map(({ title }, index) => ({ text: title, left: 20, top: top(index) + 12, textStyle: { fontSize: 16 } })),
-  legend: panels.map(({ series }, index) => ({ data: series.map(({ name }) => `${name}${suffix(index)}`), formatter: (name) => name.replace(/\u200b+$/, ""), orient: "vertical", right: 20, top: top(index) + 60, textStyle: { fontSize: 12 } })),
-  grid: panels.map((_, index) => ({ left: 70, right: 280, top: top(index) + 60, height: PANEL - 130 })),
+  legend: panels.map(({ series }, index) => ({ data: series.map(({ name }) => `${name}${suffix(index)}`), formatter: (name) => name.replace(/\u200b+$/, ""), show: series.length > 1, orient: "vertical", left: WIDTH - 320, top: top(index) + 60, textStyle: { fontSize: 12 } })),
+  grid: panels.map((_, index) => ({ left: 70, right: 330, top: top(index) + 60, height: PANEL - 130 })),
   xAxis: panels.map(({ x, series }, index) => ({ type: "log", gridIndex: index, name: x, nameLocation: "middle", nameGap: 30, ...ends(series) })),
   yAxis: panels.map((_, index) => ({ type: "log", gridIndex: index, name: "seconds" })),
-  series: panels.flatMap(({ series }, index) => series.map(({ name, points }) => ({ name: `${name}${suffix(index)}`, type: "line", xAxisIndex: index, yAxisIndex: index, data: points, symbolSize: 8, ...(name === "bootlevel" ? { lineStyle: { width: 4 } } : {}) }))),
+  series: panels.flatMap(({ series }, index) => series.map(({ name, points }) => ({ name: `${name}${suffix(index)}`, type: "line", xAxisIndex: index, yAxisIndex: index, data: points, symbolSize: 8, ...(name === "bootlevel" ? { color: "#5470c6", lineStyle: { width: 4 } } : {}) }))),
 });
 writeFileSync(picture, `${chart.renderToSVGString()}\n`);
+// Else its timers keep the process.
+chart.dispose();
 
 /** Names are a series' identity, and both panels have one of the same name. */
 function suffix(index) {

@@ -24,6 +24,7 @@ import * as show from "./commands/show.js";
 import * as status from "./commands/status.js";
 import * as terminate from "./commands/terminate.js";
 import * as validate from "./commands/validate.js";
+import { boundHeapGrowth } from "./heapGrowth.js";
 import { runNames } from "./index.js";
 import { packageFile } from "./packageFile.js";
 
@@ -98,6 +99,7 @@ function version(): string {
 tolerateClosedPipes();
 const words = hideBin(process.argv);
 try {
+  boundHeapGrowth();
   process.exitCode = await main(words);
 } catch (error) {
   process.exitCode = await reportError(error, words, commands.map(({ command }) => nameOf(command)));

@@ -18,7 +18,7 @@ interface Tool {
 const TOOLS: readonly Tool[] = [
   { command: "xargs", what: "a shell loop of ssh", run: shellLoop },
   { command: "clush", what: "clush", run: clush },
-  { command: "ansible-playbook", what: "ansible (script module, boot and ready)", run: ansible },
+  { command: "ansible-playbook", what: "ansible (pipelining; script, boot and ready)", run: ansible },
   { command: "terraform", what: "terraform (remote-exec, boot and ready)", run: terraform },
 ];
 
@@ -65,7 +65,7 @@ async function ansible(hosts: SshHosts, count: number, folder: string): Promise<
   writeFileSync(inventory, hosts.addresses.slice(0, count).map((address) => `${address} ansible_port=${hosts.port} ansible_user=${hosts.user}\n`).join(""));
   writeFileSync(playbook, JSON.stringify([{ hosts: "all", gather_facts: false, tasks: ["boot.sh", "ready.sh"].map((script) => ({ script: join(folder, script) })) }]));
   const options = ["-o", `UserKnownHostsFile=${hosts.knownHosts}`].join(" ");
-  return timed("ansible-playbook", ["-i", inventory, "-f", AT_ONCE, "--private-key", hosts.identity, "--ssh-common-args", options, playbook]);
+  return timed("ansible-playbook", ["-i", inventory, "-f", AT_ONCE, "--private-key", hosts.identity, "--ssh-common-args", options, playbook], { env: { ...process.env, ANSIBLE_PIPELINING: "1" } });
 }
 
 async function terraform(hosts: SshHosts, count: number, folder: string): Promise<number> {

@@ -66,10 +66,13 @@ export function writeText(folder: string, name: string, text: string): string {
   return path;
 }
 
+const folders = new Set<string>();
+process.on("exit", () => { for (const folder of folders) rmSync(folder, { recursive: true, force: true }); });
+
 /** A folder that is gone when the process ends. */
-export function temporaryFolder(parent = FAST): string {
-  const folder = mkdtempSync(join(parent, "bootlevel-bench-"));
-  process.on("exit", () => { rmSync(folder, { recursive: true, force: true }); });
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(FAST, "bootlevel-bench-"));
+  folders.add(folder);
   return folder;
 }
 

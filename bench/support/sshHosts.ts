@@ -46,7 +46,7 @@ export async function withSshHosts<T>(count: number, work: (hosts: SshHosts) => 
 }
 
 /** Runs a command of this computer, with its output thrown away. @returns seconds. Rejects when it fails. */
-export async function timed(command: string, words: readonly string[], options: { readonly cwd?: string } = {}): Promise<number> {
+export async function timed(command: string, words: readonly string[], options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {}): Promise<number> {
   const began = performance.now();
   await run(command, [...words], { ...options, maxBuffer: 64 * 1024 * 1024 });
   return (performance.now() - began) / 1000;

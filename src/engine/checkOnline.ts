@@ -102,7 +102,7 @@ async function openDriver({ plan, warn }: CheckOnlineParts, book: AttributeBook,
   const options = resolveTree(spec.options, (reference) => book.lookup(reference, null));
   const stateDirectory = mkdtempSync(join(tmpdir(), "bootlevel-check-"));
   const made = definition.create({ cloud: spec.name, options, stateDirectory, warn: (message) => { warn(`cloud "${spec.name}": ${message}`); }, clock: realClock, permit: () => undefined, readOnly: true });
-  const driver = guardDriver(made, { cloud: spec.name, clock: realClock, prove: () => undefined, probe: () => undefined, random: () => randomInt(1000) / 1000 });
+  const driver = guardDriver(made, { cloud: spec.name, clock: realClock, prove: () => undefined, probe: undefined, random: () => randomInt(1000) / 1000 });
   const close = async () => {
     await made.close?.();
     rmSync(stateDirectory, { recursive: true, force: true });

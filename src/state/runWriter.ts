@@ -21,8 +21,8 @@ export interface NewStep {
 
 export class RunWriter {
   private readonly commits: GroupCommit;
-  /** Why a write failed that nobody waited for. */
-  private broken: { readonly error: unknown } | null = null;
+  /** A write that failed, and that nobody waited for. */
+  private broken: Promise<unknown> | null = null;
 
   private constructor(
     private readonly parts: StoreParts,
@@ -34,7 +34,7 @@ export class RunWriter {
       assertInPlace();
       assertLease(db, run.id, fence);
     };
-    this.commits = new GroupCommit({ db, prove, probe, hold: () => clock.hold?.() ?? (() => undefined) });
+    this.commits = new GroupCommit({ db, prove, probe, hold: () => clock.hold?.() ?? (() => undefined), explain: (error) => asStateError(error, db.name) });
   }
 
   /**
@@ -63,15 +63,15 @@ export class RunWriter {
   }
 
   /** Writes changes, all of them or none. */
-  async write(...changes: readonly Change[]): Promise<void> {
-    await this.transaction(changes.map((change) => change.kind).join("+"), (context) => {
+  write(...changes: readonly Change[]): Promise<void> {
+    return this.transaction(() => changes.map((change) => change.kind).join("+"), (context) => {
       for (const change of changes) applyChange(context, change);
     });
   }
 
   /** A write that nobody waits for: should it fail, the next one does. */
   expect(write: Promise<unknown>): void {
-    write.catch((error: unknown) => { this.broken ??= { error }; });
+    write.catch(() => { this.broken ??= write; });
   }
 
   /**
@@ -79,8 +79,8 @@ export class RunWriter {
    * to be started counts as booted: from now on its terminate program has something to do.
    * @returns the step's number, unique in the database.
    */
-  async beginStep({ serviceId, step, attempt, machineKey, directory, event }: NewStep): Promise<number> {
-    return this.transaction("step-begun", (context) => {
+  beginStep({ serviceId, step, attempt, machineKey, directory, event }: NewStep): Promise<number> {
+    return this.transaction(() => "step-begun", (context) => {
       const insert = statement(context.db, "INSERT INTO steps (service_id, step, attempt, machine_key, started_at) VALUES (?, ?, ?, ?, ?)");
       const id = Number(insert.run(serviceId, step, attempt, machineKey, context.now).lastInsertRowid);
       const place = directory(id);
@@ -92,19 +92,19 @@ export class RunWriter {
   }
 
   /** Stores a changed plan, and what it means for each service. */
-  async storeRevision(revision: NewRevision): Promise<void> {
-    await this.transaction("revision", (context) => insertRevision(context, revision));
+  storeRevision(revision: NewRevision): Promise<void> {
+    return this.transaction(() => "revision", (context) => { insertRevision(context, revision); });
   }
 
-  /** Writes in the order of the calls; what is written at the same time is committed together. */
-  private async transaction<T>(name: string, work: (context: ChangeContext) => T): Promise<T> {
+  /**
+   * Writes in the order of the calls; what is written at the same time is committed together. One promise a write, since ten thousand services wait
+   * for theirs at the same time.
+   */
+  private transaction<T>(name: () => string, work: (context: ChangeContext) => T): Promise<T> {
     const { db, cipher, clock } = this.parts;
-    if (this.broken !== null) throw this.broken.error;
-    try {
-      return await this.commits.add(name, () => work({ db, cipher, run: this.run, now: clock.now() }));
-    } catch (error) {
-      throw asStateError(error, db.name);
-    }
+    // It rejects: so does whatever is written after it.
+    if (this.broken !== null) return this.broken as Promise<never>;
+    return this.commits.add(name, () => work({ db, cipher, run: this.run, now: clock.now() }));
   }
 
   /** Whatever the database cannot do, in words with a remedy. */

@@ -23,15 +23,18 @@ export interface StoreOptions {
   readonly random?: () => number;
 }
 
+/** As they were given, or their defaults. Nobody listens to points by default: then not even their names are made. */
+type Chosen = Required<Omit<StoreOptions, "probe">> & { readonly probe: StoreOptions["probe"] };
+
 /** What every part of the state works with. */
-export interface StoreParts extends Required<StoreOptions> {
+export interface StoreParts extends Chosen {
   readonly db: Db;
   readonly cipher: Cipher;
   /** Throws when the database's file is not there any more: nothing that is written then is kept. */
   readonly assertInPlace: () => void;
 }
 
-export interface Store extends Required<StoreOptions> {
+export interface Store extends Chosen {
   readonly home: Home;
   /** The mark of this installation on every machine that it starts. */
   installation(): Promise<string>;
@@ -71,7 +74,7 @@ export interface Store extends Required<StoreOptions> {
  * Opens the state in `directory` (default `$BOOTLEVEL_HOME`, else `~/.bootlevel`).
  * @throws StateError if it cannot be used; nothing is overwritten then.
  */
-export async function openStore(directory?: string, { clock = realClock, probe = () => undefined, random = Math.random }: StoreOptions = {}): Promise<Store> {
+export async function openStore(directory?: string, { clock = realClock, probe, random = Math.random }: StoreOptions = {}): Promise<Store> {
   const home = locateHome(directory);
   const db = openDatabase(home);
   const cipher = createCipher(home);

@@ -11,7 +11,8 @@ export interface GuardParts {
   readonly clock: Clock;
   /** Throws when the run is somebody else's by now. */
   readonly prove: () => void;
-  readonly probe: (point: string) => void;
+  /** Told before and after each call. */
+  readonly probe: ((point: string) => void) | undefined;
   /** A number from 0 to 1, for how long to wait before a call is made again. */
   readonly random: () => number;
 }
@@ -63,12 +64,12 @@ class GuardedCalls {
 
   private async once<T>(verb: string, call: () => Promise<T>): Promise<T> {
     const { cloud, prove, probe } = this.parts;
-    probe(`before ${cloud} ${verb}`);
+    probe?.(`before ${cloud} ${verb}`);
     prove();
     try {
       return await call();
     } finally {
-      probe(`after ${cloud} ${verb}`);
+      probe?.(`after ${cloud} ${verb}`);
     }
   }
 
