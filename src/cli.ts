@@ -25,7 +25,7 @@ import * as status from "./commands/status.js";
 import * as terminate from "./commands/terminate.js";
 import * as validate from "./commands/validate.js";
 import { boundHeapGrowth } from "./heapGrowth.js";
-import { runNames } from "./index.js";
+import { limitHandshakes, runNames } from "./index.js";
 import { packageFile } from "./packageFile.js";
 
 const commands = [boot, status, repair, rerun, reboot, reload, terminate, list, show, history, logs, events, analyze, clean, validate, rehearse] as const;
@@ -96,10 +96,19 @@ function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+/** What the environment says of this computer: how much it can do at once is no matter of a plan. @throws UsageError */
+function takeLimits(): void {
+  const { BOOTLEVEL_HANDSHAKES: handshakes } = process.env;
+  boundHeapGrowth();
+  if (handshakes === undefined || handshakes === "") return;
+  if (!/^[0-9]{1,4}$/.test(handshakes) || Number(handshakes) < 1 || Number(handshakes) > 1_000) throw new UsageError(`BOOTLEVEL_HANDSHAKES must be a whole number from 1 to 1000, not "${handshakes}"`);
+  limitHandshakes(Number(handshakes));
+}
+
 tolerateClosedPipes();
 const words = hideBin(process.argv);
 try {
-  boundHeapGrowth();
+  takeLimits();
   process.exitCode = await main(words);
 } catch (error) {
   process.exitCode = await reportError(error, words, commands.map(({ command }) => nameOf(command)));

@@ -15,6 +15,7 @@ export type * from "./library/types.js";
 export type { HomeOption, VariableOptions, WaitOptions, WatchOptions } from "./library/options.js";
 export { PlanError } from "./plan/mistakes.js";
 export { CloudUnreachableError, DriverError, LostReplyError, ThrottledError } from "./drivers/driver.js";
+export { limitHandshakes } from "./machines/ssh/handshakePlaces.js";
 export { LeaseLostError, RunBusyError, RunExistsError, StateError, UnknownRunError } from "./state/stateError.js";
 
 /**

@@ -118,3 +118,11 @@ test("a state that cannot be used ends with 2, a reason and a remedy, and is not
   expect(ended.stderr).toMatch(/bootlevel\.db.*\n.*overwritten/);
   expect(readFileSync(join(own.home, "bootlevel.db")).equals(before)).toBe(true);
 });
+
+test.each(["0", "1001", "many", "-1", "3.5"])("a number of handshakes that cannot be (%s) is named before anything is done", async (handshakes) => {
+  const own = installation();
+  const ended = await own.call(["boot", own.plan(fine)], { env: { BOOTLEVEL_HANDSHAKES: handshakes } });
+  expect(ended).toMatchObject({ code: 2, stdout: "" });
+  expect(ended.stderr).toContain(`BOOTLEVEL_HANDSHAKES must be a whole number from 1 to 1000, not "${handshakes}"`);
+  expect((await own.json(["list", "--all"])).document.runs).toEqual([]);
+});

@@ -1,12 +1,12 @@
 /** Reaches a machine over SSH, trying until its time is over. */
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import pLimit from "p-limit";
 import type { Client } from "ssh2";
 import { AuthenticationError, ConnectionError, ConnectionLostError, HostKeyError, type MachineConnection } from "../connection.js";
 import { BastionPool } from "./bastions.js";
 import { finishContact, isUnfinished, type Met } from "./firstContact.js";
 import { shakeHands, type Welcome } from "./handshake.js";
+import { handshakePlaces } from "./handshakePlaces.js";
 import { hostKeyCheck, type HostKeyCheck } from "./hostKeys.js";
 import { type Identity, loadIdentities } from "./identities.js";
 import { reachTcp } from "./reach.js";
@@ -28,18 +28,7 @@ const ATTEMPT_MS = 15_000;
 const FIRST_BACKOFF_MS = 150;
 const LONGEST_BACKOFF_MS = 3000;
 
-/**
- * Handshakes cost processor time, so not all at once. An attempt takes a place when the machine begins to talk: one that refuses, waits for a
- * retry or says nothing takes none, and neither does a program that runs.
- */
-const handshakes = pLimit(32);
-
 const everybody = new BastionPool();
-
-/** How many handshakes may be under way in this process; 32 unless told. */
-export function limitHandshakes(count: number): void {
-  handshakes.concurrency = count;
-}
 
 /**
  * Connects and logs in. Refused, unreachable, reset and silent machines are tried again until `connectTimeoutMs` is over (a machine that boots
@@ -98,7 +87,7 @@ async function logIn(settings: SshSettings, identities: readonly Identity[], opt
   return shakeHands(stream, {
     label: `${settings.user}@${settings.host}:${settings.port}`,
     user: settings.user, identities, keepaliveMs: settings.keepaliveMs, limitMs,
-    hostKey: again ? withoutTemporary(hostKey) : hostKey, signal: options.signal, place: handshakes, onWarning: (message) => { options.onWarning(message); },
+    hostKey: again ? withoutTemporary(hostKey) : hostKey, signal: options.signal, place: handshakePlaces, onWarning: (message) => { options.onWarning(message); },
   });
 }
 

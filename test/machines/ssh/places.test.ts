@@ -8,7 +8,8 @@ import { join } from "node:path";
 import type { MachineConnection } from "../../../src/machines/connection.js";
 import { createLink } from "../../../src/machines/link.js";
 import { runProgram } from "../../../src/machines/program/runProgram.js";
-import { connectSsh, limitHandshakes } from "../../../src/machines/ssh/sshConnection.js";
+import { limitHandshakes } from "../../../src/machines/ssh/handshakePlaces.js";
+import { connectSsh } from "../../../src/machines/ssh/sshConnection.js";
 import type { SshSettings } from "../../../src/machines/ssh/settings.js";
 import { installation } from "../../support/installation.js";
 import { bundleOf, requestFor } from "../../support/localHost.js";
@@ -91,4 +92,8 @@ levels:
   expect(await status.ended).toMatchObject({ code: 0 });
   expect(await own.call(["terminate", "places", "--yes"])).toMatchObject({ code: 0 });
   expect(existsSync(own.home)).toBe(true);
+});
+
+test.each([0, 1_001, 1.5, Number.NaN])("%d handshakes at a time cannot be", (count) => {
+  expect(() => { limitHandshakes(count); }).toThrow(/whole number from 1 to 1000/);
 });
