@@ -35,7 +35,7 @@ chart.setOption({
   grid: panels.map((_, index) => ({ left: 70, right: 330, top: top(index) + 60, height: PANEL - 130 })),
   xAxis: panels.map(({ x, series }, index) => ({ type: "log", gridIndex: index, name: x, nameLocation: "middle", nameGap: 30, ...ends(series) })),
   yAxis: panels.map((_, index) => ({ type: "log", gridIndex: index, name: "seconds" })),
-  series: panels.flatMap(({ series }, index) => series.map(({ name, points }) => ({ name: `${name}${suffix(index)}`, type: "line", xAxisIndex: index, yAxisIndex: index, data: points, symbolSize: 8, ...(name === "bootlevel" ? { color: "#5470c6", lineStyle: { width: 4 } } : {}) }))),
+  series: panels.flatMap(({ series }, index) => series.map(({ name, points }) => ({ name: `${name}${suffix(index)}`, type: "line", xAxisIndex: index, yAxisIndex: index, data: points, symbolSize: 8, ...(name === "bootlevel" ? { color: "#111827", lineStyle: { width: 4 } } : {}) }))),
 });
 writeFileSync(picture, `${chart.renderToSVGString()}\n`);
 // Else its timers keep the process.
