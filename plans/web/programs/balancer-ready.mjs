@@ -3,8 +3,9 @@ const expected = BACKEND_HOSTS.split(",").length;
 
 try {
   const served = new Set();
-  // Twice round: another client's request in between takes a turn as well.
-  for (let request = 0; request < 2 * expected; request += 1) {
+  // Another client's requests take turns as well, and one in step with these could take all of a backend's: so until each has answered, ten rounds
+  // at most.
+  for (let request = 0; served.size < expected && request < 10 * expected; request += 1) {
     const response = await fetch(`http://${BALANCER}/health`, { signal: AbortSignal.timeout(5000) });
     const answer = await response.text();
     if (response.status !== 200) throw new Error(`status ${response.status}: ${answer.trim()}`);
