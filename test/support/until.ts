@@ -2,11 +2,11 @@
 
 import { readFileSync } from "node:fs";
 
-/** Resolves with what `look` gives as soon as that is something. */
+/** Resolves with what `look` gives as soon as that is something: a file that is empty yet, or no number, is nothing. */
 export async function until<T>(look: () => T | null | undefined | false | Promise<T | null | undefined | false>): Promise<T> {
   for (;;) {
     const found = await look();
-    if (found !== null && found !== undefined && found !== false) return found;
+    if (found !== "" && found !== 0 && !Number.isNaN(found) && found !== null && found !== undefined && found !== false) return found;
     await new Promise((resolve) => { setTimeout(resolve, 10); });
   }
 }
