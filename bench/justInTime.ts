@@ -1,5 +1,5 @@
 /** Machines before their level: what each `prelaunch` takes in time, and in machines that are paid for, where earlier runs tell how long things take. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { loadDriver } from "../src/drivers/registry.js";
@@ -9,7 +9,7 @@ import { loadPlan } from "../src/index.js";
 import { openStore, type Store } from "../src/state/store.js";
 import { VirtualClock } from "../src/time/virtualClock.js";
 import { answer, figure, isGuard, type Figure } from "./support/answer.js";
-import { temporaryFolder } from "./support/simulated.js";
+import { temporaryFolder, writeText } from "./support/simulated.js";
 
 const HOME = temporaryFolder();
 const LEVELS = 5;
@@ -43,8 +43,7 @@ function planText(pace: Pace, mode: Mode, seed: string): string {
 }
 
 async function boot(store: Store, folder: string, [pace, mode, seed]: readonly [Pace, Mode, string]): Promise<Measured> {
-  const file = join(folder, "launch.yaml");
-  writeFileSync(file, planText(pace, mode, seed));
+  const file = writeText(folder, "launch.yaml", planText(pace, mode, seed));
   const startedAt = store.clock.now();
   const { state, run, failures } = await bootRun(store, { plan: await loadPlan(file), variables: [], name: `${mode}-${seed}`, observe: () => undefined, signal: new AbortController().signal });
   if (state !== "ready") throw new Error(`the run is ${state}: ${JSON.stringify(failures[0])}`);

@@ -9,9 +9,10 @@ import { writeBundle } from "../src/machines/program/bundle.js";
 import { openStore } from "../src/state/store.js";
 import { answer, figure, isGuard, median, type Figure, type Series } from "./support/answer.js";
 import { ask, tell } from "./support/child.js";
-import { cpuNow, watchWrites } from "./support/database.js";
+import { cost, cpuNow } from "./support/cost.js";
+import { watchWrites } from "./support/database.js";
 import { otherTools } from "./support/fanOutTools.js";
-import { temporaryFolder } from "./support/simulated.js";
+import { temporaryFolder, writeText } from "./support/simulated.js";
 import { overhear, smallestLoop, type Exec } from "./support/smallestLoop.js";
 import { withSshHosts, type SshHosts } from "./support/sshHosts.js";
 
@@ -21,31 +22,30 @@ const MANY = isGuard ? 50 : 200;
 const TURNS = isGuard ? 1 : 3;
 
 /** Seconds by the wall, and of this process's processor time. */
-interface Cost {
+interface Spent {
   readonly wall: number;
   readonly cpu: number;
 }
 
 interface Measured {
-  readonly bootlevel: Cost;
+  readonly bootlevel: Spent;
   /** One command a host that swallows as many bytes. */
-  readonly loop: Cost;
+  readonly loop: Spent;
   /** One command a host that unpacks both programs from as many bytes and runs them. */
-  readonly byHand: Cost;
+  readonly byHand: Spent;
   /** The same commands as bootlevel's, so that the hosts do the same work. */
-  readonly replay: Cost;
+  readonly replay: Spent;
   /** Of the boot's processor time. */
   readonly databaseShare: number;
   readonly bytes: number;
   readonly execs: number;
 }
 
-async function cost(work: () => Promise<void>): Promise<Cost> {
+/** What it leaves to collect of what was before is not counted. */
+async function spent(work: () => Promise<void>): Promise<Spent> {
   globalThis.gc?.();
-  const [cpu, wall] = [process.cpuUsage(), performance.now()];
-  await work();
-  const { user, system } = process.cpuUsage(cpu);
-  return { wall: (performance.now() - wall) / 1000, cpu: (user + system) / 1e6 };
+  const { wallMs, cpuMs } = await cost(work);
+  return { wall: wallMs / 1000, cpu: cpuMs / 1000 };
 }
 
 /** The programs, as long as such programs are. */
@@ -61,14 +61,12 @@ function writePlan(hosts: SshHosts, count: number): string {
   const pool = hosts.addresses.slice(0, count).map((host) => ({ host, port, user }));
   const defaults = { cloud: "rack", ssh: { identity, known_hosts: knownHosts, agent: false } };
   const levels = [{ services: { host: { replicas: count, boot: "boot.sh", ready: "ready.sh" } } }];
-  const path = join(folder, "launch.yaml");
-  writeFileSync(path, JSON.stringify({ plan: "fan-out", clouds: { rack: { driver: "existing", hosts: pool } }, defaults, levels }));
-  return path;
+  return writeText(folder, "launch.yaml", JSON.stringify({ plan: "fan-out", clouds: { rack: { driver: "existing", hosts: pool } }, defaults, levels }));
 }
 
-async function boot(hosts: SshHosts, count: number): Promise<Cost> {
+async function boot(hosts: SshHosts, count: number): Promise<Spent> {
   const [path, home] = [writePlan(hosts, count), temporaryFolder()];
-  const spent = await cost(async () => {
+  const measured = await spent(async () => {
     const plan = await loadPlan(path);
     const store = await openStore(home);
     const result = await bootRun(store, { plan, variables: [], name: "bench", observe: () => undefined, signal: new AbortController().signal });
@@ -76,7 +74,7 @@ async function boot(hosts: SshHosts, count: number): Promise<Cost> {
     if (result.state !== "ready") throw new Error(`the run is ${result.state}: ${JSON.stringify(result.failures[0])}`);
   });
   for (const name of readdirSync(hosts.home)) rmSync(join(hosts.home, name), { recursive: true, force: true });
-  return spent;
+  return measured;
 }
 
 /** bootlevel's own commands for another directory and with another nonce; the count of bytes in the command follows the script's length. */
@@ -109,9 +107,9 @@ async function measure(hosts: SshHosts, count: number): Promise<Measured[]> {
     const before = work.ms;
     const bootlevel = await boot(hosts, size);
     const databaseShare = (work.ms - before) / 1000 / bootlevel.cpu;
-    const loop = await cost(() => smallestLoop(hosts, size, () => [swallow as Exec]));
-    const byHand = await cost(() => smallestLoop(hosts, size, () => [hand as Exec]));
-    const replay = await cost(() => smallestLoop(hosts, size, (index) => execs.map((exec) => replayed(exec, index))));
+    const loop = await spent(() => smallestLoop(hosts, size, () => [swallow as Exec]));
+    const byHand = await spent(() => smallestLoop(hosts, size, () => [hand as Exec]));
+    const replay = await spent(() => smallestLoop(hosts, size, (index) => execs.map((exec) => replayed(exec, index))));
     return { bootlevel, loop, byHand, replay, databaseShare, bytes, execs: execs.length };
   };
   await turn(Math.min(count, 100));
@@ -122,8 +120,8 @@ async function measure(hosts: SshHosts, count: number): Promise<Measured[]> {
 
 function figuresOf(size: number, measured: readonly Measured[]): { figures: Figure[]; note: string } {
   const [{ bytes, execs }] = measured as [Measured];
-  const ratio = (of: "loop" | "byHand" | "replay", key: keyof Cost) => measured.map((one) => one.bootlevel[key] / one[of][key]);
-  const seconds = (of: "bootlevel" | "loop" | "byHand" | "replay", key: keyof Cost) => measured.map((one) => one[of][key]);
+  const ratio = (of: "loop" | "byHand" | "replay", key: keyof Spent) => measured.map((one) => one.bootlevel[key] / one[of][key]);
+  const seconds = (of: "bootlevel" | "loop" | "byHand" | "replay", key: keyof Spent) => measured.map((one) => one[of][key]);
   return {
     // Wide margins for the first limits, which are not reached yet: a guard is told what has become worse.
     figures: size < MANY ? [] : [

@@ -1,12 +1,12 @@
 /** State: what the record of a boot costs, and what is asked of it afterwards. */
-import { execFileSync } from "node:child_process";
 import { statSync } from "node:fs";
 import { join } from "node:path";
 
 import { answer, figure, isGuard, type Figure } from "./support/answer.js";
 import { ask, tell } from "./support/child.js";
+import { overNothing } from "./support/commandTime.js";
 import { watchWrites } from "./support/database.js";
-import { bootSketch, temporaryFolder, type Booted, type Sketch } from "./support/simulated.js";
+import { bootSketch, type Booted, type Sketch } from "./support/simulated.js";
 
 const SIZE = isGuard ? 1_000 : 10_000;
 const TIMES = isGuard ? 1 : 3;
@@ -31,21 +31,12 @@ async function measure(sketch: Sketch): Promise<Measured> {
   return { writesPerService: writes / services, commitsPerService: work.commits / services, microsecondsPerWrite: (work.ms * 1000) / writes, shareOfTime: work.ms / wallMs, bytesPerService: bytes / services };
 }
 
-function seconds(words: readonly string[], home: string): number {
-  const start = performance.now();
-  execFileSync(process.execPath, words, { env: { ...process.env, BOOTLEVEL_HOME: home }, stdio: "ignore" });
-  return (performance.now() - start) / 1000;
-}
-
 /** Short commands on the record of a large run, over `node -e 0`. */
 async function questions(): Promise<Figure[]> {
   const booted = await bootSketch({ services: SIZE, levels: 3, seed: "questions" });
   booted.store.close();
-  const cli = join(process.cwd(), "dist/cli.js");
-  return [["list"], ["show", "bench"], ["status", "bench"]].map((words) => {
-    const ratios = Array.from({ length: 3 }, () => seconds([cli, ...words], booted.home) / seconds(["-e", "0"], booted.home));
-    return figure(`bootlevel ${words[0] ?? ""} of ${SIZE} services, over node -e 0`, ratios, words[0] === "list" ? { limit: 3, margin: 1.3 } : {});
-  });
+  return [["list"], ["show", "bench"], ["status", "bench"]].map((words) =>
+    figure(`bootlevel ${words[0] ?? ""} of ${SIZE} services, over node -e 0`, overNothing(words, booted.home, 3), words[0] === "list" ? { limit: 3, margin: 1.3 } : {}));
 }
 
 const [services, seed] = process.argv.slice(2);
@@ -54,7 +45,6 @@ else {
   const measured: Measured[] = [];
   for (let time = 1; time <= TIMES; time += 1) measured.push(await ask<Measured>(import.meta.url, [SIZE, time]));
   const of = (key: keyof Measured) => measured.map((one) => one[key]);
-  temporaryFolder();
   answer({
     title: `State: what the record of ${SIZE} services' boot costs`,
     figures: [

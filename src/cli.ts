@@ -99,15 +99,19 @@ function version(): string {
 /** What the environment says of this computer: how much it can do at once is no matter of a plan. @throws UsageError */
 function takeLimits(): void {
   const { BOOTLEVEL_HANDSHAKES: handshakes } = process.env;
-  boundHeapGrowth();
   if (handshakes === undefined || handshakes === "") return;
-  if (!/^[0-9]{1,4}$/.test(handshakes) || Number(handshakes) < 1 || Number(handshakes) > 1_000) throw new UsageError(`BOOTLEVEL_HANDSHAKES must be a whole number from 1 to 1000, not "${handshakes}"`);
-  limitHandshakes(Number(handshakes));
+  try {
+    limitHandshakes(/^[0-9]{1,4}$/.test(handshakes) ? Number(handshakes) : NaN);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UsageError(`BOOTLEVEL_HANDSHAKES must be a whole number from 1 to 1000, not "${handshakes}"`);
+  }
 }
 
 tolerateClosedPipes();
 const words = hideBin(process.argv);
 try {
+  boundHeapGrowth();
   takeLimits();
   process.exitCode = await main(words);
 } catch (error) {

@@ -41,9 +41,3 @@ function watchMethods(store: Store, timed: <T>(what: () => T) => T): void {
     if (typeof method === "function" && !["clock", "probe", "random", "close"].includes(name)) methods[name] = (...words: unknown[]) => timed(() => (method as (...given: unknown[]) => unknown)(...words));
   }
 }
-
-/** User and system time of this process, in milliseconds. */
-export function cpuNow(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}

@@ -10,6 +10,7 @@ import { loadPlan } from "../../src/index.js";
 import { openStore, type Store } from "../../src/state/store.js";
 import type { RunEvent } from "../../src/events.js";
 import { VirtualClock } from "../../src/time/virtualClock.js";
+import { cost, type Cost } from "./cost.js";
 
 /** In memory where there is such a folder: what a disk costs is another question. */
 const FAST = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
@@ -76,13 +77,9 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-export interface Booted {
-  readonly result: BootResult;
+export interface Booted extends Cost<BootResult> {
   /** By the run's own clock, in milliseconds. */
   readonly virtualMs: number;
-  readonly wallMs: number;
-  /** User and system time, in milliseconds. */
-  readonly cpuMs: number;
   readonly store: Store;
   readonly home: string;
 }
@@ -96,15 +93,13 @@ export interface BootOptions {
 }
 
 /** Boots a sketch in a time that jumps. The caller closes the store. */
-export async function bootSketch(sketch: Sketch, { observe = () => undefined, probe = () => undefined, use = () => undefined }: BootOptions = {}): Promise<Booted> {
+export async function bootSketch(sketch: Sketch, { observe = () => undefined, probe, use = () => undefined }: BootOptions = {}): Promise<Booted> {
   const home = temporaryFolder();
   const plan = await loadPlan(writePlan(temporaryFolder(), sketch));
   await loadDriver("sim", plan.dir);
   const start = Date.UTC(2000, 0, 1);
-  const store = await openStore(home, { clock: new VirtualClock(start), probe });
+  const store = await openStore(home, { clock: new VirtualClock(start), ...(probe === undefined ? {} : { probe }) });
   use(store);
-  const [cpu, wall] = [process.cpuUsage(), performance.now()];
-  const result = await bootRun(store, { plan, variables: [], name: "bench", observe, signal: new AbortController().signal });
-  const { user, system } = process.cpuUsage(cpu);
-  return { result, virtualMs: store.clock.now() - start, wallMs: performance.now() - wall, cpuMs: (user + system) / 1000, store, home };
+  const spent = await cost(() => bootRun(store, { plan, variables: [], name: "bench", observe, signal: new AbortController().signal }));
+  return { ...spent, virtualMs: store.clock.now() - start, store, home };
 }

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 export async function until<T>(look: () => T | null | undefined | false | Promise<T | null | undefined | false>): Promise<T> {
   for (;;) {
     const found = await look();
-    if (found !== "" && found !== 0 && !Number.isNaN(found) && found !== null && found !== undefined && found !== false) return found;
+    if (found) return found;
     await new Promise((resolve) => { setTimeout(resolve, 10); });
   }
 }

@@ -2,6 +2,7 @@
 import type { Driver } from "../../drivers/driver.js";
 import type { MachineRecord } from "../../state/records.js";
 import { InterruptedError } from "../run/failure.js";
+import { groupBy } from "../run/lists.js";
 import type { RunContext } from "../run/runContext.js";
 import { settleAll } from "../run/settleAll.js";
 
@@ -19,8 +20,7 @@ export interface Destroyed {
 export async function destroyMachines(context: RunContext, machines: readonly MachineRecord[]): Promise<Destroyed> {
   const errors = new Map<MachineRecord, Error>();
   const found = new Map<MachineRecord, string>();
-  const clouds = new Map<string, MachineRecord[]>();
-  for (const machine of machines) clouds.set(machine.cloud, [...(clouds.get(machine.cloud) ?? []), machine]);
+  const clouds = groupBy(machines, ({ cloud }) => cloud);
   await settleAll([...clouds].map(async ([cloud, own]) => {
     try {
       const driver = await context.clouds.driver(cloud);

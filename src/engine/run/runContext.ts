@@ -12,6 +12,7 @@ import type { Store } from "../../state/store.js";
 import { dependencies } from "../plans/dependents.js";
 import { AttributeBook } from "./attributes.js";
 import { Clouds } from "./clouds.js";
+import { groupBy } from "./lists.js";
 import { MachineLinks } from "./machineLinks.js";
 
 /** One replica of a service: what the engine moves from state to state. */
@@ -100,7 +101,7 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
     run, plan, store, clock: store.clock, writer, book, redactor, stop, tell, levels, dropped, former, clouds, byName,
     links: new MachineLinks({ store, writer, run, driver: (cloud) => clouds.driver(cloud), warn }),
     programs: pLimit(plan.concurrency),
-    bySpec: groupBySpec(levels.flat()),
+    bySpec: groupBy(levels.flat(), ({ spec }) => spec.name),
     records: new Map(records.map((service) => [service.id, service])),
   };
 }
@@ -130,16 +131,6 @@ function placeServices(records: readonly ServiceRecord[], { plan, bundles }: Pla
       }),
     ),
   );
-}
-
-function groupBySpec(services: readonly Service[]): Map<string, Service[]> {
-  const groups = new Map<string, Service[]>();
-  for (const service of services) {
-    const group = groups.get(service.spec.name);
-    if (group) group.push(service);
-    else groups.set(service.spec.name, [service]);
-  }
-  return groups;
 }
 
 /** Revisions of a run's plan, each read once. */

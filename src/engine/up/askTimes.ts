@@ -1,4 +1,5 @@
 /** When machines of later levels are to be asked for, so that they are there when their level is expected to begin. */
+import { append } from "../run/lists.js";
 import type { Forecast, Work } from "./forecast.js";
 
 /** A service of a level that has not begun. */
@@ -67,10 +68,7 @@ function momentsByCloud(forecast: Forecast, works: readonly LaterWork[], begin: 
     if (cloud === null) continue;
     const lead = forecast.lead(spec);
     const at = begin === null || lead === null ? (isNext ? -Infinity : Infinity) : begin - lead;
-    const moment = { spec, at, slack: Math.max(TOGETHER_MS, TOGETHER_PART * (lead ?? 0)) };
-    const moments = clouds.get(cloud);
-    if (moments) moments.push(moment);
-    else clouds.set(cloud, [moment]);
+    append(clouds, cloud, { spec, at, slack: Math.max(TOGETHER_MS, TOGETHER_PART * (lead ?? 0)) });
   }
   return clouds;
 }

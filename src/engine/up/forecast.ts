@@ -1,5 +1,6 @@
 /** How long machines and levels will take, from how long they took in earlier runs. Knows nothing of clocks, and nothing of the run under way but what it is asked. */
 import type { PastRun } from "../../state/pastRuns.js";
+import { append } from "../run/lists.js";
 
 /** What a service has still to do when its level begins, or since. */
 export interface Work {
@@ -102,10 +103,4 @@ function median(numbers: readonly number[]): number {
 
 function sorted(numbers: readonly number[]): number[] {
   return [...numbers].sort((a, b) => a - b);
-}
-
-function append<T>(lists: Map<string, T[]>, key: string, one: T): void {
-  const list = lists.get(key);
-  if (list) list.push(one);
-  else lists.set(key, [one]);
 }

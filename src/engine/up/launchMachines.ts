@@ -3,6 +3,7 @@ import type { Driver, LaunchOutcome, LaunchRequest, MachineStatus } from "../../
 import { resolveTree } from "../../plan/resolve.js";
 import type { Change, LaunchedMachine } from "../../state/changes.js";
 import { change, stateEvent, writerOf } from "../run/journal.js";
+import { groupBy } from "../run/lists.js";
 import { isGone } from "./machineWatch.js";
 import type { Placements } from "../run/placements.js";
 import type { RunContext, Service } from "../run/runContext.js";
@@ -42,13 +43,7 @@ export function launchedMachine({ id: driverId, host, privateHost, hostname, acc
 }
 
 export function groupByCloud(services: readonly Service[]): Map<string, Service[]> {
-  const groups = new Map<string, Service[]>();
-  for (const service of services) {
-    const group = groups.get(cloudOf(service));
-    if (group) group.push(service);
-    else groups.set(cloudOf(service), [service]);
-  }
-  return groups;
+  return groupBy(services, cloudOf);
 }
 
 /** Machines that services have already: an earlier launcher got them, and may have died at once. Those that are gone are written off. */
