@@ -1,15 +1,15 @@
 /** What happens to a run, as data: the engine emits these, `state/` keeps them (but for `output`), `reporting/` shows them. */
 
 export type ServiceState =
-  | "planned" | "launching" | "connecting" | "booting" | "verifying" | "ready" | "failed" | "terminating" | "terminated";
+  | "planned" | "launching" | "connecting" | "booting" | "verifying" | "ready" | "executing" | "failed" | "terminating" | "terminated";
 
 /** What is done to a run by a command that changes it, or looks at it. */
-export type RunVerb = "boot" | "resume" | "repair" | "rerun" | "reboot" | "reload" | "terminate" | "status";
+export type RunVerb = "boot" | "run" | "resume" | "repair" | "rerun" | "reboot" | "reload" | "terminate" | "status";
 
 export type RunState = "booting" | "repairing" | "reloading" | "ready" | "failed" | "interrupted" | "terminating" | "terminated";
 
 /** Where a service's story begins when it is told again: see `engine/up/agenda.ts`. */
-export type Stage = "discard" | "replace" | "launch" | "boot" | "verify";
+export type Stage = "discard" | "replace" | "launch" | "boot" | "verify" | "execute";
 
 /** What is to be done for one service, and why. */
 export interface PlannedTask {
@@ -22,7 +22,7 @@ export interface PlannedTask {
 }
 
 /** The steps of a service's story at which it can fail. */
-export type StepName = "resolve" | "launch" | "connect" | "prepare" | "boot" | "ready" | "terminate" | "destroy";
+export type StepName = "resolve" | "launch" | "connect" | "prepare" | "setup" | "boot" | "ready" | "execute" | "report" | "terminate" | "destroy";
 
 /** Why a service failed: everything that one screen needs. All text in it is redacted already. */
 export interface ServiceFailure {
@@ -60,6 +60,9 @@ export type RunEvent = At &
     | { readonly type: "step-started"; readonly service: string; readonly step: StepName; readonly attempt: number }
     | { readonly type: "step-finished"; readonly service: string; readonly step: StepName; readonly attempt: number; readonly ms: number; readonly exitCode: number | null; readonly outcome: string }
     | { readonly type: "output"; readonly service: string; readonly step: StepName; readonly text: string }
+    | { readonly type: "said"; readonly service: string; readonly step: StepName; readonly text: string }
+    | { readonly type: "aborted"; readonly reason: string; readonly origin: string }
+    | { readonly type: "abort-cancelled"; readonly reason: string }
     | { readonly type: "service-failed"; readonly failure: ServiceFailure }
     | { readonly type: "warning"; readonly service: string | null; readonly message: string }
     | { readonly type: "run-finished"; readonly run: string; readonly state: RunState; readonly ms: number }

@@ -1,7 +1,7 @@
 /** Lets a run follow a changed plan: stores it, shows what it means service by service, and applies that level by level. */
 import { isDeepStrictEqual } from "node:util";
 
-import type { LaunchPlan } from "../plan/launchPlan.js";
+import { replicaNumbers, type LaunchPlan } from "../plan/launchPlan.js";
 import { resolveTree, withoutSecretDefaults } from "../plan/resolve.js";
 import type { Change } from "../state/changes.js";
 import type { RunRecord, VariableRecord } from "../state/records.js";
@@ -145,11 +145,13 @@ async function applyRevision({ run, store, writer, stop }: RunContext, options: 
 /** How many replicas there are is an attribute of each of them; one that goes on as it is learns it without a boot. */
 async function countReplicas(context: RunContext): Promise<void> {
   const changes = context.levels.flat().flatMap((service): Change[] => {
-    const value = String(service.spec.replicas);
-    const known = context.book.of(service.name).get("replicas");
-    if (known === undefined || known.value === value) return [];
-    context.book.set(service.name, "replicas", { value, secret: false, kind: "builtin" });
-    return [{ kind: "attribute", attribute: { serviceId: service.id, name: "replicas", kind: "builtin", secret: false, value } }];
+    const counts = { replicas: String(service.spec.replicas), ids: replicaNumbers(service.spec).join(",") };
+    return Object.entries(counts).flatMap(([name, value]): Change[] => {
+      const known = context.book.of(service.name).get(name);
+      if (known === undefined || known.value === value) return [];
+      context.book.set(service.name, name, { value, secret: false, kind: "builtin" });
+      return [{ kind: "attribute", attribute: { serviceId: service.id, name, kind: "builtin", secret: false, value } }];
+    });
   });
   if (changes.length > 0) await writerOf(context).write(...changes);
 }

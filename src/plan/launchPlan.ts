@@ -95,6 +95,38 @@ export interface OutputSpec {
   readonly secret: boolean;
 }
 
+/**
+ * A value that a service takes in under a name of its own (`bl get`, `${self.name}`): given by the plan or the operator, or linked to what another
+ * service (in the same level too) puts out.
+ */
+export interface InputSpec {
+  /** Letters, digits, `_`, `-` and `.`: `webserver.port`. */
+  readonly name: string;
+  readonly source: { readonly kind: "value"; readonly value: Template; readonly secret: boolean } | { readonly kind: "link"; readonly link: Reference & { readonly kind: "service" } };
+}
+
+/** What a service leaves behind for its operator, brought home before its machine goes. */
+export interface ReportSpec {
+  /** Writes files to $BOOTLEVEL_REPORT_DIR, or null. */
+  readonly program: ProgramSpec | null;
+  /** Files on the machine, as shell patterns: absolute, or relative to the boot program's directory. */
+  readonly patterns: readonly string[];
+}
+
+/** What makes the machine's image what it is, where nobody has built it: run in order before the boot program, the parent image's first. */
+export interface SetupSpec {
+  /** The image whose packages or recipe it is. */
+  readonly image: string;
+  readonly kind: "packages" | "recipe";
+  readonly program: ProgramSpec;
+}
+
+/** What becomes of a run's machines at the end of `bootlevel run`. */
+export type Keep = "never" | "always" | "on-error" | "on-success";
+
+/** The parts of `bootlevel run`, each with a deadline of its own. */
+export type Phase = "boot" | "execute" | "report" | "terminate";
+
 /** Which machine a service runs on: one that its cloud starts, the one of another service, or a host that exists already. */
 export type Placement =
   | { readonly kind: "cloud"; readonly cloud: string }
@@ -119,6 +151,16 @@ export interface ServiceSpec {
   readonly boot: ProgramSpec | null;
   readonly ready: ReadySpec | null;
   readonly terminate: ProgramSpec | null;
+  /** What it is there for: run once everything in its level is ready. Plans stored earlier have none of these. */
+  readonly execute?: ProgramSpec | null;
+  readonly report?: ReportSpec | null;
+  readonly inputs?: readonly InputSpec[];
+  /** The numbers of its replicas, in order, where they are not 1 to `replicas`: a number is never used again in a run. */
+  readonly replicaNumbers?: readonly number[];
+  /** The plan's image that it is made from, or null. */
+  readonly imageName?: string | null;
+  /** What is done before `boot` to make that image, where the machine's has none of it. */
+  readonly setup?: readonly SetupSpec[];
   readonly source: SourcePosition;
 }
 
@@ -143,13 +185,22 @@ export interface LaunchPlan {
   /** The clouds that services use. */
   readonly clouds: Readonly<Record<string, CloudSpec>>;
   readonly levels: readonly LevelSpec[];
+  /** Plans stored earlier have none of these. */
+  readonly keep?: Keep | null;
+  /** Milliseconds that each phase of `bootlevel run` may take. */
+  readonly deadlines?: Readonly<Partial<Record<Phase, number>>>;
 }
 
 /** Attributes that every service has without declaring them. */
-export const BUILT_IN_ATTRIBUTES = ["host", "private_host", "hostname", "instance_id", "cloud", "replica", "replicas"] as const;
+export const BUILT_IN_ATTRIBUTES = ["host", "private_host", "hostname", "instance_id", "cloud", "replica", "replicas", "ids"] as const;
+
+/** The numbers of a service's replicas, in order. */
+export function replicaNumbers(service: Pick<ServiceSpec, "replicas" | "replicaNumbers">): readonly number[] {
+  return service.replicaNumbers ?? Array.from({ length: service.replicas }, (_, index) => index + 1);
+}
 
 /** The names of a service's replicas in order: `web` alone for one, `web-1` … `web-n` otherwise. */
-export function replicaNames(service: Pick<ServiceSpec, "name" | "replicas">): string[] {
-  if (service.replicas === 1) return [service.name];
-  return Array.from({ length: service.replicas }, (_, index) => `${service.name}-${index + 1}`);
+export function replicaNames(service: Pick<ServiceSpec, "name" | "replicas" | "replicaNumbers">): string[] {
+  if (service.replicas === 1 && service.replicaNumbers === undefined) return [service.name];
+  return replicaNumbers(service).map((number) => `${service.name}-${number}`);
 }

@@ -4,7 +4,7 @@ import { formatDuration } from "./time.js";
 
 /** What time goes by with. */
 export const PART_WORDS: Readonly<Record<PartKind, string>> = {
-  resolve: "resolve", launch: "launch", connect: "connect", prepare: "cloud-init", boot: "boot", ready: "ready", terminate: "terminate", destroy: "machines destroyed",
+  resolve: "resolve", launch: "launch", connect: "connect", prepare: "cloud-init", setup: "packages and recipes", boot: "boot", ready: "ready", execute: "execute", report: "report", terminate: "terminate", destroy: "machines destroyed",
   place: "waited for a place", pause: "between two tries", bootlevel: "bootlevel itself",
 };
 

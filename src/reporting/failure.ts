@@ -24,8 +24,11 @@ const NOT_DONE: Readonly<Record<StepName, string>> = {
   launch: "got no machine",
   connect: "could not be reached",
   prepare: "did not finish its own first boot",
+  setup: "did not get its packages and recipes",
   boot: "did not boot",
   ready: "did not become ready",
+  execute: "did not execute",
+  report: "gave no report",
   terminate: "did not terminate",
   destroy: "still has its machine",
 };

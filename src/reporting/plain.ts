@@ -61,6 +61,12 @@ function describe(event: RunEvent, { verbose, sizes }: PlainOptions): string[] {
       return verbose ? [stepFinished(event)] : [];
     case "output":
       return verbose ? outputLines(event.text).map((line) => `${stripControl(event.service)} ${event.step} | ${line}`) : [];
+    case "said":
+      return [`${stripControl(event.service)} says: ${stripControl(event.text)}`];
+    case "aborted":
+      return [`aborted by ${stripControl(event.origin)}: ${stripControl(event.reason)}`];
+    case "abort-cancelled":
+      return [`no longer aborted (${stripControl(event.reason)})`];
     case "service-failed":
       return failureLines(event.failure);
     case "warning":

@@ -34,7 +34,7 @@ const RUN_STATES = Object.keys({
   booting: 0, repairing: 0, reloading: 0, ready: 0, failed: 0, interrupted: 0, terminating: 0, terminated: 0,
 } satisfies Record<RunState, 0>) as RunState[];
 const SERVICE_STATES = Object.keys({
-  planned: 0, launching: 0, connecting: 0, booting: 0, verifying: 0, ready: 0, failed: 0, terminating: 0, terminated: 0,
+  planned: 0, launching: 0, connecting: 0, booting: 0, verifying: 0, ready: 0, executing: 0, failed: 0, terminating: 0, terminated: 0,
 } satisfies Record<ServiceState, 0>) as ServiceState[];
 const MACHINE_STATES = Object.keys({
   pending: 0, running: 0, stopped: 0, terminated: 0, unknown: 0,

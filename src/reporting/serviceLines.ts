@@ -56,6 +56,7 @@ function mostUrgent(services: readonly ServiceView[], count: number): ServiceVie
       case "connecting":
       case "booting":
       case "verifying":
+      case "executing":
       case "terminating":
         return running;
     }
@@ -100,6 +101,7 @@ function progress(service: ServiceView, now: number): Segment[] {
       return [time, [service.step === "prepare" ? "  waits for cloud-init" : "", "dim"]];
     case "booting":
     case "verifying":
+    case "executing":
     case "terminating":
       return [time, service.attempt > 1 ? `  try ${service.attempt}` : "", "  ", [service.lastLine, "dim"]];
     case "planned":

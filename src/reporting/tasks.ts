@@ -8,9 +8,10 @@ const WORDS: Readonly<Record<Stage, string>> = {
   launch: "launch",
   boot: "boot again",
   verify: "verify again",
+  execute: "execute",
 };
 
-const RESUMED: Readonly<Record<Stage, string>> = { ...WORDS, boot: "go on with its boot", verify: "go on verifying" };
+const RESUMED: Readonly<Record<Stage, string>> = { ...WORDS, boot: "go on with its boot", verify: "go on verifying", execute: "go on executing" };
 
 /** How many services are named; of more, the number. */
 const SHOWN = 20;

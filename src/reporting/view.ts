@@ -76,6 +76,9 @@ export function foldEvent(view: RunView, event: RunEvent): void {
       if (line !== "") findService(view, event.service).lastLine = line;
       return;
     }
+    case "said":
+      findService(view, event.service).lastLine = `says: ${stripControl(event.text)}`;
+      return;
     case "service-failed":
       return failService(view, event.failure, event.at);
     case "warning":
@@ -85,6 +88,8 @@ export function foldEvent(view: RunView, event: RunEvent): void {
       view.finished = { state: event.state, ms: event.ms };
       return;
     case "agenda":
+    case "aborted":
+    case "abort-cancelled":
     case "step-finished":
     case "machine-launched":
     case "machine-terminated":

@@ -4,6 +4,7 @@ import type { Segment, StyleName } from "./style.js";
 /** How a state is called on the screen, and its colour. */
 export const STATE_WORDS: Readonly<Record<ServiceState, readonly [word: string, style: StyleName]>> = {
   ready: ["ready ✔", "green"],
+  executing: ["executing", "cyan"],
   verifying: ["verifying", "cyan"],
   booting: ["booting", "cyan"],
   connecting: ["connecting", "cyan"],

@@ -183,5 +183,17 @@ CREATE TABLE run_keys (
 ALTER TABLE machines ADD COLUMN authorized TEXT;
 `;
 
+/** Services that talk while they start. */
+const fourth = `
+-- An output of an earlier boot of the service: who waits for it waits for the one of this boot.
+ALTER TABLE attributes ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
+-- How the value is written: NULL as it is, 'base64' for bytes that are no UTF-8.
+ALTER TABLE attributes ADD COLUMN encoding TEXT;
+-- Why and by whom the run was aborted, as JSON; NULL while it is not. The first reason stays.
+ALTER TABLE runs ADD COLUMN abort TEXT;
+-- What the service's programs said last.
+ALTER TABLE services ADD COLUMN said TEXT;
+`;
+
 /** SQL of each step; the step's number is its place, from 1. */
-export const migrations: readonly string[] = [first, second, third];
+export const migrations: readonly string[] = [first, second, third, fourth];

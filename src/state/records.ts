@@ -42,7 +42,7 @@ export interface ServiceRecord {
 }
 
 /** The stage from which a service's story is to be told again; "remove": no plan has it any more. */
-export type DueStage = "discard" | "replace" | "boot" | "verify" | "remove";
+export type DueStage = "discard" | "replace" | "boot" | "verify" | "execute" | "remove";
 
 export interface Due {
   readonly stage: DueStage;

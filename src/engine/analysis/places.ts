@@ -11,7 +11,7 @@ export interface Waiting {
   placedMs: number | null;
 }
 
-const WITH_PROGRAM: ReadonlySet<StepName> = new Set(["boot", "ready", "terminate"]);
+const WITH_PROGRAM: ReadonlySet<StepName> = new Set(["setup", "boot", "ready", "execute", "report", "terminate"]);
 
 export class Places {
   private free: number;

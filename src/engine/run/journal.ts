@@ -140,7 +140,9 @@ export function stepFinished(context: RunContext, step: Omit<Step, "id">, outcom
   return { at, type: "step-finished", service: step.service.name, step: step.name, attempt: step.attempt, ms: at - step.startedAt, exitCode, outcome };
 }
 
+const WITH_PROGRAM: ReadonlySet<StepName> = new Set(["setup", "boot", "ready", "execute", "report", "terminate"]);
+
 /** Where a step's program lies, below the machine's work directory; null for steps that run none. */
 export function stepDirectory(service: Service, step: StepName, id: number | string): string | null {
-  return step === "boot" || step === "ready" || step === "terminate" ? `${service.name}/${step}-${id}` : null;
+  return WITH_PROGRAM.has(step) ? `${service.name}/${step}-${id}` : null;
 }

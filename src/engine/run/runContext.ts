@@ -3,7 +3,7 @@ import pLimit, { type LimitFunction } from "p-limit";
 
 import type { Clock } from "../../time/clock.js";
 import type { RunEvent } from "../../events.js";
-import { replicaNames, type LaunchPlan, type LevelSpec, type ServiceSpec } from "../../plan/launchPlan.js";
+import { replicaNames, replicaNumbers, type LaunchPlan, type LevelSpec, type ServiceSpec } from "../../plan/launchPlan.js";
 import { Redactor } from "../../secrets/redactor.js";
 import type { PlanRecord, RunRecord, ServiceRecord } from "../../state/records.js";
 import type { SecretReading } from "../../state/runReader.js";
@@ -127,7 +127,7 @@ function placeServices(records: readonly ServiceRecord[], { plan, bundles }: Pla
     level.services.flatMap((spec) =>
       replicaNames(spec).flatMap((name, index) => {
         const id = numbers.get(name);
-        return id === undefined ? [] : [{ id, name, replica: index + 1, spec, level, bundles }];
+        return id === undefined ? [] : [{ id, name, replica: replicaNumbers(spec)[index] as number, spec, level, bundles }];
       }),
     ),
   );

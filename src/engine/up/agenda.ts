@@ -6,9 +6,10 @@ import type { RunContext, Service } from "../run/runContext.js";
 /**
  * From the earliest: `discard` takes a service's machine down without its programs (it is lost, or cannot be reached) and starts another;
  * `replace` does so after the terminate program; `launch` gets the machine, or the one that was asked for already;
- * `boot` runs the boot program on the machine that there is; `verify` the ready program only.
+ * `boot` runs the boot program on the machine that there is; `verify` the ready program only; `execute` what the service is there for, and nothing
+ * else.
  */
-const ORDER: readonly Stage[] = ["discard", "replace", "launch", "boot", "verify"];
+const ORDER: readonly Stage[] = ["discard", "replace", "launch", "boot", "verify", "execute"];
 
 export interface Task {
   readonly stage: Stage;

@@ -36,6 +36,8 @@ function recordedTask({ state, due, failure }: ServiceRecord): Task | null {
       return resume("boot", "it was left while booting");
     case "verifying":
       return resume("verify", "it was left while verifying");
+    case "executing":
+      return resume("execute", "it was left while executing");
     case "terminating":
     case "terminated":
       return resume("boot", `it was left ${state}`);
@@ -45,7 +47,7 @@ function recordedTask({ state, due, failure }: ServiceRecord): Task | null {
 }
 
 function failedTask(step: string, message: string): Task {
-  const stage = step === "boot" || step === "terminate" || step === "destroy" ? "boot" : step === "ready" ? "verify" : "launch";
+  const stage = step === "setup" || step === "boot" || step === "terminate" || step === "destroy" ? "boot" : step === "ready" ? "verify" : step === "execute" ? "execute" : "launch";
   return { stage, reason: `it failed in ${step}: ${message}`, resume: true };
 }
 

@@ -1,6 +1,7 @@
 /** Attributes that a service makes known, and what a changed value means for the services that refer to it. */
 import type { Change } from "../../state/changes.js";
 import type { AttributeRecord } from "../../state/records.js";
+import { replicaNumbers } from "../../plan/launchPlan.js";
 import { dueStage, type Task } from "./agenda.js";
 import type { Dependency } from "../plans/dependents.js";
 import { writerOf } from "../run/journal.js";
@@ -67,7 +68,7 @@ export function hostBuiltIns(placements: Placements, service: Service): Attribut
 }
 
 function builtIns(service: Service, values: Record<string, string>): AttributeRecord[] {
-  const all = { ...values, replica: String(service.replica), replicas: String(service.spec.replicas) };
+  const all = { ...values, replica: String(service.replica), replicas: String(service.spec.replicas), ids: replicaNumbers(service.spec).join(",") };
   return Object.entries(all).map(([name, value]) => ({ serviceId: service.id, name, value, kind: "builtin", secret: false }));
 }
 
