@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 
 import { withRun, withStore } from "./library/record.js";
 import { watch, work, type HomeOption, type VariableOptions, type WaitOptions, type WatchOptions } from "./library/options.js";
-import type { BootResult, CleanResult, EventRecord, LaunchPlan, LogChunk, LogFile, OnlineCheck, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunHistory, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult } from "./library/types.js";
+import type { BootResult, CleanResult, EventRecord, Given, LaunchPlan, LogChunk, LogFile, OnlineCheck, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunHistory, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult } from "./library/types.js";
 import { keptValues, resolveValues, sources, variableRecords } from "./library/variables.js";
 import type { VariableRecord } from "./state/records.js";
 
@@ -20,11 +20,12 @@ export { LeaseLostError, RunBusyError, RunExistsError, StateError, UnknownRunErr
 
 /**
  * Reads and checks a launch plan: a file, or a folder with `launch.yaml`.
- * @throws PlanError with every mistake in it.
+ * @param options.given numbers of replicas and values of inputs, which go before what the plan says.
+ * @throws PlanError with every mistake in it, and in what is given.
  */
-export async function loadPlan(path: string): Promise<LaunchPlan> {
+export async function loadPlan(path: string, options: { readonly given?: Given } = {}): Promise<LaunchPlan> {
   const [{ loadPlan: load }, { loadDriver }] = await Promise.all([import("./plan/load.js"), import("./drivers/registry.js")]);
-  return load(await planFile(path), { driverDefinition: loadDriver });
+  return load(await planFile(path), { driverDefinition: loadDriver, ...options });
 }
 
 /** What a plan would start: levels, services, replicas, clouds. */

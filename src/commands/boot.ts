@@ -3,13 +3,14 @@ import type { Argv } from "yargs";
 import { boot, checkVariables, describePlan, loadPlan, resume, type BootResult, type LaunchPlan } from "../index.js";
 import { VERBOSE } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
+import { addGivenOptions, readGivenOptions, type GivenArguments } from "./givenOptions.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
 import { print, printJson } from "./output.js";
 import { withProgress, type Watch } from "./progress.js";
 import { addVariableOptions, readVariableOptions, type VariableArguments } from "./variableOptions.js";
 import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
 
-interface BootArguments extends VariableArguments, WaitArguments {
+interface BootArguments extends GivenArguments, VariableArguments, WaitArguments {
   readonly plan?: string;
   readonly resume?: string;
   readonly name?: string;
@@ -23,7 +24,7 @@ export const command = "boot [plan]";
 export const describe = "Boot a launch plan: level by level, each service verified; or carry on with a run";
 
 export function builder(yargs: Argv) {
-  return addWaitOption(addVariableOptions(yargs.positional("plan", { type: "string", describe: "a plan file, or a folder with launch.yaml" })))
+  return addWaitOption(addGivenOptions(addVariableOptions(yargs.positional("plan", { type: "string", describe: "a plan file, or a folder with launch.yaml" }))))
     .option("resume", { type: "string", requiresArg: true, describe: "carry on with a run whose launcher died or was interrupted, from the step that each service had reached" })
     .option("name", { type: "string", requiresArg: true, describe: "the run's name (default: the plan's, with a random ending)" })
     .option("concurrency", { type: "number", requiresArg: true, describe: "programs that run at once, instead of what the plan says" })
@@ -40,7 +41,7 @@ export async function handler(options: BootArguments): Promise<number> {
   if (options.resume !== undefined) return resumeRun(options, options.resume);
   if (options.plan === undefined) throw new UsageError("which plan? Give a plan file, a folder with launch.yaml, or --resume RUN");
   if (options.wait !== undefined) throw new UsageError("--wait goes with --resume: a new run is nobody else's");
-  const plan = withConcurrency(await loadPlan(options.plan), options.concurrency);
+  const plan = withConcurrency(await loadPlan(options.plan, { given: readGivenOptions(options) }), options.concurrency);
   const values = readVariableOptions(options);
   if (options.dryRun) {
     await checkVariables(plan, values);
@@ -61,7 +62,7 @@ function withConcurrency(plan: LaunchPlan, concurrency: number | undefined): Lau
 }
 
 async function resumeRun(options: BootArguments, run: string): Promise<number> {
-  const foreign = [options.plan && "a plan", options.name && "--name", options.concurrency !== undefined && "--concurrency", options.var && "--var", options.varFile && "--var-file", options.dryRun && "--dry-run"].filter(Boolean);
+  const foreign = [options.plan && "a plan", options.name && "--name", options.concurrency !== undefined && "--concurrency", options.var && "--var", options.set && "--set", options.replicas && "--replicas", options.varFile && "--var-file", options.dryRun && "--dry-run"].filter(Boolean);
   if (foreign.length > 0) throw new UsageError(`--resume goes on with the run's own plan and variables: leave out ${foreign.join(", ")}`);
   const wait = await readWaitOption(options);
   return show(options, (watch) => resume(run, { ...wait, ...watch }));

@@ -3,6 +3,7 @@ import type { Argv } from "yargs";
 import { checkOnline, checkVariables, describePlan, loadPlan, type OnlineCheck } from "../index.js";
 import { PLAN } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
+import { addGivenOptions, readGivenOptions, type GivenArguments } from "./givenOptions.js";
 import { print, printError, printJson } from "./output.js";
 import { addVariableOptions, readVariableOptions, type VariableArguments } from "./variableOptions.js";
 
@@ -10,15 +11,15 @@ export const command = "validate <plan>";
 export const describe = "Check a launch plan; print its mistakes, or what it would start";
 
 export function builder(yargs: Argv) {
-  return addVariableOptions(yargs.positional("plan", PLAN))
+  return addGivenOptions(addVariableOptions(yargs.positional("plan", PLAN)))
     .option("online", { type: "boolean", default: false, describe: "ask the plan's clouds too whether its launches could work; nothing is launched" })
     .example("$0 validate shop.yaml", "every mistake with file, line and column, or the plan's levels and services")
     .example("$0 validate shop.yaml --var-file test.yaml --json", "for an editor or a pipeline")
     .example("$0 validate shop.yaml --online", "also what only the clouds know: credentials, images, sizes, networks");
 }
 
-export async function handler(options: VariableArguments & { readonly plan: string; readonly online: boolean; readonly json: boolean }): Promise<number> {
-  const plan = await loadPlan(options.plan);
+export async function handler(options: VariableArguments & GivenArguments & { readonly plan: string; readonly online: boolean; readonly json: boolean }): Promise<number> {
+  const plan = await loadPlan(options.plan, { given: readGivenOptions(options) });
   await checkVariables(plan, readVariableOptions(options));
   const description = await describePlan(plan);
   const online = options.online ? await checkOnline(plan, { ...readVariableOptions(options), onWarning: (message) => { printError(`bootlevel: ${message}`); } }) : null;

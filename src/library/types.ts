@@ -14,6 +14,7 @@ export type { RunDetails, ShownService } from "../engine/show.js";
 export type { TerminateResult } from "../engine/terminate.js";
 export type { PlannedTask, RunEvent, RunState, ServiceFailure, ServiceState, Stage, StepName } from "../events.js";
 export type { PlanDescription } from "../plan/describe.js";
+export type { Given } from "../plan/draft.js";
 export type { LaunchPlan } from "../plan/launchPlan.js";
 export type { Mistake } from "../plan/mistakes.js";
 export type { EventRecord, RunSummary } from "../state/records.js";

@@ -1,6 +1,7 @@
 /** Finds references to what does not exist, is not known yet, or is secret. */
 import { whereIs } from "./checkServices.js";
 import { mergedEntries, outputsOf, replicasOf, type Draft, type DraftService } from "./draft.js";
+import { inputsOf } from "./inputs.js";
 import { BUILT_IN_ATTRIBUTES, type Reference } from "./launchPlan.js";
 import type { Mistake } from "./mistakes.js";
 import { parseTemplate, type PlacedReference } from "./references.js";
@@ -9,7 +10,7 @@ import { Secrets } from "./secrets.js";
 import { suggest } from "./suggest.js";
 import { cloudTemplates, templatesOf, type TemplatePlace } from "./templates.js";
 
-type Complaint = { readonly message: string; readonly suggestion?: string | null } | null;
+export type Complaint = { readonly message: string; readonly suggestion?: string | null } | null;
 
 export function checkReferences(draft: Draft): Mistake[] {
   const checker = new ReferenceChecker(draft);
@@ -20,7 +21,8 @@ export function checkReferences(draft: Draft): Mistake[] {
   ];
 }
 
-class ReferenceChecker {
+/** Says what is wrong with references of one plan. */
+export class ReferenceChecker {
   private readonly secrets: Secrets;
   constructor(private readonly draft: Draft) {
     this.secrets = new Secrets(draft);
@@ -65,6 +67,12 @@ class ReferenceChecker {
     if (template.self === "built-in" && (declared || output)) {
       return { message: `an attribute can be made only from what every service has (${BUILT_IN_ATTRIBUTES.join(", ")}), not from "${attribute}" of the same service` };
     }
+    const input = inputsOf(service).get(attribute);
+    if (input !== undefined && template.self === "built-in") return { message: `an attribute or input can be made only from what every service has (${BUILT_IN_ATTRIBUTES.join(", ")}), not from the input "${attribute}"` };
+    if (input?.kind === "link" && template.self === "no outputs" && this.isBeside(input.link, service)) {
+      return { message: `"${attribute}" is linked to a service that starts at the same time, so it may not be known yet when the program starts: let the program wait for it by: bl get ${attribute}` };
+    }
+    if (input !== undefined) return null;
     if (template.self === "no outputs" && output) return { message: `"${attribute}" is set by the boot program itself, so it is not known when that starts: use it in ready or terminate` };
     return this.attributeComplaint(attribute, service);
   }
@@ -79,6 +87,22 @@ class ReferenceChecker {
       return { message: `service "${service.name}" is in ${where} (${whereIs(service.own, from.own)}), so it is not ready when this is needed: refer to earlier levels only, or move "${from.name}" to a later level` };
     }
     return replicaComplaint(reference, service) ?? this.attributeComplaint(reference.attribute, service);
+  }
+
+  /** What is wrong with an input's link, or null. */
+  linkComplaint(written: Extract<Reference, { kind: "service" }>, from: DraftService): Complaint {
+    const link = splitReplica(written, this.draft.services);
+    const service = this.draft.services.get(link.service);
+    if (service === undefined) return this.unknownService(link.service);
+    if (service === from && (link.replica === 0 || link.replica === "all")) return { message: `service "${service.name}" is the service itself: a value of its own needs no input` };
+    if (service.level.index > from.level.index) {
+      return { message: `service "${service.name}" is in the later level "${service.level.name}" (${whereIs(service.own, from.own)}), which begins only when this service is ready: it would wait for ever` };
+    }
+    return replicaComplaint(link, service) ?? this.attributeComplaint(link.attribute, service, "output");
+  }
+
+  private isBeside(written: Extract<Reference, { kind: "service" }>, from: DraftService): boolean {
+    return this.draft.services.get(splitReplica(written, this.draft.services).service)?.level === from.level;
   }
 
   private unknownService(name: string): Complaint {
@@ -96,11 +120,11 @@ class ReferenceChecker {
     return { message: `${text} is the service itself, and its replicas start at the same time: ${remedy} for the replica's own value` };
   }
 
-  private attributeComplaint(attribute: string, service: DraftService): Complaint {
+  private attributeComplaint(attribute: string, service: DraftService, what: "attribute" | "output" = "attribute"): Complaint {
     const known = [...mergedEntries(service, "attributes").keys(), ...outputsOf(service).keys(), ...BUILT_IN_ATTRIBUTES];
     if (known.includes(attribute) || !service.attributesKnown) return null;
     const near = suggest(attribute, known);
-    return { message: `service "${service.name}" has no attribute "${attribute}"${near === null ? `: it has ${known.join(", ")}` : ""}`, suggestion: near };
+    return { message: `service "${service.name}" has no ${what} "${attribute}"${near === null ? `: it has ${known.join(", ")}` : ""}`, suggestion: near };
   }
 
   private secretComplaint({ reference, text }: PlacedReference, template: TemplatePlace, service: DraftService | null): Complaint {

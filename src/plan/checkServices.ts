@@ -102,8 +102,8 @@ function checkAttributes(service: DraftService): Mistake[] {
     else if (attributes.has(name)) mistakes.push(place.mistake(`"${name}" is an attribute of service "${service.name}" already: an output needs another name`));
   }
   const promised = keyOf(service, "outputs");
-  if (promised !== null && outputs.size > 0 && keyOf(service, "boot") === null && service.attributesKnown && service.own.get("boot") === null) {
-    mistakes.push(promised.mistake(`service "${service.name}" promises outputs and has no boot program to set them`, null, "key"));
+  if (promised !== null && outputs.size > 0 && keyOf(service, "boot") === null && keyOf(service, "execute") === null && service.attributesKnown && service.own.get("boot") === null && service.own.get("execute") === null) {
+    mistakes.push(promised.mistake(`service "${service.name}" promises outputs and has no boot or execute program to set them`, null, "key"));
   }
   return [...mistakes, ...repeatedOutputs(promised)];
 }

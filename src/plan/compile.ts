@@ -7,7 +7,8 @@ import { compileSsh } from "./compileSsh.js";
 import { IMPLICIT_CLOUD, keyOf, mergedEntries, outputsOf, replicasOf, sizesOf, type Draft, type DraftService } from "./draft.js";
 import { durationMs } from "./duration.js";
 import { Files, isArchive } from "./files.js";
-import type { CloudSpec, LaunchPlan, ProgramSpec, ReadySpec, ServiceSpec, SourcePosition, Template, VariableSpec } from "./launchPlan.js";
+import { compileInputs } from "./inputs.js";
+import type { CloudSpec, Keep, LaunchPlan, ProgramSpec, ReadySpec, ServiceSpec, SourcePosition, Template, VariableSpec } from "./launchPlan.js";
 import type { Located } from "./located.js";
 import { parseTemplate, type TemplateMode } from "./references.js";
 import { splitReplicas } from "./replicas.js";
@@ -47,6 +48,8 @@ class Compiler {
       environment: [...environment.keys()],
       environmentSources: [...environment.values()],
       clouds: Object.fromEntries([...usedClouds(this.draft)].map((name) => [name, this.cloud(name)])),
+      keep: (root.get("keep")?.text as Keep | undefined) ?? null,
+      deadlines: Object.fromEntries((root.get("deadlines")?.entries() ?? []).map(([phase, place]) => [phase, duration(place, 0)])),
       levels: levels.map((level) => ({ name: level.name, services: level.services.map((service) => this.service(service)) })),
     };
   }
@@ -92,6 +95,8 @@ class Compiler {
       boot: this.program(service, "boot"),
       ready: this.ready(service),
       terminate: this.program(service, "terminate"),
+      execute: this.program(service, "execute"),
+      inputs: compileInputs(this.draft, service, this.secrets),
       source: service.own.position,
     };
   }

@@ -9,6 +9,19 @@ import type { Mistake } from "./mistakes.js";
 import { checkSchema, type SchemaResult } from "./schema.js";
 import { readSource } from "./source.js";
 
+/** What the operator says in the call, nearer than anything in the plan. */
+export interface Given {
+  /** How many replicas a service has, by its name: `--replicas`. */
+  readonly replicas: Readonly<Record<string, number>>;
+  /** Values of inputs, by the service's name: `--set`. */
+  readonly inputs: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+export interface GivenToService {
+  readonly replicas: number | null;
+  readonly inputs: Readonly<Record<string, string>>;
+}
+
 export interface DraftService {
   readonly name: string;
   readonly level: DraftLevel;
@@ -18,6 +31,8 @@ export interface DraftService {
   readonly cloud: string | null;
   /** Where its keys come from, nearest first. */
   readonly layers: readonly Located[];
+  /** What the operator says of it in the call. */
+  readonly given: GivenToService;
   /** False if a mistake in it leaves open what attributes it has, or how many replicas. */
   readonly attributesKnown: boolean;
   readonly replicasKnown: boolean;
@@ -52,10 +67,10 @@ export interface Draft {
 export const IMPLICIT_CLOUD = "local";
 
 /** Makes the draft of a plan whose file has been read. What is wrong with it and its level files is added to `mistakes`. */
-export function makeDraft(original: Located, mistakes: Mistake[]): Draft {
+export function makeDraft(original: Located, mistakes: Mistake[], given: Given = { replicas: {}, inputs: {} }): Draft {
   const checked = checkSchema(original, "plan");
   mistakes.push(...checked.mistakes, ...nulBytes(original));
-  return new DraftMaker(original, checked, mistakes).make();
+  return new DraftMaker(original, checked, mistakes, given).make();
 }
 
 /** The value in force for a key of a service, or null. */
@@ -83,6 +98,7 @@ export function sizesOf(service: DraftService): Located[] {
 
 /** How many replicas a service has. */
 export function replicasOf(service: DraftService): number {
+  if (service.given.replicas !== null) return service.given.replicas;
   const value = keyOf(service, "replicas")?.value;
   return typeof value === "number" ? value : 1;
 }
@@ -105,7 +121,7 @@ class DraftMaker {
   private readonly root: Located;
   private readonly clouds: Map<string, Located>;
 
-  constructor(private readonly original: Located, private readonly checked: SchemaResult, private readonly mistakes: Mistake[]) {
+  constructor(private readonly original: Located, private readonly checked: SchemaResult, private readonly mistakes: Mistake[], private readonly given: Given) {
     this.root = checked.healthy;
     this.clouds = new Map(this.root.get("clouds")?.entries());
   }
@@ -176,10 +192,11 @@ class DraftMaker {
     const cloudDefaults = cloud === null ? null : this.clouds.get(cloud)?.get("defaults") ?? null;
     const layers = [own, cloudDefaults, cloud === null ? withoutMachine(defaults) : defaults].filter((layer) => layer !== null);
     // A misspelt key could be any key, and a mistake in the defaults reaches every service.
-    const known = ["image", "size", "ssh", "boot", "ready", "terminate", "timeout", "launch", "cloud", "host", "replicas"];
+    const known = ["image", "size", "ssh", "boot", "ready", "terminate", "execute", "timeout", "launch", "cloud", "host", "replicas"];
     const defaultsCut = this.checked.cut.some((path) => path[0] === "defaults" || path[2] === "defaults");
     const attributesKnown = !defaultsCut && [...cut].every((key) => known.includes(key));
-    const service = { name, level, own, cloud, layers, attributesKnown, replicasKnown: attributesKnown && !cut.has("replicas") };
+    const given = { replicas: ownValue(this.given.replicas, name) ?? null, inputs: ownValue(this.given.inputs, name) ?? {} };
+    const service = { name, level, own, cloud, layers, given, attributesKnown, replicasKnown: attributesKnown && !cut.has("replicas") };
     level.services.push(service);
     if (!this.services.has(name)) this.services.set(name, service);
   }
@@ -193,6 +210,10 @@ class DraftMaker {
     const [only, ...others] = this.clouds.keys();
     return defaults?.get("cloud")?.text ?? (only !== undefined && others.length === 0 ? only : IMPLICIT_CLOUD);
   }
+}
+
+function ownValue<T>(map: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(map, key) ? map[key] : undefined;
 }
 
 function nulBytes(root: Located): Mistake[] {

@@ -3,10 +3,11 @@ import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { checkDrivers, type DriverLookup, type LoadedDrivers } from "./checkDrivers.js";
 import { checkFiles } from "./checkFiles.js";
+import { checkInputs } from "./checkInputs.js";
 import { checkReferences } from "./checkReferences.js";
 import { checkServices } from "./checkServices.js";
 import { compile } from "./compile.js";
-import { makeDraft } from "./draft.js";
+import { makeDraft, type Given } from "./draft.js";
 import type { LaunchPlan } from "./launchPlan.js";
 import { Located } from "./located.js";
 import { PlanError, type Mistake } from "./mistakes.js";
@@ -15,6 +16,8 @@ import { readSource } from "./source.js";
 export interface LoadOptions {
   /** Finds drivers, so that their keys can be checked and their SSH defaults known; without it both are left out. */
   readonly driverDefinition?: DriverLookup;
+  /** What the operator says in the call of replicas and inputs. */
+  readonly given?: Given;
 }
 
 /** What a folder's launch plan is called. */
@@ -28,9 +31,9 @@ export async function loadPlan(file: string, options: LoadOptions = {}): Promise
   const { source, mistakes } = readSource(planFile(file), "the plan");
   if (source === null) throw new PlanError(mistakes);
   if (source.data === null) throw new PlanError([...mistakes, source.mistakeBetween([0, 1], "the plan is empty: it needs at least plan: and levels:")]);
-  const draft = makeDraft(Located.root(source), mistakes);
+  const draft = makeDraft(Located.root(source), mistakes, options.given);
   const drivers: LoadedDrivers = options.driverDefinition === undefined ? { mistakes: [], definitions: new Map() } : await checkDrivers(draft, options.driverDefinition);
-  const all = [...mistakes, ...drivers.mistakes, ...oncePerPlace([...checkServices(draft), ...checkFiles(draft), ...checkReferences(draft)])];
+  const all = [...mistakes, ...drivers.mistakes, ...oncePerPlace([...checkServices(draft), ...checkFiles(draft), ...checkReferences(draft), ...checkInputs(draft, options.given)])];
   if (all.length > 0) throw new PlanError([...all.filter(({ file }) => file === source.path), ...all.filter(({ file }) => file !== source.path)]);
   return compile(draft, drivers.definitions);
 }

@@ -32,6 +32,9 @@ const NAME = "[A-Za-z][A-Za-z0-9_-]*";
 const ATTRIBUTE = "[A-Za-z_][A-Za-z0-9_-]*";
 const REFERENCE = new RegExp(`^(${NAME})(?:\\.(\\*|[0-9]+))?\\.(${ATTRIBUTE})$`);
 const IN_COMMAND = new RegExp(`^\\$\\{(${NAME})(\\.\\*)?\\.(${ATTRIBUTE})\\}`);
+/** Names of a service's own inputs may have dots; anywhere else a dot parts a service from its attribute. */
+const OWN = /^self\.([A-Za-z_][A-Za-z0-9_.-]*)$/;
+const OWN_IN_COMMAND = /^\$\{self\.([A-Za-z_][A-Za-z0-9_.-]*)\}/;
 
 /**
  * Cuts a string into literal text and references. A replica's name is not known here: `${web-2.host}` is service "web-2", and who knows
@@ -115,12 +118,16 @@ function readReference(text: string, at: number, mode: TemplateMode): Read {
   const end = at + text.slice(at, stop).indexOf("}");
   if (end < at) return { length: stop - at, message: `this reference has no closing }: write \${name.attribute}, or $\${ for a literal \${` };
   const inside = text.slice(at + 2, end);
+  const own = OWN.exec(inside);
+  if (own !== null) return { length: end + 1 - at, reference: { kind: "self", attribute: own[1] ?? "" } };
   const match = REFERENCE.exec(inside);
   const made = match === null || (mode !== "compiled" && /^[0-9]/.test(match[2] ?? "")) ? malformed(inside) : makeReference(match[1] ?? "", match[2] ?? null, match[3] ?? "");
   return typeof made === "string" ? { length: end + 1 - at, message: made } : { length: end + 1 - at, reference: made };
 }
 
 function readInCommand(text: string, at: number): Read {
+  const own = OWN_IN_COMMAND.exec(text.slice(at, at + 300));
+  if (own !== null) return { length: own[0].length, reference: { kind: "self", attribute: own[1] ?? "" } };
   const match = IN_COMMAND.exec(text.slice(at, at + 300));
   if (match === null) return { length: 2, literal: "${" };
   const made = makeReference(match[1] ?? "", match[2] === undefined ? null : "*", match[3] ?? "");

@@ -1,5 +1,6 @@
 /** What is secret: variables that say so, outputs that say so, and every attribute whose value is made from one of them. */
-import { mergedEntries, outputsOf, type Draft } from "./draft.js";
+import { inputsOf } from "./inputs.js";
+import { mergedEntries, outputsOf, type Draft, type DraftService } from "./draft.js";
 import type { Reference } from "./launchPlan.js";
 import { splitReplica } from "./replicas.js";
 import { parseTemplate } from "./references.js";
@@ -17,6 +18,15 @@ export class Secrets {
         if (text?.includes("${") && parseTemplate(text, "strict").references.some(({ reference }) => this.has(reference, service.name))) secret.add(name);
       }
       this.attributes.set(service.name, secret);
+    }
+    // Links may lead to services further down in the same level.
+    for (const service of draft.levels.flatMap(({ services }) => services)) this.followInputs(service);
+  }
+
+  private followInputs(service: DraftService): void {
+    for (const [name, input] of inputsOf(service)) {
+      const references = input.kind === "link" ? [input.link] : input.kind === "value" ? parseTemplate(input.place.text ?? "", "strict").references.map(({ reference }) => reference) : [];
+      if (references.some((reference) => this.has(reference, service.name))) this.attributes.get(service.name)?.add(name);
     }
   }
 

@@ -1,5 +1,6 @@
 /** Every string of a service that may hold references, and what it may refer to. */
 import { keyOf, mergedEntries, sizesOf, type Draft, type DraftService } from "./draft.js";
+import { inputsOf } from "./inputs.js";
 import type { Located } from "./located.js";
 import type { TemplateMode } from "./references.js";
 
@@ -30,7 +31,8 @@ export function templatesOf(service: DraftService): TemplatePlace[] {
     for (const place of keyOf(service, "launch")?.strings() ?? []) add(place, "none", `"launch" ${STORED}`);
   }
   for (const place of mergedEntries(service, "attributes").values()) add(place, "built-in", null);
-  for (const key of ["boot", "ready", "terminate"]) {
+  for (const input of inputsOf(service).values()) if (input.kind === "value") add(input.place, "built-in", null);
+  for (const key of ["boot", "ready", "execute", "terminate"]) {
     const self = key === "boot" ? "no outputs" : "all";
     const program = keyOf(service, key);
     add(program?.get("command") ?? null, self, null, "command");
