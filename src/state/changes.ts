@@ -3,7 +3,8 @@ import type { RunEvent, RunState, ServiceFailure, ServiceState } from "../events
 import type { Cipher } from "./cipher.js";
 import { insertRunKey, type AuthorizedKey, type ContactStage, type RunKey } from "./contacts.js";
 import { statement, type Db } from "./database.js";
-import type { AttributeRecord, Due, RunRecord } from "./records.js";
+import { bytesOfText, isText } from "../byteText.js";
+import type { Abort, AttributeRecord, Due, RunRecord } from "./records.js";
 import { attributePlace } from "./runReader.js";
 
 /** What a driver told of a machine, as the record keeps it. */
@@ -37,8 +38,14 @@ export type Change =
   | { readonly kind: "unbooted"; readonly id: number }
   /** Secret attributes are encrypted. */
   | { readonly kind: "attribute"; readonly attribute: AttributeRecord }
-  /** The outputs of an earlier boot that the last one has not set again. */
+  /** A service is about to boot again: nobody who waits for its outputs is to get those of before. */
+  | { readonly kind: "stale-outputs"; readonly id: number }
+  /** The outputs of an earlier boot that this one has not set again. */
   | { readonly kind: "forget-outputs"; readonly id: number; readonly except: readonly string[] }
+  /** Its programs have said something; null: what they said is over. */
+  | { readonly kind: "said"; readonly id: number; readonly text: string | null }
+  /** The first reason stays. */
+  | { readonly kind: "abort"; readonly abort: Abort }
   | { readonly kind: "step-ended"; readonly id: number; readonly outcome: string; readonly exitCode: number | null }
   | { readonly kind: "event"; readonly event: RunEvent }
   | { readonly kind: "host-key"; readonly scope: string; readonly address: string; readonly key: string }
@@ -92,11 +99,19 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
       return write("UPDATE services SET booted = 0 WHERE id = ?", change.id);
     case "attribute": {
       const { serviceId, name, kind, secret, value } = change.attribute;
-      const sealed = secret ? cipher.seal(value, attributePlace(run.uid, serviceId, name)) : null;
-      return write("INSERT OR REPLACE INTO attributes (service_id, name, kind, secret, value, sealed) VALUES (?, ?, ?, ?, ?, ?)", serviceId, name, kind, secret ? 1 : 0, secret ? null : value, sealed);
+      const encoding = isText(value) ? null : "base64";
+      const text = encoding === null ? value : bytesOfText(value).toString(encoding);
+      const sealed = secret ? cipher.seal(text, attributePlace(run.uid, serviceId, name)) : null;
+      return write("INSERT OR REPLACE INTO attributes (service_id, name, kind, secret, value, sealed, encoding) VALUES (?, ?, ?, ?, ?, ?, ?)", serviceId, name, kind, secret ? 1 : 0, secret ? null : text, sealed, encoding);
     }
+    case "stale-outputs":
+      return write("UPDATE attributes SET stale = 1 WHERE service_id = ? AND kind = 'output'", change.id);
     case "forget-outputs":
-      return write("DELETE FROM attributes WHERE service_id = ? AND kind = 'output' AND name NOT IN (SELECT value FROM json_each(?))", change.id, JSON.stringify(change.except));
+      return write("DELETE FROM attributes WHERE service_id = ? AND kind = 'output' AND stale = 1 AND name NOT IN (SELECT value FROM json_each(?))", change.id, JSON.stringify(change.except));
+    case "said":
+      return write("UPDATE services SET said = ? WHERE id = ?", change.text, change.id);
+    case "abort":
+      return write("UPDATE runs SET abort = coalesce(abort, ?) WHERE id = ?", JSON.stringify(change.abort), run.id);
     case "step-ended":
       return write("UPDATE steps SET ended_at = ?, outcome = ?, exit_code = ? WHERE id = ? AND ended_at IS NULL", now, change.outcome, change.exitCode, change.id);
     case "event": {

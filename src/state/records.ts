@@ -15,6 +15,16 @@ export interface RunRecord {
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly holder: LeaseHolder | null;
+  /** Why the run was aborted, or null. */
+  readonly abort: Abort | null;
+}
+
+/** Somebody wants everything that goes on in a run to end. */
+export interface Abort {
+  readonly reason: string;
+  /** A service's name, `operator`, or what else it was. */
+  readonly origin: string;
+  readonly at: number;
 }
 
 /** A line of `list`. */
@@ -38,6 +48,8 @@ export interface ServiceRecord {
   readonly due: Due | null;
   /** Whether its boot program was ever started, so that its terminate program has something to do. */
   readonly booted: boolean;
+  /** What its programs said last by `bl say`, or null. */
+  readonly said: string | null;
   readonly updatedAt: number;
 }
 
@@ -74,7 +86,10 @@ export interface AttributeRecord {
   readonly name: string;
   readonly kind: "builtin" | "declared" | "output";
   readonly secret: boolean;
+  /** Bytes that are no UTF-8 as in `byteText.ts`. */
   readonly value: string;
+  /** An output of an earlier boot: the service is booting again, and has not set it yet. */
+  readonly stale?: boolean;
 }
 
 export interface VariableRecord {

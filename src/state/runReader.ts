@@ -4,16 +4,17 @@ import type { LaunchPlan } from "../plan/launchPlan.js";
 import type { Cipher } from "./cipher.js";
 import type { Db } from "./database.js";
 import { leaseHolder } from "./leases.js";
-import type { AttributeRecord, DueStage, EventRecord, MachineRecord, PlanRecord, RunRecord, RunSummary, ServiceRecord, StepRecord, VariableRecord } from "./records.js";
+import { textOfBytes } from "../byteText.js";
+import type { Abort, AttributeRecord, DueStage, EventRecord, MachineRecord, PlanRecord, RunRecord, RunSummary, ServiceRecord, StepRecord, VariableRecord } from "./records.js";
 import { StateError, UnknownRunError } from "./stateError.js";
 
 /** "optional": a secret whose key is lost reads as an empty value, so that a run can be taken down without it. */
 export type SecretReading = "needed" | "optional";
 
-interface RunRow { id: number; uid: string; name: string; plan_name: string; plan_file: string; state: string; goal: string; created_at: number; updated_at: number }
+interface RunRow { id: number; uid: string; name: string; plan_name: string; plan_file: string; state: string; goal: string; abort: string | null; created_at: number; updated_at: number }
 interface SealedRow { value: string | null; sealed: Buffer | null; secret: number }
 
-const RUN_COLUMNS = "id, uid, name, plan_name, plan_file, state, goal, created_at, updated_at";
+const RUN_COLUMNS = "id, uid, name, plan_name, plan_file, state, goal, abort, created_at, updated_at";
 
 export function listRuns(db: Db, options: { all: boolean }): RunSummary[] {
   const rows = db
@@ -60,12 +61,12 @@ export function readVariables(db: Db, cipher: Cipher, run: Pick<RunRecord, "id" 
 
 /** The services of a run, and those that a changed plan has dropped and whose machines are not gone yet. */
 export function readServices(db: Db, runId: number): ServiceRecord[] {
-  interface Row { id: number; level: number; spec: string; name: string; replica: number; state: string; failure: string | null; revision: number; due: string | null; due_reason: string | null; booted: number; updated_at: number }
+  interface Row { id: number; level: number; spec: string; name: string; replica: number; state: string; failure: string | null; revision: number; due: string | null; due_reason: string | null; booted: number; said: string | null; updated_at: number }
   const rows = db.prepare<[number], Row>("SELECT * FROM services WHERE run_id = ? AND removed = 0 ORDER BY level, id").all(runId);
   return rows.map((row) => ({
     id: row.id, level: row.level, spec: row.spec, name: row.name, replica: row.replica, state: row.state as ServiceState,
     failure: row.failure === null ? null : (JSON.parse(row.failure) as ServiceFailure),
-    revision: row.revision, due: row.due === null ? null : { stage: row.due as DueStage, reason: row.due_reason ?? "" }, booted: row.booted === 1, updatedAt: row.updated_at,
+    revision: row.revision, due: row.due === null ? null : { stage: row.due as DueStage, reason: row.due_reason ?? "" }, booted: row.booted === 1, said: row.said, updatedAt: row.updated_at,
   }));
 }
 
@@ -100,14 +101,18 @@ export function readLiveMachines(db: Db): LiveMachines {
 
 export function readAttributes(db: Db, cipher: Cipher, run: Pick<RunRecord, "id" | "uid">, secrets: SecretReading): AttributeRecord[] {
   const rows = db
-    .prepare<[number], SealedRow & { service_id: number; name: string; kind: AttributeRecord["kind"] }>(
+    .prepare<[number], SealedRow & { service_id: number; name: string; kind: AttributeRecord["kind"]; stale: number; encoding: string | null }>(
       "SELECT a.* FROM attributes a JOIN services s ON s.id = a.service_id WHERE s.run_id = ? ORDER BY s.id, a.kind, a.name",
     )
     .all(run.id);
   return rows.map((row) => ({
     serviceId: row.service_id, name: row.name, kind: row.kind, secret: row.secret === 1,
-    value: unseal(row, cipher, attributePlace(run.uid, row.service_id, row.name), secrets),
+    value: decoded(unseal(row, cipher, attributePlace(run.uid, row.service_id, row.name), secrets), row.encoding), stale: row.stale === 1,
   }));
+}
+
+function decoded(text: string, encoding: string | null): string {
+  return encoding === "base64" ? textOfBytes(Buffer.from(text, "base64")) : text;
 }
 
 export function readSteps(db: Db, runId: number): StepRecord[] {
@@ -154,6 +159,6 @@ function unseal(row: SealedRow, cipher: Cipher, place: string, secrets: SecretRe
 function toRun(db: Db, row: RunRow): RunRecord {
   return {
     id: row.id, uid: row.uid, name: row.name, planName: row.plan_name, planFile: row.plan_file, state: row.state as RunState, goal: row.goal as RunRecord["goal"],
-    createdAt: row.created_at, updatedAt: row.updated_at, holder: leaseHolder(db, row.id),
+    createdAt: row.created_at, updatedAt: row.updated_at, holder: leaseHolder(db, row.id), abort: row.abort === null ? null : (JSON.parse(row.abort) as Abort),
   };
 }

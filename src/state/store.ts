@@ -1,4 +1,5 @@
 /** The state's one door: asynchronous, so that a database server can stand behind it as well. */
+import { dataVersion, insertAbort, readAbort, removeAbort } from "./aborts.js";
 import { realClock, type Clock } from "../time/clock.js";
 import { createCipher, type Cipher } from "./cipher.js";
 import { asStateError, openDatabase, watchFile, type Db } from "./database.js";
@@ -6,7 +7,7 @@ import { readAuthorized, readContact, readRunKey, type AuthorizedKey, type Conta
 import { locateHome, type Home } from "./home.js";
 import { readInstallation } from "./installation.js";
 import { insertRun, type NewRun } from "./newRun.js";
-import type { AttributeRecord, EventRecord, MachineRecord, PlanRecord, RunRecord, RunSummary, ServiceRecord, StepRecord, VariableRecord } from "./records.js";
+import type { Abort, AttributeRecord, EventRecord, MachineRecord, PlanRecord, RunRecord, RunSummary, ServiceRecord, StepRecord, VariableRecord } from "./records.js";
 import { readPastRuns, type PastRun, type PlanIdentity } from "./pastRuns.js";
 import * as reader from "./runReader.js";
 import { RunWriter } from "./runWriter.js";
@@ -63,6 +64,13 @@ export interface Store extends Chosen {
   authorized(machineKey: string): Promise<AuthorizedKey[] | null>;
   /** The key that was made for a run, or null. @throws StateError if it cannot be decrypted. */
   runKey(run: RunKey): Promise<RunSshKey | null>;
+  /** Writes down that a run is to be aborted; an earlier reason stays. Needs no lease. @returns the abort in force, and whether it is this one. */
+  abort(run: RunKey, abort: Abort): Promise<{ abort: Abort; fresh: boolean }>;
+  /** Takes an abort back. @returns the one that there was, or null. */
+  cancelAbort(run: RunKey): Promise<Abort | null>;
+  abortOf(run: RunKey): Promise<Abort | null>;
+  /** Changes whenever another process has written to the database. */
+  dataVersion(): number;
   /** Records a new run and takes its lease. @throws RunExistsError */
   createRun(run: NewRun): Promise<RunWriter>;
   /** Takes the lease of a run, for `command`. @throws RunBusyError */
@@ -106,6 +114,10 @@ export async function openStore(directory?: string, { clock = realClock, probe, 
     contact: (machine) => ask(() => readContact(db, machine)),
     authorized: (machineKey) => ask(() => readAuthorized(db, machineKey)),
     runKey: (run) => ask(() => readRunKey(db, cipher, run)),
+    abort: (run, abort) => ask(() => insertAbort(db, run, abort)),
+    cancelAbort: (run) => ask(() => removeAbort(db, run, clock.now())),
+    abortOf: (run) => ask(() => readAbort(db, run.id)),
+    dataVersion: () => dataVersion(db),
     createRun: (newRun) => ask(() => db.transaction(() => RunWriter.take(parts, insertRun(db, cipher, newRun, clock.now()), "boot")).immediate()),
     takeRun: (run, command) => ask(() => RunWriter.take(parts, run, command)),
     close: () => db.close(),

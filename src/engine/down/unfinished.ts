@@ -27,7 +27,7 @@ export async function endUnfinished(context: RunContext, placements: Placements,
   const onWarning = (message: string) => context.tell({ at: context.clock.now(), type: "warning", service: service.name, message });
   for (const { id, step, directory } of steps) {
     const program = service.spec[step as ProgramStep];
-    if (program === null || directory === null) continue;
+    if (!program || directory === null) continue;
     const end = await placements.programs(service, program).recover({
       directory, timeoutMs: GRACE_MS, graceMs: GRACE_MS, sudo: program.sudo, keep: true, onOutput: () => undefined, onWarning, signal: AbortSignal.abort(),
     });

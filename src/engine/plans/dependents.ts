@@ -37,10 +37,11 @@ function referencesByStage(service: ServiceSpec): [Stage, Reference[]][] {
   const { boot, ready, attributes, placement } = service;
   const machine = [...of(service.image), ...of(service.size), ...treeReferences(service.launch)];
   const configured = [...programReferences(boot), ...Object.values(attributes).flatMap(({ value }) => of(value))];
+  const inputs = (service.inputs ?? []).flatMap(({ source }) => (source.kind === "link" ? [source.link] : of(source.value)));
   const host = placement.kind === "host" ? of(placement.host) : [];
   // The same address may be another machine's now: whoever is on it must boot again.
   const hosts = host.flatMap((reference): Reference[] => (reference.kind === "service" && reference.attribute === "host" ? [reference, { ...reference, attribute: "instance_id" }] : [reference]));
-  return [["replace", machine], ["boot", [...configured, ...hosts]], ["verify", programReferences(ready)]];
+  return [["replace", machine], ["boot", [...configured, ...inputs, ...hosts]], ["verify", programReferences(ready)]];
 }
 
 function programReferences(program: ServiceSpec["boot"]): Reference[] {

@@ -60,10 +60,12 @@ export function comparable(version: PlanVersion, formerNames: ReadonlyMap<string
       { name: "size (if there is no capacity)", value: JSON.stringify(fallbackSizes.map(of)), shown: fallbackSizes.map(shown).join(", ") || "none", stage: "none" },
       ...Object.entries(launch).map(([key, value]): Aspect => ({ name: `launch.${key}`, value: JSON.stringify(resolveTree({ value }, (reference) => meaning(reference, service))), shown: null, stage: "replace" })),
       ...Object.entries(attributes).map(([name, { value }]): Aspect => ({ name: `attributes.${name}`, value: of(value), shown: null, stage: "boot" })),
+      ...(service.inputs ?? []).map(({ name, source }): Aspect => ({ name: `inputs.${name}`, value: source.kind === "value" ? `= ${of(source.value)}` : meaning(source.link, service), shown: null, stage: "boot" })),
       { name: "outputs", value: JSON.stringify(outputs), shown: outputs.map((output) => output.name).join(", ") || "none", stage: "boot" },
       ...program(service, "boot", service.boot, "boot", of),
       ...program(service, "ready", service.ready, "verify", of),
       ...readyTimes(service),
+      ...program(service, "execute", service.execute ?? null, "none", of),
       ...program(service, "terminate", service.terminate, "none", of),
       { name: "ssh", value: JSON.stringify({ cloudInit: "ignore", cloudInitTimeoutMs: 600_000, ...ssh }), shown: null, stage: "verify" },
     ];

@@ -6,6 +6,8 @@ import type { ProgramRequest, ProgramResult } from "../../machines/program/reque
 import type { ProgramSpec } from "../../plan/launchPlan.js";
 import { bundleName, type ProgramStep } from "./bundles.js";
 import { compileCommandLine } from "./commandLine.js";
+import { abortWords } from "../run/runAbort.js";
+import type { Abort } from "../../state/records.js";
 import { NoMachineError, type Placements } from "../run/placements.js";
 import type { RunContext, Service } from "../run/runContext.js";
 import { StepLog } from "./stepLog.js";
@@ -40,7 +42,21 @@ export interface ProgramEnd {
 export async function runServiceProgram(context: RunContext, placements: Placements, run: ProgramRun): Promise<ProgramEnd> {
   const programs = placements.programs(run.service, run.program);
   const label = await programs.reach();
-  return context.programs(() => inLog(context, run, label, `${run.step} attempt ${run.attempt}`, async (hooks) => programs.run({ ...resolveProgram(context, run), ...hooks })));
+  return inPlace(context, (giveBack) => inLog(context, run, label, `${run.step} attempt ${run.attempt}`, async (hooks) => {
+    return programs.run({ ...resolveProgram(context, run), ...talk(context, run, giveBack), ...hooks });
+  }));
+}
+
+/**
+ * Works in one of the places for programs. It may be given back before the work has ended: a program that waits for another one must not keep that
+ * one from running. Once given back, it is not taken again.
+ */
+function inPlace<T>(context: RunContext, work: (giveBack: () => void) => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    void context.programs(() => new Promise<void>((giveBack) => {
+      void work(giveBack).then(resolve, reject).finally(giveBack);
+    }));
+  });
 }
 
 /**
@@ -50,10 +66,10 @@ export async function runServiceProgram(context: RunContext, placements: Placeme
 export async function recoverServiceProgram(context: RunContext, placements: Placements, run: ProgramRun): Promise<ProgramEnd | null> {
   const programs = placements.programs(run.service, run.program);
   const label = await programs.reach();
-  return context.programs(async () => {
+  return inPlace(context, async (giveBack) => {
     let started = true;
     const end = await inLog(context, run, label, `${run.step} of before`, async (hooks) => {
-      const recovered = await programs.recover({ ...staging(run), ...hooks });
+      const recovered = await programs.recover({ ...staging(context, run), ...talk(context, run, giveBack), ...hooks });
       if (recovered.kind !== "never-started") return recovered;
       started = false;
       return { kind: "lost", reason: "it had not been started" };
@@ -74,7 +90,7 @@ async function inLog(context: RunContext, run: ProgramRun, label: string, what: 
     // To end a program takes time as well: the limit is what the operator set and knows.
     const result = ended.kind === "timed-out" ? { ...ended, afterMs: run.timeoutMs } : ended;
     const ms = clock.now() - startedAt;
-    log.note(`${describeResult(result)} after ${ms} ms`);
+    log.note(`${describeResult(result, context.abort.current)} after ${ms} ms`);
     return { result, ms, machine: label, log: logPath(context, run.service, run.step), lastLines: log.lastLines() };
   } finally {
     log.close();
@@ -98,15 +114,15 @@ export function logPath(context: RunContext, service: Service, step: StepName): 
   return join(context.store.home.runDirectory(context.run.uid), "logs", `${service.name}.${step}.log`);
 }
 
-/** How a program ended, in words. */
-export function describeResult(result: ProgramResult): string {
+/** How a program ended, in words. @param abort why the run was aborted, or null */
+export function describeResult(result: ProgramResult, abort: Abort | null = null): string {
   switch (result.kind) {
     case "exited":
       return `exit code ${result.code}`;
     case "timed-out":
       return `ran longer than its time limit of ${result.afterMs / 1000} s and was ended`;
     case "aborted":
-      return "was ended on request";
+      return abort === null ? "was ended on request" : `was ended, since ${abortWords(abort)}`;
     case "lost":
       return `vanished without an exit code: ${result.reason}`;
     case "unknown":
@@ -155,19 +171,25 @@ function resolveProgram(context: RunContext, run: ProgramRun) {
   for (const [name, template] of Object.entries(program.env)) env[name] = book.resolve(template, service.name);
   const start = program.run.kind === "command" ? commandStart(context, service, program.run.line, env) : { kind: "file" as const, name: bundle.entry as string };
   return {
-    ...staging(run),
+    ...staging(context, run),
     bundle,
     start,
     args: program.args.map((template) => book.resolve(template, service.name)),
     env: { ...env, ...identity(context, service) },
-    attributes: Object.fromEntries([...book.of(service.name)].map(([name, { value }]) => [name, value])),
+    attributes: Object.fromEntries([...book.knownInputs(service.name), ...book.of(service.name)].map(([name, { value }]) => [name, value])),
     promised: step === "boot" ? service.spec.outputs.map((output) => output.name) : [],
   };
 }
 
-/** Where a program lies, and how it is handled there. */
-function staging({ step, program, directory, timeoutMs }: ProgramRun) {
-  return { directory, timeoutMs, sudo: program.sudo, keep: step === "boot", signal: new AbortController().signal };
+/** Where a program lies, and how it is handled there. An abort of the run ends all but what tidies up after it. */
+function staging(context: RunContext, { step, program, directory, timeoutMs }: ProgramRun) {
+  const signal = step === "terminate" || context.writer === null ? new AbortController().signal : context.abort.signal;
+  return { directory, timeoutMs, sudo: program.sudo, keep: step === "boot", signal };
+}
+
+/** Answers what the program asks. */
+function talk(context: RunContext, { service, step }: ProgramRun, onWait: () => void): Pick<ProgramRequest, "talk"> {
+  return { talk: context.talk.handler(service, step, onWait) };
 }
 
 function commandStart(context: RunContext, service: Service, line: ProgramSpec["args"][number], env: Record<string, string>): { kind: "command"; line: string } {

@@ -1,5 +1,5 @@
 /** What every service of the run is known by, and what a reference gives: the attributes that pass from level to level. */
-import { replicaNames, type LaunchPlan, type Reference, type ServiceSpec, type Template } from "../../plan/launchPlan.js";
+import { replicaNames, type InputSpec, type LaunchPlan, type Reference, type ServiceSpec, type Template } from "../../plan/launchPlan.js";
 import { resolveTemplate } from "../../plan/resolve.js";
 import type { AttributeRecord, VariableRecord } from "../../state/records.js";
 
@@ -7,6 +7,8 @@ export interface AttributeValue {
   readonly value: string;
   readonly secret: boolean;
   readonly kind: AttributeRecord["kind"];
+  /** An output of an earlier boot, which this one has not set yet. */
+  readonly stale?: boolean;
 }
 
 /** A reference could not be resolved now; the plan was checked, so its source has not come up. */
@@ -18,6 +20,8 @@ export class AttributeBook {
   private readonly services = new Map<string, Map<string, AttributeValue>>();
   private readonly specs: ReadonlyMap<string, ServiceSpec>;
   private readonly variables: ReadonlyMap<string, VariableRecord>;
+  private byReplica: ReadonlyMap<string, ServiceSpec> | null = null;
+  private listener: ((service: string, name: string) => void) | null = null;
 
   /** @param dropped services that the plan has no more, and whose terminate programs may still refer to each other */
   constructor(private readonly plan: LaunchPlan, private readonly runName: string, variables: readonly VariableRecord[], dropped: readonly ServiceSpec[] = []) {
@@ -29,6 +33,45 @@ export class AttributeBook {
   set(service: string, name: string, value: AttributeValue): void {
     const own = this.services.get(service) ?? new Map<string, AttributeValue>();
     this.services.set(service, own.set(name, value));
+    this.listener?.(service, name);
+  }
+
+  /** A service boots again: its outputs are those of before until they are set again. @returns whether there are any. */
+  outdate(service: string): boolean {
+    const outputs = [...this.of(service)].filter(([, { kind }]) => kind === "output");
+    for (const [name, value] of outputs) this.services.get(service)?.set(name, { ...value, stale: true });
+    return outputs.length > 0;
+  }
+
+  /** Tells `listener`, from now on, of every attribute that is set. */
+  listen(listener: (service: string, name: string) => void): void {
+    this.listener = listener;
+  }
+
+  /** An input of a service replica, as the plan has it, or null. */
+  input(service: string, name: string): InputSpec | null {
+    return this.inputs(service).find((input) => input.name === name) ?? null;
+  }
+
+  /** The inputs of a service replica. */
+  inputs(service: string): readonly InputSpec[] {
+    this.byReplica ??= new Map([...this.specs.values()].flatMap((spec) => (spec.inputs?.length ? replicaNames(spec).map((name) => [name, spec] as const) : [])));
+    return this.byReplica.get(service)?.inputs ?? [];
+  }
+
+  /** The inputs of a service replica whose values are known by now. */
+  knownInputs(service: string): Map<string, AttributeValue> {
+    const known = new Map<string, AttributeValue>();
+    for (const { name, source } of this.inputs(service)) {
+      try {
+        const value = source.kind === "value" ? this.resolve(source.value, service) : this.lookup(source.link, service);
+        const secret = source.kind === "value" ? source.secret : this.sources(source.link).some((linked) => this.of(linked).get(source.link.attribute)?.secret === true);
+        known.set(name, { value, secret, kind: "declared" });
+      } catch (error) {
+        if (!(error instanceof UnresolvedError)) throw error;
+      }
+    }
+    return known;
   }
 
   /** Everything known of one service replica. */
@@ -57,7 +100,7 @@ export class AttributeBook {
       case "service":
         return this.sources(reference).map((source) => this.attribute(source, reference.attribute)).join(",");
       case "self":
-        return this.attribute(self ?? "self", reference.attribute);
+        return this.own(self ?? "self", reference.attribute);
       case "variable":
         return this.variable("variable", reference.name, "var");
       case "environment":
@@ -74,6 +117,12 @@ export class AttributeBook {
     const spec = this.specs.get(reference.service);
     if (reference.replica === "all" && spec) return replicaNames(spec);
     return [reference.replica === 0 || reference.replica === "all" ? reference.service : `${reference.service}-${reference.replica}`];
+  }
+
+  private own(service: string, name: string): string {
+    const input = this.services.get(service)?.has(name) === true ? null : this.input(service, name);
+    if (input === null) return this.attribute(service, name);
+    return input.source.kind === "value" ? this.resolve(input.source.value, service) : this.lookup(input.source.link, service);
   }
 
   private attribute(service: string, name: string): string {

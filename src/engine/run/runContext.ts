@@ -1,4 +1,6 @@
 /** What a command that works on a run has in hand. */
+import { setMaxListeners } from "node:events";
+
 import pLimit, { type LimitFunction } from "p-limit";
 
 import type { Clock } from "../../time/clock.js";
@@ -14,6 +16,8 @@ import { AttributeBook } from "./attributes.js";
 import { Clouds } from "./clouds.js";
 import { groupBy } from "./lists.js";
 import { MachineLinks } from "./machineLinks.js";
+import { RunAbort } from "./runAbort.js";
+import { TalkHub } from "../talk/hub.js";
 
 /** One replica of a service: what the engine moves from state to state. */
 export interface Service {
@@ -48,6 +52,12 @@ export interface RunContext {
   readonly programs: LimitFunction;
   /** Aborted when the operator wants to stop: nothing new is started then, what runs is written down. */
   readonly stop: AbortSignal;
+  /** Of the run, by one of its programs or somebody outside. */
+  readonly abort: RunAbort;
+  /** Aborted when nothing new is to begin: the operator stops the command, or the run is aborted. */
+  readonly halt: AbortSignal;
+  /** Where programs of the run meet. */
+  readonly talk: TalkHub;
   /** Tells the observer, redacted; does not record. */
   readonly tell: (event: RunEvent) => void;
   /** Services of each level, in the plan's order. */
@@ -97,13 +107,25 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
   const byName = new Map<string, Service>([...dropped, ...levels.flat()].map((service) => [service.name, service]));
   const contacts = { store, run, writer, ssh: (service: string) => byName.get(service)?.spec.ssh ?? null };
   const clouds = new Clouds({ plan, store, book, warn, prove: () => writer?.prove(), readOnly: writer === null, contacts });
-  return {
+  const abort = await RunAbort.open({ store, run, writer, tell });
+  const halt = AbortSignal.any([stop, abort.signal]);
+  setMaxListeners(0, halt);
+  const known = {
+    abort, halt,
     run, plan, store, clock: store.clock, writer, book, redactor, stop, tell, levels, dropped, former, clouds, byName,
     links: new MachineLinks({ store, writer, run, driver: (cloud) => clouds.driver(cloud), warn }),
     programs: pLimit(plan.concurrency),
     bySpec: groupBy(levels.flat(), ({ spec }) => spec.name),
     records: new Map(records.map((service) => [service.id, service])),
   };
+  return withTalk(known);
+}
+
+/** The hub works with the context that it is a part of. */
+function withTalk(known: Omit<RunContext, "talk">): RunContext {
+  const context = { ...known } as RunContext & { talk: TalkHub };
+  context.talk = new TalkHub(context);
+  return context;
 }
 
 /** The levels with their services' names, as the event of a run's start tells them. */
@@ -117,6 +139,7 @@ export function levelName(context: RunContext, index: number): string {
 
 /** Lets go of connections and drivers. */
 export async function closeContext(context: RunContext): Promise<void> {
+  context.abort.close();
   await context.links.close();
   await context.clouds.close(context.stop);
 }

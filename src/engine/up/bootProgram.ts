@@ -5,8 +5,9 @@ import type { Change } from "../../state/changes.js";
 import type { AttributeRecord, StepRecord } from "../../state/records.js";
 import type { Task } from "./agenda.js";
 import { serviceError, type FailureDetails, type ServiceError } from "../run/failure.js";
-import { finishStep, inStep, passState, RECORDED, stateEvent, stepDirectory, stepFinished, warn, type Step, type StepEnd } from "../run/journal.js";
+import { finishStep, inStep, note, passState, RECORDED, stateEvent, stepDirectory, stepFinished, warn, type Step, type StepEnd } from "../run/journal.js";
 import { describeResult, recoverServiceProgram, runServiceProgram, type ProgramEnd, type ProgramRun } from "../programs/programs.js";
+import { whyAgain } from "./execute.js";
 import { publish } from "./publish.js";
 import type { RunContext, Service } from "../run/runContext.js";
 import type { BringUp } from "./serviceStory.js";
@@ -30,6 +31,7 @@ export async function bootOnMachine(work: BringUp, service: Service, task: Task)
   const started = task.resume ? steps.findLast((step) => step.step === "boot") : undefined;
   await endUnfinished(context, placements, service, steps.filter((step) => step !== started));
   if (started !== undefined && (await resumeBoot(work, service, program, started))) return true;
+  if (context.book.outdate(service.name)) note(context, [{ kind: "stale-outputs", id: service.id }], []);
   await inStep(context, service, "boot", 1, machineKey, async (step) => {
     const end = await runServiceProgram(context, placements, bootRun(work, step, program, stepDirectory(service, "boot", step.id) as string, program.timeoutMs));
     return bootEnd(context, step, end);
@@ -48,8 +50,9 @@ async function resumeBoot(work: BringUp, service: Service, program: ProgramSpec,
       throw serviceError(service, "boot", `its boot program was started, and its machine does not answer: ${error.message}`, {}, error, true);
     });
     if (end === null) return { value: false, outcome: "never-started", exitCode: null };
-    if (end.result.kind === "lost") {
-      await warn(context, service, `its boot program of before was lost, and is run again: ${end.result.reason}`);
+    const again = whyAgain(end);
+    if (again !== null) {
+      await warn(context, service, `its boot program of before is run again: ${again}`);
       return { value: false, outcome: "lost", exitCode: null };
     }
     return { ...(await bootEnd(context, step, end)), value: true };
@@ -62,7 +65,7 @@ function bootRun(work: BringUp, step: Step, program: ProgramSpec, directory: str
   return {
     service, step: "boot", program, directory, timeoutMs, attempt: step.attempt,
     onResult: async ({ code, outputs }) => {
-      if (code === 0 && outputProblem(service, outputs) === null) await recordBoot(work, step, outputs);
+      if (code === 0 && outputProblem(work.context, service, outputs) === null) await recordBoot(work, step, outputs);
     },
   };
 }
@@ -86,8 +89,8 @@ async function recordBoot(work: BringUp, step: Step, outputs: ReadonlyMap<string
 
 async function bootEnd(context: RunContext, { service }: Step, { result, machine, log, lastLines }: ProgramEnd): Promise<StepEnd<void>> {
   const details = { exitCode: result.kind === "exited" ? result.code : null, machine, log, lastLines };
-  if (result.kind !== "exited" || result.code !== 0) throw serviceError(service, "boot", `the boot program failed: ${describeResult(result)}`, details, undefined, result.kind === "unknown");
-  const problem = outputProblem(service, result.outputs);
+  if (result.kind !== "exited" || result.code !== 0) throw serviceError(service, "boot", `the boot program failed: ${describeResult(result, context.abort.current)}`, details, undefined, result.kind === "unknown");
+  const problem = outputProblem(context, service, result.outputs);
   if (problem !== null) throw problem(details);
   const promised = new Set(service.spec.outputs.map((output) => output.name));
   const extra = [...result.outputs.keys()].filter((name) => !promised.has(name));
@@ -95,13 +98,22 @@ async function bootEnd(context: RunContext, { service }: Step, { result, machine
   return { value: undefined, outcome: RECORDED, exitCode: 0 };
 }
 
+/** The promised outputs that nothing has set since the service began to boot. */
+export function missingOutputs({ book }: RunContext, service: Service): string[] {
+  const own = book.of(service.name);
+  return service.spec.outputs.map(({ name }) => name).filter((name) => own.get(name) === undefined || own.get(name)?.stale === true);
+}
+
+export function missingError(service: Service, step: "boot" | "execute", missing: readonly string[], details: FailureDetails): ServiceError {
+  const message = `the ${step} program did not set ${missing.map((name) => `"${name}"`).join(", ")}, promised under outputs`;
+  return serviceError(service, step, message, { ...details, remedy: 'let it write a line name=value to "$BOOTLEVEL_OUTPUT", or call: bl set name value' });
+}
+
 /** What is wrong with the outputs of a boot program that succeeded, or null. */
-function outputProblem(service: Service, outputs: ReadonlyMap<string, string>): ((details: FailureDetails) => ServiceError) | null {
-  const missing = service.spec.outputs.map(({ name }) => name).filter((name) => !outputs.has(name));
-  if (missing.length > 0) {
-    const message = `the boot program did not set ${missing.map((name) => `"${name}"`).join(", ")}, promised under outputs`;
-    return (details) => serviceError(service, "boot", message, { ...details, remedy: 'let it write a line name=value to "$BOOTLEVEL_OUTPUT"' });
-  }
+function outputProblem(context: RunContext, service: Service, outputs: ReadonlyMap<string, string>): ((details: FailureDetails) => ServiceError) | null {
+  // A service that executes has until then.
+  const missing = service.spec.execute ? [] : missingOutputs(context, service).filter((name) => !outputs.has(name));
+  if (missing.length > 0) return (details) => missingError(service, "boot", missing, details);
   const taken = [...outputs.keys()].find((name) => (BUILT_IN_ATTRIBUTES as readonly string[]).includes(name) || Object.hasOwn(service.spec.attributes, name));
   if (taken === undefined) return null;
   const message = `the boot program set "${taken}", which every machine has or the plan declares under attributes`;

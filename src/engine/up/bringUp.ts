@@ -8,7 +8,9 @@ import { EarlyLaunches } from "./earlyLaunches.js";
 import { MachineLaunches, type Launch } from "./machineLaunches.js";
 import type { Placements } from "../run/placements.js";
 import { levelName, type DroppedService, type RunContext, type Service } from "../run/runContext.js";
-import { tellStory, type BringUp } from "./serviceStory.js";
+import { execute } from "./execute.js";
+import { publish } from "./publish.js";
+import { tellStory, willExecute, type BringUp } from "./serviceStory.js";
 import { settleAll } from "../run/settleAll.js";
 import { TakeDown } from "../down/takeDown.js";
 import { unfinishedPrograms } from "../down/unfinished.js";
@@ -27,15 +29,25 @@ export interface BringUpEnd {
 /** The end of a command's levels, before what was started early is seen to. */
 type LevelsEnd = Omit<BringUpEnd, "unused">;
 
+export interface BringUpOptions {
+  /** The first boot of a new run. */
+  readonly fresh?: boolean;
+  /** Leave terminate programs out. */
+  readonly force?: boolean;
+  /** Told when execute programs begin to run, and when booting goes on. */
+  readonly enterPhase?: BringUp["enterPhase"];
+}
+
 /**
  * Does what is on the agenda, and what changed values add to it, and removes services that the plan has no more. Failures of services are in the
  * result, and end it with their level.
- * @param options.fresh the first boot of a new run; options.force leaves terminate programs out.
  */
-export async function bringUp(context: RunContext, placements: Placements, agenda: Agenda, { fresh = false, force = false } = {}): Promise<BringUpEnd> {
+export async function bringUp(context: RunContext, placements: Placements, agenda: Agenda, { fresh = false, force = false, enterPhase = () => undefined }: BringUpOptions = {}): Promise<BringUpEnd> {
   const unfinished = unfinishedPrograms(fresh ? [] : await context.store.steps(context.run));
   const early = new EarlyLaunches({ context, placements, agenda, machines: new MachineLaunches(context, placements), timetable: await Timetable.read(context, agenda) });
-  const work: BringUp = { context, placements, agenda, early, unfinished, fresh, force, dependencies: dependencies(context.plan) };
+  const work: BringUp = { context, placements, agenda, early, unfinished, fresh, force, dependencies: dependencies(context.plan), enterPhase };
+  context.talk.publishBy((service, attribute) => publish(work, service, [attribute]));
+  context.talk.progress.expect(agenda.among(context.levels.flat()));
   let end: LevelsEnd;
   try {
     end = await bringLevelsUp(work);
@@ -56,11 +68,11 @@ async function bringLevelsUp(work: BringUp): Promise<LevelsEnd> {
   // One that does not go keeps nobody from coming up.
   const left = await removeDropped(work, (service) => !service.needed);
   for (const [index, services] of context.levels.entries()) {
-    if (context.stop.aborted) return interrupted;
+    if (context.halt.aborted) return halted(context);
     const due = agenda.among(services);
     if (due.length === 0 && services.length > 0) continue;
     const errors = await bringLevelUp(work, index, due);
-    if (errors.length > 0) return endOf([...left, ...errors]) ?? interrupted;
+    if (errors.length > 0) return endOf([...left, ...errors], context) ?? interrupted;
   }
   const end = endOf([...left, ...(await removeDropped(work, (service) => service.needed))]);
   return end ?? { state: await stateNow(context), failures: [], cloudUnreachable: false };
@@ -68,11 +80,17 @@ async function bringLevelsUp(work: BringUp): Promise<LevelsEnd> {
 
 const interrupted: LevelsEnd = { state: "interrupted", failures: [], cloudUnreachable: false };
 
+/** A run that was aborted has failed, even where no service has. */
+function halted(context: RunContext): LevelsEnd {
+  return context.abort.current === null ? interrupted : { ...interrupted, state: "failed" };
+}
+
 /** What errors mean for the run; null when there are none. */
-export function endOf(errors: readonly Error[]): LevelsEnd | null {
+export function endOf(errors: readonly Error[], context: RunContext | null = null): LevelsEnd | null {
   const failed = errors.filter((error) => error instanceof ServiceError);
   if (failed.length > 0) return { state: "failed", failures: failed.map((error) => error.failure), cloudUnreachable: failed.some((error) => error.cloudUnreachable) };
-  return errors.length > 0 ? interrupted : null;
+  if (errors.length === 0) return null;
+  return context === null ? interrupted : halted(context);
 }
 
 /** A command that was for some services only leaves the run in the state that all of them make. */
@@ -97,12 +115,44 @@ async function bringLevelUp(work: BringUp, index: number, services: readonly Ser
   }
   const going = services.filter((service) => !failed.has(service));
   if (failed.size > 0) work.early.stop();
-  const launches = work.early.launch(going.filter((service) => needsMachine(service, agenda.of(service) as Task)));
-  const settled = await settleAll(going.map((service) => settle(work, service, agenda.of(service) as Task, launches.get(service) ?? null)));
-  const errors = [...failed.values(), ...settled.filter((error) => error !== null)];
+  const settled = await settleLevel(work, index, going, failed.size === 0);
+  const errors = [...failed.values(), ...settled];
+  if (errors.length === 0) errors.push(...(await executeLevel(work, index)));
+  context.talk.progress.levelEnded(level);
   const at = context.clock.now();
   await record(context, { at, type: "level-finished", level, index, ms: at - startedAt, failed: errors.filter((error) => error instanceof ServiceError).length });
   return errors as (ServiceError | InterruptedError)[];
+}
+
+/**
+ * Tells the stories of services side by side. A value that one of them has changed may be an input of another one of the level, which then gets a
+ * task: it is told in another round, in a level that is `healthy` so far. None gets the same task twice, so there are few.
+ */
+async function settleLevel(work: BringUp, index: number, services: readonly Service[], healthy: boolean): Promise<Error[]> {
+  const { context, agenda, early } = work;
+  const told = new Map<Service, Task>();
+  for (let going = services; going.length > 0; going = agenda.among(context.levels[index] ?? []).filter((service) => agenda.of(service) !== told.get(service))) {
+    for (const service of going) told.set(service, agenda.of(service) as Task);
+    context.talk.progress.begin(going);
+    const launches = early.launch(going.filter((service) => needsMachine(service, told.get(service) as Task)));
+    const settled = await settleAll(going.map((service) => settle(work, service, told.get(service) as Task, launches.get(service) ?? null)));
+    const errors = settled.filter((error) => error !== null);
+    if (errors.length > 0 || !healthy) return errors;
+  }
+  return [];
+}
+
+/** Runs the execute programs of a level whose services are all ready, side by side. */
+async function executeLevel(work: BringUp, index: number): Promise<Error[]> {
+  const { context, agenda } = work;
+  const services = agenda.among(context.levels[index] ?? []).filter((service) => willExecute(work, service, agenda.of(service) as Task));
+  if (services.length === 0) return [];
+  if (context.halt.aborted) return [new InterruptedError()];
+  work.enterPhase("execute");
+  context.talk.progress.begin(services);
+  const errors = await settleAll(services.map((service) => outcome(work, service, "execute", () => execute(work, service))));
+  work.enterPhase("boot");
+  return errors.filter((error) => error !== null);
 }
 
 function isReplaced(task: Task | null): boolean {
@@ -110,20 +160,34 @@ function isReplaced(task: Task | null): boolean {
 }
 
 function needsMachine({ spec }: Service, { stage }: Task): boolean {
-  return spec.placement.kind === "cloud" && stage !== "boot" && stage !== "verify";
+  return spec.placement.kind === "cloud" && stage !== "boot" && stage !== "verify" && stage !== "execute";
 }
 
-/** A service's end: null when it is ready. A failure is recorded at once, with its state; an interrupted service keeps its state. */
+/** A service's end: null when it is ready. */
 async function settle(work: BringUp, service: Service, task: Task, launch: Promise<Launch> | null): Promise<ServiceError | InterruptedError | null> {
+  const executes = willExecute(work, service, task);
+  return outcome(work, service, executes ? "to execute" : "ready", async () => {
+    if (task.stage === "execute") await launch;
+    else await tellStory(work, service, task, launch);
+  });
+}
+
+/** Does a part of a service's story. A failure is recorded at once, with its state; an interrupted service keeps its state. */
+async function outcome(work: BringUp, service: Service, then: "ready" | "to execute" | "execute", part: () => Promise<void>): Promise<ServiceError | InterruptedError | null> {
   const { context } = work;
+  const { talk } = context;
   try {
-    await tellStory(work, service, task, launch);
-    work.early.settled(service, null);
+    await part();
+    if (then !== "to execute") work.early.settled(service, null);
+    talk.progress.settled(service, then === "to execute" ? then : "ready");
+    talk.ended(service);
     return null;
   } catch (error) {
     work.early.stop();
-    if (error instanceof InterruptedError) return error;
-    const failure = asServiceError(service, "boot", error);
+    const failure = error instanceof InterruptedError ? error : asServiceError(service, then === "execute" ? "execute" : "boot", error);
+    talk.progress.failed(service, failure instanceof ServiceError ? failure.failure.message : failure.message);
+    talk.ended(service);
+    if (failure instanceof InterruptedError) return failure;
     if (!(failure instanceof ServiceError)) throw failure; // the state cannot be recorded: nothing more can be done safely
     await enterFailure(context, service, failure.failure);
     return new ServiceError(context.redactor.redactData(failure.failure), { cause: failure.cause });

@@ -71,7 +71,7 @@ export class MachineLaunches {
   /** One a cloud for the whole command: all that wait are in one question. */
   private async watch(cloud: string): Promise<MachineWatch> {
     const driver = await this.context.clouds.driver(cloud);
-    const known = this.watches.get(cloud) ?? new MachineWatch(driver, this.context.clock, this.context.stop);
+    const known = this.watches.get(cloud) ?? new MachineWatch(driver, this.context.clock, this.context.halt);
     this.watches.set(cloud, known);
     return known;
   }

@@ -30,8 +30,8 @@ export async function prepare(context: RunContext, placements: Placements, servi
 async function wait(context: RunContext, placements: Placements, service: Service, limitMs: number): Promise<StepEnd<void>> {
   const link = placements.machineLink(service);
   const { label } = await link.connection();
-  const end = await waitForCloudInit(link, limitMs, context.stop).catch((error: unknown) => {
-    throw context.stop.aborted ? new InterruptedError() : error;
+  const end = await waitForCloudInit(link, limitMs, context.halt).catch((error: unknown) => {
+    throw context.halt.aborted ? new InterruptedError() : error;
   });
   const lastLines = end.kind === "absent" ? [] : keep(context, service, label, end);
   if (end.kind === "degraded") await warn(context, service, `cloud-init went on after errors${because(end)}`);

@@ -20,11 +20,13 @@ export async function publish(work: BringUp, service: Service, attributes: reado
   context.redactor.add(attributes.filter((attribute) => attribute.secret).map((attribute) => attribute.value));
   const own = context.book.of(service.name);
   const changed = attributes.filter(({ name, value, secret }) => own.get(name)?.value !== value || own.get(name)?.secret !== secret);
+  // The same value again is no change for others, but it is this boot's by now.
+  const written = attributes.filter((attribute) => changed.includes(attribute) || own.get(attribute.name)?.stale === true);
   const tasks = affected(work, service, new Set(changed.map(({ name }) => name)));
   const dues = tasks.map(([{ id }, task]): Change => ({ kind: "due", id, due: { stage: dueStage(task) ?? "boot", reason: task.reason } }));
-  const writes: Change[] = [...changed.map((attribute): Change => ({ kind: "attribute", attribute })), ...dues, ...also];
+  const writes: Change[] = [...written.map((attribute): Change => ({ kind: "attribute", attribute })), ...dues, ...also];
   if (writes.length > 0) await writerOf(context).write(...writes);
-  for (const { name, value, secret, kind } of changed) context.book.set(service.name, name, { value, secret, kind });
+  for (const { name, value, secret, kind } of written) context.book.set(service.name, name, { value, secret, kind });
   work.early.settled(service, attributes.map(({ name }) => name));
 }
 

@@ -28,6 +28,8 @@ export interface BringUp {
   readonly unfinished: ReadonlyMap<number, readonly StepRecord[]>;
   /** The first boot of a new run: every service boots anyway, so no changed value means more work. */
   readonly fresh: boolean;
+  /** Told when execute programs begin to run, and when booting goes on. */
+  readonly enterPhase: (phase: "boot" | "execute") => void;
   /** Leave the terminate programs of replaced and removed services out. */
   readonly force: boolean;
 }
@@ -40,7 +42,7 @@ export interface BringUp {
 export async function tellStory(work: BringUp, service: Service, task: Task, launch: Promise<Launch> | null): Promise<void> {
   const { context, placements } = work;
   const goOn = () => {
-    if (context.stop.aborted) throw new InterruptedError();
+    if (context.halt.aborted) throw new InterruptedError();
   };
   goOn();
   if (task.stage !== "verify") await place(work, service, launch);
@@ -54,7 +56,13 @@ export async function tellStory(work: BringUp, service: Service, task: Task, lau
     await endEarlierVerification(work, service);
   }
   await verify(context, placements, service);
-  await enterState(context, service, "ready");
+  await enterState(context, service, "ready", willExecute(work, service, task) ? [{ kind: "due", id: service.id, due: { stage: "execute", reason: "it has not executed yet" } }] : []);
+}
+
+/** Whether the service executes when its level is ready: it has booted, or it was to execute before and has not. */
+export function willExecute({ context }: BringUp, service: Service, { stage }: Task): boolean {
+  if (!service.spec.execute) return false;
+  return stage !== "verify" || context.records.get(service.id)?.due?.stage === "execute" || context.records.get(service.id)?.state !== "ready";
 }
 
 /** A ready program of an earlier launcher may run still: it must not run beside the new one, and its end is written down. */
@@ -84,13 +92,25 @@ async function place(work: BringUp, service: Service, launch: Promise<Launch> | 
   }
 }
 
+/** A machine may take minutes to answer: an abort does not wait for it. What goes on ends with the command. */
+async function unlessAborted<T>(context: RunContext, work: Promise<T>): Promise<T> {
+  const { signal } = context.abort;
+  let stop = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => { reject(new InterruptedError()); };
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+  });
+  return Promise.race([work, aborted]).finally(() => { signal.removeEventListener("abort", stop); });
+}
+
 /** A service without programs on its machine needs no connection: that the cloud calls the machine running is all there is to verify. */
 async function connect(context: RunContext, placements: Placements, service: Service): Promise<void> {
   const first = programsOf(service.spec).find(({ step, program }) => step !== "terminate" && program.where === "machine");
   if (first === undefined) return;
   passState(context, service, "connecting");
   await inBareStep(context, service, "connect", placements.machine(service)?.key ?? null, async () => {
-    await placements.programs(service, first.program).reach();
+    await unlessAborted(context, placements.programs(service, first.program).reach());
     return { value: undefined, outcome: "connected", exitCode: null };
   });
   await prepare(context, placements, service);

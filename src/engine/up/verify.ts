@@ -16,12 +16,12 @@ export async function verify(context: RunContext, placements: Placements, servic
   const { clock } = context;
   const startedAt = clock.now();
   for (let attempt = 1; ; attempt += 1) {
-    if (context.stop.aborted) throw new InterruptedError();
+    if (context.halt.aborted) throw new InterruptedError();
     const timeoutMs = Math.max(1, Math.min(ready.timeoutMs, attemptBudget(ready, attempt === 1 ? 0 : clock.now() - startedAt)));
     const end = await tryOnce(context, placements, service, ready, attempt, timeoutMs);
     if (end.result.kind === "exited" && end.result.code === 0) return;
-    if (isOver(ready, attempt, startedAt, clock.now())) throw notReady(service, end, attempt, clock.now() - startedAt);
-    await pause(clock, ready.everyMs, context.stop);
+    if (end.result.kind === "aborted" || isOver(ready, attempt, startedAt, clock.now())) throw notReady(context, service, end, attempt, clock.now() - startedAt);
+    await pause(clock, ready.everyMs, context.halt);
   }
 }
 
@@ -43,9 +43,9 @@ async function tryOnce(context: RunContext, placements: Placements, service: Ser
   });
 }
 
-function notReady(service: Service, end: ProgramEnd, attempts: number, ms: number): ServiceError {
+function notReady(context: RunContext, service: Service, end: ProgramEnd, attempts: number, ms: number): ServiceError {
   const tries = attempts === 1 ? "" : ` (${attempts} tries in ${(ms / 1000).toFixed(1)} s)`;
   const { machine, log, lastLines } = end;
   const exitCode = end.result.kind === "exited" ? end.result.code : null;
-  return serviceError(service, "ready", `the ready program failed: ${describeResult(end.result)}${tries}`, { exitCode, machine, log, lastLines });
+  return serviceError(service, "ready", `the ready program failed: ${describeResult(end.result, context.abort.current)}${tries}`, { exitCode, machine, log, lastLines });
 }

@@ -1,5 +1,6 @@
 /** What is asked of a machine, and what came of it. */
 import type { Bundle } from "./bundle.js";
+import type { TalkHandler } from "./talk.js";
 import { StagingError } from "./errors.js";
 
 export interface ProgramRequest {
@@ -31,6 +32,8 @@ export interface ProgramRequest {
    */
   onResult?(result: ProgramResult & { readonly kind: "exited" }): Promise<void>;
   readonly signal: AbortSignal;
+  /** Answers what the program asks by `bl`; without one, nobody does. */
+  readonly talk?: TalkHandler;
 }
 
 export type ProgramStart = { readonly kind: "file"; readonly name: string } | { readonly kind: "command"; readonly line: string };
@@ -47,7 +50,7 @@ export type ProgramResult =
   | { readonly kind: "unknown"; readonly reason: string };
 
 /** What became of a step of an earlier launcher. `timeoutMs` is what is left of the program's time. */
-export type RecoverRequest = Pick<ProgramRequest, "directory" | "timeoutMs" | "graceMs" | "sudo" | "keep" | "onOutput" | "onWarning" | "onResult" | "signal">;
+export type RecoverRequest = Pick<ProgramRequest, "directory" | "timeoutMs" | "graceMs" | "sudo" | "keep" | "onOutput" | "onWarning" | "onResult" | "signal" | "talk">;
 export type RecoverResult = ProgramResult | { readonly kind: "never-started" };
 
 /** Linux MAX_ARG_STRLEN less the NUL: the longest single argument or `NAME=value` that a program can be given. */

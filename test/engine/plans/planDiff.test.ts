@@ -21,7 +21,7 @@ function version(services: readonly ServiceSpec[], parts: { variables?: Variable
 function records({ plan: { levels } }: PlanVersion): ServiceRecord[] {
   let id = 0;
   return levels.flatMap(({ services }, level) => services.flatMap((spec) => replicaNames(spec).map((name, index) => ({
-    id: (id += 1), level, spec: spec.name, name, replica: index + 1, state: "ready" as const, failure: null, revision: 1, due: null, booted: true, updatedAt: 0,
+    id: (id += 1), level, spec: spec.name, name, replica: index + 1, state: "ready" as const, failure: null, revision: 1, due: null, booted: true, said: null, updatedAt: 0,
   }))));
 }
 

@@ -1,0 +1,82 @@
+/** Places where programs meet: each waits until all have come, and then all go on in the same instant. */
+import type { TalkReply } from "../../machines/program/talk.js";
+import { CODE, done, refusal } from "./answers.js";
+import type { Edge } from "./circles.js";
+import type { Waits } from "./waits.js";
+
+export interface Arrival {
+  /** The replica whose program comes. */
+  readonly service: string;
+  /** The barrier's name, as the program says it. */
+  readonly name: string;
+  /** The service whose replicas meet, and those of them that can come; or how many programs of the run meet. */
+  readonly meeting: { readonly kind: "replicas"; readonly spec: string; readonly expected: readonly string[] } | { readonly kind: "parties"; readonly count: number };
+  readonly timeoutMs: number | null;
+  readonly ignoreAbort: boolean;
+  readonly gone: AbortSignal;
+}
+
+interface Barrier {
+  readonly parties: number;
+  /** Who waits; a replica of which two programs come is there twice. */
+  readonly arrived: Set<Arrival>;
+}
+
+export class Barriers {
+  private readonly barriers = new Map<string, Barrier>();
+
+  constructor(private readonly waits: Waits) {}
+
+  /** Waits until all have come. A barrier can be used again: who comes after that meets at the next one of its name. */
+  async meet(arrival: Arrival): Promise<TalkReply> {
+    const { meeting, name } = arrival;
+    const key = meeting.kind === "replicas" ? `${meeting.spec}/${name}` : `/${name}`;
+    const parties = meeting.kind === "replicas" ? meeting.expected.length : meeting.count;
+    const barrier = this.barriers.get(key) ?? { parties, arrived: new Set<Arrival>() };
+    if (meeting.kind === "parties" && barrier.parties !== parties) return refusal(CODE.usage, `barrier "${name}" is one of ${barrier.parties} parties, ${barrier.arrived.size} of which are here; this program says ${parties}`);
+    this.barriers.set(key, barrier);
+    barrier.arrived.add(arrival);
+    const whole = isWhole(barrier, arrival);
+    if (whole) this.barriers.delete(key);
+    const reply = this.waits.add({
+      ...arrival, what: `barrier "${name}"`, keys: [barrierKey(key)],
+      look: () => (this.barriers.get(key) === barrier ? null : done()),
+      on: () => missing(barrier, arrival).map((to): Edge => ({ to, why: `${to} at barrier "${name}"` })),
+      late: () => `${barrier.arrived.size} of ${barrier.parties} were there: ${namesOf(barrier)}`,
+    });
+    if (whole) this.waits.wake(barrierKey(key));
+    const ended = await reply;
+    this.leave(key, barrier, arrival);
+    return ended;
+  }
+
+  /** One that waits no more, for whatever reason, does not count for the others. */
+  private leave(key: string, barrier: Barrier, arrival: Arrival): void {
+    if (this.barriers.get(key) !== barrier) return;
+    barrier.arrived.delete(arrival);
+    if (barrier.arrived.size === 0) this.barriers.delete(key);
+  }
+}
+
+function barrierKey(key: string): string {
+  return `barrier ${key}`;
+}
+
+/** Of replicas each counts once, however many of its programs come; of parties every program does. */
+function isWhole({ arrived, parties }: Barrier, { meeting }: Arrival): boolean {
+  return (meeting.kind === "parties" ? arrived.size : new Set([...arrived].map(({ service }) => service)).size) >= parties;
+}
+
+function missing({ arrived }: Barrier, { meeting }: Arrival): string[] {
+  if (meeting.kind === "parties") return [];
+  const here = new Set([...arrived].map(({ service }) => service));
+  return meeting.expected.filter((name) => !here.has(name));
+}
+
+/** How many are named. */
+const MOST_NAMED = 10;
+
+function namesOf({ arrived }: Barrier): string {
+  const names = [...new Set([...arrived].map(({ service }) => service))].sort();
+  return names.length > MOST_NAMED ? `${names.slice(0, MOST_NAMED).join(", ")} and ${names.length - MOST_NAMED} more` : names.join(", ");
+}

@@ -1,0 +1,47 @@
+/** Who waits for whom: a circle in that graph is a deadlock, as long as nobody in it has another program that goes on. */
+
+/** One step of a path: `from` waits for `to`, in words `why`. */
+export interface Edge {
+  readonly to: string;
+  /** `server.port`, `level "web"` */
+  readonly why: string;
+}
+
+/** The shortest path from a node back to itself, or null. @param edgesOf whom a node waits for */
+export function circleThrough(start: string, edgesOf: (node: string) => readonly Edge[]): (Edge & { readonly from: string })[] | null {
+  const reached = new Map<string, Edge & { readonly from: string }>();
+  let front = [start];
+  while (front.length > 0) {
+    const next: string[] = [];
+    for (const from of front) {
+      for (const edge of edgesOf(from)) {
+        if (edge.to === start) return pathTo(reached, { ...edge, from }, start);
+        if (reached.has(edge.to)) continue;
+        reached.set(edge.to, { ...edge, from });
+        next.push(edge.to);
+      }
+    }
+    front = next;
+  }
+  return null;
+}
+
+/** How many steps of a circle are named; of a longer one, the number of the rest. */
+const MOST_NAMED = 12;
+
+/** `client waits for server.port, server waits for client.ready` */
+export function circleWords(circle: readonly (Edge & { readonly from: string })[]): string {
+  const named = circle.slice(0, MOST_NAMED).map(({ from, why }) => `${from} waits for ${why}`);
+  return circle.length > MOST_NAMED ? `${named.join(", ")} and ${circle.length - MOST_NAMED} more` : named.join(", ");
+}
+
+function pathTo(reached: ReadonlyMap<string, Edge & { readonly from: string }>, last: Edge & { readonly from: string }, start: string): (Edge & { readonly from: string })[] {
+  const path = [last];
+  for (let at = last.from; at !== start; ) {
+    const edge = reached.get(at);
+    if (edge === undefined) break;
+    path.unshift(edge);
+    at = edge.from;
+  }
+  return path;
+}

@@ -1,0 +1,78 @@
+/** How far the services are that a command brings up, as far as it matters to somebody who waits for one of them. */
+import type { Service } from "../run/runContext.js";
+import type { Edge } from "./circles.js";
+
+type Stand =
+  /** Its level has not begun. */
+  | "to come"
+  | "working"
+  /** It is ready, and executes when its level is. */
+  | "to execute"
+  | "ready"
+  | { readonly failed: string };
+
+export class Progress {
+  private readonly stands = new Map<string, Stand>();
+  private readonly levels = new Map<string, Set<string>>();
+  /** Levels that have begun and are not ready, by name. */
+  private readonly open = new Set<string>();
+
+  /** The services that the command is going to do something for. */
+  expect(services: readonly Service[]): void {
+    for (const service of services) {
+      this.stands.set(service.name, "to come");
+      const { name } = service.level;
+      this.levels.set(name, (this.levels.get(name) ?? new Set()).add(service.name));
+    }
+  }
+
+  begin(services: readonly Service[]): void {
+    for (const { name, level } of services) {
+      this.stands.set(name, "working");
+      this.open.add(level.name);
+    }
+  }
+
+  settled({ name }: Service, stand: "ready" | "to execute"): void {
+    this.stands.set(name, stand);
+  }
+
+  failed({ name }: Service, why: string): void {
+    this.stands.set(name, { failed: why });
+  }
+
+  levelEnded(level: string): void {
+    this.open.delete(level);
+  }
+
+  /** Why nothing more is to be expected from a service, or null. */
+  over(name: string): string | null {
+    const stand = this.stands.get(name);
+    if (stand === undefined) return `${name} is not brought up by this command`;
+    if (stand === "ready") return `${name} is ready`;
+    return typeof stand === "object" ? `${name} failed: ${stand.failed}` : null;
+  }
+
+  /** Whether this command brings the service up, and has not yet, or could not. */
+  comes(name: string): boolean {
+    const stand = this.stands.get(name);
+    return stand !== undefined && stand !== "ready";
+  }
+
+  /** Whom a service, or a level, waits for beside what its programs say. */
+  edges(node: string): Edge[] {
+    if (node.startsWith(LEVEL)) return this.unfinished(node.slice(LEVEL.length)).map((name) => ({ to: name, why: name }));
+    const stand = this.stands.get(node);
+    if (stand !== "to come" && stand !== "to execute") return [];
+    const own = [...this.levels].find(([, names]) => names.has(node))?.[0];
+    const levels = stand === "to execute" && own !== undefined ? [own] : [...this.open];
+    return levels.map((level) => ({ to: LEVEL + level, why: `level "${level}"` }));
+  }
+
+  private unfinished(level: string): string[] {
+    return [...(this.levels.get(level) ?? [])].filter((name) => this.stands.get(name) === "working");
+  }
+}
+
+/** No service has such a name. */
+const LEVEL = "level ";

@@ -1,0 +1,115 @@
+/** Programs that wait: each is told at once when what it waits for is there, cannot come any more, takes too long, or when the run is aborted. */
+import type { Abort } from "../../state/records.js";
+import type { TalkReply } from "../../machines/program/talk.js";
+import { abortWords } from "../run/runAbort.js";
+import { CODE, refusal } from "./answers.js";
+import type { Edge } from "./circles.js";
+
+/** One program that waits. */
+export interface Wait {
+  /** The service whose program it is. */
+  readonly service: string;
+  /** What it waits for, for people. */
+  readonly what: string;
+  /** What wakes it: it looks again then. */
+  readonly keys: readonly string[];
+  /** The answer, or null as long as there is none. */
+  look(): TalkReply | null;
+  /** Whom it waits for. */
+  on(): readonly Edge[];
+  /** More for the message of one that waited too long, "" for nothing. */
+  late(): string;
+  /** Milliseconds; null for ever. */
+  readonly timeoutMs: number | null;
+  readonly ignoreAbort: boolean;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly gone: AbortSignal;
+}
+
+/** The longest that a timer of Node can wait, in milliseconds. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+interface Waiting {
+  readonly wait: Wait;
+  end(reply: TalkReply): void;
+}
+
+export class Waits {
+  private readonly waiting = new Set<Waiting>();
+  private readonly byKey = new Map<string, Set<Waiting>>();
+
+  /**
+   * @param aborted the run's abort, or null.
+   * @param circle who waits for whom in a circle that the service is in, in words; null without one.
+   */
+  constructor(private readonly aborted: () => Abort | null, private readonly circle: (service: string) => string | null) {}
+
+  /** Everything that waits now. */
+  *all(): Generator<Wait> {
+    for (const { wait } of this.waiting) yield wait;
+  }
+
+  /** Waits. Resolves with what the program is answered. */
+  add(wait: Wait): Promise<TalkReply> {
+    const now = this.abortReply(wait) ?? wait.look();
+    if (now !== null) return Promise.resolve(now);
+    return new Promise((resolve) => {
+      const timer = wait.timeoutMs === null ? null : setTimeout(() => { waiting.end(this.lateReply(wait)); }, Math.min(wait.timeoutMs, LONGEST_MS));
+      const onGone = (): void => { waiting.end(refusal(CODE.noLauncher, "nobody waits for this answer")); };
+      const waiting: Waiting = {
+        wait,
+        end: (reply) => {
+          if (timer !== null) clearTimeout(timer);
+          wait.gone.removeEventListener("abort", onGone);
+          this.remove(waiting);
+          resolve(reply);
+        },
+      };
+      wait.gone.addEventListener("abort", onGone, { once: true });
+      this.waiting.add(waiting);
+      for (const key of wait.keys) this.byKey.set(key, (this.byKey.get(key) ?? new Set()).add(waiting));
+      if (wait.gone.aborted) onGone();
+    });
+  }
+
+  /** Something has happened: who waits for it looks again. */
+  wake(key: string): void {
+    for (const waiting of [...(this.byKey.get(key) ?? [])]) {
+      const reply = waiting.wait.look();
+      if (reply !== null) waiting.end(reply);
+    }
+  }
+
+  /** Ends every wait for which `reply` has one. */
+  endWhere(reply: (wait: Wait) => TalkReply | null): void {
+    for (const waiting of [...this.waiting]) {
+      const found = reply(waiting.wait);
+      if (found !== null) waiting.end(found);
+    }
+  }
+
+  /** The run was aborted. */
+  abort(): void {
+    this.endWhere((wait) => this.abortReply(wait));
+  }
+
+  private abortReply(wait: Wait): TalkReply | null {
+    const abort = wait.ignoreAbort ? null : this.aborted();
+    return abort === null ? null : refusal(CODE.aborted, abortWords(abort));
+  }
+
+  private lateReply(wait: Wait): TalkReply {
+    const circle = this.circle(wait.service);
+    const more = [wait.late(), circle === null ? "" : `this is a circle, in which each waits for the next: ${circle}`].filter((words) => words !== "");
+    return refusal(CODE.timedOut, [`waited ${(wait.timeoutMs ?? 0) / 1000} s for ${wait.what}`, ...more].join("; "));
+  }
+
+  private remove(waiting: Waiting): void {
+    this.waiting.delete(waiting);
+    for (const key of waiting.wait.keys) {
+      const others = this.byKey.get(key);
+      others?.delete(waiting);
+      if (others?.size === 0) this.byKey.delete(key);
+    }
+  }
+}
