@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import yargs, { type Argv } from "yargs";
 import { hideBin } from "yargs/helpers";
 
+import * as abort from "./commands/abort.js";
 import * as analyze from "./commands/analyze.js";
 import * as boot from "./commands/boot.js";
 import * as clean from "./commands/clean.js";
@@ -28,7 +29,7 @@ import { boundHeapGrowth } from "./heapGrowth.js";
 import { limitHandshakes, runNames } from "./index.js";
 import { packageFile } from "./packageFile.js";
 
-const commands = [boot, status, repair, rerun, reboot, reload, terminate, list, show, history, logs, events, analyze, clean, validate, rehearse] as const;
+const commands = [boot, abort, status, repair, rerun, reboot, reload, terminate, list, show, history, logs, events, analyze, clean, validate, rehearse] as const;
 
 async function main(words: readonly string[]): Promise<number> {
   let code: number = EXIT.fine;

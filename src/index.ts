@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 
 import { withRun, withStore } from "./library/record.js";
 import { watch, work, type HomeOption, type VariableOptions, type WaitOptions, type WatchOptions } from "./library/options.js";
-import type { BootResult, CleanResult, EventRecord, Given, LaunchPlan, LogChunk, LogFile, OnlineCheck, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunHistory, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult } from "./library/types.js";
+import type { AbortResult, BootResult, CleanResult, EventRecord, Given, LaunchPlan, LogChunk, LogFile, OnlineCheck, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunHistory, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult } from "./library/types.js";
 import { keptValues, resolveValues, sources, variableRecords } from "./library/variables.js";
 import type { VariableRecord } from "./state/records.js";
 
@@ -85,6 +85,19 @@ export async function terminate(run: string, options: HomeOption & WatchOptions 
     const { terminateRun } = await import("./engine/terminate.js");
     return terminateRun(store, record, { force: options.force ?? false, keep: options.keep ?? false, ...work(options) });
   });
+}
+
+/**
+ * Aborts a run: its programs are ended, by the launcher that works on it or by this call where none does, and nothing new begins. Machines stay.
+ * @throws UnknownRunError, StateError for a run that is terminated
+ */
+export async function abort(run: string, reason: string, options: HomeOption & WatchOptions & WaitOptions = {}): Promise<AbortResult> {
+  return withRun(run, options, async (store, record) => (await import("./engine/abort.js")).abortRun(store, record, { reason, ...work(options) }));
+}
+
+/** Takes a run's abort back. @returns the reason that it had, or null. @throws UnknownRunError */
+export async function cancelAbort(run: string, options: HomeOption = {}): Promise<string | null> {
+  return withRun(run, options, async (store, record) => (await import("./engine/abort.js")).cancelAbort(store, record));
 }
 
 /**

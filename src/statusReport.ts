@@ -32,6 +32,8 @@ export interface ServiceStatus {
   readonly exitCode: number | null;
   readonly ms: number | null;
   readonly lastLines: readonly string[];
+  /** What its programs said last, or null. */
+  readonly said: string | null;
 }
 
 export interface StatusReport {
@@ -40,6 +42,8 @@ export interface StatusReport {
   readonly healthy: boolean;
   /** The command of a living launcher that works on the run, such as `repair`; null when nobody does. */
   readonly workedOnBy: string | null;
+  /** Why and by whom the run was aborted, or null. */
+  readonly abort: { readonly reason: string; readonly origin: string; readonly at: number } | null;
   readonly checkedAt: number;
   readonly ms: number;
   readonly cloudUnreachable: boolean;

@@ -3,7 +3,7 @@ import type { BootResult } from "../index.js";
 import { EXIT } from "./exitCodes.js";
 import { print, screen } from "./output.js";
 
-export type Outcome = Pick<BootResult, "run" | "state" | "failures" | "cloudUnreachable" | "unused">;
+export type Outcome = Pick<BootResult, "run" | "state" | "failures" | "cloudUnreachable" | "unused"> & Partial<Pick<BootResult, "aborted">>;
 
 /** @param interrupted whether the operator stopped the command */
 export function exitCodeFor({ state, cloudUnreachable }: Pick<Outcome, "state" | "cloudUnreachable">, interrupted: boolean): number {
@@ -17,6 +17,7 @@ export async function printOutcome(result: Outcome, interrupted: boolean): Promi
   const { formatFailures } = await import("../reporting/failure.js");
   if (result.failures.length > 0) print(`\n${formatFailures(result.failures, screen())}`);
   const unused = unusedLines(result);
+  if (result.aborted) print(`\nThe run was aborted by ${result.aborted.origin}: ${result.aborted.reason}`);
   print(`\n${[...unused, whatNow(result, interrupted)].join("\n")}`);
 }
 
@@ -34,7 +35,8 @@ function unusedLines({ run, state, unused }: Outcome): string[] {
   return [...(gone === "" ? [] : [`Started early for levels that never began, and ended: ${gone}`]), ...(kept === "" ? [] : [`${left}: ${kept}`])];
 }
 
-function whatNow({ run, state }: Outcome, interrupted: boolean): string {
+function whatNow({ run, state, aborted }: Outcome, interrupted: boolean): string {
+  if (aborted) return `What came up still runs: bootlevel show ${run}   The whole output: bootlevel logs ${run}\nGo on with it: bootlevel abort ${run} --cancel   End it: bootlevel terminate ${run}`;
   if (state === "ready") return `The run is called ${run}. Look at it: bootlevel status ${run}   End it: bootlevel terminate ${run}`;
   if (state === "interrupted") return `${interrupted ? "Interrupted" : `${run} is not whole yet`}. Carry on: bootlevel boot --resume ${run}   What runs: bootlevel show ${run}   End it: bootlevel terminate ${run}`;
   return `What came up still runs: bootlevel show ${run}   The whole output: bootlevel logs ${run}\nMend it: bootlevel repair ${run}   End it: bootlevel terminate ${run}`;

@@ -25,6 +25,7 @@ async function printRun(run: RunDetails): Promise<void> {
   const [{ formatTable }, { formatTime }, { formatFailures }] = await Promise.all([import("../reporting/table.js"), import("../reporting/time.js"), import("../reporting/failure.js")]);
   print(`Run ${run.run} (number ${run.number}) is ${run.state}, booted ${formatTime(run.createdAt)} from ${run.planFile}`);
   if (run.holder?.alive) print(`${run.holder.command} (process ${run.holder.pid} on ${run.holder.host}) works on it since ${formatTime(run.holder.since)}`);
+  if (run.abort !== null) print(`Aborted by ${run.abort.origin} at ${formatTime(run.abort.at)}: ${run.abort.reason}`);
   const variables = Object.entries(run.variables).map(([name, { value }]) => `${name}=${value ?? "(secret)"}`);
   if (variables.length > 0) print(`Variables: ${variables.join("  ")}`);
   const rows = run.levels.flatMap((level, index) =>

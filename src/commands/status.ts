@@ -100,14 +100,21 @@ async function printReport(report: StatusReport): Promise<void> {
   const [{ formatTable }, { formatAge, formatDuration }] = await Promise.all([import("../reporting/table.js"), import("../reporting/time.js")]);
   const rows = report.services.map((service) => [
     service.level, service.service, service.healthy ? "✔ ready" : "✖ not well", formatAge(service.ageMs), service.machine, service.host ?? "",
-    service.ms === null ? "" : formatDuration(service.ms), service.message,
+    service.ms === null ? "" : formatDuration(service.ms), whyWords(service),
   ]);
   print(formatTable(["LEVEL", "SERVICE", "NOW", "AGE", "MACHINE", "HOST", "TOOK", "WHY"], rows, screen()));
   const { outputLines } = await import("../reporting/text.js");
   for (const service of report.services.filter((one) => one.lastLines.length > 0).slice(0, 3)) {
     print(`\n${service.service} said:\n${service.lastLines.slice(-10).flatMap(outputLines).map((line) => `  ${line}`).join("\n")}`);
   }
+  if (report.abort !== null) print(`\nAborted by ${report.abort.origin}: ${report.abort.reason}`);
   const well = report.services.filter((service) => service.healthy).length;
   const verdict = report.healthy ? "All is well" : report.state === "ready" ? "Not all is well" : `The run is ${report.state}`;
   print(`\n${verdict}: ${well} of ${report.services.length} services ready, checked in ${formatDuration(report.ms)}.`);
+}
+
+/** What was found, and what the service's programs said last. */
+function whyWords({ message, said }: StatusReport["services"][number]): string {
+  const saying = said === null ? "" : `says: ${said}`;
+  return [message, saying].filter((words) => words !== "").join("; ");
 }

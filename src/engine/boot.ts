@@ -9,6 +9,9 @@ import { Agenda } from "./up/agenda.js";
 import { bringUp } from "./up/bringUp.js";
 import { packBundles } from "./programs/bundles.js";
 import { enterRunState, record } from "./run/journal.js";
+import { Deadlines } from "./run/deadlines.js";
+import type { BringUp } from "./up/serviceStory.js";
+import type { Abort } from "../state/records.js";
 import { underLease } from "./run/lease.js";
 import { Placements } from "./run/placements.js";
 import type { UnusedMachine } from "./up/unusedMachines.js";
@@ -19,6 +22,8 @@ export interface BootRequest {
   readonly variables: readonly VariableRecord[];
   /** The run's name, or null for one that is made up. */
   readonly name: string | null;
+  /** What it is done for: `run` boots, executes, and more. */
+  readonly verb?: "boot" | "run";
   readonly observe: (event: RunEvent) => void;
   /** Aborted when the operator wants to stop. */
   readonly signal: AbortSignal;
@@ -30,6 +35,8 @@ export interface BootResult {
   readonly failures: readonly ServiceFailure[];
   /** Whether a service failed because its cloud did not answer at all. */
   readonly cloudUnreachable: boolean;
+  /** Why the run was aborted meanwhile, or null. */
+  readonly aborted: Abort | null;
   /** Machines that were started early, for levels that never began: ended when the run failed, kept when it was interrupted. */
   readonly unused: readonly UnusedMachine[];
   readonly ms: number;
@@ -47,7 +54,7 @@ export async function bootRun(store: Store, request: BootRequest): Promise<BootR
   return underLease(writer, request.signal, async (stop) => {
     const context = await openContext({ run: writer.run, store, writer, stop, observe: request.observe });
     try {
-      return await bootServices(context);
+      return await bootServices(context, request.verb ?? "boot");
     } finally {
       await closeContext(context);
     }
@@ -60,13 +67,28 @@ function checkRunName(name: string | null): void {
   throw new StateError(`${JSON.stringify(name)} cannot be a run's name`, "a run's name is a lower-case letter, then letters, digits and -, 63 at most");
 }
 
-async function bootServices(context: RunContext): Promise<BootResult> {
+async function bootServices(context: RunContext, verb: "boot" | "run"): Promise<BootResult> {
   const startedAt = context.clock.now();
   const { run, plan } = context;
-  await record(context, { at: startedAt, type: "run-started", run: run.name, plan: plan.name, verb: "boot", levels: levelNames(context) });
+  await record(context, { at: startedAt, type: "run-started", run: run.name, plan: plan.name, verb, levels: levelNames(context) });
   const agenda = new Agenda();
   for (const service of context.levels.flat()) agenda.add(service, { stage: "launch", reason: "boot", resume: false });
-  const end = await bringUp(context, await Placements.read(context), agenda, { fresh: true });
+  const placements = await Placements.read(context);
+  const end = await underDeadlines(context, verb, (enterPhase) => bringUp(context, placements, agenda, { fresh: true, enterPhase }));
   await enterRunState(context, end.state, startedAt);
   return { run: run.name, ...end, ms: context.clock.now() - startedAt };
+}
+
+/** A run that is to end by itself is aborted when one of its phases takes longer than the plan allows. */
+export async function underDeadlines<T>(context: RunContext, verb: "boot" | "run", work: (enterPhase: BringUp["enterPhase"]) => Promise<T>): Promise<T> {
+  if (verb === "boot") return work(() => undefined);
+  const deadlines = new Deadlines(context.plan.deadlines ?? {}, (phase, limitMs) => {
+    const reason = `${phase === "boot" ? "booting" : "executing"} took longer than its deadline of ${limitMs / 1000} s`;
+    context.writer?.expect(context.abort.begin({ reason, origin: "deadline", at: context.clock.now() }));
+  });
+  try {
+    return await work((phase) => { deadlines.enter(phase); });
+  } finally {
+    deadlines.stop();
+  }
 }

@@ -1,6 +1,7 @@
 /** Takes services down and boots them again on new machines: the whole run, or those that are named. */
 import type { RunRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
+import { checkNotAborted } from "./abort.js";
 import { Agenda, type Task } from "./up/agenda.js";
 import type { BootResult } from "./boot.js";
 import { bringUp, endOf, type BringUpEnd } from "./up/bringUp.js";
@@ -43,7 +44,7 @@ async function downAndUp(context: RunContext, down: Agenda, force: boolean): Pro
   const takeDown = new TakeDown(context, placements, unfinishedPrograms(await context.store.steps(context.run)), force);
   for (const services of [...context.levels].reverse()) {
     const end = endOf((await takeDown.retire(down.among(services), (service) => down.of(service) as Task)).filter((error) => error !== null));
-    if (end !== null) return { ...end, unused: [] };
+    if (end !== null) return { ...end, unused: [], aborted: context.abort.current };
   }
   const up = agendaOf(down.among(context.levels.flat()), { stage: "launch", reason: "a reboot was asked for", resume: false });
   return bringUp(context, placements, up, { force });
@@ -57,4 +58,5 @@ function agendaOf(services: ReturnType<typeof chooseServices>, task: Task): Agen
 
 function checkAlive(run: RunRecord): void {
   if (run.state === "terminated") throw new StateError(`run "${run.name}" is terminated`, "boot its plan again, as a new run");
+  checkNotAborted(run);
 }

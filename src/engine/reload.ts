@@ -49,7 +49,7 @@ export async function reloadRun(store: Store, run: RunRecord, options: ReloadOpt
     const { revision, before, after } = await versions(context, options);
     await checkClouds(context, before, after);
     const changes = diffPlans(before, after, await store.services(now), now.name);
-    const nothing = { run: now.name, state: now.state, failures: [], cloudUnreachable: false, unused: [], changes, applied: false };
+    const nothing = { run: now.name, state: now.state, failures: [], cloudUnreachable: false, unused: [], aborted: null, changes, applied: false };
     const same = changes.every((change) => change.action === "keep" && change.differences.length === 0 && change.was === null) && sameSettings(before.plan, after.plan);
     if (same || !(await options.confirm(changes))) return { ...nothing, ms: context.clock.now() - startedAt };
     await writerOf(context).storeRevision(newRevision(context, revision + 1, after, changes));

@@ -4,6 +4,7 @@ import { CloudUnreachableError } from "../drivers/driver.js";
 import type { RunRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
 import { StateError } from "../state/stateError.js";
+import { checkNotAborted } from "./abort.js";
 import { Agenda, plannedTasks, type Task } from "./up/agenda.js";
 import { carryOut } from "./up/carryOut.js";
 import { dependencies } from "./plans/dependents.js";
@@ -63,9 +64,9 @@ export async function repairRun(store: Store, run: RunRecord, options: RepairOpt
   }
 }
 
-/** @throws StateError for a run that somebody wanted down */
+/** @throws StateError for a run that somebody wanted down, or has aborted */
 export function checkGoal(run: RunRecord): void {
-  if (run.goal === "up") return;
+  if (run.goal === "up") return checkNotAborted(run);
   if (run.state === "terminated") throw new StateError(`run "${run.name}" is terminated`, "boot its plan again, as a new run");
   throw new StateError(`run "${run.name}" is being taken down`, `finish it with: bootlevel terminate ${run.name}, or bring all of it up again with: bootlevel reboot ${run.name}`);
 }

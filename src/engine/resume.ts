@@ -24,7 +24,7 @@ export async function resumeRun(store: Store, run: RunRecord, options: WorkOptio
     const agenda = await unfinishedWork(context, placements);
     const nothing = agenda.size === 0 && context.dropped.length === 0 && now.state === "ready";
     const end = nothing
-      ? { state: now.state, failures: [], cloudUnreachable: false, unused: [] }
+      ? { state: now.state, failures: [], cloudUnreachable: false, unused: [], aborted: null }
       : await carryOut(context, placements, agenda, { verb: "resume", state: "booting", startedAt, force: false });
     return { run: now.name, ...end, ms: context.clock.now() - startedAt };
   });

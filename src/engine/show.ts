@@ -1,7 +1,7 @@
 /** What the record says of a run, as one document. Secrets are named, never shown. */
 import type { RunState, ServiceFailure, ServiceState } from "../events.js";
 import type { LeaseHolder } from "../state/leases.js";
-import type { MachineRecord, RunRecord } from "../state/records.js";
+import type { Abort, MachineRecord, RunRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
 
 export interface ShownAttribute {
@@ -22,6 +22,8 @@ export interface ShownService {
   readonly failure: ServiceFailure | null;
   /** Why something is to be done again for it, or null; a repair does it. */
   readonly due: string | null;
+  /** What its programs said last, or null. */
+  readonly said: string | null;
 }
 
 export interface RunDetails {
@@ -33,6 +35,8 @@ export interface RunDetails {
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly holder: LeaseHolder | null;
+  /** Why the run was aborted, or null. */
+  readonly abort: Abort | null;
   readonly variables: Readonly<Record<string, { readonly secret: boolean; readonly value: string | null }>>;
   readonly levels: readonly { readonly name: string; readonly services: readonly ShownService[] }[];
 }
@@ -50,13 +54,13 @@ export async function showRun(store: Store, run: RunRecord): Promise<RunDetails>
       level: service.level,
       shown: {
         name: service.name, state: service.state, since: service.updatedAt, cloud: machine?.cloud ?? null, machine: machine?.driverId ?? null,
-        host: machine?.host ?? own["host"]?.value ?? null, attributes: own, failure: service.failure, due: service.due?.reason ?? null,
+        host: machine?.host ?? own["host"]?.value ?? null, attributes: own, failure: service.failure, due: service.due?.reason ?? null, said: service.said,
       },
     };
   });
   const variables = (await store.variables(run)).filter((variable) => variable.kind === "variable");
   return {
-    run: run.name, number: run.id, plan: run.planName, planFile: run.planFile, state: shownState(run), createdAt: run.createdAt, updatedAt: run.updatedAt, holder: run.holder,
+    run: run.name, number: run.id, plan: run.planName, planFile: run.planFile, state: shownState(run), createdAt: run.createdAt, updatedAt: run.updatedAt, holder: run.holder, abort: run.abort,
     variables: Object.fromEntries(variables.map(({ name, secret, value }) => [name, { secret, value: secret ? null : value }])),
     levels: plan.levels.map((level, index) => ({ name: level.name, services: services.filter((service) => service.level === index).map((service) => service.shown) })),
   };

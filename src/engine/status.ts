@@ -18,10 +18,10 @@ export async function statusRun(store: Store, run: RunRecord, observe: (event: R
     const ready = all.filter((service) => context.records.get(service.id)?.state === "ready");
     const findings = await survey(context, placements, ready, () => "ready");
     const services = all.map((service) => serviceStatus(context, placements, service, findings.get(service) ?? null));
-    const healthy = run.state === "ready" && services.every((service) => service.healthy);
+    const healthy = run.state === "ready" && run.abort === null && services.every((service) => service.healthy);
     const cloudUnreachable = [...findings.values()].some(({ error }) => error instanceof CloudUnreachableError);
     const workedOnBy = run.holder?.alive === true ? run.holder.command : null;
-    return { run: run.name, state: run.state, healthy, workedOnBy, checkedAt, ms: store.clock.now() - checkedAt, cloudUnreachable, services };
+    return { run: run.name, state: run.state, healthy, workedOnBy, abort: run.abort, checkedAt, ms: store.clock.now() - checkedAt, cloudUnreachable, services };
   } finally {
     await closeContext(context);
   }
@@ -34,7 +34,7 @@ function serviceStatus(context: RunContext, placements: Placements, service: Ser
   const since = record?.updatedAt ?? 0;
   const machine = placements.machine(service);
   const host = machine?.host ?? context.book.of(service.name).get("host")?.value ?? null;
-  const common = { service: service.name, level: service.level.name, state, since, ageMs: Math.max(0, context.clock.now() - since), host };
+  const common = { service: service.name, level: service.level.name, state, since, ageMs: Math.max(0, context.clock.now() - since), host, said: record?.said ?? null };
   if (finding === null) {
     return { ...common, healthy: false, trouble: "not-up", machine: machine === null ? "none" : "unknown", message: `never became ready (${state})`, exitCode: null, ms: null, lastLines: [] };
   }

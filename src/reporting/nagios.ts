@@ -28,7 +28,7 @@ const TROUBLED: readonly Standing[] = ["failed", "unknown", "pending"];
 export function nagiosState(report: StatusReport): NagiosState {
   if (report.healthy) return "OK";
   if (report.workedOnBy !== null && report.workedOnBy !== "terminate" && report.state !== "terminating") return "WARNING";
-  if (report.state !== "ready") return "CRITICAL";
+  if (report.state !== "ready" || report.abort !== null) return "CRITICAL";
   const standings = new Set(report.services.map(standing));
   if (standings.has("failed") || report.services.some(({ trouble }) => trouble === "not-up")) return "CRITICAL";
   return standings.has("unknown") ? "UNKNOWN" : "WARNING";
@@ -53,9 +53,10 @@ function standing({ healthy, trouble, state }: ServiceStatus): Standing {
   return "failed";
 }
 
-function summary({ run: runName, state, workedOnBy, services }: StatusReport): string {
+function summary({ run: runName, state, workedOnBy, abort, services }: StatusReport): string {
   const run = shorten(harmless(runName), LONGEST_NAME);
   const ready = services.filter(({ healthy }) => healthy).length;
+  if (abort !== null) return `${run} was aborted by ${shorten(harmless(abort.origin), LONGEST_NAME)}: ${shorten(harmless(abort.reason), LONGEST_REASON)}`;
   if (state === "ready") return `${ready} of ${plural(services.length, "service")} of ${run} ready${workedOnBy === null ? "" : `, ${harmless(workedOnBy)} works on it`}`;
   return `${run} is ${state}, ${ready} of ${plural(services.length, "service")} ready`;
 }

@@ -5,7 +5,7 @@ import type { ServiceStatus, StatusReport } from "../../src/statusReport.js";
 export function serviceStatus(service: string, changes: Partial<ServiceStatus> = {}): ServiceStatus {
   return {
     service, level: "web", state: "ready", healthy: true, trouble: null, since: 1_795_240_800_000, ageMs: 24_597, machine: "running", host: "127.0.0.2",
-    message: "", exitCode: 0, ms: 40, lastLines: [], ...changes,
+    message: "", exitCode: 0, ms: 40, lastLines: [], said: null, ...changes,
   };
 }
 
@@ -23,7 +23,7 @@ export function notUp(service: string, state: ServiceStatus["state"]): ServiceSt
 export function statusReport(services: readonly ServiceStatus[], changes: Partial<StatusReport> = {}): StatusReport {
   const state = changes.state ?? "ready";
   return {
-    run: "shop", state, healthy: state === "ready" && services.every(({ healthy }) => healthy), workedOnBy: null, checkedAt: 1_795_240_824_597, ms: 412,
+    run: "shop", state, healthy: state === "ready" && services.every(({ healthy }) => healthy), workedOnBy: null, abort: null, checkedAt: 1_795_240_824_597, ms: 412,
     cloudUnreachable: false, services, ...changes,
   };
 }

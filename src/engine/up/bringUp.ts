@@ -6,6 +6,7 @@ import { asServiceError, InterruptedError, ServiceError } from "../run/failure.j
 import { enterFailure, record } from "../run/journal.js";
 import { EarlyLaunches } from "./earlyLaunches.js";
 import { MachineLaunches, type Launch } from "./machineLaunches.js";
+import type { Abort } from "../../state/records.js";
 import type { Placements } from "../run/placements.js";
 import { levelName, type DroppedService, type RunContext, type Service } from "../run/runContext.js";
 import { execute } from "./execute.js";
@@ -24,10 +25,12 @@ export interface BringUpEnd {
   readonly cloudUnreachable: boolean;
   /** Machines that were started early, for levels that never began: ended when the run failed, kept when it was interrupted. */
   readonly unused: readonly UnusedMachine[];
+  /** Why the run was aborted meanwhile, or null. */
+  readonly aborted: Abort | null;
 }
 
 /** The end of a command's levels, before what was started early is seen to. */
-type LevelsEnd = Omit<BringUpEnd, "unused">;
+type LevelsEnd = Omit<BringUpEnd, "unused" | "aborted">;
 
 export interface BringUpOptions {
   /** The first boot of a new run. */
@@ -59,7 +62,7 @@ export async function bringUp(context: RunContext, placements: Placements, agend
   const unused = await early.unused();
   // An operator who interrupts a run goes on with it; who looks into a failure takes the time that it takes, and unused machines cost money.
   const settled = end.state === "failed" && !context.stop.aborted ? await endUnused(context, placements, unused) : keepUnused(placements, unused);
-  return { ...end, unused: settled };
+  return { ...end, unused: settled, aborted: context.abort.current };
 }
 
 async function bringLevelsUp(work: BringUp): Promise<LevelsEnd> {

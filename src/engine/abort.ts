@@ -1,0 +1,53 @@
+/** Aborts a run from outside, and takes an abort back. */
+import type { RunRecord } from "../state/records.js";
+import type { Store } from "../state/store.js";
+import { StateError } from "../state/stateError.js";
+import { endUnfinished, unfinishedPrograms } from "./down/unfinished.js";
+import { workOnRun, type WorkOptions } from "./run/lease.js";
+import { Placements } from "./run/placements.js";
+import { abortWords } from "./run/runAbort.js";
+import { settleAll } from "./run/settleAll.js";
+
+export interface AbortResult {
+  readonly run: string;
+  /** The reason that is in force: the first one stays. */
+  readonly reason: string;
+  readonly origin: string;
+  /** Whether this call has aborted the run. */
+  readonly fresh: boolean;
+  /** The command of the launcher that works on the run and ends what runs, or null: this call has done that. */
+  readonly workedOnBy: string | null;
+}
+
+/**
+ * Aborts a run: programs that run are ended, by the launcher that works on the run, or by this call where none does; nothing new begins.
+ * @throws StateError for a run that is terminated.
+ */
+export async function abortRun(store: Store, run: RunRecord, { reason, ...options }: WorkOptions & { readonly reason: string }): Promise<AbortResult> {
+  if (run.state === "terminated") throw new StateError(`run "${run.name}" is terminated`, "there is nothing to abort");
+  const { abort, fresh } = await store.abort(run, { reason, origin: "operator", at: store.clock.now() });
+  const workedOnBy = run.holder?.alive === true ? run.holder.command : null;
+  if (workedOnBy === null) await endPrograms(store, run, options);
+  return { run: run.name, reason: abort.reason, origin: abort.origin, fresh, workedOnBy };
+}
+
+/** Programs whose launcher is gone run on by themselves. */
+async function endPrograms(store: Store, run: RunRecord, options: WorkOptions): Promise<void> {
+  if (unfinishedPrograms(await store.steps(run)).size === 0) return;
+  await workOnRun(store, run, "abort", options, async (context) => {
+    const placements = await Placements.read(context);
+    const unfinished = unfinishedPrograms(await store.steps(run));
+    await settleAll(context.levels.flat().map((service) => endUnfinished(context, placements, service, unfinished.get(service.id) ?? [])));
+  });
+}
+
+/** Takes an abort back, so that an operator can go on with the run. @returns the reason that it had, or null: it was not aborted. */
+export async function cancelAbort(store: Store, run: RunRecord): Promise<string | null> {
+  return (await store.cancelAbort(run))?.reason ?? null;
+}
+
+/** @throws StateError for a run that somebody has aborted: nothing is brought up in it until that is taken back. */
+export function checkNotAborted({ name, abort }: Pick<RunRecord, "name" | "abort">): void {
+  if (abort === null) return;
+  throw new StateError(`${abortWords(abort)}. Nothing is brought up in it`, `go on with: bootlevel abort ${name} --cancel, or end it: bootlevel terminate ${name}`);
+}
