@@ -6,6 +6,7 @@ import { basename, join } from "node:path";
 import { once } from "node:events";
 import { pipeline } from "node:stream/promises";
 import { pack, type Pack } from "tar-stream";
+import { BL_SCRIPT } from "./bl.js";
 import { type BundleEntry, StagingSourceError } from "./bundleEntry.js";
 import { readArchive } from "./archive.js";
 import { readFolder, readPath } from "./folder.js";
@@ -110,6 +111,7 @@ async function fill(tar: Pack, entries: readonly BundleEntry[]): Promise<void> {
     else if ("content" in entry) tar.entry({ ...header, type: "file" }, entry.content);
     else await copyFile(tar, { ...header, type: "file", size: entry.size }, entry.path);
   }
+  tar.entry({ name: ".bl/bin/bl", mode: 0o755, mtime: MTIME, uid: 0, gid: 0 }, BL_SCRIPT);
   // The last member: where it is, nothing was cut off.
   tar.entry({ name: ".bl/staged", mode: 0o600, mtime: MTIME, uid: 0, gid: 0 }, "");
   tar.finalize();

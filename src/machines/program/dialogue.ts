@@ -30,6 +30,8 @@ export interface DialogueOptions {
   onOutput(chunk: Buffer): void;
   /** The program was started. */
   onBegin(): void;
+  /** The program wants to talk; `hangUp` tells it that nobody answers. */
+  onCall?(hangUp: () => void): void;
 }
 
 export interface Dialogue {
@@ -67,7 +69,8 @@ function listen(channel: Channel, nonce: string, options: DialogueOptions): { re
   });
   // What comes before the program is not its output; where nothing else comes, it is what the machine has to say.
   let before = "";
-  const [first, second] = [new Answer(nonce), new Answer(nonce)];
+  const hangUp = (): void => { if (channel.stdin.writable) channel.stdin.write("\n"); };
+  const [first, second] = [new Answer(nonce, () => { options.onCall?.(hangUp); }), new Answer(nonce)];
   // The result comes after the output's last byte, whichever of the two streams is faster.
   const look = (): void => { first.look((verdict) => verdict.kind !== "done" || output.finished); };
   channel.stdout.on("data", (chunk: Buffer) => {
@@ -94,8 +97,8 @@ class Answer {
   readonly ended: Promise<DialogueEnd>;
   #resolve: (end: DialogueEnd) => void = () => undefined;
 
-  constructor(nonce: string) {
-    this.report = new VerdictReader(nonce);
+  constructor(nonce: string, onCall?: () => void) {
+    this.report = new VerdictReader(nonce, onCall);
     this.ended = new Promise((resolve) => { this.#resolve = resolve; });
   }
 

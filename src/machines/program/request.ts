@@ -1,7 +1,7 @@
 /** What is asked of a machine, and what came of it. */
 import type { Bundle } from "./bundle.js";
-import type { TalkHandler } from "./talk.js";
 import { StagingError } from "./errors.js";
+import type { TalkHandler } from "./talk.js";
 
 export interface ProgramRequest {
   /** The step's directory, relative to the connection's work directory; must not exist yet. */
@@ -31,9 +31,9 @@ export interface ProgramRequest {
    * that dies can still be told the same result. If it rejects, what the program left stays, and the error goes on.
    */
   onResult?(result: ProgramResult & { readonly kind: "exited" }): Promise<void>;
-  readonly signal: AbortSignal;
-  /** Answers what the program asks by `bl`; without one, nobody does. */
+  /** Answers what the program asks by `bl`. Without it nothing is opened for that, and `bl` finds no launcher. */
   readonly talk?: TalkHandler;
+  readonly signal: AbortSignal;
 }
 
 export type ProgramStart = { readonly kind: "file"; readonly name: string } | { readonly kind: "command"; readonly line: string };
@@ -50,7 +50,7 @@ export type ProgramResult =
   | { readonly kind: "unknown"; readonly reason: string };
 
 /** What became of a step of an earlier launcher. `timeoutMs` is what is left of the program's time. */
-export type RecoverRequest = Pick<ProgramRequest, "directory" | "timeoutMs" | "graceMs" | "sudo" | "keep" | "onOutput" | "onWarning" | "onResult" | "signal" | "talk">;
+export type RecoverRequest = Pick<ProgramRequest, "directory" | "timeoutMs" | "graceMs" | "sudo" | "keep" | "onOutput" | "onWarning" | "onResult" | "talk" | "signal">;
 export type RecoverResult = ProgramResult | { readonly kind: "never-started" };
 
 /** Linux MAX_ARG_STRLEN less the NUL: the longest single argument or `NAME=value` that a program can be given. */

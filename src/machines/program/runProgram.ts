@@ -8,6 +8,7 @@ import { parseOutputs } from "./outputs.js";
 import { checkLimits, type ProgramRequest, type ProgramResult, type RecoverRequest, type RecoverResult } from "./request.js";
 import { cleanUp, killStep } from "./endings.js";
 import { recoverScript, runnerScript } from "./scripts.js";
+import { TalkLine } from "./talkLine.js";
 import { failure, lossReason } from "./words.js";
 import { type Raced, Watch } from "./watch.js";
 
@@ -41,34 +42,45 @@ export async function runProgram(link: MachineLink, request: ProgramRequest): Pr
  */
 export async function recoverProgram(link: MachineLink, request: RecoverRequest): Promise<RecoverResult> {
   const watch = new Watch(request.timeoutMs, request.signal);
+  const step = { ...request, line: lineOf(request) };
   try {
-    return await settle(link, request, watch, await ask(link, request, watch));
+    return await settle(link, step, watch, await ask(link, step, watch));
   } finally {
     watch.stop();
+    await step.line.close();
   }
+}
+
+/** A program that was begun, and the line that it talks on. */
+type Begun = RecoverRequest & { readonly line: TalkLine };
+
+function lineOf({ directory, talk, onWarning }: RecoverRequest): TalkLine {
+  return new TalkLine({ directory, handler: talk ?? null, onWarning: (message) => { onWarning?.(message); } });
 }
 
 async function attempt(link: MachineLink, request: ProgramRequest): Promise<RecoverResult> {
   if (request.signal.aborted) return { kind: "aborted" };
   const connection = await link.connection();
   const watch = new Watch(request.timeoutMs, request.signal);
+  const step = { ...request, line: lineOf(request) };
   try {
     let begun = false;
-    const first = await watch.race(stage(connection, request, watch, () => { begun = true; }));
-    if (first.kind === "interrupted") return await settle(link, request, watch, first);
-    if (first.value.kind === "verdict") return await settle(link, request, watch, first);
+    const first = await watch.race(stage(connection, step, watch, () => { begun = true; }));
+    if (first.kind === "interrupted") return await settle(link, step, watch, first);
+    if (first.value.kind === "verdict") return await settle(link, step, watch, first);
     const silent = first.value;
-    const asked = await ask(link, request, watch);
-    const result = await settle(link, request, watch, asked);
+    const asked = await ask(link, step, watch);
+    const result = await settle(link, step, watch, asked);
     // The shell itself gave up before it began (no dd, no sh, an account without a shell): to try again would end the same way.
     if ((result.kind === "never-started" || (result.kind === "unknown" && !begun)) && silent.end.kind === "exited") throw failure(connection.label, `exit code ${String(silent.end.code)}`, silent.words);
     return result;
   } finally {
     watch.stop();
+    await step.line.close();
   }
 }
 
-async function stage(connection: MachineConnection, request: ProgramRequest, watch: Watch, onBegin: () => void): Promise<DialogueEnd> {
+async function stage(connection: MachineConnection, request: ProgramRequest & Begun, watch: Watch, onBegin: () => void): Promise<DialogueEnd> {
   return converse(connection, watch, {
     script: (context) => runnerScript(context, request),
     directory: request.directory,
@@ -79,6 +91,7 @@ async function stage(connection: MachineConnection, request: ProgramRequest, wat
       onBegin();
       watch.restart();
     },
+    onCall: (hangUp) => { request.line.attend(connection, "take-over", hangUp); },
   });
 }
 
@@ -102,7 +115,7 @@ async function converse(
 type Answer = { readonly kind: "value"; readonly value: DialogueEnd } | { readonly kind: "interrupted"; readonly by: "timeout" | "abort" } | { readonly kind: "unreachable"; readonly reason: string };
 
 /** Asks until the machine answers or the program's time is over. */
-async function ask(link: MachineLink, request: RecoverRequest, watch: Watch): Promise<Answer> {
+async function ask(link: MachineLink, request: Begun, watch: Watch): Promise<Answer> {
   let reason = "the connection was lost";
   let shrugs = 0;
   for (;;) {
@@ -126,10 +139,11 @@ async function ask(link: MachineLink, request: RecoverRequest, watch: Watch): Pr
   }
 }
 
-async function askOnce(link: MachineLink, request: RecoverRequest, watch: Watch): Promise<DialogueEnd> {
+async function askOnce(link: MachineLink, request: Begun, watch: Watch): Promise<DialogueEnd> {
   watch.unanswered = true;
   const connection = await link.connection();
   watch.unanswered = false;
+  request.line.attend(connection, "anew");
   return converse(connection, watch, {
     script: (context) => recoverScript(context, request.sudo),
     directory: request.directory,
@@ -140,7 +154,7 @@ async function askOnce(link: MachineLink, request: RecoverRequest, watch: Watch)
   });
 }
 
-async function settle(link: MachineLink, request: RecoverRequest, watch: Watch, answer: Answer): Promise<RecoverResult> {
+async function settle(link: MachineLink, request: Begun, watch: Watch, answer: Answer): Promise<RecoverResult> {
   if (answer.kind === "unreachable") return { kind: "unknown", reason: answer.reason };
   if (answer.kind === "interrupted") return interrupt(link, request, watch, answer.by);
   if (answer.value.kind === "silent") return { kind: "unknown", reason: "the machine did not answer" };
@@ -158,6 +172,7 @@ async function settle(link: MachineLink, request: RecoverRequest, watch: Watch, 
     case "done":
       return done(link, request, { ...verdict, error, dismiss });
     case "lost":
+      await request.line.close();
       cleanUp(link, request);
       return { kind: "lost", reason: lossReason(verdict.why) };
     case "killed":
@@ -173,25 +188,29 @@ interface Done {
   readonly dismiss: Dismiss | null;
 }
 
-/** What the program left is removed when its result is written down, or cannot be used. */
-async function done(link: MachineLink, request: RecoverRequest, { code, outputs, error, dismiss }: Done): Promise<ProgramResult> {
+/** What the program left, where its relay works too, is removed when its result is written down, or cannot be used. */
+async function done(link: MachineLink, request: Begun, { code, outputs, error, dismiss }: Done): Promise<ProgramResult> {
+  const quiet = request.line.close();
   let result: ProgramResult & { kind: "exited" };
   try {
     if (error !== null) throw error;
     result = { kind: "exited", code, outputs: parseOutputs(outputs) };
   } catch (unusable) {
+    await quiet;
     cleanUp(link, request, dismiss);
     throw unusable;
   }
   await request.onResult?.(result);
+  await quiet;
   cleanUp(link, request, dismiss);
   return result;
 }
 
 /** Ends the program. A machine that cannot be told in time may go on running it: that is "unknown". */
-async function interrupt(link: MachineLink, request: RecoverRequest, watch: Watch, by: "timeout" | "abort"): Promise<ProgramResult> {
+async function interrupt(link: MachineLink, request: Begun, watch: Watch, by: "timeout" | "abort"): Promise<ProgramResult> {
   const killed = await killStep(link, request, request.graceMs ?? DEFAULT_GRACE_MS);
   if (killed.kind === "unknown") return { kind: "unknown", reason: `the program could not be ended: ${killed.reason}` };
+  await request.line.close();
   // A step that had not begun keeps its directory: the claim in it stops a runner that arrives late.
   if (killed.kind === "ended") cleanUp(link, request);
   return by === "abort" ? { kind: "aborted" } : { kind: "timed-out", afterMs: watch.elapsed() };

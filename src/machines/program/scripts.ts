@@ -4,12 +4,15 @@
  *
  * A step's directory holds `.bl/`: `started` (the claim: whoever can make it owns the start), `staged` (the bundle's last member: nothing
  * was cut off), `pid` (of the wrapper, which is also its process group), `exit` (the program's exit code, written by the wrapper whatever
- * became of the connection), `nonce` (of the runner), `boot` (which boot of the machine), `relay` (pid of the cat that carries output) and `rt-path` (where the
- * runtime directory lies, in RAM where the machine has any: attributes, outputs, two FIFOs).
+ * became of the connection), `nonce` (of the runner), `boot` (which boot of the machine), `relay` (pid of the cat that carries output), `rt-path`
+ * (where the runtime directory lies, in RAM where the machine has any: attributes, outputs, FIFOs; talkScripts.ts tells of those of bl) and `bin`
+ * (bl).
  */
+import { environment } from "./environment.js";
 import { quote } from "./quote.js";
 import { OUTPUT_LIMIT } from "./outputs.js";
-import type { ProgramRequest, ProgramStart } from "./request.js";
+import type { ProgramRequest } from "./request.js";
+import { endHolder, endTalk, holder, talkSetUp, talkShut } from "./talkScripts.js";
 
 /** Seconds of sleep between two looks; not every sleep knows fractions. */
 const nap = "{ sleep 0.1 2>/dev/null || sleep 1; }";
@@ -37,7 +40,9 @@ export const endMark = (nonce: string): string => `bl-end ${nonce}\n`;
  * Stages the tar that follows on standard input and starts the program, unless somebody has claimed the directory. When the result is told, waits
  * for `dismissal` on the same input and removes what the step has left: another channel for that would cost as much as the program's own.
  */
-export function runnerScript(context: ScriptContext, request: Pick<ProgramRequest, "start" | "args" | "env" | "attributes" | "sudo" | "bundle" | "keep">): string {
+export function runnerScript(context: ScriptContext, request: Pick<ProgramRequest, "start" | "args" | "env" | "attributes" | "sudo" | "bundle" | "keep" | "talk">): string {
+  const talks = request.talk !== undefined;
+  const [shut, feed] = [talks ? ` ${talkShut}` : "", `printf %s "$w" >"$r/in"`];
   return block([
     `u=$(umask); umask 077; ${enter(context, "runtime")}`,
     // Before anything of that step is overwritten; the claim itself comes last, right before the start.
@@ -48,17 +53,19 @@ export function runnerScript(context: ScriptContext, request: Pick<ProgramReques
     "[ -f .bl/staged ] || bl_say fail cut-off",
     superuser(request.sudo),
     'if command -v setsid >/dev/null 2>&1; then g=setsid; else g=; set -m; case $- in *m*) ;; *) bl_say fail no-setsid ;; esac; fi',
-    runtimeDirectory,
+    runtimeDirectory(talks),
     `printf %s ${quote(JSON.stringify(request.attributes))} >"$r/attributes" && : >"$r/output" || bl_say fail runtime`,
     `echo ${context.nonce} >.bl/nonce; { read -r b </proc/sys/kernel/random/boot_id && echo "$b" >.bl/boot; } 2>/dev/null`,
     // From here on this step counts as started, whatever happens.
     `${claim} || bl_say fail claimed; set +C`,
     relay(context.nonce),
+    talks ? talkSetUp : ":",
     `w=${quote(wrapper(context.nonce, environment(request)))}`,
-    'bl_relay 3<"$r/pipe" </dev/null 2>/dev/null & { printf %s "$w" >"$r/in"; } &',
-    '$g /bin/sh -s "$r" "$S" "$u" <"$r/in" >"$r/pipe" 2>&1 & p=$!; w=; wait $p; c=$?',
+    `bl_relay 3<"$r/pipe" </dev/null 2>/dev/null${shut} & ${talks ? holder(`${feed}; w=`, context.nonce) : `{ ${feed}; } &`}`,
+    `$g /bin/sh -s "$r" "$S" "$u" <"$r/in" >"$r/pipe" 2>&1${shut} & p=$!; w=; wait $p; c=$?`,
+    talks ? endHolder : ":",
     trailer(context.nonce, "$c"),
-    `while read -r w; do [ "$w" != ${quote(dismissal(context.nonce))} ] || { ${remove(request.keep ? '"$r"' : '"$r" "$d"')}; bl_say removed; }; done`,
+    `while read -r w; do [ "$w" != ${quote(dismissal(context.nonce))} ] || { ${talks ? `${endTalk}; ` : ""}${remove(request.keep ? '"$r"' : '"$r" "$d"')}; bl_say removed; }; done`,
   ]);
 }
 
@@ -114,7 +121,7 @@ export function cleanupScript(context: ScriptContext, everything: boolean, sudo:
   return block([
     enter(context, "existing"),
     superuser(sudo),
-    `r=$(cat .bl/rt-path 2>/dev/null) && case $r in /*) ${remove('"$r"')} ;; esac`,
+    `r=$(cat .bl/rt-path 2>/dev/null) && case $r in /*) ${endTalk}; ${remove('"$r"')} ;; esac`,
     everything ? remove('"$d"') : ":",
     "bl_say removed",
   ]);
@@ -133,7 +140,7 @@ function exactly(bytes: number): string {
 }
 
 /** The braces make the shell read the whole before it runs any: a script that was cut off does nothing. */
-function block(lines: readonly string[]): string {
+export function block(lines: readonly string[]): string {
   return `{\n${lines.join("\n")}\n}\n`;
 }
 
@@ -164,9 +171,9 @@ function superuser(sudo: boolean): string {
 }
 
 /** In RAM, because attributes may be secret; a machine without any gets a directory that only its user can read. */
-const runtimeDirectory = [
+const runtimeDirectory = (talks: boolean): string => [
   "[ -n \"$r\" ] || r=$(mktemp -d \"${XDG_RUNTIME_DIR:-/nowhere}/bl.XXXXXXXXXX\" 2>/dev/null) || { r=$d/.bl/rt; mkdir \"$r\" || bl_say fail runtime; }",
-  "printf '%s\\n' \"$r\" >.bl/rt-path && mkfifo \"$r/in\" \"$r/pipe\" || bl_say fail runtime",
+  `printf '%s\\n' "$r" >.bl/rt-path && mkfifo "$r/in" "$r/pipe"${talks ? ' "$r/req" "$r/up"' : ""} || bl_say fail runtime`,
 ].join("\n");
 
 /**
@@ -180,21 +187,6 @@ function relay(nonce: string): string {
     "cat <&3 & echo $! >.bl/relay; wait $! && exit 0; rm -f .bl/relay",
     '( ulimit -c 0; ulimit -f 2048; trap - PIPE; exec cat <&3 >"$r/rest" ) || exec cat <&3 >/dev/null; }',
   ].join("\n");
-}
-
-/** What the program's own shell reads on standard input. $1 is the runtime directory. */
-function environment(request: Pick<ProgramRequest, "start" | "args" | "env">): string {
-  const exports = Object.entries(request.env).map(([name, value]) => `export ${name}=${quote(value)}`);
-  return [
-    ...exports,
-    'export BOOTLEVEL_ATTRIBUTES="$1/attributes" BOOTLEVEL_OUTPUT="$1/output"',
-    `set -- ${request.args.map(quote).join(" ")}`,
-    `exec ${invocation(request.start)} "$@" </dev/null`,
-  ].join("\n");
-}
-
-function invocation(start: ProgramStart): string {
-  return start.kind === "file" ? quote(`./${start.name}`) : `/bin/sh -c ${quote(start.line)} sh`;
 }
 
 /**

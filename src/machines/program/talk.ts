@@ -1,25 +1,34 @@
-/** What a running program asks of the launcher by `bl`, and what it is answered. */
+/** What a program on a machine may ask its launcher by `bl`, and what it is answered. Who asks is known by the channel, never by what the machine says. */
 
 export interface TalkRequest {
   readonly verb: "get" | "set" | "barrier" | "abort" | "say";
   /** NAME or SERVICE:NAME; "" for abort and say. */
   readonly name: string;
-  /** The value of set, the text of abort and say. */
+  /** set: the value; abort and say: the text. */
   readonly value: Buffer;
-  /** Milliseconds; null for ever. */
+  /** Milliseconds; null: for ever. */
   readonly timeoutMs: number | null;
   readonly wait: boolean;
   readonly ignoreAbort: boolean;
   readonly parties: number | null;
 }
 
+/** What `bl` exits with: done, not set, usage, unknown name, aborted, timed out, no launcher. */
+export type TalkCode = 0 | 1 | 2 | 7 | 8 | 9 | 10;
+
 export interface TalkReply {
-  /** The exit code of `bl`. */
-  readonly code: 0 | 1 | 2 | 7 | 8 | 9 | 10;
+  readonly code: TalkCode;
+  /** What `bl get` prints. */
   readonly value?: Buffer;
-  /** For standard error. */
+  /** For people, on standard error; one line. */
   readonly message?: string;
 }
 
-/** Answers one request; never rejects for a mistake of the program. `gone` is aborted when nobody waits for the answer any more. */
+/**
+ * Answers one request; never rejects for a mistake of the program. Time limits are the handler's: it answers 9.
+ * @param gone is aborted when nobody waits for the answer any more.
+ */
 export type TalkHandler = (request: TalkRequest, gone: AbortSignal) => Promise<TalkReply>;
+
+/** Bytes of a value or text. */
+export const TALK_LIMIT = 16_777_216;

@@ -1,4 +1,4 @@
-/** What a script says on standard error: the machine's own words, and in between the one verdict that the launcher waits for. */
+/** What a script says on standard error: the machine's own words, and in between the one verdict that the launcher waits for, and that a program talks. */
 import { OUTPUT_LIMIT } from "./outputs.js";
 import { OutputError } from "./errors.js";
 
@@ -8,7 +8,7 @@ export type Verdict =
   | { readonly kind: "never" | "killed" | "removed" };
 
 /** One pattern for all, since to compile one for each nonce cost more than to read what came. */
-const LINE = /\nbl-(done|fail|lost|never|killed|removed) ([0-9a-f]+) ([^\n]*)\n/g;
+const LINE = /\nbl-(call|done|fail|lost|never|killed|removed) ([0-9a-f]+) ([^\n]*)\n/g;
 
 /** The machine's words that are kept, in bytes: the first ones, which tell what went wrong first. */
 const WORDS_LIMIT = 16_384;
@@ -21,7 +21,8 @@ export class VerdictReader {
   #words = "";
   #body: { code: number; size: number; chunks: Buffer[]; length: number } | null = null;
 
-  constructor(private readonly nonce: string) {}
+  /** @param onCall the holder of a program that talks wants somebody to answer */
+  constructor(private readonly nonce: string, private readonly onCall: () => void = () => undefined) {}
 
   /** What the machine said beside the verdict, for error messages. */
   get words(): string {
@@ -41,7 +42,14 @@ export class VerdictReader {
       return;
     }
     this.#words += this.#text.toString("utf8", 0, found.index);
-    this.#conclude(found[1] ?? "", (found[3] ?? "").trim(), this.#text.subarray(found.index + found[0].length));
+    const after = this.#text.subarray(found.index + found[0].length);
+    if (found[1] !== "call") {
+      this.#conclude(found[1] ?? "", (found[3] ?? "").trim(), after);
+      return;
+    }
+    this.#text = Buffer.alloc(0);
+    this.onCall();
+    this.push(after);
   }
 
   #find(): RegExpExecArray | undefined {

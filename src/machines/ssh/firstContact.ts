@@ -8,10 +8,11 @@ import { inquire, type InquiryAnswer } from "../inquiry.js";
 import type { Recognition } from "./hostKeys.js";
 import { installScript, stageScript } from "./hostKeyScripts.js";
 import type { MachineContact, SshSettings } from "./settings.js";
+import type { SshConnection } from "./sshChannels.js";
 
 /** A machine that has let us in, and how it was recognised. */
 export interface Met {
-  readonly connection: MachineConnection;
+  readonly connection: SshConnection;
   readonly recognition: Recognition;
 }
 
@@ -42,7 +43,7 @@ export async function isUnfinished({ hostKeys, contact }: Pick<SshSettings, "hos
  * @returns a connection to the machine that its own keys have proved; the first one is closed then.
  * @throws HostKeyError when the machine cannot be given keys of its own: another attempt would end the same way.
  */
-export async function finishContact({ connection, recognition }: Met, settings: SshSettings, options: ContactOptions): Promise<MachineConnection> {
+export async function finishContact({ connection, recognition }: Met, settings: SshSettings, options: ContactOptions): Promise<SshConnection> {
   const contact = settings.contact as MachineContact;
   let proved = connection;
   if (recognition === "temporary") {

@@ -12,9 +12,18 @@ const GOODBYE_MS = 2000;
 const REFUSAL_MS = 3000;
 const REFUSAL_PAUSE_MS = 50;
 
+/** One connection of sshd's, with the channels that it allows. */
+export interface SshConnection extends MachineConnection {
+  /** Channels that are open or waited for, those that are urgent not counted. */
+  readonly channels: number;
+  /** Whether a channel need not be waited for. */
+  readonly isFree: boolean;
+}
+
 /** @param client is ready: the user is logged in */
-export function sshConnection(client: Client, label: string, workDirectory: string, onClosed: () => void): MachineConnection {
+export function sshConnection(client: Client, label: string, workDirectory: string, onClosed: () => void): SshConnection {
   const slots = pLimit(CHANNELS);
+  let channels = 0;
   let reason: string | null = null;
   const lost = new Promise<string>((resolve) => {
     const lose = (why: string): void => {
@@ -53,8 +62,11 @@ export function sshConnection(client: Client, label: string, workDirectory: stri
   return {
     label, workDirectory,
     get alive() { return reason === null; },
+    get channels() { return channels; },
+    get isFree() { return channels < CHANNELS; },
     open(command, options) {
       if (options?.urgent === true) return open(command).then(({ channel }) => channel);
+      channels += 1;
       return new Promise((resolve, reject) => {
         void slots(async () => {
           try {
@@ -63,6 +75,8 @@ export function sshConnection(client: Client, label: string, workDirectory: stri
             await gone;
           } catch (error) {
             reject(error instanceof Error ? error : new ConnectionError(String(error)));
+          } finally {
+            channels -= 1;
           }
         });
       });

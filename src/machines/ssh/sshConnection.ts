@@ -8,10 +8,11 @@ import { finishContact, isUnfinished, type Met } from "./firstContact.js";
 import { shakeHands, type Welcome } from "./handshake.js";
 import { handshakePlaces } from "./handshakePlaces.js";
 import { hostKeyCheck, type HostKeyCheck } from "./hostKeys.js";
+import { growing } from "./growing.js";
 import { type Identity, loadIdentities } from "./identities.js";
 import { reachTcp } from "./reach.js";
 import type { SshSettings } from "./settings.js";
-import { sshConnection } from "./sshChannels.js";
+import { sshConnection, type SshConnection } from "./sshChannels.js";
 
 export interface ConnectOptions {
   readonly signal: AbortSignal;
@@ -39,16 +40,21 @@ export async function connectSsh(settings: SshSettings, options: ConnectOptions)
   const identities = await loadIdentities(settings);
   const bastions = options.bastions ?? everybody;
   const label = `${settings.user}@${settings.host}:${settings.port}`;
-  const meet = async (again: boolean): Promise<Met> => {
-    const { client, recognition } = await persist(label, settings.connectTimeoutMs, options.signal, (limitMs) =>
+  const meet = async (again: boolean, timeoutMs = settings.connectTimeoutMs): Promise<Met> => {
+    const { client, recognition } = await persist(label, timeoutMs, options.signal, (limitMs) =>
       logIn(settings, identities, options, limitMs, again, (limit) => reach(settings, identities, bastions, options, limit)));
     return { connection: sshConnection(client, label, settings.workDirectory, () => undefined), recognition };
   };
+  // The machine has answered already: one that is silent now takes no more.
+  const more = async (): Promise<SshConnection> => (await meet(false, Math.min(settings.connectTimeoutMs, ATTEMPT_MS))).connection;
+  const grown = (connection: SshConnection): MachineConnection => growing(connection, more, (error) => {
+    options.onWarning(`${label} takes no more connections (${error instanceof Error ? error.message : String(error)}): programs there wait for one another to end`);
+  });
   for (let contact = 1; ; contact++) {
     const met = await meet(false);
     try {
-      if (!(await isUnfinished(settings))) return met.connection;
-      return await finishContact(met, settings, { signal: options.signal, again: () => meet(true) });
+      if (!(await isUnfinished(settings))) return grown(met.connection);
+      return grown(await finishContact(met, settings, { signal: options.signal, again: () => meet(true) }));
     } catch (error) {
       await met.connection.close();
       if (!(error instanceof ConnectionLostError) || contact >= CONTACTS) throw error;

@@ -1,0 +1,20 @@
+/** What a program finds around it: its environment, its arguments, and `bl` in its PATH. */
+import { quote } from "./quote.js";
+import type { ProgramRequest, ProgramStart } from "./request.js";
+
+/** What the program's own shell reads on standard input. $1 is the runtime directory. Where bl lies is kept from a PWD of the plan's own. */
+export function environment(request: Pick<ProgramRequest, "start" | "args" | "env" | "talk">): string {
+  const exports = Object.entries(request.env).map(([name, value]) => `export ${name}=${quote(value)}`);
+  return [
+    'set -- "$1" "$PWD/.bl/bin"',
+    ...exports,
+    'export BOOTLEVEL_ATTRIBUTES="$1/attributes" BOOTLEVEL_OUTPUT="$1/output" PATH="$2:${PATH:-/usr/bin:/bin}"',
+    request.talk === undefined ? "unset BOOTLEVEL_TALK" : 'export BOOTLEVEL_TALK="$1"',
+    `set -- ${request.args.map(quote).join(" ")}`,
+    `exec ${invocation(request.start)} "$@" </dev/null`,
+  ].join("\n");
+}
+
+function invocation(start: ProgramStart): string {
+  return start.kind === "file" ? quote(`./${start.name}`) : `/bin/sh -c ${quote(start.line)} sh`;
+}
