@@ -9,27 +9,31 @@ const ESCAPE = 0xdc00;
 /** Bytes as text; UTF-8 stands as what it means. */
 export function textOfBytes(bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString("utf8");
-  const parts: string[] = [];
-  let good = 0;
+  const units = new Uint16Array(bytes.length);
+  let length = 0;
   for (let at = 0; at < bytes.length; ) {
-    const length = sequenceLength(bytes, at);
-    if (length > 0) {
-      at += length;
-      continue;
-    }
-    parts.push(bytes.toString("utf8", good, at), String.fromCharCode(ESCAPE + (bytes[at] as number)));
-    at += 1;
-    good = at;
+    const size = sequenceLength(bytes, at);
+    if (size === 0) units[length++] = ESCAPE + (bytes[at] as number);
+    else length = addCodePoint(units, length, codePoint(bytes, at, size));
+    at += Math.max(1, size);
   }
-  parts.push(bytes.toString("utf8", good));
-  return parts.join("");
+  return Buffer.from(units.buffer, 0, 2 * length).toString("utf16le");
 }
 
 /** The bytes that `textOfBytes` was given. */
 export function bytesOfText(text: string): Buffer {
   if (isText(text)) return Buffer.from(text, "utf8");
-  const parts = text.split(/([\udc80-\udcff])/u);
-  return Buffer.concat(parts.map((part, index) => (index % 2 === 1 ? Buffer.from([part.charCodeAt(0) - ESCAPE]) : Buffer.from(part, "utf8"))));
+  const bytes = Buffer.allocUnsafe(3 * text.length);
+  let length = 0;
+  for (let at = 0; at < text.length; ) {
+    const point = text.codePointAt(at) as number;
+    const isEscape = point >= ESCAPE + 0x80 && point <= ESCAPE + 0xff;
+    if (isEscape) bytes[length++] = point - ESCAPE;
+    else if (point < 0x80) bytes[length++] = point;
+    else length += bytes.write(String.fromCodePoint(point), length, "utf8");
+    at += point > 0xffff ? 2 : 1;
+  }
+  return Buffer.from(bytes.subarray(0, length));
 }
 
 /** Whether a value can be written as UTF-8. */
@@ -48,4 +52,23 @@ function sequenceLength(bytes: Buffer, at: number): number {
   if (second < lowest || second > highest) return 0;
   for (let next = 2; next < length; next += 1) if (((bytes[at + next] as number) & 0xc0) !== 0x80) return 0;
   return length;
+}
+
+function codePoint(bytes: Buffer, at: number, size: number): number {
+  const first = bytes[at] as number;
+  if (size === 1) return first;
+  let point = first & (0x7f >> size);
+  for (let next = 1; next < size; next += 1) point = (point << 6) | ((bytes[at + next] as number) & 0x3f);
+  return point;
+}
+
+/** Writes a code point as UTF-16. @returns the new length */
+function addCodePoint(units: Uint16Array, length: number, point: number): number {
+  if (point < 0x10000) {
+    units[length] = point;
+    return length + 1;
+  }
+  units[length] = 0xd800 + ((point - 0x10000) >> 10);
+  units[length + 1] = 0xdc00 + ((point - 0x10000) & 0x3ff);
+  return length + 2;
 }

@@ -21,6 +21,7 @@ import * as reload from "./commands/reload.js";
 import * as repair from "./commands/repair.js";
 import { reportError } from "./commands/reportError.js";
 import * as rerun from "./commands/rerun.js";
+import * as run from "./commands/run.js";
 import * as show from "./commands/show.js";
 import * as status from "./commands/status.js";
 import * as terminate from "./commands/terminate.js";
@@ -29,7 +30,7 @@ import { boundHeapGrowth } from "./heapGrowth.js";
 import { limitHandshakes, runNames } from "./index.js";
 import { packageFile } from "./packageFile.js";
 
-const commands = [boot, abort, status, repair, rerun, reboot, reload, terminate, list, show, history, logs, events, analyze, clean, validate, rehearse] as const;
+const commands = [boot, run, abort, status, repair, rerun, reboot, reload, terminate, list, show, history, logs, events, analyze, clean, validate, rehearse] as const;
 
 async function main(words: readonly string[]): Promise<number> {
   let code: number = EXIT.fine;

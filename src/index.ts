@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 
 import { withRun, withStore } from "./library/record.js";
 import { watch, work, type HomeOption, type VariableOptions, type WaitOptions, type WatchOptions } from "./library/options.js";
-import type { AbortResult, BootResult, CleanResult, EventRecord, Given, LaunchPlan, LogChunk, LogFile, OnlineCheck, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunHistory, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult } from "./library/types.js";
+import type { AbortResult, BootResult, CleanResult, EventRecord, Given, Keep, LaunchPlan, LogChunk, LogFile, OnlineCheck, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunHistory, RunSummary, RunToEndResult, ServiceChange, StatusReport, StrayMachine, TerminateResult } from "./library/types.js";
 import { keptValues, resolveValues, sources, variableRecords } from "./library/variables.js";
 import type { VariableRecord } from "./state/records.js";
 
@@ -21,9 +21,10 @@ export { LeaseLostError, RunBusyError, RunExistsError, StateError, UnknownRunErr
 /**
  * Reads and checks a launch plan: a file, or a folder with `launch.yaml`.
  * @param options.given numbers of replicas and values of inputs, which go before what the plan says.
+ * @param options.givenBefore those of a run that is to follow the plan, see `givenOf`.
  * @throws PlanError with every mistake in it, and in what is given.
  */
-export async function loadPlan(path: string, options: { readonly given?: Given } = {}): Promise<LaunchPlan> {
+export async function loadPlan(path: string, options: { readonly given?: Given; readonly givenBefore?: Given } = {}): Promise<LaunchPlan> {
   const [{ loadPlan: load }, { loadDriver }] = await Promise.all([import("./plan/load.js"), import("./drivers/registry.js")]);
   return load(await planFile(path), { driverDefinition: loadDriver, ...options });
 }
@@ -62,6 +63,24 @@ export async function boot(plan: LaunchPlan, options: HomeOption & VariableOptio
   const variables = await resolveValues(plan, options);
   const { bootRun } = await import("./engine/boot.js");
   return withStore(options, (store) => bootRun(store, { plan, variables, name: options.name ?? null, ...watch(options) }));
+}
+
+/**
+ * Boots a plan, executes what it is there for, brings the reports home, and ends the machines unless they are to be kept. Failures are in the result.
+ * @param options.keep goes before what the plan says; without both, no machine is kept.
+ * @param options.signal abort it to stop booting and executing; reports and machines are seen to all the same.
+ * @throws PlanError for missing variables, RunExistsError, StateError. Nothing has been started then.
+ */
+export async function runToEnd(plan: LaunchPlan, options: HomeOption & VariableOptions & WatchOptions & { readonly name?: string; readonly keep?: Keep } = {}): Promise<RunToEndResult> {
+  const variables = await resolveValues(plan, options);
+  const { runToEnd: run } = await import("./engine/runToEnd.js");
+  return withStore(options, (store) => run(store, { start: { kind: "plan", plan, variables, name: options.name ?? null }, keep: options.keep ?? null, waitMs: 0, ...watch(options) }));
+}
+
+/** The same for a run whose launcher died: from the step that each service had reached. @throws RunBusyError, UnknownRunError, StateError for a run that is being taken down */
+export async function resumeToEnd(run: string, options: HomeOption & WatchOptions & WaitOptions & { readonly keep?: Keep } = {}): Promise<RunToEndResult> {
+  const { runToEnd: finish } = await import("./engine/runToEnd.js");
+  return withRun(run, options, async (store, record) => finish(store, { start: { kind: "resume", run: record }, keep: options.keep ?? null, ...work(options) }));
 }
 
 /** Looks at every machine of a run and runs its ready programs again. Writes nothing. */
@@ -203,6 +222,11 @@ export async function listRuns(options: HomeOption & { readonly all?: boolean } 
     const { shownState } = await import("./engine/show.js");
     return (await store.listRuns({ all: options.all ?? false })).map((run) => ({ ...run, state: shownState(run) }));
   });
+}
+
+/** What the operator said of replicas and inputs when the run was booted, or reloaded last. @throws UnknownRunError */
+export async function givenOf(run: string, options: HomeOption = {}): Promise<Given> {
+  return withRun(run, options, async (store, record) => (await store.plan(record)).plan.given ?? { replicas: {}, inputs: {} });
 }
 
 /** One run's line of `listRuns`, by name or number. @throws UnknownRunError */

@@ -21,7 +21,7 @@ export function addGivenOptions<T>(yargs: Argv<T>) {
 export function readGivenOptions(options: GivenArguments): Given {
   const inputs: Record<string, Record<string, string>> = {};
   for (const text of options.set ?? []) {
-    const [, service, name, value] = /^([^.=]+)\.([^=]+)=([^]*)$/.exec(text) ?? [];
+    const [, service, name, value] = /^([A-Za-z][A-Za-z0-9_-]*)\.([^=]+)=([^]*)$/.exec(text) ?? [];
     if (service === undefined || name === undefined || value === undefined) throw new UsageError(`--set ${text.split("=", 1)[0] ?? ""}: write service.input=value`);
     inputs[service] = { ...inputs[service], [name]: value };
   }

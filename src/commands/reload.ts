@@ -1,15 +1,16 @@
 import type { Argv } from "yargs";
 
-import { loadPlan, reload, type ReloadResult, type ServiceChange } from "../index.js";
+import { givenOf, loadPlan, reload, type ReloadResult, type ServiceChange } from "../index.js";
 import { RUN, VERBOSE, YES } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
+import { addGivenOptions, readGivenOptions, type GivenArguments } from "./givenOptions.js";
 import { print, printError, printJson, screen } from "./output.js";
 import { demandYes, withProgress } from "./progress.js";
 import { addVariableOptions, readVariableOptions, type VariableArguments } from "./variableOptions.js";
 import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
 
-interface ReloadArguments extends VariableArguments, WaitArguments {
+interface ReloadArguments extends GivenArguments, VariableArguments, WaitArguments {
   readonly run: string;
   readonly plan: string;
   readonly yes: boolean;
@@ -23,8 +24,8 @@ export const command = "reload <run> <plan>";
 export const describe = "Let a run follow a changed plan: show the difference, then apply it level by level";
 
 export function builder(yargs: Argv) {
-  return addWaitOption(addVariableOptions(yargs.positional("run", RUN)
-    .positional("plan", { type: "string", demandOption: true, describe: "the changed plan: a file, or a folder with launch.yaml" })))
+  return addWaitOption(addGivenOptions(addVariableOptions(yargs.positional("run", RUN)
+    .positional("plan", { type: "string", demandOption: true, describe: "the changed plan: a file, or a folder with launch.yaml" }))))
     .option("yes", YES)
     .option("dry-run", { type: "boolean", default: false, describe: "only show the difference" })
     .option("force", { type: "boolean", default: false, describe: "leave the terminate programs of replaced and removed services out" })
@@ -34,7 +35,7 @@ export function builder(yargs: Argv) {
 }
 
 export async function handler(options: ReloadArguments): Promise<number> {
-  const plan = await loadPlan(options.plan);
+  const plan = await loadPlan(options.plan, { given: readGivenOptions(options), givenBefore: await givenOf(String(options.run)) });
   const wait = await readWaitOption(options);
   const { result, interrupted } = await withProgress({ ...options, noun: "repair goes on with it" }, (watch) => reload(String(options.run), plan, {
     ...readVariableOptions(options), ...wait, force: options.force, ...watch,

@@ -14,6 +14,7 @@ import { packBundles } from "./programs/bundles.js";
 import { carryOut } from "./up/carryOut.js";
 import { unfinishedTask } from "./up/diagnosis.js";
 import { writerOf } from "./run/journal.js";
+import { withReplicaNumbers } from "./plans/replicaNumbers.js";
 import { workOnRun, type WorkOptions } from "./run/lease.js";
 import { renameLogs } from "./logs.js";
 import { Placements } from "./run/placements.js";
@@ -63,7 +64,8 @@ async function versions(context: RunContext, options: ReloadOptions): Promise<{ 
   const { store, run } = context;
   const { revision, ...stored } = await store.plan(run);
   const before: PlanVersion = { ...stored, variables: await store.variables(run) };
-  const plan = withoutSecretDefaults(options.plan);
+  const changed = withoutSecretDefaults(options.plan);
+  const plan = withReplicaNumbers(stored.plan, changed, await store.services(run), await store.replicasEver(run));
   const chosen = options.chooseVariables(before.variables, stored.plan);
   // Programs of services that are removed, and clouds that still have machines, may refer to variables that the changed plan has no more.
   const names = new Set(chosen.map(({ kind, name }) => `${kind} ${name}`));

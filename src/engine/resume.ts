@@ -2,7 +2,7 @@
 import type { RunRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
 import { Agenda, type Task } from "./up/agenda.js";
-import type { BootResult } from "./boot.js";
+import { underDeadlines, type BootResult } from "./boot.js";
 import { carryOut } from "./up/carryOut.js";
 import { isTask, mendTask, unfinishedTask } from "./up/diagnosis.js";
 import { workOnRun, type WorkOptions } from "./run/lease.js";
@@ -12,10 +12,10 @@ import type { RunContext, Service } from "./run/runContext.js";
 import { survey, type Finding } from "./up/survey.js";
 
 /**
- * Resumes a run. Services that are ready are left alone; a machine that was asked for already is not asked for again.
+ * Resumes a run; for the verb "run", within its plan's deadlines. Services that are ready are left alone; a machine that was asked for already is not asked for again.
  * @throws RunBusyError, StateError for a run that was to be taken down.
  */
-export async function resumeRun(store: Store, run: RunRecord, options: WorkOptions): Promise<BootResult> {
+export async function resumeRun(store: Store, run: RunRecord, options: WorkOptions & { readonly verb?: "boot" | "run" }): Promise<BootResult> {
   checkGoal(run);
   return workOnRun(store, run, "boot", options, async (context, now) => {
     checkGoal(now);
@@ -25,7 +25,7 @@ export async function resumeRun(store: Store, run: RunRecord, options: WorkOptio
     const nothing = agenda.size === 0 && context.dropped.length === 0 && now.state === "ready";
     const end = nothing
       ? { state: now.state, failures: [], cloudUnreachable: false, unused: [], aborted: null }
-      : await carryOut(context, placements, agenda, { verb: "resume", state: "booting", startedAt, force: false });
+      : await underDeadlines(context, options.verb ?? "boot", (enterPhase) => carryOut(context, placements, agenda, { verb: "resume", state: "booting", startedAt, force: false, enterPhase }));
     return { run: now.name, ...end, ms: context.clock.now() - startedAt };
   });
 }

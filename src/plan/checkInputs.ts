@@ -1,6 +1,7 @@
 /** Inputs that nobody gives a value, links that lead nowhere, and what the operator says of services that the plan does not have. */
 import { ReferenceChecker } from "./checkReferences.js";
-import { mergedEntries, outputsOf, type Draft, type DraftService, type Given } from "./draft.js";
+import { mergedEntries, outputsOf, type Draft, type DraftService } from "./draft.js";
+import type { Given } from "./given.js";
 import { asValue, inputsOf, type InputDraft } from "./inputs.js";
 import { BUILT_IN_ATTRIBUTES } from "./launchPlan.js";
 import type { Located } from "./located.js";

@@ -4,23 +4,11 @@
  * not again by everything that refers to it.
  */
 import { resolve } from "node:path";
+import { NOTHING_GIVEN, ownValue, type Given, type GivenToService } from "./given.js";
 import { Located } from "./located.js";
 import type { Mistake } from "./mistakes.js";
 import { checkSchema, type SchemaResult } from "./schema.js";
 import { readSource } from "./source.js";
-
-/** What the operator says in the call, nearer than anything in the plan. */
-export interface Given {
-  /** How many replicas a service has, by its name: `--replicas`. */
-  readonly replicas: Readonly<Record<string, number>>;
-  /** Values of inputs, by the service's name: `--set`. */
-  readonly inputs: Readonly<Record<string, Readonly<Record<string, string>>>>;
-}
-
-export interface GivenToService {
-  readonly replicas: number | null;
-  readonly inputs: Readonly<Record<string, string>>;
-}
 
 export interface DraftService {
   readonly name: string;
@@ -67,7 +55,7 @@ export interface Draft {
 export const IMPLICIT_CLOUD = "local";
 
 /** Makes the draft of a plan whose file has been read. What is wrong with it and its level files is added to `mistakes`. */
-export function makeDraft(original: Located, mistakes: Mistake[], given: Given = { replicas: {}, inputs: {} }): Draft {
+export function makeDraft(original: Located, mistakes: Mistake[], given: Given = NOTHING_GIVEN): Draft {
   const checked = checkSchema(original, "plan");
   mistakes.push(...checked.mistakes, ...nulBytes(original));
   return new DraftMaker(original, checked, mistakes, given).make();
@@ -210,10 +198,6 @@ class DraftMaker {
     const [only, ...others] = this.clouds.keys();
     return defaults?.get("cloud")?.text ?? (only !== undefined && others.length === 0 ? only : IMPLICIT_CLOUD);
   }
-}
-
-function ownValue<T>(map: Readonly<Record<string, T>>, key: string): T | undefined {
-  return Object.hasOwn(map, key) ? map[key] : undefined;
 }
 
 function nulBytes(root: Located): Mistake[] {

@@ -4,6 +4,7 @@
  * the run: later commands need no file.
  */
 
+import type { Given } from "./given.js";
 import type { HostKeyPolicy } from "../drivers/driver.js";
 
 /** A place in the plan's text, counted from 1. */
@@ -185,6 +186,8 @@ export interface LaunchPlan {
   /** The clouds that services use. */
   readonly clouds: Readonly<Record<string, CloudSpec>>;
   readonly levels: readonly LevelSpec[];
+  /** What the operator said of replicas and inputs in the call that loaded it. */
+  readonly given?: Given;
   /** Plans stored earlier have none of these. */
   readonly keep?: Keep | null;
   /** Milliseconds that each phase of `bootlevel run` may take. */

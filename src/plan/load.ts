@@ -7,7 +7,8 @@ import { checkInputs } from "./checkInputs.js";
 import { checkReferences } from "./checkReferences.js";
 import { checkServices } from "./checkServices.js";
 import { compile } from "./compile.js";
-import { makeDraft, type Given } from "./draft.js";
+import { makeDraft } from "./draft.js";
+import { mergeGiven, NOTHING_GIVEN, type Given } from "./given.js";
 import type { LaunchPlan } from "./launchPlan.js";
 import { Located } from "./located.js";
 import { PlanError, type Mistake } from "./mistakes.js";
@@ -18,6 +19,8 @@ export interface LoadOptions {
   readonly driverDefinition?: DriverLookup;
   /** What the operator says in the call of replicas and inputs. */
   readonly given?: Given;
+  /** What was said of them before, where a run goes on with a changed plan: what the plan has no more is passed over. */
+  readonly givenBefore?: Given;
 }
 
 /** What a folder's launch plan is called. */
@@ -31,11 +34,13 @@ export async function loadPlan(file: string, options: LoadOptions = {}): Promise
   const { source, mistakes } = readSource(planFile(file), "the plan");
   if (source === null) throw new PlanError(mistakes);
   if (source.data === null) throw new PlanError([...mistakes, source.mistakeBetween([0, 1], "the plan is empty: it needs at least plan: and levels:")]);
-  const draft = makeDraft(Located.root(source), mistakes, options.given);
+  const given = mergeGiven(options.givenBefore ?? NOTHING_GIVEN, options.given ?? NOTHING_GIVEN);
+  const draft = makeDraft(Located.root(source), mistakes, given);
   const drivers: LoadedDrivers = options.driverDefinition === undefined ? { mistakes: [], definitions: new Map() } : await checkDrivers(draft, options.driverDefinition);
   const all = [...mistakes, ...drivers.mistakes, ...oncePerPlace([...checkServices(draft), ...checkFiles(draft), ...checkReferences(draft), ...checkInputs(draft, options.given)])];
   if (all.length > 0) throw new PlanError([...all.filter(({ file }) => file === source.path), ...all.filter(({ file }) => file !== source.path)]);
-  return compile(draft, drivers.definitions);
+  const plan = compile(draft, drivers.definitions);
+  return { ...plan, given };
 }
 
 function planFile(file: string): string {

@@ -9,7 +9,7 @@ import { plural } from "./words.js";
 export type NagiosState = "OK" | "WARNING" | "CRITICAL" | "UNKNOWN";
 
 /** The whole line with its performance data, in bytes: NRPE's older packets carry 1024. */
-const LONGEST_LINE = 1000;
+export const LONGEST_LINE = 1000;
 /** Of one service's name, and of why it is not well, in bytes. */
 const LONGEST_NAME = 80;
 const LONGEST_REASON = 160;
@@ -95,12 +95,12 @@ function seconds(ms: number): string {
 }
 
 /** One line without `|`, which would begin performance data. */
-function harmless(text: string): string {
+export function harmless(text: string): string {
   return stripControl(text).replaceAll("|", "/").replace(/ {2,}/g, " ").trim();
 }
 
 /** At most so many bytes, whole characters; `...` stands for what was cut off. */
-function shorten(text: string, bytes: number): string {
+export function shorten(text: string, bytes: number): string {
   if (Buffer.byteLength(text) <= bytes) return text;
   let end = 0;
   let size = "...".length;

@@ -2,6 +2,8 @@
  * Keeps secrets out of everything that is printed or logged: by value, in the forms in which programs print values (as it is, base64 at any
  * offset, URL-encoded, JSON-escaped, each long line of a text), also when a value is cut in two by the chunks of a stream.
  */
+import { bytesOfText, isText } from "../byteText.js";
+
 export const REDACTED = "[secret]";
 
 /** A line of a secret text (a private key, say) is a secret itself from this length on; shorter ones are too common to take out. */
@@ -21,7 +23,7 @@ export class Redactor {
 
   /** Takes more secrets in; empty ones are passed over. */
   add(secrets: Iterable<string>): void {
-    for (const secret of secrets) for (const printed of printedForms(secret)) {
+    for (const secret of secrets) for (const printed of printedForms(asPrinted(secret))) {
       const form = printed.length < WRAPPED_LENGTH ? printed : printed.replace(/[\r\n]/g, "");
       if (!this.forms.has(form)) this.forms.set(form, borderTable(form));
     }
@@ -81,6 +83,11 @@ export class Redactor {
     }
     return merged;
   }
+}
+
+/** Bytes that are no text stand in a log as what a reader of UTF-8 makes of them. */
+function asPrinted(secret: string): string {
+  return isText(secret) ? secret : bytesOfText(secret).toString("utf8");
 }
 
 /** A text to search in, and where each of its characters stands in the one that is shown. */

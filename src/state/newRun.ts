@@ -1,7 +1,7 @@
 /** The first write of a run: its compiled plan, its variables and its services, all in one transaction. */
 import { randomBytes } from "node:crypto";
 
-import { replicaNames, type LaunchPlan } from "../plan/launchPlan.js";
+import { replicaNames, replicaNumbers, type LaunchPlan } from "../plan/launchPlan.js";
 import type { Cipher } from "./cipher.js";
 import type { Db } from "./database.js";
 import type { BundleRecord, VariableRecord } from "./records.js";
@@ -61,7 +61,7 @@ function insertServices(db: Db, runId: number, plan: LaunchPlan, now: number): v
 
 /** Every replica of every service of a plan: its level's place, its service's name, its own, its number. */
 export function replicasOf(plan: LaunchPlan): { level: number; spec: string; name: string; replica: number }[] {
-  return plan.levels.flatMap(({ services }, level) => services.flatMap((service) => replicaNames(service).map((name, index) => ({ level, spec: service.name, name, replica: index + 1 }))));
+  return plan.levels.flatMap(({ services }, level) => services.flatMap((service) => replicaNames(service).map((name, index) => ({ level, spec: service.name, name, replica: replicaNumbers(service)[index] as number }))));
 }
 
 function isLive(db: Db, name: string): boolean {

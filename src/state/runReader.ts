@@ -70,6 +70,12 @@ export function readServices(db: Db, runId: number): ServiceRecord[] {
   }));
 }
 
+/** The highest number that a replica of each service ever had, removed ones too. */
+export function readReplicasEver(db: Db, runId: number): Map<string, number> {
+  const rows = db.prepare<[number], { spec: string; highest: number }>("SELECT spec, max(replica) AS highest FROM services WHERE run_id = ? GROUP BY spec").all(runId);
+  return new Map(rows.map(({ spec, highest }) => [spec, highest]));
+}
+
 /** Services that no plan has any more, and whose machines are gone: for the history. */
 export function readRemovedNames(db: Db, runId: number): Map<number, string> {
   const rows = db.prepare<[number], { id: number; name: string }>("SELECT id, name FROM services WHERE run_id = ? AND removed = 1").all(runId);

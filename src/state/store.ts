@@ -47,6 +47,8 @@ export interface Store extends Chosen {
   plan(run: RunKey, revision?: number): Promise<PlanRecord>;
   variables(run: RunKey, secrets?: reader.SecretReading): Promise<VariableRecord[]>;
   services(run: RunKey): Promise<ServiceRecord[]>;
+  /** The highest number that a replica of each service of the run ever had, by the service's name in the plan. */
+  replicasEver(run: RunKey): Promise<Map<string, number>>;
   /** Names of the services that no plan has any more, by number. */
   removedNames(run: RunKey): Promise<Map<number, string>>;
   machines(run: RunKey): Promise<MachineRecord[]>;
@@ -103,6 +105,7 @@ export async function openStore(directory?: string, { clock = realClock, probe, 
     plan: (run, revision) => ask(() => reader.readPlan(db, run.id, revision ?? null)),
     variables: (run, secrets = "needed") => ask(() => reader.readVariables(db, cipher, run, secrets)),
     services: (run) => ask(() => reader.readServices(db, run.id)),
+    replicasEver: (run) => ask(() => reader.readReplicasEver(db, run.id)),
     removedNames: (run) => ask(() => reader.readRemovedNames(db, run.id)),
     machines: (run) => ask(() => reader.readMachines(db, run.id)),
     liveMachines: () => ask(() => reader.readLiveMachines(db)),

@@ -1,6 +1,6 @@
 /** What a changed plan means for each service of a run: which are added, removed, replaced, booted again, verified again, renamed or left alone. */
 import type { Stage } from "../../events.js";
-import { replicaNames, type LaunchPlan } from "../../plan/launchPlan.js";
+import { replicaNames, replicaNumbers, type LaunchPlan } from "../../plan/launchPlan.js";
 import type { PlanRecord, ServiceRecord, VariableRecord } from "../../state/records.js";
 import { comparable, type Aspect } from "./planAspects.js";
 
@@ -36,11 +36,12 @@ export function diffPlans(before: PlanVersion, after: PlanVersion, records: read
     for (const spec of services) {
       const former = specs.get(names.get(spec.name) ?? spec.name);
       const difference = former === undefined ? null : compare(old(former.spec), fresh(spec), former.level, levelName);
+      const numbers = replicaNumbers(spec);
       for (const [index, name] of replicaNames(spec).entries()) {
-        const key = identity(former?.spec.name ?? spec.name, index + 1);
+        const key = identity(former?.spec.name ?? spec.name, numbers[index] as number);
         const record = former === undefined ? undefined : known.get(key);
         known.delete(key);
-        const place = { name, level, levelName, spec: spec.name, replica: index + 1 };
+        const place = { name, level, levelName, spec: spec.name, replica: numbers[index] as number };
         if (record === undefined || difference === null) changes.push({ ...place, id: null, was: null, action: "add", differences: [] });
         else changes.push({ ...place, id: record.id, was: record.name === name ? null : record.name, ...difference });
       }
@@ -58,7 +59,7 @@ function identity(spec: string, replica: number): string {
 }
 
 /** The former name of each service that has another one now. A `was` that was followed before is a remark. */
-function formerNames(before: LaunchPlan, after: LaunchPlan): Map<string, string> {
+export function formerNames(before: LaunchPlan, after: LaunchPlan): Map<string, string> {
   const old = new Set(namesOf(before));
   const fresh = new Set(namesOf(after));
   const followed = new Map(before.levels.flatMap((level) => level.services).map(({ name, was }) => [name, was]));

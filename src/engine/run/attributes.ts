@@ -116,7 +116,9 @@ export class AttributeBook {
   sources(reference: Reference & { kind: "service" }): string[] {
     const spec = this.specs.get(reference.service);
     if (reference.replica === "all" && spec) return replicaNames(spec);
-    return [reference.replica === 0 || reference.replica === "all" ? reference.service : `${reference.service}-${reference.replica}`];
+    // A service of one replica has its name, but for one whose number is not the first any more.
+    if (reference.replica === 0 || reference.replica === "all") return [(spec && replicaNames(spec)[0]) ?? reference.service];
+    return [`${reference.service}-${reference.replica}`];
   }
 
   private own(service: string, name: string): string {

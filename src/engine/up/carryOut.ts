@@ -3,6 +3,7 @@ import type { RunEvent, RunState, RunVerb } from "../../events.js";
 import type { Change } from "../../state/changes.js";
 import { dueStage, plannedTasks, type Agenda, type Task } from "./agenda.js";
 import { bringUp, type BringUpEnd } from "./bringUp.js";
+import type { BringUp } from "./serviceStory.js";
 import { change, enterRunState } from "../run/journal.js";
 import type { Placements } from "../run/placements.js";
 import { levelNames, type RunContext } from "../run/runContext.js";
@@ -14,12 +15,14 @@ export interface CarryOutOptions {
   readonly startedAt: number;
   /** Leave terminate programs out. */
   readonly force: boolean;
+  /** Told when execute programs begin to run, and when booting goes on. */
+  readonly enterPhase?: BringUp["enterPhase"];
 }
 
 /** Does what is on the agenda and moves the run to the state that comes of it. */
 export async function carryOut(context: RunContext, placements: Placements, agenda: Agenda, options: CarryOutOptions): Promise<BringUpEnd> {
   await begin(context, agenda, options);
-  return finish(context, options.startedAt, await bringUp(context, placements, agenda, { force: options.force }));
+  return finish(context, options.startedAt, await bringUp(context, placements, agenda, options));
 }
 
 /** Writes an agenda down, and tells it. */

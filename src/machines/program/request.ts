@@ -1,5 +1,6 @@
 /** What is asked of a machine, and what came of it. */
 import type { Bundle } from "./bundle.js";
+import { isText } from "../../byteText.js";
 import { StagingError } from "./errors.js";
 import type { TalkHandler } from "./talk.js";
 
@@ -76,6 +77,7 @@ export function checkLimits(request: Pick<ProgramRequest, "args" | "env" | "attr
 
 function checkString(what: string, value: string, extra: number): void {
   checkNul(what, value);
+  if (!isText(value)) throw new StagingError(`${what} holds bytes that are no UTF-8: let the program read the value itself, by bl get --raw`);
   const bytes = Buffer.byteLength(value);
   if (bytes + extra <= LONGEST_STRING) return;
   throw new StagingError(
