@@ -32,7 +32,7 @@ Exit codes: 0 done, 1 not set, 2 usage, 7 unknown name, 8 aborted, 9 timed out, 
 END
 }
 name() {
-  case $1 in ''|-*|*[!A-Za-z0-9_.:-]*) usage "not a name: '$1'" ;; esac
+  case $1 in ''|-*|*[!A-Za-z0-9_.:*-]*) usage "not a name: '$1'" ;; esac
   [ \${#1} -le 200 ] || usage 'the name is too long'
 }
 number() { case $2 in ''|0*|*[!0-9]*|?????*) usage "$1 takes a number from 1 to 9999" ;; esac; }

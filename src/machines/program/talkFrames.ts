@@ -15,7 +15,7 @@ export type TalkFrame =
   /** Whoever asked has gone. */
   | { readonly kind: "drop"; readonly id: string };
 
-const LINE = /^([0-9][0-9.]{0,30}) (get|set|barrier|abort|say|drop) (-|[A-Za-z0-9_.:][A-Za-z0-9_.:-]{0,199}) (-|[0-9.]{1,9}[smhd]?) (-|[ni]{1,8}) (-|[0-9]{1,4}) ([0-9]{1,8})$/;
+const LINE = /^([0-9][0-9.]{0,30}) (get|set|barrier|abort|say|drop) (-|[A-Za-z0-9_.:*][A-Za-z0-9_.:*-]{0,199}) (-|[0-9.]{1,9}[smhd]?) (-|[ni]{1,8}) (-|[0-9]{1,4}) ([0-9]{1,8})$/;
 const LONGEST_LINE = 512;
 /** What a login shell may say before, in bytes, of which only the end is kept. */
 const LONGEST_MARK = 256;
