@@ -1,5 +1,6 @@
 /** Answers for programs that talk, as small as they can be: values by name, barriers, and what was said. */
-import { TALK_LIMIT, type TalkHandler, type TalkReply, type TalkRequest } from "../../src/machines/program/talk.js";
+import { readdirSync, readlinkSync } from "node:fs";
+import type { TalkHandler, TalkReply, TalkRequest } from "../../src/machines/program/talk.js";
 
 export interface Attributes {
   readonly handler: TalkHandler;
@@ -60,4 +61,22 @@ export function attributes(): Attributes {
   };
   return { handler, values, requests, gone };
 }
-void TALK_LIMIT;
+
+/** Processes that work in this directory or have something of it open. */
+export function usersOf(directory: string): string[] {
+  const inside = (path: string): boolean => {
+    try {
+      return readlinkSync(path).startsWith(directory);
+    } catch {
+      return false; // it has ended, or closed it
+    }
+  };
+  const openOf = (pid: string): string[] => {
+    try {
+      return readdirSync(`/proc/${pid}/fd`).map((fd) => `/proc/${pid}/fd/${fd}`);
+    } catch {
+      return []; // it has ended
+    }
+  };
+  return readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name)).filter((pid) => [`/proc/${pid}/cwd`, ...openOf(pid)].some(inside));
+}

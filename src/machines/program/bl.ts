@@ -62,20 +62,28 @@ connect() {
   [ -p "$t/req" ] && [ -p "$t/up" ] || gone
   umask 0; trap '' PIPE
   until mkfifo "$t/q.$i" 2>/dev/null; do n=$((n+1)); i=$$.$n; [ $n -lt 9 ] || gone; done
-  trap bye EXIT; trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
+  trap bye EXIT; trap 'leave 129' HUP; trap 'leave 130' INT; trap 'leave 143' TERM
 }
 bye() {
-  [ -z "$w" ] || { kill -9 "$w"; [ -n "$c" ] || printf '%s drop - - - - 0\\n' "$i" >&6; } 2>/dev/null
+  # It is waited for where nobody sees that bash tells of its end.
+  [ -z "$w" ] || { kill -9 "$w"; wait "$w"; } 2>/dev/null
   rm -f "$t/q.$i" "$t/p.$i" "$t/v.$i"
+}
+# Withdraws a request that waits. Not in bye: some shells have closed 6 by then.
+leave() {
+  [ -z "$w" ] || [ -n "$c" ] || printf '%s drop - - - - 0\\n' "$i" >&6
+  exit "$1"
 }
 # Sends the request in "$@" and waits for its answer: c, and m for people.
 ask() {
   { {
+    # By exec: bash keeps what a redirection closes, and would serve itself.
+    exec 5>&- 7>&-
     { read -r x <&4; echo 10 >&3; } </dev/null >/dev/null 2>&1 6>&- 8>&- &
     w=$!
     printf '%s\\n' "$i $*" >&6 && read -r c m <&3
     c=\${c:-10}
-  } 3<>"$t/q.$i" 5<>"$t/up" 4<"$t/up" 5>&- 7<>"$t/req" 6>"$t/req" 7>&-; } 8>&2 2>/dev/null
+  } 3<>"$t/q.$i" 5<>"$t/up" 4<"$t/up" 7<>"$t/req" 6>"$t/req"; } 8>&2 2>/dev/null
   case $c in 0|[1-9]|10) ;; *) gone ;; esac
   [ "$c:$m" != 10: ] || gone
   [ -z "$m" ] || printf 'bl: %s\\n' "$m" >&2
@@ -90,7 +98,8 @@ verb=\${1-}; [ $# -eq 0 ] || shift
 case $verb in
   get) options ' --timeout --no-wait --ignore-abort --raw ' "$@"; [ -n "$o" ] || usage 'get takes a name'
     connect; ask get "$o" "$time" "\${flags:--}" - 0
-    [ "$c" != 0 ] || { cat "$t/v.$i" && { [ -n "$raw" ] || echo; }; } || fail 2 'the value cannot be printed'
+    # In one piece, so that those who print at once do not mix.
+    [ "$c" != 0 ] || { { [ -n "$raw" ] || echo >>"$t/v.$i"; } && cat "$t/v.$i"; } || fail 2 'the value cannot be printed'
     exit "$c" ;;
   barrier) options ' --timeout --parties --ignore-abort ' "$@"; [ -n "$o" ] || usage 'barrier takes a name'
     connect; ask barrier "$o" "$time" "\${flags:--}" "$parties" 0; exit "$c" ;;

@@ -23,7 +23,7 @@ export function relayScript(context: ScriptContext, how: "take-over" | "anew"): 
     "exec 9<>up 3<>req",
     say("ready"),
     how === "take-over" ? endTalk : ":",
-    "bl_listen 9>&- & k=$!; exec 3>&-; echo $$ $k >talk",
+    "{ exec 9>&-; bl_listen; } & k=$!; exec 3>&-; echo $$ $k >talk",
     taker,
     // An answer is told when it lies there. Who was killed meanwhile has no FIFO any more, or one that nobody reads: neither is waited for.
     'while read -r i c n m; do if [ -p "q.$i" ]; then o=v.$i; else o=/dev/null; fi',

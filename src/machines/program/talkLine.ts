@@ -1,6 +1,6 @@
 /** The line between one program and the launcher: opens a relay when the program talks, and another one when that breaks. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { MachineConnection } from "../connection.js";
+import { ConnectionLostError, type MachineConnection } from "../connection.js";
 import type { TalkHandler } from "./talk.js";
 import { openRelay, type RelayEnd, type RelayOptions, type TalkRelay } from "./talkRelay.js";
 
@@ -18,7 +18,11 @@ export interface TalkLineOptions {
   onWarning(message: string): void;
 }
 
-const broken = (error: unknown): RelayEnd => ({ kind: "broken", reason: error instanceof Error ? error.message : String(error) });
+/** A connection that is lost is not asked again: the program will be asked about over another one. */
+function broken(error: unknown): RelayEnd {
+  if (error instanceof ConnectionLostError) return { kind: "closed" };
+  return { kind: "broken", reason: error instanceof Error ? error.message : String(error) };
+}
 
 export class TalkLine {
   #relay: TalkRelay | null = null;

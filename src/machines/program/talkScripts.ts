@@ -10,8 +10,8 @@
 /** In the runner, before anything is started: 8 is the channel's input, and while 7 is open the holder knows that the runner lives. */
 export const talkSetUp = 'exec 8<&0 6<>"$r/req" 7>"$r/req" 6>&-';
 
-/** What nobody but the runner itself and the holder may have open. */
-export const talkShut = "7>&- 8<&-";
+/** What nobody but the runner and the holder may have open. By exec: bash keeps what a redirection closes. */
+export const talkShut = "exec 7>&- 8<&-";
 
 /**
  * What the holder does after `work`: waits for a request and tells the launcher. Then it waits for the relay to end it, or for the launcher: a line
@@ -19,8 +19,8 @@ export const talkShut = "7>&- 8<&-";
  */
 export function holder(work: string, nonce: string): string {
   return [
-    `{ ${work}; cd "$r" && read -r l <&3 && printf '%s\\n' "$l" >first && printf '\\nbl-call ${nonce} -\\n' >&2 && read -r l <&8; }`,
-    '3<"$r/req" 7>&- 9<>"$r/up" >/dev/null & h=$!; echo $h >"$r/talk"',
+    `{ exec 7>&-; ${work}; cd "$r" && read -r l <&3 && printf '%s\\n' "$l" >first && printf '\\nbl-call ${nonce} -\\n' >&2 && read -r l <&8; }`,
+    '3<"$r/req" 9<>"$r/up" >/dev/null & h=$!; echo $h >"$r/talk"',
   ].join(" ");
 }
 

@@ -1,13 +1,14 @@
 /** The protocol under other shells and on machines that lack something: in a mount namespace of its own, where /bin/sh is another one. */
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLink, type ClosableLink } from "../../../src/machines/link.js";
 import { openLocal } from "../../../src/machines/local/localConnection.js";
 import { recoverProgram, runProgram } from "../../../src/machines/program/runProgram.js";
 import { bundleOf, requestFor } from "../../support/localHost.js";
+import { attributes, usersOf } from "../../support/talk.js";
 import { isAlive, until } from "../../support/until.js";
 
 let directory: string;
@@ -42,7 +43,7 @@ const NASTY = "it's \"a\" $(touch hacked) `touch hacked` \\ \n two\n\n *; & | âœ
 const SCRIPT = '#!/bin/sh\nprintf %s "$1" >arg; printf %s "$VALUE" >env; cp "$BOOTLEVEL_ATTRIBUTES" attributes; echo a=b >"$BOOTLEVEL_OUTPUT"; echo out; exit 5\n';
 
 // Without head, whose -c not every system has: dd does its work then.
-const TOOLS = ["cat", "dd", "tar", "mkdir", "mktemp", "mkfifo", "rm", "mv", "wc", "id", "sleep", "grep", "kill", "env"];
+const TOOLS = ["cat", "dd", "tar", "mkdir", "mktemp", "mkfifo", "rm", "mv", "wc", "id", "sleep", "grep", "kill", "env", "tr"];
 const busybox = existsSync("/usr/bin/busybox");
 if (!busybox) console.warn("busybox is not installed: its shell is not tested (apt-get install busybox)");
 
@@ -73,6 +74,46 @@ describe.each(shells)("under $name", ({ setUp }) => {
     expect(await runProgram(link, request)).toMatchObject({ kind: "timed-out" });
     const pid = Number(readFileSync(join(directory, "steps", request.directory, "child"), "utf8"));
     await until(() => !isAlive(pid));
+  });
+
+  test("a program talks: what was set is got, who waits is woken, who is ended withdraws, and the next launcher answers", async () => {
+    const talk = attributes();
+    const bytes = Buffer.from(Array.from({ length: 70_000 }, (_, index) => index % 256));
+    const request = requestFor(await bundleOf(directory, [
+      "#!/bin/sh", 'bl set every <every; bl get every --raw >got; bl set nasty "$NASTY"; bl get nasty; bl get unset --no-wait; echo $?',
+      "bl get later --timeout 0 & bl get ended --timeout 0 & e=$!", "until [ -e go ]; do sleep 0.1; done; kill $e; wait $e; echo $?; bl set later 1; wait",
+      "bl get never --timeout 0; echo $?; until [ -e again ]; do sleep 0.1; done; bl get later; bl random | wc -c", "",
+    ].join("\n")), { env: { NASTY }, talk: talk.handler });
+    const step = join(directory, "steps", request.directory);
+    mkdirSync(step, { recursive: true });
+    writeFileSync(join(step, "every"), bytes);
+    const dying = setUp();
+    const controller = new AbortController();
+    const first = runProgram(dying, { ...request, signal: controller.signal });
+    const asked = (name: string) => until(() => talk.requests.some((one) => one.verb === "get" && one.name === name));
+    await Promise.all([asked("later"), asked("ended")]);
+    writeFileSync(join(step, "go"), "");
+    await asked("never");
+    const before = `${NASTY}\nbl: not set\n1\n143\n1\n`;
+    await until(() => request.text().length >= before.length);
+    expect(request.text()).toBe(before);
+    expect(readFileSync(join(step, "got")).equals(bytes)).toBe(true);
+    expect(talk.gone.map(({ name }) => name)).toEqual(["ended"]);
+    await dying.close();
+    await until(() => talk.gone.length === 2);
+    const runtime = readFileSync(join(step, ".bl/rt-path"), "utf8").trim();
+    const relay = () => readFileSync(join(runtime, "talk"), "utf8");
+    const earlier = relay();
+    const recovering = recoverProgram(link, request);
+    await until(() => relay().endsWith("\n") && relay() !== earlier);
+    writeFileSync(join(step, "again"), "");
+    expect(await recovering).toMatchObject({ kind: "exited", code: 0 });
+    controller.abort();
+    await first;
+    await link.close();
+    expect(existsSync(runtime)).toBe(false);
+    await until(() => usersOf(runtime).length === 0);
+    expect(request.text()).toMatch(/1\n17\n/);
   });
 
   test("what became of a program can be asked later", async () => {
