@@ -6,17 +6,25 @@ import type { LaunchPlan, ProgramSpec, ServiceSpec } from "../../plan/launchPlan
 import type { BundleRecord } from "../../state/records.js";
 import type { Home } from "../../state/home.js";
 
-export type ProgramStep = "boot" | "ready" | "terminate";
+export type ProgramStep = "boot" | "ready" | "report" | "terminate";
 
 /** The name under which a service's program is kept. */
 export function bundleName(service: string, step: ProgramStep): string {
   return `${service}.${step}`;
 }
 
+/** What a service runs at a step, or null. */
+export function programOf(service: ServiceSpec, step: ProgramStep): ProgramSpec | null {
+  return step === "report" ? service.report?.program ?? null : service[step];
+}
+
 /** The programs that a service has, in the order in which they run. */
 export function programsOf(service: ServiceSpec): { step: ProgramStep; program: ProgramSpec }[] {
-  const steps: readonly ProgramStep[] = ["boot", "ready", "terminate"];
-  return steps.flatMap((step) => (service[step] === null ? [] : [{ step, program: service[step] }]));
+  const steps: readonly ProgramStep[] = ["boot", "ready", "report", "terminate"];
+  return steps.flatMap((step) => {
+    const program = programOf(service, step);
+    return program === null ? [] : [{ step, program }];
+  });
 }
 
 /** Packs every program of the plan into `<home>/bundles`, by content. @throws for a file that cannot be read, naming it. */
