@@ -98,6 +98,9 @@ export function logPath(context: RunContext, service: Service, step: StepName): 
   return join(context.store.home.runDirectory(context.run.uid), "logs", `${service.name}.${step}.log`);
 }
 
+/** Where a report program writes, in its step's directory: no file of a bundle can lie there. */
+export const REPORT_FOLDER = ".bl/report";
+
 /** How a program ended, in words. */
 export function describeResult(result: ProgramResult): string {
   switch (result.kind) {
@@ -161,13 +164,14 @@ function resolveProgram(context: RunContext, run: ProgramRun) {
     args: program.args.map((template) => book.resolve(template, service.name)),
     env: { ...env, ...identity(context, service) },
     attributes: Object.fromEntries([...book.of(service.name)].map(([name, { value }]) => [name, value])),
+    folders: step === "report" ? { BOOTLEVEL_REPORT_DIR: REPORT_FOLDER } : {},
     promised: step === "boot" ? service.spec.outputs.map((output) => output.name) : [],
   };
 }
 
 /** Where a program lies, and how it is handled there. */
 function staging({ step, program, directory, timeoutMs }: ProgramRun) {
-  return { directory, timeoutMs, sudo: program.sudo, keep: step === "boot", signal: new AbortController().signal };
+  return { directory, timeoutMs, sudo: program.sudo, keep: step === "boot" || step === "report", signal: new AbortController().signal };
 }
 
 function commandStart(context: RunContext, service: Service, line: ProgramSpec["args"][number], env: Record<string, string>): { kind: "command"; line: string } {

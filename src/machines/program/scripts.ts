@@ -37,7 +37,7 @@ export const endMark = (nonce: string): string => `bl-end ${nonce}\n`;
  * Stages the tar that follows on standard input and starts the program, unless somebody has claimed the directory. When the result is told, waits
  * for `dismissal` on the same input and removes what the step has left: another channel for that would cost as much as the program's own.
  */
-export function runnerScript(context: ScriptContext, request: Pick<ProgramRequest, "start" | "args" | "env" | "attributes" | "sudo" | "bundle" | "keep">): string {
+export function runnerScript(context: ScriptContext, request: Pick<ProgramRequest, "start" | "args" | "env" | "folders" | "attributes" | "sudo" | "bundle" | "keep">): string {
   return block([
     `u=$(umask); umask 077; ${enter(context, "runtime")}`,
     // Before anything of that step is overwritten; the claim itself comes last, right before the start.
@@ -158,7 +158,7 @@ function enter(context: ScriptContext, how: "existing" | "create" | "runtime"): 
 const claim = "set -C; { true >.bl/started; } 2>/dev/null";
 
 /** Sets S to what makes a command root's: nothing for root. /bin/sh is what will be run, so that is what is asked for. */
-function superuser(sudo: boolean): string {
+export function superuser(sudo: boolean): string {
   if (!sudo) return "S=";
   return 'S=; if [ "$(id -u)" != 0 ]; then S="sudo -n"; command -v sudo >/dev/null 2>&1 || bl_say fail no-sudo; $S /bin/sh -c : || bl_say fail sudo; fi';
 }
@@ -183,10 +183,12 @@ function relay(nonce: string): string {
 }
 
 /** What the program's own shell reads on standard input. $1 is the runtime directory. */
-function environment(request: Pick<ProgramRequest, "start" | "args" | "env">): string {
+function environment(request: Pick<ProgramRequest, "start" | "args" | "env" | "folders">): string {
   const exports = Object.entries(request.env).map(([name, value]) => `export ${name}=${quote(value)}`);
+  const folders = Object.entries(request.folders ?? {}).map(([name, path]) => `mkdir -p ${quote(path)} || exit 126; ${name}=$(pwd)/${quote(path)}; export ${name}`);
   return [
     ...exports,
+    ...folders,
     'export BOOTLEVEL_ATTRIBUTES="$1/attributes" BOOTLEVEL_OUTPUT="$1/output"',
     `set -- ${request.args.map(quote).join(" ")}`,
     `exec ${invocation(request.start)} "$@" </dev/null`,
