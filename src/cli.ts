@@ -20,6 +20,7 @@ import * as rehearse from "./commands/rehearse.js";
 import * as reload from "./commands/reload.js";
 import * as repair from "./commands/repair.js";
 import { reportError } from "./commands/reportError.js";
+import * as reports from "./commands/reports.js";
 import * as rerun from "./commands/rerun.js";
 import * as run from "./commands/run.js";
 import * as show from "./commands/show.js";
@@ -30,7 +31,7 @@ import { boundHeapGrowth } from "./heapGrowth.js";
 import { limitHandshakes, runNames } from "./index.js";
 import { packageFile } from "./packageFile.js";
 
-const commands = [boot, run, abort, status, repair, rerun, reboot, reload, terminate, list, show, history, logs, events, analyze, clean, validate, rehearse] as const;
+const commands = [boot, run, abort, status, repair, rerun, reboot, reload, terminate, list, show, history, logs, reports, events, analyze, clean, validate, rehearse] as const;
 
 async function main(words: readonly string[]): Promise<number> {
   let code: number = EXIT.fine;

@@ -13,6 +13,7 @@ import type { VariableRecord } from "./state/records.js";
 
 export type * from "./library/types.js";
 export type { HomeOption, VariableOptions, WaitOptions, WatchOptions } from "./library/options.js";
+export { collectReports, copyReports, listReports, openReport } from "./library/reports.js";
 export { PlanError } from "./plan/mistakes.js";
 export { CloudUnreachableError, DriverError, LostReplyError, ThrottledError } from "./drivers/driver.js";
 export { limitHandshakes } from "./machines/ssh/handshakePlaces.js";
@@ -97,12 +98,13 @@ export async function status(run: string, options: HomeOption & WatchOptions = {
  * Takes a run down, last level first.
  * @param options.force leave the terminate programs out.
  * @param options.keep run the terminate programs and leave the machines.
+ * @param options.reports bring the reports of services home first; default true. What goes wrong with them is told as warnings, and changes nothing else.
  * @throws RunBusyError, UnknownRunError
  */
-export async function terminate(run: string, options: HomeOption & WatchOptions & WaitOptions & { readonly force?: boolean; readonly keep?: boolean } = {}): Promise<TerminateResult> {
+export async function terminate(run: string, options: HomeOption & WatchOptions & WaitOptions & { readonly force?: boolean; readonly keep?: boolean; readonly reports?: boolean } = {}): Promise<TerminateResult> {
   return withRun(run, options, async (store, record) => {
     const { terminateRun } = await import("./engine/terminate.js");
-    return terminateRun(store, record, { force: options.force ?? false, keep: options.keep ?? false, ...work(options) });
+    return terminateRun(store, record, { force: options.force ?? false, keep: options.keep ?? false, reports: options.reports ?? true, ...work(options) });
   });
 }
 

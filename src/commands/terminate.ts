@@ -11,6 +11,7 @@ import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.
 interface TerminateArguments extends WaitArguments {
   readonly run: string[];
   readonly keep: boolean;
+  readonly reports: boolean;
   readonly yes: boolean;
   readonly force: boolean;
   readonly json: boolean;
@@ -25,6 +26,7 @@ export function builder(yargs: Argv) {
     .option("yes", YES)
     .option("force", { type: "boolean", default: false, describe: "leave the terminate programs out" })
     .option("keep", { type: "boolean", default: false, describe: "run the terminate programs and leave the machines, to look at them" })
+    .option("reports", { type: "boolean", default: true, describe: "bring the reports of services home first (--no-reports: do not)" })
     .option("verbose", VERBOSE)
     .example("$0 terminate shop", "asks on a terminal, then ends the run shop")
     .example("$0 terminate shop test-2 --yes", "two runs, without a question");
@@ -61,7 +63,7 @@ export async function handler(options: TerminateArguments): Promise<number> {
 
 async function endRun(run: string, options: TerminateArguments): Promise<TerminateResult> {
   const wait = await readWaitOption(options);
-  const { result } = await withProgress({ ...options, noun: "terminate can be called again" }, (watch) => terminate(run, { ...wait, force: options.force, keep: options.keep, ...watch }));
+  const { result } = await withProgress({ ...options, noun: "terminate can be called again" }, (watch) => terminate(run, { ...wait, force: options.force, keep: options.keep, reports: options.reports, ...watch }));
   if (!options.json) await printEnd(result);
   return result;
 }

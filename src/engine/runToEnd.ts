@@ -5,7 +5,8 @@ import type { RunRecord, VariableRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
 import { bootRun, type BootResult } from "./boot.js";
 import { resumeRun } from "./resume.js";
-import { reportRun, type ReportOutcome } from "./reports/reportRun.js";
+import type { ReportOutcome } from "./reports/collectReports.js";
+import { collectRun } from "./reports/collectRun.js";
 import { terminateRun, type TerminateResult } from "./terminate.js";
 
 export interface RunToEndRequest {
@@ -45,9 +46,9 @@ export async function runToEnd(store: Store, request: RunToEndRequest): Promise<
   const deadlines = plan.deadlines ?? {};
   // The operator's wish to stop was for what went on then: machines that nobody wants must not be left by it.
   const { observe, waitMs } = request;
-  const reports = await within(deadlines.report, (signal) => reportRun(store, run, { observe, waitMs, signal }));
+  const reports = await within(deadlines.report, (signal) => collectRun(store, run, { observe, waitMs, signal, services: [], all: true }));
   const success = boot.state === "ready";
-  const terminated = isKept(keep, success) ? null : await within(deadlines.terminate, (signal) => terminateRun(store, run, { observe, waitMs, signal, force: false, keep: false }));
+  const terminated = isKept(keep, success) ? null : await within(deadlines.terminate, (signal) => terminateRun(store, run, { observe, waitMs, signal, force: false, keep: false, reports: false }));
   return { run: boot.run, success, boot, reports, keep, terminated, ms: store.clock.now() - startedAt };
 }
 

@@ -16,6 +16,8 @@ export interface TerminateOptions extends WorkOptions {
   readonly force: boolean;
   /** Run the terminate programs only: the machines stay, and so does the run. */
   readonly keep: boolean;
+  /** Bring the reports of services home first. Default: true. */
+  readonly reports?: boolean;
 }
 
 export interface TerminateResult {
@@ -45,10 +47,10 @@ export async function terminateRun(store: Store, run: RunRecord, options: Termin
   });
 }
 
-async function takeRunDown(context: RunContext, { force, keep }: TerminateOptions): Promise<TerminateResult> {
+async function takeRunDown(context: RunContext, { force, keep, reports = true }: TerminateOptions): Promise<TerminateResult> {
   const { clock, run } = context;
   const startedAt = clock.now();
-  const takeDown = new TakeDown(context, await Placements.read(context), unfinishedPrograms(await context.store.steps(run)), force);
+  const takeDown = new TakeDown(context, await Placements.read(context), unfinishedPrograms(await context.store.steps(run)), force, reports);
   const started: RunEvent = { at: startedAt, type: "run-started", run: run.name, plan: context.plan.name, verb: "terminate", levels: levelNames(context) };
   await change(context, [{ kind: "run", state: "terminating", goal: "down" }], [started]);
   const errors = await takeLevelsDown(context, takeDown, keep);

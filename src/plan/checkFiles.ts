@@ -11,7 +11,7 @@ import { suggest } from "./suggest.js";
 export function checkFiles(draft: Draft): Mistake[] {
   const files = new Files();
   return draft.levels.flatMap(({ services }) => services).flatMap((service) => [
-    ...["boot", "ready", "execute", "terminate"].flatMap((key) => checkProgram(keyOf(service, key), files)),
+    ...["boot", "ready", "execute", "report", "terminate"].flatMap((key) => checkProgram(keyOf(service, key), files)),
     ...(needsSsh(draft, service) ? checkIdentities(service, files) : []),
   ]);
 }

@@ -3,12 +3,13 @@ import { basename, dirname, resolve } from "node:path";
 import type { DriverDefinition } from "../drivers/driver.js";
 import { programPath } from "./checkFiles.js";
 import { driverName } from "./checkDrivers.js";
+import { hasProgram } from "./checkReports.js";
 import { compileSsh } from "./compileSsh.js";
 import { IMPLICIT_CLOUD, keyOf, mergedEntries, outputsOf, replicasOf, sizesOf, type Draft, type DraftService } from "./draft.js";
 import { durationMs } from "./duration.js";
 import { Files, isArchive } from "./files.js";
 import { compileInputs } from "./inputs.js";
-import type { CloudSpec, Keep, LaunchPlan, ProgramSpec, ReadySpec, ServiceSpec, SourcePosition, Template, VariableSpec } from "./launchPlan.js";
+import type { CloudSpec, Keep, LaunchPlan, ProgramSpec, ReadySpec, ReportSpec, ServiceSpec, SourcePosition, Template, VariableSpec } from "./launchPlan.js";
 import type { Located } from "./located.js";
 import { parseTemplate, type TemplateMode } from "./references.js";
 import { splitReplicas } from "./replicas.js";
@@ -97,6 +98,7 @@ class Compiler {
       terminate: this.program(service, "terminate"),
       execute: this.program(service, "execute"),
       inputs: compileInputs(this.draft, service, this.secrets),
+      report: this.report(service),
       source: service.own.position,
     };
   }
@@ -127,6 +129,17 @@ class Compiler {
       retries: retries === null ? null : numberOf(retries, 0),
       windowMs: duration(written.get("timeout"), window),
       bounded: written.get("timeout") !== null,
+    };
+  }
+
+  private report(service: DraftService): ReportSpec | null {
+    const written = keyOf(service, "report");
+    if (written === null) return null;
+    return {
+      program: hasProgram(written) ? this.program(service, "report") : null,
+      patterns: (written.get("patterns")?.items() ?? []).map((place) => this.template(place) ?? []),
+      timeoutMs: duration(written.get("timeout") ?? keyOf(service, "timeout"), PROGRAM_TIMEOUT_MS),
+      sudo: written.get("sudo")?.value === true,
     };
   }
 

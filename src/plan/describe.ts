@@ -23,7 +23,7 @@ export interface ServiceDescription {
   /** The sizes of its machine as written: the one that is wanted, then those to try where there is no capacity for it. */
   readonly sizes: readonly string[];
   /** What each program runs, as an absolute path or a shell line. */
-  readonly programs: readonly { readonly step: "boot" | "ready" | "execute" | "terminate"; readonly run: string; readonly where: "machine" | "launcher" }[];
+  readonly programs: readonly { readonly step: "boot" | "ready" | "execute" | "report" | "terminate"; readonly run: string; readonly where: "machine" | "launcher" }[];
 }
 
 /** Describes a compiled plan; asks no cloud. */
@@ -50,8 +50,8 @@ function describeService(service: ServiceSpec, plan: LaunchPlan): ServiceDescrip
     driver: cloud === null || !Object.hasOwn(plan.clouds, cloud) ? null : plan.clouds[cloud]?.driver ?? null,
     host: placement.kind === "host" ? templateText(placement.host) : null,
     sizes: service.size === null ? [] : [service.size, ...(service.fallbackSizes ?? [])].map((size) => templateText(size)),
-    programs: (["boot", "ready", "execute", "terminate"] as const).flatMap((step) => {
-      const program = service[step];
+    programs: (["boot", "ready", "execute", "report", "terminate"] as const).flatMap((step) => {
+      const program = step === "report" ? service.report?.program : service[step];
       if (!program) return [];
       return [{ step, run: program.run.kind === "command" ? templateText(program.run.line) : program.run.path, where: program.where }];
     }),

@@ -180,7 +180,7 @@ class DraftMaker {
     const cloudDefaults = cloud === null ? null : this.clouds.get(cloud)?.get("defaults") ?? null;
     const layers = [own, cloudDefaults, cloud === null ? withoutMachine(defaults) : defaults].filter((layer) => layer !== null);
     // A misspelt key could be any key, and a mistake in the defaults reaches every service.
-    const known = ["image", "size", "ssh", "boot", "ready", "terminate", "execute", "timeout", "launch", "cloud", "host", "replicas"];
+    const known = ["image", "size", "ssh", "boot", "ready", "report", "terminate", "execute", "timeout", "launch", "cloud", "host", "replicas"];
     const defaultsCut = this.checked.cut.some((path) => path[0] === "defaults" || path[2] === "defaults");
     const attributesKnown = !defaultsCut && [...cut].every((key) => known.includes(key));
     const given = { replicas: ownValue(this.given.replicas, name) ?? null, inputs: ownValue(this.given.inputs, name) ?? {} };

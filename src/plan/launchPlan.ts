@@ -111,7 +111,11 @@ export interface ReportSpec {
   /** Writes files to $BOOTLEVEL_REPORT_DIR, or null. */
   readonly program: ProgramSpec | null;
   /** Files on the machine, as shell patterns: absolute, or relative to the boot program's directory. */
-  readonly patterns: readonly string[];
+  readonly patterns: readonly Template[];
+  /** The longest that fetching may take. */
+  readonly timeoutMs: number;
+  /** Files are read as root. */
+  readonly sudo: boolean;
 }
 
 /** What makes the machine's image what it is, where nobody has built it: run in order before the boot program, the parent image's first. */

@@ -5,6 +5,7 @@ import { checkDrivers, type DriverLookup, type LoadedDrivers } from "./checkDriv
 import { checkFiles } from "./checkFiles.js";
 import { checkInputs } from "./checkInputs.js";
 import { checkReferences } from "./checkReferences.js";
+import { checkReports } from "./checkReports.js";
 import { checkServices } from "./checkServices.js";
 import { compile } from "./compile.js";
 import { makeDraft } from "./draft.js";
@@ -37,7 +38,7 @@ export async function loadPlan(file: string, options: LoadOptions = {}): Promise
   const given = mergeGiven(options.givenBefore ?? NOTHING_GIVEN, options.given ?? NOTHING_GIVEN);
   const draft = makeDraft(Located.root(source), mistakes, given);
   const drivers: LoadedDrivers = options.driverDefinition === undefined ? { mistakes: [], definitions: new Map() } : await checkDrivers(draft, options.driverDefinition);
-  const all = [...mistakes, ...drivers.mistakes, ...oncePerPlace([...checkServices(draft), ...checkFiles(draft), ...checkReferences(draft), ...checkInputs(draft, options.given)])];
+  const all = [...mistakes, ...drivers.mistakes, ...oncePerPlace([...checkServices(draft), ...checkFiles(draft), ...checkReports(draft), ...checkReferences(draft), ...checkInputs(draft, options.given)])];
   if (all.length > 0) throw new PlanError([...all.filter(({ file }) => file === source.path), ...all.filter(({ file }) => file !== source.path)]);
   const plan = compile(draft, drivers.definitions);
   return { ...plan, given };

@@ -32,12 +32,13 @@ export function templatesOf(service: DraftService): TemplatePlace[] {
   }
   for (const place of mergedEntries(service, "attributes").values()) add(place, "built-in", null);
   for (const input of inputsOf(service).values()) if (input.kind === "value") add(input.place, "built-in", null);
-  for (const key of ["boot", "ready", "execute", "terminate"]) {
+  for (const key of ["boot", "ready", "execute", "report", "terminate"]) {
     const self = key === "boot" ? "no outputs" : "all";
     const program = keyOf(service, key);
     add(program?.get("command") ?? null, self, null, "command");
     for (const place of program?.get("args")?.items() ?? []) add(place, self, "arguments show in process lists");
     for (const [, place] of program?.get("env")?.entries() ?? []) add(place, self, null);
+    for (const place of program?.get("patterns")?.items() ?? []) add(place, self, "names of files are shown");
   }
   return places;
 }

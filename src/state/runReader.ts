@@ -121,9 +121,12 @@ function decoded(text: string, encoding: string | null): string {
   return encoding === "base64" ? textOfBytes(Buffer.from(text, "base64")) : text;
 }
 
-export function readSteps(db: Db, runId: number): StepRecord[] {
+/** The steps of a run, oldest first; of one service if its number is given. */
+export function readSteps(db: Db, runId: number, serviceId: number | null = null): StepRecord[] {
   interface Row { id: number; service_id: number; step: string; attempt: number; machine_key: string | null; directory: string | null; started_at: number; ended_at: number | null; outcome: string | null; exit_code: number | null }
-  const rows = db.prepare<[number], Row>("SELECT t.* FROM steps t JOIN services s ON s.id = t.service_id WHERE s.run_id = ? ORDER BY t.id").all(runId);
+  const rows = db
+    .prepare<[number, number | null, number | null], Row>("SELECT t.* FROM steps t JOIN services s ON s.id = t.service_id WHERE s.run_id = ? AND (? IS NULL OR t.service_id = ?) ORDER BY t.id")
+    .all(runId, serviceId, serviceId);
   return rows.map((row) => ({
     id: row.id, serviceId: row.service_id, step: row.step as StepName, attempt: row.attempt, machineKey: row.machine_key, directory: row.directory,
     startedAt: row.started_at, endedAt: row.ended_at, outcome: row.outcome, exitCode: row.exit_code,

@@ -55,7 +55,7 @@ export interface Store extends Chosen {
   /** All machines that live services of runs have, or are about to get. */
   liveMachines(): Promise<reader.LiveMachines>;
   attributes(run: RunKey, secrets?: reader.SecretReading): Promise<AttributeRecord[]>;
-  steps(run: RunKey): Promise<StepRecord[]>;
+  steps(run: RunKey, serviceId?: number): Promise<StepRecord[]>;
   events(run: RunKey, after?: number): Promise<EventRecord[]>;
   /** How long earlier runs of a plan took: some twenty of them, those that came up and the newest first. */
   pastRuns(plan: PlanIdentity): Promise<PastRun[]>;
@@ -110,7 +110,7 @@ export async function openStore(directory?: string, { clock = realClock, probe, 
     machines: (run) => ask(() => reader.readMachines(db, run.id)),
     liveMachines: () => ask(() => reader.readLiveMachines(db)),
     attributes: (run, secrets = "needed") => ask(() => reader.readAttributes(db, cipher, run, secrets)),
-    steps: (run) => ask(() => reader.readSteps(db, run.id)),
+    steps: (run, serviceId) => ask(() => reader.readSteps(db, run.id, serviceId)),
     events: (run, after) => ask(() => reader.readEvents(db, run.id, after)),
     pastRuns: (plan) => ask(() => readPastRuns(db, plan)),
     hostKeys: (scope, address) => ask(() => reader.readHostKeys(db, scope, address)),

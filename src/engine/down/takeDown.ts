@@ -3,13 +3,14 @@ import type { MachineStatus } from "../../drivers/driver.js";
 import type { ServiceState } from "../../events.js";
 import type { ProgramSpec } from "../../plan/launchPlan.js";
 import type { Change } from "../../state/changes.js";
-import type { MachineRecord, StepRecord } from "../../state/records.js";
+import type { MachineRecord, ServiceRecord, StepRecord } from "../../state/records.js";
 import type { Task } from "../up/agenda.js";
 import { destroyMachines } from "./destroyMachines.js";
 import { asServiceError, InterruptedError, ServiceError, serviceError } from "../run/failure.js";
 import { change, enterFailure, enterState, inStep, RECORDED, stateEvent, stepDirectory, stepFinished, warn, type Step } from "../run/journal.js";
 import type { Placements } from "../run/placements.js";
 import { survey } from "../up/survey.js";
+import { collectReports } from "../reports/collectReports.js";
 import { describeResult, hasMachine, runServiceProgram } from "../programs/programs.js";
 import type { RunContext, Service } from "../run/runContext.js";
 import { settleAll } from "../run/settleAll.js";
@@ -32,6 +33,11 @@ type Ending = "terminated" | "removed" | "launching";
 /** States in which a service without a boot program leaves nothing to a terminate program: it never was up on its machine, or it is stopped. */
 const UNTOUCHED: ReadonlySet<ServiceState> = new Set(["planned", "launching", "terminating"]);
 
+/** Whether a service's programs may have left something on its machine, for a terminate program or a report. */
+export function leftSomething({ spec }: Service, { booted, state }: ServiceRecord): boolean {
+  return booted || (spec.boot === null && !UNTOUCHED.has(state));
+}
+
 export class TakeDown {
   /** Machines that are gone now. */
   readonly terminated: EndedMachine[] = [];
@@ -42,12 +48,14 @@ export class TakeDown {
   /**
    * @param unfinished programs of which nobody has seen the end, by service number.
    * @param force leave the terminate programs out.
+   * @param reports bring the reports of services home before their machines go.
    */
   constructor(
     private readonly context: RunContext,
     private readonly placements: Placements,
     private readonly unfinished: ReadonlyMap<number, readonly StepRecord[]>,
     private readonly force: boolean,
+    private readonly reports = true,
   ) {}
 
   /** Ends services side by side. @returns the error of each that did not end, in order; it is recorded as the service's failure. */
@@ -84,7 +92,7 @@ export class TakeDown {
   }
 
   private async stop(services: readonly Service[], answers: (service: Service) => boolean): Promise<(Error | null)[]> {
-    await this.findGone(services.filter((service) => answers(service) && service.spec.terminate !== null && !this.force));
+    await this.findGone(services.filter((service) => answers(service) && ((service.spec.terminate !== null && !this.force) || this.hasReport(service))));
     return settleAll(services.map((service) => this.outcome(service, () => this.stopService(service, answers(service)))));
   }
 
@@ -133,13 +141,25 @@ export class TakeDown {
     const before = context.records.get(service.id);
     if (before === undefined || before.state === "terminated" || this.stopped.has(service)) return;
     const program = service.spec.terminate;
-    const due = before.booted || (service.spec.boot === null && !UNTOUCHED.has(before.state));
+    const due = leftSomething(service, before);
     // Written with the state: whatever dies before the program has ended, the next command knows that it is still to run.
     await enterState(context, service, "terminating", due ? [{ kind: "booted", id: service.id }] : []);
+    if (answers) await endUnfinished(context, placements, service, this.unfinished.get(service.id) ?? []);
+    if (due && this.hasReport(service)) await this.collectReport(service, answers);
     if (!answers) return;
-    await endUnfinished(context, placements, service, this.unfinished.get(service.id) ?? []);
     if (program !== null && !this.force && due) await this.runProgram(service, program);
     this.stopped.add(service);
+  }
+
+  private hasReport(service: Service): boolean {
+    return this.reports && (service.spec.report ?? null) !== null;
+  }
+
+  /** Before the terminate program, which may remove what is to be reported. Interrupted in it, the next command begins with it. */
+  private async collectReport(service: Service, answers: boolean): Promise<void> {
+    const { context, placements, gone } = this;
+    await collectReports(context, placements, [service], { reachable: (one) => answers && hasMachine(placements, one) && !gone.has(placements.owner(one)) });
+    if (context.stop.aborted) throw new InterruptedError();
   }
 
   private async runProgram(service: Service, program: ProgramSpec): Promise<void> {

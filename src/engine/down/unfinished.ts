@@ -1,6 +1,6 @@
 /** Programs of which nobody has seen the end: their launcher died while they ran. */
 import type { StepRecord } from "../../state/records.js";
-import type { ProgramStep } from "../programs/bundles.js";
+import { programOf, type ProgramStep } from "../programs/bundles.js";
 import { warn, writerOf } from "../run/journal.js";
 import type { Placements } from "../run/placements.js";
 import { hasMachine } from "../programs/programs.js";
@@ -26,10 +26,10 @@ export async function endUnfinished(context: RunContext, placements: Placements,
   if (steps.length === 0 || !hasMachine(placements, service)) return;
   const onWarning = (message: string) => context.tell({ at: context.clock.now(), type: "warning", service: service.name, message });
   for (const { id, step, directory } of steps) {
-    const program = service.spec[step as ProgramStep];
-    if (!program || directory === null) continue;
+    const program = programOf(service.spec, step as ProgramStep);
+    if (program === null || directory === null) continue;
     const end = await placements.programs(service, program).recover({
-      directory, timeoutMs: GRACE_MS, graceMs: GRACE_MS, sudo: program.sudo, keep: true, onOutput: () => undefined, onWarning, signal: AbortSignal.abort(),
+      directory, timeoutMs: GRACE_MS, graceMs: GRACE_MS, sudo: program.sudo, keep: step !== "report", onOutput: () => undefined, onWarning, signal: AbortSignal.abort(),
     });
     if (end.kind === "unknown") await warn(context, service, `its ${step} program of before may still run: ${end.reason}`);
     else await writerOf(context).write({ kind: "step-ended", id, outcome: "ended", exitCode: null });

@@ -66,6 +66,8 @@ export function comparable(version: PlanVersion, formerNames: ReadonlyMap<string
       ...program(service, "ready", service.ready, "verify", of),
       ...readyTimes(service),
       ...program(service, "execute", service.execute ?? null, "none", of),
+      ...program(service, "report", service.report?.program ?? null, "none", of),
+      { name: "report.patterns", value: JSON.stringify((service.report?.patterns ?? []).map(of)), shown: service.report?.patterns.map(shown).join(", ") || "none", stage: "none" },
       ...program(service, "terminate", service.terminate, "none", of),
       { name: "ssh", value: JSON.stringify({ cloudInit: "ignore", cloudInitTimeoutMs: 600_000, ...ssh }), shown: null, stage: "verify" },
     ];

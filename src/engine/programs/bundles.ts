@@ -6,18 +6,23 @@ import type { LaunchPlan, ProgramSpec, ServiceSpec } from "../../plan/launchPlan
 import type { BundleRecord } from "../../state/records.js";
 import type { Home } from "../../state/home.js";
 
-export type ProgramStep = "boot" | "ready" | "execute" | "terminate";
+export type ProgramStep = "boot" | "ready" | "execute" | "report" | "terminate";
 
 /** The name under which a service's program is kept. */
 export function bundleName(service: string, step: ProgramStep): string {
   return `${service}.${step}`;
 }
 
+/** What a service runs at a step, or null. */
+export function programOf(service: ServiceSpec, step: ProgramStep): ProgramSpec | null {
+  return step === "report" ? service.report?.program ?? null : service[step] ?? null;
+}
+
 /** The programs that a service has, in the order in which they run. */
 export function programsOf(service: ServiceSpec): { step: ProgramStep; program: ProgramSpec }[] {
-  const steps: readonly ProgramStep[] = ["boot", "ready", "execute", "terminate"];
+  const steps: readonly ProgramStep[] = ["boot", "ready", "execute", "report", "terminate"];
   return steps.flatMap((step) => {
-    const program = service[step] ?? null;
+    const program = programOf(service, step);
     return program === null ? [] : [{ step, program }];
   });
 }

@@ -114,6 +114,9 @@ export function logPath(context: RunContext, service: Service, step: StepName): 
   return join(context.store.home.runDirectory(context.run.uid), "logs", `${service.name}.${step}.log`);
 }
 
+/** Where a report program writes, in its step's directory: no file of a bundle can lie there. */
+export const REPORT_FOLDER = ".bl/report";
+
 /** How a program ended, in words. @param abort why the run was aborted, or null */
 export function describeResult(result: ProgramResult, abort: Abort | null = null): string {
   switch (result.kind) {
@@ -177,14 +180,15 @@ function resolveProgram(context: RunContext, run: ProgramRun) {
     args: program.args.map((template) => book.resolve(template, service.name)),
     env: { ...env, ...identity(context, service) },
     attributes: Object.fromEntries([...book.knownInputs(service.name), ...book.of(service.name)].map(([name, { value }]) => [name, value])),
+    folders: step === "report" ? { BOOTLEVEL_REPORT_DIR: REPORT_FOLDER } : {},
     promised: step === "boot" ? service.spec.outputs.map((output) => output.name) : [],
   };
 }
 
 /** Where a program lies, and how it is handled there. An abort of the run ends all but what tidies up after it. */
 function staging(context: RunContext, { step, program, directory, timeoutMs }: ProgramRun) {
-  const signal = step === "terminate" || context.writer === null ? new AbortController().signal : context.abort.signal;
-  return { directory, timeoutMs, sudo: program.sudo, keep: step === "boot", signal };
+  const signal = step === "terminate" || step === "report" || context.writer === null ? new AbortController().signal : context.abort.signal;
+  return { directory, timeoutMs, sudo: program.sudo, keep: step === "boot" || step === "report", signal };
 }
 
 /** Answers what the program asks. */

@@ -106,7 +106,7 @@ async function unlessAborted<T>(context: RunContext, work: Promise<T>): Promise<
 
 /** A service without programs on its machine needs no connection: that the cloud calls the machine running is all there is to verify. */
 async function connect(context: RunContext, placements: Placements, service: Service): Promise<void> {
-  const first = programsOf(service.spec).find(({ step, program }) => step !== "terminate" && program.where === "machine");
+  const first = programsOf(service.spec).find(({ step, program }) => step !== "report" && step !== "terminate" && program.where === "machine");
   if (first === undefined) return;
   passState(context, service, "connecting");
   await inBareStep(context, service, "connect", placements.machine(service)?.key ?? null, async () => {

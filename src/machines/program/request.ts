@@ -14,6 +14,8 @@ export interface ProgramRequest {
   readonly env: Readonly<Record<string, string>>;
   /** Arrive as a JSON object in the file $BOOTLEVEL_ATTRIBUTES. */
   readonly attributes: Readonly<Record<string, string>>;
+  /** Directories that are made for the program, by the environment variable that names each; relative to the step's directory. */
+  readonly folders?: Readonly<Record<string, string>>;
   /** Names of the outputs that the program promises to set: what a simulated machine makes up. */
   readonly promised: readonly string[];
   /** Milliseconds the program may run. Staging may take as long again. */

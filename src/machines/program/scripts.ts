@@ -40,7 +40,7 @@ export const endMark = (nonce: string): string => `bl-end ${nonce}\n`;
  * Stages the tar that follows on standard input and starts the program, unless somebody has claimed the directory. When the result is told, waits
  * for `dismissal` on the same input and removes what the step has left: another channel for that would cost as much as the program's own.
  */
-export function runnerScript(context: ScriptContext, request: Pick<ProgramRequest, "start" | "args" | "env" | "attributes" | "sudo" | "bundle" | "keep" | "talk">): string {
+export function runnerScript(context: ScriptContext, request: Pick<ProgramRequest, "start" | "args" | "env" | "folders" | "attributes" | "sudo" | "bundle" | "keep" | "talk">): string {
   const talks = request.talk !== undefined;
   const [shut, feed] = [talks ? `${talkShut}; ` : "", `printf %s "$w" >"$r/in"`];
   return block([
@@ -165,7 +165,7 @@ function enter(context: ScriptContext, how: "existing" | "create" | "runtime"): 
 const claim = "set -C; { true >.bl/started; } 2>/dev/null";
 
 /** Sets S to what makes a command root's: nothing for root. /bin/sh is what will be run, so that is what is asked for. */
-function superuser(sudo: boolean): string {
+export function superuser(sudo: boolean): string {
   if (!sudo) return "S=";
   return 'S=; if [ "$(id -u)" != 0 ]; then S="sudo -n"; command -v sudo >/dev/null 2>&1 || bl_say fail no-sudo; $S /bin/sh -c : || bl_say fail sudo; fi';
 }

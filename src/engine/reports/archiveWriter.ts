@@ -1,0 +1,156 @@
+/** Writes the archive of a report: a .tar.gz in a private file, with a limit, that is well-formed whatever breaks off on the way. */
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGzip } from "node:zlib";
+import { pack, type Pack } from "tar-stream";
+
+/** The archive cannot be written: the disk is full, the directory is closed. */
+export class ArchiveError extends Error {
+  override readonly name = "ArchiveError";
+}
+
+/** The next file would make the archive larger than it may be. */
+export class LimitError extends Error {
+  override readonly name = "LimitError";
+  constructor(readonly member: string, readonly limitBytes: number) {
+    super(`it would hold more than ${limitBytes} bytes`);
+  }
+}
+
+export interface NewMember {
+  /** Its path in the archive. */
+  readonly name: string;
+  readonly mode: number;
+  readonly mtime: Date;
+}
+
+interface Link {
+  readonly name: string;
+  /** A path in the archive. */
+  readonly target: string;
+  /** What a symbolic link says; null for a hard link. */
+  readonly written: string | null;
+  readonly mtime: Date;
+}
+
+/** A chain of links that is longer is a circle. */
+const MOST_HOPS = 40;
+const ZEROS = Buffer.alloc(65_536);
+
+export class ArchiveWriter {
+  /** How many files it holds, and how many bytes they have. */
+  files = 0;
+  bytes = 0;
+  /** Files of which not all came; zeros stand for the rest. */
+  readonly brokenOff: string[] = [];
+  private readonly names = new Set<string>();
+  private readonly links: Link[] = [];
+  private readonly tar = pack();
+  /** How writing the file ended: null, or why it did not work. */
+  private readonly written: Promise<ArchiveError | null>;
+  private failure: ArchiveError | null = null;
+
+  /**
+   * @param path must not exist yet.
+   * @param limitBytes of all files together, before they are compressed.
+   */
+  constructor(readonly path: string, private readonly limitBytes: number) {
+    const file = createWriteStream(path, { mode: 0o600, flags: "wx", flush: true });
+    this.written = pipeline(this.tar, createGzip(), file).then(() => null, (cause: unknown) => {
+      this.failure = new ArchiveError((cause as Error).message, { cause });
+      return this.failure;
+    });
+  }
+
+  has(name: string): boolean {
+    return this.names.has(name);
+  }
+
+  addDirectory({ name, mode, mtime }: NewMember): void {
+    if (this.names.has(name)) return;
+    this.names.add(name);
+    this.tar.entry({ name, mode: (mode & 0o777) | 0o700, mtime, uid: 0, gid: 0, type: "directory" });
+  }
+
+  /**
+   * Adds a file of `size` bytes. One whose content breaks off is filled up with zeros.
+   * @throws LimitError, ArchiveError, and what reading the content throws.
+   */
+  async addFile({ name, mode, mtime }: NewMember, size: number, content: AsyncIterable<Buffer>): Promise<void> {
+    if (this.bytes + size > this.limitBytes) throw new LimitError(name, this.limitBytes);
+    this.names.add(name);
+    this.files += 1;
+    this.bytes += size;
+    const sink = this.tar.entry({ name, mode: (mode & 0o777) | 0o600, mtime, uid: 0, gid: 0, type: "file", size });
+    let left = size;
+    let failure: Error | null = null;
+    try {
+      for await (const chunk of content) {
+        const part = chunk.length > left ? chunk.subarray(0, left) : chunk;
+        left -= part.length;
+        await this.write(sink, part);
+      }
+    } catch (error) {
+      if (error instanceof ArchiveError) throw error;
+      failure = error as Error;
+    }
+    if (left > 0) this.brokenOff.push(name);
+    for (; left > 0; left -= Math.min(left, ZEROS.length)) await this.write(sink, ZEROS.subarray(0, Math.min(left, ZEROS.length)));
+    const closed = once(sink, "close");
+    sink.end(null);
+    await this.unlessBroken(closed);
+    if (failure !== null) throw failure;
+  }
+
+  async addText(name: string, text: string, mtime: Date): Promise<void> {
+    const content = Buffer.from(text);
+    await this.addFile({ name, mode: 0o600, mtime }, content.length, Readable.from([content]) as AsyncIterable<Buffer>);
+  }
+
+  /** Remembers a link, which is written at the end: so no file of the archive can ever be unpacked through one. */
+  addLink(link: Link): void {
+    this.links.push(link);
+  }
+
+  /** Writes the links that lead to something in the archive, and closes it. @returns the links that do not. @throws ArchiveError */
+  async finish(): Promise<string[]> {
+    const idle: string[] = [];
+    for (const { name, target, written, mtime } of this.links) {
+      if (this.names.has(name)) continue;
+      if (!this.leadsSomewhere(target)) idle.push(name);
+      else this.tar.entry({ name, mode: 0o777, mtime, uid: 0, gid: 0, ...(written === null ? { type: "link", linkname: target } : { type: "symlink", linkname: written }) });
+    }
+    this.tar.finalize();
+    const error = await this.written;
+    if (error !== null) throw error;
+    return idle;
+  }
+
+  private leadsSomewhere(target: string): boolean {
+    let current: string | undefined = target;
+    for (let hops = 0; current !== undefined && hops < MOST_HOPS; hops += 1) {
+      if (this.names.has(current)) return true;
+      const name: string = current;
+      current = this.links.find((link) => link.name === name)?.target;
+    }
+    return false;
+  }
+
+  /** Stops writing, and lets go of the file, which is left as it is. */
+  async abandon(): Promise<void> {
+    this.tar.destroy(new ArchiveError("abandoned"));
+    await this.written;
+  }
+
+  private async write(sink: ReturnType<Pack["entry"]>, chunk: Buffer): Promise<void> {
+    if (this.failure !== null) throw this.failure;
+    if (!sink.write(chunk)) await this.unlessBroken(once(sink, "drain"));
+  }
+
+  private async unlessBroken(work: Promise<unknown>): Promise<void> {
+    const broken = this.written.then((error) => { if (error !== null) throw error; });
+    await Promise.race([work, broken]);
+  }
+}

@@ -1,0 +1,222 @@
+/** Brings home what services leave behind: before their machines go, or while they live. Nothing that goes wrong here changes what becomes of a run. */
+import { randomBytes } from "node:crypto";
+import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+import { ConnectionError, type MachineConnection } from "../../machines/connection.js";
+import type { MachineLink } from "../../machines/link.js";
+import { cleanUp } from "../../machines/program/endings.js";
+import { warn } from "../run/journal.js";
+import { NoMachineError, type Placements } from "../run/placements.js";
+import type { RunContext, Service } from "../run/runContext.js";
+import { settleAll } from "../run/settleAll.js";
+import { archivePath, earlierPath, removeUnfinished, reportsDirectory } from "./archivePaths.js";
+import { readAbout, type About } from "./archiveReader.js";
+import { ArchiveError } from "./archiveWriter.js";
+import { planFetches, type PlannedFetch } from "./fetchPlan.js";
+import { gather, logNames, type Gathered } from "./gather.js";
+import { runReportProgram } from "./reportProgram.js";
+
+export interface CollectOptions {
+  /** Services without `report`, too: their logs alone. Default: false. */
+  readonly all?: boolean;
+  /** Whether a service's machine may be asked; of others the logs alone are kept. Default: all may. */
+  readonly reachable?: (service: Service) => boolean;
+  /** How many bytes a report may hold, before it is compressed. Default: 1 GiB. */
+  readonly limitBytes?: number;
+}
+
+/** What came of one replica's report. */
+export interface ReportOutcome {
+  readonly service: string;
+  /** Absolute path of its archive; null if there is none. */
+  readonly archive: string | null;
+  /** Files in what was collected now, and their bytes before compression. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Whether the program passed and all machines sent what they have. Otherwise an earlier report of the same machine stays, if there is one. */
+  readonly complete: boolean;
+  /** What is missing, and why; without secrets. */
+  readonly warnings: readonly string[];
+}
+
+const LIMIT_BYTES = 1_073_741_824;
+/** How often a report is begun again when its connection breaks. */
+const TRIES = 2;
+/** So much of what is missing is named in a warning, and so many characters of each. */
+const MOST_NAMED = 8;
+const LONGEST_NAMED = 600;
+/** How long logs may take: a service without `report` names no time. */
+const LOGS_TIMEOUT_MS = 600_000;
+
+/**
+ * Collects the reports of services side by side, under the run's limit of programs. What goes wrong is told as a warning, one a service.
+ * @returns what came of each service that has something to report, in order.
+ * @throws StateError when the record refuses more: another launcher has the run.
+ */
+export async function collectReports(context: RunContext, placements: Placements, services: readonly Service[], options: CollectOptions = {}): Promise<ReportOutcome[]> {
+  const due = services.filter((service) => (service.spec.report ?? null) !== null || (options.all === true && logNames(logsDirectory(context), `${service.name}.`).length > 0));
+  return settleAll(due.map((service) => new Collection(context, placements, service, options).outcome()));
+}
+
+function logsDirectory({ store, run }: RunContext): string {
+  return join(store.home.runDirectory(run.uid), "logs");
+}
+
+/** One replica's. */
+class Collection {
+  private readonly leftOut: string[] = [];
+  private problem: string | null = null;
+  private readonly path: string;
+  private readonly temporary: string;
+
+  constructor(private readonly context: RunContext, private readonly placements: Placements, private readonly service: Service, private readonly options: CollectOptions) {
+    const { store, run } = context;
+    this.path = archivePath(store.home, run.uid, service.name);
+    this.temporary = join(reportsDirectory(store.home, run.uid), `.${service.name}.tar.gz.${randomBytes(6).toString("hex")}`);
+  }
+
+  async outcome(): Promise<ReportOutcome> {
+    const { context, service } = this;
+    const kept = await this.collect();
+    // What was stopped on request is collected by whoever goes on.
+    const told = context.stop.aborted ? [] : [...(this.problem === null ? [] : [this.problem]), ...this.leftOut];
+    const warnings = told.map((text) => shorten(context.redactor.redact(text)));
+    if (warnings.length > 0) await warn(context, service, sentence(kept.archive, warnings));
+    return { service: service.name, ...kept, complete: kept.archive !== null && this.problem === null, warnings };
+  }
+
+  private async collect(): Promise<{ archive: string | null; files: number; bytes: number }> {
+    const { context, service, options } = this;
+    try {
+      mkdirSync(reportsDirectory(context.store.home, context.run.uid), { recursive: true, mode: 0o700 });
+      removeUnfinished(context.store.home, context.run.uid, service.name);
+      const asked = options.reachable?.(service) ?? true;
+      if (!asked && (service.spec.report ?? null) !== null) this.problem = "its machine is gone, or not to be asked: its logs are all there is";
+      const gathered = await this.gatherAll(asked ? await this.fetches() : []);
+      if (context.stop.aborted) return { archive: null, files: 0, bytes: 0 };
+      this.leftOut.push(...gathered.leftOut);
+      this.problem ??= gathered.problem?.message ?? null;
+      const { files, bytes } = gathered;
+      return { archive: await this.keep(gathered), files, bytes };
+    } catch (error) {
+      if (!(error instanceof ArchiveError) && (error as NodeJS.ErrnoException).syscall === undefined) throw error;
+      this.problem = `${(error as Error).message}; make room in ${context.store.home.directory}, or let it be written to`;
+      return { archive: null, files: 0, bytes: 0 };
+    } finally {
+      rmSync(this.temporary, { force: true });
+    }
+  }
+
+  /** Runs the program, and says what is to be fetched then. */
+  private async fetches(): Promise<PlannedFetch[]> {
+    const { context, placements, service } = this;
+    const report = service.spec.report ?? null;
+    if (report === null) return [];
+    if (this.hasNoShell()) return [];
+    const ran = report.program === null ? null : await runReportProgram(context, placements, service, report.program);
+    this.problem = ran?.problem ?? null;
+    return planFetches(context, placements, service, report, ran?.directory ?? null, this.leftOut);
+  }
+
+  private hasNoShell(): boolean {
+    try {
+      if (this.placements.access(this.service).kind !== "driver") return false;
+      this.problem = "the driver of its machine gives no shell to fetch files by: its logs are all there is";
+    } catch (error) {
+      if (!(error instanceof NoMachineError)) throw error;
+      this.problem = "it has no machine: its logs are all there is";
+    }
+    return true;
+  }
+
+  /** Reaches the machines, which takes no place among the programs, and gathers what they send; again if a connection breaks. */
+  private async gatherAll(fetches: readonly PlannedFetch[]): Promise<Gathered> {
+    const { context, service, options } = this;
+    const timeoutMs = service.spec.report?.timeoutMs ?? LOGS_TIMEOUT_MS;
+    const about = this.about();
+    for (let round = 1; ; round += 1) {
+      const reached: { connection: MachineConnection; request: PlannedFetch["request"] }[] = [];
+      for (const { link, request } of fetches) {
+        const connection = await this.reach(link, timeoutMs);
+        if (connection !== null) reached.push({ connection, request });
+      }
+      const gathered = await context.programs(() => withLimit(timeoutMs, context.stop, (signal) => gather({
+        path: this.temporary, limitBytes: options.limitBytes ?? LIMIT_BYTES, about, logs: { directory: logsDirectory(context), prefix: `${service.name}.` }, fetches: reached, signal,
+      })));
+      if (gathered.problem?.lost === true && round < TRIES && !context.stop.aborted) {
+        rmSync(this.temporary);
+        continue;
+      }
+      this.removeUnfetched(fetches.slice(0, reached.length), gathered);
+      return gathered;
+    }
+  }
+
+  /** What a program wrote goes with what it is kept in; where it was not fetched, nobody else will remove it from a machine that lives on. */
+  private removeUnfetched(fetches: readonly PlannedFetch[], { fetched }: Gathered): void {
+    for (const { link, request } of fetches.slice(fetched.length)) {
+      const directory = request.report?.steps.at(-1);
+      if (directory !== undefined) cleanUp(link(), { directory, keep: false, sudo: request.sudo });
+    }
+  }
+
+  private async reach(link: () => MachineLink, timeoutMs: number): Promise<MachineConnection | null> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => { timer = setTimeout(() => { reject(new ConnectionError(`it was not reached within ${timeoutMs / 1000} s`)); }, timeoutMs); });
+    try {
+      return await Promise.race([link().connection(), late]);
+    } catch (error) {
+      this.problem ??= `its machine cannot be asked: ${(error as Error).message}`;
+      return null;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** The report of another machine is set aside; one of this machine stays, if the new one is not whole. */
+  private async keep({ fetched }: Gathered): Promise<string> {
+    const { context, placements, service } = this;
+    const before = await readAbout(this.path);
+    const same = before !== null && (before.machine?.key ?? null) === (placements.machine(placements.owner(service))?.key ?? null);
+    if (before !== null && !same) renameSync(this.path, earlierPath(context.store.home, context.run.uid, before.service, before.machine?.generation ?? 0));
+    if (same && this.problem !== null) this.problem += "; the report that there was before is kept";
+    else renameSync(this.temporary, this.path);
+    for (const one of fetched) {
+      const problem = await one.dismiss();
+      if (problem !== null) this.leftOut.push(`what the report program wrote may still lie on the machine: ${problem}`);
+    }
+    return this.path;
+  }
+
+  private about(): About {
+    const { context, placements, service } = this;
+    const machine = placements.machine(placements.owner(service));
+    return {
+      run: context.run.name, uid: context.run.uid, plan: context.plan.name, service: service.name, level: service.level.name,
+      machine: machine === null ? null : { key: machine.key, generation: machine.generation, cloud: machine.cloud, id: machine.driverId, host: machine.host },
+      collectedAt: context.clock.now(),
+    };
+  }
+}
+
+function shorten(text: string): string {
+  return text.length > LONGEST_NAMED ? `${text.slice(0, LONGEST_NAMED)}…` : text;
+}
+
+function sentence(archive: string | null, warnings: readonly string[]): string {
+  const named = warnings.slice(0, MOST_NAMED);
+  const more = warnings.length > named.length ? `; and ${warnings.length - named.length} more` : "";
+  return `${archive === null ? "its report was not kept" : "its report lacks something"}: ${named.join("; ")}${more}`;
+}
+
+/** Does `work` with a signal that aborts when its time is over, or the operator stops. */
+async function withLimit<T>(ms: number, stop: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const late = new AbortController();
+  const timer = setTimeout(() => { late.abort(new Error(`fetching its files took longer than ${ms / 1000} s, the report's timeout`)); }, ms);
+  try {
+    return await work(AbortSignal.any([stop, late.signal]));
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,107 @@
+/** Copies archives to a folder or to a bucket. What is there already under that name, and is something else, stays unless it may be replaced. */
+import { createHash, randomBytes } from "node:crypto";
+import { createReadStream, existsSync } from "node:fs";
+import { copyFile, mkdir, rename, rm } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+
+import type { RunRecord } from "../../state/records.js";
+import { StateError } from "../../state/stateError.js";
+import type { Store } from "../../state/store.js";
+import { chooseArchives } from "./readReports.js";
+
+export interface CopyOptions {
+  readonly service: string | null;
+  /** A folder, or `s3://bucket/prefix`. */
+  readonly to: string;
+  /** Replaces what is there under the same name and is something else. */
+  readonly overwrite: boolean;
+  /** Where the bucket is, if not at Amazon's. */
+  readonly endpoint: string | null;
+}
+
+/** What came of one archive. */
+export interface CopiedReport {
+  readonly report: string;
+  /** The copy: an absolute path, or `s3://bucket/key`. */
+  readonly to: string;
+  /** "there": the same bytes were there already. "failed": `message` says why, and nothing there was changed. */
+  readonly outcome: "copied" | "there" | "failed";
+  readonly message: string;
+}
+
+/** One place that archives are copied to. */
+export interface Destination {
+  /** Where an archive of that file name goes. */
+  place(name: string): string;
+  /** Copies; `sha256` is the file's. @throws an error whose message says why it did not work. */
+  put(path: string, name: string, sha256: string): Promise<"copied" | "there">;
+  close(): void;
+}
+
+/** What is there under that name is something else. */
+export class OccupiedError extends Error {
+  override readonly name = "OccupiedError";
+  constructor(place: string) {
+    super(`${place} is there already, and is something else: choose another place, or replace it with --overwrite`);
+  }
+}
+
+/** Copies archives one after the other; what does not work is told of each. @throws StateError for a place that cannot be one */
+export async function copyReports(store: Store, run: RunRecord, options: CopyOptions): Promise<CopiedReport[]> {
+  const archives = await chooseArchives(store, run, options.service);
+  const destination = await open(options);
+  const copied: CopiedReport[] = [];
+  try {
+    for (const { archive, path } of archives) {
+      const name = basename(path);
+      try {
+        copied.push({ report: archive, to: destination.place(name), outcome: await destination.put(path, name, await hash(path)), message: "" });
+      } catch (error) {
+        copied.push({ report: archive, to: destination.place(name), outcome: "failed", message: (error as Error).message });
+      }
+    }
+  } finally {
+    destination.close();
+  }
+  return copied;
+}
+
+async function open(options: CopyOptions): Promise<Destination> {
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(options.to)) return folder(resolve(options.to), options.overwrite);
+  if (!options.to.startsWith("s3://")) throw new StateError(`reports cannot be copied to ${options.to}`, "name a folder, or s3://bucket/prefix");
+  const { openBucket } = await import("./bucket.js");
+  return openBucket(options);
+}
+
+async function folder(directory: string, overwrite: boolean): Promise<Destination> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new StateError(`reports cannot be copied to ${directory}: ${(error as Error).message}`, "", { cause: error });
+  }
+  return {
+    place: (name) => join(directory, name),
+    async put(path, name, sha256) {
+      const target = join(directory, name);
+      if (existsSync(target)) {
+        if ((await hash(target)) === sha256) return "there";
+        if (!overwrite) throw new OccupiedError(target);
+      }
+      const temporary = join(directory, `.${name}.${randomBytes(6).toString("hex")}`);
+      try {
+        await copyFile(path, temporary); // with the archive's own mode: for nobody else
+        await rename(temporary, target);
+      } finally {
+        await rm(temporary, { force: true });
+      }
+      return "copied";
+    },
+    close: () => undefined,
+  };
+}
+
+async function hash(path: string): Promise<string> {
+  const sum = createHash("sha256");
+  for await (const chunk of createReadStream(path)) sum.update(chunk as Buffer);
+  return sum.digest("hex");
+}

@@ -1,0 +1,59 @@
+/** What is fetched for a service, from which machine. */
+import type { FetchRequest } from "../../machines/files/fetchScript.js";
+import type { MachineLink } from "../../machines/link.js";
+import type { ReportSpec, Template } from "../../plan/launchPlan.js";
+import { REPORT_FOLDER } from "../programs/programs.js";
+import type { Placements } from "../run/placements.js";
+import type { RunContext, Service } from "../run/runContext.js";
+
+export interface PlannedFetch {
+  /** @throws NoMachineError */
+  readonly link: () => MachineLink;
+  readonly request: FetchRequest;
+}
+
+/** Directories in which a step may lie: where the connection broke before its program began, it was staged again beside. */
+const STAGINGS = ["-again-2", "-again", ""];
+
+/**
+ * @param step where the report program has run, or null if it has not.
+ * @param problems told which patterns have no meaning.
+ */
+export async function planFetches(context: RunContext, placements: Placements, service: Service, report: ReportSpec, step: string | null, problems: string[]): Promise<PlannedFetch[]> {
+  const patterns = report.patterns.flatMap((template) => resolvePattern(context, service, template, problems) ?? []);
+  const folder = step === null ? null : { steps: stagings(step), folder: REPORT_FOLDER };
+  const away = folder !== null && report.program?.where === "launcher";
+  const fetches: PlannedFetch[] = [];
+  if (away) fetches.push({ link: () => context.links.launcher(), request: { report: folder, patterns: [], base: [], sudo: report.sudo } });
+  if ((folder !== null && !away) || patterns.length > 0) {
+    const base = patterns.some((pattern) => !pattern.startsWith("/")) ? await baseOf(context, placements, service) : [];
+    fetches.push({ link: () => placements.machineLink(service), request: { report: away ? null : folder, patterns, base, sudo: report.sudo } });
+  }
+  return fetches;
+}
+
+/** Relative patterns begin where the boot program runs, else where the execute program does, else at home. */
+async function baseOf({ store, run }: RunContext, placements: Placements, service: Service): Promise<string[]> {
+  const { boot, execute } = service.spec;
+  const step = boot?.where === "machine" ? "boot" : execute?.where === "machine" ? "execute" : null;
+  if (step === null) return [];
+  const key = placements.machine(service)?.key ?? null;
+  const last = (await store.steps(run, service.id)).findLast((one) => one.step === step && one.directory !== null && one.machineKey === key);
+  return last === undefined ? [] : stagings(last.directory as string);
+}
+
+function stagings(directory: string): string[] {
+  return STAGINGS.map((suffix) => directory + suffix);
+}
+
+/** A value in a pattern stands for itself: what a shell would match by it is escaped. */
+function resolvePattern({ book }: RunContext, service: Service, template: Template, problems: string[]): string | null {
+  try {
+    const pattern = template.map((part) => (typeof part === "string" ? part : book.lookup(part, service.name).replace(/[*?[\\]/g, (found) => (found === "\\" ? "[\\\\]" : `[${found}]`)))).join("");
+    if (!/[\0\n\r]/.test(pattern) && !pattern.split("/").includes("..")) return pattern;
+    problems.push(`a pattern holds a line break or ".." by its references: ${JSON.stringify(pattern)}`);
+  } catch (error) {
+    problems.push((error as Error).message);
+  }
+  return null;
+}

@@ -1,0 +1,109 @@
+/** What a run has brought home: listed, filtered, opened. */
+import { statSync } from "node:fs";
+import type { Readable } from "node:stream";
+
+import type { RunRecord } from "../../state/records.js";
+import { StateError } from "../../state/stateError.js";
+import type { Store } from "../../state/store.js";
+import { listArchives, type ArchivePath } from "./archivePaths.js";
+import { ABOUT, listMembers, openMember, readAbout, type ArchiveMember } from "./archiveReader.js";
+import { matchesGlob } from "./glob.js";
+
+/** One file in a report. */
+export type ReportFile = ArchiveMember;
+
+export interface RunReport {
+  /** What it is called: `web-2`, or `web-2.1` for that of the replica's first machine, which was replaced. */
+  readonly report: string;
+  /** The replica. */
+  readonly service: string;
+  /** Of an earlier machine, its number; null for the newest report. */
+  readonly generation: number | null;
+  /** Absolute path of the archive, and its bytes. */
+  readonly path: string;
+  readonly bytes: number;
+  /** When it was collected, in milliseconds since the epoch; null if the archive does not say. */
+  readonly collectedAt: number | null;
+  readonly files: readonly ReportFile[];
+  /** Why its files cannot be listed, or null. */
+  readonly problem: string | null;
+}
+
+/** The newest report of each replica of these services, and those of earlier machines. @throws StateError for a service without any */
+export async function listReports(store: Store, run: RunRecord, options: { readonly service: string | null; readonly match: string | null }): Promise<RunReport[]> {
+  const reports: RunReport[] = [];
+  for (const { archive, service, generation, path } of await chooseArchives(store, run, options.service)) {
+    const { files, problem } = await filesOf(path);
+    const shown = files.filter(({ file }) => file !== ABOUT && (options.match === null || matchesGlob(file, options.match)));
+    const about = await readAbout(path);
+    reports.push({ report: archive, service, generation, path, bytes: statSync(path).size, collectedAt: about?.collectedAt ?? null, files: shown, problem });
+  }
+  return reports;
+}
+
+/** The archives that a name means: a replica, all replicas of a service, or one archive by its own name; null: all. */
+export async function chooseArchives(store: Store, run: RunRecord, service: string | null): Promise<ArchivePath[]> {
+  const all = listArchives(store.home, run.uid);
+  if (service === null) return all;
+  const replicas = new Set((await store.services(run)).filter(({ name, spec }) => name === service || spec === service).map(({ name }) => name));
+  const chosen = all.filter((one) => one.archive === service || one.service === service || replicas.has(one.service) || one.service.replace(/-\d+$/, "") === service);
+  if (chosen.length > 0 || replicas.size > 0) return chosen;
+  const names = all.map(({ archive }) => archive);
+  throw new StateError(`run "${run.name}" has no report of "${service}"`, names.length === 0 ? `it has none at all; what is left while it lives: bootlevel reports ${run.name} --collect` : `it has those of ${names.slice(0, 20).join(", ")}${names.length > 20 ? ", …" : ""}`);
+}
+
+async function filesOf(path: string): Promise<Pick<RunReport, "files" | "problem">> {
+  try {
+    return { files: await listMembers(path), problem: null };
+  } catch (error) {
+    if (!(error instanceof StateError)) throw error;
+    return { files: [], problem: error.message };
+  }
+}
+
+export interface OpenedReport {
+  readonly report: string;
+  readonly file: string;
+  readonly bytes: number;
+  readonly content: Readable;
+}
+
+/**
+ * Opens one file of the reports: by its whole path in one, or by the end of it (`a.json` for `files/results/a.json`). Earlier machines' reports are
+ * looked at only when they are named.
+ * @throws StateError when no file is meant, or several are: it names them.
+ */
+export async function openReport(store: Store, run: RunRecord, options: { readonly service: string | null; readonly file: string }): Promise<OpenedReport> {
+  const archives = (await chooseArchives(store, run, options.service)).filter(({ archive, generation }) => generation === null || archive === options.service);
+  const found: { archive: ArchivePath; member: ArchiveMember; whole: boolean; members: readonly ArchiveMember[] }[] = [];
+  for (const archive of archives) {
+    const members = await listMembers(archive.path);
+    for (const member of members) {
+      const whole = member.file === options.file;
+      if (whole || member.file.endsWith(`/${options.file}`)) found.push({ archive, member, whole, members });
+    }
+  }
+  const exact = found.filter(({ whole }) => whole);
+  const [only, ...others] = exact.length > 0 ? exact : found;
+  if (only === undefined) throw new StateError(`no report of run "${run.name}" has a file "${options.file}"`, `bootlevel reports ${run.name} lists them`);
+  if (others.length > 0) throw ambiguous(run, options.file, [only, ...others].map(({ archive, member }) => `${archive.archive} ${member.file}`));
+  const member = followed(only.member, only.members);
+  return { report: only.archive.archive, file: member.file, bytes: member.bytes, content: openMember(only.archive.path, member.file) };
+}
+
+/** What a link leads to; a link to a link, too. */
+function followed(member: ArchiveMember, members: readonly ArchiveMember[]): ArchiveMember {
+  let current = member;
+  for (let hops = 0; current.linkTo !== null; hops += 1) {
+    const next = members.find(({ file }) => file === current.linkTo);
+    if (next === undefined || hops > 40) throw new StateError(`${member.file} is a link to ${current.linkTo}, which is no file of its report`);
+    current = next;
+  }
+  return current;
+}
+
+function ambiguous(run: RunRecord, file: string, candidates: readonly string[]): StateError {
+  const named = candidates.slice(0, 10).join(", ");
+  return new StateError(`"${file}" may be one of ${candidates.length} files: ${named}${candidates.length > 10 ? ", …" : ""}`, `name the report, and more of the path: bootlevel reports ${run.name} SERVICE --open ${file}`);
+}
+

@@ -1,0 +1,33 @@
+/** Runs the program of a report, which writes what it has to tell into a folder that is fetched then. */
+import type { ProgramSpec } from "../../plan/launchPlan.js";
+import { StateError } from "../../state/stateError.js";
+import { describeResult, runServiceProgram } from "../programs/programs.js";
+import { ServiceError } from "../run/failure.js";
+import { inStep, stepDirectory } from "../run/journal.js";
+import type { Placements } from "../run/placements.js";
+import type { RunContext, Service } from "../run/runContext.js";
+
+export interface ReportProgramEnd {
+  /** Where the step lies, below the machine's work directory; null when it never came to that. */
+  readonly directory: string | null;
+  /** What went wrong, or null. */
+  readonly problem: string | null;
+}
+
+/** Runs it as a step, with a log of its own. What it wrote until it failed is worth fetching, too. @throws StateError when the record refuses more. */
+export async function runReportProgram(context: RunContext, placements: Placements, service: Service, program: ProgramSpec): Promise<ReportProgramEnd> {
+  let directory: string | null = null;
+  try {
+    const result = await inStep(context, service, "report", 1, placements.machine(service)?.key ?? null, async (step) => {
+      directory = stepDirectory(service, "report", step.id);
+      const end = await runServiceProgram(context, placements, { service, step: "report", program, directory: directory as string, timeoutMs: program.timeoutMs, attempt: 1 });
+      return { value: end.result, outcome: end.result.kind, exitCode: end.result.kind === "exited" ? end.result.code : null };
+    });
+    const fine = result.kind === "exited" && result.code === 0;
+    return { directory, problem: fine ? null : `the report program failed: ${describeResult(result)} (its log: bootlevel logs ${context.run.name} ${service.name})` };
+  } catch (error) {
+    if (error instanceof StateError) throw error;
+    const message = error instanceof ServiceError ? error.failure.message : (error as Error).message;
+    return { directory, problem: `the report program did not run: ${message}` };
+  }
+}
