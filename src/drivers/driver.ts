@@ -167,6 +167,8 @@ export interface DriverDefinition {
   readonly launchSchema: object | null;
   /** What a service on this cloud gets for `ssh.host_keys`, `ssh.connect_timeout` (milliseconds) and `ssh.cloud_init` if nobody says otherwise. */
   readonly sshDefaults: { readonly hostKeys: HostKeyPolicy; readonly connectTimeoutMs: number; readonly cloudInit?: "wait" | "ignore" };
+  /** Whether it cannot launch without `LaunchRequest.image`: a service on such a cloud that names an image of the plan needs its id there. Default: false. */
+  readonly needsImage?: boolean;
   /** Whether it hands keys to the machines that it launches: `LaunchRequest.contact` is given then. Default: false. */
   readonly preparesMachines?: boolean;
   create(context: DriverContext): Driver;

@@ -3,6 +3,7 @@ import { basename, dirname, resolve } from "node:path";
 import type { DriverDefinition } from "../drivers/driver.js";
 import { programPath } from "./checkFiles.js";
 import { driverName } from "./checkDrivers.js";
+import { compileSetup } from "./compileImages.js";
 import { compileSsh } from "./compileSsh.js";
 import { IMPLICIT_CLOUD, keyOf, mergedEntries, outputsOf, replicasOf, sizesOf, type Draft, type DraftService } from "./draft.js";
 import { durationMs } from "./duration.js";
@@ -92,13 +93,23 @@ class Compiler {
       boot: this.program(service, "boot"),
       ready: this.ready(service),
       terminate: this.program(service, "terminate"),
+      ...this.image(service),
       source: service.own.position,
     };
   }
 
+  private image(service: DraftService): Pick<ServiceSpec, "imageName" | "setup"> {
+    if (service.image === null) return {};
+    const timeoutMs = duration(keyOf(service, "timeout"), PROGRAM_TIMEOUT_MS);
+    return { imageName: service.image.name, setup: compileSetup(this.draft, service, (recipe) => this.written(service, recipe), timeoutMs) };
+  }
+
   private program(service: DraftService, key: string): ProgramSpec | null {
     const program = keyOf(service, key);
-    if (program === null) return null;
+    return program === null ? null : this.written(service, program);
+  }
+
+  private written(service: DraftService, program: Located): ProgramSpec {
     return {
       run: this.run(program),
       args: (program.get("args")?.items() ?? []).map((place) => this.template(place) ?? []),

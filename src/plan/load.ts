@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { checkDrivers, type DriverLookup, type LoadedDrivers } from "./checkDrivers.js";
+import { checkImages } from "./checkImages.js";
 import { checkFiles } from "./checkFiles.js";
 import { checkReferences } from "./checkReferences.js";
 import { checkServices } from "./checkServices.js";
@@ -30,7 +31,7 @@ export async function loadPlan(file: string, options: LoadOptions = {}): Promise
   if (source.data === null) throw new PlanError([...mistakes, source.mistakeBetween([0, 1], "the plan is empty: it needs at least plan: and levels:")]);
   const draft = makeDraft(Located.root(source), mistakes);
   const drivers: LoadedDrivers = options.driverDefinition === undefined ? { mistakes: [], definitions: new Map() } : await checkDrivers(draft, options.driverDefinition);
-  const all = [...mistakes, ...drivers.mistakes, ...oncePerPlace([...checkServices(draft), ...checkFiles(draft), ...checkReferences(draft)])];
+  const all = [...mistakes, ...drivers.mistakes, ...oncePerPlace([...checkImages(draft, drivers.definitions), ...checkServices(draft), ...checkFiles(draft), ...checkReferences(draft)])];
   if (all.length > 0) throw new PlanError([...all.filter(({ file }) => file === source.path), ...all.filter(({ file }) => file !== source.path)]);
   return compile(draft, drivers.definitions);
 }

@@ -95,6 +95,7 @@ const definition: DriverDefinition = {
   launchSchema,
   sshDefaults: { hostKeys: "injected", connectTimeoutMs: 300_000, cloudInit: "wait" },
   preparesMachines: true,
+  needsImage: true,
   create: (context) => new Ec2Driver(context),
 };
 
