@@ -7,7 +7,7 @@ import { checkFiles } from "./checkFiles.js";
 import { checkReferences } from "./checkReferences.js";
 import { checkServices } from "./checkServices.js";
 import { compile } from "./compile.js";
-import { makeDraft } from "./draft.js";
+import { makeDraft, type Draft } from "./draft.js";
 import type { LaunchPlan } from "./launchPlan.js";
 import { Located } from "./located.js";
 import { PlanError, type Mistake } from "./mistakes.js";
@@ -26,6 +26,12 @@ const PLAN_IN_FOLDER = "launch.yaml";
  * Throws `PlanError` with every mistake of the plan, its level files and the programs they name.
  */
 export async function loadPlan(file: string, options: LoadOptions = {}): Promise<LaunchPlan> {
+  const { draft, definitions } = await loadDraft(file, options);
+  return compile(draft, definitions);
+}
+
+/** Reads and checks a launch plan, and does not compile it. Throws as `loadPlan`. */
+export async function loadDraft(file: string, options: LoadOptions): Promise<{ readonly draft: Draft } & Pick<LoadedDrivers, "definitions">> {
   const { source, mistakes } = readSource(planFile(file), "the plan");
   if (source === null) throw new PlanError(mistakes);
   if (source.data === null) throw new PlanError([...mistakes, source.mistakeBetween([0, 1], "the plan is empty: it needs at least plan: and levels:")]);
@@ -33,7 +39,7 @@ export async function loadPlan(file: string, options: LoadOptions = {}): Promise
   const drivers: LoadedDrivers = options.driverDefinition === undefined ? { mistakes: [], definitions: new Map() } : await checkDrivers(draft, options.driverDefinition);
   const all = [...mistakes, ...drivers.mistakes, ...oncePerPlace([...checkImages(draft, drivers.definitions), ...checkServices(draft), ...checkFiles(draft), ...checkReferences(draft)])];
   if (all.length > 0) throw new PlanError([...all.filter(({ file }) => file === source.path), ...all.filter(({ file }) => file !== source.path)]);
-  return compile(draft, drivers.definitions);
+  return { draft, definitions: drivers.definitions };
 }
 
 function planFile(file: string): string {
