@@ -79,7 +79,7 @@ export function shownState(run: Pick<RunRecord, "state" | "holder">): RunState {
 }
 
 function shownImage({ imageName, imageChoice }: ServiceSpec): ShownImage | null {
-  if (imageName == null) return null;
+  if (typeof imageName !== "string") return null;
   const built = imageChoice?.built ?? null;
   return { name: imageName, built: built && { image: built.image, version: built.version, id: built.id } };
 }

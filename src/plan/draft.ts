@@ -204,7 +204,8 @@ class DraftMaker {
   /** Whether a service is made from an image while something was cut out of images: it may be what this one gives. */
   private isImageCut(layers: readonly Located[]): boolean {
     const name = layers.map((layer) => layer.get("image")?.text ?? null).find((text) => text !== null);
-    return name !== undefined && this.original.get("images")?.get(name ?? "") != null && this.checked.cut.some((path) => path[0] === "images");
+    const written = this.original.get("images")?.get(name ?? "") ?? null;
+    return written !== null && this.checked.cut.some((path) => path[0] === "images");
   }
 
   private cloudOf(own: Located): string | null {

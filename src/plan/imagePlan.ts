@@ -31,7 +31,7 @@ export async function loadImagePlan(file: string, place: ImagePlace, driverDefin
   const service = builder(draft, place);
   const own: Draft = { ...draft, levels: [service.level], services: new Map([[service.name, service]]) };
   const { definitions, mistakes } = await checkDrivers(own, driverDefinition);
-  if (definitions.get(place.cloud)?.needsImage === true && service.image?.id == null) {
+  if (definitions.get(place.cloud)?.needsImage === true && (service.image?.id ?? null) === null) {
     mistakes.push(service.own.mistake(`image "${place.image}" has no id for cloud "${place.cloud}": say what it is made from there, such as ${place.cloud}: ami-0a1b2c3d`, null, "key"));
   }
   if (mistakes.length > 0) throw new PlanError(mistakes);

@@ -58,7 +58,7 @@ esac`;
 
 /** The names of the packages that a step installs. */
 export function packagesOf({ program }: SetupSpec): string[] {
-  return program.args.slice(1).map((word) => word.join(""));
+  return program.args.slice(1).flat().map(String);
 }
 
 /** @param packages names as the schema allows them. */

@@ -32,7 +32,7 @@ export function chooseImages(choosing: Choosing): Chosen {
 }
 
 function chooseFor(written: ServiceSpec, choosing: Choosing, lookup: ReferenceLookup, warnings: Set<string>): ServiceSpec {
-  if (written.imageName == null) return written;
+  if (typeof written.imageName !== "string") return written;
   const service = { ...written, setup: withContents(written, choosing.bundles, lookup) };
   const cloud = service.placement.kind === "cloud" ? choosing.plan.clouds[service.placement.cloud] : undefined;
   if (cloud === undefined) return service;
@@ -53,14 +53,15 @@ function keptChoice({ name, was }: ServiceSpec, definition: string, before: Laun
 
 /** The newest built image with the most of the service's steps. */
 function newest({ imageName, setup = [] }: ServiceSpec, cloud: CloudSpec, base: string, { plan, built, whole }: Choosing, lookup: ReferenceLookup, warnings: Set<string>): ImageChoice["built"] {
-  const usable = built.filter((one) => one.cloud === cloud.name && one.place === placeOf(cloud, lookup) && one.state === "available" && one.driverId !== null);
+  const place = placeOf(cloud, lookup);
+  const usable = built.flatMap((one) => (one.cloud === cloud.name && one.place === place && one.state === "available" && one.driverId !== null ? [{ ...one, id: one.driverId }] : []));
   for (let steps = setup.length; steps > 0; steps -= 1) {
     const last = setup[steps - 1];
     const isWhole = setup[steps]?.image !== last?.image;
     if (last === undefined || !isWhole || (!whole && steps === setup.length)) continue;
     const definition = definitionOf(cloud, base, last, lookup);
     const found = usable.findLast((one) => one.definition === definition);
-    if (found?.driverId != null) return { image: found.image, version: found.version, id: found.driverId, steps };
+    if (found !== undefined) return { image: found.image, version: found.version, id: found.id, steps };
     const old = usable.findLast((one) => one.image === last.image && one.planFile === plan.file);
     if (old !== undefined && last.image === imageName && whole) {
       warnings.add(`image "${old.image}" has changed since version ${old.version} was built of it in cloud "${cloud.name}", so that is not used. Build it again: bootlevel image build ${old.image} --cloud ${cloud.name}`);

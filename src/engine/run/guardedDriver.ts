@@ -43,10 +43,11 @@ export function guardDriver(driver: Driver, parts: GuardParts): Driver {
 
 /** A driver that cannot make images has neither verb. */
 function withImages(driver: Driver, calls: GuardedCalls): Pick<Driver, "createImage" | "deleteImage"> {
-  const { createImage, deleteImage } = driver;
+  const createImage = driver.createImage?.bind(driver);
+  const deleteImage = driver.deleteImage?.bind(driver);
   return {
-    ...(createImage === undefined ? {} : { createImage: (request, signal) => calls.make("createImage", signal, () => createImage.call(driver, request, signal)) }),
-    ...(deleteImage === undefined ? {} : { deleteImage: (id, signal) => calls.make("deleteImage", signal, () => deleteImage.call(driver, id, signal)) }),
+    ...(createImage === undefined ? {} : { createImage: (request, signal) => calls.make("createImage", signal, () => createImage(request, signal)) }),
+    ...(deleteImage === undefined ? {} : { deleteImage: (id, signal) => calls.make("deleteImage", signal, () => deleteImage(id, signal)) }),
   };
 }
 
