@@ -39,7 +39,7 @@ test("an image is made of a machine that may be restarted for it, marked with al
   expect([call?.get("InstanceId"), call?.get("Name"), call?.get("NoReboot")]).toEqual([request.machine, request.name, "false"]);
   const tags = { "bootlevel:installation": "here", "bootlevel:run": request.mark.run, "bootlevel:image": "apache" };
   expect((await named(request.name)).map(({ ImageId, Tags = [] }) => [ImageId, Object.fromEntries(Tags.map(({ Key, Value }) => [Key, Value]))])).toEqual([[id, expect.objectContaining(tags)]]);
-  expect(await snapshots(id)).toEqual([{ id: expect.stringMatching(/^snap-/) as string, tags: expect.objectContaining(tags) as object }]);
+  expect(await snapshots(id)).toEqual([{ id: expect.stringMatching(/^snap-/), tags: expect.objectContaining(tags) }]);
   const [machine] = machinesOf(await driver().launch([wish(newRun(), "web", { image: id })], never));
   expect(machine?.id).toMatch(/^i-/);
 });

@@ -1,7 +1,7 @@
 /** Images of local machines: copies of their homes, each in a private directory of its own. */
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { chmod, cp, lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { chmod, cp, lstat, mkdir, readdir, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { removeMachineDirectory } from "../../machines/local/machineDirectory.js";
@@ -77,7 +77,7 @@ async function copyWhole(from: string, to: string): Promise<void> {
     await chmod(begun, 0o700);
     await rename(begun, to);
   } catch (error) {
-    await rm(begun, { recursive: true, force: true });
+    await removeMachineDirectory(begun);
     throw error;
   }
 }

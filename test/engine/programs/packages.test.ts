@@ -43,10 +43,10 @@ testWithApt("where nothing may be installed, those that are missing are named, a
 testWithApt("what the package manager cannot install ends the program with its words and its exit code", () => {
   const { code, output } = run(["dpkg", "bl-none-such"], "install", withoutSources());
   expect(output).toContain("apt-get installs: bl-none-such");
-  expect({ code, output }).toMatchObject({ code: 100, output: expect.stringContaining("Unable to locate package bl-none-such") as string });
+  expect({ code, output }).toMatchObject({ code: 100, output: expect.stringContaining("Unable to locate package bl-none-such") });
 });
 
 test("a machine without a package manager that is known says so", () => {
   const { code, output } = run(["curl"], "install", { PATH: "/nonexistent" });
-  expect({ code, output }).toMatchObject({ code: NO_PACKAGE_MANAGER, output: expect.stringContaining("no package manager that bootlevel knows") as string });
+  expect({ code, output }).toMatchObject({ code: NO_PACKAGE_MANAGER, output: expect.stringContaining("no package manager that bootlevel knows") });
 });
