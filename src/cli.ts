@@ -12,6 +12,7 @@ import * as clean from "./commands/clean.js";
 import * as events from "./commands/events.js";
 import { EXIT, GaveUpError, UsageError } from "./commands/exitCodes.js";
 import * as history from "./commands/history.js";
+import * as image from "./commands/image.js";
 import * as list from "./commands/list.js";
 import * as logs from "./commands/logs.js";
 import { tolerateClosedPipes } from "./commands/output.js";
@@ -31,7 +32,7 @@ import { boundHeapGrowth } from "./heapGrowth.js";
 import { limitHandshakes, runNames } from "./index.js";
 import { packageFile } from "./packageFile.js";
 
-const commands = [boot, run, abort, status, repair, rerun, reboot, reload, terminate, list, show, history, logs, reports, events, analyze, clean, validate, rehearse] as const;
+const commands = [boot, run, abort, status, repair, rerun, reboot, reload, terminate, list, show, history, logs, reports, events, analyze, clean, validate, rehearse, image] as const;
 
 async function main(words: readonly string[]): Promise<number> {
   let code: number = EXIT.fine;

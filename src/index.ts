@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 
 import { withRun, withStore } from "./library/record.js";
 import { watch, work, type HomeOption, type VariableOptions, type WaitOptions, type WatchOptions } from "./library/options.js";
-import type { AbortResult, BootResult, CleanResult, EventRecord, Given, Keep, LaunchPlan, LogChunk, LogFile, OnlineCheck, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunHistory, RunSummary, RunToEndResult, ServiceChange, StatusReport, StrayMachine, TerminateResult } from "./library/types.js";
+import type { AbortResult, BootResult, CleanResult, EventRecord, Given, ImageBuild, Keep, LaunchPlan, ListedImage, LogChunk, LogFile, OnlineCheck, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunHistory, RunSummary, RunToEndResult, ServiceChange, StatusReport, StrayMachine, TerminateResult } from "./library/types.js";
 import { keptValues, resolveValues, sources, variableRecords } from "./library/variables.js";
 import type { VariableRecord } from "./state/records.js";
 
@@ -15,7 +15,7 @@ export type * from "./library/types.js";
 export type { HomeOption, VariableOptions, WaitOptions, WatchOptions } from "./library/options.js";
 export { collectReports, copyReports, listReports, openReport } from "./library/reports.js";
 export { PlanError } from "./plan/mistakes.js";
-export { CloudUnreachableError, DriverError, LostReplyError, ThrottledError } from "./drivers/driver.js";
+export { CloudUnreachableError, DriverError, ImageFailedError, LostReplyError, ThrottledError } from "./drivers/driver.js";
 export { limitHandshakes } from "./machines/ssh/handshakePlaces.js";
 export { LeaseLostError, RunBusyError, RunExistsError, StateError, UnknownRunError } from "./state/stateError.js";
 
@@ -216,6 +216,39 @@ export async function rehearse(plan: LaunchPlan, options: VariableOptions & Pick
   const variables = variableRecords(resolveVariables(rehearsed, { ...sources(options), env: { ...madeUp, ...process.env } }));
   const { runs = 100, repairs = 3, seed = "1", onProgress = () => undefined } = options;
   return rehearsePlan({ plan: rehearsed, variables, runs, repairs, seed, onProgress, signal: watch(options).signal });
+}
+
+/**
+ * Builds an image of a plan in one of its clouds, or goes on with the same one: a run of one machine that is made what the image says, of which the
+ * cloud makes an image. Later boots start from it.
+ * @param options.name the run's name; default `image-<image>-<random>`.
+ * @param options.keepMachine leave the run and its machine in the end.
+ * @param options.onProgress told what is waited for, in a sentence for people.
+ * @throws PlanError, also for an image or a cloud that the plan does not have; DriverError for a cloud that cannot make images; RunBusyError, StateError
+ */
+export async function buildImage(path: string, image: string, cloud: string, options: HomeOption & VariableOptions & WatchOptions & { readonly name?: string; readonly keepMachine?: boolean; readonly onProgress?: (message: string) => void } = {}): Promise<ImageBuild> {
+  const [{ loadImagePlan }, { loadDriver }, { buildImage: build }] = await Promise.all([import("./plan/imagePlan.js"), import("./drivers/registry.js"), import("./engine/images/build.js")]);
+  const plan = await loadImagePlan(await planFile(path), { image, cloud }, loadDriver);
+  const variables = await resolveValues(plan, options);
+  const { name = null, keepMachine = false, onProgress: progress = () => undefined } = options;
+  return withStore(options, (store) => build(store, { plan, image, cloud, variables, name, keepMachine, progress, ...watch(options) }));
+}
+
+/** The images that were built, or begun to be, and are not removed, oldest first. */
+export async function listImages(options: HomeOption = {}): Promise<ListedImage[]> {
+  return withStore(options, async (store) => (await import("./engine/images/inventory.js")).listImages(store));
+}
+
+/**
+ * Removes built images of one name from a cloud.
+ * @param options.version one version; default: all.
+ * @param options.confirm shown what goes; false removes nothing. Default: yes.
+ * @throws StateError if there is none, or a run that is not terminated uses one; CloudUnreachableError
+ */
+export async function removeImages(image: string, cloud: string, options: HomeOption & Pick<WatchOptions, "signal"> & { readonly version?: number; readonly confirm?: (images: readonly ListedImage[]) => Promise<boolean> } = {}): Promise<ListedImage[]> {
+  const { version = null, confirm = async () => true } = options;
+  const { signal } = watch(options);
+  return withStore(options, async (store) => [...(await (await import("./engine/images/inventory.js")).removeImages(store, { image, cloud, version, confirm, signal })).removed]);
 }
 
 /** The runs of this installation, oldest first; terminated ones only with `all`. */

@@ -18,8 +18,8 @@ export function formatDescription(plan: PlanDescription): string {
     if (level.services.length === 0) return [[title, "(empty)"]];
     return level.services.map((service, place) => [
       place === 0 ? title : "", service.name, String(service.replicas),
-      service.host === null ? `${service.cloud} (${service.driver})` : `on ${service.host}`,
-      service.programs.map((program) => program.step).join(", ") || "none",
+      `${service.host === null ? `${service.cloud} (${service.driver})` : `on ${service.host}`}${service.image === null ? "" : `, image ${service.image}`}`,
+      [...new Set(service.programs.map((program) => program.step))].join(", ") || "none",
     ]);
   });
   const table = formatTable(["LEVEL", "SERVICE", "REPLICAS", "CLOUD", "PROGRAMS"], rows, { ...screen(), align: ["left", "left", "right"] });

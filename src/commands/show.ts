@@ -28,12 +28,20 @@ async function printRun(run: RunDetails): Promise<void> {
   if (run.abort !== null) print(`Aborted by ${run.abort.origin} at ${formatTime(run.abort.at)}: ${run.abort.reason}`);
   const variables = Object.entries(run.variables).map(([name, { value }]) => `${name}=${value ?? "(secret)"}`);
   if (variables.length > 0) print(`Variables: ${variables.join("  ")}`);
+  const images = run.levels.some((level) => level.services.some(({ image }) => image !== null));
   const rows = run.levels.flatMap((level, index) =>
-    level.services.map((service, place) => [place === 0 ? `${index + 1} ${level.name}` : "", service.name, service.state, service.cloud ?? "", service.host ?? "", attributeWords(service)]),
+    level.services.map((service, place) => [place === 0 ? `${index + 1} ${level.name}` : "", service.name, service.state, service.cloud ?? "", service.host ?? "", ...(images ? [imageWords(service)] : []), attributeWords(service)]),
   );
-  print(`\n${formatTable(["LEVEL", "SERVICE", "STATE", "CLOUD", "HOST", "ATTRIBUTES"], rows, screen())}`);
+  print(`\n${formatTable(["LEVEL", "SERVICE", "STATE", "CLOUD", "HOST", ...(images ? ["IMAGE"] : []), "ATTRIBUTES"], rows, screen())}`);
   const failures = run.levels.flatMap((level) => level.services).flatMap((service) => service.failure ?? []);
   if (failures.length > 0) print(`\n${formatFailures(failures, screen())}`);
+}
+
+/** `apache`; `apache v2` for a built one; `apache on base v1` where the rest runs at boot. */
+function imageWords({ image }: ShownService): string {
+  if (image === null || image.built === null) return image?.name ?? "";
+  const built = `${image.built.image} v${image.built.version}`;
+  return image.built.image === image.name ? built : `${image.name} on ${built}`;
 }
 
 /** What the plan or the programs said; what every machine has stands in columns of its own. */

@@ -96,6 +96,18 @@ export type TerminateOutcome =
   | { readonly id: string; readonly kind: "terminated" }
   | { readonly id: string; readonly kind: "failed"; readonly error: Error };
 
+/** A machine of which an image is wanted. */
+export interface ImageRequest {
+  /** The driver's id of the machine. It runs, and nobody uses it; it may be restarted. */
+  readonly machine: string;
+  /** Names the wish for ever: the same name never gives a second image. Letters, digits and `-`, at most 100 characters. */
+  readonly name: string;
+  /** For people, in one line. */
+  readonly description: string;
+  /** Marks that the image must carry where the cloud can; `service` is the image's name in the plan. */
+  readonly mark: MachineMark;
+}
+
 export interface Driver {
   /**
    * Starts machines, one for each request, in one call where the cloud can. Safe to repeat: for a key that the cloud already knows it
@@ -116,6 +128,15 @@ export interface Driver {
    * `host_keys: console`.
    */
   hostKeyFingerprints?(id: string, signal: AbortSignal): Promise<readonly string[] | null>;
+  /**
+   * Makes an image of a machine, and resolves when machines can be started from it: its id is what a later `LaunchRequest.image` says. Safe to
+   * repeat: for a name that the cloud already knows it gives the image that exists, and waits for that. Rejects with an `AbortError` when the
+   * signal aborts meanwhile; what the cloud has begun goes on then. A driver without it cannot make images.
+   * @throws ImageFailedError if nothing will come of this name any more.
+   */
+  createImage?(request: ImageRequest, signal: AbortSignal): Promise<{ readonly id: string }>;
+  /** Removes an image that `createImage` made, with all that belongs to it. Safe to repeat: one that does not exist is removed. */
+  deleteImage?(id: string, signal: AbortSignal): Promise<void>;
   /** Asks the cloud whether these launches could work, and launches nothing. @returns what would not, in no order. */
   check?(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<readonly LaunchProblem[]>;
   /** Removes what the driver made for a run beside its machines (a security group). Called when the run has no machine left. Safe to repeat. */
@@ -167,6 +188,8 @@ export interface DriverDefinition {
   readonly launchSchema: object | null;
   /** What a service on this cloud gets for `ssh.host_keys`, `ssh.connect_timeout` (milliseconds) and `ssh.cloud_init` if nobody says otherwise. */
   readonly sshDefaults: { readonly hostKeys: HostKeyPolicy; readonly connectTimeoutMs: number; readonly cloudInit?: "wait" | "ignore" };
+  /** Whether it cannot launch without `LaunchRequest.image`: a service on such a cloud that names an image of the plan needs its id there. Default: false. */
+  readonly needsImage?: boolean;
   /** Whether it hands keys to the machines that it launches: `LaunchRequest.contact` is given then. Default: false. */
   readonly preparesMachines?: boolean;
   create(context: DriverContext): Driver;
@@ -193,4 +216,9 @@ export class ThrottledError extends DriverError {
 /** The call may have taken effect, and its answer is lost. Every verb is safe to repeat, so it is repeated. */
 export class LostReplyError extends DriverError {
   override readonly name = "LostReplyError";
+}
+
+/** The cloud could not make an image, and never will under this name; nothing is left of it, unless the message says so. */
+export class ImageFailedError extends DriverError {
+  override readonly name = "ImageFailedError";
 }

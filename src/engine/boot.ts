@@ -7,8 +7,9 @@ import type { Store } from "../state/store.js";
 import { StateError } from "../state/stateError.js";
 import { Agenda } from "./up/agenda.js";
 import { bringUp } from "./up/bringUp.js";
+import { chooseImages } from "./images/choose.js";
 import { packBundles } from "./programs/bundles.js";
-import { enterRunState, record } from "./run/journal.js";
+import { enterRunState, record, warn } from "./run/journal.js";
 import { Deadlines } from "./run/deadlines.js";
 import type { BringUp } from "./up/serviceStory.js";
 import type { Abort } from "../state/records.js";
@@ -27,6 +28,8 @@ export interface BootRequest {
   readonly observe: (event: RunEvent) => void;
   /** Aborted when the operator wants to stop. */
   readonly signal: AbortSignal;
+  /** Whether machines may start from built images, or, for one that is built itself, only from those of what it is made from. Default: "all". */
+  readonly images?: "all" | "parents";
 }
 
 export interface BootResult {
@@ -48,13 +51,15 @@ export interface BootResult {
  */
 export async function bootRun(store: Store, request: BootRequest): Promise<BootResult> {
   checkRunName(request.name);
-  const plan = withoutSecretDefaults(request.plan);
-  const bundles = await packBundles(plan, store.home);
-  const writer = await store.createRun({ name: request.name, plan, bundles, variables: request.variables });
+  const { variables } = request;
+  const written = withoutSecretDefaults(request.plan);
+  const bundles = await packBundles(written, store.home);
+  const { plan, warnings } = chooseImages({ plan: written, bundles, variables, built: await store.builtImages(), before: null, whole: request.images !== "parents" });
+  const writer = await store.createRun({ name: request.name, plan, bundles, variables });
   return underLease(writer, request.signal, async (stop) => {
     const context = await openContext({ run: writer.run, store, writer, stop, observe: request.observe });
     try {
-      return await bootServices(context, request.verb ?? "boot");
+      return await bootServices(context, request.verb ?? "boot", warnings);
     } finally {
       await closeContext(context);
     }
@@ -67,10 +72,11 @@ function checkRunName(name: string | null): void {
   throw new StateError(`${JSON.stringify(name)} cannot be a run's name`, "a run's name is a lower-case letter, then letters, digits and -, 63 at most");
 }
 
-async function bootServices(context: RunContext, verb: "boot" | "run"): Promise<BootResult> {
+async function bootServices(context: RunContext, verb: "boot" | "run", warnings: readonly string[]): Promise<BootResult> {
   const startedAt = context.clock.now();
   const { run, plan } = context;
   await record(context, { at: startedAt, type: "run-started", run: run.name, plan: plan.name, verb, levels: levelNames(context) });
+  for (const warning of warnings) await warn(context, null, warning);
   const agenda = new Agenda();
   for (const service of context.levels.flat()) agenda.add(service, { stage: "launch", reason: "boot", resume: false });
   const placements = await Placements.read(context);

@@ -10,6 +10,7 @@ import { StateError } from "../state/stateError.js";
 import type { Store } from "../state/store.js";
 import { Agenda } from "./up/agenda.js";
 import type { BootResult } from "./boot.js";
+import { chooseImages } from "./images/choose.js";
 import { packBundles } from "./programs/bundles.js";
 import { carryOut } from "./up/carryOut.js";
 import { unfinishedTask } from "./up/diagnosis.js";
@@ -70,7 +71,10 @@ async function versions(context: RunContext, options: ReloadOptions): Promise<{ 
   // Programs of services that are removed, and clouds that still have machines, may refer to variables that the changed plan has no more.
   const names = new Set(chosen.map(({ kind, name }) => `${kind} ${name}`));
   const variables = [...chosen, ...before.variables.filter(({ kind, name }) => !names.has(`${kind} ${name}`))];
-  return { revision, before, after: { plan: await withLiveClouds(context, stored.plan, plan), bundles: await packBundles(plan, store.home), variables } };
+  const bundles = await packBundles(plan, store.home);
+  const chosenImages = chooseImages({ plan: await withLiveClouds(context, stored.plan, plan), bundles, variables, built: await store.builtImages(), before: stored.plan, whole: true });
+  for (const message of chosenImages.warnings) context.tell({ at: context.clock.now(), type: "warning", service: null, message });
+  return { revision, before, after: { plan: chosenImages.plan, bundles, variables } };
 }
 
 /** The plan, with the clouds that it has no more and that have machines of the run still. */

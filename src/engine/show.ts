@@ -1,5 +1,6 @@
 /** What the record says of a run, as one document. Secrets are named, never shown. */
 import type { RunState, ServiceFailure, ServiceState } from "../events.js";
+import type { ServiceSpec } from "../plan/launchPlan.js";
 import type { LeaseHolder } from "../state/leases.js";
 import type { Abort, MachineRecord, RunRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
@@ -18,12 +19,20 @@ export interface ShownService {
   readonly cloud: string | null;
   readonly machine: string | null;
   readonly host: string | null;
+  /** The plan's image that it is made from, and the built one that its machines start from; null if it names none. */
+  readonly image: ShownImage | null;
   readonly attributes: Readonly<Record<string, ShownAttribute>>;
   readonly failure: ServiceFailure | null;
   /** Why something is to be done again for it, or null; a repair does it. */
   readonly due: string | null;
   /** What its programs said last, or null. */
   readonly said: string | null;
+}
+
+export interface ShownImage {
+  readonly name: string;
+  /** The built image: its name, its version and the driver's id. Null: packages and recipes run at boot. */
+  readonly built: { readonly image: string; readonly version: number; readonly id: string } | null;
 }
 
 export interface RunDetails {
@@ -44,6 +53,7 @@ export interface RunDetails {
 /** Gathers a run's record. */
 export async function showRun(store: Store, run: RunRecord): Promise<RunDetails> {
   const { plan } = await store.plan(run);
+  const images = new Map(plan.levels.flatMap((level) => level.services.map((spec) => [spec.name, shownImage(spec)] as const)));
   const machines = newestMachines(await store.machines(run));
   const attributes = await attributesByService(store, run);
   const services = (await store.services(run)).filter((service) => service.due?.stage !== "remove").map((service) => {
@@ -54,7 +64,7 @@ export async function showRun(store: Store, run: RunRecord): Promise<RunDetails>
       level: service.level,
       shown: {
         name: service.name, state: service.state, since: service.updatedAt, cloud: machine?.cloud ?? null, machine: machine?.driverId ?? null,
-        host: machine?.host ?? own["host"]?.value ?? null, attributes: own, failure: service.failure, due: service.due?.reason ?? null, said: service.said,
+        host: machine?.host ?? own["host"]?.value ?? null, image: images.get(service.spec) ?? null, attributes: own, failure: service.failure, due: service.due?.reason ?? null, said: service.said,
       },
     };
   });
@@ -70,6 +80,12 @@ export async function showRun(store: Store, run: RunRecord): Promise<RunDetails>
 export function shownState(run: Pick<RunRecord, "state" | "holder">): RunState {
   const working = run.state !== "ready" && run.state !== "failed" && run.state !== "terminated";
   return working && run.holder?.alive !== true ? "interrupted" : run.state;
+}
+
+function shownImage({ imageName, imageChoice }: ServiceSpec): ShownImage | null {
+  if (typeof imageName !== "string") return null;
+  const built = imageChoice?.built ?? null;
+  return { name: imageName, built: built && { image: built.image, version: built.version, id: built.id } };
 }
 
 function newestMachines(machines: readonly MachineRecord[]): Map<number, MachineRecord> {

@@ -1,10 +1,12 @@
 /** The types of the library's results and of what it is given. */
 export type { ChainPart, LevelTiming, PartKind, RunAnalysis, RunSection, SectionAnalysis, ServiceTiming, StepTiming } from "../analysis.js";
-export type { Contact, Driver, DriverContext, DriverDefinition, FirstContact, HostKeyPolicy, LaunchOutcome, LaunchProblem, LaunchRequest, MachineMark, MachineStatus, MarkScope, TerminateOutcome } from "../drivers/driver.js";
+export type { Contact, Driver, DriverContext, DriverDefinition, FirstContact, HostKeyPolicy, ImageRequest, LaunchOutcome, LaunchProblem, LaunchRequest, MachineMark, MachineStatus, MarkScope, TerminateOutcome } from "../drivers/driver.js";
 export type { AbortResult } from "../engine/abort.js";
 export type { BootResult } from "../engine/boot.js";
 export type { OnlineCheck } from "../engine/checkOnline.js";
 export type { CleanResult, StrayMachine } from "../engine/clean.js";
+export type { BuildResult as ImageBuild } from "../engine/images/build.js";
+export type { ListedImage } from "../engine/images/inventory.js";
 export type { PastMachine, RunHistory } from "../engine/history.js";
 export type { LogChunk, LogFile } from "../engine/logs.js";
 export type { CopiedReport } from "../engine/reports/copyReports.js";

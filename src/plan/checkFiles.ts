@@ -10,10 +10,11 @@ import { suggest } from "./suggest.js";
 
 export function checkFiles(draft: Draft): Mistake[] {
   const files = new Files();
-  return draft.levels.flatMap(({ services }) => services).flatMap((service) => [
+  const images = [...draft.images.values()].flatMap((image) => ["recipe", "boot", "ready", "execute", "report", "terminate"].flatMap((key) => checkProgram(image.get(key), files)));
+  return [...images, ...draft.levels.flatMap(({ services }) => services).flatMap((service) => [
     ...["boot", "ready", "execute", "report", "terminate"].flatMap((key) => checkProgram(keyOf(service, key), files)),
     ...(needsSsh(draft, service) ? checkIdentities(service, files) : []),
-  ]);
+  ])];
 }
 
 /** The place and text of a program's path, or null if the program is a shell line. */

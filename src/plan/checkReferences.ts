@@ -8,7 +8,7 @@ import { parseTemplate, type PlacedReference } from "./references.js";
 import { splitReplica } from "./replicas.js";
 import { Secrets } from "./secrets.js";
 import { suggest } from "./suggest.js";
-import { cloudTemplates, templatesOf, type TemplatePlace } from "./templates.js";
+import { cloudTemplates, imageTemplates, templatesOf, type TemplatePlace } from "./templates.js";
 
 export type Complaint = { readonly message: string; readonly suggestion?: string | null } | null;
 
@@ -18,6 +18,7 @@ export function checkReferences(draft: Draft): Mistake[] {
   return [
     ...services.flatMap((service) => templatesOf(service).flatMap((template) => checker.check(template, service))),
     ...[...draft.clouds.values()].flatMap((cloud) => cloudTemplates(cloud).flatMap((template) => checker.check(template, null))),
+    ...[...draft.images.values()].flatMap((image) => imageTemplates(image).flatMap((template) => checker.check(template, null))),
   ];
 }
 
@@ -48,16 +49,16 @@ export class ReferenceChecker {
         return null;
       case "run":
       case "plan":
-        return template.services ? null : { message: `a cloud's keys may hold \${var.…} and \${env.…} only, not ${text}` };
+        return template.services ? null : variablesOnly(template, text);
       case "self":
         return service === null || template.self === "none" ? this.noSelf(text, template) : this.selfComplaint(reference.attribute, template, service);
       case "service":
-        return service === null || !template.services ? { message: `a cloud's keys may hold \${var.…} and \${env.…} only, not ${text}` } : this.serviceComplaint(reference, text, service);
+        return service === null || !template.services ? variablesOnly(template, text) : this.serviceComplaint(reference, text, service);
     }
   }
 
   private noSelf(text: string, template: TemplatePlace): Complaint {
-    if (!template.services) return { message: `a cloud's keys may hold \${var.…} and \${env.…} only, not ${text}` };
+    if (!template.services) return variablesOnly(template, text);
     return { message: `${text} is known only after the machine has been started, and this is needed to start it: refer to a variable or to a service of an earlier level` };
   }
 
@@ -128,9 +129,13 @@ export class ReferenceChecker {
   }
 
   private secretComplaint({ reference, text }: PlacedReference, template: TemplatePlace, service: DraftService | null): Complaint {
-    if (template.noSecrets === null || service === null || !this.secrets.has(reference, service.name)) return null;
+    if (template.noSecrets === null || !this.secrets.has(reference, service?.name ?? "")) return null;
     return { message: `${text} is secret, and ${template.noSecrets}: pass it as env of a program` };
   }
+}
+
+function variablesOnly({ holder = "a cloud's keys" }: TemplatePlace, text: string): Complaint {
+  return { message: `${holder} may hold \${var.…} and \${env.…} only, not ${text}` };
 }
 
 function unknownName(what: string, name: string, known: readonly string[], suggestion: string | null): Complaint {

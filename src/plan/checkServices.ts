@@ -1,6 +1,6 @@
 /** Names that clash, clouds that do not exist, keys that contradict each other. */
 import { relative } from "node:path";
-import { keyOf, IMPLICIT_CLOUD, mergedEntries, outputsOf, replicasOf, type Draft, type DraftService } from "./draft.js";
+import { keyOf, IMPLICIT_CLOUD, mergedEntries, outputLists, outputsOf, replicasOf, type Draft, type DraftService } from "./draft.js";
 import { BUILT_IN_ATTRIBUTES } from "./launchPlan.js";
 import type { Located } from "./located.js";
 import type { Mistake } from "./mistakes.js";
@@ -81,7 +81,8 @@ function checkPlacement(draft: Draft, service: DraftService): Mistake[] {
   if (service.cloud === null) {
     return ["cloud", "image", "size", "launch"].flatMap((key) => {
       const value = service.own.get(key);
-      return value === null ? [] : [value.mistake(`service "${service.name}" runs on a "host", which starts no machine: remove "${key}" or "host"`, null, "key")];
+      // An image of the plan gives programs, and what it is made of can be installed on a host, too.
+      return value === null || (key === "image" && (service.image !== null || draft.cutImages.has(value.text ?? ""))) ? [] : [value.mistake(`service "${service.name}" runs on a "host", which starts no machine: remove "${key}" or "host"`, null, "key")];
     });
   }
   if (!draft.cloudsKnown || draft.clouds.has(service.cloud) || draft.cutClouds.has(service.cloud) || service.cloud === IMPLICIT_CLOUD) return [];
@@ -101,16 +102,17 @@ function checkAttributes(service: DraftService): Mistake[] {
     if (isBuiltIn(name)) mistakes.push(place.mistake(`every service has "${name}" by itself: give this output another name`));
     else if (attributes.has(name)) mistakes.push(place.mistake(`"${name}" is an attribute of service "${service.name}" already: an output needs another name`));
   }
-  const promised = keyOf(service, "outputs");
-  if (promised !== null && outputs.size > 0 && keyOf(service, "boot") === null && keyOf(service, "execute") === null && service.attributesKnown && service.own.get("boot") === null && service.own.get("execute") === null) {
+  const lists = outputLists(service);
+  const [promised] = lists;
+  if (promised !== undefined && outputs.size > 0 && ["boot", "execute"].every((key) => keyOf(service, key) === null && service.own.get(key) === null) && service.attributesKnown) {
     mistakes.push(promised.mistake(`service "${service.name}" promises outputs and has no boot or execute program to set them`, null, "key"));
   }
-  return [...mistakes, ...repeatedOutputs(promised)];
+  return [...mistakes, ...lists.flatMap((list) => repeatedOutputs(list))];
 }
 
-function repeatedOutputs(promised: Located | null): Mistake[] {
+function repeatedOutputs(promised: Located): Mistake[] {
   const seen = new Set<string>();
-  return (promised?.items() ?? []).flatMap((item) => {
+  return promised.items().flatMap((item) => {
     const name = item.get("name")?.text ?? item.text ?? "";
     const again = seen.has(name);
     seen.add(name);

@@ -4,6 +4,7 @@ import type { DriverDefinition } from "../drivers/driver.js";
 import { programPath } from "./checkFiles.js";
 import { driverName } from "./checkDrivers.js";
 import { hasProgram } from "./checkReports.js";
+import { compileSetup } from "./compileImages.js";
 import { compileSsh } from "./compileSsh.js";
 import { IMPLICIT_CLOUD, keyOf, mergedEntries, outputsOf, replicasOf, sizesOf, type Draft, type DraftService } from "./draft.js";
 import { durationMs } from "./duration.js";
@@ -99,13 +100,23 @@ class Compiler {
       execute: this.program(service, "execute"),
       inputs: compileInputs(this.draft, service, this.secrets),
       report: this.report(service),
+      ...this.image(service),
       source: service.own.position,
     };
   }
 
+  private image(service: DraftService): Pick<ServiceSpec, "imageName" | "setup"> {
+    if (service.image === null) return {};
+    const timeoutMs = duration(keyOf(service, "timeout"), PROGRAM_TIMEOUT_MS);
+    return { imageName: service.image.name, setup: compileSetup(this.draft, service, (recipe) => this.written(service, recipe), timeoutMs) };
+  }
+
   private program(service: DraftService, key: string): ProgramSpec | null {
     const program = keyOf(service, key);
-    if (program === null) return null;
+    return program === null ? null : this.written(service, program);
+  }
+
+  private written(service: DraftService, program: Located): ProgramSpec {
     return {
       run: this.run(program),
       args: (program.get("args")?.items() ?? []).map((place) => this.template(place) ?? []),

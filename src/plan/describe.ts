@@ -1,5 +1,6 @@
 /** What a plan would start, as data. */
-import type { LaunchPlan, ServiceSpec } from "./launchPlan.js";
+import type { LaunchPlan, ProgramSpec, ServiceSpec } from "./launchPlan.js";
+import { packagesOf } from "./packages.js";
 import { templateText } from "./references.js";
 
 export interface PlanDescription {
@@ -22,8 +23,10 @@ export interface ServiceDescription {
   readonly host: string | null;
   /** The sizes of its machine as written: the one that is wanted, then those to try where there is no capacity for it. */
   readonly sizes: readonly string[];
-  /** What each program runs, as an absolute path or a shell line. */
-  readonly programs: readonly { readonly step: "boot" | "ready" | "execute" | "report" | "terminate"; readonly run: string; readonly where: "machine" | "launcher" }[];
+  /** The plan's image that it is made from, or null. */
+  readonly image: string | null;
+  /** What each program runs, as an absolute path or a shell line; a "setup" that installs packages names them. */
+  readonly programs: readonly { readonly step: "setup" | "boot" | "ready" | "execute" | "report" | "terminate"; readonly run: string; readonly where: "machine" | "launcher" }[];
 }
 
 /** Describes a compiled plan; asks no cloud. */
@@ -50,10 +53,17 @@ function describeService(service: ServiceSpec, plan: LaunchPlan): ServiceDescrip
     driver: cloud === null || !Object.hasOwn(plan.clouds, cloud) ? null : plan.clouds[cloud]?.driver ?? null,
     host: placement.kind === "host" ? templateText(placement.host) : null,
     sizes: service.size === null ? [] : [service.size, ...(service.fallbackSizes ?? [])].map((size) => templateText(size)),
-    programs: (["boot", "ready", "execute", "report", "terminate"] as const).flatMap((step) => {
-      const program = step === "report" ? service.report?.program : service[step];
-      if (!program) return [];
-      return [{ step, run: program.run.kind === "command" ? templateText(program.run.line) : program.run.path, where: program.where }];
-    }),
+    image: service.imageName ?? null,
+    programs: [
+      ...(service.setup ?? []).map((setup) => ({ step: "setup" as const, run: setup.kind === "packages" ? `packages ${packagesOf(setup).join(" ")}` : written(setup.program), where: setup.program.where })),
+      ...(["boot", "ready", "execute", "report", "terminate"] as const).flatMap((step) => {
+        const program = step === "report" ? service.report?.program : service[step];
+        return !program ? [] : [{ step, run: written(program), where: program.where }];
+      }),
+    ],
   };
+}
+
+function written({ run }: ProgramSpec): string {
+  return run.kind === "command" ? templateText(run.line) : run.path;
 }

@@ -1,10 +1,11 @@
 /**
- * The plan between text and compiled form: every service with the keys that are in force for it (its own, its cloud's defaults, the
- * plan's), each with its place. Made from the healthy parts of a plan; it knows what was cut out, so that a mistake is reported once and
+ * The plan between text and compiled form: every service with the keys that are in force for it (its own, its image's, its cloud's
+ * defaults, the plan's), each with its place. Made from the healthy parts of a plan; it knows what was cut out, so that a mistake is reported once and
  * not again by everything that refers to it.
  */
 import { resolve } from "node:path";
 import { NOTHING_GIVEN, ownValue, type Given, type GivenToService } from "./given.js";
+import { imageLayers, imageUse, MACHINE_KEYS, only, type ImageUse } from "./images.js";
 import { Located } from "./located.js";
 import type { Mistake } from "./mistakes.js";
 import { checkSchema, type SchemaResult } from "./schema.js";
@@ -17,7 +18,9 @@ export interface DraftService {
   readonly own: Located;
   /** The name of the cloud, or null for a service that runs on a host. */
   readonly cloud: string | null;
-  /** Where its keys come from, nearest first. */
+  /** The plan's image that it is made from, or null. */
+  readonly image: ImageUse | null;
+  /** Where its keys come from, nearest first: itself, its image and what that is made from, its cloud's defaults, the plan's. */
   readonly layers: readonly Located[];
   /** What the operator says of it in the call. */
   readonly given: GivenToService;
@@ -39,16 +42,19 @@ export interface Draft {
   readonly levels: readonly DraftLevel[];
   readonly clouds: ReadonlyMap<string, Located>;
   readonly variables: ReadonlyMap<string, Located>;
+  readonly images: ReadonlyMap<string, Located>;
   /** The first service of each name. */
   readonly services: ReadonlyMap<string, DraftService>;
   /** Names that exist but were cut out because of mistakes. */
   readonly cutServices: ReadonlySet<string>;
   readonly cutVariables: ReadonlySet<string>;
   readonly cutClouds: ReadonlySet<string>;
+  readonly cutImages: ReadonlySet<string>;
   /** False if some of them were cut out, or could not be read, so that their names are not known. */
   readonly servicesKnown: boolean;
   readonly variablesKnown: boolean;
   readonly cloudsKnown: boolean;
+  readonly imagesKnown: boolean;
 }
 
 /** The cloud that exists without being declared: processes on this computer. */
@@ -61,8 +67,9 @@ export function makeDraft(original: Located, mistakes: Mistake[], given: Given =
   return new DraftMaker(original, checked, mistakes, given).make();
 }
 
-/** The value in force for a key of a service, or null. */
+/** The value in force for a key of a service, or null. For one that is made from an image of the plan, `image` is its id in the service's cloud. */
 export function keyOf(service: DraftService, key: string): Located | null {
+  if (key === "image" && service.image !== null) return service.image.id;
   for (const layer of service.layers) {
     const value = layer.get(key);
     if (value !== null) return value;
@@ -91,10 +98,16 @@ export function replicasOf(service: DraftService): number {
   return typeof value === "number" ? value : 1;
 }
 
+/** The lists that a service's outputs come from: its own and those of its images; only where they have none, the nearest of the defaults. */
+export function outputLists(service: DraftService): Located[] {
+  const near = service.layers.slice(0, 1 + (service.image?.chain.length ?? 0)).flatMap((layer) => layer.get("outputs") ?? []);
+  return near.length > 0 ? near : [keyOf(service, "outputs")].filter((list) => list !== null);
+}
+
 /** A service's outputs by name; the flag says whether it is secret. */
 export function outputsOf(service: DraftService): Map<string, { place: Located; secret: boolean }> {
   const outputs = new Map<string, { place: Located; secret: boolean }>();
-  for (const item of keyOf(service, "outputs")?.items() ?? []) {
+  for (const item of outputLists(service).flatMap((list) => list.items())) {
     const name = item.get("name")?.text ?? item.text;
     if (name !== null && !outputs.has(name)) outputs.set(name, { place: item, secret: item.get("secret")?.value === true });
   }
@@ -108,10 +121,12 @@ class DraftMaker {
   private servicesKnown = true;
   private readonly root: Located;
   private readonly clouds: Map<string, Located>;
+  private readonly images: Map<string, Located>;
 
   constructor(private readonly original: Located, private readonly checked: SchemaResult, private readonly mistakes: Mistake[], private readonly given: Given) {
     this.root = checked.healthy;
     this.clouds = new Map(this.root.get("clouds")?.entries());
+    this.images = new Map(this.root.get("images")?.entries());
   }
 
   make(): Draft {
@@ -120,11 +135,11 @@ class DraftMaker {
     const healthy = new Map(this.root.get("levels")?.items().map((level) => [level.name, level]));
     for (const [index, original] of written.entries()) this.addLevel(index, original, healthy.get(original.name) ?? null);
     const variables = new Map(this.root.get("variables")?.entries());
+    const names = (key: string) => new Set(this.original.get(key)?.entries().map(([name]) => name));
     return {
-      root: this.root, levels: this.levels, clouds: this.clouds, variables, services: this.services, cutServices: this.cutServices, servicesKnown: this.servicesKnown,
-      variablesKnown: this.isWhole("variables"), cloudsKnown: this.isWhole("clouds"),
-      cutVariables: new Set(this.original.get("variables")?.entries().map(([name]) => name)),
-      cutClouds: new Set(this.original.get("clouds")?.entries().map(([name]) => name)),
+      root: this.root, levels: this.levels, clouds: this.clouds, variables, images: this.images, services: this.services, cutServices: this.cutServices,
+      servicesKnown: this.servicesKnown, variablesKnown: this.isWhole("variables"), cloudsKnown: this.isWhole("clouds"), imagesKnown: this.isWhole("images"),
+      cutVariables: names("variables"), cutClouds: names("clouds"), cutImages: names("images"),
     };
   }
 
@@ -178,15 +193,24 @@ class DraftMaker {
     const cloud = this.cloudOf(own);
     const defaults = this.root.get("defaults");
     const cloudDefaults = cloud === null ? null : this.clouds.get(cloud)?.get("defaults") ?? null;
-    const layers = [own, cloudDefaults, cloud === null ? withoutMachine(defaults) : defaults].filter((layer) => layer !== null);
+    const below = [cloudDefaults, cloud === null ? withoutMachine(defaults) : defaults].filter((layer) => layer !== null);
+    const image = imageUse(this.images, [own, ...below], cloud);
+    const layers = [own, ...(image === null ? [] : imageLayers(image, cloud)), ...below];
     // A misspelt key could be any key, and a mistake in the defaults reaches every service.
     const known = ["image", "size", "ssh", "boot", "ready", "report", "terminate", "execute", "timeout", "launch", "cloud", "host", "replicas"];
     const defaultsCut = this.checked.cut.some((path) => path[0] === "defaults" || path[2] === "defaults");
-    const attributesKnown = !defaultsCut && [...cut].every((key) => known.includes(key));
+    const attributesKnown = !defaultsCut && !this.isImageCut([own, ...below]) && [...cut].every((key) => known.includes(key));
     const given = { replicas: ownValue(this.given.replicas, name) ?? null, inputs: ownValue(this.given.inputs, name) ?? {} };
-    const service = { name, level, own, cloud, layers, given, attributesKnown, replicasKnown: attributesKnown && !cut.has("replicas") };
+    const service = { name, level, own, cloud, image, layers, given, attributesKnown, replicasKnown: attributesKnown && !cut.has("replicas") };
     level.services.push(service);
     if (!this.services.has(name)) this.services.set(name, service);
+  }
+
+  /** Whether a service is made from an image while something was cut out of images: it may be what this one gives. */
+  private isImageCut(layers: readonly Located[]): boolean {
+    const name = layers.map((layer) => layer.get("image")?.text ?? null).find((text) => text !== null);
+    const written = this.original.get("images")?.get(name ?? "") ?? null;
+    return written !== null && this.checked.cut.some((path) => path[0] === "images");
   }
 
   private cloudOf(own: Located): string | null {
@@ -206,7 +230,5 @@ function nulBytes(root: Located): Mistake[] {
 
 /** A service on a host starts no machine: what defaults say of machines is not for it. */
 function withoutMachine(defaults: Located | null): Located | null {
-  if (defaults === null) return null;
-  const kept = defaults.entries().filter(([key]) => !["cloud", "image", "size", "launch"].includes(key)).map(([key, value]) => [key, value.value]);
-  return new Located(Object.fromEntries(kept), defaults.source, defaults.path);
+  return defaults === null ? null : only(defaults, (key) => !MACHINE_KEYS.includes(key));
 }

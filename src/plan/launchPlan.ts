@@ -124,6 +124,16 @@ export interface SetupSpec {
   readonly image: string;
   readonly kind: "packages" | "recipe";
   readonly program: ProgramSpec;
+  /** A hash of what this step and those before it make of a machine: known once the variables have values. */
+  readonly content?: string;
+}
+
+/** What was decided of a service's image when its run began, or its plan changed: the run keeps to it. */
+export interface ImageChoice {
+  /** A hash of all that makes the image. */
+  readonly definition: string;
+  /** The built image that machines start from, and how many steps of the image's it has; null: they start from what the plan says. */
+  readonly built: { readonly image: string; readonly version: number; readonly id: string; readonly steps: number } | null;
 }
 
 /** What becomes of a run's machines at the end of `bootlevel run`. */
@@ -166,6 +176,7 @@ export interface ServiceSpec {
   readonly imageName?: string | null;
   /** What is done before `boot` to make that image, where the machine's has none of it. */
   readonly setup?: readonly SetupSpec[];
+  readonly imageChoice?: ImageChoice;
   readonly source: SourcePosition;
 }
 

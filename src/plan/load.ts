@@ -2,13 +2,14 @@
 import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { checkDrivers, type DriverLookup, type LoadedDrivers } from "./checkDrivers.js";
+import { checkImages } from "./checkImages.js";
 import { checkFiles } from "./checkFiles.js";
 import { checkInputs } from "./checkInputs.js";
 import { checkReferences } from "./checkReferences.js";
 import { checkReports } from "./checkReports.js";
 import { checkServices } from "./checkServices.js";
 import { compile } from "./compile.js";
-import { makeDraft } from "./draft.js";
+import { makeDraft, type Draft } from "./draft.js";
 import { mergeGiven, NOTHING_GIVEN, type Given } from "./given.js";
 import type { LaunchPlan } from "./launchPlan.js";
 import { Located } from "./located.js";
@@ -32,16 +33,24 @@ const PLAN_IN_FOLDER = "launch.yaml";
  * Throws `PlanError` with every mistake of the plan, its level files and the programs they name.
  */
 export async function loadPlan(file: string, options: LoadOptions = {}): Promise<LaunchPlan> {
+  const { draft, definitions } = await loadDraft(file, options);
+  return { ...compile(draft, definitions), given: givenIn(options) };
+}
+
+/** Reads and checks a launch plan, and does not compile it. Throws as `loadPlan`. */
+export async function loadDraft(file: string, options: LoadOptions): Promise<{ readonly draft: Draft } & Pick<LoadedDrivers, "definitions">> {
   const { source, mistakes } = readSource(planFile(file), "the plan");
   if (source === null) throw new PlanError(mistakes);
   if (source.data === null) throw new PlanError([...mistakes, source.mistakeBetween([0, 1], "the plan is empty: it needs at least plan: and levels:")]);
-  const given = mergeGiven(options.givenBefore ?? NOTHING_GIVEN, options.given ?? NOTHING_GIVEN);
-  const draft = makeDraft(Located.root(source), mistakes, given);
+  const draft = makeDraft(Located.root(source), mistakes, givenIn(options));
   const drivers: LoadedDrivers = options.driverDefinition === undefined ? { mistakes: [], definitions: new Map() } : await checkDrivers(draft, options.driverDefinition);
-  const all = [...mistakes, ...drivers.mistakes, ...oncePerPlace([...checkServices(draft), ...checkFiles(draft), ...checkReports(draft), ...checkReferences(draft), ...checkInputs(draft, options.given)])];
+  const all = [...mistakes, ...drivers.mistakes, ...oncePerPlace([...checkImages(draft, drivers.definitions), ...checkServices(draft), ...checkFiles(draft), ...checkReports(draft), ...checkReferences(draft), ...checkInputs(draft, options.given)])];
   if (all.length > 0) throw new PlanError([...all.filter(({ file }) => file === source.path), ...all.filter(({ file }) => file !== source.path)]);
-  const plan = compile(draft, drivers.definitions);
-  return { ...plan, given };
+  return { draft, definitions: drivers.definitions };
+}
+
+function givenIn({ given = NOTHING_GIVEN, givenBefore = NOTHING_GIVEN }: LoadOptions): Given {
+  return mergeGiven(givenBefore, given);
 }
 
 function planFile(file: string): string {

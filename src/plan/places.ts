@@ -17,6 +17,7 @@ function split(path: Path): { owner: string | null; rest: Path } {
   if (first === "levels" && third === "services" && fourth !== undefined) return { owner: `service "${fourth}"`, rest: path.slice(4) };
   if (first === "levels" && second !== undefined) return { owner: `level ${Number(second) + 1}`, rest: path.slice(2) };
   if (first === "clouds" && second !== undefined) return { owner: `cloud "${second}"`, rest: path.slice(2) };
+  if (first === "images" && second !== undefined) return { owner: `image "${second}"`, rest: path.slice(2) };
   if (first === "variables" && second !== undefined) return { owner: `variable "${second}"`, rest: path.slice(2) };
   if (first === "defaults" && second !== undefined) return { owner: "the plan's defaults", rest: path.slice(1) };
   return { owner: null, rest: path };

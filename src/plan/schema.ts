@@ -20,7 +20,19 @@ export interface SchemaResult {
 /** Which text is checked: a plan, or one level in a file of its own. */
 export type PlanPart = "plan" | "level";
 
+interface PlanSchema {
+  readonly $id: string;
+  readonly definitions: { readonly image: { readonly properties: Readonly<Record<string, unknown>> } };
+}
+
 let compiled: Record<PlanPart, ValidateFunction> | undefined;
+let read: PlanSchema | undefined;
+let keysOfImages: readonly string[] | undefined;
+
+/** The keys of an image; all others are names of clouds. */
+export function imageKeys(): readonly string[] {
+  return (keysOfImages ??= Object.keys(planSchema().definitions.image.properties));
+}
 
 /** Checks a plan's or a level file's data against `schemas/launch-plan.schema.json`. */
 export function checkSchema(root: Located, part: PlanPart): SchemaResult {
@@ -75,9 +87,13 @@ function remove(data: unknown, path: Path): void {
 }
 
 function compilePlanSchema(): Record<PlanPart, ValidateFunction> {
-  const schema = JSON.parse(readFileSync(packageFile("schemas/launch-plan.schema.json"), "utf8")) as { $id: string };
+  const schema = planSchema();
   const ajv = newAjv(true);
   return { plan: ajv.compile(schema), level: ajv.compile({ $ref: `${schema.$id}#/definitions/levelFile` }) };
+}
+
+function planSchema(): PlanSchema {
+  return (read ??= JSON.parse(readFileSync(packageFile("schemas/launch-plan.schema.json"), "utf8")) as PlanSchema);
 }
 
 function newAjv(strict: boolean): Ajv {

@@ -1,5 +1,6 @@
 /** Every string of a service that may hold references, and what it may refer to. */
 import { keyOf, mergedEntries, sizesOf, type Draft, type DraftService } from "./draft.js";
+import { imageIds } from "./images.js";
 import { inputsOf } from "./inputs.js";
 import type { Located } from "./located.js";
 import type { TemplateMode } from "./references.js";
@@ -12,6 +13,8 @@ export interface TemplatePlace {
   readonly self: "all" | "no outputs" | "built-in" | "none";
   /** Whether services may be referred to, and `run` and `plan`. */
   readonly services: boolean;
+  /** What it is where they may not. */
+  readonly holder?: string;
   /** Null if secrets may stand here; otherwise why they may not. */
   readonly noSecrets: string | null;
 }
@@ -34,13 +37,33 @@ export function templatesOf(service: DraftService): TemplatePlace[] {
   for (const input of inputsOf(service).values()) if (input.kind === "value") add(input.place, "built-in", null);
   for (const key of ["boot", "ready", "execute", "report", "terminate"]) {
     const self = key === "boot" ? "no outputs" : "all";
-    const program = keyOf(service, key);
-    add(program?.get("command") ?? null, self, null, "command");
-    for (const place of program?.get("args")?.items() ?? []) add(place, self, "arguments show in process lists");
-    for (const [, place] of program?.get("env")?.entries() ?? []) add(place, self, null);
-    for (const place of program?.get("patterns")?.items() ?? []) add(place, self, "names of files are shown");
+    for (const { place, noSecrets, mode } of programPlaces(keyOf(service, key))) add(place, self, noSecrets, mode);
+    for (const place of keyOf(service, key)?.get("patterns")?.items() ?? []) add(place, self, "names of files are shown");
   }
-  return places;
+  return [...places, ...(service.image?.chain ?? []).flatMap(({ own }) => recipeTemplates(own))];
+}
+
+/** The strings of a program that may hold references. */
+function programPlaces(program: Located | null): Pick<TemplatePlace, "place" | "noSecrets" | "mode">[] {
+  const command = program?.get("command") ?? null;
+  const args = program?.get("args")?.items() ?? [];
+  const env = program?.get("env")?.entries() ?? [];
+  return [
+    ...(command === null ? [] : [{ place: command, noSecrets: null, mode: "command" as const }]),
+    ...args.map((place) => ({ place, noSecrets: "arguments show in process lists", mode: "strict" as const })),
+    ...env.map(([, place]) => ({ place, noSecrets: null, mode: "strict" as const })),
+  ];
+}
+
+/** The templates of an image that are about itself: what it is in each cloud, and its recipe. It is the same for whoever is made from it. */
+export function imageTemplates(image: Located): TemplatePlace[] {
+  const ids = imageIds(image).map(([, place]): TemplatePlace => ({ place, mode: "strict", self: "none", services: false, holder: "what an image is in a cloud", noSecrets: `"image" ${STORED}` }));
+  return [...ids.filter(({ place }) => place.text?.includes("${")), ...recipeTemplates(image)];
+}
+
+function recipeTemplates(image: Located): TemplatePlace[] {
+  return programPlaces(image.get("recipe")).filter(({ place }) => place.text?.includes("${"))
+    .map((program) => ({ ...program, self: "none", services: false, holder: "a recipe" }));
 }
 
 /** The templates among a cloud's own keys. */

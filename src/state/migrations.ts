@@ -195,5 +195,36 @@ ALTER TABLE runs ADD COLUMN abort TEXT;
 ALTER TABLE services ADD COLUMN said TEXT;
 `;
 
+/** Images that were built of machines, and steps that make them. */
+const fifth = `
+CREATE TABLE built_images (
+  id INTEGER PRIMARY KEY,
+  image TEXT NOT NULL,
+  cloud TEXT NOT NULL,
+  driver TEXT NOT NULL,
+  -- Where the cloud is, hashed: an image of one region is none in another.
+  place TEXT NOT NULL,
+  -- What makes it, hashed.
+  definition TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  -- What the cloud calls it: the same for each time that it is asked for.
+  name TEXT NOT NULL UNIQUE,
+  plan_file TEXT NOT NULL,
+  -- The name of the run that it was made in.
+  run TEXT NOT NULL,
+  driver_id TEXT,
+  -- 'building', 'available', 'failed' or 'deleted'.
+  state TEXT NOT NULL,
+  reason TEXT,
+  requested_at INTEGER NOT NULL,
+  available_at INTEGER,
+  deleted_at INTEGER,
+  UNIQUE (image, cloud, version)
+) STRICT;
+
+-- What a setup step makes of its machine, hashed: one that has it is not set up again.
+ALTER TABLE steps ADD COLUMN content TEXT;
+`;
+
 /** SQL of each step; the step's number is its place, from 1. */
-export const migrations: readonly string[] = [first, second, third, fourth];
+export const migrations: readonly string[] = [first, second, third, fourth, fifth];

@@ -115,6 +115,8 @@ export interface StepRecord {
   /** The key of the machine that it was for, or null for a service that has none of its own. */
   readonly machineKey: string | null;
   readonly directory: string | null;
+  /** What a setup step makes of its machine, hashed; null for other steps. */
+  readonly content: string | null;
   readonly startedAt: number;
   readonly endedAt: number | null;
   readonly outcome: string | null;

@@ -123,14 +123,20 @@ function decoded(text: string, encoding: string | null): string {
 
 /** The steps of a run, oldest first; of one service if its number is given. */
 export function readSteps(db: Db, runId: number, serviceId: number | null = null): StepRecord[] {
-  interface Row { id: number; service_id: number; step: string; attempt: number; machine_key: string | null; directory: string | null; started_at: number; ended_at: number | null; outcome: string | null; exit_code: number | null }
+  interface Row { id: number; service_id: number; step: string; attempt: number; machine_key: string | null; directory: string | null; content: string | null; started_at: number; ended_at: number | null; outcome: string | null; exit_code: number | null }
   const rows = db
     .prepare<[number, number | null, number | null], Row>("SELECT t.* FROM steps t JOIN services s ON s.id = t.service_id WHERE s.run_id = ? AND (? IS NULL OR t.service_id = ?) ORDER BY t.id")
     .all(runId, serviceId, serviceId);
   return rows.map((row) => ({
-    id: row.id, serviceId: row.service_id, step: row.step as StepName, attempt: row.attempt, machineKey: row.machine_key, directory: row.directory,
+    id: row.id, serviceId: row.service_id, step: row.step as StepName, attempt: row.attempt, machineKey: row.machine_key, directory: row.directory, content: row.content,
     startedAt: row.started_at, endedAt: row.ended_at, outcome: row.outcome, exitCode: row.exit_code,
   }));
+}
+
+/** What setup steps have made of a machine for a service, hashed (`StepRecord.content`). */
+export function readSetups(db: Db, serviceId: number, machineKey: string | null): Set<string> {
+  const rows = db.prepare<[number, string | null], { content: string }>("SELECT content FROM steps WHERE service_id = ? AND machine_key IS ? AND step = 'setup' AND exit_code = 0 AND content IS NOT NULL").all(serviceId, machineKey);
+  return new Set(rows.map(({ content }) => content));
 }
 
 /** The run's events after number `after`, oldest first. */

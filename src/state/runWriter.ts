@@ -14,6 +14,8 @@ export interface NewStep {
   readonly step: StepName;
   readonly attempt: number;
   readonly machineKey: string | null;
+  /** What a setup step makes of its machine, hashed. */
+  readonly content?: string;
   /** Where its program will lie on the machine, told the step's number; null for a step that runs none. */
   readonly directory: (id: number) => string | null;
   readonly event: RunEvent;
@@ -79,10 +81,10 @@ export class RunWriter {
    * to be started counts as booted: from now on its terminate program has something to do.
    * @returns the step's number, unique in the database.
    */
-  beginStep({ serviceId, step, attempt, machineKey, directory, event }: NewStep): Promise<number> {
+  beginStep({ serviceId, step, attempt, machineKey, content, directory, event }: NewStep): Promise<number> {
     return this.transaction(() => "step-begun", (context) => {
-      const insert = statement(context.db, "INSERT INTO steps (service_id, step, attempt, machine_key, started_at) VALUES (?, ?, ?, ?, ?)");
-      const id = Number(insert.run(serviceId, step, attempt, machineKey, context.now).lastInsertRowid);
+      const insert = statement(context.db, "INSERT INTO steps (service_id, step, attempt, machine_key, content, started_at) VALUES (?, ?, ?, ?, ?, ?)");
+      const id = Number(insert.run(serviceId, step, attempt, machineKey, content ?? null, context.now).lastInsertRowid);
       const place = directory(id);
       if (place !== null) statement(context.db, "UPDATE steps SET directory = ? WHERE id = ?").run(place, id);
       if (step === "boot") statement(context.db, "UPDATE services SET booted = 1 WHERE id = ?").run(serviceId);

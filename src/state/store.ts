@@ -1,6 +1,7 @@
 /** The state's one door: asynchronous, so that a database server can stand behind it as well. */
 import { dataVersion, insertAbort, readAbort, removeAbort } from "./aborts.js";
 import { realClock, type Clock } from "../time/clock.js";
+import { beginImage, changeImage, readBuiltImages, type BuiltImage, type ImageChange, type ImageWish } from "./builtImages.js";
 import { createCipher, type Cipher } from "./cipher.js";
 import { asStateError, openDatabase, watchFile, type Db } from "./database.js";
 import { readAuthorized, readContact, readRunKey, type AuthorizedKey, type ContactStage, type RunKey as RunSshKey } from "./contacts.js";
@@ -56,6 +57,8 @@ export interface Store extends Chosen {
   liveMachines(): Promise<reader.LiveMachines>;
   attributes(run: RunKey, secrets?: reader.SecretReading): Promise<AttributeRecord[]>;
   steps(run: RunKey, serviceId?: number): Promise<StepRecord[]>;
+  /** What setup steps have made of a machine for a service, hashed (`StepRecord.content`). */
+  setups(serviceId: number, machineKey: string | null): Promise<Set<string>>;
   events(run: RunKey, after?: number): Promise<EventRecord[]>;
   /** How long earlier runs of a plan took: some twenty of them, those that came up and the newest first. */
   pastRuns(plan: PlanIdentity): Promise<PastRun[]>;
@@ -73,6 +76,11 @@ export interface Store extends Chosen {
   abortOf(run: RunKey): Promise<Abort | null>;
   /** Changes whenever another process has written to the database. */
   dataVersion(): number;
+  /** Every image that was ever built, or begun to be, oldest first. */
+  builtImages(): Promise<BuiltImage[]>;
+  /** Records that an image is to be built; of the same one that is under way, tells that. */
+  beginImage(wish: ImageWish): Promise<BuiltImage>;
+  changeImage(id: number, change: ImageChange): Promise<void>;
   /** Records a new run and takes its lease. @throws RunExistsError */
   createRun(run: NewRun): Promise<RunWriter>;
   /** Takes the lease of a run, for `command`. @throws RunBusyError */
@@ -111,6 +119,10 @@ export async function openStore(directory?: string, { clock = realClock, probe, 
     liveMachines: () => ask(() => reader.readLiveMachines(db)),
     attributes: (run, secrets = "needed") => ask(() => reader.readAttributes(db, cipher, run, secrets)),
     steps: (run, serviceId) => ask(() => reader.readSteps(db, run.id, serviceId)),
+    setups: (serviceId, machineKey) => ask(() => reader.readSetups(db, serviceId, machineKey)),
+    builtImages: () => ask(() => readBuiltImages(db)),
+    beginImage: (wish) => ask(() => told(parts, "image-begun", () => beginImage(db, wish, clock.now()))),
+    changeImage: (id, change) => ask(() => told(parts, "image-changed", () => { changeImage(db, id, change, clock.now()); })),
     events: (run, after) => ask(() => reader.readEvents(db, run.id, after)),
     pastRuns: (plan) => ask(() => readPastRuns(db, plan)),
     hostKeys: (scope, address) => ask(() => reader.readHostKeys(db, scope, address)),
@@ -125,4 +137,13 @@ export async function openStore(directory?: string, { clock = realClock, probe, 
     takeRun: (run, command) => ask(() => RunWriter.take(parts, run, command)),
     close: () => db.close(),
   };
+}
+
+/** A write that no run's lease guards, between two points at which tests kill the launcher. */
+function told<T>({ probe, assertInPlace }: StoreParts, name: string, write: () => T): T {
+  probe?.(`before ${name}`);
+  assertInPlace();
+  const written = write();
+  probe?.(`after ${name}`);
+  return written;
 }

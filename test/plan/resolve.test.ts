@@ -36,8 +36,8 @@ test("a description says what would be started, where and by what", async () => 
   expect(describePlan(plan)).toEqual({
     plan: "a", description: "", file: plan.file, services: 3, machines: 2,
     levels: [
-      { name: "one", services: [{ name: "db", replicas: 2, cloud: "rack", driver: "existing", host: null, sizes: [], programs: [{ step: "boot", run: `${plan.dir}/ok.sh`, where: "machine" }] }] },
-      { name: "level-2", services: [{ name: "check", replicas: 1, cloud: null, driver: null, host: "${db-1.host}", sizes: [], programs: [{ step: "ready", run: "ping ${db-2.host}", where: "launcher" }] }] },
+      { name: "one", services: [{ name: "db", replicas: 2, cloud: "rack", driver: "existing", host: null, sizes: [], image: null, programs: [{ step: "boot", run: `${plan.dir}/ok.sh`, where: "machine" }] }] },
+      { name: "level-2", services: [{ name: "check", replicas: 1, cloud: null, driver: null, host: "${db-1.host}", sizes: [], image: null, programs: [{ step: "ready", run: "ping ${db-2.host}", where: "launcher" }] }] },
     ],
   });
 });

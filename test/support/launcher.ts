@@ -5,6 +5,7 @@
 import { writeSync } from "node:fs";
 
 import { bootRun, type BootResult } from "../../src/engine/boot.js";
+import { buildImage } from "../../src/engine/images/build.js";
 import { rebootRun } from "../../src/engine/reboot.js";
 import { reloadRun } from "../../src/engine/reload.js";
 import { repairRun, type RepairResult } from "../../src/engine/repair.js";
@@ -15,7 +16,9 @@ import { openStore, type Store } from "../../src/state/store.js";
 
 export type Command =
   | { readonly verb: "boot" | "reload"; readonly plan: LaunchPlan }
-  | { readonly verb: "resume" | "repair" | "terminate" | "reboot" };
+  | { readonly verb: "resume" | "repair" | "terminate" | "reboot" }
+  /** The plan is one of `loadImagePlan`. */
+  | { readonly verb: "image"; readonly plan: LaunchPlan; readonly image: string; readonly cloud: string };
 
 /** Where the launcher gets a signal: at the point of this number, from 1, or of this name. */
 export interface Death {
@@ -71,6 +74,11 @@ async function work(store: Store, name: string, command: Command): Promise<{ sta
   const options = { observe, signal, waitMs: 0 };
   const variables = command.verb === "boot" || command.verb === "reload" ? command.plan.variables.map((variable) => ({ kind: "variable" as const, name: variable.name, secret: false, value: variable.default ?? "" })) : [];
   if (command.verb === "boot") return told(await bootRun(store, { plan: command.plan, variables, name, observe, signal }));
+  if (command.verb === "image") {
+    const { plan, image, cloud } = command;
+    const { state, reason } = await buildImage(store, { plan, image, cloud, variables, name: null, keepMachine: false, observe, progress: observe, signal });
+    return { state, problems: reason === "" ? [] : [reason] };
+  }
   const run = await store.findRun(name);
   if (command.verb === "reload") return told(await reloadRun(store, run, { ...options, plan: command.plan, chooseVariables: () => variables, confirm: async () => true, force: false }));
   switch (command.verb) {

@@ -1,7 +1,7 @@
 /** Machines of Amazon EC2, and of clouds that speak its API. */
 import { join } from "node:path";
 
-import type { Driver, DriverContext, DriverDefinition, LaunchOutcome, LaunchProblem, LaunchRequest, MachineStatus, MarkScope, TerminateOutcome } from "../driver.js";
+import type { Driver, DriverContext, DriverDefinition, ImageRequest, LaunchOutcome, LaunchProblem, LaunchRequest, MachineStatus, MarkScope, TerminateOutcome } from "../driver.js";
 import { Ec2Api } from "./api.js";
 import { BatchBook } from "./batches.js";
 import { cloudOf, isAmazon, type Ec2Cloud } from "./cloud.js";
@@ -9,6 +9,7 @@ import { Fleet } from "./fleet.js";
 import { Ec2Calls } from "./calls.js";
 import { checkLaunches } from "./check.js";
 import { printedFingerprints } from "./console.js";
+import { createImage, deleteImage } from "./imageMaker.js";
 import { Launcher } from "./launcher.js";
 import { unknownStatus } from "./machines.js";
 import { Preparation } from "./prepare.js";
@@ -78,6 +79,14 @@ class Ec2Driver implements Driver {
     return checkLaunches(requests, { api: this.api, groups: this.groups, warn: this.context.warn }, signal);
   }
 
+  async createImage(request: ImageRequest, signal: AbortSignal): Promise<{ readonly id: string }> {
+    return createImage(request, { api: this.api, clock: this.context.clock }, signal);
+  }
+
+  async deleteImage(id: string, signal: AbortSignal): Promise<void> {
+    return deleteImage(id, { api: this.api, clock: this.context.clock }, signal);
+  }
+
   async release(scope: MarkScope & { readonly run: string }, signal: AbortSignal): Promise<void> {
     await this.groups.release(scope, signal);
     this.book.remove(scope.run);
@@ -95,6 +104,7 @@ const definition: DriverDefinition = {
   launchSchema,
   sshDefaults: { hostKeys: "injected", connectTimeoutMs: 300_000, cloudInit: "wait" },
   preparesMachines: true,
+  needsImage: true,
   create: (context) => new Ec2Driver(context),
 };
 

@@ -13,6 +13,8 @@ export const TAG = {
   replica: "bootlevel:replica",
   key: "bootlevel:key",
   batch: "bootlevel:batch",
+  /** Of an image and its snapshots: what the plan calls it. */
+  image: "bootlevel:image",
 } as const;
 
 /** Tags by their names. */

@@ -8,8 +8,9 @@ import { join } from "node:path";
 
 import { findBranded, killBranded, type BrandedProcess } from "../../machines/local/branded.js";
 import { removeMachineDirectory } from "../../machines/local/machineDirectory.js";
+import { LocalImages } from "./localImages.js";
 import { Claims } from "../claims.js";
-import { DriverError, isInScope, type Driver, type DriverContext, type DriverDefinition, type LaunchOutcome, type LaunchRequest, type MachineMark, type MachineStatus, type MarkScope, type TerminateOutcome } from "../driver.js";
+import { DriverError, isInScope, type Driver, type DriverContext, type DriverDefinition, type ImageRequest, type LaunchOutcome, type LaunchRequest, type MachineMark, type MachineStatus, type MarkScope, type TerminateOutcome } from "../driver.js";
 
 /** How long processes have between SIGTERM and SIGKILL, in milliseconds. */
 const GRACE_MS = 5_000;
@@ -29,26 +30,36 @@ interface LocalMachine {
 class LocalDriver implements Driver {
   private readonly claims: Claims<LocalMachine>;
   private readonly machinesDirectory: string;
+  private readonly images: LocalImages;
   private warned = false;
 
   constructor(private readonly context: DriverContext) {
     this.claims = new Claims(join(context.stateDirectory, "claims"));
     this.machinesDirectory = join(context.stateDirectory, "machines");
+    this.images = new LocalImages(join(context.stateDirectory, "images"));
   }
 
   async launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]> {
     const known = new Map(this.machines().map((machine) => [machine.key, machine]));
-    return requests.map((request) => {
+    return Promise.all(requests.map(async (request): Promise<LaunchOutcome> => {
       try {
         signal.throwIfAborted();
         const machine = known.get(request.key) ?? this.create(request);
-        this.makeDirectories(machine);
+        await this.makeDirectories(machine, request.image);
         return { key: request.key, kind: "launched", machine: this.status(machine) };
       } catch (error) {
         const message = `no machine for ${request.mark.service}: ${(error as Error).message}`;
         return { key: request.key, kind: "failed", error: new DriverError(message, { cause: error }), leftover: null };
       }
-    });
+    }));
+  }
+
+  async createImage({ machine, name }: ImageRequest): Promise<{ readonly id: string }> {
+    return { id: await this.images.make(name, join(this.directory(machine), "home")) };
+  }
+
+  async deleteImage(id: string): Promise<void> {
+    await this.images.remove(id);
   }
 
   async describe(ids: readonly string[]): Promise<MachineStatus[]> {
@@ -127,8 +138,10 @@ class LocalDriver implements Driver {
   }
 
   /** A machine that cannot have its directories is none: its claim is given up. */
-  private makeDirectories(machine: LocalMachine): void {
+  private async makeDirectories(machine: LocalMachine, image: string | null): Promise<void> {
     try {
+      // Before all others, for a machine that has a home is there.
+      if (image !== null && this.images.isImage(image)) await this.images.copyTo(image, join(this.directory(machine.id), "home"));
       for (const folder of ["home", "tmp", "work"]) mkdirSync(join(this.directory(machine.id), folder), { recursive: true, mode: 0o700 });
       const record = join(this.directory(machine.id), RECORD);
       writeFileSync(`${record}.new`, JSON.stringify(machine), { mode: 0o600 });

@@ -12,10 +12,11 @@ import type { ServiceSettings, Settings } from "./settings.js";
 export function drawProgram(settings: Settings, file: CloudFile, machine: MachineRow, request: ProgramRequest, now: number): ProgramRow {
   const { mark } = machine;
   const name = request.env["BOOTLEVEL_SERVICE"] ?? mark.service;
-  const step = stepOf(request.directory);
+  const word = wordOf(request.directory);
+  const step = stepOf(word);
   // A guest on another service's machine has no launch: of its own.
   const service = settings.service(name, name === mark.service ? machine.launch : {});
-  const words = [settings.seed ?? mark.run, name, step, file.count(mark.run, `${step} ${name}`)] as const;
+  const words = [settings.seed ?? mark.run, name, word, file.count(mark.run, `${word} ${name}`)] as const;
   const drawn = service.programs[step];
   const fails = happens(drawn.fail, ...words, "fail");
   const row: ProgramRow = {
@@ -24,9 +25,9 @@ export function drawProgram(settings: Settings, file: CloudFile, machine: Machin
     exit: fails ? drawn.exit : 0, output: drawn.output, outputs: {},
   };
   const entries = settings.script.filter((entry) => entry.kind === "program")
-    .filter((entry) => entry.step === step && isMeant(entry.service, name) && isDue(entry.nth, file.count(mark.run, entry.id)));
+    .filter((entry) => entry.step === word && isMeant(entry.service, name) && isDue(entry.nth, file.count(mark.run, entry.id)));
   const end = entries.reduce((before, entry) => scripted(before, entry, now, words), row);
-  return { ...end, outputs: end.exit === 0 && step === "boot" ? outputsOf(service, name, request.promised) : {} };
+  return { ...end, outputs: end.exit === 0 && word === "boot" ? outputsOf(service, name, request.promised) : {} };
 }
 
 function scripted(row: ProgramRow, { hang, exit, duration, output }: ProgramEntry, now: number, words: readonly (string | number)[]): ProgramRow {
@@ -45,7 +46,11 @@ function outputsOf(service: ServiceSettings, name: string, promised: readonly st
 }
 
 /** Steps lie in `<service>/<step>-<id>`. */
-function stepOf(directory: string): Step {
-  const word = basename(directory).split("-", 1)[0];
+function wordOf(directory: string): string {
+  return basename(directory).split("-", 1)[0] ?? "";
+}
+
+/** Which step's settings a program goes by: what sets a machine up takes as long, and fails as often, as what boots a service. */
+function stepOf(word: string): Step {
   return word === "ready" || word === "terminate" ? word : "boot";
 }

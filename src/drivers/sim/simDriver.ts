@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 
 import type { MachinePrograms } from "../../machines/program/programs.js";
-import { DriverError, type Driver, type DriverContext, type DriverDefinition, type LaunchOutcome, type LaunchRequest, type MachineStatus, type MarkScope, type TerminateOutcome } from "../driver.js";
+import { DriverError, type Driver, type DriverContext, type DriverDefinition, type ImageRequest, type LaunchOutcome, type LaunchRequest, type MachineStatus, type MarkScope, type TerminateOutcome } from "../driver.js";
 import { Calls, type Subject } from "./calls.js";
 import { CloudFile } from "./cloudFile.js";
 import { launchMachine, type Launcher } from "./launch.js";
@@ -57,6 +57,15 @@ class SimDriver implements Driver {
       const machines = this.file().machinesInScope(scope).map((machine) => describe(machine, this.context.cloud, this.context.clock.now()));
       return machines.filter(({ state }) => state !== "terminated" && state !== "unknown");
     }, signal);
+  }
+
+  /** Nothing is kept of a simulated image but its name: every machine is as good as any. */
+  async createImage({ name }: ImageRequest): Promise<{ readonly id: string }> {
+    return { id: `sim-image-${name}` };
+  }
+
+  async deleteImage(): Promise<void> {
+    // There is nothing to remove.
   }
 
   programs(id: string): MachinePrograms {

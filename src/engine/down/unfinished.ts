@@ -1,5 +1,6 @@
 /** Programs of which nobody has seen the end: their launcher died while they ran. */
 import type { StepRecord } from "../../state/records.js";
+import type { ProgramSpec } from "../../plan/launchPlan.js";
 import { programOf, type ProgramStep } from "../programs/bundles.js";
 import { warn, writerOf } from "../run/journal.js";
 import type { Placements } from "../run/placements.js";
@@ -25,8 +26,9 @@ export function unfinishedPrograms(steps: readonly StepRecord[]): Map<number, St
 export async function endUnfinished(context: RunContext, placements: Placements, service: Service, steps: readonly StepRecord[]): Promise<void> {
   if (steps.length === 0 || !hasMachine(placements, service)) return;
   const onWarning = (message: string) => context.tell({ at: context.clock.now(), type: "warning", service: service.name, message });
-  for (const { id, step, directory } of steps) {
-    const program = programOf(service.spec, step as ProgramStep);
+  for (const begun of steps) {
+    const { id, step, directory } = begun;
+    const program = begunProgram(service, begun);
     if (program === null || directory === null) continue;
     const end = await placements.programs(service, program).recover({
       directory, timeoutMs: GRACE_MS, graceMs: GRACE_MS, sudo: program.sudo, keep: step !== "report", onOutput: () => undefined, onWarning, signal: AbortSignal.abort(),
@@ -34,4 +36,11 @@ export async function endUnfinished(context: RunContext, placements: Placements,
     if (end.kind === "unknown") await warn(context, service, `its ${step} program of before may still run: ${end.reason}`);
     else await writerOf(context).write({ kind: "step-ended", id, outcome: "ended", exitCode: null });
   }
+}
+
+/** The program that a step runs, or null; of a setup step that the plan does not have any more, one that is handled like it. */
+function begunProgram({ spec }: Service, { step, content, attempt }: StepRecord): ProgramSpec | null {
+  if (step !== "setup") return programOf(spec, step as Exclude<ProgramStep, "setup">);
+  const setups = spec.setup ?? [];
+  return (setups.find((setup) => setup.content === content) ?? setups[attempt - 1] ?? setups[0])?.program ?? null;
 }

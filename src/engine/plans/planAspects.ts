@@ -49,12 +49,15 @@ export function comparable(version: PlanVersion, formerNames: ReadonlyMap<string
   return (service) => {
     const of = (template: Template | null) => (template === null ? "" : text(template, service));
     const shown = (template: Template | null) => (template === null ? "none" : templateText(template));
-    const { placement, image, size, fallbackSizes = [], launch, attributes, outputs, ssh } = service;
+    const { placement, image, imageName = null, setup = [], size, fallbackSizes = [], launch, attributes, outputs, ssh } = service;
     const cloud = placement.kind === "cloud" ? placement.cloud : null;
     return [
       { name: "cloud", value: cloud ?? "", shown: cloud ?? "none", stage: "replace" },
       { name: "host", value: placement.kind === "host" ? of(placement.host) : "", shown: placement.kind === "host" ? shown(placement.host) : "none", stage: "boot" },
       { name: "image", value: of(image), shown: shown(image), stage: "replace" },
+      // What the image gives is compared key by key: its name alone changes nothing.
+      { name: "image's name", value: imageName ?? "", shown: imageName ?? "none", stage: "none" },
+      ...setup.map(({ image: part, kind, content }): Aspect => ({ name: `${kind} of image ${part}`, value: content ?? "", shown: null, stage: "boot" })),
       { name: "size", value: of(size), shown: shown(size), stage: "replace" },
       // A machine is no worse for being of a size that would not be tried any more.
       { name: "size (if there is no capacity)", value: JSON.stringify(fallbackSizes.map(of)), shown: fallbackSizes.map(shown).join(", ") || "none", stage: "none" },

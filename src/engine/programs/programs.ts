@@ -16,6 +16,8 @@ export interface ProgramRun {
   readonly service: Service;
   readonly step: ProgramStep;
   readonly program: ProgramSpec;
+  /** The name under which it is kept. Default: that of the step's only program. */
+  readonly bundle?: string;
   /** Below the machine's work directory. */
   readonly directory: string;
   readonly timeoutMs: number;
@@ -168,7 +170,7 @@ function learnSecrets(context: RunContext, service: Service, outputs: ReadonlyMa
 function resolveProgram(context: RunContext, run: ProgramRun) {
   const { service, step, program } = run;
   const { book } = context;
-  const bundle = service.bundles[bundleName(service.spec.name, step)];
+  const bundle = service.bundles[run.bundle ?? bundleName(service.spec.name, step)];
   if (bundle === undefined) throw new Error(`the ${step} program of ${service.spec.name} was not kept with the run`);
   const env: Record<string, string> = {};
   for (const [name, template] of Object.entries(program.env)) env[name] = book.resolve(template, service.name);
@@ -179,7 +181,8 @@ function resolveProgram(context: RunContext, run: ProgramRun) {
     start,
     args: program.args.map((template) => book.resolve(template, service.name)),
     env: { ...env, ...identity(context, service) },
-    attributes: Object.fromEntries([...book.knownInputs(service.name), ...book.of(service.name)].map(([name, { value }]) => [name, value])),
+    // What a machine is made is the same for whoever is made from the image.
+    attributes: step === "setup" ? {} : Object.fromEntries([...book.knownInputs(service.name), ...book.of(service.name)].map(([name, { value }]) => [name, value])),
     folders: step === "report" ? { BOOTLEVEL_REPORT_DIR: REPORT_FOLDER } : {},
     promised: step === "boot" ? service.spec.outputs.map((output) => output.name) : [],
   };

@@ -48,6 +48,7 @@ function rehearsalService(service: ServiceSpec, hosts: string, simulated: Readon
     placement: placement.kind === "cloud" || isGuest(placement) ? placement : { kind: "cloud", cloud: hosts },
     // The keys of another driver mean nothing here.
     launch: placement.kind === "cloud" && simulated.has(placement.cloud) ? service.launch : {},
+    ...(service.setup === undefined ? {} : { setup: service.setup.map((setup) => ({ ...setup, program: rehearsalProgram(setup.program) })) }),
     boot: service.boot && rehearsalProgram(service.boot),
     ready: service.ready && rehearsalProgram(service.ready),
     terminate: service.terminate && rehearsalProgram(service.terminate),

@@ -33,10 +33,21 @@ export function guardDriver(driver: Driver, parts: GuardParts): Driver {
     list: (scope, signal) => calls.make("list", signal, () => driver.list(scope, signal)),
     visibilityMs: driver.visibilityMs ?? 0,
     ...(driver.hostKeyFingerprints === undefined ? {} : { hostKeyFingerprints: (id, signal) => calls.make("hostKeyFingerprints", signal, async () => driver.hostKeyFingerprints?.(id, signal) ?? null) }),
+    ...withImages(driver, calls),
     ...(driver.check === undefined ? {} : { check: (requests, signal) => calls.make("check", signal, async () => driver.check?.(requests, signal) ?? []) }),
     ...(driver.release === undefined ? {} : { release: (scope, signal) => calls.make("release", signal, async () => driver.release?.(scope, signal)) }),
     ...(driver.programs === undefined ? {} : { programs: driver.programs.bind(driver) }),
     close: async (signal) => driver.close?.(signal),
+  };
+}
+
+/** A driver that cannot make images has neither verb. */
+function withImages(driver: Driver, calls: GuardedCalls): Pick<Driver, "createImage" | "deleteImage"> {
+  const createImage = driver.createImage?.bind(driver);
+  const deleteImage = driver.deleteImage?.bind(driver);
+  return {
+    ...(createImage === undefined ? {} : { createImage: (request, signal) => calls.make("createImage", signal, () => createImage(request, signal)) }),
+    ...(deleteImage === undefined ? {} : { deleteImage: (id, signal) => calls.make("deleteImage", signal, () => deleteImage(id, signal)) }),
   };
 }
 

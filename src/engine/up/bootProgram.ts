@@ -18,16 +18,19 @@ const LEAST_MS = 10_000;
 
 /**
  * Runs the service's boot program, if it has one, and publishes what it has set.
+ * @param booting whether the service is in state "booting" already.
  * @returns whether the service is in state "verifying" now, which is written together with the end of its boot program.
  * @throws ServiceError
  */
-export async function bootOnMachine(work: BringUp, service: Service, task: Task): Promise<boolean> {
+export async function bootOnMachine(work: BringUp, service: Service, task: Task, booting: boolean): Promise<boolean> {
   const { context, placements } = work;
   const program = service.spec.boot;
   if (program === null) return false;
   const machineKey = placements.machine(service)?.key ?? null;
-  passState(context, service, "booting", [{ kind: "due", id: service.id, due: null }]);
-  const steps = (work.unfinished.get(service.id) ?? []).filter((step) => step.machineKey === machineKey || step.machineKey === null);
+  const begun = [{ kind: "due", id: service.id, due: null }] as const;
+  if (booting) note(context, begun, []);
+  else passState(context, service, "booting", begun);
+  const steps = (work.unfinished.get(service.id) ?? []).filter((step) => step.step !== "setup" && (step.machineKey === machineKey || step.machineKey === null));
   const started = task.resume ? steps.findLast((step) => step.step === "boot") : undefined;
   await endUnfinished(context, placements, service, steps.filter((step) => step !== started));
   if (started !== undefined && (await resumeBoot(work, service, program, started))) return true;

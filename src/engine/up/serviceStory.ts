@@ -1,4 +1,4 @@
-/** One service's story: get its machine, reach it, boot, publish what it made, verify; told from the stage at which its task begins. */
+/** One service's story: get its machine, reach it, set it up, boot, publish what it made, verify; told from the stage at which its task begins. */
 import type { StepRecord } from "../../state/records.js";
 import type { Agenda, Task } from "./agenda.js";
 import { bootOnMachine } from "./bootProgram.js";
@@ -10,6 +10,7 @@ import type { EarlyLaunches } from "./earlyLaunches.js";
 import type { Launch } from "./machineLaunches.js";
 import type { Placements } from "../run/placements.js";
 import { prepare } from "./prepare.js";
+import { setUp } from "./setup.js";
 import { declared, hostBuiltIns, machineBuiltIns, publish } from "./publish.js";
 import type { RunContext, Service } from "../run/runContext.js";
 import { endUnfinished } from "../down/unfinished.js";
@@ -49,7 +50,9 @@ export async function tellStory(work: BringUp, service: Service, task: Task, lau
   goOn();
   await connect(context, placements, service);
   goOn();
-  const verifying = task.stage !== "verify" && (await bootOnMachine(work, service, task));
+  const settingUp = task.stage !== "verify" && (await setUp(work, service));
+  goOn();
+  const verifying = task.stage !== "verify" && (await bootOnMachine(work, service, task, settingUp));
   goOn();
   if (!verifying) {
     passState(context, service, "verifying", [{ kind: "due", id: service.id, due: null }]);

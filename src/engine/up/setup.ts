@@ -1,0 +1,114 @@
+/** Makes a machine what its image says where nobody has built that: packages and recipes, each once a machine, or waited for when an earlier launcher has started it. */
+import { ConnectionError } from "../../machines/connection.js";
+import type { SetupSpec } from "../../plan/launchPlan.js";
+import { NO_PACKAGE_MANAGER, PACKAGES_MISSING, packagesOf } from "../../plan/packages.js";
+import type { StepRecord } from "../../state/records.js";
+import { endUnfinished } from "../down/unfinished.js";
+import { setupBundleName } from "../programs/bundles.js";
+import { describeResult, recoverServiceProgram, runServiceProgram, type ProgramEnd, type ProgramRun } from "../programs/programs.js";
+import { InterruptedError, serviceError, type ServiceError } from "../run/failure.js";
+import { change, finishStep, passState, RECORDED, stepDirectory, stepFinished, warn, writerOf, type Step, type StepEnd } from "../run/journal.js";
+import type { RunContext, Service } from "../run/runContext.js";
+import type { BringUp } from "./serviceStory.js";
+
+/** How long a program of before is waited for at least, in milliseconds. */
+const LEAST_MS = 10_000;
+
+/** One step that the machine lacks: of several, `attempt` counts from 1. */
+interface Part {
+  readonly service: Service;
+  readonly setup: SetupSpec;
+  readonly attempt: number;
+  /** The machine that it is for, whosever it is; null for a host that no run has started. */
+  readonly machineKey: string | null;
+}
+
+/**
+ * Runs the setup steps that the service's machine does not have yet, in order.
+ * @returns whether there were any: the service is in state "booting" then.
+ * @throws ServiceError at the first that fails; InterruptedError between two, when the operator wants to stop.
+ */
+export async function setUp(work: BringUp, service: Service): Promise<boolean> {
+  const { context, placements } = work;
+  const machineKey = placements.machine(placements.owner(service))?.key ?? null;
+  const unfinished = (work.unfinished.get(service.id) ?? []).filter((step) => step.step === "setup" && step.machineKey === machineKey);
+  const missing = await missingParts(work, service, machineKey);
+  const started = unfinished.findLast((step) => step.content !== null && step.content === missing[0]?.setup.content);
+  await endUnfinished(context, placements, service, unfinished.filter((step) => step !== started));
+  if (missing.length > 0) passState(context, service, "booting");
+  for (const part of missing) {
+    if (context.stop.aborted) throw new InterruptedError();
+    const resumed = part === missing[0] && started !== undefined && (await resume(work, part, started));
+    if (!resumed) await run(work, part);
+  }
+  return missing.length > 0;
+}
+
+async function missingParts({ context, fresh }: BringUp, service: Service, machineKey: string | null): Promise<Part[]> {
+  const setups = service.spec.setup ?? [];
+  if (setups.length === 0) return [];
+  const done = fresh ? new Set<string>() : await context.store.setups(service.id, machineKey);
+  return setups.map((setup, index) => ({ service, setup, attempt: index + 1, machineKey })).filter(({ setup }) => !done.has(setup.content ?? ""));
+}
+
+async function run({ context, placements }: BringUp, part: Part): Promise<void> {
+  const { service, setup, attempt, machineKey } = part;
+  const startedAt = context.clock.now();
+  const event = { at: startedAt, type: "step-started", service: service.name, step: "setup", attempt } as const;
+  const id = await writerOf(context).beginStep({
+    serviceId: service.id, step: "setup", attempt, machineKey, directory: (stepId) => stepDirectory(service, "setup", stepId), event,
+    ...(setup.content === undefined ? {} : { content: setup.content }),
+  });
+  context.tell(event);
+  await finishStep(context, { id, service, name: "setup", attempt, startedAt }, async (step) => {
+    const directory = stepDirectory(service, "setup", id) as string;
+    return setupEnd(part, await runServiceProgram(context, placements, programRun(context, step, part, directory, setup.program.timeoutMs)));
+  });
+}
+
+/** Waits for the program of an earlier launcher. @returns false if it has to be started again. */
+async function resume({ context, placements }: BringUp, part: Part, { id, attempt, startedAt, directory }: StepRecord): Promise<boolean> {
+  const { service, setup } = part;
+  const { timeoutMs } = setup.program;
+  // A clock that was set between the two launchers must neither end the program at once nor wait for it longer than it may run.
+  const left = Math.min(timeoutMs, Math.max(LEAST_MS, startedAt + timeoutMs - context.clock.now()));
+  return finishStep(context, { id, service, name: "setup", attempt, startedAt }, async (step): Promise<StepEnd<boolean>> => {
+    const end = await recoverServiceProgram(context, placements, programRun(context, step, part, directory as string, left)).catch((error: unknown) => {
+      if (!(error instanceof ConnectionError)) throw error;
+      throw serviceError(service, "setup", `${nameOf(setup)} was begun, and its machine does not answer: ${error.message}`, {}, error, true);
+    });
+    if (end === null) return { value: false, outcome: "never-started", exitCode: null };
+    if (end.result.kind !== "lost") return { ...setupEnd(part, end), value: true };
+    await warn(context, service, `${nameOf(setup)} was lost on the way, and is run again: ${end.result.reason}`);
+    return { value: false, outcome: "lost", exitCode: null };
+  });
+}
+
+/** @param directory where the program lies: of an earlier launcher's, it may bear a name that the service had then */
+function programRun(context: RunContext, step: Step, { service, setup }: Part, directory: string, timeoutMs: number): ProgramRun {
+  return {
+    service, step: "setup", program: setup.program, bundle: setupBundleName(service.spec.name, setup), directory, timeoutMs, attempt: step.attempt,
+    // On record before anything of it is removed from the machine: whatever dies, it is done or it is not.
+    onResult: async ({ code }) => {
+      if (code === 0) await change(context, [{ kind: "step-ended", id: step.id, outcome: "exited", exitCode: 0 }], [stepFinished(context, step, "exited", 0)]);
+    },
+  };
+}
+
+function setupEnd(part: Part, end: ProgramEnd): StepEnd<void> {
+  const { result } = end;
+  if (result.kind === "exited" && result.code === 0) return { value: undefined, outcome: RECORDED, exitCode: 0 };
+  throw failure(part, end);
+}
+
+function failure({ service, setup }: Part, { result, machine, log, lastLines }: ProgramEnd): ServiceError {
+  const exitCode = result.kind === "exited" ? result.code : null;
+  // The program's own exit codes come with a line that says it all.
+  const told = setup.kind === "packages" && (exitCode === PACKAGES_MISSING || exitCode === NO_PACKAGE_MANAGER) ? lastLines.at(-1) : undefined;
+  return serviceError(service, "setup", `${nameOf(setup)} failed: ${told ?? describeResult(result)}`, { exitCode, machine, log, lastLines }, undefined, result.kind === "unknown");
+}
+
+/** For messages: `the recipe of image "apache"`. */
+function nameOf(setup: SetupSpec): string {
+  return setup.kind === "recipe" ? `the recipe of image "${setup.image}"` : `installing the packages of image "${setup.image}" (${packagesOf(setup).join(", ")})`;
+}

@@ -1,0 +1,80 @@
+/** Images that were built of machines. What is to be built is on record before a machine is started for it, so that whoever asks again goes on with it. */
+import type { Db } from "./database.js";
+
+/** "building" until it can be started from, also when nobody works on it any more. */
+export type ImageState = "building" | "available" | "failed" | "deleted";
+
+/** What is to be built, and of what. */
+export interface ImageWish {
+  /** The image's and the cloud's name in the plan, and the cloud's driver. */
+  readonly image: string;
+  readonly cloud: string;
+  readonly driver: string;
+  /** Hashes of where the cloud is, and of what makes the image. */
+  readonly place: string;
+  readonly definition: string;
+  readonly planFile: string;
+  /** The run that its machine is to belong to. */
+  readonly run: string;
+  /** The mark of this installation. */
+  readonly installation: string;
+}
+
+export interface BuiltImage extends Omit<ImageWish, "installation"> {
+  readonly id: number;
+  /** Counted from 1 for an image in a cloud. */
+  readonly version: number;
+  /** What the cloud calls it. */
+  readonly name: string;
+  /** The driver's id: what a launch takes. Null until the driver has told it. */
+  readonly driverId: string | null;
+  readonly state: ImageState;
+  /** Why it failed, or null. */
+  readonly reason: string | null;
+  /** Milliseconds since the epoch. */
+  readonly requestedAt: number;
+  readonly availableAt: number | null;
+  readonly deletedAt: number | null;
+}
+
+/** What becomes known of it; what is left out stays. */
+export type ImageChange = Partial<Pick<BuiltImage, "run" | "driverId" | "state" | "reason">>;
+
+interface Row {
+  id: number; image: string; cloud: string; driver: string; place: string; definition: string; version: number; name: string; plan_file: string; run: string;
+  driver_id: string | null; state: ImageState; reason: string | null; requested_at: number; available_at: number | null; deleted_at: number | null;
+}
+
+/** Every image that was ever begun, oldest first. */
+export function readBuiltImages(db: Db): BuiltImage[] {
+  return db.prepare<[], Row>("SELECT * FROM built_images ORDER BY id").all().map(toImage);
+}
+
+/** The same image that is being built, or else a new version of it, which is being built from now on. */
+export function beginImage(db: Db, wish: ImageWish, now: number): BuiltImage {
+  const { image, cloud, driver, place, definition, planFile, run } = wish;
+  return db.transaction(() => {
+    const known = db.prepare<string[], Row>("SELECT * FROM built_images WHERE image = ? AND cloud = ? AND place = ? AND definition = ? AND state = 'building' ORDER BY id DESC LIMIT 1").get(image, cloud, place, definition);
+    if (known !== undefined) return toImage(known);
+    const version = 1 + Number(db.prepare("SELECT coalesce(max(version), 0) FROM built_images WHERE image = ? AND cloud = ?").pluck().get(image, cloud));
+    const name = `bootlevel-${wish.installation.slice(0, 8)}-${image}-${definition.slice(0, 12)}-${version}`;
+    const id = Number(
+      db.prepare("INSERT INTO built_images (image, cloud, driver, place, definition, version, name, plan_file, run, state, requested_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'building', ?)")
+        .run(image, cloud, driver, place, definition, version, name, planFile, run, now).lastInsertRowid,
+    );
+    return toImage(db.prepare<[number], Row>("SELECT * FROM built_images WHERE id = ?").get(id) as Row);
+  }).immediate();
+}
+
+/** Writes down what became known of an image. */
+export function changeImage(db: Db, id: number, { run, driverId, state, reason }: ImageChange, now: number): void {
+  db.prepare(
+    `UPDATE built_images SET run = coalesce(?, run), driver_id = coalesce(?, driver_id), state = coalesce(?, state), reason = coalesce(?, reason),
+       available_at = CASE WHEN ? = 'available' THEN ? ELSE available_at END, deleted_at = CASE WHEN ? = 'deleted' THEN ? ELSE deleted_at END WHERE id = ?`,
+  ).run(run ?? null, driverId ?? null, state ?? null, reason ?? null, state ?? null, now, state ?? null, now, id);
+}
+
+function toImage(row: Row): BuiltImage {
+  const { plan_file: planFile, driver_id: driverId, requested_at: requestedAt, available_at: availableAt, deleted_at: deletedAt, ...same } = row;
+  return { ...same, planFile, driverId, requestedAt, availableAt, deletedAt };
+}
