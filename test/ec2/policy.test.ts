@@ -5,6 +5,7 @@ import { DescribeSubnetsCommand, ImportKeyPairCommand, RunInstancesCommand } fro
 
 import { IMAGE, openEc2Lab, REGION, type Ec2Lab, type LabInstance } from "../support/ec2Lab.js";
 import { grantsIn, grantsOf, policyLayer, type Need, type Statement } from "../support/ec2Lab/policy.js";
+import { imagesLayer } from "../support/ec2Images.js";
 import type { Layer } from "../support/moto.js";
 
 const ALL = (JSON.parse(readFileSync(new URL("../../docs/ec2-policy.json", import.meta.url), "utf8")) as { readonly Statement: readonly Statement[] }).Statement;
@@ -29,7 +30,7 @@ const placementGroups: Layer = async (call, next) => {
 beforeAll(async () => {
   lab = await openEc2Lab({ machines: true });
   const [record, ...rest] = lab.cloud.layers as [Layer, ...Layer[]];
-  lab.cloud.layers = [record, policyLayer(() => policy, lab.inventory, (need) => needs.push(need)), placementGroups, ...rest];
+  lab.cloud.layers = [record, policyLayer(() => policy, lab.inventory, (need) => needs.push(need)), placementGroups, ...rest, imagesLayer(lab.cloud.direct)];
   await lab.inventory.client.send(new ImportKeyPairCommand({ KeyName: "ops", PublicKeyMaterial: Buffer.from((await lab.key()).publicKey) }));
   await iam({ Action: "CreateRole", RoleName: "shop", AssumeRolePolicyDocument: "{}" });
   await iam({ Action: "CreateInstanceProfile", InstanceProfileName: "shop" });
@@ -53,6 +54,7 @@ async function iam(words: Record<string, string>): Promise<void> {
 }
 
 const plan = async (services: string): Promise<string> => lab.plan(`plan: rights
+images: { base: { aws: ${IMAGE}, recipe: { command: "true" } } }
 clouds: { aws: { driver: ec2, region: ${REGION}, endpoint: "${lab.endpoint}", defaults: { image: "newest:amazon/amzn-ami-hvm-*", size: [m5.large, m5.xlarge], ssh: { identity: "${(await lab.key()).identity}", agent: false, user: admin } } } }
 defaults: { cloud: aws }
 levels: [ { name: one, services: ${services} } ]
@@ -76,13 +78,15 @@ test("everything that makes calls works with this policy, and needs every part o
   expect(await lab.json(["clean", "--all", "--yes"])).toMatchObject({ code: 0 });
   expect((await lab.live()).map(({ id }) => id)).not.toContain(stray);
   expect(await lab.json(["terminate", "all"])).toMatchObject({ code: 0 });
+  expect(await lab.json(["image", "build", "base", "--cloud", "aws", "--plan", folder])).toMatchObject({ code: 0, document: { image: { state: "available" } } });
+  expect(await lab.json(["image", "remove", "base", "--cloud", "aws", "--yes"])).toMatchObject({ code: 0 });
 
   expect(lab.calls().filter(({ code }) => code === "UnauthorizedOperation")).toEqual([]);
   const called = new Set(lab.calls().map(({ action }) => `ec2:${action}`));
   expect([...called, ...Object.keys(UNSEEN)].sort()).toEqual([...new Set(grantsIn(ALL).map(({ action }) => action))].sort());
   const used = new Set(needs.flatMap((need) => grantsOf(ALL, need)).map((grant) => JSON.stringify(grant)));
   expect(grantsIn(ALL).filter((grant) => !used.has(JSON.stringify(grant)))).toEqual([]);
-});
+}, 180_000);
 
 /** The policy's statements of some purposes, without one. */
 const some = (purposes: RegExp, without = ""): Statement[] => ALL.filter(({ Sid }) => purposes.test(Sid) && Sid !== without);

@@ -1,5 +1,5 @@
 /** What the cloud of a lab really has, by its own API and past the proxy: no fault hides anything, and no call is counted. */
-import { EC2Client, paginateDescribeInstances, DescribeInstanceAttributeCommand, DescribeKeyPairsCommand, DescribeSecurityGroupsCommand, StopInstancesCommand, StartInstancesCommand, TerminateInstancesCommand, type Instance, type KeyPairInfo, type SecurityGroup } from "@aws-sdk/client-ec2";
+import { EC2Client, paginateDescribeInstances, DescribeImagesCommand, DescribeInstanceAttributeCommand, DescribeSnapshotsCommand, DescribeKeyPairsCommand, DescribeSecurityGroupsCommand, StopInstancesCommand, StartInstancesCommand, TerminateInstancesCommand, type Instance, type KeyPairInfo, type SecurityGroup } from "@aws-sdk/client-ec2";
 
 export interface LabInstance {
   readonly id: string;
@@ -41,6 +41,14 @@ export class Inventory {
 
   async securityGroups(): Promise<SecurityGroup[]> {
     return (await this.client.send(new DescribeSecurityGroupsCommand({}))).SecurityGroups ?? [];
+  }
+
+  /** The tags of an image or of a snapshot; none: it has none, or is gone. */
+  async imageTags(id: string): Promise<Record<string, string>> {
+    const { Images = [] } = id.startsWith("ami-") ? await this.client.send(new DescribeImagesCommand({ Owners: ["self"] })) : {};
+    const { Snapshots = [] } = id.startsWith("snap-") ? await this.client.send(new DescribeSnapshotsCommand({ OwnerIds: ["self"] })) : {};
+    const found = Images.find(({ ImageId }) => ImageId === id) ?? Snapshots.find(({ SnapshotId }) => SnapshotId === id);
+    return Object.fromEntries((found?.Tags ?? []).map(({ Key, Value }) => [Key ?? "", Value ?? ""]));
   }
 
   async keyPairs(): Promise<KeyPairInfo[]> {

@@ -28,6 +28,11 @@ type TagsOf = (id: string) => Promise<Tags>;
 
 const ARN = "arn:aws:ec2:eu-central-1:123456789012:";
 
+/** A thing's ARN; images and snapshots have no account in theirs. */
+function arnOf(kind: string, id: string): string {
+  return kind === "image" || kind === "snapshot" ? `arn:aws:ec2:eu-central-1::${kind}/${id}` : `${ARN}${kind}/${id}`;
+}
+
 /** The parts of a policy that give a right: every one of them would do. */
 export function grantsOf(statements: readonly Statement[], { action, resource, context }: Need): { readonly Sid: string; readonly action: string; readonly resource: string }[] {
   return statements.flatMap(({ Sid, Action, Resource, Condition = {} }) => {
@@ -76,13 +81,16 @@ function listOf(one: string | readonly string[]): readonly string[] {
 async function needsOf(call: Call, tags: TagsOf): Promise<Need[]> {
   const { action, parameters } = call;
   const named = (prefix: string): string[] => [...parameters].filter(([name]) => new RegExp(`^${prefix}(\\.\\d+)?$`).test(name)).map(([, value]) => value);
-  const own = (kind: string, ids: readonly string[]): Promise<Need[]> => Promise.all(ids.map(async (id) => ({ action: `ec2:${action}`, resource: `${ARN}${kind}/${id}`, context: labelled("aws:ResourceTag", await tags(id)) })));
+  const own = (kind: string, ids: readonly string[]): Promise<Need[]> => Promise.all(ids.map(async (id) => ({ action: `ec2:${action}`, resource: arnOf(kind, id), context: labelled("aws:ResourceTag", await tags(id)) })));
   if (action.startsWith("Describe")) return [{ action: `ec2:${action}`, resource: "*", context: {} }];
   switch (action) {
     case "RunInstances": return runNeeds(parameters, named);
     case "CreateSecurityGroup": return [...made("ec2:CreateSecurityGroup", "security-group", parameters), { action: "ec2:CreateSecurityGroup", resource: `${ARN}vpc/${named("VpcId").join()}`, context: {} }, ...marks(action, parameters)];
     case "TerminateInstances": case "GetConsoleOutput": return own("instance", named("InstanceId"));
     case "AuthorizeSecurityGroupIngress": case "DeleteSecurityGroup": return own("security-group", named("GroupId"));
+    case "CreateImage": return [...(await own("instance", named("InstanceId"))), ...["image", "snapshot"].flatMap((kind) => made("ec2:CreateImage", kind, parameters)), ...marks(action, parameters)];
+    case "DeregisterImage": return own("image", named("ImageId"));
+    case "DeleteSnapshot": return own("snapshot", named("SnapshotId"));
     case "CreateTags": return own("instance", named("ResourceId"));
     default: throw new Error(`nobody has told what rights ${action} needs`);
   }
@@ -111,12 +119,12 @@ function runNeeds(parameters: URLSearchParams, named: (prefix: string) => string
 
 /** The right to make a thing with the tags that it gets in the same call. */
 function made(action: string, kind: string, parameters: URLSearchParams): Need[] {
-  return [{ action, resource: `${ARN}${kind}/new`, context: labelled("aws:RequestTag", specified(parameters).get(kind) ?? {}) }];
+  return [{ action, resource: arnOf(kind, "new"), context: labelled("aws:RequestTag", specified(parameters).get(kind) ?? {}) }];
 }
 
 /** Tags in a call that makes things are a right of their own. */
 function marks(action: string, parameters: URLSearchParams): Need[] {
-  return [...specified(parameters)].map(([kind, tags]) => ({ action: "ec2:CreateTags", resource: `${ARN}${kind}/new`, context: { "ec2:CreateAction": action, ...labelled("aws:RequestTag", tags) } }));
+  return [...specified(parameters)].map(([kind, tags]) => ({ action: "ec2:CreateTags", resource: arnOf(kind, "new"), context: { "ec2:CreateAction": action, ...labelled("aws:RequestTag", tags) } }));
 }
 
 /** Tags of a call's TagSpecifications, by the kind of thing. */
@@ -144,5 +152,6 @@ async function tagsOf(inventory: Inventory, id: string): Promise<Tags> {
     const group = (await inventory.securityGroups()).find(({ GroupId }) => GroupId === id);
     return Object.fromEntries((group?.Tags ?? []).map(({ Key = "", Value = "" }) => [Key, Value]));
   }
+  if (/^(ami|snap)-/.test(id)) return inventory.imageTags(id);
   return (await inventory.instances()).find((instance) => instance.id === id && instance.state !== "terminated")?.tags ?? {};
 }
