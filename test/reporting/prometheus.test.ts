@@ -28,7 +28,7 @@ test("a run is in exactly one state, every service and every machine is counted 
   const sum = (name: string) => (metrics.get(name)?.samples ?? []).reduce((total, { value }) => total + value, 0);
   expect(metrics.get("bootlevel_run_state")?.samples).toHaveLength(8);
   expect([sum("bootlevel_run_state"), metric(metrics, "bootlevel_run_state", { state: "failed" })]).toEqual([1, 1]);
-  expect(metrics.get("bootlevel_services")?.samples).toHaveLength(9);
+  expect(metrics.get("bootlevel_services")?.samples).toHaveLength(10);
   expect([sum("bootlevel_services"), metric(metrics, "bootlevel_services", { state: "ready" }), metric(metrics, "bootlevel_services", { state: "failed" })]).toEqual([4, 3, 1]);
   // A service on a host, and one whose machine is not there, have none.
   expect([sum("bootlevel_machines"), metric(metrics, "bootlevel_machines", { state: "running" })]).toEqual([2, 2]);
