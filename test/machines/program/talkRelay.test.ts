@@ -9,10 +9,10 @@ import { until } from "../../support/until.js";
 interface Machine {
   readonly relay: TalkRelay;
   /** Sends as the machine. */
-  send(text: string | Buffer): void;
+  readonly send: (text: string | Buffer) => void;
   /** What it was sent after the script. */
-  replies(): string;
-  end(): void;
+  readonly replies: () => string;
+  readonly end: () => void;
   readonly stdout: PassThrough;
 }
 
@@ -36,7 +36,7 @@ async function machine(handler: TalkHandler = ONCE, { ready = true, warnings = [
 }
 
 /** Answers when it is told to. */
-function patient(): { readonly handler: TalkHandler; readonly requests: TalkRequest[]; readonly gone: string[]; answer(reply: TalkReply): void } {
+function patient(): { readonly handler: TalkHandler; readonly requests: TalkRequest[]; readonly gone: string[]; readonly answer: (reply: TalkReply) => void } {
   const [requests, gone, answers]: [TalkRequest[], string[], ((reply: TalkReply) => void)[]] = [[], [], []];
   return {
     requests, gone,
