@@ -106,7 +106,7 @@ case $verb in
   set) [ $# -eq 1 ] || [ $# -eq 2 ] || usage 'set takes a name and a value'
     name "$1"; connect
     # One byte more than is allowed tells as much as an endless input.
-    if [ $# -eq 2 ]; then printf %s "$2"; else head -c ${TALK_LIMIT + 1} 2>/dev/null || cat; fi >"$t/p.$i" || fail 10 "cannot write to $t"
+    if [ $# -eq 2 ]; then printf %s "$2"; else head -c ${TALK_LIMIT + 1} 2>/dev/null || { [ ! -s "$t/p.$i" ] && cat; }; fi >"$t/p.$i" || fail 10 "cannot write to $t"
     send set "$1" ;;
   abort|say) [ $# -gt 0 ] || usage "$verb takes a text"
     connect; printf %s "$*" >"$t/p.$i" || fail 10 "cannot write to $t"

@@ -17,7 +17,7 @@ export function relayScript(context: ScriptContext, how: "take-over" | "anew"): 
     `umask 077; d=${quote(context.directory)}; case $d in /*) ;; *) d=\${HOME:?}/$d ;; esac`,
     // A step of before, or one that has been removed, has nobody who talks.
     `{ cd "$d" && read -r r <.bl/rt-path && cd "$r" && [ -p req ] && [ -p up ]; } 2>/dev/null || { ${say("none")}; exit 0; }`,
-    how === "anew" ? `${endTalk}; : >first; mkfifo req.new up.new && mv -f req.new req && mv -f up.new up || exit 1` : ":",
+    how === "anew" ? `${endTalk}; : >first; rm -f req.new up.new; mkfifo req.new up.new && mv -f req.new req && mv -f up.new up || exit 1` : ":",
     listener,
     // Who reads and who serves is always somebody, and the one who was before ends last.
     "exec 9<>up 3<>req",

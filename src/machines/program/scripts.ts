@@ -42,7 +42,7 @@ export const endMark = (nonce: string): string => `bl-end ${nonce}\n`;
  */
 export function runnerScript(context: ScriptContext, request: Pick<ProgramRequest, "start" | "args" | "env" | "folders" | "attributes" | "sudo" | "bundle" | "keep" | "talk">): string {
   const talks = request.talk !== undefined;
-  const [shut, feed] = [talks ? `${talkShut}; ` : "", `printf %s "$w" >"$r/in"`];
+  const feed = 'printf %s "$w" >"$r/in"';
   return block([
     `u=$(umask); umask 077; ${enter(context, "runtime")}`,
     // Before anything of that step is overwritten; the claim itself comes last, right before the start.
@@ -61,8 +61,8 @@ export function runnerScript(context: ScriptContext, request: Pick<ProgramReques
     relay(context.nonce),
     talks ? talkSetUp : ":",
     `w=${quote(wrapper(context.nonce, environment(request)))}`,
-    `{ ${shut}bl_relay; } 3<"$r/pipe" </dev/null 2>/dev/null & ${talks ? holder(`${feed}; w=`, context.nonce) : `{ ${feed}; } &`}`,
-    `{ ${shut}exec $g /bin/sh -s "$r" "$S" "$u"; } <"$r/in" >"$r/pipe" 2>&1 & p=$!; w=; wait $p; c=$?`,
+    `{ ${talks ? `exec ${talkShut}; ` : ""}bl_relay; } 3<"$r/pipe" </dev/null 2>/dev/null & ${talks ? holder(`${feed}; w=`, context.nonce) : `{ ${feed}; } &`}`,
+    `$g /bin/sh -s "$r" "$S" "$u" <"$r/in" >"$r/pipe" 2>&1${talks ? ` ${talkShut}` : ""} & p=$!; w=; wait $p; c=$?`,
     talks ? endHolder : ":",
     trailer(context.nonce, "$c"),
     `while read -r w; do [ "$w" != ${quote(dismissal(context.nonce))} ] || { ${talks ? `${endTalk}; ` : ""}${remove(request.keep ? '"$r"' : '"$r" "$d"')}; bl_say removed; }; done`,

@@ -112,7 +112,7 @@ function frameOf([, id = "", verb = "", name = "", time = "", flags = "", partie
 function milliseconds(time: string): number | null {
   if (time === "-") return null;
   const amount = Number(time.replace(/[smhd]$/, ""));
-  if (Number.isNaN(amount)) throw new MalformedTalkError("a time limit is no number");
+  if (Number.isNaN(amount)) throw new MalformedTalkError("the time limit of a request is no number");
   return amount === 0 ? null : Math.ceil(amount * (UNITS[time.slice(-1)] ?? 1000));
 }
 

@@ -10,8 +10,8 @@
 /** In the runner, before anything is started: 8 is the channel's input, and while 7 is open the holder knows that the runner lives. */
 export const talkSetUp = 'exec 8<&0 6<>"$r/req" 7>"$r/req" 6>&-';
 
-/** What nobody but the runner and the holder may have open. By exec: bash keeps what a redirection closes. */
-export const talkShut = "exec 7>&- 8<&-";
+/** What nobody but the runner and the holder may have open. A shell that goes on must close it by exec: bash keeps a copy of what a redirection closes. */
+export const talkShut = "7>&- 8<&-";
 
 /**
  * What the holder does after `work`: waits for a request and tells the launcher. Then it waits for the relay to end it, or for the launcher: a line

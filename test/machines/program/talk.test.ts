@@ -118,6 +118,16 @@ test("random letters are made without a launcher, which everything else needs", 
   expect(request.text()).toMatch(/^[A-Za-z0-9]{16}\n[A-Za-z0-9]{40}\nbl: the launcher is not there\n10\nbl: the launcher is not there\n10\n$/);
 });
 
+test.each(["dash", "bash", "bash --posix", "busybox sh"])("%s runs bl as well", async (shell) => {
+  const request = await talking([
+    `bl=$(command -v bl); run() { ${shell} "$bl" "$@"; }; run set a "x\\ny" && run get a; printf 'a\\0b' | run set nul; run get nul --raw | od -An -c | tr -d ' \\n'; echo`,
+    "run get nobody; echo $?; run get a b; echo $?; run get never --timeout 0.05; echo $?; run random | wc -c; run --help | wc -l; for i in 1 2 3; do run barrier all --parties 3 & done; wait; run say hello; echo $?",
+  ]);
+  expect(await runProgram(host.link, request)).toMatchObject(EXITED);
+  expect(request.text()).toBe("x\\ny\na\\0b\nbl: nobody has a value named nobody\n7\nbl: one name, not 'b' too; see bl --help\n2\nbl: timed out\n9\n17\n10\n0\n");
+  await expectNothingLeft(request);
+});
+
 test("fifty may wait at once", async () => {
   const request = await talking(["for i in $(seq 50); do { bl barrier all --parties 50 --timeout 0 && bl set n$i $i && bl get n$i; } & done; wait"]);
   expect(await runProgram(host.link, request)).toMatchObject(EXITED);
