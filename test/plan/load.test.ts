@@ -30,7 +30,7 @@ test("a small plan compiles to exactly this", async () => {
       name: "web", was: null, replicas: 1, placement: { kind: "cloud", cloud: "local" }, image: null, size: null, fallbackSizes: [], launch: {}, attributes: {}, outputs: [], ssh: SSH,
       boot: { ...run, run: { kind: "file", path: join(folder, "ok.sh") } },
       ready: { ...run, run: { kind: "command", line: ["test -f ", { kind: "self", attribute: "host" }] }, everyMs: 2_000, retries: null, windowMs: 30_000, bounded: false },
-      terminate: null, source: { file, line: 4, column: 7 },
+      terminate: null, report: null, source: { file, line: 4, column: 7 },
     }] }],
   });
 });
