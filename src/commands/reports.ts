@@ -43,12 +43,14 @@ export async function handler(options: ReportsArguments): Promise<number> {
   checkCall(options);
   const service = options.service === undefined ? {} : { service: String(options.service) };
   if (options.open !== undefined) return open(options.run, options.open, service);
-  const collected = options.collect ? await collect(options) : null;
+  const { collected, interrupted } = options.collect ? await collect(options) : { collected: null, interrupted: false };
   const copied = options.to === undefined ? null : await copyReports(options.run, options.to, { ...service, overwrite: options.overwrite, ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }) });
-  const reports = await listReports(options.run, { ...service, ...(options.match === undefined ? {} : { match: options.match }) });
+  // What was copied needs no list, which would read every archive to its end.
+  const reports = copied !== null && !options.json ? [] : await listReports(options.run, { ...service, ...(options.match === undefined ? {} : { match: options.match }) });
   if (options.json) printJson("reports", { run: options.run, ...(collected === null ? {} : { collected }), ...(copied === null ? {} : { copied }), reports });
   else if (copied === null) await printReports(options, reports);
   else await printCopies(copied);
+  if (interrupted) return EXIT.interrupted;
   const fine = collected?.every(({ complete }) => complete) !== false && copied?.every(({ outcome }) => outcome !== "failed") !== false && reports.every(({ problem }) => problem === null);
   return fine ? EXIT.fine : EXIT.notFine;
 }
@@ -67,12 +69,12 @@ async function open(run: string, file: string, service: { service?: string }): P
   return EXIT.fine;
 }
 
-async function collect(options: ReportsArguments): Promise<ReportOutcome[]> {
+async function collect(options: ReportsArguments): Promise<{ collected: ReportOutcome[]; interrupted: boolean }> {
   const wait = await readWaitOption(options);
   const services = options.service === undefined ? [] : [String(options.service)];
-  const { result } = await withProgress({ ...options, noun: "reports can be collected again" }, (watch) => collectReports(options.run, { services, ...wait, ...watch }));
+  const { result, interrupted } = await withProgress({ ...options, noun: "reports can be collected again" }, (watch) => collectReports(options.run, { services, ...wait, ...watch }));
   if (result.length === 0) printError("Nothing to collect: no service that has begun has a report in the plan.");
-  return result;
+  return { collected: result, interrupted };
 }
 
 async function printReports({ run, match, collect: now }: ReportsArguments, reports: readonly RunReport[]): Promise<void> {

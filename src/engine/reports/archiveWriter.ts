@@ -28,6 +28,8 @@ export interface NewMember {
 
 interface Link {
   readonly name: string;
+  /** What people are told of it. */
+  readonly label: string;
   /** A path in the archive. */
   readonly target: string;
   /** What a symbolic link says; null for a hard link. */
@@ -114,12 +116,12 @@ export class ArchiveWriter {
     this.links.push(link);
   }
 
-  /** Writes the links that lead to something in the archive, and closes it. @returns the links that do not. @throws ArchiveError */
+  /** Writes the links that lead to something in the archive, and closes it. @returns the labels of those that do not. @throws ArchiveError */
   async finish(): Promise<string[]> {
     const idle: string[] = [];
-    for (const { name, target, written, mtime } of this.links) {
+    for (const { name, label, target, written, mtime } of this.links) {
       if (this.names.has(name)) continue;
-      if (!this.leadsSomewhere(target)) idle.push(name);
+      if (!this.leadsSomewhere(target)) idle.push(label);
       else this.tar.entry({ name, mode: 0o777, mtime, uid: 0, gid: 0, ...(written === null ? { type: "link", linkname: target } : { type: "symlink", linkname: written }) });
     }
     this.tar.finalize();

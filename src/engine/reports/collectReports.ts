@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { ConnectionError, type MachineConnection } from "../../machines/connection.js";
 import type { MachineLink } from "../../machines/link.js";
 import { cleanUp } from "../../machines/program/endings.js";
+import { StateError } from "../../state/stateError.js";
 import { warn } from "../run/journal.js";
 import { NoMachineError, type Placements } from "../run/placements.js";
 import type { RunContext, Service } from "../run/runContext.js";
@@ -100,8 +101,9 @@ class Collection {
       const { files, bytes } = gathered;
       return { archive: await this.keep(gathered), files, bytes };
     } catch (error) {
-      if (!(error instanceof ArchiveError) && (error as NodeJS.ErrnoException).syscall === undefined) throw error;
-      this.problem = `${(error as Error).message}; make room in ${context.store.home.directory}, or let it be written to`;
+      if (error instanceof StateError) throw error;
+      const isDisk = error instanceof ArchiveError || (error as NodeJS.ErrnoException).syscall !== undefined;
+      this.problem = `${(error as Error).message}${isDisk ? `; make room in ${context.store.home.directory}, or let it be written to` : ""}`;
       return { archive: null, files: 0, bytes: 0 };
     } finally {
       rmSync(this.temporary, { force: true });
@@ -116,6 +118,7 @@ class Collection {
     if (this.hasNoShell()) return [];
     const ran = report.program === null ? null : await runReportProgram(context, placements, service, report.program);
     this.problem = ran?.problem ?? null;
+    if (ran?.unreachable === true) return [];
     return planFetches(context, placements, service, report, ran?.directory ?? null, this.leftOut);
   }
 
@@ -136,26 +139,29 @@ class Collection {
     const timeoutMs = service.spec.report?.timeoutMs ?? LOGS_TIMEOUT_MS;
     const about = this.about();
     for (let round = 1; ; round += 1) {
-      const reached: { connection: MachineConnection; request: PlannedFetch["request"] }[] = [];
-      for (const { link, request } of fetches) {
-        const connection = await this.reach(link, timeoutMs);
-        if (connection !== null) reached.push({ connection, request });
+      const reached: (PlannedFetch & { readonly connection: MachineConnection })[] = [];
+      for (const fetch of fetches) {
+        const connection = await this.reach(fetch.link, timeoutMs);
+        if (connection !== null) reached.push({ ...fetch, connection });
       }
       const gathered = await context.programs(() => withLimit(timeoutMs, context.stop, (signal) => gather({
         path: this.temporary, limitBytes: options.limitBytes ?? LIMIT_BYTES, about, logs: { directory: logsDirectory(context), prefix: `${service.name}.` }, fetches: reached, signal,
-      })));
+      }))).catch((error: unknown) => {
+        this.removeUnfetched(reached);
+        throw error;
+      });
       if (gathered.problem?.lost === true && round < TRIES && !context.stop.aborted) {
         rmSync(this.temporary);
         continue;
       }
-      this.removeUnfetched(fetches.slice(0, reached.length), gathered);
+      this.removeUnfetched(reached.slice(gathered.fetched.length));
       return gathered;
     }
   }
 
   /** What a program wrote goes with what it is kept in; where it was not fetched, nobody else will remove it from a machine that lives on. */
-  private removeUnfetched(fetches: readonly PlannedFetch[], { fetched }: Gathered): void {
-    for (const { link, request } of fetches.slice(fetched.length)) {
+  private removeUnfetched(fetches: readonly PlannedFetch[]): void {
+    for (const { link, request } of fetches) {
       const directory = request.report?.steps.at(-1);
       if (directory !== undefined) cleanUp(link(), { directory, keep: false, sudo: request.sudo });
     }

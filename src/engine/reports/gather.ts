@@ -102,7 +102,7 @@ async function take(archive: ArchiveWriter, leftOut: string[], origin: Origin, h
 function takeLink(archive: ArchiveWriter, leftOut: string[], origin: Origin, name: string, { name: written, type, linkname, mtime }: Header): void {
   const target = type === "symlink" ? linkTarget(name, linkname ?? "") : memberName(origin, linkname ?? "");
   if (target === null || target === "") leftOut.push(`${machineName(origin, written)} is a link that leads out of the report`);
-  else archive.addLink({ name, target, written: type === "symlink" ? linkname ?? "" : null, mtime: mtime ?? new Date(0) });
+  else archive.addLink({ name, label: machineName(origin, written), target, written: type === "symlink" ? linkname ?? "" : null, mtime: mtime ?? new Date(0) });
 }
 
 async function drain(content: AsyncIterable<Buffer>): Promise<void> {

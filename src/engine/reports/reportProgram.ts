@@ -1,4 +1,5 @@
 /** Runs the program of a report, which writes what it has to tell into a folder that is fetched then. */
+import { ConnectionError } from "../../machines/connection.js";
 import type { ProgramSpec } from "../../plan/launchPlan.js";
 import { StateError } from "../../state/stateError.js";
 import { describeResult, runServiceProgram } from "../programs/programs.js";
@@ -12,6 +13,8 @@ export interface ReportProgramEnd {
   readonly directory: string | null;
   /** What went wrong, or null. */
   readonly problem: string | null;
+  /** The machine did not answer: to ask it for files would wait as long again. */
+  readonly unreachable: boolean;
 }
 
 /** Runs it as a step, with a log of its own. What it wrote until it failed is worth fetching, too. @throws StateError when the record refuses more. */
@@ -24,10 +27,11 @@ export async function runReportProgram(context: RunContext, placements: Placemen
       return { value: end.result, outcome: end.result.kind, exitCode: end.result.kind === "exited" ? end.result.code : null };
     });
     const fine = result.kind === "exited" && result.code === 0;
-    return { directory, problem: fine ? null : `the report program failed: ${describeResult(result)} (its log: bootlevel logs ${context.run.name} ${service.name})` };
+    return { directory, unreachable: false, problem: fine ? null : `the report program failed: ${describeResult(result)} (its log: bootlevel logs ${context.run.name} ${service.name})` };
   } catch (error) {
     if (error instanceof StateError) throw error;
     const message = error instanceof ServiceError ? error.failure.message : (error as Error).message;
-    return { directory, problem: `the report program did not run: ${message}` };
+    const unreachable = error instanceof ServiceError && error.cause instanceof ConnectionError && program.where === "machine";
+    return { directory, unreachable, problem: `the report program did not run: ${message}` };
   }
 }

@@ -5,6 +5,7 @@ import { extract, type Extract, type Header } from "tar-stream";
 import { ConnectionError, ConnectionLostError, type Channel, type MachineConnection } from "../connection.js";
 import { failure } from "../program/words.js";
 import { channelCommand } from "../program/scripts.js";
+import { chunksOf } from "./chunks.js";
 import { FetchNotes, type FetchNote } from "./fetchNotes.js";
 import { fetchDismissal, fetchScript, type FetchRequest, type Origin } from "./fetchScript.js";
 import { Segments } from "./segments.js";
@@ -56,13 +57,17 @@ export async function fetchFiles(connection: MachineConnection, request: FetchRe
 
 /** @returns whether all came that was to come. */
 async function receive(channel: Channel, nonce: string, broken: Break, onMember: FetchOptions["onMember"]): Promise<boolean> {
-  const chunks = channel.stdout.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer, undefined>;
+  const chunks = chunksOf(channel.stdout);
   const segments = new Segments({ next: () => broken.before(chunks.next()) }, nonce);
-  for (let word = await segments.next(); word !== null; word = await segments.next()) {
-    if (word === "end") return true;
-    await readSegment(segments, word as Origin, onMember);
+  try {
+    for (let word = await segments.next(); word !== null; word = await segments.next()) {
+      if (word === "end") return true;
+      await readSegment(segments, word as Origin, onMember);
+    }
+    return false;
+  } finally {
+    chunks.stop();
   }
-  return false;
 }
 
 /** One archive of the machine's tar. One that breaks off costs what was to come in it; the next one begins at its own mark. */
@@ -124,7 +129,6 @@ function breakOf(channel: Channel, label: string, signal: AbortSignal): Break {
 
 async function dismiss(channel: Channel, nonce: string, notes: FetchNotes): Promise<string | null> {
   channel.stdin.end(`${fetchDismissal(nonce)}\n`);
-  channel.stdout.resume();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<string>((resolve) => { timer = setTimeout(() => { resolve(`no answer within ${DISMISS_MS / 1000} s`); }, DISMISS_MS); });
   const ended = channel.ended.then((end) => (end.kind === "lost" ? end.reason : end.code === 0 ? null : notes.words || `exit code ${String(end.code)}`));
