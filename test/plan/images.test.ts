@@ -7,6 +7,7 @@ import { describePlan } from "../../src/plan/describe.js";
 import { loadImagePlan } from "../../src/plan/imagePlan.js";
 import type { LaunchPlan, ServiceSpec } from "../../src/plan/launchPlan.js";
 import { packagesOf } from "../../src/plan/packages.js";
+import { templateText } from "../../src/plan/references.js";
 import { load, mistakesOf, planFolder, sentences } from "./planFolder.js";
 
 const CLOUDS = "clouds: { lab: { driver: ec2, region: eu-central-1 }, here: { driver: local } }";
@@ -17,7 +18,7 @@ function serviceOf(plan: LaunchPlan, name: string): ServiceSpec {
   return found;
 }
 
-const setupOf = (service: ServiceSpec) => (service.setup ?? []).map((setup) => `${setup.image} ${setup.kind} ${setup.kind === "packages" ? packagesOf(setup).join("+") : setup.program.run.kind === "command" ? setup.program.run.line.join("") : "file"}`);
+const setupOf = (service: ServiceSpec) => (service.setup ?? []).map((setup) => `${setup.image} ${setup.kind} ${setup.kind === "packages" ? packagesOf(setup).join("+") : setup.program.run.kind === "command" ? templateText(setup.program.run.line) : "file"}`);
 
 test("a service's own keys come first, then its image's, then those of the image's parents, its cloud's defaults, the plan's", async () => {
   const plan = await load(`plan: order
@@ -33,8 +34,8 @@ levels:
       bare: {}
 `);
   const [own, web, bare] = ["own", "web", "bare"].map((name) => serviceOf(plan, name)) as [ServiceSpec, ServiceSpec, ServiceSpec];
-  const lines = (service: ServiceSpec) => [service.boot, service.ready, service.terminate].map((program) => (program?.run.kind === "command" ? program.run.line.join("") : null));
-  const attributes = (service: ServiceSpec) => Object.fromEntries(Object.entries(service.attributes).map(([name, { value }]) => [name, value.join("")]));
+  const lines = (service: ServiceSpec) => [service.boot, service.ready, service.terminate].map((program) => (program?.run.kind === "command" ? templateText(program.run.line) : null));
+  const attributes = (service: ServiceSpec) => Object.fromEntries(Object.entries(service.attributes).map(([name, { value }]) => [name, templateText(value)]));
   expect([own, web, bare].map(lines)).toEqual([["own", "base", "plan"], ["apache", "base", "plan"], ["plan", null, "plan"]]);
   expect([own, web, bare].map((service) => service.boot?.timeoutMs)).toEqual([60_000, 120_000, 240_000]);
   expect(attributes(own)).toEqual({ a: "own", b: "own", c: "apache", d: "base", e: "cloud", f: "plan" });
@@ -106,7 +107,7 @@ levels:
 `);
   const modes = Object.fromEntries(["db", "far", "guest", "stranger", "address"].map((name) => {
     const [setup] = serviceOf(plan, name).setup ?? [];
-    return [name, [setup?.program.args[0]?.join(""), setup?.program.sudo]];
+    return [name, [templateText(setup?.program.args[0] ?? []), setup?.program.sudo]];
   }));
   expect(modes).toEqual({ db: ["check", false], far: ["install", true], guest: ["check", false], stranger: ["install", true], address: ["install", true] });
 });
