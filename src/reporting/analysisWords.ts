@@ -10,7 +10,8 @@ export const PART_WORDS: Readonly<Record<PartKind, string>> = {
 
 /** `ready, try 3`; the first try is not counted. */
 export function partWords({ kind, attempt }: Pick<ChainPart, "kind" | "attempt">): string {
-  return attempt !== null && attempt > 1 ? `${PART_WORDS[kind]}, try ${attempt}` : PART_WORDS[kind];
+  // What sets a machine up is several programs, one after the other; all else that comes again is tried again.
+  return attempt !== null && attempt > 1 ? `${PART_WORDS[kind]}, ${kind === "setup" ? "part" : "try"} ${attempt}` : PART_WORDS[kind];
 }
 
 /** How a step ended: `exit code 1`, `launched`, `timed-out`. */

@@ -56,7 +56,7 @@ function describe(event: RunEvent, { verbose, sizes }: PlainOptions): string[] {
     case "machine-terminated":
       return [`${stripControl(event.service)} machine ${stripControl(event.id)} terminated in ${stripControl(event.cloud)}`];
     case "step-started":
-      return verbose ? [`${stripControl(event.service)} ${event.step} started${event.attempt > 1 ? `, try ${event.attempt}` : ""}`] : [];
+      return verbose ? [`${stripControl(event.service)} ${event.step} started${event.attempt > 1 ? `, ${event.step === "setup" ? "part" : "try"} ${event.attempt}` : ""}`] : [];
     case "step-finished":
       return verbose ? [stepFinished(event)] : [];
     case "output":

@@ -103,7 +103,7 @@ function progress(service: ServiceView, now: number): Segment[] {
     case "verifying":
     case "executing":
     case "terminating":
-      return [time, service.attempt > 1 ? `  try ${service.attempt}` : "", "  ", [service.lastLine, "dim"]];
+      return [time, service.attempt > 1 ? `  ${service.step === "setup" ? "part" : "try"} ${service.attempt}` : "", "  ", [service.lastLine, "dim"]];
     case "planned":
     case "ready":
     case "terminated":

@@ -96,7 +96,8 @@ test("a launcher that dies while a machine is set up: the next one waits for wha
     expect({ where, state: after?.state, problems: after?.problems, ran: scene.ran() }).toEqual({ where, state: "ready", problems: [], ran: [...ONCE, "base", "apache"] });
     expect({ where, open: after?.record?.open, down: (await scene.carryOut({ verb: "terminate" }, null))?.state }).toEqual({ where, open: 0, down: "terminated" });
   }
-  expect(deaths).toBeGreaterThan(5);
+  // What runs side by side does not always come in the same number of pieces.
+  expect(deaths).toBeGreaterThanOrEqual(Math.floor(chosen(points).length * 0.9));
 }, 300_000);
 
 test("a launcher that dies while it builds an image: the same command goes on with it, and one image, no machine and no run is left", async () => {
@@ -115,5 +116,6 @@ test("a launcher that dies while it builds an image: the same command goes on wi
     expect({ where, states: scene.query("SELECT state FROM built_images"), images: scene.folder("images").length, machines: scene.folder("machines"), runs: scene.query("SELECT name FROM runs WHERE state <> 'terminated'") })
       .toEqual({ where, states: ["available"], images: 1, machines: [], runs: [] });
   }
-  expect(deaths).toBeGreaterThan(5);
+  // What runs side by side does not always come in the same number of pieces.
+  expect(deaths).toBeGreaterThanOrEqual(Math.floor(chosen(points).length * 0.9));
 }, 300_000);

@@ -7,6 +7,7 @@ import { describePlan } from "../../src/plan/describe.js";
 import { loadImagePlan } from "../../src/plan/imagePlan.js";
 import type { LaunchPlan, ServiceSpec } from "../../src/plan/launchPlan.js";
 import { packagesOf } from "../../src/plan/packages.js";
+import { templateText } from "../../src/plan/references.js";
 import { load, mistakesOf, planFolder, sentences } from "./planFolder.js";
 import { templateText } from "../../src/plan/references.js";
 
