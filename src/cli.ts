@@ -25,6 +25,7 @@ import * as reports from "./commands/reports.js";
 import * as rerun from "./commands/rerun.js";
 import * as run from "./commands/run.js";
 import * as show from "./commands/show.js";
+import * as ssh from "./commands/ssh.js";
 import * as status from "./commands/status.js";
 import * as terminate from "./commands/terminate.js";
 import * as validate from "./commands/validate.js";
@@ -32,7 +33,7 @@ import { boundHeapGrowth } from "./heapGrowth.js";
 import { limitHandshakes, runNames } from "./index.js";
 import { packageFile } from "./packageFile.js";
 
-const commands = [boot, run, abort, status, repair, rerun, reboot, reload, terminate, list, show, history, logs, reports, events, analyze, clean, validate, rehearse, image] as const;
+const commands = [boot, run, abort, status, repair, rerun, reboot, reload, terminate, list, show, history, logs, ssh, reports, events, analyze, clean, validate, rehearse, image] as const;
 
 async function main(words: readonly string[]): Promise<number> {
   let code: number = EXIT.fine;

@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 
 import { withRun, withStore } from "./library/record.js";
 import { watch, work, type HomeOption, type VariableOptions, type WaitOptions, type WatchOptions } from "./library/options.js";
-import type { AbortResult, BootResult, CleanResult, EventRecord, Given, ImageBuild, Keep, LaunchPlan, ListedImage, LogChunk, LogFile, OnlineCheck, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunHistory, RunSummary, RunToEndResult, ServiceChange, StatusReport, StrayMachine, TerminateResult } from "./library/types.js";
+import type { AbortResult, BootResult, CleanResult, EventRecord, Given, ImageBuild, Keep, LaunchPlan, ListedImage, LoginOptions, LogChunk, LogFile, OnlineCheck, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunHistory, RunSummary, RunToEndResult, ServiceChange, StatusReport, StrayMachine, TerminateResult } from "./library/types.js";
 import { keptValues, resolveValues, sources, variableRecords } from "./library/variables.js";
 import type { VariableRecord } from "./state/records.js";
 
@@ -119,6 +119,16 @@ export async function abort(run: string, reason: string, options: HomeOption & W
 /** Takes a run's abort back. @returns the reason that it had, or null. @throws UnknownRunError */
 export async function cancelAbort(run: string, options: HomeOption = {}): Promise<string | null> {
   return withRun(run, options, async (store, record) => (await import("./engine/abort.js")).cancelAbort(store, record));
+}
+
+/**
+ * A shell, or one command, on the machine of a service, as its programs reach it: the same keys, jump hosts and host key checks. It begins where the
+ * service's boot program lies.
+ * @returns the exit code of the shell or command.
+ * @throws UnknownRunError, StateError for an unknown service or one without a machine
+ */
+export async function logIn(run: string, service: string, options: HomeOption & WatchOptions & Omit<LoginOptions, "service" | "observe" | "signal">): Promise<number> {
+  return withRun(run, options, async (store, record) => (await import("./engine/login.js")).logIn(store, record, { ...options, service, ...watch(options) }));
 }
 
 /**

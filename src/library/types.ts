@@ -8,6 +8,7 @@ export type { CleanResult, StrayMachine } from "../engine/clean.js";
 export type { BuildResult as ImageBuild } from "../engine/images/build.js";
 export type { ListedImage } from "../engine/images/inventory.js";
 export type { PastMachine, RunHistory } from "../engine/history.js";
+export type { LoginOptions } from "../engine/login.js";
 export type { LogChunk, LogFile } from "../engine/logs.js";
 export type { CopiedReport } from "../engine/reports/copyReports.js";
 export type { ReportOutcome } from "../engine/reports/collectReports.js";

@@ -20,6 +20,20 @@ export interface Channel {
   close(): void;
 }
 
+/** A terminal on the other side, as wide and high as the one here. */
+export interface Terminal {
+  /** Its type, such as `xterm-256color`. */
+  readonly type: string;
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** A command that somebody sits in front of. */
+export interface InteractiveChannel extends Channel {
+  /** Tells it that the terminal has another size now. */
+  resize(terminal: Pick<Terminal, "columns" | "rows">): void;
+}
+
 /** A machine that was reached. Channels may be open side by side. */
 export interface MachineConnection {
   /** For messages: `admin@10.0.0.4:22`, or the machine's directory. */
@@ -31,6 +45,11 @@ export interface MachineConnection {
    * waits for a free one, unless `urgent` (a kill must not queue behind the programs it is to end). Throws `ConnectionLostError`.
    */
   open(command: string, options?: { readonly urgent: boolean }): Promise<Channel>;
+  /**
+   * Runs `command` for somebody who sits in front of it; with a terminal there if there is one here. Machines whose shells are processes on this
+   * computer have none of it: a shell there is started like any other. Throws `ConnectionLostError`.
+   */
+  interact?(command: string, terminal: Terminal | null): Promise<InteractiveChannel>;
   /** False once the connection has broken or was closed. */
   readonly alive: boolean;
   close(): Promise<void>;

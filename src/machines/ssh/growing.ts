@@ -47,6 +47,7 @@ export function growing(first: SshConnection, connect: () => Promise<SshConnecti
     label: first.label, workDirectory: first.workDirectory,
     get alive() { return !closed && alive().length > 0; },
     open: (command, options) => (options?.urgent === true ? idlest().open(command, options) : open(command)),
+    interact: (command, terminal) => idlest().interact(command, terminal),
     async close() {
       closed = true;
       await Promise.all([...all].map((connection) => connection.close()));

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pLimit from "p-limit";
 import type { Client, ClientChannel } from "ssh2";
-import { ConnectionError, ConnectionLostError, type Channel, type ChannelEnd, type MachineConnection } from "../connection.js";
+import { ConnectionError, ConnectionLostError, type Channel, type ChannelEnd, type InteractiveChannel, type MachineConnection, type Terminal } from "../connection.js";
 
 /** sshd allows 10 (MaxSessions); two stay free for what cannot wait, such as a kill. */
 const CHANNELS = 8;
@@ -18,6 +18,7 @@ export interface SshConnection extends MachineConnection {
   readonly channels: number;
   /** Whether a channel need not be waited for. */
   readonly isFree: boolean;
+  interact(command: string, terminal: Terminal | null): Promise<InteractiveChannel>;
 }
 
 /** @param client is ready: the user is logged in */
@@ -81,6 +82,12 @@ export function sshConnection(client: Client, label: string, workDirectory: stri
         });
       });
     },
+    async interact(command, terminal) {
+      if (reason !== null) throw new ConnectionLostError(reason);
+      const stream = await execInteractive(client, command, terminal);
+      const { channel } = channelOf(stream, lost);
+      return { ...channel, resize: ({ columns, rows }) => { stream.setWindow(rows, columns, 0, 0); } };
+    },
     async close() {
       client.end();
       let timer: NodeJS.Timeout | undefined;
@@ -96,6 +103,16 @@ function exec(client: Client, command: string): Promise<ClientChannel> {
     client.exec(command, (error, channel) => {
       if (error === undefined) resolve(channel);
       else reject(error instanceof Error ? error : new Error("the machine refused to run a command"));
+    });
+  });
+}
+
+function execInteractive(client: Client, command: string, terminal: Terminal | null): Promise<ClientChannel> {
+  return new Promise((resolve, reject) => {
+    const options = terminal === null ? {} : { pty: { term: terminal.type, cols: terminal.columns, rows: terminal.rows } };
+    client.exec(command, options, (error, channel) => {
+      if (error === undefined) resolve(channel);
+      else reject(new ConnectionError(`the machine refuses a shell: ${error.message}`, { cause: error }));
     });
   });
 }

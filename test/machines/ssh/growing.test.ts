@@ -24,6 +24,7 @@ function fake(): SshConnection & { readonly opened: number; free(): void; lose()
       waiting.shift()?.();
     },
     lose() { alive = false; },
+    interact: () => Promise.reject(new Error("nobody sits in front of it")),
     async close() { alive = false; },
   };
 }
