@@ -1,11 +1,11 @@
 /** The mirror image of bringing up: terminate programs before machines, one call a cloud, and nothing given up in silence. */
 import type { MachineStatus } from "../../drivers/driver.js";
-import type { ServiceState } from "../../events.js";
 import type { ProgramSpec } from "../../plan/launchPlan.js";
 import type { Change } from "../../state/changes.js";
-import type { MachineRecord, ServiceRecord, StepRecord } from "../../state/records.js";
+import type { MachineRecord, StepRecord } from "../../state/records.js";
 import type { Task } from "../up/agenda.js";
 import { destroyMachines } from "./destroyMachines.js";
+import { leftSomething } from "./leftSomething.js";
 import { asServiceError, InterruptedError, ServiceError, serviceError } from "../run/failure.js";
 import { change, enterFailure, enterState, inStep, RECORDED, stateEvent, stepDirectory, stepFinished, warn, type Step } from "../run/journal.js";
 import type { Placements } from "../run/placements.js";
@@ -29,14 +29,6 @@ export interface EndedMachine {
 
 /** What comes of services whose machines are gone. */
 type Ending = "terminated" | "removed" | "launching";
-
-/** States in which a service without a boot program leaves nothing to a terminate program: it never was up on its machine, or it is stopped. */
-const UNTOUCHED: ReadonlySet<ServiceState> = new Set(["planned", "launching", "terminating"]);
-
-/** Whether a service's programs may have left something on its machine, for a terminate program or a report. */
-export function leftSomething({ spec }: Service, { booted, state }: ServiceRecord): boolean {
-  return booted || (spec.boot === null && !UNTOUCHED.has(state));
-}
 
 export class TakeDown {
   /** Machines that are gone now. */

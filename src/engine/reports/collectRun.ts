@@ -2,7 +2,7 @@
 import type { RunRecord } from "../../state/records.js";
 import { StateError } from "../../state/stateError.js";
 import type { Store } from "../../state/store.js";
-import { leftSomething } from "../down/takeDown.js";
+import { leftSomething } from "../down/leftSomething.js";
 import { endUnfinished, unfinishedPrograms } from "../down/unfinished.js";
 import { workOnRun, type WorkOptions } from "../run/lease.js";
 import { Placements } from "../run/placements.js";
