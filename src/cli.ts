@@ -53,6 +53,7 @@ async function main(words: readonly string[]): Promise<number> {
     .example("$0 status hello-x4k2", "how it is now")
     .example("$0 terminate hello-x4k2", "take it down")
     .epilogue("Exit codes: 0 fine, 1 the run is not, 2 the plan or the call is wrong, 3 the run is busy elsewhere,\n4 a cloud cannot be reached, 130 interrupted. State: $BOOTLEVEL_HOME, default ~/.bootlevel.")
+    .parserConfiguration({ "populate--": true })
     .exitProcess(false)
     .fail((message, error) => {
       // yargs says what is wrong with the call in `message` or by an error of its own, and hands on what a command threw in `error`.
@@ -65,7 +66,12 @@ async function main(words: readonly string[]): Promise<number> {
     () => { parser.showCompletionScript(); },
   );
   for (const { command, describe, builder, handler } of commands) {
-    parser.command(command, describe, builder as never, async (options: never) => { code = await (handler as (options: never) => Promise<number>)(options); });
+    parser.command(command, describe, builder as never, async (options: never) => {
+      // Only a command for a machine has words of its own.
+      const { "--": rest = [] } = options as { "--"?: (string | number)[] };
+      if (rest.length > 0 && command !== ssh.command) throw new UsageError(`Unknown arguments: ${rest.join(", ")}`);
+      code = await (handler as (options: never) => Promise<number>)(options);
+    });
   }
   await parser.parseAsync();
   return code;

@@ -22,10 +22,9 @@ export async function handler(options: { readonly run: string; readonly service:
   const { stdin, stdout } = process;
   const atTerminal = line === null && stdin.isTTY && stdout.isTTY;
   const size = () => ({ columns: stdout.columns ?? 80, rows: stdout.rows ?? 24 });
-  if (atTerminal) stdin.setRawMode(true);
   try {
     return await logIn(String(options.run), String(options.service), {
-      command: line, terminal: atTerminal ? { type: process.env["TERM"] ?? "xterm", ...size() } : null, input: stdin, output: stdout, errors: process.stderr,
+      command: line, terminal: atTerminal ? { type: process.env["TERM"] ?? "xterm", ...size() } : null, raw: (on) => { stdin.setRawMode(on); }, input: stdin, output: stdout, errors: process.stderr,
       onResize: (listener) => {
         const tell = (): void => { listener(size()); };
         stdout.on("resize", tell);
@@ -33,8 +32,8 @@ export async function handler(options: { readonly run: string; readonly service:
       },
     });
   } finally {
-    if (atTerminal) stdin.setRawMode(false);
+    // A pipe that nobody reads to its end must not keep the process.
     stdin.pause();
-    stdin.unref();
+    if ("unref" in stdin) stdin.unref();
   }
 }

@@ -22,6 +22,8 @@ export interface LoginOptions {
   readonly command: string | null;
   /** The terminal that the operator sits at, or null where there is none. */
   readonly terminal: Terminal | null;
+  /** Called with true when every key is to go to the machine as it is, and with false at the end. */
+  readonly raw: (on: boolean) => void;
   readonly input: Readable;
   readonly output: Writable;
   readonly errors: Writable;
@@ -77,17 +79,18 @@ async function bootDirectory(context: RunContext, service: Service): Promise<str
 }
 
 /** Goes where the boot program lies, if it is there still, and becomes the shell or command. */
-function shellLine(directory: string | null, command: string | null): string {
+function shellLine(directory: string | null, { command, terminal }: Pick<LoginOptions, "command" | "terminal">): string {
   const go = directory === null ? "" : `cd -- ${quote(directory)} 2>/dev/null; PATH="$PWD/.bl/bin:$PATH"; `;
-  return command === null ? `${go}exec "\${SHELL:-/bin/sh}" -i` : `${go}exec /bin/sh -c ${quote(command)}`;
+  return command === null ? `${go}exec "\${SHELL:-/bin/sh}"${terminal === null ? "" : " -i"}` : `${go}exec /bin/sh -c ${quote(command)}`;
 }
 
 async function farShell(placements: Placements, service: Service, directory: string | null, options: LoginOptions): Promise<number> {
   const connection = await placements.machineLink(service).connection();
   if (connection.interact === undefined) throw new StateError(`${connection.label} has no shell to sit in front of`, "log in by other means");
   const place = directory === null ? null : `${connection.workDirectory}/${directory}`;
-  const channel = await connection.interact(`exec /bin/sh -c ${quote(shellLine(place, options.command))}`, options.terminal);
+  const channel = await connection.interact(`exec /bin/sh -c ${quote(shellLine(place, options))}`, options.terminal);
   const stop = options.onResize((terminal) => { channel.resize(terminal); });
+  if (options.terminal !== null) options.raw(true);
   options.input.pipe(channel.stdin);
   channel.stdout.pipe(options.output, { end: false });
   channel.stderr.pipe(options.errors, { end: false });
@@ -97,15 +100,16 @@ async function farShell(placements: Placements, service: Service, directory: str
     return end.code ?? 255;
   } finally {
     stop();
+    if (options.terminal !== null) options.raw(false);
     options.input.unpipe(channel.stdin);
   }
 }
 
 /** On this computer the shell is a process like any other, with the machine's environment and mark, at the operator's own terminal. */
-async function hereShell({ directory, brand }: { readonly directory: string; readonly brand: string }, place: string | null, { command }: LoginOptions): Promise<number> {
+async function hereShell({ directory, brand }: { readonly directory: string; readonly brand: string }, place: string | null, options: LoginOptions): Promise<number> {
   const home = join(directory, "home");
   mkdirSync(home, { recursive: true });
-  const line = shellLine(place === null ? null : join(directory, "work", place), command);
+  const line = shellLine(place === null ? null : join(directory, "work", place), options);
   const child = spawn("/bin/sh", ["-c", line], { cwd: home, env: { ...machineEnvironment(directory, brand), TERM: process.env["TERM"] ?? "dumb" }, stdio: "inherit" });
   return new Promise((resolve, reject) => {
     child.once("error", reject);

@@ -9,7 +9,6 @@ import type { LaunchPlan, ServiceSpec } from "../../src/plan/launchPlan.js";
 import { packagesOf } from "../../src/plan/packages.js";
 import { templateText } from "../../src/plan/references.js";
 import { load, mistakesOf, planFolder, sentences } from "./planFolder.js";
-import { templateText } from "../../src/plan/references.js";
 
 const CLOUDS = "clouds: { lab: { driver: ec2, region: eu-central-1 }, here: { driver: local } }";
 
