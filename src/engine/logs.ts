@@ -21,7 +21,7 @@ export interface LogChunk extends LogFile {
 
 /** How often followed files are looked at, in milliseconds. */
 const FOLLOW_MS = 200;
-const STEP_ORDER = ["prepare", "boot", "ready", "terminate"];
+const STEP_ORDER = ["prepare", "boot", "ready", "execute", "terminate"];
 
 /** The run's log files, services in the plan's order; of one service (or all replicas of one) if `service` is given. */
 export async function listLogs(store: Store, run: RunRecord, service: string | null): Promise<LogFile[]> {
