@@ -28,7 +28,8 @@ export function bl(words, input = null) {
 
 /** Values of all replicas, in their order. None of those used here has a comma in it. */
 export async function list(name, ...more) {
-  return (await bl(["get", name, ...more])).split(",");
+  const values = await bl(["get", name, ...more]);
+  return values === "" ? [] : values.split(",");
 }
 
 /** Milliseconds from being let go to going on: on one computer, the work of the first would hold those up who are about to be let go. */

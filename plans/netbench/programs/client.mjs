@@ -34,6 +34,7 @@ await program(async () => {
 
 async function findServer() {
   const [hosts, ports, replica, replicas] = await Promise.all([list("servers"), list("ports"), bl(["get", "replica"]), bl(["get", "replicas"])]);
+  if (hosts.length === 0) throw new Error("there are no servers");
   const own = (Number(replica) - 1) % hosts.length;
   console.log(`process ${process.pid} uses ${hosts[own]}:${ports[own]}`);
   return { server: { number: own + 1, host: hosts[own], port: Number(ports[own]) }, parties: hosts.length + Number(replicas) };

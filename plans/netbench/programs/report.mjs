@@ -10,6 +10,7 @@ const { BOOTLEVEL_RUN, PLAN_DIR, PAGE } = process.env;
 
 await program(async () => {
   const clients = (await list("results")).map((word, index, { length }) => ({ service: length === 1 ? "client" : `client-${index + 1}`, ...unpack(word) }));
+  if (clients.length === 0) throw new Error("there are no clients, so nothing was measured");
   const servers = (await list("counted")).map((word) => ({ counted: unpack(word) }));
   const scenarios = summarize(clients, servers);
   const line = summaryLine(scenarios);
