@@ -4,9 +4,10 @@ import { spawn } from "node:child_process";
 /** What `bl` said when it did not end with 0: 1 not set, 7 unknown name, 8 aborted, 9 timed out, 10 no launcher. */
 export class BlError extends Error {
   constructor(words, code, said) {
-    super(`bl ${words[0]} ${words[1] ?? ""}: ${said.trim() || `exit code ${code}`}`);
+    const clean = said.trim().replace(/^bl: /, "");
+    super(`bl ${words[0]} ${words[1] ?? ""}: ${clean || `exit code ${code}`}`);
     this.code = code;
-    this.said = said.trim().replace(/^bl: /, "");
+    this.said = clean;
   }
 }
 
