@@ -25,10 +25,11 @@ export function relayScript(context: ScriptContext, how: "take-over" | "anew"): 
     how === "take-over" ? endTalk : ":",
     "{ exec 9>&-; bl_listen; } & k=$!; exec 3>&-; echo $$ $k >talk",
     taker,
+    sweeper,
     // An answer is told when it lies there. Who was killed meanwhile has no FIFO any more, or one that nobody reads: neither is waited for.
     'while read -r i c n m; do if [ -p "q.$i" ]; then o=v.$i; else o=/dev/null; fi',
     '[ "$n" = - ] || bl_take "$n" >"$o" || break',
-    '[ "$o" = /dev/null ] || printf \'%s\\n\' "$c $m" 1<>"q.$i"; done',
+    '[ "$o" = /dev/null ] || printf \'%s\\n\' "$c $m" 1<>"q.$i"; bl_sweep "$i:$c"; done',
     "kill -9 $k",
   ]);
 }
@@ -48,3 +49,6 @@ const taker = [
   "if dd bs=1 count=0 iflag=fullblock </dev/null >/dev/null 2>&1; then bl_take() { [ $1 -eq 0 ] || dd bs=$1 count=1 iflag=fullblock 2>/dev/null; }",
   "else bl_take() { dd ibs=1 count=$1 2>/dev/null; }; fi",
 ].join("\n");
+
+/** Takes away what those leave who were let go at a barrier, and had no time for that: many at a time, so that it costs next to nothing. */
+const sweeper = 'g= a=0; bl_sweep() { case $1 in *.0:0) g="$g q.${1%:0}" a=$((a+1)); [ $a -lt 32 ] || { rm -f $g; g= a=0; } ;; esac; }';

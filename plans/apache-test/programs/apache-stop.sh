@@ -1,0 +1,16 @@
+#!/bin/sh
+# Stops the server, and takes its files away: a host that is only lent stays behind as it was.
+set -eu
+
+base="$HOME/$BOOTLEVEL_RUN-$BOOTLEVEL_SERVICE"
+if [ -f "$base.pid" ]; then
+  pid=$(cat "$base.pid")
+  kill "$pid" 2>/dev/null || echo "it had ended already"
+  tries=0
+  while kill -0 "$pid" 2>/dev/null && [ "$tries" -lt 50 ]; do
+    tries=$((tries + 1))
+    sleep 0.1
+  done
+fi
+if [ -f "$base.site" ]; then rm -rf "$(cat "$base.site")"; fi
+rm -f "$base.pid" "$base.log" "$base.site"

@@ -1,0 +1,51 @@
+/**
+ * A client of the benchmark. It connects to its server (client 1 to the first, client 2 to the second, and so on in turns), meets all others at
+ * the start of each scenario, and hands over what it has measured.
+ */
+import { connect } from "node:net";
+import { bl, list, meet, pack } from "./bl.mjs";
+import { intervalFor, Meter } from "./meter.mjs";
+import { program } from "./program.mjs";
+import { settings, SIZE, whole } from "./scenarios.mjs";
+import { measure } from "./traffic.mjs";
+
+const SIZES = { download: "chunk_bytes", upload: "chunk_bytes", roundtrip: "message_bytes" };
+
+await program(async () => {
+  const { scenarios, durationMs, barrierS } = settings(process.env);
+  const intervalMs = intervalFor(durationMs, whole("interval_ms", process.env.INTERVAL_MS, 10, 60_000));
+  const { server, parties } = await findServer();
+  // What programs and the launcher do for the first time takes longer: that belongs to no start.
+  await meet("everybody-is-there", parties, barrierS);
+  const results = {};
+  for (const name of scenarios) {
+    const size = whole(SIZES[name], await bl(["get", SIZES[name]]), SIZE.least, SIZE.most);
+    const socket = await open(server);
+    const letGo = await meet(name, parties, barrierS);
+    console.log(`${name}: let go`);
+    const measured = await measure(name, { socket, size, durationMs, meter: new Meter(durationMs, intervalMs) });
+    results[name] = { letGo, server: server.number, ...measured };
+    console.log(`${name}: ${measured.bytes} bytes in ${measured.elapsedMs} ms`);
+  }
+  await bl(["set", "results"], pack({ durationMs, intervalMs, results }));
+  // The servers end when everybody has said so.
+  await bl(["set", "done", "yes"]);
+});
+
+async function findServer() {
+  const [hosts, ports, replica, replicas] = await Promise.all([list("servers"), list("ports"), bl(["get", "replica"]), bl(["get", "replicas"])]);
+  if (hosts.length === 0) throw new Error("there are no servers");
+  const own = (Number(replica) - 1) % hosts.length;
+  console.log(`process ${process.pid} uses ${hosts[own]}:${ports[own]}`);
+  return { server: { number: own + 1, host: hosts[own], port: Number(ports[own]) }, parties: hosts.length + Number(replicas) };
+}
+
+/** Connected before the start: how long that takes belongs to no scenario. */
+function open({ host, port }) {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
+    socket.once("connect", () => resolve(socket)).once("error", reject);
+    // An error at the barrier is told by the scenario, which finds the connection lost; one that nobody hears would end the process.
+    socket.on("error", () => undefined);
+  });
+}

@@ -1,0 +1,29 @@
+/** Makes the page of what all have handed over, and says the most important in a line. Fails when clients and servers do not agree. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { bl, list, unpack } from "./bl.mjs";
+import { page } from "./page.mjs";
+import { program } from "./program.mjs";
+import { summarize, summaryLine } from "./summary.mjs";
+
+const { BOOTLEVEL_RUN, PLAN_DIR, PAGE } = process.env;
+
+await program(async () => {
+  const clients = (await list("results")).map((word, index, { length }) => ({ service: length === 1 ? "client" : `client-${index + 1}`, ...unpack(word) }));
+  if (clients.length === 0) throw new Error("there are no clients, so nothing was measured");
+  const servers = (await list("counted")).map((word) => ({ counted: unpack(word) }));
+  const scenarios = summarize(clients, servers);
+  const line = summaryLine(scenarios);
+  const html = page({ run: BOOTLEVEL_RUN, line, scenarios });
+  // Here for who brings it home, and where the operator wants it.
+  for (const file of ["netbench.html", ...(PAGE === "" ? [] : [resolve(PLAN_DIR, PAGE)])]) {
+    mkdirSync(dirname(resolve(file)), { recursive: true });
+    writeFileSync(file, html);
+    console.log(`the page: ${resolve(file)}`);
+  }
+  console.log(line);
+  await bl(["set", "summary", line]);
+  await bl(["say", line]);
+  const wrong = scenarios.filter(({ agrees }) => !agrees).map(({ name }) => name);
+  if (wrong.length > 0) throw new Error(`servers counted other numbers of bytes than clients: ${wrong.join(", ")}`);
+});

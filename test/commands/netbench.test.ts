@@ -1,0 +1,95 @@
+/** The sample plans/netbench: data really moves, the page can be read by others, and a client that dies holds nobody up. */
+import { readdirSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { expect, test } from "@jest/globals";
+
+import { eventually } from "../support/eventually.js";
+import { installation, type Document, type Installation } from "../support/installation.js";
+import { isAlive } from "../support/until.js";
+import { parseXml } from "../support/xml.js";
+
+const PLAN = fileURLToPath(new URL("../../plans/netbench", import.meta.url));
+const SCENARIOS = ["download", "upload", "roundtrip"];
+
+/** The services of a run, which may have ended, by name. */
+async function services(own: Installation, run: string): Promise<Map<string, Document>> {
+  const { document } = await own.json(["show", run]);
+  return new Map(document.levels.flatMap((level: Document) => level.services).map((service: Document) => [service.name, service]));
+}
+
+const unpack = (service: Document, output: string): Document => JSON.parse(Buffer.from(service.attributes[output].value, "base64").toString());
+
+/** What execute programs have printed so far; "" before the first word. */
+function printed(own: Installation, service: string): string {
+  try {
+    const [run = ""] = readdirSync(join(own.home, "runs"));
+    return readFileSync(join(own.home, "runs", run, "logs", `${service}.execute.log`), "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw error;
+  }
+}
+
+const processOf = (own: Installation, service: string): Promise<number> => eventually(`${service} tells its process`, () => Number(/process (\d+) /.exec(printed(own, service))?.[1] ?? 0) || null);
+
+test("data moves in every scenario, servers and clients count the same, and the page is well-formed with a picture of each", async () => {
+  const own = installation();
+  const page = join(own.directory, "page <&> é.html");
+  const words = ["run", PLAN, "--name", "net", "--replicas", "client=3", "--var", "duration_ms=300", "--var", "interval_ms=50", "--var", `page=${page}`, "--set", "client.message_bytes=1000"];
+  const ended = await own.call(words);
+  expect(ended).toMatchObject({ code: 0, stderr: "" });
+  const all = await services(own, "net");
+  const clients = [1, 2, 3].map((number) => unpack(all.get(`client-${number}`), "results"));
+  const servers = [1, 2].map((number) => unpack(all.get(`server-${number}`), "counted"));
+  for (const name of SCENARIOS) {
+    const bytes = clients.map(({ results }) => results[name].bytes as number);
+    for (const one of bytes) expect(one).toBeGreaterThan(0);
+    expect(servers.reduce((sum, counted) => sum + counted[name].bytes, 0)).toBe(bytes.reduce((sum, one) => sum + one, 0));
+    expect(servers.map((counted) => counted[name].connections)).toEqual([2, 1]);
+  }
+  expect(clients[0].results.roundtrip.bytes % 1000).toBe(0);
+  const elements = parseXml(readFileSync(page, "utf8").replace("<!DOCTYPE html>", ""));
+  expect(elements.filter(({ name }) => name === "svg")).toHaveLength(SCENARIOS.length);
+  const summary = String(all.get("report").attributes.summary.value);
+  expect(summary).toMatch(/^download [\d.]+ [GM]bit\/s, upload [\d.]+ [GM]bit\/s, roundtrip \d+ times, median [\d.]+ ms, 99 % within [\d.]+ ms; start skew [\d.]+ ms over 3 clients$/);
+  expect(ended.stdout).toContain(`report says: ${summary}`);
+  expect(elements.some(({ name, text }) => name === "p" && text === `${summary}.`)).toBe(true);
+});
+
+test("a client that is killed in the middle ends the benchmark at once, by its name, and nothing is left", async () => {
+  const own = installation();
+  // Longer than anybody would wait: it is not the time that ends it.
+  const started = own.start(["run", PLAN, "--name", "net", "--var", "duration_ms=600000", "--var", "scenarios=download"]);
+  const processes = await Promise.all(["server-1", "server-2", "client-1", "client-2", "client-3", "client-4"].map((name) => processOf(own, name)));
+  const [, host = "", port = ""] = await eventually("the server's address", () => / listens on ([\d.]+):(\d+)/.exec(printed(own, "server-1")));
+  await eventually("client-2 is let go", () => printed(own, "client-2").includes("download: let go"));
+  const [, , group] = readFileSync(`/proc/${processes[3]}/stat`, "utf8").replace(/^.*\) /, "").split(" ");
+  process.kill(-Number(group), "SIGKILL");
+  const { code, stdout } = await started.ended;
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/The run was aborted by server-[12]: the benchmark cannot go on: client-2 failed/);
+  expect(stdout).toContain("Nothing is left of it: 6 machines ended.");
+  await eventually("all processes are gone", () => !processes.some(isAlive));
+  expect(await refused(host, Number(port))).toBe(true);
+});
+
+test("a scenario that there is not, and a size that cannot be, end everybody with words", async () => {
+  const own = installation();
+  const unknown = await own.call(["run", PLAN, "--var", "scenarios=download,uplod"]);
+  expect(unknown).toMatchObject({ code: 1 });
+  expect(unknown.stdout).toContain('there is no scenario "uplod": there are download, upload, roundtrip');
+  const size = await own.call(["run", PLAN, "--set", "client.chunk_bytes=0"]);
+  expect(size).toMatchObject({ code: 1 });
+  expect(size.stdout).toContain('chunk_bytes is "0", and not a whole number from 1 to 4194304');
+});
+
+function refused(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    socket.once("connect", () => { resolve(false); socket.destroy(); });
+    socket.once("error", () => { resolve(true); });
+  });
+}
