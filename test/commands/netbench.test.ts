@@ -66,14 +66,25 @@ test("a client that is killed in the middle ends the benchmark at once, by its n
   const processes = await Promise.all(["server-1", "server-2", "client-1", "client-2", "client-3", "client-4"].map((name) => processOf(own, name)));
   const [, host = "", port = ""] = await eventually("the server's address", () => / listens on ([\d.]+):(\d+)/.exec(printed(own, "server-1")));
   await eventually("client-2 is let go", () => printed(own, "client-2").includes("download: let go"));
-  const [, , group] = readFileSync(`/proc/${processes[3]}/stat`, "utf8").replace(/^.*\) /, "").split(" ");
-  process.kill(-Number(group), "SIGKILL");
+  killGroupOf(processes[3] as number);
   const { code, stdout } = await started.ended;
   expect(code).toBe(1);
   expect(stdout).toMatch(/The run was aborted by server-[12]: the benchmark cannot go on: client-2 failed/);
   expect(stdout).toContain("Nothing is left of it: 6 machines ended.");
   await eventually("all processes are gone", () => !processes.some(isAlive));
   expect(await refused(host, Number(port))).toBe(true);
+});
+
+test("a server that dies ends the benchmark at once", async () => {
+  const own = installation();
+  const started = own.start(["run", PLAN, "--name", "net", "--replicas", "server=1", "--replicas", "client=2", "--var", "duration_ms=600000", "--var", "scenarios=download"]);
+  const [server, ...clients] = await Promise.all(["server", "client-1", "client-2"].map((name) => processOf(own, name)));
+  killGroupOf(server as number);
+  const { code, stdout } = await started.ended;
+  expect(code).toBe(1);
+  // While data flow, their connection may be the first to tell.
+  expect(stdout).toMatch(/server 1 of 1 is gone|ECONNRE|the server (closed|ended)/);
+  await eventually("all processes are gone", () => !clients.some(isAlive));
 });
 
 test("a scenario that there is not, and a size that cannot be, end everybody with words", async () => {
@@ -85,6 +96,12 @@ test("a scenario that there is not, and a size that cannot be, end everybody wit
   expect(size).toMatchObject({ code: 1 });
   expect(size.stdout).toContain('chunk_bytes is "0", and not a whole number from 1 to 4194304');
 });
+
+/** The program's own process group: what it has started dies with it. */
+function killGroupOf(pid: number): void {
+  const [, , group] = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ");
+  process.kill(-Number(group), "SIGKILL");
+}
 
 function refused(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {

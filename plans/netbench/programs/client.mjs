@@ -4,6 +4,7 @@
  */
 import { connect } from "node:net";
 import { bl, list, meet, pack } from "./bl.mjs";
+import { lifelines } from "./lifelines.mjs";
 import { intervalFor, Meter } from "./meter.mjs";
 import { program } from "./program.mjs";
 import { settings, SIZE, whole } from "./scenarios.mjs";
@@ -12,32 +13,41 @@ import { measure } from "./traffic.mjs";
 const SIZES = { download: "chunk_bytes", upload: "chunk_bytes", roundtrip: "message_bytes" };
 
 await program(async () => {
-  const { scenarios, durationMs, barrierS } = settings(process.env);
+  const common = settings(process.env);
+  const { durationMs } = common;
   const intervalMs = intervalFor(durationMs, whole("interval_ms", process.env.INTERVAL_MS, 10, 60_000));
-  const { server, parties } = await findServer();
-  // What programs and the launcher do for the first time takes longer: that belongs to no start.
-  await meet("everybody-is-there", parties, barrierS);
-  const results = {};
-  for (const name of scenarios) {
-    const size = whole(SIZES[name], await bl(["get", SIZES[name]]), SIZE.least, SIZE.most);
-    const socket = await open(server);
-    const letGo = await meet(name, parties, barrierS);
-    console.log(`${name}: let go`);
-    const measured = await measure(name, { socket, size, durationMs, meter: new Meter(durationMs, intervalMs) });
-    results[name] = { letGo, server: server.number, ...measured };
-    console.log(`${name}: ${measured.bytes} bytes in ${measured.elapsedMs} ms`);
-  }
+  const place = await findPlace();
+  const { lost, letGo } = lifelines(place.servers);
+  const results = await Promise.race([lost, measureAll(place, { ...common, intervalMs })]);
+  letGo();
   await bl(["set", "results"], pack({ durationMs, intervalMs, results }));
   // The servers end when everybody has said so.
   await bl(["set", "done", "yes"]);
 });
 
-async function findServer() {
+/** All servers, the number of one's own among them from 0, and how many meet. */
+async function findPlace() {
   const [hosts, ports, replica, replicas] = await Promise.all([list("servers"), list("ports"), bl(["get", "replica"]), bl(["get", "replicas"])]);
   if (hosts.length === 0) throw new Error("there are no servers");
   const own = (Number(replica) - 1) % hosts.length;
   console.log(`process ${process.pid} uses ${hosts[own]}:${ports[own]}`);
-  return { server: { number: own + 1, host: hosts[own], port: Number(ports[own]) }, parties: hosts.length + Number(replicas) };
+  return { servers: hosts.map((host, index) => ({ host, port: Number(ports[index]) })), own, parties: hosts.length + Number(replicas) };
+}
+
+async function measureAll({ servers, own, parties }, { scenarios, durationMs, intervalMs, barrierS }) {
+  // What programs and the launcher do for the first time takes longer: that belongs to no start.
+  await meet("everybody-is-there", parties, barrierS);
+  const results = {};
+  for (const name of scenarios) {
+    const size = whole(SIZES[name], await bl(["get", SIZES[name]]), SIZE.least, SIZE.most);
+    const socket = await open(servers[own]);
+    const letGo = await meet(name, parties, barrierS);
+    console.log(`${name}: let go`);
+    const measured = await measure(name, { socket, size, durationMs, meter: new Meter(durationMs, intervalMs) });
+    results[name] = { letGo, server: own + 1, ...measured };
+    console.log(`${name}: ${measured.bytes} bytes in ${measured.elapsedMs} ms`);
+  }
+  return results;
 }
 
 /** Connected before the start: how long that takes belongs to no scenario. */
