@@ -48,6 +48,13 @@ function imageWords({ image }: ShownService): string {
 function attributeWords(service: ShownService): string {
   return Object.entries(service.attributes)
     .filter(([, attribute]) => attribute.kind !== "builtin")
-    .map(([name, { value }]) => `${name}=${value ?? "(secret)"}`)
+    .map(([name, { value }]) => `${name}=${value === null ? "(secret)" : shortened(value)}`)
     .join("  ");
+}
+
+/** More of a value than this is for `--json`. */
+const LONGEST_VALUE = 200;
+
+function shortened(value: string): string {
+  return value.length <= LONGEST_VALUE ? value : `${value.slice(0, LONGEST_VALUE / 2)}… (${value.length} characters)`;
 }

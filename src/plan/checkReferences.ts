@@ -95,7 +95,7 @@ export class ReferenceChecker {
     const link = splitReplica(written, this.draft.services);
     const service = this.draft.services.get(link.service);
     if (service === undefined) return this.unknownService(link.service);
-    if (service === from && (link.replica === 0 || link.replica === "all")) return { message: `service "${service.name}" is the service itself: a value of its own needs no input` };
+    if (service === from && link.replica === 0) return { message: `service "${service.name}" is the service itself: a value of its own needs no input` };
     if (service.level.index > from.level.index) {
       return { message: `service "${service.name}" is in the later level "${service.level.name}" (${whereIs(service.own, from.own)}), which begins only when this service is ready: it would wait for ever` };
     }

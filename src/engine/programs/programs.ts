@@ -188,10 +188,13 @@ function resolveProgram(context: RunContext, run: ProgramRun) {
   };
 }
 
+/** Steps whose directories outlive their programs: a server may run there, and what was written there may be brought home. */
+const KEPT: ReadonlySet<ProgramStep> = new Set(["boot", "execute", "report"]);
+
 /** Where a program lies, and how it is handled there. An abort of the run ends all but what tidies up after it. */
 function staging(context: RunContext, { step, program, directory, timeoutMs }: ProgramRun) {
   const signal = step === "terminate" || step === "report" || context.writer === null ? new AbortController().signal : context.abort.signal;
-  return { directory, timeoutMs, sudo: program.sudo, keep: step === "boot" || step === "report", signal };
+  return { directory, timeoutMs, sudo: program.sudo, keep: KEPT.has(step), signal };
 }
 
 /** Answers what the program asks. */

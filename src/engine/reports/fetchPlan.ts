@@ -24,22 +24,25 @@ export async function planFetches(context: RunContext, placements: Placements, s
   const folder = step === null ? null : { steps: stagings(step), folder: REPORT_FOLDER };
   const away = folder !== null && report.program?.where === "launcher";
   const fetches: PlannedFetch[] = [];
-  if (away) fetches.push({ link: () => context.links.launcher(), request: { report: folder, patterns: [], base: [], sudo: report.sudo } });
-  if ((folder !== null && !away) || patterns.length > 0) {
-    const base = patterns.some((pattern) => !pattern.startsWith("/")) ? await baseOf(context, placements, service) : [];
-    fetches.push({ link: () => placements.machineLink(service), request: { report: away ? null : folder, patterns, base, sudo: report.sudo } });
+  const relative = patterns.filter((pattern) => !pattern.startsWith("/"));
+  const base = relative.length === 0 ? { away: false, steps: [] } : await baseOf(context, placements, service);
+  const here = base.away ? relative : [];
+  const there = patterns.filter((pattern) => !here.includes(pattern));
+  if (away || here.length > 0) fetches.push({ link: () => context.links.launcher(), request: { report: away ? folder : null, patterns: here, base: base.steps, sudo: report.sudo } });
+  if ((folder !== null && !away) || there.length > 0) {
+    fetches.push({ link: () => placements.machineLink(service), request: { report: away ? null : folder, patterns: there, base: base.steps, sudo: report.sudo } });
   }
   return fetches;
 }
 
-/** Relative patterns begin where the boot program runs, else where the execute program does, else at home. */
-async function baseOf({ store, run }: RunContext, placements: Placements, service: Service): Promise<string[]> {
+/** Where relative patterns begin: where the boot program runs, else where the execute program does, else at home. `away`: on the launching computer. */
+async function baseOf({ store, run }: RunContext, placements: Placements, service: Service): Promise<{ away: boolean; steps: string[] }> {
   const { boot, execute } = service.spec;
-  const step = boot?.where === "machine" ? "boot" : execute?.where === "machine" ? "execute" : null;
-  if (step === null) return [];
+  const [step, program] = boot !== null ? (["boot", boot] as const) : (["execute", execute ?? null] as const);
+  if (program === null) return { away: false, steps: [] };
   const key = placements.machine(service)?.key ?? null;
   const last = (await store.steps(run, service.id)).findLast((one) => one.step === step && one.directory !== null && one.machineKey === key);
-  return last === undefined ? [] : stagings(last.directory as string);
+  return { away: program.where === "launcher", steps: last === undefined ? [] : stagings(last.directory as string) };
 }
 
 function stagings(directory: string): string[] {

@@ -48,7 +48,7 @@ export interface BringUpOptions {
 export async function bringUp(context: RunContext, placements: Placements, agenda: Agenda, { fresh = false, force = false, enterPhase = () => undefined }: BringUpOptions = {}): Promise<BringUpEnd> {
   const unfinished = unfinishedPrograms(fresh ? [] : await context.store.steps(context.run));
   const early = new EarlyLaunches({ context, placements, agenda, machines: new MachineLaunches(context, placements), timetable: await Timetable.read(context, agenda) });
-  const work: BringUp = { context, placements, agenda, early, unfinished, fresh, force, dependencies: dependencies(context.plan), enterPhase };
+  const work: BringUp = { context, placements, agenda, early, unfinished, fresh, force, dependencies: dependencies(context.plan), failed: [], enterPhase };
   context.talk.publishBy((service, attribute) => publish(work, service, [attribute]));
   context.talk.progress.expect(agenda.among(context.levels.flat()));
   let end: LevelsEnd;
@@ -121,6 +121,7 @@ async function bringLevelUp(work: BringUp, index: number, services: readonly Ser
   const settled = await settleLevel(work, index, going, failed.size === 0);
   const errors = [...failed.values(), ...settled];
   if (errors.length === 0) errors.push(...(await executeLevel(work, index)));
+  errors.sort((one, other) => work.failed.indexOf(one) - work.failed.indexOf(other));
   context.talk.progress.levelEnded(level);
   const at = context.clock.now();
   await record(context, { at, type: "level-finished", level, index, ms: at - startedAt, failed: errors.filter((error) => error instanceof ServiceError).length });
@@ -193,7 +194,9 @@ async function outcome(work: BringUp, service: Service, then: "ready" | "to exec
     if (failure instanceof InterruptedError) return failure;
     if (!(failure instanceof ServiceError)) throw failure; // the state cannot be recorded: nothing more can be done safely
     await enterFailure(context, service, failure.failure);
-    return new ServiceError(context.redactor.redactData(failure.failure), { cause: failure.cause });
+    const told = new ServiceError(context.redactor.redactData(failure.failure), { cause: failure.cause });
+    work.failed.push(told);
+    return told;
   }
 }
 

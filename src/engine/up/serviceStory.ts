@@ -29,6 +29,8 @@ export interface BringUp {
   readonly unfinished: ReadonlyMap<number, readonly StepRecord[]>;
   /** The first boot of a new run: every service boots anyway, so no changed value means more work. */
   readonly fresh: boolean;
+  /** Failures in the order in which they came: the first is the likeliest to be the cause of the others. */
+  readonly failed: Error[];
   /** Told when execute programs begin to run, and when booting goes on. */
   readonly enterPhase: (phase: "boot" | "execute") => void;
   /** Leave the terminate programs of replaced and removed services out. */
