@@ -2,17 +2,17 @@
  * The library: what the commands do, typed. Heavy parts (YAML, the schema, SSH, clouds, the database) are loaded when a function needs them,
  * so that importing this file costs little.
  */
-import { stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
-
 import { withRun, withStore } from "./library/record.js";
 import { watch, work, type HomeOption, type VariableOptions, type WaitOptions, type WatchOptions } from "./library/options.js";
-import type { AbortResult, BootResult, CleanResult, EventRecord, Given, ImageBuild, Keep, LaunchPlan, ListedImage, LoginOptions, LogChunk, LogFile, OnlineCheck, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunHistory, RunSummary, RunToEndResult, ServiceChange, StatusReport, StrayMachine, TerminateResult } from "./library/types.js";
+import type { BootResult, CleanResult, EventRecord, Given, LaunchPlan, LogChunk, LogFile, OnlineCheck, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunHistory, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult } from "./library/types.js";
+import { planFile } from "./library/planFile.js";
 import { keptValues, resolveValues, sources, variableRecords } from "./library/variables.js";
 import type { VariableRecord } from "./state/records.js";
 
 export type * from "./library/types.js";
 export type { HomeOption, VariableOptions, WaitOptions, WatchOptions } from "./library/options.js";
+export { abort, cancelAbort, givenOf, logIn, resumeToEnd, runToEnd } from "./library/ending.js";
+export { buildImage, listImages, removeImages } from "./library/images.js";
 export { collectReports, copyReports, listReports, openReport } from "./library/reports.js";
 export { PlanError } from "./plan/mistakes.js";
 export { CloudUnreachableError, DriverError, ImageFailedError, LostReplyError, ThrottledError } from "./drivers/driver.js";
@@ -66,24 +66,6 @@ export async function boot(plan: LaunchPlan, options: HomeOption & VariableOptio
   return withStore(options, (store) => bootRun(store, { plan, variables, name: options.name ?? null, ...watch(options) }));
 }
 
-/**
- * Boots a plan, executes what it is there for, brings the reports home, and ends the machines unless they are to be kept. Failures are in the result.
- * @param options.keep goes before what the plan says; without both, no machine is kept.
- * @param options.signal abort it to stop booting and executing; reports and machines are seen to all the same.
- * @throws PlanError for missing variables, RunExistsError, StateError. Nothing has been started then.
- */
-export async function runToEnd(plan: LaunchPlan, options: HomeOption & VariableOptions & WatchOptions & { readonly name?: string; readonly keep?: Keep } = {}): Promise<RunToEndResult> {
-  const variables = await resolveValues(plan, options);
-  const { runToEnd: run } = await import("./engine/runToEnd.js");
-  return withStore(options, (store) => run(store, { start: { kind: "plan", plan, variables, name: options.name ?? null }, keep: options.keep ?? null, waitMs: 0, ...watch(options) }));
-}
-
-/** The same for a run whose launcher died: from the step that each service had reached. @throws RunBusyError, UnknownRunError, StateError for a run that is being taken down */
-export async function resumeToEnd(run: string, options: HomeOption & WatchOptions & WaitOptions & { readonly keep?: Keep } = {}): Promise<RunToEndResult> {
-  const { runToEnd: finish } = await import("./engine/runToEnd.js");
-  return withRun(run, options, async (store, record) => finish(store, { start: { kind: "resume", run: record }, keep: options.keep ?? null, ...work(options) }));
-}
-
 /** Looks at every machine of a run and runs its ready programs again. Writes nothing. */
 export async function status(run: string, options: HomeOption & WatchOptions = {}): Promise<StatusReport> {
   return withRun(run, options, async (store, record) => {
@@ -106,29 +88,6 @@ export async function terminate(run: string, options: HomeOption & WatchOptions 
     const { terminateRun } = await import("./engine/terminate.js");
     return terminateRun(store, record, { force: options.force ?? false, keep: options.keep ?? false, reports: options.reports ?? true, ...work(options) });
   });
-}
-
-/**
- * Aborts a run: its programs are ended, by the launcher that works on it or by this call where none does, and nothing new begins. Machines stay.
- * @throws UnknownRunError, StateError for a run that is terminated
- */
-export async function abort(run: string, reason: string, options: HomeOption & WatchOptions & WaitOptions = {}): Promise<AbortResult> {
-  return withRun(run, options, async (store, record) => (await import("./engine/abort.js")).abortRun(store, record, { reason, ...work(options) }));
-}
-
-/** Takes a run's abort back. @returns the reason that it had, or null. @throws UnknownRunError */
-export async function cancelAbort(run: string, options: HomeOption = {}): Promise<string | null> {
-  return withRun(run, options, async (store, record) => (await import("./engine/abort.js")).cancelAbort(store, record));
-}
-
-/**
- * A shell, or one command, on the machine of a service, as its programs reach it: the same keys, jump hosts and host key checks. It begins where the
- * service's boot program lies.
- * @returns the exit code of the shell or command.
- * @throws UnknownRunError, StateError for an unknown service or one without a machine
- */
-export async function logIn(run: string, service: string, options: HomeOption & WatchOptions & Omit<LoginOptions, "service" | "observe" | "signal">): Promise<number> {
-  return withRun(run, options, async (store, record) => (await import("./engine/login.js")).logIn(store, record, { ...options, service, ...watch(options) }));
 }
 
 /**
@@ -228,50 +187,12 @@ export async function rehearse(plan: LaunchPlan, options: VariableOptions & Pick
   return rehearsePlan({ plan: rehearsed, variables, runs, repairs, seed, onProgress, signal: watch(options).signal });
 }
 
-/**
- * Builds an image of a plan in one of its clouds, or goes on with the same one: a run of one machine that is made what the image says, of which the
- * cloud makes an image. Later boots start from it.
- * @param options.name the run's name; default `image-<image>-<random>`.
- * @param options.keepMachine leave the run and its machine in the end.
- * @param options.onProgress told what is waited for, in a sentence for people.
- * @throws PlanError, also for an image or a cloud that the plan does not have; DriverError for a cloud that cannot make images; RunBusyError, StateError
- */
-export async function buildImage(path: string, image: string, cloud: string, options: HomeOption & VariableOptions & WatchOptions & { readonly name?: string; readonly keepMachine?: boolean; readonly onProgress?: (message: string) => void } = {}): Promise<ImageBuild> {
-  const [{ loadImagePlan }, { loadDriver }, { buildImage: build }] = await Promise.all([import("./plan/imagePlan.js"), import("./drivers/registry.js"), import("./engine/images/build.js")]);
-  const plan = await loadImagePlan(await planFile(path), { image, cloud }, loadDriver);
-  const variables = await resolveValues(plan, options);
-  const { name = null, keepMachine = false, onProgress: progress = () => undefined } = options;
-  return withStore(options, (store) => build(store, { plan, image, cloud, variables, name, keepMachine, progress, ...watch(options) }));
-}
-
-/** The images that were built, or begun to be, and are not removed, oldest first. */
-export async function listImages(options: HomeOption = {}): Promise<ListedImage[]> {
-  return withStore(options, async (store) => (await import("./engine/images/inventory.js")).listImages(store));
-}
-
-/**
- * Removes built images of one name from a cloud.
- * @param options.version one version; default: all.
- * @param options.confirm shown what goes; false removes nothing. Default: yes.
- * @throws StateError if there is none, or a run that is not terminated uses one; CloudUnreachableError
- */
-export async function removeImages(image: string, cloud: string, options: HomeOption & Pick<WatchOptions, "signal"> & { readonly version?: number; readonly confirm?: (images: readonly ListedImage[]) => Promise<boolean> } = {}): Promise<ListedImage[]> {
-  const { version = null, confirm = async () => true } = options;
-  const { signal } = watch(options);
-  return withStore(options, async (store) => [...(await (await import("./engine/images/inventory.js")).removeImages(store, { image, cloud, version, confirm, signal })).removed]);
-}
-
 /** The runs of this installation, oldest first; terminated ones only with `all`. */
 export async function listRuns(options: HomeOption & { readonly all?: boolean } = {}): Promise<RunSummary[]> {
   return withStore(options, async (store) => {
     const { shownState } = await import("./engine/show.js");
     return (await store.listRuns({ all: options.all ?? false })).map((run) => ({ ...run, state: shownState(run) }));
   });
-}
-
-/** What the operator said of replicas and inputs when the run was booted, or reloaded last. @throws UnknownRunError */
-export async function givenOf(run: string, options: HomeOption = {}): Promise<Given> {
-  return withRun(run, options, async (store, record) => (await store.plan(record)).plan.given ?? { replicas: {}, inputs: {} });
 }
 
 /** One run's line of `listRuns`, by name or number. @throws UnknownRunError */
@@ -336,9 +257,4 @@ export async function* readLogs(run: string, options: HomeOption & { readonly se
 export async function parseDurationText(text: string): Promise<number> {
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return Number.NaN;
   return (await import("./plan/duration.js")).durationMs(text);
-}
-
-async function planFile(path: string): Promise<string> {
-  const found = await stat(path).catch(() => null); // what is missing or closed the loader cannot read either: it says so, and why
-  return resolve(found?.isDirectory() ? join(path, "launch.yaml") : path);
 }
