@@ -184,8 +184,14 @@ function resolveProgram(context: RunContext, run: ProgramRun) {
     // What a machine is made is the same for whoever is made from the image.
     attributes: step === "setup" ? {} : Object.fromEntries([...book.knownInputs(service.name), ...book.of(service.name)].map(([name, { value }]) => [name, value])),
     folders: step === "report" ? { BOOTLEVEL_REPORT_DIR: REPORT_FOLDER } : {},
-    promised: step === "boot" ? service.spec.outputs.map((output) => output.name) : [],
+    promised: step === "boot" || step === "execute" ? unset(context, service) : [],
   };
+}
+
+/** Outputs that nothing has set since the service began to boot. */
+export function unset({ book }: RunContext, service: Service): string[] {
+  const own = book.of(service.name);
+  return service.spec.outputs.map(({ name }) => name).filter((name) => own.get(name) === undefined || own.get(name)?.stale === true);
 }
 
 /** Steps whose directories outlive their programs: a server may run there, and what was written there may be brought home. */

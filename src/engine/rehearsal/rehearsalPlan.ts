@@ -52,6 +52,9 @@ function rehearsalService(service: ServiceSpec, hosts: string, simulated: Readon
     boot: service.boot && rehearsalProgram(service.boot),
     ready: service.ready && rehearsalProgram(service.ready),
     terminate: service.terminate && rehearsalProgram(service.terminate),
+    execute: service.execute ? rehearsalProgram(service.execute) : null,
+    // Nobody wants home what a simulated machine made up.
+    report: null,
   };
 }
 

@@ -6,7 +6,7 @@ import type { AttributeRecord, StepRecord } from "../../state/records.js";
 import type { Task } from "./agenda.js";
 import { serviceError, type FailureDetails, type ServiceError } from "../run/failure.js";
 import { finishStep, inStep, note, passState, RECORDED, stateEvent, stepDirectory, stepFinished, warn, type Step, type StepEnd } from "../run/journal.js";
-import { describeResult, recoverServiceProgram, runServiceProgram, type ProgramEnd, type ProgramRun } from "../programs/programs.js";
+import { describeResult, recoverServiceProgram, runServiceProgram, unset, type ProgramEnd, type ProgramRun } from "../programs/programs.js";
 import { whyAgain } from "./execute.js";
 import { publish } from "./publish.js";
 import type { RunContext, Service } from "../run/runContext.js";
@@ -101,12 +101,6 @@ async function bootEnd(context: RunContext, { service }: Step, { result, machine
   return { value: undefined, outcome: RECORDED, exitCode: 0 };
 }
 
-/** The promised outputs that nothing has set since the service began to boot. */
-export function missingOutputs({ book }: RunContext, service: Service): string[] {
-  const own = book.of(service.name);
-  return service.spec.outputs.map(({ name }) => name).filter((name) => own.get(name) === undefined || own.get(name)?.stale === true);
-}
-
 export function missingError(service: Service, step: "boot" | "execute", missing: readonly string[], details: FailureDetails): ServiceError {
   const message = `the ${step} program did not set ${missing.map((name) => `"${name}"`).join(", ")}, promised under outputs`;
   return serviceError(service, step, message, { ...details, remedy: 'let it write a line name=value to "$BOOTLEVEL_OUTPUT", or call: bl set name value' });
@@ -115,7 +109,7 @@ export function missingError(service: Service, step: "boot" | "execute", missing
 /** What is wrong with the outputs of a boot program that succeeded, or null. */
 function outputProblem(context: RunContext, service: Service, outputs: ReadonlyMap<string, string>): ((details: FailureDetails) => ServiceError) | null {
   // A service that executes has until then.
-  const missing = service.spec.execute ? [] : missingOutputs(context, service).filter((name) => !outputs.has(name));
+  const missing = service.spec.execute ? [] : unset(context, service).filter((name) => !outputs.has(name));
   if (missing.length > 0) return (details) => missingError(service, "boot", missing, details);
   const taken = [...outputs.keys()].find((name) => (BUILT_IN_ATTRIBUTES as readonly string[]).includes(name) || Object.hasOwn(service.spec.attributes, name));
   if (taken === undefined) return null;

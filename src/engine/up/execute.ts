@@ -3,11 +3,11 @@ import { ConnectionError } from "../../machines/connection.js";
 import type { ProgramSpec } from "../../plan/launchPlan.js";
 import type { Change } from "../../state/changes.js";
 import type { AttributeRecord, StepRecord } from "../../state/records.js";
-import { describeResult, recoverServiceProgram, runServiceProgram, type ProgramEnd, type ProgramRun } from "../programs/programs.js";
+import { describeResult, recoverServiceProgram, runServiceProgram, unset, type ProgramEnd, type ProgramRun } from "../programs/programs.js";
 import { InterruptedError, serviceError } from "../run/failure.js";
 import { finishStep, inStep, passState, RECORDED, stateEvent, stepDirectory, stepFinished, warn, type Step, type StepEnd } from "../run/journal.js";
 import type { Service } from "../run/runContext.js";
-import { missingError, missingOutputs } from "./bootProgram.js";
+import { missingError } from "./bootProgram.js";
 import { publish } from "./publish.js";
 import type { BringUp } from "./serviceStory.js";
 
@@ -68,7 +68,7 @@ function programRun(work: BringUp, step: Step, program: ProgramSpec, directory: 
 }
 
 function missingAfter({ context }: BringUp, service: Service, outputs: ReadonlyMap<string, string>): string[] {
-  return missingOutputs(context, service).filter((name) => !outputs.has(name));
+  return unset(context, service).filter((name) => !outputs.has(name));
 }
 
 /** The program's end, its outputs and that there is nothing left to execute are one write: it runs once. */
