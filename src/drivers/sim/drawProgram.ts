@@ -27,7 +27,7 @@ export function drawProgram(settings: Settings, file: CloudFile, machine: Machin
   const entries = settings.script.filter((entry) => entry.kind === "program")
     .filter((entry) => entry.step === word && isMeant(entry.service, name) && isDue(entry.nth, file.count(mark.run, entry.id)));
   const end = entries.reduce((before, entry) => scripted(before, entry, now, words), row);
-  return { ...end, outputs: end.exit === 0 && word === "boot" ? outputsOf(service, name, request.promised) : {} };
+  return { ...end, outputs: end.exit === 0 ? outputsAt(word, outputsOf(service, name, request.promised), request.promised) : {} };
 }
 
 function scripted(row: ProgramRow, { hang, exit, duration, output }: ProgramEntry, now: number, words: readonly (string | number)[]): ProgramRow {
@@ -37,6 +37,12 @@ function scripted(row: ProgramRow, { hang, exit, duration, output }: ProgramEntr
     exit: exit ?? row.exit,
     output: output ?? row.output,
   };
+}
+
+/** Boot sets all; what executes sets what is left to be set. */
+function outputsAt(word: string, outputs: Readonly<Record<string, string>>, promised: readonly string[]): Record<string, string> {
+  if (word === "boot") return outputs;
+  return word === "execute" ? Object.fromEntries(Object.entries(outputs).filter(([name]) => promised.includes(name))) : {};
 }
 
 /** What was promised and what the plan's author says; a value that nobody gave is made up and always the same. */
