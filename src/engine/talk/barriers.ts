@@ -25,7 +25,8 @@ interface Barrier {
 export class Barriers {
   private readonly barriers = new Map<string, Barrier>();
 
-  constructor(private readonly waits: Waits) {}
+  /** @param over why nothing more is to be expected from a service, or null. */
+  constructor(private readonly waits: Waits, private readonly over: (service: string) => string | null) {}
 
   /** Waits until all have come. A barrier can be used again: who comes after that meets at the next one of its name. */
   async meet(arrival: Arrival): Promise<TalkReply> {
@@ -40,7 +41,7 @@ export class Barriers {
     if (whole) this.barriers.delete(key);
     const reply = this.waits.add({
       ...arrival, what: `barrier "${name}"`, keys: [barrierKey(key)],
-      look: () => (this.barriers.get(key) === barrier ? null : done()),
+      look: () => (this.barriers.get(key) === barrier ? this.neverWhole(barrier, arrival) : done()),
       on: () => missing(barrier, arrival).map((to): Edge => ({ to, why: `${to} at barrier "${name}"` })),
       late: () => `${barrier.arrived.size} of ${barrier.parties} were there: ${namesOf(barrier)}`,
     });
@@ -48,6 +49,15 @@ export class Barriers {
     const ended = await reply;
     this.leave(key, barrier, arrival);
     return ended;
+  }
+
+  /** Somebody who has to come cannot any more. */
+  private neverWhole(barrier: Barrier, arrival: Arrival): TalkReply | null {
+    for (const name of missing(barrier, arrival)) {
+      const over = this.over(name);
+      if (over !== null) return refusal(CODE.notSet, `${over}, so barrier "${arrival.name}" does not come any more`);
+    }
+    return null;
   }
 
   /** One that waits no more, for whatever reason, does not count for the others. */
