@@ -38,7 +38,7 @@ export class TalkHub {
 
   constructor(private readonly context: RunContext) {
     this.waits = new Waits(() => context.abort.current, (wait) => this.deadlocks.words(wait));
-    this.barriers = new Barriers(this.waits, (name) => this.progress.over(name));
+    this.barriers = new Barriers(this.waits, this.progress);
     this.deadlocks = new Deadlocks(this.waits, this.progress, (message) => { this.warn(message); });
     this.publisher = async (service, attribute) => { await this.write(service, attribute); };
     context.book.listen((service, name) => { this.waits.wake(keyOf({ service, attribute: name })); });
@@ -48,6 +48,12 @@ export class TalkHub {
   /** What is set goes by this from now on. */
   publishBy(publisher: Publisher): void {
     this.publisher = publisher;
+  }
+
+  /** The program of a service's step ran under an earlier launcher, and does not run again. */
+  ranBefore(service: Service): void {
+    this.progress.setRanBefore(service);
+    this.barriers.lookAgain();
   }
 
   /** A service has come to an end, or waits for its level: who waits for it is told so. */

@@ -13,6 +13,8 @@ type Stand =
 
 export class Progress {
   private readonly stands = new Map<string, Stand>();
+  /** Services whose program ran under an earlier launcher, and does not run again. */
+  private readonly before = new Set<string>();
   private readonly levels = new Map<string, Set<string>>();
   /** Levels that have begun and are not ready, by name. */
   private readonly open = new Set<string>();
@@ -24,6 +26,7 @@ export class Progress {
 
   begin(services: readonly Service[]): void {
     for (const service of services) {
+      this.before.delete(service.name);
       this.enter(service, "working");
       this.open.add(service.level.name);
     }
@@ -47,6 +50,14 @@ export class Progress {
     if (stand === undefined) return `${name} is not brought up by this command`;
     if (stand === "ready") return `${name} is ready`;
     return typeof stand === "object" ? `${name} failed: ${stand.failed}` : null;
+  }
+
+  setRanBefore({ name }: Service): void {
+    this.before.add(name);
+  }
+
+  ranBefore(name: string): boolean {
+    return this.before.has(name);
   }
 
   /** Whether this command brings the service up, and has not yet, or could not. */

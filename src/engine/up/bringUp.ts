@@ -174,6 +174,7 @@ function needsMachine({ spec }: Service, { stage }: Task): boolean {
 async function settle(work: BringUp, service: Service, task: Task, launch: Promise<Launch> | null): Promise<ServiceError | InterruptedError | null> {
   const executes = willExecute(work, service, task);
   return outcome(work, service, executes ? "to execute" : "ready", async () => {
+    if (task.stage === "execute" || task.stage === "verify") work.context.talk.ranBefore(service);
     if (task.stage === "execute") await launch;
     else await tellStory(work, service, task, launch);
   });
