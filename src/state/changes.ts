@@ -2,6 +2,7 @@
 import type { RunEvent, RunState, ServiceFailure, ServiceState } from "../events.js";
 import type { Cipher } from "./cipher.js";
 import { insertRunKey, type AuthorizedKey, type ContactStage, type RunKey } from "./contacts.js";
+import { insertAbort } from "./aborts.js";
 import { statement, type Db } from "./database.js";
 import { bytesOfText, isText } from "../byteText.js";
 import type { Abort, AttributeRecord, Due, RunRecord } from "./records.js";
@@ -111,7 +112,8 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
     case "said":
       return write("UPDATE services SET said = ? WHERE id = ?", change.text, change.id);
     case "abort":
-      return write("UPDATE runs SET abort = coalesce(abort, ?) WHERE id = ?", JSON.stringify(change.abort), run.id);
+      insertAbort(db, run, change.abort);
+      return;
     case "step-ended":
       return write("UPDATE steps SET ended_at = ?, outcome = ?, exit_code = ? WHERE id = ? AND ended_at IS NULL", now, change.outcome, change.exitCode, change.id);
     case "event": {

@@ -23,8 +23,8 @@ export type Command =
 /** Where the launcher gets a signal: at the point of this number, from 1, or of this name. */
 export interface Death {
   readonly point: number | string;
-  /** SIGKILL, unless it is to be frozen. */
-  readonly signal?: "SIGKILL" | "SIGSTOP";
+  /** SIGKILL, unless it is to be frozen; or somebody aborts the run then. */
+  readonly signal?: "SIGKILL" | "SIGSTOP" | "abort";
 }
 
 export interface Order {
@@ -57,7 +57,9 @@ async function carryOut({ home, run, command, death }: Order): Promise<Report> {
   const points: string[] = [];
   const probe = (point: string) => {
     points.push(point);
-    if (death?.point === points.length || death?.point === point) process.kill(process.pid, death.signal ?? "SIGKILL");
+    if (death === null || (death.point !== points.length && death.point !== point)) return;
+    if (death.signal === "abort") setImmediate(() => { void abortBeside(home, run); });
+    else process.kill(process.pid, death.signal ?? "SIGKILL");
   };
   const store = await openStore(home, { probe });
   try {
@@ -66,6 +68,13 @@ async function carryOut({ home, run, command, death }: Order): Promise<Report> {
   } finally {
     store.close();
   }
+}
+
+/** As another process does: not in the midst of a write, which would wait for itself. */
+async function abortBeside(home: string, run: string): Promise<void> {
+  const store = await openStore(home);
+  if ((await store.runNames()).includes(run)) await store.abort(await store.findRun(run), { reason: "a test", origin: "operator", at: Date.now() });
+  store.close();
 }
 
 async function work(store: Store, name: string, command: Command): Promise<{ state: string; problems: string[] }> {

@@ -2,10 +2,12 @@
 import { join } from "node:path";
 
 import type { StepName } from "../../events.js";
+import { ConnectionError } from "../../machines/connection.js";
 import type { ProgramRequest, ProgramResult } from "../../machines/program/request.js";
 import type { ProgramSpec } from "../../plan/launchPlan.js";
 import { bundleName, type ProgramStep } from "./bundles.js";
 import { compileCommandLine } from "./commandLine.js";
+import { InterruptedError, unlessAborted } from "../run/failure.js";
 import { abortWords } from "../run/runAbort.js";
 import type { Abort } from "../../state/records.js";
 import { NoMachineError, type Placements } from "../run/placements.js";
@@ -43,7 +45,7 @@ export interface ProgramEnd {
  */
 export async function runServiceProgram(context: RunContext, placements: Placements, run: ProgramRun): Promise<ProgramEnd> {
   const programs = placements.programs(run.service, run.program);
-  const label = await programs.reach();
+  const label = await unlessAborted(endedBy(context, run), programs.reach());
   return inPlace(context, (giveBack) => inLog(context, run, label, `${run.step} attempt ${run.attempt}`, async (hooks) => {
     return programs.run({ ...resolveProgram(context, run), ...talk(context, run, giveBack), ...hooks });
   }));
@@ -67,7 +69,10 @@ function inPlace<T>(context: RunContext, work: (giveBack: () => void) => Promise
  */
 export async function recoverServiceProgram(context: RunContext, placements: Placements, run: ProgramRun): Promise<ProgramEnd | null> {
   const programs = placements.programs(run.service, run.program);
-  const label = await programs.reach();
+  const label = await unlessAborted(endedBy(context, run), programs.reach()).catch((error: unknown) => {
+    // The program may run still: the next command asks for it.
+    throw error instanceof InterruptedError ? new ConnectionError("the run was aborted before it could be asked") : error;
+  });
   return inPlace(context, async (giveBack) => {
     let started = true;
     const end = await inLog(context, run, label, `${run.step} of before`, async (hooks) => {
@@ -182,7 +187,7 @@ function resolveProgram(context: RunContext, run: ProgramRun) {
     args: program.args.map((template) => book.resolve(template, service.name)),
     env: { ...env, ...identity(context, service) },
     // What a machine is made is the same for whoever is made from the image.
-    attributes: step === "setup" ? {} : Object.fromEntries([...book.knownInputs(service.name), ...book.of(service.name)].map(([name, { value }]) => [name, value])),
+    attributes: step === "setup" ? {} : Object.fromEntries([...book.knownInputs(service.name, !TIDIES_UP.has(step)), ...book.of(service.name)].map(([name, { value }]) => [name, value])),
     folders: step === "report" ? { BOOTLEVEL_REPORT_DIR: REPORT_FOLDER } : {},
     promised: step === "boot" || step === "execute" ? unset(context, service) : [],
   };
@@ -197,9 +202,18 @@ export function unset({ book }: RunContext, service: Service): string[] {
 /** Steps whose directories outlive their programs: a server may run there, and what was written there may be brought home. */
 const KEPT: ReadonlySet<ProgramStep> = new Set(["boot", "execute", "report"]);
 
-/** Where a program lies, and how it is handled there. An abort of the run ends all but what tidies up after it. */
-function staging(context: RunContext, { step, program, directory, timeoutMs }: ProgramRun) {
-  const signal = step === "terminate" || step === "report" || context.writer === null ? new AbortController().signal : context.abort.signal;
+/** Steps that an abort of the run does not end: they tidy up after it. */
+const TIDIES_UP: ReadonlySet<ProgramStep> = new Set(["terminate", "report"]);
+
+/** What ends the programs of a step, and the wait for its machine. */
+function endedBy(context: RunContext, { step }: ProgramRun): AbortSignal {
+  return TIDIES_UP.has(step) || context.writer === null ? new AbortController().signal : context.abort.signal;
+}
+
+/** Where a program lies, and how it is handled there. */
+function staging(context: RunContext, run: ProgramRun) {
+  const { step, program, directory, timeoutMs } = run;
+  const signal = endedBy(context, run);
   return { directory, timeoutMs, sudo: program.sudo, keep: KEPT.has(step), signal };
 }
 

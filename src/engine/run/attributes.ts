@@ -43,6 +43,11 @@ export class AttributeBook {
     return outputs.length > 0;
   }
 
+  /** Whether an attribute is what an earlier boot has set, and this one has not yet. */
+  isStale(service: string, name: string): boolean {
+    return this.services.get(service)?.get(name)?.stale === true;
+  }
+
   /** Tells `listener`, from now on, of every attribute that is set. */
   listen(listener: (service: string, name: string) => void): void {
     this.listener = listener;
@@ -59,11 +64,12 @@ export class AttributeBook {
     return this.byReplica.get(service)?.inputs ?? [];
   }
 
-  /** The inputs of a service replica whose values are known by now. */
-  knownInputs(service: string): Map<string, AttributeValue> {
+  /** The inputs of a service replica whose values are known by now. @param now leave out what an earlier boot has set, and this one may set anew */
+  knownInputs(service: string, now: boolean): Map<string, AttributeValue> {
     const known = new Map<string, AttributeValue>();
     for (const { name, source } of this.inputs(service)) {
       try {
+        if (now && source.kind === "link" && this.sources(source.link).some((linked) => this.isStale(linked, source.link.attribute))) continue;
         const value = source.kind === "value" ? this.resolve(source.value, service) : this.lookup(source.link, service);
         const secret = source.kind === "value" ? source.secret : this.sources(source.link).some((linked) => this.of(linked).get(source.link.attribute)?.secret === true);
         known.set(name, { value, secret, kind: "declared" });

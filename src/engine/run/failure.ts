@@ -39,6 +39,17 @@ export async function pause(clock: Clock, ms: number, stop: AbortSignal): Promis
   }
 }
 
+/** Waits for work as long as nothing aborts: what goes on ends with the command. @throws InterruptedError when `signal` aborts first. */
+export async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  let stop = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => { reject(new InterruptedError()); };
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+  });
+  return Promise.race([work, aborted]).finally(() => { signal.removeEventListener("abort", stop); });
+}
+
 export type FailureDetails = Partial<Pick<ServiceFailure, "exitCode" | "machine" | "lastLines" | "log" | "remedy">>;
 
 /** Makes the failure of a service at a step. `message` is one sentence; details that are not known are left out. */

@@ -43,12 +43,11 @@ export class RunAbort {
 
   /** Aborts the run, unless it is aborted already. Resolves when that is on disk; programs are ended then. */
   async begin(abort: Abort): Promise<void> {
-    const { writer, tell } = this.parts;
+    const { writer } = this.parts;
     if (writer === null || this.current !== null) return;
-    const event: RunEvent = { at: abort.at, type: "aborted", reason: abort.reason, origin: abort.origin };
-    await writer.write({ kind: "abort", abort }, { kind: "event", event });
+    await writer.write({ kind: "abort", abort });
     // Somebody else may have been first: what the record says is the reason.
-    this.enter((await this.parts.store.abortOf(this.parts.run)) ?? abort, tell, event);
+    this.enter((await this.parts.store.abortOf(this.parts.run)) ?? abort);
   }
 
   close(): void {
@@ -56,11 +55,11 @@ export class RunAbort {
     this.timer = null;
   }
 
-  private enter(abort: Abort, tell: (event: RunEvent) => void, event: RunEvent): void {
+  private enter(abort: Abort): void {
     if (this.current !== null) return;
     this.close();
     this.current = abort;
-    tell(event);
+    this.parts.tell({ at: abort.at, type: "aborted", reason: abort.reason, origin: abort.origin });
     this.controller.abort();
   }
 
@@ -71,7 +70,7 @@ export class RunAbort {
       if (version === this.version) return;
       this.version = version;
       const abort = await store.abortOf(run);
-      if (abort !== null) this.enter(abort, tell, { at: abort.at, type: "aborted", reason: abort.reason, origin: abort.origin });
+      if (abort !== null) this.enter(abort);
     } catch (error) {
       // The database is closed or broken: the next write says so to whoever can do something about it.
       this.close();

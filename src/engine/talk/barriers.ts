@@ -2,6 +2,7 @@
 import type { TalkReply } from "../../machines/program/talk.js";
 import { CODE, done, refusal } from "./answers.js";
 import type { Edge } from "./circles.js";
+import type { Progress } from "./progress.js";
 import type { Waits } from "./waits.js";
 
 export interface Arrival {
@@ -25,7 +26,7 @@ interface Barrier {
 export class Barriers {
   private readonly barriers = new Map<string, Barrier>();
 
-  constructor(private readonly waits: Waits) {}
+  constructor(private readonly waits: Waits, private readonly progress: Pick<Progress, "over" | "ranBefore">) {}
 
   /** Waits until all have come. A barrier can be used again: who comes after that meets at the next one of its name. */
   async meet(arrival: Arrival): Promise<TalkReply> {
@@ -36,18 +37,49 @@ export class Barriers {
     if (meeting.kind === "parties" && barrier.parties !== parties) return refusal(CODE.usage, `barrier "${name}" is one of ${barrier.parties} parties, ${barrier.arrived.size} of which are here; this program says ${parties}`);
     this.barriers.set(key, barrier);
     barrier.arrived.add(arrival);
-    const whole = isWhole(barrier, arrival);
+    const whole = this.isWhole(barrier, arrival);
     if (whole) this.barriers.delete(key);
     const reply = this.waits.add({
       ...arrival, what: `barrier "${name}"`, keys: [barrierKey(key)],
-      look: () => (this.barriers.get(key) === barrier ? null : done()),
-      on: () => missing(barrier, arrival).map((to): Edge => ({ to, why: `${to} at barrier "${name}"` })),
+      look: () => (this.barriers.get(key) === barrier ? this.neverWhole(barrier, arrival) : done()),
+      on: () => this.missing(barrier, arrival).map((to): Edge => ({ to, why: `${to} at barrier "${name}"` })),
       late: () => `${barrier.arrived.size} of ${barrier.parties} were there: ${namesOf(barrier)}`,
     });
     if (whole) this.waits.wake(barrierKey(key));
     const ended = await reply;
     this.leave(key, barrier, arrival);
     return ended;
+  }
+
+  /** Somebody does not have to come any more: whoever waited only for that goes on. */
+  lookAgain(): void {
+    for (const [key, barrier] of [...this.barriers]) {
+      const [arrival] = barrier.arrived;
+      if (arrival === undefined || !this.isWhole(barrier, arrival)) continue;
+      this.barriers.delete(key);
+      this.waits.wake(barrierKey(key));
+    }
+  }
+
+  /** Of replicas each counts once, however many of its programs come; of parties every program does. */
+  private isWhole(barrier: Barrier, arrival: Arrival): boolean {
+    return arrival.meeting.kind === "parties" ? barrier.arrived.size >= barrier.parties : this.missing(barrier, arrival).length === 0;
+  }
+
+  /** Who came when an earlier launcher served is not known: a replica whose program has ended then is not waited for. */
+  private missing({ arrived }: Barrier, { meeting }: Arrival): string[] {
+    if (meeting.kind === "parties") return [];
+    const here = new Set([...arrived].map(({ service }) => service));
+    return meeting.expected.filter((name) => !here.has(name) && !this.progress.ranBefore(name));
+  }
+
+  /** Somebody who has to come cannot any more. */
+  private neverWhole(barrier: Barrier, arrival: Arrival): TalkReply | null {
+    for (const name of this.missing(barrier, arrival)) {
+      const over = this.progress.over(name);
+      if (over !== null) return refusal(CODE.notSet, `${over}, so barrier "${arrival.name}" does not come any more`);
+    }
+    return null;
   }
 
   /** One that waits no more, for whatever reason, does not count for the others. */
@@ -60,17 +92,6 @@ export class Barriers {
 
 function barrierKey(key: string): string {
   return `barrier ${key}`;
-}
-
-/** Of replicas each counts once, however many of its programs come; of parties every program does. */
-function isWhole({ arrived, parties }: Barrier, { meeting }: Arrival): boolean {
-  return (meeting.kind === "parties" ? arrived.size : new Set([...arrived].map(({ service }) => service)).size) >= parties;
-}
-
-function missing({ arrived }: Barrier, { meeting }: Arrival): string[] {
-  if (meeting.kind === "parties") return [];
-  const here = new Set([...arrived].map(({ service }) => service));
-  return meeting.expected.filter((name) => !here.has(name));
 }
 
 /** How many are named. */

@@ -7,14 +7,16 @@ export interface Edge {
   readonly why: string;
 }
 
-/** The shortest path from a node back to itself, or null. @param edgesOf whom a node waits for */
-export function circleThrough(start: string, edgesOf: (node: string) => readonly Edge[]): (Edge & { readonly from: string })[] | null {
+export type Circle = readonly (Edge & { readonly from: string })[];
+
+/** The shortest path from a node back to itself, or null. @param first the steps that begin it @param edgesOf whom any other node waits for */
+export function circleThrough(start: string, first: readonly Edge[], edgesOf: (node: string) => readonly Edge[]): Circle | null {
   const reached = new Map<string, Edge & { readonly from: string }>();
   let front = [start];
   while (front.length > 0) {
     const next: string[] = [];
     for (const from of front) {
-      for (const edge of edgesOf(from)) {
+      for (const edge of from === start ? first : edgesOf(from)) {
         if (edge.to === start) return pathTo(reached, { ...edge, from }, start);
         if (reached.has(edge.to)) continue;
         reached.set(edge.to, { ...edge, from });
@@ -30,12 +32,12 @@ export function circleThrough(start: string, edgesOf: (node: string) => readonly
 const MOST_NAMED = 12;
 
 /** `client waits for server.port, server waits for client.ready` */
-export function circleWords(circle: readonly (Edge & { readonly from: string })[]): string {
+export function circleWords(circle: Circle): string {
   const named = circle.slice(0, MOST_NAMED).map(({ from, why }) => `${from} waits for ${why}`);
   return circle.length > MOST_NAMED ? `${named.join(", ")} and ${circle.length - MOST_NAMED} more` : named.join(", ");
 }
 
-function pathTo(reached: ReadonlyMap<string, Edge & { readonly from: string }>, last: Edge & { readonly from: string }, start: string): (Edge & { readonly from: string })[] {
+function pathTo(reached: ReadonlyMap<string, Edge & { readonly from: string }>, last: Edge & { readonly from: string }, start: string): Circle {
   const path = [last];
   for (let at = last.from; at !== start; ) {
     const edge = reached.get(at);

@@ -2,8 +2,9 @@
  * Finds programs that wait for each other in a circle. That a service waits does not prove that it does nothing else (a program may wait in the
  * background), so a circle is told when it stands, and ends only those of its waits that would never end by themselves.
  */
+import { groupBy } from "../run/lists.js";
 import { CODE, refusal } from "./answers.js";
-import { circleThrough, circleWords, type Edge } from "./circles.js";
+import { circleThrough, circleWords, type Circle, type Edge } from "./circles.js";
 import type { Progress } from "./progress.js";
 import type { Wait, Waits } from "./waits.js";
 
@@ -11,21 +12,24 @@ import type { Wait, Waits } from "./waits.js";
 const TOLD_AFTER_MS = 2_000;
 const ENDED_AFTER_MS = 30_000;
 
+type Edges = (node: string) => readonly Edge[];
+
 export class Deadlocks {
   private timer: NodeJS.Timeout | null = null;
-  private readonly told = new Set<string>();
+  /** Who is in a circle that was told, and stands. */
+  private told = new Set<string>();
   /** Since when waits for ever have been in a circle. */
-  private readonly since = new Map<Wait, number>();
+  private since = new Map<Wait, number>();
 
   constructor(private readonly waits: Waits, private readonly progress: Progress, private readonly warn: (message: string) => void) {}
 
-  /** The circle that a service is in, in words; null without one. */
-  words(service: string): string | null {
-    const circle = circleThrough(service, this.edges(this.byService()));
+  /** The circle that a wait is in, in words; null without one. */
+  words(wait: Wait): string | null {
+    const circle = circleOf(wait, this.edges());
     return circle === null ? null : circleWords(circle);
   }
 
-  /** Looks for circles a moment from now: programs have begun to wait. */
+  /** Looks for circles a moment from now: programs have begun to wait, or somebody for whom they may wait has come to a stop. */
   look(): void {
     this.timer ??= setTimeout(() => {
       this.timer = null;
@@ -34,60 +38,46 @@ export class Deadlocks {
   }
 
   private find(): void {
-    const byService = this.byService();
-    const edges = this.edges(byService);
+    const edges = this.edges();
+    const circles = [...this.waits.all()].flatMap((wait) => {
+      const circle = circleOf(wait, edges);
+      return circle === null ? [] : [{ wait, circle }];
+    });
+    this.tell(circles.map(({ circle }) => circle));
     const now = performance.now();
-    let standing = false;
-    for (const [service, waits] of byService) {
-      const circle = circleThrough(service, edges);
-      if (circle === null) {
-        for (const wait of waits) this.since.delete(wait);
-        continue;
-      }
-      const members = circle.map(({ from }) => from).sort().join(" ");
-      if (!this.told.has(members)) this.warn(`programs wait for each other in a circle: ${circleWords(circle)}`);
-      this.told.add(members);
-      standing = this.age(waits, now) || standing;
-    }
-    this.forget(byService);
+    // A wait that would end by itself is left to that.
+    const endless = circles.flatMap(({ wait }) => (wait.timeoutMs === null ? [wait] : []));
+    this.since = new Map(endless.map((wait) => [wait, this.since.get(wait) ?? now]));
     this.endOld(now);
-    if (standing) this.look();
+    if (endless.length > 0) this.look();
   }
 
-  /** @returns whether there is one among them that would wait for ever. */
-  private age(waits: readonly Wait[], now: number): boolean {
-    const endless = waits.filter((wait) => wait.timeoutMs === null);
-    for (const wait of endless) if (!this.since.has(wait)) this.since.set(wait, now);
-    return endless.length > 0;
-  }
-
-  private endOld(now: number): void {
-    const old = [...this.since].filter(([, since]) => now - since >= ENDED_AFTER_MS).map(([wait]) => wait);
-    // One is enough to break the circle; whoever waits for its service learns what became of it.
-    const [first] = old;
-    if (first === undefined) return;
-    const circle = this.words(first.service);
-    this.since.delete(first);
-    if (circle === null) return;
-    this.waits.endWhere((wait) => (wait === first ? refusal(CODE.timedOut, `waited for ${wait.what}, which cannot come: programs wait for each other in a circle: ${circle}`) : null));
-  }
-
-  private forget(byService: ReadonlyMap<string, readonly Wait[]>): void {
-    const there = new Set([...byService.values()].flat());
-    for (const wait of this.since.keys()) if (!there.has(wait)) this.since.delete(wait);
-  }
-
-  private byService(): Map<string, Wait[]> {
-    const byService = new Map<string, Wait[]>();
-    for (const wait of this.waits.all()) {
-      const known = byService.get(wait.service);
-      if (known === undefined) byService.set(wait.service, [wait]);
-      else known.push(wait);
+  /** Circles that have somebody in common are one knot: one of them is enough to find it by. */
+  private tell(circles: readonly Circle[]): void {
+    const standing = new Set(circles.flat().map(({ from }) => from));
+    this.told = new Set([...this.told].filter((name) => standing.has(name)));
+    for (const circle of circles) {
+      if (!circle.some(({ from }) => this.told.has(from))) this.warn(`programs wait for each other in a circle: ${circleWords(circle)}`);
+      for (const { from } of circle) this.told.add(from);
     }
-    return byService;
   }
 
-  private edges(byService: ReadonlyMap<string, readonly Wait[]>): (node: string) => readonly Edge[] {
+  /** One wait is enough to break a circle; whoever waits for its service learns what became of it. */
+  private endOld(now: number): void {
+    for (const [old, since] of this.since) {
+      const circle = now - since < ENDED_AFTER_MS ? null : this.words(old);
+      if (circle === null) continue;
+      this.waits.endWhere((wait) => (wait === old ? refusal(CODE.timedOut, `waited for ${wait.what}, which cannot come: programs wait for each other in a circle: ${circle}`) : null));
+    }
+  }
+
+  private edges(): Edges {
+    const byService = groupBy([...this.waits.all()], ({ service }) => service);
     return (node) => [...(byService.get(node) ?? []).flatMap((wait) => wait.on()), ...this.progress.edges(node)];
   }
+}
+
+/** The circle that begins with this wait: its program may wait for other things beside, which come. */
+function circleOf(wait: Wait, edges: Edges): Circle | null {
+  return circleThrough(wait.service, wait.on(), edges);
 }

@@ -37,8 +37,8 @@ export class TalkHub {
   private publisher: Publisher;
 
   constructor(private readonly context: RunContext) {
-    this.waits = new Waits(() => context.abort.current, (service) => this.deadlocks.words(service));
-    this.barriers = new Barriers(this.waits);
+    this.waits = new Waits(() => context.abort.current, (wait) => this.deadlocks.words(wait));
+    this.barriers = new Barriers(this.waits, this.progress);
     this.deadlocks = new Deadlocks(this.waits, this.progress, (message) => { this.warn(message); });
     this.publisher = async (service, attribute) => { await this.write(service, attribute); };
     context.book.listen((service, name) => { this.waits.wake(keyOf({ service, attribute: name })); });
@@ -50,8 +50,15 @@ export class TalkHub {
     this.publisher = publisher;
   }
 
-  /** Nothing more comes from a service: who waits for it is told so. */
+  /** The program of a service's step ran under an earlier launcher, and does not run again. */
+  ranBefore(service: Service): void {
+    this.progress.setRanBefore(service);
+    this.barriers.lookAgain();
+  }
+
+  /** A service has come to an end, or waits for its level: who waits for it is told so. */
   ended(service: Service): void {
+    if (this.waits.any) this.deadlocks.look();
     const over = this.progress.over(service.name);
     if (over === null) return;
     this.waits.endWhere((wait) => (wait.on().some(({ to }) => to === service.name) ? refusal(CODE.notSet, `${over}, so ${wait.what} does not come any more`) : null));

@@ -13,23 +13,22 @@ type Stand =
 
 export class Progress {
   private readonly stands = new Map<string, Stand>();
+  /** Services whose program ran under an earlier launcher, and does not run again. */
+  private readonly before = new Set<string>();
   private readonly levels = new Map<string, Set<string>>();
   /** Levels that have begun and are not ready, by name. */
   private readonly open = new Set<string>();
 
   /** The services that the command is going to do something for. */
   expect(services: readonly Service[]): void {
-    for (const service of services) {
-      this.stands.set(service.name, "to come");
-      const { name } = service.level;
-      this.levels.set(name, (this.levels.get(name) ?? new Set()).add(service.name));
-    }
+    for (const service of services) this.enter(service, "to come");
   }
 
   begin(services: readonly Service[]): void {
-    for (const { name, level } of services) {
-      this.stands.set(name, "working");
-      this.open.add(level.name);
+    for (const service of services) {
+      this.before.delete(service.name);
+      this.enter(service, "working");
+      this.open.add(service.level.name);
     }
   }
 
@@ -53,6 +52,14 @@ export class Progress {
     return typeof stand === "object" ? `${name} failed: ${stand.failed}` : null;
   }
 
+  setRanBefore({ name }: Service): void {
+    this.before.add(name);
+  }
+
+  ranBefore(name: string): boolean {
+    return this.before.has(name);
+  }
+
   /** Whether this command brings the service up, and has not yet, or could not. */
   comes(name: string): boolean {
     const stand = this.stands.get(name);
@@ -61,12 +68,17 @@ export class Progress {
 
   /** Whom a service, or a level, waits for beside what its programs say. */
   edges(node: string): Edge[] {
-    if (node.startsWith(LEVEL)) return this.unfinished(node.slice(LEVEL.length)).map((name) => ({ to: name, why: name }));
+    if (node.startsWith(LEVEL)) return this.unfinished(node.slice(LEVEL.length, -1)).map((name) => ({ to: name, why: name }));
     const stand = this.stands.get(node);
     if (stand !== "to come" && stand !== "to execute") return [];
     const own = [...this.levels].find(([, names]) => names.has(node))?.[0];
     const levels = stand === "to execute" && own !== undefined ? [own] : [...this.open];
-    return levels.map((level) => ({ to: LEVEL + level, why: `level "${level}"` }));
+    return levels.map((level) => ({ to: `${LEVEL}${level}"`, why: `${LEVEL}${level}"` }));
+  }
+
+  private enter({ name, level }: Service, stand: Stand): void {
+    this.stands.set(name, stand);
+    this.levels.set(level.name, (this.levels.get(level.name) ?? new Set()).add(name));
   }
 
   private unfinished(level: string): string[] {
@@ -74,5 +86,5 @@ export class Progress {
   }
 }
 
-/** No service has such a name. */
-const LEVEL = "level ";
+/** A level's node begins so, as no service's name does. */
+const LEVEL = 'level "';

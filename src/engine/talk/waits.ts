@@ -40,9 +40,13 @@ export class Waits {
 
   /**
    * @param aborted the run's abort, or null.
-   * @param circle who waits for whom in a circle that the service is in, in words; null without one.
+   * @param circle who waits for whom in a circle that the wait is in, in words; null without one.
    */
-  constructor(private readonly aborted: () => Abort | null, private readonly circle: (service: string) => string | null) {}
+  constructor(private readonly aborted: () => Abort | null, private readonly circle: (wait: Wait) => string | null) {}
+
+  get any(): boolean {
+    return this.waiting.size > 0;
+  }
 
   /** Everything that waits now. */
   *all(): Generator<Wait> {
@@ -99,7 +103,7 @@ export class Waits {
   }
 
   private lateReply(wait: Wait): TalkReply {
-    const circle = this.circle(wait.service);
+    const circle = this.circle(wait);
     const more = [wait.late(), circle === null ? "" : `this is a circle, in which each waits for the next: ${circle}`].filter((words) => words !== "");
     return refusal(CODE.timedOut, [`waited ${(wait.timeoutMs ?? 0) / 1000} s for ${wait.what}`, ...more].join("; "));
   }

@@ -33,7 +33,10 @@ export async function bootOnMachine(work: BringUp, service: Service, task: Task,
   const steps = (work.unfinished.get(service.id) ?? []).filter((step) => step.step !== "setup" && (step.machineKey === machineKey || step.machineKey === null));
   const started = task.resume ? steps.findLast((step) => step.step === "boot") : undefined;
   await endUnfinished(context, placements, service, steps.filter((step) => step !== started));
-  if (started !== undefined && (await resumeBoot(work, service, program, started))) return true;
+  if (started !== undefined && (await resumeBoot(work, service, program, started))) {
+    context.talk.ranBefore(service);
+    return true;
+  }
   if (context.book.outdate(service.name)) note(context, [{ kind: "stale-outputs", id: service.id }], []);
   await inStep(context, service, "boot", 1, machineKey, async (step) => {
     const end = await runServiceProgram(context, placements, bootRun(work, step, program, stepDirectory(service, "boot", step.id) as string, program.timeoutMs));

@@ -10,6 +10,7 @@ import type { Abort } from "../../state/records.js";
 import type { Placements } from "../run/placements.js";
 import { levelName, type DroppedService, type RunContext, type Service } from "../run/runContext.js";
 import { execute } from "./execute.js";
+import { outdate } from "./outdate.js";
 import { publish } from "./publish.js";
 import { tellStory, willExecute, type BringUp } from "./serviceStory.js";
 import { settleAll } from "../run/settleAll.js";
@@ -51,6 +52,7 @@ export async function bringUp(context: RunContext, placements: Placements, agend
   const work: BringUp = { context, placements, agenda, early, unfinished, fresh, force, dependencies: dependencies(context.plan), failed: [], enterPhase };
   context.talk.publishBy((service, attribute) => publish(work, service, [attribute]));
   context.talk.progress.expect(agenda.among(context.levels.flat()));
+  outdate(work, context.levels.flat());
   let end: LevelsEnd;
   try {
     end = await bringLevelsUp(work);
@@ -115,6 +117,7 @@ async function bringLevelUp(work: BringUp, index: number, services: readonly Ser
   if (replaced.length > 0) {
     const ends = await new TakeDown(context, work.placements, work.unfinished, work.force).retire(replaced, (service) => agenda.of(service) as Task);
     ends.forEach((error, place) => { if (error !== null) failed.set(replaced[place] as Service, error); });
+    for (const [service, { message }] of failed) context.talk.progress.failed(service, message);
   }
   const going = services.filter((service) => !failed.has(service));
   if (failed.size > 0) work.early.stop();
@@ -137,6 +140,7 @@ async function settleLevel(work: BringUp, index: number, services: readonly Serv
   const told = new Map<Service, Task>();
   for (let going = services; going.length > 0; going = agenda.among(context.levels[index] ?? []).filter((service) => agenda.of(service) !== told.get(service))) {
     for (const service of going) told.set(service, agenda.of(service) as Task);
+    outdate(work, going);
     context.talk.progress.begin(going);
     const launches = early.launch(going.filter((service) => needsMachine(service, told.get(service) as Task)));
     const settled = await settleAll(going.map((service) => settle(work, service, told.get(service) as Task, launches.get(service) ?? null)));
@@ -171,6 +175,7 @@ function needsMachine({ spec }: Service, { stage }: Task): boolean {
 async function settle(work: BringUp, service: Service, task: Task, launch: Promise<Launch> | null): Promise<ServiceError | InterruptedError | null> {
   const executes = willExecute(work, service, task);
   return outcome(work, service, executes ? "to execute" : "ready", async () => {
+    if (task.stage === "execute" || task.stage === "verify") work.context.talk.ranBefore(service);
     if (task.stage === "execute") await launch;
     else await tellStory(work, service, task, launch);
   });

@@ -49,7 +49,7 @@ export class EarlyLaunches {
 
   constructor(private readonly parts: EarlyParts) {
     this.candidates = new EarlyCandidates(parts);
-    this.early = { launching: this.launching, signal: AbortSignal.any([parts.context.stop, this.over.signal]) };
+    this.early = { launching: this.launching, signal: AbortSignal.any([parts.context.halt, this.over.signal]) };
     setMaxListeners(0, this.early.signal);
   }
 

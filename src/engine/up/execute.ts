@@ -27,7 +27,10 @@ export async function execute(work: BringUp, service: Service): Promise<void> {
   const machineKey = placements.machine(service)?.key ?? null;
   passState(context, service, "executing");
   const before = (work.unfinished.get(service.id) ?? []).findLast((step) => step.step === "execute" && step.machineKey === machineKey);
-  if (before !== undefined && (await resume(work, service, program, before))) return;
+  if (before !== undefined && (await resume(work, service, program, before))) {
+    context.talk.ranBefore(service);
+    return;
+  }
   await inStep(context, service, "execute", 1, machineKey, async (step) => {
     const end = await runServiceProgram(context, placements, programRun(work, step, program, stepDirectory(service, "execute", step.id) as string, program.timeoutMs));
     return ended(work, step, end);

@@ -54,7 +54,7 @@ async function findMachines(context: RunContext, placements: Placements, driver:
     return machine === null || machine.driverId === null ? [] : [{ service, machine, id: machine.driverId }];
   });
   if (known.length === 0) return outcomes;
-  const statuses = await driver.describe(known.map(({ id }) => id), context.stop);
+  const statuses = await driver.describe(known.map(({ id }) => id), context.halt);
   for (const [index, { service, machine }] of known.entries()) {
     const status = statuses[index];
     if (status === undefined) continue;
@@ -88,7 +88,7 @@ async function askForMachines(context: RunContext, placements: Placements, drive
   }
   await writeWishes(context, asked, early?.launching ?? null);
   for (const { service } of asked) placements.intend(service, cloud, placements.wish(service));
-  const answers = new Map((await driver.launch(asked.map(({ request }) => request), early?.signal ?? context.stop)).map((outcome) => [outcome.key, outcome]));
+  const answers = new Map((await driver.launch(asked.map(({ request }) => request), early?.signal ?? context.halt)).map((outcome) => [outcome.key, outcome]));
   for (const { service, request } of asked) {
     const answer = answers.get(request.key);
     if (answer !== undefined) outcomes.set(service, answer);

@@ -41,11 +41,15 @@ function affected({ context, placements, agenda, dependencies, fresh }: BringUp,
   };
   // A machine that was not asked for yet is made with the new value anyway.
   const isToCome = (dependent: Service) => agenda.of(dependent)?.stage === "launch" && placements.machine(dependent) === null;
+  const known = context.book.of(service.name);
   for (const dependency of dependencies.get(service.spec.name) ?? []) {
     if (!changed.has(dependency.attribute) || !names(dependency, service)) continue;
+    const first = !known.has(dependency.attribute);
     const task: Task = { stage: dependency.stage, reason: `${service.name}.${dependency.attribute} changed`, resume: false };
     for (const dependent of context.bySpec.get(dependency.dependent) ?? []) {
       if (task.stage === "replace" && isToCome(dependent)) continue;
+      // One that goes on cannot have gone by an earlier value where there was none: it waits for this one.
+      if (first && agenda.of(dependent)?.resume === true) continue;
       if (dependent !== service && isThere(dependent) && agenda.add(dependent, task)) found.push([dependent, task]);
     }
   }

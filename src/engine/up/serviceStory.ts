@@ -4,7 +4,7 @@ import type { Agenda, Task } from "./agenda.js";
 import { bootOnMachine } from "./bootProgram.js";
 import { programsOf } from "../programs/bundles.js";
 import type { Dependency } from "../plans/dependents.js";
-import { asServiceError, InterruptedError } from "../run/failure.js";
+import { asServiceError, InterruptedError, unlessAborted } from "../run/failure.js";
 import { enterState, inBareStep, passState } from "../run/journal.js";
 import type { EarlyLaunches } from "./earlyLaunches.js";
 import type { Launch } from "./machineLaunches.js";
@@ -97,25 +97,14 @@ async function place(work: BringUp, service: Service, launch: Promise<Launch> | 
   }
 }
 
-/** A machine may take minutes to answer: an abort does not wait for it. What goes on ends with the command. */
-async function unlessAborted<T>(context: RunContext, work: Promise<T>): Promise<T> {
-  const { signal } = context.abort;
-  let stop = (): void => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => { reject(new InterruptedError()); };
-    signal.addEventListener("abort", stop, { once: true });
-    if (signal.aborted) stop();
-  });
-  return Promise.race([work, aborted]).finally(() => { signal.removeEventListener("abort", stop); });
-}
-
 /** A service without programs on its machine needs no connection: that the cloud calls the machine running is all there is to verify. */
 async function connect(context: RunContext, placements: Placements, service: Service): Promise<void> {
   const first = programsOf(service.spec).find(({ step, program }) => step !== "report" && step !== "terminate" && program.where === "machine");
   if (first === undefined) return;
   passState(context, service, "connecting");
   await inBareStep(context, service, "connect", placements.machine(service)?.key ?? null, async () => {
-    await unlessAborted(context, placements.programs(service, first.program).reach());
+    // A machine may take minutes to answer.
+    await unlessAborted(context.abort.signal, placements.programs(service, first.program).reach());
     return { value: undefined, outcome: "connected", exitCode: null };
   });
   await prepare(context, placements, service);

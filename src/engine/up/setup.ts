@@ -2,13 +2,14 @@
 import { ConnectionError } from "../../machines/connection.js";
 import type { SetupSpec } from "../../plan/launchPlan.js";
 import { NO_PACKAGE_MANAGER, PACKAGES_MISSING, packagesOf } from "../../plan/packages.js";
-import type { StepRecord } from "../../state/records.js";
+import type { Abort, StepRecord } from "../../state/records.js";
 import { endUnfinished } from "../down/unfinished.js";
 import { setupBundleName } from "../programs/bundles.js";
 import { describeResult, recoverServiceProgram, runServiceProgram, type ProgramEnd, type ProgramRun } from "../programs/programs.js";
 import { InterruptedError, serviceError, type ServiceError } from "../run/failure.js";
 import { change, finishStep, passState, RECORDED, stepDirectory, stepFinished, warn, writerOf, type Step, type StepEnd } from "../run/journal.js";
 import type { RunContext, Service } from "../run/runContext.js";
+import { whyAgain } from "./execute.js";
 import type { BringUp } from "./serviceStory.js";
 
 /** How long a program of before is waited for at least, in milliseconds. */
@@ -26,7 +27,7 @@ interface Part {
 /**
  * Runs the setup steps that the service's machine does not have yet, in order.
  * @returns whether there were any: the service is in state "booting" then.
- * @throws ServiceError at the first that fails; InterruptedError between two, when the operator wants to stop.
+ * @throws ServiceError at the first that fails; InterruptedError between two, when nothing new is to begin.
  */
 export async function setUp(work: BringUp, service: Service): Promise<boolean> {
   const { context, placements } = work;
@@ -37,7 +38,7 @@ export async function setUp(work: BringUp, service: Service): Promise<boolean> {
   await endUnfinished(context, placements, service, unfinished.filter((step) => step !== started));
   if (missing.length > 0) passState(context, service, "booting");
   for (const part of missing) {
-    if (context.stop.aborted) throw new InterruptedError();
+    if (context.halt.aborted) throw new InterruptedError();
     const resumed = part === missing[0] && started !== undefined && (await resume(work, part, started));
     if (!resumed) await run(work, part);
   }
@@ -62,7 +63,7 @@ async function run({ context, placements }: BringUp, part: Part): Promise<void> 
   context.tell(event);
   await finishStep(context, { id, service, name: "setup", attempt, startedAt }, async (step) => {
     const directory = stepDirectory(service, "setup", id) as string;
-    return setupEnd(part, await runServiceProgram(context, placements, programRun(context, step, part, directory, setup.program.timeoutMs)));
+    return setupEnd(context, part, await runServiceProgram(context, placements, programRun(context, step, part, directory, setup.program.timeoutMs)));
   });
 }
 
@@ -78,8 +79,9 @@ async function resume({ context, placements }: BringUp, part: Part, { id, attemp
       throw serviceError(service, "setup", `${nameOf(setup)} was begun, and its machine does not answer: ${error.message}`, {}, error, true);
     });
     if (end === null) return { value: false, outcome: "never-started", exitCode: null };
-    if (end.result.kind !== "lost") return { ...setupEnd(part, end), value: true };
-    await warn(context, service, `${nameOf(setup)} was lost on the way, and is run again: ${end.result.reason}`);
+    const again = whyAgain(end);
+    if (again === null) return { ...setupEnd(context, part, end), value: true };
+    await warn(context, service, `${nameOf(setup)} is run again: ${again}`);
     return { value: false, outcome: "lost", exitCode: null };
   });
 }
@@ -95,17 +97,17 @@ function programRun(context: RunContext, step: Step, { service, setup }: Part, d
   };
 }
 
-function setupEnd(part: Part, end: ProgramEnd): StepEnd<void> {
+function setupEnd({ abort }: RunContext, part: Part, end: ProgramEnd): StepEnd<void> {
   const { result } = end;
   if (result.kind === "exited" && result.code === 0) return { value: undefined, outcome: RECORDED, exitCode: 0 };
-  throw failure(part, end);
+  throw failure(part, end, abort.current);
 }
 
-function failure({ service, setup }: Part, { result, machine, log, lastLines }: ProgramEnd): ServiceError {
+function failure({ service, setup }: Part, { result, machine, log, lastLines }: ProgramEnd, abort: Abort | null): ServiceError {
   const exitCode = result.kind === "exited" ? result.code : null;
   // The program's own exit codes come with a line that says it all.
   const told = setup.kind === "packages" && (exitCode === PACKAGES_MISSING || exitCode === NO_PACKAGE_MANAGER) ? lastLines.at(-1) : undefined;
-  return serviceError(service, "setup", `${nameOf(setup)} failed: ${told ?? describeResult(result)}`, { exitCode, machine, log, lastLines }, undefined, result.kind === "unknown");
+  return serviceError(service, "setup", `${nameOf(setup)} failed: ${told ?? describeResult(result, abort)}`, { exitCode, machine, log, lastLines }, undefined, result.kind === "unknown");
 }
 
 /** For messages: `the recipe of image "apache"`. */

@@ -65,14 +65,13 @@ const READ_ONLY = new Set(["UID", "EUID", "PPID", "BASHOPTS", "SHELLOPTS", "BASH
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** Throws `StagingError` for what no machine could take, naming the thing. Values are not shown: they may be secret. */
-export function checkLimits(request: Pick<ProgramRequest, "args" | "env" | "attributes" | "start">): void {
+export function checkLimits(request: Pick<ProgramRequest, "args" | "env" | "start">): void {
   request.args.forEach((arg, index) => { checkString(`argument ${index + 1}`, arg, 0); });
   for (const [name, value] of Object.entries(request.env)) {
     if (!ENV_NAME.test(name)) throw new StagingError(`the environment variable ${JSON.stringify(name)} has a name that a shell cannot set`);
     if (READ_ONLY.has(name)) throw new StagingError(`the environment variable ${name} is read-only in some shells; give it another name`);
     checkString(`the environment variable ${name}`, value, name.length + 1);
   }
-  for (const [name, value] of Object.entries(request.attributes)) checkNul(`the attribute ${name}`, value);
   if (request.start.kind === "command") checkString("the command line", request.start.line, 0);
   checkSum([...request.args, ...Object.entries(request.env).flat()]);
 }

@@ -1,0 +1,72 @@
+/** Waits that cannot end: each ends all the same, with words that say why; waits that can are left alone. */
+import { expect, test } from "@jest/globals";
+
+import { installation } from "../support/installation.js";
+import { eventually } from "../support/eventually.js";
+import { begun, letGo, levels, shownServices, waitFor } from "../support/liveRun.js";
+import { usersOf } from "../support/talk.js";
+import { startSshPool } from "../support/sshPool.js";
+
+test("circles of waits for ever end after half a minute, those of different knots at once, whatever they go through; others go on", async () => {
+  const pool = await startSshPool(2);
+  const own = installation();
+  const wait = (name: string, more = "") => `boot: { command: "set -e; bl get ${name} --timeout 0; ${more}" }`;
+  const local = "cloud: local, ";
+  const folder = own.plan(levels("odd", [`
+    a: { ${local}outputs: [x], ${wait("b:y", "bl set x 1")} }
+    b: { ${local}outputs: [y], boot: { command: "set -e; bl get slow:x --timeout 0 & bl get a:x --timeout 0; bl set y 1" } }
+    far: { replicas: 2, outputs: [x], ${wait("near:y", "bl set x 1")} }
+    near: { ${local}outputs: [y], ${wait("far-1:x", "bl set y 1")} }
+    own: { ${local}outputs: [x], ${wait("own:x", "bl set x 1")} }
+    m: { ${local}replicas: 3, outputs: [v], boot: { command: "set -e; test $BOOTLEVEL_REPLICA = 3 && bl get m-1:v --timeout 0; bl barrier met --timeout 0; bl set v 1" } }
+    later: { ${local}outputs: [r], ${wait("job:verdict", "bl set r 1")} }
+    job: { ${local}outputs: [verdict], boot: { command: "sleep 4" }, execute: { command: "bl set verdict 1" } }
+    slow: { ${local}outputs: [x], boot: { command: "sleep 33; bl set x 1" } }
+    child: { ${local}outputs: [x], boot: { command: "(sleep 5; bl set x 7) & bl get x --timeout 0 > '${own.facts}/child'" } }
+    helped: { ${local}outputs: [x], ${wait("helper:x", "bl set x 1")} }
+    helper: { ${local}outputs: [x], boot: { command: "set -e; { sleep 4; bl set x 7; } & bl get helped:x --timeout 0 > '${own.facts}/helped'" } }
+  `, "z: { cloud: local }"], `${pool.head}prelaunch: none\n`));
+  const begun = performance.now();
+  const ended = await own.call(["boot", folder, "--name", "odd"]);
+  await pool.stop();
+  expect(ended.code).toBe(1);
+  expect(performance.now() - begun).toBeLessThan(55_000);
+  expect(own.fact("child")).toBe("7\n");
+  expect(own.fact("helped")).toBe("1\n");
+  // Who is named first depends on who began to wait first.
+  const named = (pattern: RegExp) => [...new Set([...ended.stdout.matchAll(pattern)].map(([, words = ""]) => words.split(", ").sort().join(", ")))].sort();
+  const ending = [
+    "a waits for b.y, b waits for a.x", 'job waits for level "l1", later waits for job.verdict, level "l1" waits for later', 'm-1 waits for m-3 at barrier "met", m-3 waits for m-1.v',
+    "far-1 waits for near.y, near waits for far-1.x", "own waits for own.x",
+  ];
+  expect(named(/warning programs wait for each other in a circle: (.*)/g)).toEqual([...ending, "child waits for child.x", "helped waits for helper.x, helper waits for helped.x"].sort());
+  expect(named(/which cannot come: programs wait for each other in a circle: (.*)/g)).toEqual([...ending].sort());
+  // What has to do with nobody's circle goes on, and with it a wait of one that is in one.
+  expect(ended.stdout).toMatch(/ slow ready/);
+  expect(ended.stdout).not.toContain("waited for slow.x");
+}, 90_000);
+
+test("who comes to a barrier after a replica has failed, or has become ready without it, is told so at once", async () => {
+  const own = installation();
+  const come = (code: string) => `boot: { command: "test $BOOTLEVEL_REPLICA = 1 && exit ${code}; sleep 2; bl barrier met --timeout 0" }`;
+  const folder = own.plan(levels("late", [`failed: { replicas: 2, ${come("3")} }\nready: { replicas: 2, ${come("0")} }`]));
+  const ended = await own.call(["boot", folder, "--name", "late"]);
+  expect(ended.code).toBe(1);
+  expect(ended.stdout).toContain('bl: failed-1 failed: the boot program failed: exit code 3, so barrier "met" does not come any more');
+  expect(ended.stdout).toMatch(/ ready-2 ready/);
+}, 40_000);
+
+test("a replica that came to a barrier and ended before the launcher was killed is not waited for when another one comes again", async () => {
+  const own = installation();
+  const second = `${waitFor(own, "second")}; bl say on`;
+  const folder = own.plan(levels("passed", [`m: { replicas: 2, boot: { command: "set -e; echo $BOOTLEVEL_REPLICA >> '${own.facts}/ran'; bl barrier met --timeout 20 || exit $?; test $BOOTLEVEL_REPLICA = 1 || { ${second} || exit $?; }" } }`]));
+  const boot = own.start(["boot", folder, "--name", "passed"]);
+  await begun(own, "second");
+  await eventually("the first one is ready", async () => (await shownServices(own, "passed"))["m-1"]?.state === "ready");
+  boot.child.kill("SIGKILL");
+  await boot.ended;
+  letGo(own, "second");
+  await eventually("the second one has ended", () => usersOf(own.home).length === 0);
+  expect(await own.call(["boot", "--resume", "passed"])).toMatchObject({ code: 0 });
+  expect(own.fact("ran")?.split("\n").sort()).toEqual(["", "1", "2", "2"]);
+}, 40_000);

@@ -1,0 +1,61 @@
+/** Outputs of before: nobody who asks while their service boots again is given one. */
+import { expect, test } from "@jest/globals";
+
+import { eventually } from "../support/eventually.js";
+import { installation, type Installation } from "../support/installation.js";
+import { begun, boot, levels, letGo, loseMachine, waitFor } from "../support/liveRun.js";
+
+const heard = (own: Installation) => (own.fact("heard") ?? "").trim().split("\n");
+
+/** A source whose value is another one each time, slow to be there; one that asks by name and one that is given a link. */
+const plan = (own: Installation) => own.plan(levels("stale", [`
+  source: { outputs: [x], boot: { command: "echo boot >> '${own.facts}/boots'; sleep 1; bl set x v$(wc -l < '${own.facts}/boots')" } }
+  asks: { boot: { command: "echo asks $(bl get source:x --timeout 20) >> '${own.facts}/heard'" } }
+  linked: { inputs: { x: source.x }, boot: { command: "cat $BOOTLEVEL_ATTRIBUTES | grep -o v[0-9] >> '${own.facts}/early'; echo linked $(bl get x --timeout 20) >> '${own.facts}/heard'" } }
+  job: { outputs: [y], execute: { command: "test -f '${own.facts}/no-y' || bl set y 1" } }
+`]));
+
+test("a service whose machine is lost sets its outputs anew: those who ask before it boots wait for that, and so do those whose link it is", async () => {
+  const own = installation();
+  await boot(own, plan(own), "stale");
+  expect(heard(own).sort()).toEqual(["asks v1", "linked v1"]);
+  for (const service of ["source", "asks", "linked"]) loseMachine(own, service);
+  expect(await own.call(["repair", "stale", "--max-replacements", "9"])).toMatchObject({ code: 0 });
+  expect(heard(own).slice(2).sort()).toEqual(["asks v2", "linked v2"]);
+  // One whose source boots again is booted again, since its value has changed; one that has asked by name is not.
+  expect(await own.call(["rerun", "stale", "source"])).toMatchObject({ code: 0 });
+  expect(heard(own).slice(4)).toEqual(["linked v3"]);
+  expect(own.fact("early")).toBe("v3\n");
+}, 60_000);
+
+test("what an execute program has set before does not count for one that is run anew", async () => {
+  const own = installation();
+  await boot(own, plan(own), "stale");
+  own.plan("", { "no-y": "" }, "facts");
+  const ended = await own.call(["rerun", "stale", "job"]);
+  expect(ended.code).toBe(1);
+  expect(ended.stdout).toContain('the execute program did not set "y"');
+}, 60_000);
+
+test("the value of before is not handed out either when the launcher is killed while the source boots again, and it is resumed", async () => {
+  const own = installation();
+  const folder = own.plan(levels("killed", [`
+    source: { outputs: [x], boot: { command: "echo boot >> '${own.facts}/boots'; n=$(wc -l < '${own.facts}/boots'); ${waitFor(own, "$n")}; bl set x v$n" } }
+    asks: { boot: { command: "c=0; v=$(bl get source:x --timeout 20) || c=$?; echo $c $v >> '${own.facts}/heard'; exit $c" } }
+  `]).replaceAll("'" + own.facts + "/begun-$n'", `'${own.facts}'/begun-$n`).replaceAll("'" + own.facts + "/go-$n'", `'${own.facts}'/go-$n`));
+  own.plan("", { "go-1": "" }, "facts");
+  await boot(own, folder, "killed");
+  for (const service of ["source", "asks"]) loseMachine(own, service);
+  const repair = own.start(["repair", "killed", "--max-replacements", "9"]);
+  await begun(own, "2");
+  repair.child.kill("SIGKILL");
+  await repair.ended;
+  await eventually("who asked is told that there is no launcher", () => heard(own).length === 2 || (own.fact("boots") ?? "").split("\n").length > 3);
+  const resumed = own.start(["boot", "--resume", "killed"]);
+  letGo(own, "2", "3");
+  expect(await resumed.ended).toMatchObject({ code: 0 });
+  expect(heard(own)[0]).toBe("0 v1");
+  // A source that found no launcher to tell its value to was run again.
+  expect(heard(own).at(-1)).toBe(`0 v${(own.fact("boots") ?? "").trim().split("\n").length}`);
+  expect(heard(own).slice(1, -1).every((line) => line.trim() === "10")).toBe(true);
+}, 60_000);
