@@ -1,19 +1,15 @@
 /** Makes a machine what its image says where nobody has built that: packages and recipes, each once a machine, or waited for when an earlier launcher has started it. */
-import { ConnectionError } from "../../machines/connection.js";
 import type { SetupSpec } from "../../plan/launchPlan.js";
 import { NO_PACKAGE_MANAGER, PACKAGES_MISSING, packagesOf } from "../../plan/packages.js";
 import type { Abort, StepRecord } from "../../state/records.js";
 import { endUnfinished } from "../down/unfinished.js";
 import { setupBundleName } from "../programs/bundles.js";
-import { describeResult, recoverServiceProgram, runServiceProgram, type ProgramEnd, type ProgramRun } from "../programs/programs.js";
+import { describeResult, runServiceProgram, type ProgramEnd, type ProgramRun } from "../programs/programs.js";
 import { InterruptedError, serviceError, type ServiceError } from "../run/failure.js";
-import { change, finishStep, passState, RECORDED, stepDirectory, stepFinished, warn, writerOf, type Step, type StepEnd } from "../run/journal.js";
+import { change, finishStep, passState, RECORDED, stepDirectory, stepFinished, writerOf, type Step, type StepEnd } from "../run/journal.js";
 import type { RunContext, Service } from "../run/runContext.js";
-import { whyAgain } from "./execute.js";
+import { recoverStep } from "./recoverStep.js";
 import type { BringUp } from "./serviceStory.js";
-
-/** How long a program of before is waited for at least, in milliseconds. */
-const LEAST_MS = 10_000;
 
 /** One step that the machine lacks: of several, `attempt` counts from 1. */
 interface Part {
@@ -68,21 +64,12 @@ async function run({ context, placements }: BringUp, part: Part): Promise<void> 
 }
 
 /** Waits for the program of an earlier launcher. @returns false if it has to be started again. */
-async function resume({ context, placements }: BringUp, part: Part, { id, attempt, startedAt, directory }: StepRecord): Promise<boolean> {
-  const { service, setup } = part;
-  const { timeoutMs } = setup.program;
-  // A clock that was set between the two launchers must neither end the program at once nor wait for it longer than it may run.
-  const left = Math.min(timeoutMs, Math.max(LEAST_MS, startedAt + timeoutMs - context.clock.now()));
-  return finishStep(context, { id, service, name: "setup", attempt, startedAt }, async (step): Promise<StepEnd<boolean>> => {
-    const end = await recoverServiceProgram(context, placements, programRun(context, step, part, directory as string, left)).catch((error: unknown) => {
-      if (!(error instanceof ConnectionError)) throw error;
-      throw serviceError(service, "setup", `${nameOf(setup)} was begun, and its machine does not answer: ${error.message}`, {}, error, true);
-    });
-    if (end === null) return { value: false, outcome: "never-started", exitCode: null };
-    const again = whyAgain(end);
-    if (again === null) return { ...setupEnd(context, part, end), value: true };
-    await warn(context, service, `${nameOf(setup)} is run again: ${again}`);
-    return { value: false, outcome: "lost", exitCode: null };
+function resume(work: BringUp, part: Part, before: StepRecord): Promise<boolean> {
+  const { context } = work;
+  return recoverStep(work, {
+    service: part.service, step: "setup", what: nameOf(part.setup), before, timeoutMs: part.setup.program.timeoutMs,
+    run: (step, directory, timeoutMs) => programRun(context, step, part, directory, timeoutMs),
+    ended: async (_step, end) => setupEnd(context, part, end),
   });
 }
 

@@ -1,0 +1,51 @@
+/** A step whose program an earlier launcher has started: it is waited for, and not started again unless nothing came of it. */
+import { ConnectionError } from "../../machines/connection.js";
+import type { StepRecord } from "../../state/records.js";
+import { recoverServiceProgram, type ProgramEnd, type ProgramRun } from "../programs/programs.js";
+import { serviceError } from "../run/failure.js";
+import { finishStep, warn, type Step, type StepEnd } from "../run/journal.js";
+import type { Service } from "../run/runContext.js";
+import type { BringUp } from "./serviceStory.js";
+
+/** How long a program of before is waited for at least, in milliseconds. */
+const LEAST_MS = 10_000;
+
+/** The exit code of a `bl` that found no launcher. */
+const NO_LAUNCHER = 10;
+
+export interface StepBefore {
+  readonly service: Service;
+  readonly step: "setup" | "boot" | "execute";
+  /** For messages: `its boot program`. */
+  readonly what: string;
+  readonly before: StepRecord;
+  /** Milliseconds that the program may run in all. */
+  readonly timeoutMs: number;
+  readonly run: (step: Step, directory: string, timeoutMs: number) => ProgramRun;
+  /** What its end means. @throws ServiceError */
+  readonly ended: (step: Step, end: ProgramEnd) => Promise<StepEnd<void>>;
+}
+
+/** Waits for a program of before. @returns false if it has to be started again. @throws ServiceError */
+export async function recoverStep({ context, placements }: BringUp, { service, step: name, what, before, timeoutMs, run, ended }: StepBefore): Promise<boolean> {
+  const { id, attempt, startedAt, directory } = before;
+  // A clock that was set between the two launchers must neither end the program at once nor wait for it longer than it may run.
+  const left = Math.min(timeoutMs, Math.max(LEAST_MS, startedAt + timeoutMs - context.clock.now()));
+  return finishStep(context, { id, service, name, attempt, startedAt }, async (step): Promise<StepEnd<boolean>> => {
+    const end = await recoverServiceProgram(context, placements, run(step, directory as string, left)).catch((error: unknown) => {
+      if (!(error instanceof ConnectionError)) throw error;
+      throw serviceError(service, name, `${what} was started, and its machine does not answer: ${error.message}`, {}, error, true);
+    });
+    if (end === null) return { value: false, outcome: "never-started", exitCode: null };
+    const again = whyAgain(end);
+    if (again === null) return { ...(await ended(step, end)), value: true };
+    await warn(context, service, `${what} of before is run again: ${again}`);
+    return { value: false, outcome: "lost", exitCode: null };
+  });
+}
+
+/** Why a program of before has to be run again, or null. */
+function whyAgain({ result }: ProgramEnd): string | null {
+  if (result.kind === "lost") return `it was lost: ${result.reason}`;
+  return result.kind === "exited" && result.code === NO_LAUNCHER ? `it ended because no launcher was there to answer it (exit code ${NO_LAUNCHER})` : null;
+}
