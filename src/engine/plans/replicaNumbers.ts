@@ -19,6 +19,8 @@ export function withReplicaNumbers(before: LaunchPlan, after: LaunchPlan, record
     // One that comes back alone has no number in its name, and is another service than the one that went.
     if (spec.replicas === 1 && !planned.has(former)) return spec;
     const there = living.filter((record) => record.spec === former).map(({ replica }) => replica).sort((one, other) => one - other);
+    // One that comes back after it was removed as a whole is a new service: it is known by its name, without a number.
+    if (there.length === 0 && spec.replicas === 1) return spec;
     const highest = Math.max(0, ever.get(former) ?? 0, ever.get(spec.name) ?? 0);
     const kept = there.slice(0, spec.replicas);
     const fresh = Array.from({ length: Math.max(0, spec.replicas - kept.length) }, (_, index) => highest + index + 1);

@@ -199,9 +199,10 @@ test("a launcher that comes later answers the program of an earlier one", async 
   await first.close();
   await until(() => written(request, "code"));
   expect(contentOf(request, "code")).toBe("10\n");
-  const recovering = recoverProgram(host.link, request);
   const runtime = contentOf(request, "rt").trim();
-  await until(() => relayOf(runtime).length === 2 && relayOf(runtime).every(isAlive));
+  const before = relayOf(runtime);
+  const recovering = recoverProgram(host.link, request);
+  await until(() => relayOf(runtime).length === 2 && relayOf(runtime).every((pid) => isAlive(pid) && !before.includes(pid)));
   writeFileSync(step(request.directory, "go"), "");
   expect(await recovering).toMatchObject({ kind: "exited", code: 3 });
   expect(contentOf(request, "got")).toBe("now\n");
