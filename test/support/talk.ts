@@ -1,6 +1,6 @@
 /** Answers for programs that talk, as small as they can be: values by name, barriers, and what was said. */
 import { readdirSync, readlinkSync } from "node:fs";
-import type { TalkHandler, TalkReply, TalkRequest } from "../../src/machines/program/talk.js";
+import type { TalkHandler, TalkReply, TalkRequest } from "../../src/machines/talk/talk.js";
 
 export interface Attributes {
   readonly handler: TalkHandler;

@@ -13,11 +13,8 @@ import { formerNames } from "./planDiff.js";
 export function withReplicaNumbers(before: LaunchPlan, after: LaunchPlan, records: readonly ServiceRecord[], ever: ReadonlyMap<string, number>): LaunchPlan {
   const names = formerNames(before, after);
   const living = records.filter((record) => record.due?.stage !== "remove");
-  const planned = new Set(before.levels.flatMap((level) => level.services).map(({ name }) => name));
   const number = (spec: ServiceSpec): ServiceSpec => {
     const former = names.get(spec.name) ?? spec.name;
-    // One that comes back alone has no number in its name, and is another service than the one that went.
-    if (spec.replicas === 1 && !planned.has(former)) return spec;
     const there = living.filter((record) => record.spec === former).map(({ replica }) => replica).sort((one, other) => one - other);
     // One that comes back after it was removed as a whole is a new service: it is known by its name, without a number.
     if (there.length === 0 && spec.replicas === 1) return spec;

@@ -1,5 +1,5 @@
 /** What a program that talks is answered: the exit codes of `bl`. */
-import type { TalkReply } from "../../machines/program/talk.js";
+import type { TalkReply } from "../../machines/talk/talk.js";
 
 export const CODE = { fine: 0, notSet: 1, usage: 2, unknown: 7, aborted: 8, timedOut: 9, noLauncher: 10 } as const;
 

@@ -1,5 +1,5 @@
 /** Places where programs meet: each waits until all have come, and then all go on in the same instant. */
-import type { TalkReply } from "../../machines/program/talk.js";
+import type { TalkReply } from "../../machines/talk/talk.js";
 import { CODE, done, refusal } from "./answers.js";
 import type { Edge } from "./circles.js";
 import type { Progress } from "./progress.js";

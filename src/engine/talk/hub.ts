@@ -4,7 +4,7 @@
  */
 import { textOfBytes } from "../../byteText.js";
 import type { StepName } from "../../events.js";
-import type { TalkHandler, TalkReply, TalkRequest } from "../../machines/program/talk.js";
+import type { TalkHandler, TalkReply, TalkRequest } from "../../machines/talk/talk.js";
 import { suggest } from "../../plan/suggest.js";
 import type { AttributeRecord } from "../../state/records.js";
 import { StateError } from "../../state/stateError.js";

@@ -4,7 +4,7 @@ import { suggest } from "../../plan/suggest.js";
 import { UnresolvedError } from "../run/attributes.js";
 import type { RunContext, Service } from "../run/runContext.js";
 import { CODE, refusal } from "./answers.js";
-import type { TalkReply } from "../../machines/program/talk.js";
+import type { TalkReply } from "../../machines/talk/talk.js";
 
 /** An attribute of one replica. */
 export interface Source {

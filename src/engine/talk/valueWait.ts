@@ -1,6 +1,6 @@
 /** The wait of `bl get` for a value, or for one of each of several replicas. */
 import { bytesOfText } from "../../byteText.js";
-import type { TalkReply, TalkRequest } from "../../machines/program/talk.js";
+import type { TalkReply, TalkRequest } from "../../machines/talk/talk.js";
 import type { AttributeValue } from "../run/attributes.js";
 import type { RunContext } from "../run/runContext.js";
 import { CODE, done, refusal } from "./answers.js";

@@ -1,6 +1,6 @@
 /** Programs that wait: each is told at once when what it waits for is there, cannot come any more, takes too long, or when the run is aborted. */
 import type { Abort } from "../../state/records.js";
-import type { TalkReply } from "../../machines/program/talk.js";
+import type { TalkReply } from "../../machines/talk/talk.js";
 import { abortWords } from "../run/runAbort.js";
 import { CODE, refusal } from "./answers.js";
 import type { Edge } from "./circles.js";

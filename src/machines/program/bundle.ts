@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { once } from "node:events";
 import { pipeline } from "node:stream/promises";
 import { pack, type Pack } from "tar-stream";
-import { BL_SCRIPT } from "./bl.js";
+import { BL_SCRIPT } from "../talk/bl.js";
 import { type BundleEntry, StagingSourceError } from "./bundleEntry.js";
 import { readArchive } from "./archive.js";
 import { readFolder, readPath } from "./folder.js";

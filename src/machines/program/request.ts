@@ -2,7 +2,7 @@
 import type { Bundle } from "./bundle.js";
 import { isText } from "../../byteText.js";
 import { StagingError } from "./errors.js";
-import type { TalkHandler } from "./talk.js";
+import type { TalkHandler } from "../talk/talk.js";
 
 export interface ProgramRequest {
   /** The step's directory, relative to the connection's work directory; must not exist yet. */

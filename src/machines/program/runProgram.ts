@@ -8,7 +8,7 @@ import { parseOutputs } from "./outputs.js";
 import { checkLimits, type ProgramRequest, type ProgramResult, type RecoverRequest, type RecoverResult } from "./request.js";
 import { cleanUp, killStep } from "./endings.js";
 import { recoverScript, runnerScript } from "./scripts.js";
-import { TalkLine } from "./talkLine.js";
+import { TalkLine } from "../talk/talkLine.js";
 import { failure, lossReason } from "./words.js";
 import { type Raced, Watch } from "./watch.js";
 

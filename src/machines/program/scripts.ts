@@ -12,7 +12,7 @@ import { environment } from "./environment.js";
 import { quote } from "./quote.js";
 import { OUTPUT_LIMIT } from "./outputs.js";
 import type { ProgramRequest } from "./request.js";
-import { endHolder, endTalk, holder, talkSetUp, talkShut } from "./talkScripts.js";
+import { endHolder, endTalk, holder, talkSetUp, talkShut } from "../talk/talkScripts.js";
 
 /** Seconds of sleep between two looks; not every sleep knows fractions. */
 const nap = "{ sleep 0.1 2>/dev/null || sleep 1; }";

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { Channel, MachineConnection } from "../connection.js";
 import { relayScript } from "./relayScript.js";
-import { channelCommand } from "./scripts.js";
+import { channelCommand } from "../program/scripts.js";
 import { TALK_LIMIT, type TalkHandler, type TalkReply, type TalkRequest } from "./talk.js";
 import { replyLine, TalkFrames } from "./talkFrames.js";
 

@@ -2,8 +2,8 @@
 import { expect, test } from "@jest/globals";
 import { PassThrough } from "node:stream";
 import type { Channel, ChannelEnd, MachineConnection } from "../../../src/machines/connection.js";
-import type { TalkHandler, TalkReply, TalkRequest } from "../../../src/machines/program/talk.js";
-import { openRelay, type TalkRelay } from "../../../src/machines/program/talkRelay.js";
+import type { TalkHandler, TalkReply, TalkRequest } from "../../../src/machines/talk/talk.js";
+import { openRelay, type TalkRelay } from "../../../src/machines/talk/talkRelay.js";
 import { until } from "../../support/until.js";
 
 interface Machine {

@@ -1,6 +1,6 @@
 /** The relay: what passes requests of `bl` to the launcher and answers back, over a channel of its own. The files that it knows stand in talkScripts.ts. */
-import { quote } from "./quote.js";
-import { block, type ScriptContext } from "./scripts.js";
+import { quote } from "../program/quote.js";
+import { block, type ScriptContext } from "../program/scripts.js";
 import { endTalk } from "./talkScripts.js";
 
 /** The line that the relay begins with; before it, a login shell may have greeted. */
