@@ -12,6 +12,12 @@ import type { Wait, Waits } from "./waits.js";
 const TOLD_AFTER_MS = 2_000;
 const ENDED_AFTER_MS = 30_000;
 
+/**
+ * So many waits are looked at in a look, those for ever first, since only they need to be ended: thousands at one barrier each wait for all that
+ * are missing, and the launcher has other things to do.
+ */
+const MOST_LOOKED_AT = 500;
+
 type Edges = (node: string) => readonly Edge[];
 
 export class Deadlocks {
@@ -39,7 +45,9 @@ export class Deadlocks {
 
   private find(): void {
     const edges = this.edges();
-    const circles = [...this.waits.all()].flatMap((wait) => {
+    const all = [...this.waits.all()];
+    const looked = [...all.filter(({ timeoutMs }) => timeoutMs === null), ...all.filter(({ timeoutMs }) => timeoutMs !== null)].slice(0, MOST_LOOKED_AT);
+    const circles = looked.flatMap((wait) => {
       const circle = circleOf(wait, edges);
       return circle === null ? [] : [{ wait, circle }];
     });
