@@ -57,7 +57,7 @@ export async function handler(options: BootArguments): Promise<number> {
 /** The run keeps it: whoever carries on with it goes by it too. */
 function withConcurrency(plan: LaunchPlan, concurrency: number | undefined): LaunchPlan {
   if (concurrency === undefined) return plan;
-  if (!Number.isSafeInteger(concurrency) || concurrency < 1) throw new UsageError("--concurrency takes a whole number from 1");
+  if (!Number.isSafeInteger(concurrency) || concurrency < 1 || concurrency > 10_000) throw new UsageError("--concurrency takes a whole number from 1 to 10000");
   return { ...plan, concurrency };
 }
 

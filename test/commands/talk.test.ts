@@ -82,17 +82,6 @@ test("a circle of waits is told while it stands, and named by the wait that give
   expect(ended.stdout).toContain("b failed: the boot program failed: exit code 9, so b.y does not come any more");
 }, 40_000);
 
-test("a circle of waits for ever ends as well, and names itself", async () => {
-  const own = installation();
-  const folder = own.plan(levels("forever", [`
-    a: { outputs: [x], boot: { command: "set -e; bl get b:y --timeout 0; bl set x 1" } }
-    b: { outputs: [y], boot: { command: "set -e; bl get a:x --timeout 0; bl set y 1" } }
-  `]));
-  const ended = await own.call(["boot", folder, "--name", "forever"]);
-  expect(ended.code).toBe(1);
-  expect(ended.stdout).toMatch(/bl: waited for \w\.\w, which cannot come: programs wait for each other in a circle: . waits for .\.., . waits for .\../);
-}, 90_000);
-
 test("a wait for a later level is a circle too", async () => {
   const own = installation();
   const folder = own.plan(levels("later", ['a: { boot: { command: "bl get z:host --timeout 4" } }', "z: {}"], "prelaunch: none\n"));

@@ -13,7 +13,7 @@ import { Launcher } from "../support/launchers.js";
 import type { Command, Report } from "../support/launcher.js";
 
 /** Every so many points: all of them by hand, with BOOTLEVEL_KILL_EVERY=1. */
-const EVERY = Number(process.env["BOOTLEVEL_KILL_EVERY"] ?? 5);
+const EVERY = Number(process.env["BOOTLEVEL_KILL_EVERY"] ?? 11);
 
 let directory: string;
 let launcher: Launcher;

@@ -5,7 +5,7 @@ import { killEverywhere } from "../support/killing.js";
 import { judgeDown, talkScenarios } from "../support/killScenarios.js";
 import { Lane } from "../support/lane.js";
 
-const EVERY = Number(process.env["BOOTLEVEL_KILL_EVERY"] ?? 23);
+const EVERY = Number(process.env["BOOTLEVEL_KILL_EVERY"] ?? 47);
 
 test.each(talkScenarios)("$name, killed: each program runs once, unless it was told that there is no launcher, and outputs are right", async (scenario) => {
   const { deaths, wrong } = await killEverywhere(scenario, { cloud: { driver: "local" }, lanes: 4, choose: (point) => point % EVERY === 5 % EVERY });
