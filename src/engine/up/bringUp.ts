@@ -124,7 +124,8 @@ async function bringLevelUp(work: BringUp, index: number, services: readonly Ser
   const settled = await settleLevel(work, index, going, failed.size === 0);
   const errors = [...failed.values(), ...settled];
   if (errors.length === 0) errors.push(...(await executeLevel(work, index)));
-  errors.sort((one, other) => work.failed.indexOf(one) - work.failed.indexOf(other));
+  // In the plan's order; but of a run that was aborted those come first that failed before the others were ended.
+  if (context.abort.current !== null) errors.sort((one, other) => work.failed.indexOf(one) - work.failed.indexOf(other));
   context.talk.progress.levelEnded(level);
   const at = context.clock.now();
   await record(context, { at, type: "level-finished", level, index, ms: at - startedAt, failed: errors.filter((error) => error instanceof ServiceError).length });
