@@ -7,7 +7,7 @@ import { expect, test } from "@jest/globals";
 import { killEverywhere } from "../support/killing.js";
 import { scenarios } from "../support/killScenarios.js";
 
-const EVERY = Number(process.env["BOOTLEVEL_KILL_EVERY"] ?? 47);
+const EVERY = Number(process.env["BOOTLEVEL_KILL_EVERY"] ?? 83);
 const clouds = [
   { what: "shows machines late", options: "access: driver, visibilityMs: 2000" },
   { what: "loses every third reply", options: "access: driver, loseEvery: 3" },

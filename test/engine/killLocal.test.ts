@@ -4,7 +4,7 @@ import { expect, test } from "@jest/globals";
 import { killAtMoments, killEverywhere } from "../support/killing.js";
 import { scenarios } from "../support/killScenarios.js";
 
-const EVERY = Number(process.env["BOOTLEVEL_KILL_EVERY"] ?? 53);
+const EVERY = Number(process.env["BOOTLEVEL_KILL_EVERY"] ?? 83);
 
 test.each(scenarios)("$name, killed on the real driver for this computer, loses no machine and starts none twice", async (scenario) => {
   const { deaths, wrong } = await killEverywhere(scenario, { cloud: { driver: "local" }, lanes: 5, choose: (point) => point % EVERY === 5 % EVERY });
