@@ -1,14 +1,18 @@
 /** Waits that cannot end: each ends all the same, with words that say why; waits that can are left alone. */
-import { expect, test } from "@jest/globals";
+import { afterEach, expect, test } from "@jest/globals";
 
 import { installation } from "../support/installation.js";
 import { eventually } from "../support/eventually.js";
 import { begun, letGo, levels, shownServices, waitFor } from "../support/liveRun.js";
 import { usersOf } from "../support/talk.js";
-import { startSshPool } from "../support/sshPool.js";
+import { startSshPool, type SshPool } from "../support/sshPool.js";
+
+const pools: SshPool[] = [];
+afterEach(async () => { for (const pool of pools.splice(0)) await pool.stop(); });
 
 test("circles of waits for ever end after half a minute, those of different knots at once, whatever they go through; others go on", async () => {
   const pool = await startSshPool(2);
+  pools.push(pool);
   const own = installation();
   const wait = (name: string, more = "") => `boot: { command: "set -e; bl get ${name} --timeout 0; ${more}" }`;
   const local = "cloud: local, ";
@@ -27,7 +31,6 @@ test("circles of waits for ever end after half a minute, those of different knot
     helper: { ${local}outputs: [x], boot: { command: "set -e; { sleep 4; bl set x 7; } & bl get helped:x --timeout 0 > '${own.facts}/helped'" } }
   `, "z: { cloud: local }"], `${pool.head}prelaunch: none\n`));
   const ended = await own.call(["boot", folder, "--name", "odd"]);
-  await pool.stop();
   expect(ended.code).toBe(1);
   expect(own.fact("child")).toBe("7\n");
   expect(own.fact("helped")).toBe("1\n");

@@ -1,10 +1,13 @@
 /** Services that talk while they start: what one sets is there for the others, and nobody waits for what cannot come. */
-import { expect, test } from "@jest/globals";
+import { afterEach, expect, test } from "@jest/globals";
 
 import { installation } from "../support/installation.js";
 import { eventually } from "../support/eventually.js";
 import { levels } from "../support/liveRun.js";
 import { startSshPool, type SshPool } from "../support/sshPool.js";
+
+const pools: SshPool[] = [];
+afterEach(async () => { for (const pool of pools.splice(0)) await pool.stop(); });
 
 test("a value that one service sets wakes everyone in its level that waits for it, by link and by name", async () => {
   const own = installation();
@@ -90,8 +93,6 @@ test("a wait for a later level is a circle too", async () => {
   expect(ended.stdout).toMatch(/waited 4 s for z\.host; this is a circle.*a waits for z\.host, z waits for level "l1"/);
 }, 40_000);
 
-const pools: SshPool[] = [];
-
 test("machines over SSH and here talk to each other, and what they say is shown", async () => {
   const pool = await startSshPool(2);
   pools.push(pool);
@@ -107,5 +108,4 @@ test("machines over SSH and here talk to each other, and what they say is shown"
   expect(document.services.map(({ said }: { said: string | null }) => said)).toEqual(["hello from far-1", "hello from far-2", null]);
   const shown = await own.json(["show", "mixed"]);
   expect(shown.document.levels[0].services[2].attributes.sum.value).toBe("7,7");
-  await pools.pop()?.stop();
 }, 60_000);
