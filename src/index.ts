@@ -4,7 +4,7 @@
  */
 import { withRun, withStore } from "./library/record.js";
 import { watch, work, type HomeOption, type VariableOptions, type WaitOptions, type WatchOptions } from "./library/options.js";
-import type { BootResult, CleanResult, EventRecord, Given, LaunchPlan, LogChunk, LogFile, OnlineCheck, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunHistory, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult } from "./library/types.js";
+import type { BootResult, CleanResult, EventRecord, Given, LaunchPlan, OnlineCheck, PlanDescription, RehearsalReport, ReloadResult, RepairResult, RunAnalysis, RunDetails, RunHistory, RunSummary, ServiceChange, StatusReport, StrayMachine, TerminateResult } from "./library/types.js";
 import { planFile } from "./library/planFile.js";
 import { keptValues, resolveValues, sources, variableRecords } from "./library/variables.js";
 import type { VariableRecord } from "./state/records.js";
@@ -13,6 +13,7 @@ export type * from "./library/types.js";
 export type { HomeOption, VariableOptions, WaitOptions, WatchOptions } from "./library/options.js";
 export { abort, cancelAbort, givenOf, logIn, resumeToEnd, runToEnd } from "./library/ending.js";
 export { buildImage, listImages, removeImages } from "./library/images.js";
+export { listLogs, readLogs } from "./library/logs.js";
 export { collectReports, copyReports, listReports, openReport } from "./library/reports.js";
 export { PlanError } from "./plan/mistakes.js";
 export { CloudUnreachableError, DriverError, ImageFailedError, LostReplyError, ThrottledError } from "./drivers/driver.js";
@@ -233,24 +234,6 @@ export async function analyzeRun(run: string, options: HomeOption & { readonly s
     const working = record.holder?.alive === true;
     return analyzeEvents({ run: record.name, events: await store.events(record), concurrency, working, section: options.section ?? null, top: options.top ?? 20 });
   });
-}
-
-/** The run's log files; of one service if it is given. @throws UnknownRunError */
-export async function listLogs(run: string, options: HomeOption & { readonly service?: string } = {}): Promise<LogFile[]> {
-  return withRun(run, options, async (store, record) => (await import("./engine/logs.js")).listLogs(store, record, options.service ?? null));
-}
-
-/** The text of the run's logs; with `follow`, on until nobody works on the run any more, or `signal` aborts. @throws UnknownRunError */
-export async function* readLogs(run: string, options: HomeOption & { readonly service?: string; readonly follow?: boolean; readonly signal?: AbortSignal } = {}): AsyncGenerator<LogChunk> {
-  const { openStore } = await import("./state/store.js");
-  const store = await openStore(options.home);
-  try {
-    const logs = await import("./engine/logs.js");
-    const signal = options.signal ?? new AbortController().signal;
-    yield* logs.readLogs(store, await store.findRun(run), { service: options.service ?? null, follow: options.follow ?? false, signal });
-  } finally {
-    store.close();
-  }
 }
 
 /** Milliseconds of a duration as plans write it (`90s`, `1h30m`); NaN for other text. */

@@ -1,6 +1,6 @@
 import type { Argv } from "yargs";
 
-import { findRun, loadPlan, parseDurationText, resumeToEnd, runToEnd, type Keep, type LaunchPlan, type Phase, type RunToEndResult } from "../index.js";
+import { loadPlan, parseDurationText, resumeToEnd, runToEnd, type Keep, type LaunchPlan, type Phase, type RunToEndResult } from "../index.js";
 import { VERBOSE } from "./commonOptions.js";
 import { EXIT, MONITOR_EXIT, UsageError } from "./exitCodes.js";
 import { addGivenOptions, readGivenOptions, type GivenArguments } from "./givenOptions.js";
@@ -68,7 +68,6 @@ async function fromPlan(options: RunArguments): Promise<(watch: Watch) => Promis
 async function fromRun(options: RunArguments, run: string): Promise<(watch: Watch) => Promise<RunToEndResult>> {
   const foreign = [options.plan && "a plan", options.name && "--name", options.var && "--var", options.varFile && "--var-file", options.set && "--set", options.replicas && "--replicas", options.deadline && "--deadline"].filter(Boolean);
   if (foreign.length > 0) throw new UsageError(`--resume goes on with the run's own plan: leave out ${foreign.join(", ")}`);
-  await findRun(run);
   const wait = await readWaitOption(options);
   return (watch) => resumeToEnd(run, { ...wait, ...(options.keep === undefined ? {} : { keep: options.keep }), ...watch });
 }

@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { parseDurationText, status, type StatusReport } from "../index.js";
+import { LONGEST_TIMER_MS } from "../time/clock.js";
 import { RUN } from "./commonOptions.js";
 import { EXIT, GaveUpError, MONITOR_EXIT, UsageError } from "./exitCodes.js";
 import { print, printError, printJson, screen } from "./output.js";
@@ -16,8 +17,6 @@ interface StatusArguments {
 
 /** The collector that reads the metrics runs as another user. */
 const METRICS_MODE = 0o644;
-/** Beyond this, timers of Node's run out at once. */
-const LONGEST_LIMIT_MS = 2 ** 31 - 1;
 
 export const command = "status <run>";
 export const describe = "Look at a run's machines and run its ready programs again";
@@ -49,7 +48,7 @@ export async function handler(options: StatusArguments): Promise<number> {
 async function readLimit(timeout: string | undefined): Promise<number | null> {
   if (timeout === undefined) return null;
   const limitMs = await parseDurationText(timeout);
-  if (limitMs > 0 && limitMs <= LONGEST_LIMIT_MS) return limitMs;
+  if (limitMs > 0 && limitMs <= LONGEST_TIMER_MS) return limitMs;
   throw new UsageError(`--timeout ${timeout}: write a duration such as 50s or 5m, 24 days at most`);
 }
 

@@ -10,8 +10,7 @@ import { bringUp } from "./up/bringUp.js";
 import { chooseImages } from "./images/choose.js";
 import { packBundles } from "./programs/bundles.js";
 import { enterRunState, record, warn } from "./run/journal.js";
-import { Deadlines } from "./run/deadlines.js";
-import type { BringUp } from "./up/serviceStory.js";
+import { underDeadlines } from "./run/deadlines.js";
 import type { Abort } from "../state/records.js";
 import { underLease } from "./run/lease.js";
 import { Placements } from "./run/placements.js";
@@ -83,18 +82,4 @@ async function bootServices(context: RunContext, verb: "boot" | "run", warnings:
   const end = await underDeadlines(context, verb, (enterPhase) => bringUp(context, placements, agenda, { fresh: true, enterPhase }));
   await enterRunState(context, end.state, startedAt);
   return { run: run.name, ...end, ms: context.clock.now() - startedAt };
-}
-
-/** A run that is to end by itself is aborted when one of its phases takes longer than the plan allows. */
-export async function underDeadlines<T>(context: RunContext, verb: "boot" | "run", work: (enterPhase: BringUp["enterPhase"]) => Promise<T>): Promise<T> {
-  if (verb === "boot") return work(() => undefined);
-  const deadlines = new Deadlines(context.plan.deadlines ?? {}, (phase, limitMs) => {
-    const reason = `${phase === "boot" ? "booting" : "executing"} took longer than its deadline of ${limitMs / 1000} s`;
-    context.writer?.expect(context.abort.begin({ reason, origin: "deadline", at: context.clock.now() }));
-  });
-  try {
-    return await work((phase) => { deadlines.enter(phase); });
-  } finally {
-    deadlines.stop();
-  }
 }

@@ -2,9 +2,10 @@
 import type { RunRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
 import { Agenda, type Task } from "./up/agenda.js";
-import { underDeadlines, type BootResult } from "./boot.js";
+import type { BootResult } from "./boot.js";
 import { carryOut } from "./up/carryOut.js";
 import { isTask, mendTask, unfinishedTask } from "./up/diagnosis.js";
+import { underDeadlines } from "./run/deadlines.js";
 import { workOnRun, type WorkOptions } from "./run/lease.js";
 import { Placements } from "./run/placements.js";
 import { checkGoal } from "./repair.js";

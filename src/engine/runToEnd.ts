@@ -3,6 +3,7 @@ import type { RunEvent } from "../events.js";
 import type { Keep, LaunchPlan } from "../plan/launchPlan.js";
 import type { RunRecord, VariableRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
+import { LONGEST_TIMER_MS } from "../time/clock.js";
 import { bootRun, type BootResult } from "./boot.js";
 import { resumeRun } from "./resume.js";
 import type { ReportOutcome } from "./reports/collectReports.js";
@@ -77,7 +78,7 @@ export function isKept(keep: Keep, success: boolean): boolean {
 /** Does `work`, and tells it to stop when its time is over; it writes down how far it came. */
 async function within<T>(limitMs: number | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const over = new AbortController();
-  const timer = limitMs === undefined ? null : setTimeout(() => { over.abort(); }, Math.min(limitMs, 2 ** 31 - 1));
+  const timer = limitMs === undefined ? null : setTimeout(() => { over.abort(); }, Math.min(limitMs, LONGEST_TIMER_MS));
   try {
     return await work(over.signal);
   } finally {

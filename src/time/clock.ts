@@ -4,6 +4,9 @@
  */
 import { setTimeout as realSleep } from "node:timers/promises";
 
+/** Beyond this, timers of Node's run out at once, in milliseconds. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 export interface Clock {
   /** Milliseconds since the epoch; never goes back. */
   now(): number;

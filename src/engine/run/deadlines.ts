@@ -1,12 +1,25 @@
 /** How long booting and executing may take in all, however often a run goes from one to the other: a level executes before the next one boots. */
 import type { Phase } from "../../plan/launchPlan.js";
+import { LONGEST_TIMER_MS } from "../../time/clock.js";
+import type { RunContext } from "./runContext.js";
 
 type Timed = Extract<Phase, "boot" | "execute">;
 
-/** The longest that a timer of Node can wait, in milliseconds. */
-const LONGEST_MS = 2 ** 31 - 1;
+/** A run that is to end by itself is aborted when one of its phases takes longer than the plan allows. */
+export async function underDeadlines<T>(context: RunContext, verb: "boot" | "run", work: (enterPhase: (phase: Timed) => void) => Promise<T>): Promise<T> {
+  if (verb === "boot") return work(() => undefined);
+  const deadlines = new Deadlines(context.plan.deadlines ?? {}, (phase, limitMs) => {
+    const reason = `${phase === "boot" ? "booting" : "executing"} took longer than its deadline of ${limitMs / 1000} s`;
+    context.writer?.expect(context.abort.begin({ reason, origin: "deadline", at: context.clock.now() }));
+  });
+  try {
+    return await work((phase) => { deadlines.enter(phase); });
+  } finally {
+    deadlines.stop();
+  }
+}
 
-export class Deadlines {
+class Deadlines {
   private readonly spent: Record<Timed, number> = { boot: 0, execute: 0 };
   private phase: Timed = "boot";
   private since = performance.now();
@@ -38,6 +51,6 @@ export class Deadlines {
     const { phase } = this;
     const limit = this.limits[phase];
     if (limit === undefined) return;
-    this.timer = setTimeout(() => { this.onOver(phase, limit); }, Math.min(LONGEST_MS, Math.max(0, limit - this.spent[phase])));
+    this.timer = setTimeout(() => { this.onOver(phase, limit); }, Math.min(LONGEST_TIMER_MS, Math.max(0, limit - this.spent[phase])));
   }
 }

@@ -101,15 +101,10 @@ export class TalkHub {
     const meaning = meaningOf(this.context, service, request.name);
     if (meaning.kind === "unknown") return meaning.reply;
     const wait = getWait({ context: this.context, progress: this.progress, service: service.name, meaning, request, gone });
-    const now = this.abortedNow(request) ?? wait.look();
+    const now = request.wait ? this.waits.now(wait) : wait.look();
     if (now !== null) return now;
     if (!request.wait) return refusal(CODE.notSet, `${wait.what} is not set`);
     return this.wait(() => this.waits.add(wait), onWait);
-  }
-
-  private abortedNow({ ignoreAbort, wait }: TalkRequest): TalkReply | null {
-    const { current } = this.context.abort;
-    return current === null || ignoreAbort || !wait ? null : refusal(CODE.aborted, `the run was aborted by ${current.origin}: ${current.reason}`);
   }
 
   private async barrier(service: Service, { name, parties, timeoutMs, ignoreAbort }: TalkRequest, gone: AbortSignal, onWait: () => void): Promise<TalkReply> {

@@ -52,19 +52,22 @@ function lookAt(context: RunContext, progress: Progress, sources: readonly Sourc
 }
 
 /** A value of this boot; what an earlier one has set does not count. */
-function valueOf(context: RunContext, { service, attribute }: Source): string | null {
+function fresh(context: RunContext, { service, attribute }: Source): AttributeValue | null {
   const found = context.book.of(service).get(attribute);
-  return found === undefined || found.stale === true ? null : found.value;
+  return found === undefined || found.stale === true ? null : found;
+}
+
+function valueOf(context: RunContext, source: Source): string | null {
+  return fresh(context, source)?.value ?? null;
 }
 
 /** Bytes of values that were asked for: two hundred who wait for one of 16 MiB share it. */
 const asked = new WeakMap<AttributeValue, Buffer>();
 
 function bytesOf(context: RunContext, source: Source): Buffer | null {
-  const value = valueOf(context, source);
-  const found = context.book.of(source.service).get(source.attribute);
-  if (value === null || found === undefined) return null;
-  const bytes = asked.get(found) ?? bytesOfText(value);
+  const found = fresh(context, source);
+  if (found === null) return null;
+  const bytes = asked.get(found) ?? bytesOfText(found.value);
   asked.set(found, bytes);
   return bytes;
 }

@@ -1,6 +1,7 @@
 /** Programs that wait: each is told at once when what it waits for is there, cannot come any more, takes too long, or when the run is aborted. */
 import type { Abort } from "../../state/records.js";
 import type { TalkReply } from "../../machines/talk/talk.js";
+import { LONGEST_TIMER_MS } from "../../time/clock.js";
 import { abortWords } from "../run/runAbort.js";
 import { CODE, refusal } from "./answers.js";
 import type { Edge } from "./circles.js";
@@ -26,9 +27,6 @@ export interface Wait {
   readonly gone: AbortSignal;
 }
 
-/** The longest that a timer of Node can wait, in milliseconds. */
-const LONGEST_MS = 2 ** 31 - 1;
-
 interface Waiting {
   readonly wait: Wait;
   end(reply: TalkReply): void;
@@ -53,12 +51,17 @@ export class Waits {
     for (const { wait } of this.waiting) yield wait;
   }
 
+  /** The answer that needs no wait, or null. */
+  now(wait: Wait): TalkReply | null {
+    return this.abortReply(wait) ?? wait.look();
+  }
+
   /** Waits. Resolves with what the program is answered. */
   add(wait: Wait): Promise<TalkReply> {
-    const now = this.abortReply(wait) ?? wait.look();
+    const now = this.now(wait);
     if (now !== null) return Promise.resolve(now);
     return new Promise((resolve) => {
-      const timer = wait.timeoutMs === null ? null : setTimeout(() => { waiting.end(this.lateReply(wait)); }, Math.min(wait.timeoutMs, LONGEST_MS));
+      const timer = wait.timeoutMs === null ? null : setTimeout(() => { waiting.end(this.lateReply(wait)); }, Math.min(wait.timeoutMs, LONGEST_TIMER_MS));
       const onGone = (): void => { waiting.end(refusal(CODE.noLauncher, "nobody waits for this answer")); };
       const waiting: Waiting = {
         wait,
