@@ -5,6 +5,7 @@ import { Agent, createServer, request as httpRequest, type IncomingMessage } fro
 import { createServer as createSocket, type AddressInfo, type Server } from "node:net";
 
 import type { Clock } from "../../src/time/clock.js";
+import { dieWithParent } from "./dieWithParent.js";
 import { eventually } from "./eventually.js";
 
 // The SDK's chain finds these before anything that this computer really has.
@@ -97,7 +98,7 @@ export async function startCloud(): Promise<Cloud> {
   const port = await freePort();
   const words = ["python3", "-c", MOTO, "-H", "127.0.0.1", "-p", String(port)];
   // A test worker that crashes must not leave it.
-  const [program = "", ...rest] = existsSync("/usr/bin/setpriv") ? ["setpriv", "--pdeathsig", "KILL", ...words] : words;
+  const [program = "", ...rest] = existsSync("/usr/bin/setpriv") ? dieWithParent(words) : words;
   const moto = spawn(program, rest, { stdio: "ignore" });
   const exited = new Promise<void>((resolve) => { moto.once("exit", () => { resolve(); }); });
   await eventually("moto answers", async () => fetch(`http://127.0.0.1:${port}/moto-api/`).then(({ ok }) => ok, () => false), 60_000);

@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 import type { Server } from "node:net";
 import { fileURLToPath } from "node:url";
 
+import { dieWithParent } from "../dieWithParent.js";
+
 /** What the cloud gives its machines, private and public. */
 const NETWORKS = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "54.214.0.0/16"];
 const SUPERVISOR = fileURLToPath(new URL("supervisor.mjs", import.meta.url));
@@ -45,7 +47,7 @@ export async function openNamespace(): Promise<Namespace> {
     endpoint: "http://127.0.0.1:80",
     socket,
     outside: (path) => `/proc/${pid}/root${path}`,
-    words: (program) => ["nsenter", "--target", pid, "--mount", "--net", "setpriv", "--pdeathsig", "KILL", ...program],
+    words: (program) => ["nsenter", "--target", pid, "--mount", "--net", ...dieWithParent(program)],
     start(id, words) {
       supervisor.send({ start: id, words });
       return { ended: new Promise((resolve) => { waiting.set(id, resolve); }) };
