@@ -22,6 +22,9 @@ interface ReportsArguments extends WaitArguments {
   readonly json: boolean;
 }
 
+/** What the matcher takes at most. */
+const LONGEST_PATTERN = 65_536;
+
 export const command = "reports <run> [service]";
 export const describe = "List what a run has brought home, open a file of it, copy it, or collect it now";
 
@@ -58,6 +61,7 @@ export async function handler(options: ReportsArguments): Promise<number> {
 function checkCall({ open: file, to, match, collect: now, json, endpoint, overwrite }: ReportsArguments): void {
   if (file !== undefined && (to !== undefined || match !== undefined || now || json)) throw new UsageError("--open writes one file, and goes with no other option: leave the rest out");
   if (to !== undefined && match !== undefined) throw new UsageError("--to copies whole archives, and --match only lists: leave one of them out");
+  if (match !== undefined && (match === "" || match.length > LONGEST_PATTERN)) throw new UsageError(`--match takes a pattern of 1 to ${LONGEST_PATTERN} characters`);
   if (to === undefined && (endpoint !== undefined || overwrite)) throw new UsageError(`${overwrite ? "--overwrite" : "--endpoint"} belongs to --to, which is not there`);
   if (endpoint !== undefined && !URL.canParse(endpoint)) throw new UsageError(`--endpoint ${endpoint}: write an address such as https://s3.example.com`);
 }
