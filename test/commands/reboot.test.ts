@@ -1,4 +1,7 @@
 /** Reboot, rerun, `terminate --keep`, and several operators at once. */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+
 import { test, expect } from "@jest/globals";
 
 import { installation, type Installation } from "../support/installation.js";
@@ -74,8 +77,10 @@ test("a terminate program that its launcher's death cut off is run by the next t
   await begun(own, "end");
   first.child.kill("SIGKILL");
   await first.ended;
+  rmSync(join(own.facts, "begun-end"));
   const second = own.start(["terminate", "cut", "--yes"]);
-  setTimeout(() => letGo(own, "end"), 1_500);
+  await begun(own, "end");
+  letGo(own, "end");
   expect(await second.ended).toMatchObject({ code: 0 });
   expect(told(own)).toEqual(["ended"]);
 });

@@ -242,7 +242,7 @@ test("hosts over SSH report too, with nothing left there; one that does not answ
   const ssh = `ssh: { host_keys: known-hosts, known_hosts: ${host.knownHosts}, identity: ${host.identity}, user: ${host.user}, connect_timeout: 1m }`;
   const big = join(host.directory, "big.bin");
   try {
-    const folder = own.plan(levels("far", [`a: { boot: { command: "echo 1 > state; head -c 20000000 /dev/urandom > '${big}'" }, report: { command: 'echo sum > "$BOOTLEVEL_REPORT_DIR/sum"', patterns: [state, "${big}"], timeout: 5s } }`], `defaults: { ${ssh} }\nclouds: { rack: { driver: existing, hosts: [{ host: ${host.address}, port: ${host.port} }] } }\n`));
+    const folder = own.plan(levels("far", [`a: { boot: { command: "echo 1 > state; head -c 5000000 /dev/urandom > '${big}'" }, report: { command: 'echo sum > "$BOOTLEVEL_REPORT_DIR/sum"', patterns: [state, "${big}"], timeout: 10s } }`], `defaults: { ${ssh} }\nclouds: { rack: { driver: existing, hosts: [{ host: ${host.address}, port: ${host.port} }] } }\n`));
     await boot(own, folder, "far");
     expect(await own.call(["reports", "far", "--collect"])).toMatchObject({ code: 0 });
     const work = join(process.env["HOME"] ?? "/root", ".bootlevel/runs", readdirSync(join(own.home, "runs"))[0] as string, "a");

@@ -22,6 +22,8 @@ interface Options {
   readonly loseEvery?: number;
   /** Every such call is turned away. */
   readonly throttleEvery?: number;
+  /** So many calls are turned away, to begin with. */
+  readonly throttleFirst?: number;
 }
 
 class TestCloud implements Driver {
@@ -74,10 +76,10 @@ class TestCloud implements Driver {
   /** Every call is written down before it does anything. */
   private async call<T>(verb: string, ids: readonly string[], work: () => T | Promise<T>): Promise<T> {
     appendFileSync(this.files.calls, `${process.pid} ${verb} ${ids.join(" ")}\n`);
-    const { latencyMs = 1, loseEvery = 0, throttleEvery = 0 } = this.options;
+    const { latencyMs = 1, loseEvery = 0, throttleEvery = 0, throttleFirst = 0 } = this.options;
     const number = readFileSync(this.files.calls, "utf8").split("\n").length - 1;
     await this.context.clock.sleep(latencyMs);
-    if (throttleEvery > 0 && number % throttleEvery === 0) throw new ThrottledError("fewer calls, please");
+    if (number <= throttleFirst || (throttleEvery > 0 && number % throttleEvery === 0)) throw new ThrottledError("fewer calls, please");
     // The request goes out here: one that a launcher has sent takes effect whether that one freezes or not, and one that it has not sent must not.
     this.context.permit();
     const result = await work();
@@ -136,7 +138,7 @@ const definition: DriverDefinition = {
   name: "test-cloud",
   cloudSchema: {
     type: "object", additionalProperties: false,
-    properties: { access: { enum: ["local", "driver"] }, ...Object.fromEntries(["latencyMs", "visibilityMs", "loseEvery", "throttleEvery"].map((name) => [name, { type: "integer" }])) },
+    properties: { access: { enum: ["local", "driver"] }, ...Object.fromEntries(["latencyMs", "visibilityMs", "loseEvery", "throttleEvery", "throttleFirst"].map((name) => [name, { type: "integer" }])) },
   },
   launchSchema: null,
   sshDefaults: { hostKeys: "accept-new", connectTimeoutMs: 10_000 },

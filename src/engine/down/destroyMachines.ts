@@ -8,6 +8,8 @@ import { settleAll } from "../run/settleAll.js";
 
 /** How often the cloud is asked for a machine that it may not show yet, in milliseconds. */
 const LOOK_AGAIN_MS = 2_000;
+/** How long after it was noted a call may reach a cloud at most, in milliseconds: from then on the cloud may hide what it makes of it. */
+const ON_ITS_WAY_MS = 5_000;
 
 export interface Destroyed {
   /** Why each machine that may still exist does. */
@@ -45,9 +47,7 @@ export async function destroyMachines(context: RunContext, machines: readonly Ma
 async function findIds(context: RunContext, driver: Driver, machines: readonly MachineRecord[]): Promise<Map<MachineRecord, string>> {
   const ids = new Map(machines.flatMap((machine) => (machine.driverId === null ? [] : [[machine, machine.driverId] as const])));
   const missing = new Set(machines.filter((machine) => machine.driverId === null));
-  // A launcher whose clock went ahead may have asked for them in what is the future here: they are not waited for until then.
-  const askedAt = Math.min(context.clock.now(), Math.max(...[...missing].map((machine) => machine.requestedAt)));
-  const deadline = askedAt + (driver.visibilityMs ?? 0);
+  const deadline = await shownBy(context, driver, missing);
   const installation = missing.size === 0 ? "" : await context.store.installation();
   while (missing.size > 0) {
     const listed = new Map((await driver.list({ installation, run: context.run.uid }, context.stop)).map((machine) => [machine.key, machine.id]));
@@ -62,4 +62,15 @@ async function findIds(context: RunContext, driver: Driver, machines: readonly M
     await context.clock.sleep(LOOK_AGAIN_MS);
   }
   return ids;
+}
+
+/** When the cloud must show every one of these machines if it has it, in milliseconds since the epoch. */
+async function shownBy(context: RunContext, driver: Driver, machines: ReadonlySet<MachineRecord>): Promise<number> {
+  const hiddenMs = driver.visibilityMs ?? 0;
+  if (machines.size === 0 || hiddenMs === 0) return 0;
+  const keys = new Set([...machines].map(({ key }) => key));
+  // As the record has it: the cloud may have been asked again after the machines were wished for.
+  const times = (await context.store.machines(context.run)).filter(({ key }) => keys.has(key)).map(({ requestedAt }) => requestedAt);
+  // A launcher whose clock went ahead may have asked for them in what is the future here: they are not waited for until then.
+  return Math.min(context.clock.now(), Math.max(...times)) + hiddenMs + Math.min(hiddenMs, ON_ITS_WAY_MS);
 }

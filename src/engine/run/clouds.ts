@@ -53,7 +53,8 @@ export class Clouds {
     const { plan, store, book, warn, prove, readOnly, contacts } = this.parts;
     const options = resolveTree(cloud.options, (reference) => book.lookup(reference, null));
     const driver = await createDriver(store, cloud, plan.dir, options, { warn, permit: prove, readOnly });
-    const guarded = guardDriver(driver, { cloud: cloud.name, clock: store.clock, prove, probe: store.probe, random: store.random });
+    const noteAsked = async (keys: readonly string[]) => contacts.writer?.write(...keys.map((key) => ({ kind: "asked", key }) as const));
+    const guarded = guardDriver(driver, { cloud: cloud.name, clock: store.clock, prove, probe: store.probe, noteAsked, random: store.random });
     const { preparesMachines } = await loadDriver(cloud.driver, plan.dir);
     return preparesMachines === true ? withContacts(guarded, contacts) : guarded;
   }

@@ -13,6 +13,8 @@ export interface GuardParts {
   readonly prove: () => void;
   /** Told before and after each call. */
   readonly probe: ((point: string) => void) | undefined;
+  /** Notes that machines are asked for now, and not when they were wished for: whoever looks for them later counts from there. Who launches nothing needs none. */
+  readonly noteAsked?: (keys: readonly string[]) => Promise<void>;
   /** A number from 0 to 1, for how long to wait before a call is made again. */
   readonly random: () => number;
 }
@@ -22,12 +24,14 @@ const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 /** How long a call is repeated, in milliseconds: some clouds show what a lost call has made only after minutes. */
 const PATIENCE_MS = 10 * 60_000;
+/** A launch that has not waited longer than this, in milliseconds, is made when it was wished for. */
+const AT_ONCE_MS = 1_000;
 
 /** A driver whose calls are guarded. What the driver throws otherwise goes through. */
 export function guardDriver(driver: Driver, parts: GuardParts): Driver {
   const calls = new GuardedCalls(parts);
   return {
-    launch: (requests, signal) => calls.make("launch", signal, () => driver.launch(requests, signal)),
+    launch: (requests, signal) => calls.make("launch", signal, () => driver.launch(requests, signal), async () => parts.noteAsked?.(requests.map(({ key }) => key))),
     describe: (ids, signal) => calls.make("describe", signal, () => driver.describe(ids, signal)),
     terminate: (ids, signal) => calls.make("terminate", signal, () => driver.terminate(ids, signal)),
     list: (scope, signal) => calls.make("list", signal, () => driver.list(scope, signal)),
@@ -57,12 +61,15 @@ class GuardedCalls {
 
   constructor(private readonly parts: GuardParts) {}
 
-  async make<T>(verb: string, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+  /** @param late awaited before a call that is not made at once. */
+  async make<T>(verb: string, signal: AbortSignal, call: () => Promise<T>, late?: () => Promise<void>): Promise<T> {
     const { clock } = this.parts;
-    const giveUp = clock.now() + PATIENCE_MS;
+    const begin = clock.now();
+    const giveUp = begin + PATIENCE_MS;
     for (let attempt = 1; ; attempt += 1) {
       try {
         await this.wait(signal);
+        if (attempt > 1 || clock.now() > begin + AT_ONCE_MS) await late?.();
         return await this.once(verb, call);
       } catch (error) {
         const again = error instanceof ThrottledError || error instanceof LostReplyError;

@@ -2,7 +2,7 @@
 import { expect, test } from "@jest/globals";
 
 import type { Clock } from "../../../src/time/clock.js";
-import { DriverError, LostReplyError, ThrottledError, type Driver } from "../../../src/drivers/driver.js";
+import { DriverError, LostReplyError, ThrottledError, type Driver, type LaunchRequest } from "../../../src/drivers/driver.js";
 import { guardDriver } from "../../../src/engine/run/guardedDriver.js";
 import { LeaseLostError } from "../../../src/state/stateError.js";
 import { never } from "../../support/drivers.js";
@@ -84,4 +84,16 @@ test("each call is told to the probe, before and after", async () => {
   await driver.list({ installation: "here", run: null }, never);
   await driver.terminate([], never);
   expect(points).toEqual(["before lab list", "after lab list", "before lab terminate", "after lab terminate"]);
+});
+
+test("a launch that is made later than it was wished for is noted anew, before each such call", async () => {
+  const clock = countingClock();
+  const did: string[] = [];
+  const turnedAway = async (): Promise<never> => { did.push(`launch at ${clock.now()}`); throw new ThrottledError("slow down"); };
+  const noteAsked = async (keys: readonly string[]) => { did.push(`${keys.join()} noted at ${clock.now()}`); };
+  const driver = guardDriver({ ...driverThat(async () => []), launch: async () => (did.length < 5 ? turnedAway() : []) }, { cloud: "lab", clock, prove: () => undefined, probe: undefined, noteAsked, random: () => 1 });
+  await driver.launch([{ key: "u.web.1" }, { key: "u.web.2" }] as LaunchRequest[], never);
+  expect(did).toEqual([
+    "launch at 1000000", "u.web.1,u.web.2 noted at 1000500", "launch at 1000500", "u.web.1,u.web.2 noted at 1001500", "launch at 1001500", "u.web.1,u.web.2 noted at 1003500",
+  ]);
 });
