@@ -57,7 +57,7 @@ const driverValidators = new WeakMap<object, ValidateFunction>();
 function driverValidator(schema: object): ValidateFunction {
   const known = driverValidators.get(schema);
   if (known !== undefined) return known;
-  const made = newAjv(false).compile(schema);
+  const made = newAjv(schema === NOTHING).compile(schema);
   driverValidators.set(schema, made);
   return made;
 }
@@ -99,7 +99,7 @@ function planSchema(): PlanSchema {
 /** @param own whether it is for bootlevel's own schema, which its tests have checked: a driver's is checked here. */
 function newAjv(own: boolean): Ajv {
   const ajv = new Ajv({
-    allErrors: true, verbose: true, ownProperties: true, strict: own, strictTypes: false, strictRequired: false, logger: false, validateFormats: own, validateSchema: !own,
+    allErrors: true, verbose: true, ownProperties: true, strict: own, strictTypes: false, strictRequired: false, logger: false, validateFormats: own, meta: !own, validateSchema: !own,
     // Checks run once: to make them faster takes longer than they do.
     code: { optimize: false },
   });
