@@ -86,6 +86,7 @@ async function printReports({ run, match, collect: now }: ReportsArguments, repo
   if (reports.length === 0) return print(`${run} has no reports${now ? "" : `. What it would leave now, if it lives: bootlevel reports ${run} --collect`}`);
   const [{ formatTable }, { formatTime }, { formatBytes }] = await Promise.all([import("../reporting/table.js"), import("../reporting/time.js"), import("../reporting/size.js")]);
   const rows = reports.flatMap(({ report, files }) => files.map(({ file, bytes, modifiedAt, linkTo }) => [report, linkTo === null ? file : `${file} -> ${linkTo}`, formatBytes(bytes), formatTime(modifiedAt)]));
+  if (rows.length === 0 && reports.some(({ problem }) => problem !== null)) return;
   if (rows.length === 0) return print(match === undefined ? "The reports are empty." : `No file of the reports matches ${match}.`);
   print(formatTable(["REPORT", "FILE", "SIZE", "CHANGED"], rows, { ...screen(), align: ["left", "left", "right"] }));
 }

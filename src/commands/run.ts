@@ -1,6 +1,6 @@
 import type { Argv } from "yargs";
 
-import { loadPlan, parseDurationText, resumeToEnd, runToEnd, type Keep, type LaunchPlan, type Phase, type RunToEndResult } from "../index.js";
+import { loadPlan, parseDurationText, resumeToEnd, runToEnd, type Keep, type Phase, type RunToEndResult } from "../index.js";
 import { VERBOSE } from "./commonOptions.js";
 import { EXIT, MONITOR_EXIT, UsageError } from "./exitCodes.js";
 import { addGivenOptions, readGivenOptions, type GivenArguments } from "./givenOptions.js";
@@ -20,6 +20,8 @@ interface RunArguments extends GivenArguments, VariableArguments, WaitArguments 
   readonly verbose: boolean;
 }
 
+/** As long as a plan may say. */
+const LONGEST_DEADLINE_MS = 24 * 24 * 3_600_000;
 const PHASES: readonly Phase[] = ["boot", "execute", "report", "terminate"];
 
 export const command = "run [plan]";
@@ -60,7 +62,10 @@ function isWell({ success, terminated }: RunToEndResult): boolean {
 async function fromPlan(options: RunArguments): Promise<(watch: Watch) => Promise<RunToEndResult>> {
   if (options.plan === undefined) throw new UsageError("which plan? Give a plan file, a folder with launch.yaml, or --resume RUN");
   if (options.wait !== undefined) throw new UsageError("--wait goes with --resume: a new run is nobody else's");
-  const plan = await withDeadlines(await loadPlan(options.plan, { given: readGivenOptions(options) }), options.deadline ?? []);
+  // The run keeps them: whoever carries on with it goes by them too.
+  const deadlines = await readDeadlines(options.deadline ?? []);
+  const loaded = await loadPlan(options.plan, { given: readGivenOptions(options) });
+  const plan = { ...loaded, deadlines: { ...loaded.deadlines, ...deadlines } };
   const values = readVariableOptions(options);
   return (watch) => runToEnd(plan, { ...values, ...(options.name === undefined ? {} : { name: options.name }), ...(options.keep === undefined ? {} : { keep: options.keep }), ...watch });
 }
@@ -72,17 +77,17 @@ async function fromRun(options: RunArguments, run: string): Promise<(watch: Watc
   return (watch) => resumeToEnd(run, { ...wait, ...(options.keep === undefined ? {} : { keep: options.keep }), ...watch });
 }
 
-/** The run keeps them: whoever carries on with it goes by them too. */
-async function withDeadlines(plan: LaunchPlan, given: readonly string[]): Promise<LaunchPlan> {
-  const deadlines: Partial<Record<Phase, number>> = { ...plan.deadlines };
+/** @throws UsageError for what is no phase or no duration that a plan may say */
+async function readDeadlines(given: readonly string[]): Promise<Partial<Record<Phase, number>>> {
+  const deadlines: Partial<Record<Phase, number>> = {};
   for (const text of given) {
     const [phase = "", duration = "", ...more] = text.split("=");
     const ms = await parseDurationText(duration);
     const known = PHASES.find((one) => one === phase);
-    if (known === undefined || !(ms > 0) || more.length > 0) throw new UsageError(`--deadline ${text}: write a phase (${PHASES.join(", ")}), = and a duration, such as execute=30m`);
+    if (known === undefined || !(ms > 0 && ms <= LONGEST_DEADLINE_MS) || more.length > 0) throw new UsageError(`--deadline ${text}: write a phase (${PHASES.join(", ")}), = and a duration of at most 24d, such as execute=30m`);
     deadlines[known] = ms;
   }
-  return { ...plan, deadlines };
+  return deadlines;
 }
 
 async function printResult(result: RunToEndResult): Promise<void> {

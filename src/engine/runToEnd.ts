@@ -47,16 +47,17 @@ export async function runToEnd(store: Store, request: RunToEndRequest): Promise<
   const deadlines = plan.deadlines ?? {};
   // The operator's wish to stop was for what went on then: machines that nobody wants must not be left by it.
   const { observe, waitMs } = request;
-  const reports = await within(deadlines.report, (signal) => collectRun(store, run, { observe, waitMs, signal, services: [], all: true }));
+  const reports = await within("reporting", deadlines.report, (over) => collectRun(store, run, { observe, waitMs, signal: new AbortController().signal, over, services: [], all: true }));
   const success = boot.state === "ready";
-  const terminated = isKept(keep, success) ? null : await within(deadlines.terminate, (signal) => terminateRun(store, run, { observe, waitMs, signal, force: false, keep: false, reports: false }));
+  const terminated = isKept(keep, success) ? null : await within("taking down", deadlines.terminate, (over) => terminateRun(store, run, { observe, waitMs, signal: over, over, force: false, keep: false, reports: false }));
   return { run: boot.run, success, boot, reports, keep, terminated, ms: store.clock.now() - startedAt };
 }
 
-async function begin(store: Store, { start, waitMs, observe, signal }: RunToEndRequest): Promise<BootResult> {
+async function begin(store: Store, { start, keep, waitMs, observe, signal }: RunToEndRequest): Promise<BootResult> {
   switch (start.kind) {
     case "plan":
-      return bootRun(store, { plan: start.plan, variables: start.variables, name: start.name, verb: "run", observe, signal });
+      // What the call says of machines goes before the plan for whoever goes on with the run, too.
+      return bootRun(store, { plan: keep === null ? start.plan : { ...start.plan, keep }, variables: start.variables, name: start.name, verb: "run", observe, signal });
     case "resume":
       return resumeRun(store, start.run, { waitMs, observe, signal, verb: "run" });
   }
@@ -75,10 +76,11 @@ export function isKept(keep: Keep, success: boolean): boolean {
   }
 }
 
-/** Does `work`, and tells it to stop when its time is over; it writes down how far it came. */
-async function within<T>(limitMs: number | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+/** Does `work`, and tells it when its time is over: its programs are ended then, and it writes down how far it came. */
+async function within<T>(what: string, limitMs: number | undefined, work: (over: AbortSignal) => Promise<T>): Promise<T> {
   const over = new AbortController();
-  const timer = limitMs === undefined ? null : setTimeout(() => { over.abort(); }, Math.min(limitMs, LONGEST_TIMER_MS));
+  const end = (): void => { over.abort(new Error(`${what} took longer than its deadline of ${(limitMs ?? 0) / 1000} s`)); };
+  const timer = limitMs === undefined ? null : setTimeout(end, Math.min(limitMs, LONGEST_TIMER_MS));
   try {
     return await work(over.signal);
   } finally {

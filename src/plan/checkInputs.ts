@@ -26,7 +26,8 @@ function checkInput(references: ReferenceChecker, service: DraftService, name: s
     case "value":
       return [];
     case "missing":
-      return [input.place.mistake(`the input "${name}" of service "${service.name}" has no value, no link and no default: write ${name}: service.output, or a value, or give one in the call: --set ${service.name}.${name}=…`, null, "key")];
+      // What stood there and was no value is told already.
+      return input.place.cut ? [] : [input.place.mistake(`the input "${name}" of service "${service.name}" has no value, no link and no default: write ${name}: service.output, or a value, or give one in the call: --set ${service.name}.${name}=…`, null, "key")];
     case "malformed":
       return [input.place.mistake("a link is written as service.output, such as apache1.port, or service.*.output for all replicas")];
     case "link":

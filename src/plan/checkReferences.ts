@@ -99,7 +99,7 @@ export class ReferenceChecker {
     if (service.level.index > from.level.index) {
       return { message: `service "${service.name}" is in the later level "${service.level.name}" (${whereIs(service.own, from.own)}), which begins only when this service is ready: it would wait for ever` };
     }
-    return replicaComplaint(link, service) ?? this.attributeComplaint(link.attribute, service, "output");
+    return replicaComplaint(link, service, (text) => text) ?? this.attributeComplaint(link.attribute, service, "output");
   }
 
   private isBeside(written: Extract<Reference, { kind: "service" }>, from: DraftService): boolean {
@@ -144,14 +144,15 @@ function unknownName(what: string, name: string, known: readonly string[], sugge
   return { message: `unknown ${what} "${name}"${suggestion === null ? list : ""}`, suggestion };
 }
 
-function replicaComplaint(reference: Extract<Reference, { kind: "service" }>, service: DraftService): Complaint {
+/** @param written how what would be right is written where it stands: a reference in `${}`, a link without. */
+function replicaComplaint(reference: Extract<Reference, { kind: "service" }>, service: DraftService, written = (text: string) => `\${${text}}`): Complaint {
   const { replica, attribute } = reference;
   const replicas = replicasOf(service);
   if (!service.replicasKnown || replica === "all") return null;
   const { name } = service;
-  if (replicas === 0) return { message: `service "${name}" has no replicas (replicas: 0): only \${${name}.*.${attribute}}, which is empty, can stand here` };
-  if (replicas === 1) return replica === 0 ? null : { message: `service "${name}" has one replica, which has no number: write \${${name}.${attribute}}` };
-  if (replica === 0) return { message: `service "${name}" has ${replicas} replicas: write \${${name}-1.${attribute}} for one of them or \${${name}.*.${attribute}} for all` };
+  if (replicas === 0) return { message: `service "${name}" has no replicas (replicas: 0): only ${written(`${name}.*.${attribute}`)}, which is empty, can stand here` };
+  if (replicas === 1) return replica === 0 ? null : { message: `service "${name}" has one replica, which has no number: write ${written(`${name}.${attribute}`)}` };
+  if (replica === 0) return { message: `service "${name}" has ${replicas} replicas: write ${written(`${name}-1.${attribute}`)} for one of them or ${written(`${name}.*.${attribute}`)} for all` };
   if (replica >= 1 && replica <= replicas) return null;
   return { message: `service "${name}" has ${replicas} replicas, "${name}-1" to "${name}-${replicas}", and no "${name}-${Math.max(0, replica)}"` };
 }

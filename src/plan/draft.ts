@@ -199,9 +199,10 @@ class DraftMaker {
     // A misspelt key could be any key, and a mistake in the defaults reaches every service.
     const known = ["image", "size", "ssh", "boot", "ready", "report", "terminate", "execute", "timeout", "launch", "cloud", "host", "replicas"];
     const defaultsCut = this.checked.cut.some((path) => path[0] === "defaults" || path[2] === "defaults");
-    const attributesKnown = !defaultsCut && !this.isImageCut([own, ...below]) && [...cut].every((key) => known.includes(key));
+    const isWhole = (keys: readonly string[]) => !defaultsCut && !this.isImageCut([own, ...below]) && [...cut].every((key) => keys.includes(key));
+    const attributesKnown = isWhole(known);
     const given = { replicas: ownValue(this.given.replicas, name) ?? null, inputs: ownValue(this.given.inputs, name) ?? {} };
-    const service = { name, level, own, cloud, image, layers, given, attributesKnown, replicasKnown: attributesKnown && !cut.has("replicas") };
+    const service = { name, level, own, cloud, image, layers, given, attributesKnown, replicasKnown: isWhole([...known, "attributes", "inputs", "outputs"]) && !cut.has("replicas") };
     level.services.push(service);
     if (!this.services.has(name)) this.services.set(name, service);
   }

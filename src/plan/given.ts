@@ -22,6 +22,17 @@ export function mergeGiven(before: Given, now: Given): Given {
   return { replicas: { ...before.replicas, ...now.replicas }, inputs };
 }
 
+/** What was said of services goes with them when a plan gives them other names. @param formerNames the name that each had before, by the one that it has now */
+export function renameGiven({ replicas, inputs }: Given, formerNames: ReadonlyMap<string, string>): Given {
+  const names = new Map([...formerNames].map(([name, former]) => [former, name]));
+  const follow = <T>(said: Readonly<Record<string, T>>): Record<string, T> => Object.fromEntries(Object.entries(said).map(([name, value]) => {
+    const now = names.get(name);
+    // What was said of the new name itself was said later.
+    return [now === undefined || Object.hasOwn(said, now) ? name : now, value];
+  }));
+  return { replicas: follow(replicas), inputs: follow(inputs) };
+}
+
 /** The value that a map has under a name of its own. */
 export function ownValue<T>(map: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(map, key) ? map[key] : undefined;

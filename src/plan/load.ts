@@ -10,7 +10,7 @@ import { checkReports } from "./checkReports.js";
 import { checkServices } from "./checkServices.js";
 import { compile } from "./compile.js";
 import { makeDraft, type Draft } from "./draft.js";
-import { mergeGiven, NOTHING_GIVEN, type Given } from "./given.js";
+import { mergeGiven, NOTHING_GIVEN, renameGiven, type Given } from "./given.js";
 import type { LaunchPlan } from "./launchPlan.js";
 import { Located } from "./located.js";
 import { PlanError, type Mistake } from "./mistakes.js";
@@ -33,24 +33,33 @@ const PLAN_IN_FOLDER = "launch.yaml";
  * Throws `PlanError` with every mistake of the plan, its level files and the programs they name.
  */
 export async function loadPlan(file: string, options: LoadOptions = {}): Promise<LaunchPlan> {
-  const { draft, definitions } = await loadDraft(file, options);
-  return { ...compile(draft, definitions), given: givenIn(options) };
+  const { draft, definitions, given } = await loadDraft(file, options);
+  return { ...compile(draft, definitions), given };
 }
 
 /** Reads and checks a launch plan, and does not compile it. Throws as `loadPlan`. */
-export async function loadDraft(file: string, options: LoadOptions): Promise<{ readonly draft: Draft } & Pick<LoadedDrivers, "definitions">> {
+export async function loadDraft(file: string, options: LoadOptions): Promise<{ readonly draft: Draft; readonly given: Given } & Pick<LoadedDrivers, "definitions">> {
   const { source, mistakes } = readSource(planFile(file), "the plan");
   if (source === null) throw new PlanError(mistakes);
   if (source.data === null) throw new PlanError([...mistakes, source.mistakeBetween([0, 1], "the plan is empty: it needs at least plan: and levels:")]);
-  const draft = makeDraft(Located.root(source), mistakes, givenIn(options));
+  const given = givenIn(options, Located.root(source));
+  const draft = makeDraft(Located.root(source), mistakes, given);
   const drivers: LoadedDrivers = options.driverDefinition === undefined ? { mistakes: [], definitions: new Map() } : await checkDrivers(draft, options.driverDefinition);
   const all = [...mistakes, ...drivers.mistakes, ...oncePerPlace([...checkImages(draft, drivers.definitions), ...checkServices(draft), ...checkFiles(draft), ...checkReports(draft), ...checkReferences(draft), ...checkInputs(draft, options.given)])];
   if (all.length > 0) throw new PlanError([...all.filter(({ file }) => file === source.path), ...all.filter(({ file }) => file !== source.path)]);
-  return { draft, definitions: drivers.definitions };
+  return { draft, given, definitions: drivers.definitions };
 }
 
-function givenIn({ given = NOTHING_GIVEN, givenBefore = NOTHING_GIVEN }: LoadOptions): Given {
-  return mergeGiven(givenBefore, given);
+function givenIn({ given = NOTHING_GIVEN, givenBefore }: LoadOptions, plan: Located): Given {
+  return givenBefore === undefined ? given : mergeGiven(renameGiven(givenBefore, formerNames(makeDraft(plan, []))), given);
+}
+
+/** Of services whose former name no other service has now. */
+function formerNames({ services }: Draft): Map<string, string> {
+  return new Map([...services].flatMap(([name, { own }]) => {
+    const was = own.get("was")?.text ?? null;
+    return was === null || services.has(was) ? [] : [[name, was] as const];
+  }));
 }
 
 function planFile(file: string): string {

@@ -40,6 +40,12 @@ export class Located {
     return new Located(this.value[key], this.source, [...this.path, key]);
   }
 
+  /** Whether something that stands directly in this map was cut out of it because of a mistake. */
+  get cut(): boolean {
+    const written = this.path.reduce<unknown>((data, step) => (data as Record<string, unknown> | null)?.[step], this.source.data);
+    return isRecord(written) && isRecord(this.value) && Object.keys(written).length > Object.keys(this.value).length;
+  }
+
   /** A map's entries; none for anything else. */
   entries(): [string, Located][] {
     if (!isRecord(this.value)) return [];

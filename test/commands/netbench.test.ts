@@ -95,6 +95,9 @@ test("a scenario that there is not, and a size that cannot be, end everybody wit
   const size = await own.call(["run", PLAN, "--set", "client.chunk_bytes=0"]);
   expect(size).toMatchObject({ code: 1 });
   expect(size.stdout).toContain('chunk_bytes is "0", and not a whole number from 1 to 4194304');
+  const late = await own.call(["run", PLAN, "--set", "client.message_bytes=some"]);
+  expect(late.stdout).toContain('message_bytes is "some", and not a whole number from 1 to 4194304');
+  expect(late.stdout).not.toContain("let go");
 });
 
 /** The program's own process group: what it has started dies with it. */

@@ -71,7 +71,7 @@ test("copies are private and leave other files alone unless told otherwise", asy
 test.each([
   [["--open", "a", "--to", "b"], "--open writes one file"], [["--open", "a", "--json"], "--open writes one file"], [["--to", "x", "--match", "*"], "--match only lists"],
   [["--match", ""], "--match takes a pattern of 1 to"], [["--match", "a".repeat(65_537)], "--match takes a pattern of 1 to"],
-  [["--overwrite"], "belongs to --to"], [["--to", "ftp://x/y"], "name a folder, or s3://bucket/prefix"], [["--to", "s3://B_/x"], "names no bucket"], [["--endpoint", "https://x", "--to"], "Not enough arguments"],
+  [["--overwrite"], "belongs to --to"], [["--to", "ftp://x/y"], "name a folder, or s3://bucket/prefix"], [["--to", ""], "name a folder, or s3://bucket/prefix"], [["--to", "s3://B_/x"], "names no bucket"], [["--endpoint", "https://x", "--to"], "Not enough arguments"],
 ])("reports %j is a wrong call", async (words, message) => {
   const own = installation();
   await boot(own, own.plan(levels("one", ["a: { boot: { command: 'true' } }"])), "one");
@@ -268,5 +268,7 @@ test("an archive that was damaged is told, and the others are listed", async () 
   const ended = await own.json(["reports", "two"]);
   expect(ended.code).toBe(1);
   expect(ended.document.reports).toMatchObject([{ report: "web-1", files: [], problem: expect.stringContaining("cannot be read") }, { report: "web-2", problem: null }]);
+  const alone = await own.call(["reports", "two", "web-1"]);
+  expect(alone).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("cannot be read") });
   expect(await open(own, "two", "web-2", "--open", "a.json")).toBe("web-2\n");
 });

@@ -59,6 +59,38 @@ test.each([["boot", "boot"], ["execute", "execute"]])("a %s phase that takes lon
   expect(machines(own)).toEqual([]);
 }, 40_000);
 
+test("reporting has a deadline: its program is ended, the logs come home all the same, and a warning says why", async () => {
+  const own = installation();
+  const folder = own.plan(levels("slow", ['a: { boot: { command: "echo here" }, report: { command: "trap \'\' TERM; echo half > \\"$BOOTLEVEL_REPORT_DIR/half\\"; sleep 60" } }'], "deadlines: { report: 1s }\n"));
+  const { code, document } = await own.json(["run", folder, "--name", "slow"]);
+  expect(code).toBe(0);
+  expect(document.reports).toMatchObject([{ service: "a", archive: expect.any(String) as unknown, complete: false, warnings: [expect.stringContaining("was ended, since reporting took longer than its deadline of 1 s") as unknown] }]);
+  expect(machines(own)).toEqual([]);
+}, 40_000);
+
+test("taking down has a deadline: its program is ended, its machine stays, and the run says why", async () => {
+  const own = installation();
+  const folder = own.plan(levels("slow", ['a: { boot: { command: "true" }, terminate: { command: "sleep 60" } }'], "deadlines: { terminate: 1s }\n"));
+  const ended = await own.call(["run", folder, "--name", "slow"]);
+  expect(ended.code).toBe(1);
+  expect(ended.stdout).toContain("the terminate program failed: was ended, since taking down took longer than its deadline of 1 s; its machine was kept");
+  expect(machines(own)).toHaveLength(1);
+  expect(await own.call(["terminate", "slow", "--force"])).toMatchObject({ code: 0 });
+}, 40_000);
+
+test("what the call says of machines is the run's: whoever goes on with it keeps them", async () => {
+  const own = installation();
+  const folder = own.plan(levels("kept", [`suite: { execute: { command: "${waitFor(own, "suite")}" } }`]));
+  const first = own.start(["run", folder, "--name", "kept", "--keep", "always"]);
+  await begun(own, "suite");
+  first.child.kill("SIGKILL");
+  await first.ended;
+  letGo(own, "suite");
+  const resumed = await own.call(["run", "--resume", "kept"]);
+  expect(resumed).toMatchObject({ code: 0, stdout: expect.stringContaining("Its machines were kept (keep: always)") as unknown as string });
+  expect(await own.call(["terminate", "kept"])).toMatchObject({ code: 0 });
+}, 40_000);
+
 test("a run whose launcher was killed while it executed goes on: the program is not started again", async () => {
   const own = installation();
   const folder = own.plan(levels("resumed", [`suite: { execute: { command: "echo x >> '${own.facts}/count'; ${waitFor(own, "suite")}" } }`]));

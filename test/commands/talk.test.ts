@@ -40,6 +40,18 @@ test("what the call says of inputs and replicas goes before the plan, in a reloa
   expect(document.levels[0].services[0].attributes).toMatchObject({ replicas: { value: "3" }, ids: { value: "1,4,5" } });
 }, 60_000);
 
+test("what the call says goes with a service that gets another name", async () => {
+  const own = installation();
+  const text = (name: string, more: string) => levels("given", [`${name}: { ${more}replicas: 1, inputs: { port: 80 }, boot: { command: "echo \${self.replica} \${self.port} >> '${own.facts}/ran'" } }`]);
+  expect(await own.call(["boot", own.plan(text("client", "")), "--name", "given", "--set", "client.port=8081", "--replicas", "client=2"])).toMatchObject({ code: 0 });
+  const renamed = own.plan(text("visitor", "was: client, "));
+  const { document } = await own.json(["reload", "given", renamed, "--dry-run"]);
+  expect(document.changes.map(({ name, action }: { name: string; action: string }) => [name, action])).toEqual([["visitor-1", "keep"], ["visitor-2", "keep"]]);
+  expect(await own.call(["reload", "given", renamed, "--yes"])).toMatchObject({ code: 0 });
+  expect(await own.call(["reload", "given", renamed, "--yes", "--replicas", "visitor=3"])).toMatchObject({ code: 0 });
+  expect((own.fact("ran") ?? "").trim().split("\n").sort()).toEqual(["1 8081", "2 8081", "3 8081"]);
+}, 60_000);
+
 test("each mistake in inputs is named with its place, and so is each in the call", async () => {
   const own = installation();
   const folder = own.plan(levels("wrong", [`

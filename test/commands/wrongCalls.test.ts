@@ -59,6 +59,7 @@ test.each([
   ["an unknown command", ["bot"], /boot/],
   ["no command", [], /which command/],
   ["a missing plan", ["boot"], /plan|argument/i],
+  ["a deadline longer than a plan may say", ["run", "x.yaml", "--deadline", "boot=25d"], /at most 24d/],
   ["an option without its value", ["boot", "x.yaml", "--name"], /name/],
 ])("%s ends with 2 and says what would be right", async (_what, words, said) => {
   const own = installation();

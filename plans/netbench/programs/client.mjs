@@ -16,14 +16,23 @@ await program(async () => {
   const common = settings(process.env);
   const { durationMs } = common;
   const intervalMs = intervalFor(durationMs, whole("interval_ms", process.env.INTERVAL_MS, 10, 60_000));
+  // What is wrong is told before anything is measured, and not by the last scenario.
+  const sizes = await sizesFor(common.scenarios);
   const place = await findPlace();
   const { lost, letGo } = lifelines(place.servers);
-  const results = await Promise.race([lost, measureAll(place, { ...common, intervalMs })]);
+  const results = await Promise.race([lost, measureAll(place, { ...common, intervalMs, sizes })]);
   letGo();
   await bl(["set", "results"], pack({ durationMs, intervalMs, results }));
   // The servers end when everybody has said so.
   await bl(["set", "done", "yes"]);
 });
+
+/** How long a message is, by scenario. */
+async function sizesFor(scenarios) {
+  const sizes = {};
+  for (const name of scenarios) sizes[name] = whole(SIZES[name], await bl(["get", SIZES[name]]), SIZE.least, SIZE.most);
+  return sizes;
+}
 
 /** All servers, the number of one's own among them from 0, and how many meet. */
 async function findPlace() {
@@ -34,12 +43,12 @@ async function findPlace() {
   return { servers: hosts.map((host, index) => ({ host, port: Number(ports[index]) })), own, parties: hosts.length + Number(replicas) };
 }
 
-async function measureAll({ servers, own, parties }, { scenarios, durationMs, intervalMs, barrierS }) {
+async function measureAll({ servers, own, parties }, { scenarios, durationMs, intervalMs, barrierS, sizes }) {
   // What programs and the launcher do for the first time takes longer: that belongs to no start.
   await meet("everybody-is-there", parties, barrierS);
   const results = {};
   for (const name of scenarios) {
-    const size = whole(SIZES[name], await bl(["get", SIZES[name]]), SIZE.least, SIZE.most);
+    const size = sizes[name];
     const socket = await open(servers[own]);
     const letGo = await meet(name, parties, barrierS);
     console.log(`${name}: let go`);

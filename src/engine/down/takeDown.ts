@@ -11,7 +11,7 @@ import { change, enterFailure, enterState, inStep, RECORDED, stateEvent, stepDir
 import type { Placements } from "../run/placements.js";
 import { survey } from "../up/survey.js";
 import { collectReports } from "../reports/collectReports.js";
-import { describeResult, hasMachine, runServiceProgram } from "../programs/programs.js";
+import { describeResult, hasMachine, runServiceProgram, whyEnded } from "../programs/programs.js";
 import type { RunContext, Service } from "../run/runContext.js";
 import { settleAll } from "../run/settleAll.js";
 import { endUnfinished } from "./unfinished.js";
@@ -166,7 +166,7 @@ export class TakeDown {
       if (result.kind === "exited" && result.code === 0) return { value: undefined, outcome: RECORDED, exitCode: 0 };
       const exitCode = result.kind === "exited" ? result.code : null;
       const { machine, log, lastLines } = end;
-      throw serviceError(service, "terminate", `the terminate program failed: ${describeResult(result)}; its machine was kept`, { exitCode, machine, log, lastLines, remedy: FORCE_REMEDY });
+      throw serviceError(service, "terminate", `the terminate program failed: ${describeResult(result, whyEnded(context, "terminate"))}; its machine was kept`, { exitCode, machine, log, lastLines, remedy: FORCE_REMEDY });
     });
   }
 

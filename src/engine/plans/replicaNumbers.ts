@@ -16,9 +16,9 @@ export function withReplicaNumbers(before: LaunchPlan, after: LaunchPlan, record
   const number = (spec: ServiceSpec): ServiceSpec => {
     const former = names.get(spec.name) ?? spec.name;
     const there = living.filter((record) => record.spec === former).map(({ replica }) => replica).sort((one, other) => one - other);
-    // One that comes back after it was removed as a whole is a new service: it is known by its name, without a number.
-    if (there.length === 0 && spec.replicas === 1) return spec;
     const highest = Math.max(0, ever.get(former) ?? 0, ever.get(spec.name) ?? 0);
+    // One that was alone and comes back is known by its name, without a number. Where there were several, a number would be used twice as soon as there are several again.
+    if (there.length === 0 && spec.replicas === 1 && highest <= 1) return spec;
     const kept = there.slice(0, spec.replicas);
     const fresh = Array.from({ length: Math.max(0, spec.replicas - kept.length) }, (_, index) => highest + index + 1);
     const numbers = [...kept, ...fresh];

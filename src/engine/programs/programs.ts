@@ -9,7 +9,6 @@ import { bundleName, type ProgramStep } from "./bundles.js";
 import { compileCommandLine } from "./commandLine.js";
 import { InterruptedError, unlessAborted } from "../run/failure.js";
 import { abortWords } from "../run/runAbort.js";
-import type { Abort } from "../../state/records.js";
 import { NoMachineError, type Placements } from "../run/placements.js";
 import type { RunContext, Service } from "../run/runContext.js";
 import { StepLog } from "./stepLog.js";
@@ -97,7 +96,7 @@ async function inLog(context: RunContext, run: ProgramRun, label: string, what: 
     // To end a program takes time as well: the limit is what the operator set and knows.
     const result = ended.kind === "timed-out" ? { ...ended, afterMs: run.timeoutMs } : ended;
     const ms = clock.now() - startedAt;
-    log.note(`${describeResult(result, context.abort.current)} after ${ms} ms`);
+    log.note(`${describeResult(result, whyEnded(context, run.step))} after ${ms} ms`);
     return { result, ms, machine: label, log: logPath(context, run.service, run.step), lastLines: log.lastLines() };
   } finally {
     log.close();
@@ -124,15 +123,21 @@ export function logPath(context: RunContext, service: Service, step: StepName): 
 /** Where a report program writes, in its step's directory: no file of a bundle can lie there. */
 export const REPORT_FOLDER = ".bl/report";
 
-/** How a program ended, in words. @param abort why the run was aborted, or null */
-export function describeResult(result: ProgramResult, abort: Abort | null = null): string {
+/** Why programs of a step are ended before their time, in words; null where nothing ends them. */
+export function whyEnded(context: RunContext, step: ProgramStep): string | null {
+  if (TIDIES_UP.has(step)) return context.over?.aborted === true ? (context.over.reason as Error).message : null;
+  return context.abort.current === null ? null : abortWords(context.abort.current);
+}
+
+/** How a program ended, in words. @param why what `whyEnded` says */
+export function describeResult(result: ProgramResult, why: string | null = null): string {
   switch (result.kind) {
     case "exited":
       return `exit code ${result.code}`;
     case "timed-out":
       return `ran longer than its time limit of ${result.afterMs / 1000} s and was ended`;
     case "aborted":
-      return abort === null ? "was ended on request" : `was ended, since ${abortWords(abort)}`;
+      return why === null ? "was ended on request" : `was ended, since ${why}`;
     case "lost":
       return `vanished without an exit code: ${result.reason}`;
     case "unknown":
@@ -207,7 +212,8 @@ const TIDIES_UP: ReadonlySet<ProgramStep> = new Set(["terminate", "report"]);
 
 /** What ends the programs of a step, and the wait for its machine. */
 function endedBy(context: RunContext, { step }: ProgramRun): AbortSignal {
-  return TIDIES_UP.has(step) || context.writer === null ? new AbortController().signal : context.abort.signal;
+  const signal = TIDIES_UP.has(step) ? context.over : context.abort.signal;
+  return context.writer === null || signal === null ? new AbortController().signal : signal;
 }
 
 /** Where a program lies, and how it is handled there. */

@@ -3,10 +3,11 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-import { ConnectionError, type MachineConnection } from "../../machines/connection.js";
+import type { MachineConnection } from "../../machines/connection.js";
 import type { MachineLink } from "../../machines/link.js";
 import { cleanUp } from "../../machines/program/endings.js";
 import { StateError } from "../../state/stateError.js";
+import { InterruptedError, unlessAborted } from "../run/failure.js";
 import { warn } from "../run/journal.js";
 import { NoMachineError, type Placements } from "../run/placements.js";
 import type { RunContext, Service } from "../run/runContext.js";
@@ -144,7 +145,7 @@ class Collection {
         const connection = await this.reach(fetch.link, timeoutMs);
         if (connection !== null) reached.push({ ...fetch, connection });
       }
-      const gathered = await context.programs(() => withLimit(timeoutMs, context.stop, (signal) => gather({
+      const gathered = await context.programs(() => withLimit(timeoutMs, [context.stop, ...(context.over === null ? [] : [context.over])], (signal) => gather({
         path: this.temporary, limitBytes: options.limitBytes ?? LIMIT_BYTES, about, logs: { directory: logsDirectory(context), prefix: `${service.name}.` }, fetches: reached, signal,
       }))).catch((error: unknown) => {
         this.removeUnfetched(reached);
@@ -168,15 +169,13 @@ class Collection {
   }
 
   private async reach(link: () => MachineLink, timeoutMs: number): Promise<MachineConnection | null> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => { timer = setTimeout(() => { reject(new ConnectionError(`it was not reached within ${timeoutMs / 1000} s`)); }, timeoutMs); });
+    const { over } = this.context;
     try {
-      return await Promise.race([link().connection(), late]);
+      return await withLimit(timeoutMs, over === null ? [] : [over], (signal) => unlessAborted(signal, link().connection()));
     } catch (error) {
-      this.problem ??= `its machine cannot be asked: ${(error as Error).message}`;
+      const why = !(error instanceof InterruptedError) ? (error as Error).message : over?.aborted === true ? (over.reason as Error).message : `it was not reached within ${timeoutMs / 1000} s`;
+      this.problem ??= `its machine cannot be asked: ${why}`;
       return null;
-    } finally {
-      clearTimeout(timer);
     }
   }
 
@@ -216,12 +215,12 @@ function sentence(archive: string | null, warnings: readonly string[]): string {
   return `${archive === null ? "its report was not kept" : "its report lacks something"}: ${named.join("; ")}${more}`;
 }
 
-/** Does `work` with a signal that aborts when its time is over, or the operator stops. */
-async function withLimit<T>(ms: number, stop: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+/** Does `work` with a signal that aborts when its time is over, or one of `stops` aborts. */
+async function withLimit<T>(ms: number, stops: readonly AbortSignal[], work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const late = new AbortController();
   const timer = setTimeout(() => { late.abort(new Error(`fetching its files took longer than ${ms / 1000} s, the report's timeout`)); }, ms);
   try {
-    return await work(AbortSignal.any([stop, late.signal]));
+    return await work(AbortSignal.any([...stops, late.signal]));
   } finally {
     clearTimeout(timer);
   }

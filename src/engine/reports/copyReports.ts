@@ -67,8 +67,9 @@ export async function copyReports(store: Store, run: RunRecord, options: CopyOpt
 }
 
 async function open(options: CopyOptions): Promise<Destination> {
-  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(options.to)) return folder(resolve(options.to), options.overwrite);
-  if (!options.to.startsWith("s3://")) throw new StateError(`reports cannot be copied to ${options.to}`, "name a folder, or s3://bucket/prefix");
+  // Nothing, which an unset variable of a shell leaves, would be the current folder.
+  if (options.to !== "" && !/^[a-z][a-z0-9+.-]*:\/\//i.test(options.to)) return folder(resolve(options.to), options.overwrite);
+  if (!options.to.startsWith("s3://")) throw new StateError(`reports cannot be copied to "${options.to}"`, "name a folder, or s3://bucket/prefix");
   const { openBucket } = await import("./bucket.js");
   return openBucket(options);
 }

@@ -2,7 +2,7 @@
 import { ConnectionError } from "../../machines/connection.js";
 import type { ProgramSpec } from "../../plan/launchPlan.js";
 import { StateError } from "../../state/stateError.js";
-import { describeResult, runServiceProgram } from "../programs/programs.js";
+import { describeResult, runServiceProgram, whyEnded } from "../programs/programs.js";
 import { ServiceError } from "../run/failure.js";
 import { inStep, stepDirectory } from "../run/journal.js";
 import type { Placements } from "../run/placements.js";
@@ -27,10 +27,10 @@ export async function runReportProgram(context: RunContext, placements: Placemen
       return { value: end.result, outcome: end.result.kind, exitCode: end.result.kind === "exited" ? end.result.code : null };
     });
     const fine = result.kind === "exited" && result.code === 0;
-    return { directory, unreachable: false, problem: fine ? null : `the report program failed: ${describeResult(result)} (its log: bootlevel logs ${context.run.name} ${service.name})` };
+    return { directory, unreachable: false, problem: fine ? null : `the report program failed: ${describeResult(result, whyEnded(context, "report"))} (its log: bootlevel logs ${context.run.name} ${service.name})` };
   } catch (error) {
     if (error instanceof StateError) throw error;
-    const message = error instanceof ServiceError ? error.failure.message : (error as Error).message;
+    const message = error instanceof ServiceError ? error.failure.message : (whyEnded(context, "report") ?? (error as Error).message);
     const unreachable = error instanceof ServiceError && error.cause instanceof ConnectionError && program.where === "machine";
     return { directory, unreachable, problem: `the report program did not run: ${message}` };
   }

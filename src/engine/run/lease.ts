@@ -21,6 +21,8 @@ export interface WorkOptions {
   readonly observe: (event: RunEvent) => void;
   /** Aborted when the operator wants to stop. */
   readonly signal: AbortSignal;
+  /** Aborted, with an Error that says why, when programs that tidy up are to end as well. Default: never. */
+  readonly over?: AbortSignal;
   /** How long to wait for a launcher that works on the run, in milliseconds. */
   readonly waitMs: number;
   /** Told once, before it waits, who has the run. */
@@ -36,7 +38,7 @@ export async function workOnRun<T>(store: Store, run: RunRecord, command: string
   const writer = await takeLease(store, run, command, options);
   return underLease(writer, options.signal, async (stop) => {
     const now = await store.findRun(String(run.id));
-    const context = await openContext({ run: now, store, writer, stop, observe: options.observe, ...(options.secrets === undefined ? {} : { secrets: options.secrets }) });
+    const context = await openContext({ run: now, store, writer, stop, over: options.over ?? null, observe: options.observe, ...(options.secrets === undefined ? {} : { secrets: options.secrets }) });
     try {
       return await work(context, now);
     } finally {

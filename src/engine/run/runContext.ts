@@ -52,6 +52,8 @@ export interface RunContext {
   readonly programs: LimitFunction;
   /** Aborted when the operator wants to stop: nothing new is started then, what runs is written down. */
   readonly stop: AbortSignal;
+  /** Aborted, with an Error that says why, when the time for tidying up is over; null where that takes as long as it takes. */
+  readonly over: AbortSignal | null;
   /** Of the run, by one of its programs or somebody outside. */
   readonly abort: RunAbort;
   /** Aborted when nothing new is to begin: the operator stops the command, or the run is aborted. */
@@ -79,6 +81,8 @@ export interface ContextParts {
   readonly store: Store;
   readonly writer: RunWriter | null;
   readonly stop: AbortSignal;
+  /** Default: null. */
+  readonly over?: AbortSignal | null;
   readonly observe: (event: RunEvent) => void;
   /** "optional" where no program runs that would need them. Default: "needed". */
   readonly secrets?: SecretReading;
@@ -86,7 +90,8 @@ export interface ContextParts {
 
 /** Gathers what the database knows of a run. Nothing is connected or asked yet. */
 export async function openContext(parts: ContextParts): Promise<RunContext> {
-  const { run, store, writer, stop, observe } = parts;
+  const { run, store, writer, stop, over = null, observe } = parts;
+  if (over !== null) setMaxListeners(0, over);
   const current = await store.plan(run);
   const { plan } = current;
   const records = await store.services(run);
@@ -112,7 +117,7 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
   setMaxListeners(0, halt);
   const known = {
     abort, halt,
-    run, plan, store, clock: store.clock, writer, book, redactor, stop, tell, levels, dropped, former, clouds, byName,
+    run, plan, store, clock: store.clock, writer, book, redactor, stop, over, tell, levels, dropped, former, clouds, byName,
     links: new MachineLinks({ store, writer, run, driver: (cloud) => clouds.driver(cloud), warn }),
     programs: pLimit(plan.concurrency),
     bySpec: groupBy(levels.flat(), ({ spec }) => spec.name),

@@ -2,7 +2,7 @@
 import { BUILT_IN_ATTRIBUTES, type ProgramSpec } from "../../plan/launchPlan.js";
 import type { Change } from "../../state/changes.js";
 import type { AttributeRecord, StepRecord } from "../../state/records.js";
-import { describeResult, runServiceProgram, unset, type ProgramEnd, type ProgramRun } from "../programs/programs.js";
+import { describeResult, runServiceProgram, unset, whyEnded, type ProgramEnd, type ProgramRun } from "../programs/programs.js";
 import { serviceError, type FailureDetails, type ServiceError } from "../run/failure.js";
 import { inStep, RECORDED, stateEvent, stepDirectory, stepFinished, warn, type Step, type StepEnd } from "../run/journal.js";
 import type { Service } from "../run/runContext.js";
@@ -69,7 +69,7 @@ async function recordEnd(work: BringUp, step: Step, { next, also }: OutputProgra
 async function endOf(work: BringUp, { service }: Step, step: OutputProgram["step"], { result, machine, log, lastLines }: ProgramEnd): Promise<StepEnd<void>> {
   const { context } = work;
   const details = { exitCode: result.kind === "exited" ? result.code : null, machine, log, lastLines };
-  if (result.kind !== "exited" || result.code !== 0) throw serviceError(service, step, `the ${step} program failed: ${describeResult(result, context.abort.current)}`, details, undefined, result.kind === "unknown");
+  if (result.kind !== "exited" || result.code !== 0) throw serviceError(service, step, `the ${step} program failed: ${describeResult(result, whyEnded(context, step))}`, details, undefined, result.kind === "unknown");
   const problem = outputProblem(work, service, step, result.outputs);
   if (problem !== null) throw problem(details);
   const promised = new Set(service.spec.outputs.map((output) => output.name));

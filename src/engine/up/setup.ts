@@ -1,10 +1,10 @@
 /** Makes a machine what its image says where nobody has built that: packages and recipes, each once a machine, or waited for when an earlier launcher has started it. */
 import type { SetupSpec } from "../../plan/launchPlan.js";
 import { NO_PACKAGE_MANAGER, PACKAGES_MISSING, packagesOf } from "../../plan/packages.js";
-import type { Abort, StepRecord } from "../../state/records.js";
+import type { StepRecord } from "../../state/records.js";
 import { endUnfinished } from "../down/unfinished.js";
 import { setupBundleName } from "../programs/bundles.js";
-import { describeResult, runServiceProgram, type ProgramEnd, type ProgramRun } from "../programs/programs.js";
+import { describeResult, runServiceProgram, whyEnded, type ProgramEnd, type ProgramRun } from "../programs/programs.js";
 import { InterruptedError, serviceError, type ServiceError } from "../run/failure.js";
 import { change, finishStep, passState, RECORDED, stepDirectory, stepFinished, writerOf, type Step, type StepEnd } from "../run/journal.js";
 import type { RunContext, Service } from "../run/runContext.js";
@@ -84,17 +84,17 @@ function programRun(context: RunContext, step: Step, { service, setup }: Part, d
   };
 }
 
-function setupEnd({ abort }: RunContext, part: Part, end: ProgramEnd): StepEnd<void> {
+function setupEnd(context: RunContext, part: Part, end: ProgramEnd): StepEnd<void> {
   const { result } = end;
   if (result.kind === "exited" && result.code === 0) return { value: undefined, outcome: RECORDED, exitCode: 0 };
-  throw failure(part, end, abort.current);
+  throw failure(part, end, whyEnded(context, "setup"));
 }
 
-function failure({ service, setup }: Part, { result, machine, log, lastLines }: ProgramEnd, abort: Abort | null): ServiceError {
+function failure({ service, setup }: Part, { result, machine, log, lastLines }: ProgramEnd, why: string | null): ServiceError {
   const exitCode = result.kind === "exited" ? result.code : null;
   // The program's own exit codes come with a line that says it all.
   const told = setup.kind === "packages" && (exitCode === PACKAGES_MISSING || exitCode === NO_PACKAGE_MANAGER) ? lastLines.at(-1) : undefined;
-  return serviceError(service, "setup", `${nameOf(setup)} failed: ${told ?? describeResult(result, abort)}`, { exitCode, machine, log, lastLines }, undefined, result.kind === "unknown");
+  return serviceError(service, "setup", `${nameOf(setup)} failed: ${told ?? describeResult(result, why)}`, { exitCode, machine, log, lastLines }, undefined, result.kind === "unknown");
 }
 
 /** For messages: `the recipe of image "apache"`. */

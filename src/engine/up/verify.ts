@@ -3,7 +3,7 @@ import type { ReadySpec } from "../../plan/launchPlan.js";
 import { InterruptedError, pause, serviceError, type ServiceError } from "../run/failure.js";
 import { inStep, stepDirectory } from "../run/journal.js";
 import type { Placements } from "../run/placements.js";
-import { describeResult, runServiceProgram, type ProgramEnd } from "../programs/programs.js";
+import { describeResult, runServiceProgram, whyEnded, type ProgramEnd } from "../programs/programs.js";
 import type { RunContext, Service } from "../run/runContext.js";
 
 /**
@@ -47,5 +47,5 @@ function notReady(context: RunContext, service: Service, end: ProgramEnd, attemp
   const tries = attempts === 1 ? "" : ` (${attempts} tries in ${(ms / 1000).toFixed(1)} s)`;
   const { machine, log, lastLines } = end;
   const exitCode = end.result.kind === "exited" ? end.result.code : null;
-  return serviceError(service, "ready", `the ready program failed: ${describeResult(end.result, context.abort.current)}${tries}`, { exitCode, machine, log, lastLines });
+  return serviceError(service, "ready", `the ready program failed: ${describeResult(end.result, whyEnded(context, "ready"))}${tries}`, { exitCode, machine, log, lastLines });
 }

@@ -34,3 +34,7 @@ test("a reference to a replica that is gone for good is refused, and those that 
   const uses = service("uses", { attributes: { a: { value: [{ kind: "service", service: "web", replica: 3, attribute: "host" }], secret: false } } });
   expect(() => names(of(web(3)), of(web(3), uses), records("web", 1, 2), 3)).toThrow('service "uses" refers to web-3, which this run has no more');
 });
+
+test("one that comes back after several were removed has a number that none of them had", () => {
+  expect(names(of(), of(web(1)), [], 3)).toEqual(["web-4"]);
+});
