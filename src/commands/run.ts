@@ -106,7 +106,7 @@ async function printResult(result: RunToEndResult): Promise<void> {
 function machinesWords({ run, keep, terminated }: RunToEndResult): string {
   if (terminated === null) return `Its machines were kept (keep: ${keep}). Look at it: bootlevel status ${run}   End it: bootlevel terminate ${run}`;
   const count = `${terminated.terminated.length} machine${terminated.terminated.length === 1 ? "" : "s"} ended`;
-  return terminated.state === "terminated" ? `Nothing is left of it: ${count}.` : `It is not terminated: ${count}, the rest is there still. What is left: bootlevel show ${run}   End it: bootlevel terminate ${run}`;
+  return terminated.state === "terminated" ? `Nothing is left of it: ${count}.` : `It is not terminated: ${count}, and there may be more. What is left: bootlevel show ${run}   End it: bootlevel terminate ${run}`;
 }
 
 async function printNagios(result: RunToEndResult): Promise<number> {

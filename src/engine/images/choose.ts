@@ -52,9 +52,10 @@ function keptChoice({ name, was }: ServiceSpec, definition: string, before: Laun
 }
 
 /** The newest built image with the most of the service's steps. */
-function newest({ imageName, setup = [] }: ServiceSpec, cloud: CloudSpec, base: string, { plan, built, whole }: Choosing, lookup: ReferenceLookup, warnings: Set<string>): ImageChoice["built"] {
+function newest({ setup = [] }: ServiceSpec, cloud: CloudSpec, base: string, { plan, built, whole }: Choosing, lookup: ReferenceLookup, warnings: Set<string>): ImageChoice["built"] {
   const place = placeOf(cloud, lookup);
   const usable = built.flatMap((one) => (one.cloud === cloud.name && one.place === place && one.state === "available" && one.driverId !== null ? [{ ...one, id: one.driverId }] : []));
+  let isTold = false;
   for (let steps = setup.length; steps > 0; steps -= 1) {
     const last = setup[steps - 1];
     const isWhole = setup[steps]?.image !== last?.image;
@@ -63,7 +64,9 @@ function newest({ imageName, setup = [] }: ServiceSpec, cloud: CloudSpec, base: 
     const found = usable.findLast((one) => one.definition === definition);
     if (found !== undefined) return { image: found.image, version: found.version, id: found.id, steps };
     const old = usable.findLast((one) => one.image === last.image && one.planFile === plan.file);
-    if (old !== undefined && last.image === imageName && whole) {
+    // To build the last one anew is enough: it has all that those have which it is made from.
+    if (old !== undefined && !isTold && whole) {
+      isTold = true;
       warnings.add(`image "${old.image}" has changed since version ${old.version} was built of it in cloud "${cloud.name}", so that is not used. Build it again: bootlevel image build ${old.image} --cloud ${cloud.name}`);
     }
   }

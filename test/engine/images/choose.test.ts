@@ -98,3 +98,11 @@ test("the warning about a changed image is for its own plan only", async () => {
   expect(chosen(one, [old]).warnings).toEqual([expect.stringContaining('image "apache" has changed since version 4 was built of it in cloud "lab"')]);
   expect(chosen(one, [{ ...old, planFile: "/another/launch.yaml" }]).warnings).toEqual([]);
 });
+
+test("the warning is about what an image is made from, if only that was built and has changed; of both, about the image itself", async () => {
+  const one = await read();
+  const base = { ...built(one, 1, 2, "base"), definition: "of before" };
+  expect(chosen(one, [base]).warnings).toEqual([expect.stringContaining('image "base" has changed since version 2 was built of it')]);
+  expect(chosen(one, [base, { ...built(one, 3, 4), definition: "of before" }]).warnings).toEqual([expect.stringContaining('image "apache" has changed since version 4 was built of it')]);
+  expect(chosen(one, [base, built(one, 3, 4)]).warnings).toEqual([]);
+});
