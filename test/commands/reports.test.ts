@@ -1,6 +1,6 @@
 /** What services leave behind, brought home by the built command and read there. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
@@ -271,4 +271,15 @@ test("an archive that was damaged is told, and the others are listed", async () 
   const alone = await own.call(["reports", "two", "web-1"]);
   expect(alone).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("cannot be read") });
   expect(await open(own, "two", "web-2", "--open", "a.json")).toBe("web-2\n");
+});
+
+test("of an archive that was cut off, what stands before the end is listed, with what to do", async () => {
+  const own = installation();
+  const noise = { command: "echo 1 > a; head -c 300000 /dev/urandom > b" };
+  await boot(own, own.plan(levels("cut", [`web: { boot: ${JSON.stringify(noise)}, report: { patterns: [a, b] } }`])), "cut");
+  await own.call(["terminate", "cut", "--yes"]);
+  truncateSync(join(reportsFolder(own), "web.tar.gz"), 150_000);
+  const { code, document } = await own.json(["reports", "cut"]);
+  expect(code).toBe(1);
+  expect(document.reports).toMatchObject([{ files: expect.arrayContaining([expect.objectContaining({ file: "files/a", bytes: 2 })]), problem: expect.stringMatching(/cannot be read: .*collect the report again/) }]);
 });

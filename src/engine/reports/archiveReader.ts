@@ -50,9 +50,12 @@ export async function readAbout(path: string): Promise<About | null> {
   }
 }
 
-/** The files in an archive, in its order. @throws StateError for one that is damaged */
-export async function listMembers(path: string): Promise<ArchiveMember[]> {
-  const members: ArchiveMember[] = [];
+/**
+ * The files in an archive, in its order.
+ * @param members gets them one by one: it has those before the damage when this throws.
+ * @throws StateError for an archive that is damaged
+ */
+export async function listMembers(path: string, members: ArchiveMember[] = []): Promise<ArchiveMember[]> {
   await walk(path, async ({ name, type, size, mtime, linkname }) => {
     if (type === "directory") return "go on";
     const linkTo = type === "link" ? linkname ?? null : type === "symlink" ? posix.join(posix.dirname(name), linkname ?? "") : null;

@@ -25,7 +25,7 @@ export interface RunReport {
   /** When it was collected, in milliseconds since the epoch; null if the archive does not say. */
   readonly collectedAt: number | null;
   readonly files: readonly ReportFile[];
-  /** Why its files cannot be listed, or null. */
+  /** Why not all of its files can be listed, and what to do, or null. */
   readonly problem: string | null;
 }
 
@@ -53,11 +53,12 @@ export async function chooseArchives(store: Store, run: RunRecord, service: stri
 }
 
 async function filesOf(path: string): Promise<Pick<RunReport, "files" | "problem">> {
+  const files: ReportFile[] = [];
   try {
-    return { files: await listMembers(path), problem: null };
+    return { files: await listMembers(path, files), problem: null };
   } catch (error) {
     if (!(error instanceof StateError)) throw error;
-    return { files: [], problem: error.message };
+    return { files, problem: `${error.message}: ${error.remedy}` };
   }
 }
 
