@@ -47,6 +47,17 @@ test("circles of waits for ever end after half a minute, those of different knot
   expect(ended.stdout).not.toContain("waited for slow.x");
 }, 90_000);
 
+test("everybody in a circle is told of it in the end: who waits too long first, who does so afterwards, and whose service has failed by it", async () => {
+  const own = installation();
+  const names = ["a", "b", "c", "d", "e", "f"];
+  const services = names.map((name, index) => `${name}: { outputs: [x], boot: { command: "set -e; bl barrier all --parties ${names.length}; bl get ${names[(index + 1) % names.length]}:x --timeout 5; bl set x 1" } }`);
+  const ended = await own.call(["boot", own.plan(levels("ring", [services.join("\n")])), "--name", "ring"]);
+  expect(ended.code).toBe(1);
+  const words = [...ended.stdout.matchAll(/boot \| bl: (.*)/g)].map(([, line = ""]) => line);
+  expect(words).toHaveLength(names.length);
+  for (const line of words) expect(line).toMatch(/circle.*: [a-f] waits for [a-f]\.x(, [a-f] waits for [a-f]\.x){5}$/);
+}, 40_000);
+
 test("who comes to a barrier after a replica has failed, or has become ready without it, is told so at once", async () => {
   const own = installation();
   const come = (code: string) => `boot: { command: "test $BOOTLEVEL_REPLICA = 1 && exit ${code}; sleep 2; bl barrier met --timeout 0" }`;
