@@ -95,3 +95,15 @@ test("what a source has set that lives on is handed out after a resume while it 
   expect(await own.call(["boot", "--resume", "living"])).toMatchObject({ code: 0 });
   expect(own.fact("heard")).toBe("lives\ndone\n");
 }, 60_000);
+
+test("a replica that a reload takes away has no values any more for programs of services that stay, and for terminate programs of those that go", async () => {
+  const own = installation();
+  const folder = own.plan(levels("fewer", [`
+    web: { replicas: 3, outputs: [v], boot: { command: "bl set v $BOOTLEVEL_REPLICA" }, terminate: { command: "echo down $(bl get web-3:v --timeout 5) >> '${own.facts}/heard'" } }
+    asks: { inputs: { all: web.*.v }, boot: { command: "bl get all >> '${own.facts}/heard'; c=0; bl get web-3:v --no-wait >> '${own.facts}/heard' || c=$?; echo code $c >> '${own.facts}/heard'" } }
+  `]));
+  await boot(own, folder, "fewer");
+  expect(heard(own)).toEqual(["1,2,3", "3", "code 0"]);
+  expect(await own.call(["reload", "fewer", folder, "--replicas", "web=1", "--yes"])).toMatchObject({ code: 0 });
+  expect(heard(own).slice(3)).toEqual(["1", "code 7", "down 3", "down 3"]);
+}, 60_000);
