@@ -100,3 +100,13 @@ test("of several who abort a run at once whose launcher is dead, one ends what r
   expect(calls.map(({ document }) => document.reason)).toEqual([reason, reason, reason]);
   expect(calls.filter(({ document }) => document.workedOnBy === null).length).toBeGreaterThan(0);
 }, 40_000);
+
+test("who aborts a run that is being taken down is told that this goes on", async () => {
+  const own = installation();
+  await own.call(["boot", own.plan(levels("ends", [`a: { boot: { command: "true" }, terminate: { command: "${waitFor(own, "a")}" } }`])), "--name", "ends"]);
+  const down = own.start(["terminate", "ends", "--yes"]);
+  await begun(own, "a");
+  expect((await own.call(["abort", "ends", "enough"])).stdout).toContain("terminate, which works on it, tidies up and goes on");
+  own.plan("", { "go-a": "" }, "facts");
+  expect(await down.ended).toMatchObject({ code: 0 });
+}, 40_000);

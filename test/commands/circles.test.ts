@@ -68,6 +68,19 @@ test("who comes to a barrier after a replica has failed, or has become ready wit
   expect(ended.stdout).toMatch(/ ready-2 ready/);
 }, 40_000);
 
+test("who waits too long at a barrier is told who never came, also when others have given up before", async () => {
+  const own = installation();
+  const folder = own.plan(levels("few", [`m: { replicas: 4, boot: { command: "bl barrier all; if test $BOOTLEVEL_REPLICA = 3; then ${waitFor(own, "third")}; else bl barrier met --timeout 4; touch '${own.facts}/late-$BOOTLEVEL_REPLICA'; fi" } }`]).replaceAll(`'${own.facts}/late-$BOOTLEVEL_REPLICA'`, `'${own.facts}'/late-$BOOTLEVEL_REPLICA`));
+  const boot = own.start(["boot", folder, "--name", "few"]);
+  await eventually("three have waited too long", () => own.factNames().filter((name) => name.startsWith("late-")).length === 3);
+  letGo(own, "third");
+  expect(await boot.ended).toMatchObject({ code: 0 });
+  const words = (await own.call(["logs", "few"])).stdout.split("\n").flatMap((line) => /waited 4 s for barrier "met"; (.*)/.exec(line)?.[1] ?? []).sort();
+  expect(words.map((line) => line.replace(/m-[124]/g, "M"))).toEqual([
+    "1 of 4 were there still, and 2 had given up: M; missing: m-3", "2 of 4 were there still, and 1 had given up: M, M; missing: m-3", "3 of 4 were there: M, M, M; missing: m-3",
+  ]);
+}, 40_000);
+
 test("a replica that came to a barrier and ended before the launcher was killed is not waited for when another one comes again", async () => {
   const own = installation();
   const second = `${waitFor(own, "second")}; bl say on`;
