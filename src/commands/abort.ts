@@ -24,9 +24,12 @@ export async function handler(options: { readonly run: string; readonly reason?:
   const result = await abort(run, reason);
   if (options.json) printJson("abort", result);
   else if (!result.fresh) print(`${run} was aborted before, by ${result.origin}: ${result.reason}. The first reason stays.`);
-  else print(result.workedOnBy === null ? `${run} is aborted; no program of it runs.` : `${run} is aborted: ${result.workedOnBy}, which works on it, ends what runs.`);
+  else print(result.workedOnBy === null ? `${run} is aborted; no program of it runs.` : `${run} is aborted: ${result.workedOnBy}, which works on it, ${TIDIES_UP.has(result.workedOnBy) ? "tidies up and goes on" : "ends what runs"}.`);
   return EXIT.fine;
 }
+
+/** Commands that an abort does not end: they tidy up after it. */
+const TIDIES_UP: ReadonlySet<string> = new Set(["reports", "terminate"]);
 
 async function cancel(run: string, reason: string, json: boolean): Promise<number> {
   if (reason !== "") throw new UsageError("--cancel takes no reason");

@@ -1,8 +1,9 @@
 /** Aborts a run from outside, and takes an abort back. */
 import type { RunRecord } from "../state/records.js";
 import type { Store } from "../state/store.js";
-import { StateError } from "../state/stateError.js";
+import { RunBusyError, StateError } from "../state/stateError.js";
 import { endUnfinished, unfinishedPrograms } from "./down/unfinished.js";
+import { enterRunState } from "./run/journal.js";
 import { workOnRun, type WorkOptions } from "./run/lease.js";
 import { Placements } from "./run/placements.js";
 import { abortWords } from "./run/runAbort.js";
@@ -26,18 +27,34 @@ export interface AbortResult {
 export async function abortRun(store: Store, run: RunRecord, { reason, ...options }: WorkOptions & { readonly reason: string }): Promise<AbortResult> {
   if (run.state === "terminated") throw new StateError(`run "${run.name}" is terminated`, "there is nothing to abort");
   const { abort, fresh } = await store.abort(run, { reason, origin: "operator", at: store.clock.now() });
-  const workedOnBy = run.holder?.alive === true ? run.holder.command : null;
-  if (workedOnBy === null) await endPrograms(store, run, options);
+  const workedOnBy = await endOrLeave(store, run, options);
   return { run: run.name, reason: abort.reason, origin: abort.origin, fresh, workedOnBy };
 }
 
-/** Programs whose launcher is gone run on by themselves. */
+/** Ends what runs, unless somebody works on the run, who does that: another call to abort it, for one. @returns the command of that one, or null */
+async function endOrLeave(store: Store, { id }: RunRecord, options: WorkOptions): Promise<string | null> {
+  for (;;) {
+    const run = await store.findRun(String(id));
+    if (run.holder?.alive === true) return run.holder.command;
+    try {
+      await endPrograms(store, run, options);
+      return null;
+    } catch (error) {
+      if (!(error instanceof RunBusyError)) throw error;
+    }
+  }
+}
+
+/** What a dead launcher has left: its programs run on by themselves, and the run is in the state that it had. */
 async function endPrograms(store: Store, run: RunRecord, options: WorkOptions): Promise<void> {
-  if (unfinishedPrograms(await store.steps(run)).size === 0) return;
+  const isLeft = run.state === "booting" || run.state === "repairing" || run.state === "reloading";
+  if (!isLeft && unfinishedPrograms(await store.steps(run)).size === 0) return;
   await workOnRun(store, run, "abort", options, async (context) => {
+    const startedAt = context.clock.now();
     const placements = await Placements.read(context);
     const unfinished = unfinishedPrograms(await store.steps(run));
     await settleAll(context.levels.flat().map((service) => endUnfinished(context, placements, service, unfinished.get(service.id) ?? [])));
+    if (isLeft) await enterRunState(context, "failed", startedAt);
   });
 }
 

@@ -57,6 +57,7 @@ test("a run whose launcher is dead is aborted by the command itself: what runs o
   const pid = Number(own.fact("pid"));
   expect(() => process.kill(pid, 0)).not.toThrow();
   expect((await own.call(["abort", "orphan", "nobody is there"])).stdout).toContain("no program of it runs");
+  expect((await own.json(["status", "orphan"])).document).toMatchObject({ state: "failed", abort: { reason: "nobody is there", origin: "operator" } });
   await eventually("the program is gone", () => {
     try {
       process.kill(pid, 0);
@@ -85,3 +86,27 @@ test("waiting programs of a launcher that is killed get 10, and the run goes on"
   expect(await own.call(["boot", "--resume", "ten"])).toMatchObject({ code: 0 });
   expect(own.fact("values")).toBe("5\n5\n5\n");
 }, 60_000);
+
+test("of several who abort a run at once whose launcher is dead, one ends what runs, and the others are told so", async () => {
+  const own = installation();
+  const folder = own.plan(levels("many", [`a: { boot: { command: "trap '' TERM; touch '${own.facts}/begun-a'; while :; do sleep 0.2; done" } }`]));
+  const boot = own.start(["boot", folder, "--name", "many"]);
+  await begun(own, "a");
+  boot.child.kill("SIGKILL");
+  await boot.ended;
+  const calls = await Promise.all(["one", "two", "three"].map((reason) => own.json(["abort", "many", reason])));
+  expect(calls.map(({ code }) => code)).toEqual([0, 0, 0]);
+  const [{ reason }] = calls.filter(({ document }) => document.fresh).map(({ document }) => document) as [{ reason: string }];
+  expect(calls.map(({ document }) => document.reason)).toEqual([reason, reason, reason]);
+  expect(calls.filter(({ document }) => document.workedOnBy === null).length).toBeGreaterThan(0);
+}, 40_000);
+
+test("who aborts a run that is being taken down is told that this goes on", async () => {
+  const own = installation();
+  await own.call(["boot", own.plan(levels("ends", [`a: { boot: { command: "true" }, terminate: { command: "${waitFor(own, "a")}" } }`])), "--name", "ends"]);
+  const down = own.start(["terminate", "ends", "--yes"]);
+  await begun(own, "a");
+  expect((await own.call(["abort", "ends", "enough"])).stdout).toContain("terminate, which works on it, tidies up and goes on");
+  own.plan("", { "go-a": "" }, "facts");
+  expect(await down.ended).toMatchObject({ code: 0 });
+}, 40_000);

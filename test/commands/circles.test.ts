@@ -47,6 +47,17 @@ test("circles of waits for ever end after half a minute, those of different knot
   expect(ended.stdout).not.toContain("waited for slow.x");
 }, 90_000);
 
+test("everybody in a circle is told of it in the end: who waits too long first, who does so afterwards, and whose service has failed by it", async () => {
+  const own = installation();
+  const names = ["a", "b", "c", "d", "e", "f"];
+  const services = names.map((name, index) => `${name}: { outputs: [x], boot: { command: "set -e; bl barrier all --parties ${names.length}; bl get ${names[(index + 1) % names.length]}:x --timeout 5; bl set x 1" } }`);
+  const ended = await own.call(["boot", own.plan(levels("ring", [services.join("\n")])), "--name", "ring"]);
+  expect(ended.code).toBe(1);
+  const words = [...ended.stdout.matchAll(/boot \| bl: (.*)/g)].map(([, line = ""]) => line);
+  expect(words).toHaveLength(names.length);
+  for (const line of words) expect(line).toMatch(/circle.*: [a-f] waits for [a-f]\.x(, [a-f] waits for [a-f]\.x){5}$/);
+}, 40_000);
+
 test("who comes to a barrier after a replica has failed, or has become ready without it, is told so at once", async () => {
   const own = installation();
   const come = (code: string) => `boot: { command: "test $BOOTLEVEL_REPLICA = 1 && exit ${code}; sleep 2; bl barrier met --timeout 0" }`;
@@ -55,6 +66,19 @@ test("who comes to a barrier after a replica has failed, or has become ready wit
   expect(ended.code).toBe(1);
   expect(ended.stdout).toContain('bl: failed-1 failed: the boot program failed: exit code 3, so barrier "met" does not come any more');
   expect(ended.stdout).toMatch(/ ready-2 ready/);
+}, 40_000);
+
+test("who waits too long at a barrier is told who never came, also when others have given up before", async () => {
+  const own = installation();
+  const folder = own.plan(levels("few", [`m: { replicas: 4, boot: { command: "bl barrier all; if test $BOOTLEVEL_REPLICA = 3; then ${waitFor(own, "third")}; else bl barrier met --timeout 4; touch '${own.facts}/late-$BOOTLEVEL_REPLICA'; fi" } }`]).replaceAll(`'${own.facts}/late-$BOOTLEVEL_REPLICA'`, `'${own.facts}'/late-$BOOTLEVEL_REPLICA`));
+  const boot = own.start(["boot", folder, "--name", "few"]);
+  await eventually("three have waited too long", () => own.factNames().filter((name) => name.startsWith("late-")).length === 3);
+  letGo(own, "third");
+  expect(await boot.ended).toMatchObject({ code: 0 });
+  const words = (await own.call(["logs", "few"])).stdout.split("\n").flatMap((line) => /waited 4 s for barrier "met"; (.*)/.exec(line)?.[1] ?? []).sort();
+  expect(words.map((line) => line.replace(/m-[124]/g, "M"))).toEqual([
+    "1 of 4 were there still, and 2 had given up: M; missing: m-3", "2 of 4 were there still, and 1 had given up: M, M; missing: m-3", "3 of 4 were there: M, M, M; missing: m-3",
+  ]);
 }, 40_000);
 
 test("a replica that came to a barrier and ended before the launcher was killed is not waited for when another one comes again", async () => {

@@ -59,3 +59,51 @@ test("the value of before is not handed out either when the launcher is killed w
   expect(heard(own).at(-1)).toBe(`0 v${(own.fact("boots") ?? "").trim().split("\n").length}`);
   expect(heard(own).slice(1, -1).every((line) => line.trim() === "10")).toBe(true);
 }, 60_000);
+
+test("what the dead try of a source has set is not handed out after a resume before it is known what became of that try", async () => {
+  const own = installation();
+  // One place: on the resume, whoever asks is served before the source's machine is asked.
+  const folder = own.plan(levels("dead", [`
+    asks: { boot: { program: asks.sh } }
+    source: { outputs: [x], boot: { program: source.sh } }
+  `], "concurrency: 1\n"), {
+    "asks.sh": `#!/bin/sh\nbl barrier both --parties 2; ${waitFor(own, "asks")}; c=10; while [ $c = 10 ]; do bl get source:x --no-wait >>'${own.facts}/early'; c=$?; done\nbl get source:x >>'${own.facts}/heard'\n`,
+    "source.sh": `#!/bin/sh\necho boot >>'${own.facts}/boots'; n=$(wc -l <'${own.facts}/boots'); bl set x v$n; [ $n = 2 ] || { bl barrier both --parties 2; bl barrier never --parties 3 --timeout 0; }\n`,
+  });
+  const first = own.start(["boot", folder, "--name", "dead"]);
+  await begun(own, "asks");
+  first.child.kill("SIGKILL");
+  await first.ended;
+  letGo(own, "asks");
+  expect(await own.call(["boot", "--resume", "dead"])).toMatchObject({ code: 0 });
+  expect({ early: own.fact("early"), heard: own.fact("heard") }).toEqual({ early: "", heard: "v2\n" });
+}, 60_000);
+
+test("what a source has set that lives on is handed out after a resume while it runs, and what one has set that has ended meanwhile", async () => {
+  const own = installation();
+  const source = (name: string) => `outputs: [x], boot: { command: "bl set x ${name}; ${waitFor(own, name)}" }`;
+  const folder = own.plan(levels("living", [`
+    asks: { boot: { command: "${waitFor(own, "asks")}; for s in lives done; do until bl get $s:x >> '${own.facts}/heard'; do [ $? = 10 ] || exit 1; done; done; touch '${own.facts}/go-lives'" } }
+    lives: { ${source("lives")} }
+    done: { ${source("done")} }
+  `]));
+  const first = own.start(["boot", folder, "--name", "living"]);
+  for (const name of ["asks", "lives", "done"]) await begun(own, name);
+  first.child.kill("SIGKILL");
+  await first.ended;
+  letGo(own, "asks", "done");
+  expect(await own.call(["boot", "--resume", "living"])).toMatchObject({ code: 0 });
+  expect(own.fact("heard")).toBe("lives\ndone\n");
+}, 60_000);
+
+test("a replica that a reload takes away has no values any more for programs of services that stay, and for terminate programs of those that go", async () => {
+  const own = installation();
+  const folder = own.plan(levels("fewer", [`
+    web: { replicas: 3, outputs: [v], boot: { command: "bl set v $BOOTLEVEL_REPLICA" }, terminate: { command: "echo down $(bl get web-3:v --timeout 5) >> '${own.facts}/heard'" } }
+    asks: { inputs: { all: web.*.v }, boot: { command: "bl get all >> '${own.facts}/heard'; c=0; bl get web-3:v --no-wait >> '${own.facts}/heard' || c=$?; echo code $c >> '${own.facts}/heard'" } }
+  `]));
+  await boot(own, folder, "fewer");
+  expect(heard(own)).toEqual(["1,2,3", "3", "code 0"]);
+  expect(await own.call(["reload", "fewer", folder, "--replicas", "web=1", "--yes"])).toMatchObject({ code: 0 });
+  expect(heard(own).slice(3)).toEqual(["1", "code 7", "down 3", "down 3"]);
+}, 60_000);

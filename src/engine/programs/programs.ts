@@ -26,6 +26,8 @@ export interface ProgramRun {
   readonly attempt: number;
   /** Writes the result of a program that exited down, before anything of it is removed from the machine. */
   readonly onResult?: ProgramRequest["onResult"];
+  /** Of a program of an earlier launcher: called when its machine has answered that it runs still. */
+  readonly onAlive?: () => void;
 }
 
 export interface ProgramEnd {
@@ -75,7 +77,7 @@ export async function recoverServiceProgram(context: RunContext, placements: Pla
   return inPlace(context, async (giveBack) => {
     let started = true;
     const end = await inLog(context, run, label, `${run.step} of before`, async (hooks) => {
-      const recovered = await programs.recover({ ...staging(context, run), ...talk(context, run, giveBack), ...hooks });
+      const recovered = await programs.recover({ ...staging(context, run), ...talk(context, run, giveBack), ...hooks, onAlive: () => run.onAlive?.() });
       if (recovered.kind !== "never-started") return recovered;
       started = false;
       return { kind: "lost", reason: "it had not been started" };

@@ -9,6 +9,8 @@ export interface AttributeValue {
   readonly kind: AttributeRecord["kind"];
   /** An output of an earlier boot, which this one has not set yet. */
   readonly stale?: boolean;
+  /** Only so until it is known what became of the boot program that has set it. */
+  readonly doubted?: boolean;
 }
 
 /** A reference could not be resolved now; the plan was checked, so its source has not come up. */
@@ -39,8 +41,21 @@ export class AttributeBook {
   /** A service boots again: its outputs are those of before until they are set again. @returns whether there are any. */
   outdate(service: string): boolean {
     const outputs = [...this.of(service)].filter(([, { kind }]) => kind === "output");
-    for (const [name, value] of outputs) this.services.get(service)?.set(name, { ...value, stale: true });
+    for (const [name, value] of outputs) this.services.get(service)?.set(name, { ...value, stale: true, doubted: false });
     return outputs.length > 0;
+  }
+
+  /**
+   * Nobody knows yet whether the boot program lives on, or is done, that has set the service's outputs: until `trust` says so they count as those of
+   * before, and they are those of before when it has to run again.
+   */
+  doubt(service: string): void {
+    for (const [name, value] of this.of(service)) if (value.kind === "output" && value.stale !== true) this.services.get(service)?.set(name, { ...value, stale: true, doubted: true });
+  }
+
+  /** The boot program that has set the service's outputs lives on, or is done. */
+  trust(service: string): void {
+    for (const [name, { doubted, ...value }] of [...this.of(service)]) if (doubted === true) this.set(service, name, { ...value, stale: false });
   }
 
   /** Whether an attribute is what an earlier boot has set, and this one has not yet. */

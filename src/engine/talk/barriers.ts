@@ -21,6 +21,10 @@ interface Barrier {
   readonly parties: number;
   /** Who waits; a replica of which two programs come is there twice. */
   readonly arrived: Set<Arrival>;
+  /** How many waited here and gave up. */
+  gaveUp: number;
+  /** Every replica that came, also those that gave up. */
+  readonly came: Set<string>;
 }
 
 export class Barriers {
@@ -33,17 +37,18 @@ export class Barriers {
     const { meeting, name } = arrival;
     const key = meeting.kind === "replicas" ? `${meeting.spec}/${name}` : `/${name}`;
     const parties = meeting.kind === "replicas" ? meeting.expected.length : meeting.count;
-    const barrier = this.barriers.get(key) ?? { parties, arrived: new Set<Arrival>() };
+    const barrier = this.barriers.get(key) ?? { parties, arrived: new Set<Arrival>(), gaveUp: 0, came: new Set<string>() };
     if (meeting.kind === "parties" && barrier.parties !== parties) return refusal(CODE.usage, `barrier "${name}" is one of ${barrier.parties} parties, ${barrier.arrived.size} of which are here; this program says ${parties}`);
     this.barriers.set(key, barrier);
     barrier.arrived.add(arrival);
+    barrier.came.add(arrival.service);
     const whole = this.isWhole(barrier, arrival);
     if (whole) this.barriers.delete(key);
     const reply = this.waits.add({
       ...arrival, what: `barrier "${name}"`, keys: [barrierKey(key)],
       look: () => (this.barriers.get(key) === barrier ? this.neverWhole(barrier, arrival) : done()),
       on: () => this.missing(barrier, arrival).map((to): Edge => ({ to, why: `${to} at barrier "${name}"` })),
-      late: () => `${barrier.arrived.size} of ${barrier.parties} were there: ${namesOf(barrier)}`,
+      late: () => this.late(barrier, arrival),
     });
     if (whole) this.waits.wake(barrierKey(key));
     const ended = await reply;
@@ -82,10 +87,19 @@ export class Barriers {
     return null;
   }
 
+  /** Who was there, and who never was: many who give up in one moment must not be taken for those who were missing. */
+  private late(barrier: Barrier, arrival: Arrival): string {
+    const { arrived, parties, gaveUp, came } = barrier;
+    const missing = this.missing(barrier, arrival).filter((name) => !came.has(name));
+    const still = gaveUp === 0 ? "" : ` still, and ${gaveUp} had given up`;
+    return [`${arrived.size} of ${parties} were there${still}: ${listed([...arrived].map(({ service }) => service))}`, missing.length === 0 ? [] : `missing: ${listed(missing)}`].flat().join("; ");
+  }
+
   /** One that waits no more, for whatever reason, does not count for the others. */
   private leave(key: string, barrier: Barrier, arrival: Arrival): void {
     if (this.barriers.get(key) !== barrier) return;
     barrier.arrived.delete(arrival);
+    barrier.gaveUp += 1;
     if (barrier.arrived.size === 0) this.barriers.delete(key);
   }
 }
@@ -97,7 +111,7 @@ function barrierKey(key: string): string {
 /** How many are named. */
 const MOST_NAMED = 10;
 
-function namesOf({ arrived }: Barrier): string {
-  const names = [...new Set([...arrived].map(({ service }) => service))].sort();
+function listed(services: readonly string[]): string {
+  const names = [...new Set(services)].sort();
   return names.length > MOST_NAMED ? `${names.slice(0, MOST_NAMED).join(", ")} and ${names.length - MOST_NAMED} more` : names.join(", ");
 }

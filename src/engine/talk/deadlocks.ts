@@ -26,13 +26,34 @@ export class Deadlocks {
   private told = new Set<string>();
   /** Since when waits for ever have been in a circle. */
   private since = new Map<Wait, number>();
+  /** Circles that the end of another wait has broken, in words: whoever was in one is told so when it ends, too. */
+  private readonly broken = new WeakMap<Wait, string>();
 
   constructor(private readonly waits: Waits, private readonly progress: Progress, private readonly warn: (message: string) => void) {}
 
-  /** The circle that a wait is in, in words; null without one. */
-  words(wait: Wait): string | null {
-    const circle = circleOf(wait, this.edges());
-    return circle === null ? null : circleWords(circle);
+  /** For the message of a wait whose time is over: the circle that it is in, or was in until another wait ended; null without one. */
+  why(wait: Wait): string | null {
+    const circle = this.breakAt(wait);
+    return circle === null ? this.whyBroken(wait) : `this is a circle, in which each waits for the next: ${circle}`;
+  }
+
+  /** The circle that a wait was in until another one in it ended; null without one. */
+  whyBroken(wait: Wait): string | null {
+    const circle = this.broken.get(wait);
+    return circle === undefined ? null : `this was a circle until one of its waits ended: ${circle}`;
+  }
+
+  /** The circle that a wait is in which ends now, in words; null without one. */
+  private breakAt(ending: Wait): string | null {
+    const circle = circleOf(ending, this.edges());
+    if (circle === null) return null;
+    const words = circleWords(circle);
+    const next = new Map(circle.map(({ from, to }) => [from, to]));
+    for (const wait of this.waits.all()) {
+      const to = next.get(wait.service);
+      if (to !== undefined && wait.on().some((edge) => edge.to === to)) this.broken.set(wait, words);
+    }
+    return words;
   }
 
   /** Looks for circles a moment from now: programs have begun to wait, or somebody for whom they may wait has come to a stop. */
@@ -73,7 +94,7 @@ export class Deadlocks {
   /** One wait is enough to break a circle; whoever waits for its service learns what became of it. */
   private endOld(now: number): void {
     for (const [old, since] of this.since) {
-      const circle = now - since < ENDED_AFTER_MS ? null : this.words(old);
+      const circle = now - since < ENDED_AFTER_MS ? null : this.breakAt(old);
       if (circle === null) continue;
       this.waits.endWhere((wait) => (wait === old ? refusal(CODE.timedOut, `waited for ${wait.what}, which cannot come: programs wait for each other in a circle: ${circle}`) : null));
     }

@@ -37,7 +37,7 @@ export class TalkHub {
   private publisher: Publisher;
 
   constructor(private readonly context: RunContext) {
-    this.waits = new Waits(() => context.abort.current, (wait) => this.deadlocks.words(wait));
+    this.waits = new Waits(() => context.abort.current, (wait) => this.deadlocks.why(wait));
     this.barriers = new Barriers(this.waits, this.progress);
     this.deadlocks = new Deadlocks(this.waits, this.progress, (message) => { this.warn(message); });
     this.publisher = async (service, attribute) => { await this.write(service, attribute); };
@@ -61,7 +61,10 @@ export class TalkHub {
     if (this.waits.any) this.deadlocks.look();
     const over = this.progress.over(service.name);
     if (over === null) return;
-    this.waits.endWhere((wait) => (wait.on().some(({ to }) => to === service.name) ? refusal(CODE.notSet, `${over}, so ${wait.what} does not come any more`) : null));
+    this.waits.endWhere((wait) => {
+      if (!wait.on().some(({ to }) => to === service.name)) return null;
+      return refusal(CODE.notSet, [`${over}, so ${wait.what} does not come any more`, this.deadlocks.whyBroken(wait) ?? []].flat().join("; "));
+    });
   }
 
   /**

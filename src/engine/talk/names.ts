@@ -44,7 +44,7 @@ function valueOf(context: RunContext, asker: Service, template: Parameters<RunCo
 
 function othersMeaning(context: RunContext, asker: Service, name: string, attribute: string): Meaning {
   const all = name.endsWith("-*") ? context.bySpec.get(name.slice(0, -2)) : undefined;
-  const one = context.byName.get(name);
+  const one = isGoing(context, context.byName.get(name)) && !isGoing(context, asker) ? undefined : context.byName.get(name);
   const services = all ?? (one === undefined ? [] : [one]);
   const replicas = context.bySpec.get(name) ?? [];
   const [first] = services;
@@ -58,6 +58,11 @@ function othersMeaning(context: RunContext, asker: Service, name: string, attrib
     return { kind: "unknown", reply: refusal(CODE.unknown, `${name}:${attribute} is secret: only a service that has it as an input of its own can read it`) };
   }
   return found(sources);
+}
+
+/** Whether the plan has a service no more: its values are for those that go with it, and for the terminate programs of those that go by the plan of before. */
+function isGoing({ dropped, former }: RunContext, service: Service | undefined): boolean {
+  return service !== undefined && (dropped.some(({ id }) => id === service.id) || former.get(service.id) === service);
 }
 
 function found(sources: readonly Source[]): Meaning {

@@ -38,7 +38,7 @@ export class Waits {
 
   /**
    * @param aborted the run's abort, or null.
-   * @param circle who waits for whom in a circle that the wait is in, in words; null without one.
+   * @param circle of a wait whose time is over: the circle that it is or was in, for its message; null without one.
    */
   constructor(private readonly aborted: () => Abort | null, private readonly circle: (wait: Wait) => string | null) {}
 
@@ -106,8 +106,7 @@ export class Waits {
   }
 
   private lateReply(wait: Wait): TalkReply {
-    const circle = this.circle(wait);
-    const more = [wait.late(), circle === null ? "" : `this is a circle, in which each waits for the next: ${circle}`].filter((words) => words !== "");
+    const more = [wait.late(), this.circle(wait) ?? ""].filter((words) => words !== "");
     return refusal(CODE.timedOut, [`waited ${(wait.timeoutMs ?? 0) / 1000} s for ${wait.what}`, ...more].join("; "));
   }
 

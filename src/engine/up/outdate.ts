@@ -2,20 +2,29 @@
 import type { Change } from "../../state/changes.js";
 import { note } from "../run/journal.js";
 import type { Service } from "../run/runContext.js";
+import type { Task } from "./agenda.js";
 import type { BringUp } from "./serviceStory.js";
 
 /**
  * Makes the outputs of those of the services that are to boot anew those of before, ahead of their boots: a program that asks for one while their
- * machines are got and reached waits for the new value. What a boot program of an earlier launcher has set counts, as that program does.
+ * machines are got and reached waits for the new value. What a boot program of an earlier launcher has set is in doubt until its
+ * machine has answered what became of it: it counts if that program does.
  */
 export function outdate(work: BringUp, services: readonly Service[]): void {
   const { context } = work;
-  const outdated = services.filter((service) => bootsAnew(work, service) && context.book.outdate(service.name));
+  const booting = services.filter((service) => boots(work, service));
+  for (const service of booting) if (isLeft(work, service)) context.book.doubt(service.name);
+  const outdated = booting.filter((service) => !isLeft(work, service) && context.book.outdate(service.name));
   if (outdated.length > 0) note(context, outdated.map(({ id }): Change => ({ kind: "stale-outputs", id })), []);
 }
 
-function bootsAnew({ agenda, unfinished, fresh }: BringUp, service: Service): boolean {
+function boots({ agenda, fresh }: BringUp, service: Service): boolean {
   const task = agenda.of(service);
-  if (fresh || task === null || task.stage === "verify" || task.stage === "execute") return false;
-  return !(task.stage === "boot" && task.resume && (unfinished.get(service.id) ?? []).some(({ step }) => step === "boot"));
+  return !fresh && task !== null && task.stage !== "verify" && task.stage !== "execute";
+}
+
+/** Whether an earlier launcher has started its boot program, and it may count. */
+function isLeft({ agenda, unfinished }: BringUp, service: Service): boolean {
+  const { stage, resume } = agenda.of(service) as Task;
+  return stage === "boot" && resume && (unfinished.get(service.id) ?? []).some(({ step }) => step === "boot");
 }

@@ -4,7 +4,7 @@ import type { StepRecord } from "../../state/records.js";
 import { recoverServiceProgram, type ProgramEnd, type ProgramRun } from "../programs/programs.js";
 import { serviceError } from "../run/failure.js";
 import { finishStep, warn, type Step, type StepEnd } from "../run/journal.js";
-import type { Service } from "../run/runContext.js";
+import type { RunContext, Service } from "../run/runContext.js";
 import type { BringUp } from "./serviceStory.js";
 
 /** How long a program of before is waited for at least, in milliseconds. */
@@ -32,7 +32,7 @@ export async function recoverStep({ context, placements }: BringUp, { service, s
   // A clock that was set between the two launchers must neither end the program at once nor wait for it longer than it may run.
   const left = Math.min(timeoutMs, Math.max(LEAST_MS, startedAt + timeoutMs - context.clock.now()));
   return finishStep(context, { id, service, name, attempt, startedAt }, async (step): Promise<StepEnd<boolean>> => {
-    const end = await recoverServiceProgram(context, placements, run(step, directory as string, left)).catch((error: unknown) => {
+    const end = await recoverServiceProgram(context, placements, trusting(context, run(step, directory as string, left))).catch((error: unknown) => {
       if (!(error instanceof ConnectionError)) throw error;
       throw serviceError(service, name, `${what} was started, and its machine does not answer: ${error.message}`, {}, error, true);
     });
@@ -44,8 +44,21 @@ export async function recoverStep({ context, placements }: BringUp, { service, s
   });
 }
 
+/** What a boot program has set counts from the moment that it is known to live on, or to be done: until then it may have to be run again. */
+function trusting({ book }: RunContext, run: ProgramRun): ProgramRun {
+  if (run.step !== "boot") return run;
+  const trust = () => { book.trust(run.service.name); };
+  return {
+    ...run, onAlive: trust,
+    onResult: async (result) => {
+      if (whyAgain({ result }) === null) trust();
+      await run.onResult?.(result);
+    },
+  };
+}
+
 /** Why a program of before has to be run again, or null. */
-function whyAgain({ result }: ProgramEnd): string | null {
+function whyAgain({ result }: Pick<ProgramEnd, "result">): string | null {
   if (result.kind === "lost") return `it was lost: ${result.reason}`;
   return result.kind === "exited" && result.code === NO_LAUNCHER ? `it ended because no launcher was there to answer it (exit code ${NO_LAUNCHER})` : null;
 }

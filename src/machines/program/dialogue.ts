@@ -4,7 +4,7 @@ import type { Channel, ChannelEnd, MachineConnection } from "../connection.js";
 import { sendFile, type Attachment } from "./attachment.js";
 import { channelCommand, dismissal, type ScriptContext } from "./scripts.js";
 import { OutputReader } from "./output.js";
-import { VerdictReader, type Verdict } from "./verdict.js";
+import { VerdictReader, type News, type Verdict } from "./verdict.js";
 import type { OutputError } from "./errors.js";
 
 /** Characters of what a machine says before our script that are kept for a message. */
@@ -32,6 +32,8 @@ export interface DialogueOptions {
   onBegin(): void;
   /** The program wants to talk; `hangUp` tells it that nobody answers. */
   onCall?(hangUp: () => void): void;
+  /** The program that was asked about runs still. */
+  onAlive?(): void;
 }
 
 export interface Dialogue {
@@ -70,7 +72,11 @@ function listen(channel: Channel, nonce: string, options: DialogueOptions): { re
   // What comes before the program is not its output; where nothing else comes, it is what the machine has to say.
   let before = "";
   const hangUp = (): void => { if (channel.stdin.writable) channel.stdin.write("\n"); };
-  const [first, second] = [new Answer(nonce, () => { options.onCall?.(hangUp); }), new Answer(nonce)];
+  const onNews = (news: News): void => {
+    if (news === "call") options.onCall?.(hangUp);
+    else options.onAlive?.();
+  };
+  const [first, second] = [new Answer(nonce, onNews), new Answer(nonce)];
   // The result comes after the output's last byte, whichever of the two streams is faster.
   const look = (): void => { first.look((verdict) => verdict.kind !== "done" || output.finished); };
   channel.stdout.on("data", (chunk: Buffer) => {
@@ -97,8 +103,8 @@ class Answer {
   readonly ended: Promise<DialogueEnd>;
   #resolve: (end: DialogueEnd) => void = () => undefined;
 
-  constructor(nonce: string, onCall?: () => void) {
-    this.report = new VerdictReader(nonce, onCall);
+  constructor(nonce: string, onNews?: (news: News) => void) {
+    this.report = new VerdictReader(nonce, onNews);
     this.ended = new Promise((resolve) => { this.#resolve = resolve; });
   }
 

@@ -53,7 +53,10 @@ export type ProgramResult =
   | { readonly kind: "unknown"; readonly reason: string };
 
 /** What became of a step of an earlier launcher. `timeoutMs` is what is left of the program's time. */
-export type RecoverRequest = Pick<ProgramRequest, "directory" | "timeoutMs" | "graceMs" | "sudo" | "keep" | "onOutput" | "onWarning" | "onResult" | "talk" | "signal">;
+export type RecoverRequest = Pick<ProgramRequest, "directory" | "timeoutMs" | "graceMs" | "sudo" | "keep" | "onOutput" | "onWarning" | "onResult" | "talk" | "signal"> & {
+  /** Called when the machine has answered that the program runs still; of one that has ended, its result tells. */
+  onAlive?(): void;
+};
 export type RecoverResult = ProgramResult | { readonly kind: "never-started" };
 
 /** Linux MAX_ARG_STRLEN less the NUL: the longest single argument or `NAME=value` that a program can be given. */

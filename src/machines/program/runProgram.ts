@@ -149,6 +149,7 @@ async function askOnce(link: MachineLink, request: Begun, watch: Watch): Promise
     directory: request.directory,
     attachment: null,
     onOutput: (chunk) => { request.onOutput(chunk); },
+    onAlive: () => { request.onAlive?.(); },
     // What was on its way when the connection broke is nowhere any more.
     onBegin: () => { request.onOutput(GAP); },
   });

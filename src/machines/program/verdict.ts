@@ -1,4 +1,4 @@
-/** What a script says on standard error: the machine's own words, and in between the one verdict that the launcher waits for, and that a program talks. */
+/** What a script says on standard error: the machine's own words, and in between the one verdict that the launcher waits for, and what it tells before. */
 import { OUTPUT_LIMIT } from "./outputs.js";
 import { OutputError } from "./errors.js";
 
@@ -7,8 +7,11 @@ export type Verdict =
   | { readonly kind: "fail" | "lost"; readonly why: string }
   | { readonly kind: "never" | "killed" | "removed" };
 
+/** "call": the holder of a program that talks wants somebody to answer. "lives": a program that was asked about runs still. */
+export type News = "call" | "lives";
+
 /** One pattern for all, since to compile one for each nonce cost more than to read what came. */
-const LINE = /\nbl-(call|done|fail|lost|never|killed|removed) ([0-9a-f]+) ([^\n]*)\n/g;
+const LINE = /\nbl-(call|lives|done|fail|lost|never|killed|removed) ([0-9a-f]+) ([^\n]*)\n/g;
 
 /** The machine's words that are kept, in bytes: the first ones, which tell what went wrong first. */
 const WORDS_LIMIT = 16_384;
@@ -21,8 +24,8 @@ export class VerdictReader {
   #words = "";
   #body: { code: number; size: number; chunks: Buffer[]; length: number } | null = null;
 
-  /** @param onCall the holder of a program that talks wants somebody to answer */
-  constructor(private readonly nonce: string, private readonly onCall: () => void = () => undefined) {}
+  /** @param onNews told what comes before the verdict */
+  constructor(private readonly nonce: string, private readonly onNews: (news: News) => void = () => undefined) {}
 
   /** What the machine said beside the verdict, for error messages. */
   get words(): string {
@@ -43,12 +46,12 @@ export class VerdictReader {
     }
     this.#words += this.#text.toString("utf8", 0, found.index);
     const after = this.#text.subarray(found.index + found[0].length);
-    if (found[1] !== "call") {
+    if (found[1] !== "call" && found[1] !== "lives") {
       this.#conclude(found[1] ?? "", (found[3] ?? "").trim(), after);
       return;
     }
     this.#text = Buffer.alloc(0);
-    this.onCall();
+    this.onNews(found[1]);
     this.push(after);
   }
 

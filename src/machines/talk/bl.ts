@@ -15,6 +15,8 @@ import { TALK_LIMIT } from "./talk.js";
 export const BL_SCRIPT = `#!/bin/sh
 # A program's way to talk to its launcher (docs/bl.md). Only builtins and cat touch values.
 LC_ALL=C; export LC_ALL
+# A program may have closed it; not every shell can do without.
+true >&2 || exec 2>/dev/null
 fail() { printf 'bl: %s\\n' "$2" >&2; exit "$1"; }
 usage() { fail 2 "$1; see bl --help"; }
 gone() { fail 10 'the launcher is not there'; }
@@ -105,7 +107,8 @@ case $verb in
     # Who is let go with others goes at once: the relay takes away what one such leaves (q.ID.0), since no program can be started in no time.
     connect .0; ask barrier "$o" "$time" "\${flags:--}" "$parties" 0; exit "$c" ;;
   set) [ $# -eq 1 ] || [ $# -eq 2 ] || usage 'set takes a name and a value'
-    name "$1"; connect
+    name "$1"; [ $# -eq 2 ] || { true 9<&0; } 2>/dev/null || usage 'the value is to come on standard input, which is closed'
+    connect
     # One byte more than is allowed tells as much as an endless input.
     if [ $# -eq 2 ]; then printf %s "$2"; else head -c ${TALK_LIMIT + 1} 2>/dev/null || { [ ! -s "$t/p.$i" ] && cat; }; fi >"$t/p.$i" || fail 10 "cannot write to $t"
     send set "$1" ;;

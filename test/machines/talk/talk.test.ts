@@ -285,3 +285,15 @@ test("a runner that is killed leaves no holder behind", async () => {
   expect(await running).toMatchObject(EXITED);
   await expectNothingLeft(request);
 });
+
+test.each(["dash", "bash", "bash --posix", "busybox sh"])("%s runs bl in a program that has closed its standard streams; it says so where one is needed", async (shell) => {
+  const request = await talking([
+    `bl=$(command -v bl); run() { ${shell} "$bl" "$@"; }; run set a 1 2>&-; echo $? >codes; run get a >got 2>&-; echo $? >>codes; run get a <&- >&- 2>&-; echo $? >>codes`,
+    "run set b <&- 2>why; echo $? >>codes; run get b --no-wait 2>/dev/null; echo $? >>codes; run set b 2 <&- >&- 2>&-; echo $? >>codes",
+  ]);
+  expect(await runProgram(host.link, request)).toMatchObject(EXITED);
+  expect(contentOf(request, "codes").split("\n")).toEqual(["0", "0", "2", "2", "1", "0", ""]);
+  expect(contentOf(request, "got")).toBe("1\n");
+  expect(contentOf(request, "why")).toContain("bl: the value is to come on standard input, which is closed");
+  await expectNothingLeft(request);
+});
