@@ -15,11 +15,13 @@ async function headFor(where: string): Promise<string> {
   return made.head;
 }
 
+/** Until a launcher is there that answers. */
+const ANSWERED = "until bl say 'still here'; do sleep 0.05; done";
 /** `a` tells before and after it waits, and has an output that `z`, a level later, needs. */
-const waiting = (own: Installation, head = "") => own.plan(levels("wait", [
+const waiting = (own: Installation, head = "", then = "true") => own.plan(levels("wait", [
   `a: { outputs: [number], boot: { program: a.sh }, ready: { command: "${tell(own, "a-ready")}" } }`,
   `z: { host: "\${a.host}", boot: { command: "${tell(own, "z \${a.number}")}" } }`,
-], head), { "a.sh": `#!/bin/sh\n${tell(own, "a")}\necho first line\n${waitFor(own, "a")}\nsleep 0.3\necho last line\necho number=42 >> "$BOOTLEVEL_OUTPUT"\n${tell(own, "a-ended")}\n` });
+], head), { "a.sh": `#!/bin/sh\n${tell(own, "a")}\necho first line\n${waitFor(own, "a")}\n${then}\necho last line\necho number=42 >> "$BOOTLEVEL_OUTPUT"\n${tell(own, "a-ended")}\n` });
 
 async function killed(own: Installation, folder: string, step: string, heard = async () => true): Promise<void> {
   const first = own.start(["boot", folder, "--name", "wait"]);
@@ -34,10 +36,9 @@ const logOf = async (own: Installation) => (await own.call(["logs", "wait", "a"]
 test.each(["here", "over SSH"])("a boot program that still runs %s is waited for: it is not started again, its outputs and its words are taken", async (where) => {
   const own = installation();
   // Words that are on their way to a launcher that dies are nowhere any more.
-  await killed(own, waiting(own, await headFor(where)), "a", async () => (await logOf(own)).includes("first line"));
-  const resumed = own.start(["boot", "--resume", "wait", "--json"]);
-  setTimeout(() => letGo(own, "a"), 1_000);
-  const ended = await resumed.ended;
+  await killed(own, waiting(own, await headFor(where), ANSWERED), "a", async () => (await logOf(own)).includes("first line"));
+  letGo(own, "a");
+  const ended = await own.call(["boot", "--resume", "wait", "--json"]);
   expect(ended.code).toBe(0);
   expect(JSON.parse(ended.stdout)).toMatchObject({ version: 1, command: "boot", run: "wait", state: "ready", failures: [] });
   expect(told(own)).toEqual(["a", "a-ended", "a-ready", "z 42"]);
@@ -72,9 +73,9 @@ test("a boot program that was killed has failed; the next resume starts it again
 
 test("a service that was renamed while its boot program ran is waited for under its old name", async () => {
   const own = installation();
-  const plan = (service: string, folder: string) => own.plan(levels("wait", [`${service} boot: { command: "${tell(own, "boot")}; ${waitFor(own, "a")}; ${tell(own, "ended")}" } }`]), {}, folder);
+  const plan = (service: string, folder: string) => own.plan(levels("wait", [`${service} boot: { command: "${tell(own, "boot")}; ${waitFor(own, "a")}; ${ANSWERED}; ${tell(own, "ended")}" } }`]), {}, folder);
   await killed(own, plan("a: {", "one"), "a");
-  setTimeout(() => letGo(own, "a"), 1_000);
+  letGo(own, "a");
   expect(await own.call(["reload", "wait", plan("b: { was: a,", "two"), "--yes"])).toMatchObject({ code: 0 });
   expect(told(own)).toEqual(["boot", "ended"]);
 });
