@@ -41,5 +41,5 @@ export default {
   transform: { "^.+\\.ts$": "<rootDir>/test/esbuildTransform.js" },
   testTimeout: 60_000,
   // Many tests wait for processes, machines and clouds more than they work.
-  maxWorkers: 3,
+  maxWorkers: 4,
 };
