@@ -2,8 +2,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 export class Pace {
-  /** When the next one is due, in milliseconds of `performance.now()`. */
-  private due = 0;
+  /** When the last one was due, in milliseconds of `performance.now()`. */
+  private due = Number.NEGATIVE_INFINITY;
 
   /** @param perSecond in the long run; `burst` of them may come at once. */
   constructor(private readonly perSecond: number, private readonly burst: number) {}
