@@ -20,8 +20,6 @@ interface RunArguments extends GivenArguments, VariableArguments, WaitArguments 
   readonly verbose: boolean;
 }
 
-/** As long as a plan may say. */
-const LONGEST_DEADLINE_MS = 24 * 24 * 3_600_000;
 const PHASES: readonly Phase[] = ["boot", "execute", "report", "terminate"];
 
 export const command = "run [plan]";
@@ -80,11 +78,12 @@ async function fromRun(options: RunArguments, run: string): Promise<(watch: Watc
 /** @throws UsageError for what is no phase or no duration that a plan may say */
 async function readDeadlines(given: readonly string[]): Promise<Partial<Record<Phase, number>>> {
   const deadlines: Partial<Record<Phase, number>> = {};
+  const { LONGEST_DURATION_MS } = await import("../plan/duration.js");
   for (const text of given) {
     const [phase = "", duration = "", ...more] = text.split("=");
     const ms = await parseDurationText(duration);
     const known = PHASES.find((one) => one === phase);
-    if (known === undefined || !(ms > 0 && ms <= LONGEST_DEADLINE_MS) || more.length > 0) throw new UsageError(`--deadline ${text}: write a phase (${PHASES.join(", ")}), = and a duration of at most 24d, such as execute=30m`);
+    if (known === undefined || !(ms > 0 && ms <= LONGEST_DURATION_MS) || more.length > 0) throw new UsageError(`--deadline ${text}: write a phase (${PHASES.join(", ")}), = and a duration of at most 24d, such as execute=30m`);
     deadlines[known] = ms;
   }
   return deadlines;

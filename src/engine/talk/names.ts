@@ -44,7 +44,8 @@ function valueOf(context: RunContext, asker: Service, template: Parameters<RunCo
 
 function othersMeaning(context: RunContext, asker: Service, name: string, attribute: string): Meaning {
   const all = name.endsWith("-*") ? context.bySpec.get(name.slice(0, -2)) : undefined;
-  const one = isGoing(context, context.byName.get(name)) && !isGoing(context, asker) ? undefined : context.byName.get(name);
+  const named = context.byName.get(name);
+  const one = isGoing(context, named) && !isGoing(context, asker) ? undefined : named;
   const services = all ?? (one === undefined ? [] : [one]);
   const replicas = context.bySpec.get(name) ?? [];
   const [first] = services;

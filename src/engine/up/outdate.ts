@@ -12,9 +12,11 @@ import type { BringUp } from "./serviceStory.js";
  */
 export function outdate(work: BringUp, services: readonly Service[]): void {
   const { context } = work;
-  const booting = services.filter((service) => boots(work, service));
-  for (const service of booting) if (isLeft(work, service)) context.book.doubt(service.name);
-  const outdated = booting.filter((service) => !isLeft(work, service) && context.book.outdate(service.name));
+  const outdated: Service[] = [];
+  for (const service of services.filter((one) => boots(work, one))) {
+    if (isLeft(work, service)) context.book.doubt(service.name);
+    else if (context.book.outdate(service.name)) outdated.push(service);
+  }
   if (outdated.length > 0) note(context, outdated.map(({ id }): Change => ({ kind: "stale-outputs", id })), []);
 }
 
