@@ -70,7 +70,8 @@ test("who comes to a barrier after a replica has failed, or has become ready wit
 
 test("who waits too long at a barrier is told who never came, also when others have given up before", async () => {
   const own = installation();
-  const folder = own.plan(levels("few", [`m: { replicas: 4, boot: { command: "bl barrier all; if test $BOOTLEVEL_REPLICA = 3; then ${waitFor(own, "third")}; else bl barrier met --timeout 4; touch '${own.facts}/late-$BOOTLEVEL_REPLICA'; fi" } }`]).replaceAll(`'${own.facts}/late-$BOOTLEVEL_REPLICA'`, `'${own.facts}'/late-$BOOTLEVEL_REPLICA`));
+  const folder = own.plan(levels("few", [`m: { replicas: 4, boot: { command: "bl barrier all; if test $BOOTLEVEL_REPLICA != 3; then bl barrier met --timeout 4; touch '${own.facts}/late-$BOOTLEVEL_REPLICA'; fi; ${waitFor(own, "third")}" } }`]).replaceAll(`'${own.facts}/late-$BOOTLEVEL_REPLICA'`, `'${own.facts}'/late-$BOOTLEVEL_REPLICA`));
+  // Whoever gives up stays until all have: those who wait for one that has ended are told that, and not who is missing.
   const boot = own.start(["boot", folder, "--name", "few"]);
   await eventually("three have waited too long", () => own.factNames().filter((name) => name.startsWith("late-")).length === 3);
   letGo(own, "third");

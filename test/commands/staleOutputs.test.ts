@@ -11,7 +11,7 @@ const heard = (own: Installation) => (own.fact("heard") ?? "").trim().split("\n"
 const plan = (own: Installation) => own.plan(levels("stale", [`
   source: { outputs: [x], boot: { command: "echo boot >> '${own.facts}/boots'; sleep 1; bl set x v$(wc -l < '${own.facts}/boots')" } }
   asks: { boot: { command: "echo asks $(bl get source:x --timeout 20) >> '${own.facts}/heard'" } }
-  linked: { inputs: { x: source.x }, boot: { command: "cat $BOOTLEVEL_ATTRIBUTES | grep -o v[0-9] >> '${own.facts}/early'; echo linked $(bl get x --timeout 20) >> '${own.facts}/heard'" } }
+  linked: { inputs: { x: source.x }, boot: { command: "grep -o '\\"x\\": *\\"v[0-9]\\"' $BOOTLEVEL_ATTRIBUTES | grep -o v[0-9] >> '${own.facts}/early'; echo linked $(bl get x --timeout 20) >> '${own.facts}/heard'" } }
   job: { outputs: [y], execute: { command: "test -f '${own.facts}/no-y' || bl set y 1" } }
 `]));
 
