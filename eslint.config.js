@@ -12,7 +12,10 @@ const layers = [
 
 export default tseslint.config(
   { ignores: ["dist/", "node_modules/", "coverage/"] },
-  ...tseslint.configs.recommendedTypeChecked.map((config) => ({ ...config, files: ["src/**/*.ts", "test/**/*.ts", "bench/**/*.ts"] })),
+  ...tseslint.configs.recommendedTypeChecked.map((config) => ({
+    ...config,
+    files: ["src/**/*.ts", "test/**/*.ts", "bench/**/*.ts"],
+  })),
   {
     files: ["src/**/*.ts", "test/**/*.ts", "bench/**/*.ts"],
     languageOptions: { parserOptions: { projectService: true } },
@@ -27,18 +30,41 @@ export default tseslint.config(
   {
     // Tests read JSON documents as their users do: untyped.
     files: ["test/**/*.ts"],
-    rules: Object.fromEntries(["assignment", "call", "member-access", "argument", "return"].map((kind) => [`@typescript-eslint/no-unsafe-${kind}`, "off"])),
+    rules: Object.fromEntries(
+      ["assignment", "call", "member-access", "argument", "return"].map((kind) => [
+        `@typescript-eslint/no-unsafe-${kind}`,
+        "off",
+      ]),
+    ),
   },
   ...layers.map(({ files, forbid }) => ({
     files,
     rules: {
-      "no-restricted-imports": ["error", { patterns: forbid.map((folder) => ({ group: [`**/${folder}/**`], message: `${files[0]} must not know ${folder}/: see docs/architecture.md` })) }],
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: forbid.map((folder) => ({
+            group: [`**/${folder}/**`],
+            message: `${files[0]} must not know ${folder}/: see docs/architecture.md`,
+          })),
+        },
+      ],
     },
   })),
   {
     files: ["src/commands/**"],
     rules: {
-      "no-restricted-imports": ["error", { patterns: [{ group: ["**/engine/**", "**/state/**", "**/drivers/**", "**/machines/**", "**/plan/**"], message: "The command line uses the library's public face only: import from ../index.js" }] }],
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            {
+              group: ["**/engine/**", "**/state/**", "**/drivers/**", "**/machines/**", "**/plan/**"],
+              message: "The command line uses the library's public face only: import from ../index.js",
+            },
+          ],
+        },
+      ],
     },
   },
 );

@@ -5,8 +5,10 @@ import { join } from "node:path";
 /** Suites that need what this computer does not have are left out, and it is said. */
 function suitesWithout(what, isThere, ...support) {
   if (isThere) return [];
-  const suites = readdirSync("test", { recursive: true })
-    .filter((file) => file.endsWith(".test.ts") && support.some((name) => readFileSync(join("test", file), "utf8").includes(name)));
+  const suites = readdirSync("test", { recursive: true }).filter(
+    (file) =>
+      file.endsWith(".test.ts") && support.some((name) => readFileSync(join("test", file), "utf8").includes(name)),
+  );
   console.log(`SKIPPED, since ${what}:\n${suites.map((file) => `  test/${file}`).join("\n")}`);
   return suites.map((file) => join("<rootDir>/test", file.replaceAll(".", "\\.")));
 }
@@ -15,11 +17,19 @@ function suitesWithout(what, isThere, ...support) {
 const hasSshd = existsSync("/usr/sbin/sshd") && process.getuid?.() === 0;
 /** Machines with an /etc/ssh of their own, which this computer's must never be mistaken for. */
 const hasNamespaces = hasSshd && spawnSync("unshare", ["-m", "mount", "-t", "tmpfs", "none", "/mnt"]).status === 0;
-const hasMoto = spawnSync("python3", ["-c", "import importlib.util as u, sys; sys.exit(not (u.find_spec('moto') and u.find_spec('flask')))"]).status === 0;
+const hasMoto =
+  spawnSync("python3", [
+    "-c",
+    "import importlib.util as u, sys; sys.exit(not (u.find_spec('moto') and u.find_spec('flask')))",
+  ]).status === 0;
 
 /** A lab makes networks and machines of the kernel's namespaces. */
-const hasTools = ["ip", "unshare", "nsenter", "setpriv", "sudo"].every((tool) => ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].some((folder) => existsSync(`${folder}/${tool}`)));
-const hasCloudInit = existsSync(`${process.env["BOOTLEVEL_CLOUD_INIT"] ?? "/var/tmp/bootlevel-cloud-init"}/usr/bin/cloud-init`);
+const hasTools = ["ip", "unshare", "nsenter", "setpriv", "sudo"].every((tool) =>
+  ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].some((folder) => existsSync(`${folder}/${tool}`)),
+);
+const hasCloudInit = existsSync(
+  `${process.env["BOOTLEVEL_CLOUD_INIT"] ?? "/var/tmp/bootlevel-cloud-init"}/usr/bin/cloud-init`,
+);
 
 /** Real sshd hosts, real processes and real database files: suites run in parallel, each in directories of its own. */
 export default {
@@ -30,11 +40,30 @@ export default {
     "/node_modules/",
     // Patterns of suites to leave out, with blanks between them.
     ...(process.env.BOOTLEVEL_LEAVE_OUT ?? "").split(" ").filter((pattern) => pattern !== ""),
-    ...suitesWithout("/usr/sbin/sshd or root is missing (apt-get install openssh-server)", hasSshd, "support/sshHost", "support/preparedMachine"),
-    ...(hasSshd ? suitesWithout("mount namespaces are not allowed here (docker: --cap-add SYS_ADMIN)", hasNamespaces, "support/preparedMachine") : []),
+    ...suitesWithout(
+      "/usr/sbin/sshd or root is missing (apt-get install openssh-server)",
+      hasSshd,
+      "support/sshHost",
+      "support/preparedMachine",
+    ),
+    ...(hasSshd
+      ? suitesWithout(
+          "mount namespaces are not allowed here (docker: --cap-add SYS_ADMIN)",
+          hasNamespaces,
+          "support/preparedMachine",
+        )
+      : []),
     ...suitesWithout("moto is missing (pip install 'moto[server]')", hasMoto, "support/moto"),
-    ...suitesWithout("a lab needs root, /usr/sbin/sshd, moto, ip, unshare, nsenter, setpriv and sudo", hasSshd && hasMoto && hasTools, "support/ec2Lab"),
-    ...suitesWithout("Debian's cloud-init is missing (test/support/ec2Lab/fetch-cloud-init)", hasCloudInit, "ec2Lab/realCloudInit"),
+    ...suitesWithout(
+      "a lab needs root, /usr/sbin/sshd, moto, ip, unshare, nsenter, setpriv and sudo",
+      hasSshd && hasMoto && hasTools,
+      "support/ec2Lab",
+    ),
+    ...suitesWithout(
+      "Debian's cloud-init is missing (test/support/ec2Lab/fetch-cloud-init)",
+      hasCloudInit,
+      "ec2Lab/realCloudInit",
+    ),
   ],
   extensionsToTreatAsEsm: [".ts"],
   moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },

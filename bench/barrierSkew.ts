@@ -11,8 +11,20 @@ const home = temporaryFolder();
 
 /** In milliseconds, of one start; what the clients do then does not matter. */
 async function skew(): Promise<number> {
-  const words = ["dist/cli.js", "run", "plans/netbench", "--replicas", `client=${CLIENTS}`, "--var", "scenarios=roundtrip", "--var", "duration_ms=100"];
-  const { stdout } = await promisify(execFile)(process.execPath, words, { env: { ...process.env, BOOTLEVEL_HOME: home } });
+  const words = [
+    "dist/cli.js",
+    "run",
+    "plans/netbench",
+    "--replicas",
+    `client=${CLIENTS}`,
+    "--var",
+    "scenarios=roundtrip",
+    "--var",
+    "duration_ms=100",
+  ];
+  const { stdout } = await promisify(execFile)(process.execPath, words, {
+    env: { ...process.env, BOOTLEVEL_HOME: home },
+  });
   const [, ms] = /start skew ([\d.]+) ms/.exec(stdout) ?? [];
   if (ms === undefined) throw new Error(`no start skew in ${stdout}`);
   return Number(ms);

@@ -11,6 +11,9 @@ const run = await boot(await loadPlan("plans/sim"), { home, name: "bench" });
 if (run.state !== "ready") throw new Error(`the run is ${run.state}`);
 const figures = [["list"], ["show", "bench"], ["status", "--help"], ["--version"]].map((words) => {
   overNothing(words, home, 1); // warms the file cache
-  return figure(`bootlevel ${words.join(" ")}, over node -e 0`, overNothing(words, home, PAIRS), { limit: 3, margin: 1.3 });
+  return figure(`bootlevel ${words.join(" ")}, over node -e 0`, overNothing(words, home, PAIRS), {
+    limit: 3,
+    margin: 1.3,
+  });
 });
 answer({ title: "Command start", figures });

@@ -21,7 +21,10 @@ const MODES = ["none", "next", "all", "just-in-time"] as const;
 type Mode = (typeof MODES)[number];
 
 /** Half of all boots take about so long, in seconds, and 19 of 20 at most twice that. Launches: about 45 s. */
-const PACES = [{ name: "boots of seconds", boot: 15 }, { name: "boots of minutes", boot: 150 }] as const;
+const PACES = [
+  { name: "boots of seconds", boot: 15 },
+  { name: "boots of minutes", boot: 150 },
+] as const;
 type Pace = (typeof PACES)[number];
 
 interface Measured {
@@ -32,24 +35,57 @@ interface Measured {
 
 /** A plan whose services each have medians of their own; what a run draws around them depends on its seed. */
 function planText(pace: Pace, mode: Mode, seed: string): string {
-  const names = Array.from({ length: LEVELS }, (_, level) => Array.from({ length: SERVICES }, (__, index) => `s${level}-${index}`));
+  const names = Array.from({ length: LEVELS }, (_, level) =>
+    Array.from({ length: SERVICES }, (__, index) => `s${level}-${index}`),
+  );
   const spread = (median: number, name: string, what: string) => {
     const p50 = Math.round(1000 * median * (0.6 + 0.8 * uniform("medians", name, what)));
     return { p50: `${p50}ms`, p95: `${p50 * 2}ms` };
   };
-  const services = names.flat().map((name) => [name, { latency: spread(45, name, "launch"), programs: { boot: { duration: spread(pace.boot, name, "boot") }, ready: { duration: "1s" } } }] as const);
-  const levels = names.map((own) => ({ services: Object.fromEntries(own.map((name) => [name, { boot: { command: "boot" }, ready: { command: "ready" } }])) }));
-  return JSON.stringify({ plan: "bench", concurrency: 100, prelaunch: mode, clouds: { sky: { driver: "sim", seed, services: Object.fromEntries(services) } }, defaults: { cloud: "sky" }, levels });
+  const services = names.flat().map(
+    (name) =>
+      [
+        name,
+        {
+          latency: spread(45, name, "launch"),
+          programs: { boot: { duration: spread(pace.boot, name, "boot") }, ready: { duration: "1s" } },
+        },
+      ] as const,
+  );
+  const levels = names.map((own) => ({
+    services: Object.fromEntries(own.map((name) => [name, { boot: { command: "boot" }, ready: { command: "ready" } }])),
+  }));
+  return JSON.stringify({
+    plan: "bench",
+    concurrency: 100,
+    prelaunch: mode,
+    clouds: { sky: { driver: "sim", seed, services: Object.fromEntries(services) } },
+    defaults: { cloud: "sky" },
+    levels,
+  });
 }
 
-async function boot(store: Store, folder: string, [pace, mode, seed]: readonly [Pace, Mode, string]): Promise<Measured> {
+async function boot(
+  store: Store,
+  folder: string,
+  [pace, mode, seed]: readonly [Pace, Mode, string],
+): Promise<Measured> {
   const file = writeText(folder, "launch.yaml", planText(pace, mode, seed));
   const startedAt = store.clock.now();
-  const { state, run, failures } = await bootRun(store, { plan: await loadPlan(file), variables: [], name: `${mode}-${seed}`, observe: () => undefined, signal: new AbortController().signal });
+  const { state, run, failures } = await bootRun(store, {
+    plan: await loadPlan(file),
+    variables: [],
+    name: `${mode}-${seed}`,
+    observe: () => undefined,
+    signal: new AbortController().signal,
+  });
   if (state !== "ready") throw new Error(`the run is ${state}: ${JSON.stringify(failures[0])}`);
   const readyAt = store.clock.now();
   const machines = await store.machines(await store.findRun(run));
-  return { ms: readyAt - startedAt, machineMs: machines.reduce((sum, { requestedAt, endedAt }) => sum + (endedAt ?? readyAt) - requestedAt, 0) };
+  return {
+    ms: readyAt - startedAt,
+    machineMs: machines.reduce((sum, { requestedAt, endedAt }) => sum + (endedAt ?? readyAt) - requestedAt, 0),
+  };
 }
 
 /** Runs of one mode, in a home of its own, after earlier ones: no run has ever met the seed of one that is measured. */
@@ -57,9 +93,13 @@ async function measure(pace: Pace, mode: Mode): Promise<Measured[]> {
   const folder = join(HOME, `${pace.boot} ${mode}`);
   mkdirSync(folder);
   await loadDriver("sim", folder);
-  const store = await openStore(join(folder, "home"), { clock: new VirtualClock(Date.UTC(2000, 0, 1)), random: () => 0.5 });
+  const store = await openStore(join(folder, "home"), {
+    clock: new VirtualClock(Date.UTC(2000, 0, 1)),
+    random: () => 0.5,
+  });
   // Only what goes by earlier runs needs them.
-  if (mode === "just-in-time") for (let run = 1; run <= EARLIER; run += 1) await boot(store, folder, [pace, "next", `earlier-${run}`]);
+  if (mode === "just-in-time")
+    for (let run = 1; run <= EARLIER; run += 1) await boot(store, folder, [pace, "next", `earlier-${run}`]);
   const measured: Measured[] = [];
   for (let run = 1; run <= MEASURED; run += 1) measured.push(await boot(store, folder, [pace, mode, `${run}`]));
   store.close();
@@ -70,15 +110,31 @@ const figures: Figure[] = [];
 for (const pace of PACES) {
   const byMode = new Map<Mode, Measured[]>();
   for (const mode of MODES) byMode.set(mode, await measure(pace, mode));
-  const over = (mode: Mode, base: Mode, key: keyof Measured) => (byMode.get(mode) ?? []).map((one, index) => one[key] / (byMode.get(base)?.[index]?.[key] ?? NaN));
+  const over = (mode: Mode, base: Mode, key: keyof Measured) =>
+    (byMode.get(mode) ?? []).map((one, index) => one[key] / (byMode.get(base)?.[index]?.[key] ?? NaN));
   for (const mode of MODES) {
-    const limits = mode === "just-in-time" ? { time: { limit: 1.05, margin: 1.05 }, cost: { limit: 1.15, margin: 1.05 } } : { time: {}, cost: {} };
-    if (mode !== "all") figures.push(figure(`${pace.name}, ${mode}: time over that of all`, over(mode, "all", "ms"), limits.time));
-    if (mode !== "none") figures.push(figure(`${pace.name}, ${mode}: machine-minutes over those of none`, over(mode, "none", "machineMs"), limits.cost));
+    const limits =
+      mode === "just-in-time"
+        ? { time: { limit: 1.05, margin: 1.05 }, cost: { limit: 1.15, margin: 1.05 } }
+        : { time: {}, cost: {} };
+    if (mode !== "all")
+      figures.push(figure(`${pace.name}, ${mode}: time over that of all`, over(mode, "all", "ms"), limits.time));
+    if (mode !== "none")
+      figures.push(
+        figure(
+          `${pace.name}, ${mode}: machine-minutes over those of none`,
+          over(mode, "none", "machineMs"),
+          limits.cost,
+        ),
+      );
   }
 }
 const notes = [
   "Machine-minutes: from each machine's launch until the run is ready. A run that is up sooner pays less for all of its machines: so less than none's are possible.",
   `Just-in-time goes by ${EARLIER} earlier runs with seeds of their own, and by those measured before.`,
 ];
-answer({ title: `Just in time: ${LEVELS} levels of ${SERVICES} services (simulated cloud, time that jumps)`, figures, notes });
+answer({
+  title: `Just in time: ${LEVELS} levels of ${SERVICES} services (simulated cloud, time that jumps)`,
+  figures,
+  notes,
+});

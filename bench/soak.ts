@@ -26,9 +26,18 @@ interface Size {
 function size(): Size {
   for (let time = 0; time < 3; time += 1) (globalThis as { gc?: () => void }).gc?.();
   const { heapUsed, rss } = process.memoryUsage();
-  const children = readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)).filter((pid) => parentOf(pid) === process.pid);
+  const children = readdirSync("/proc")
+    .filter((pid) => /^\d+$/.test(pid))
+    .filter((pid) => parentOf(pid) === process.pid);
   const listeners = process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0);
-  return { heapMb: heapUsed / 1024 ** 2, residentMb: rss / 1024 ** 2, files: readdirSync("/proc/self/fd").length, processes: children.length, listeners, handles: process.getActiveResourcesInfo().length };
+  return {
+    heapMb: heapUsed / 1024 ** 2,
+    residentMb: rss / 1024 ** 2,
+    files: readdirSync("/proc/self/fd").length,
+    processes: children.length,
+    listeners,
+    handles: process.getActiveResourcesInfo().length,
+  };
 }
 
 /** The size when nothing of the round is on its way out any more: sockets close a moment after they were ended. */
@@ -36,7 +45,11 @@ async function settled(): Promise<Size> {
   for (let [before, look] = [size(), 0]; ; look += 1) {
     await delay(50);
     const now = size();
-    if (look >= 40 || (now.files === before.files && now.handles === before.handles && now.processes === before.processes)) return now;
+    if (
+      look >= 40 ||
+      (now.files === before.files && now.handles === before.handles && now.processes === before.processes)
+    )
+      return now;
     before = now;
   }
 }
@@ -57,9 +70,23 @@ function writePlan({ addresses, port, user, identity, knownHosts }: SshHosts): s
     here: { driver: "local" },
     rack: { driver: "existing", hosts: addresses.map((host) => ({ host, port, user })) },
   };
-  const services = (cloud: string, replicas: number) => ({ [cloud]: { cloud, replicas, boot: { command: "echo hello" }, ready: { command: "true" } } });
-  const levels = [{ services: services("sky", SERVICES - 2 * REAL) }, { services: { ...services("here", REAL), ...services("rack", REAL) } }];
-  return writeText(temporaryFolder(), "launch.yaml", JSON.stringify({ plan: "soak", clouds, defaults: { ssh: { identity, known_hosts: knownHosts, agent: false } }, levels }));
+  const services = (cloud: string, replicas: number) => ({
+    [cloud]: { cloud, replicas, boot: { command: "echo hello" }, ready: { command: "true" } },
+  });
+  const levels = [
+    { services: services("sky", SERVICES - 2 * REAL) },
+    { services: { ...services("here", REAL), ...services("rack", REAL) } },
+  ];
+  return writeText(
+    temporaryFolder(),
+    "launch.yaml",
+    JSON.stringify({
+      plan: "soak",
+      clouds,
+      defaults: { ssh: { identity, known_hosts: knownHosts, agent: false } },
+      levels,
+    }),
+  );
 }
 
 async function measure(hosts: SshHosts): Promise<Size[]> {
@@ -70,7 +97,10 @@ async function measure(hosts: SshHosts): Promise<Size[]> {
     const name = `soak-${round}`;
     const up = await boot(plan, { home, name });
     const down = await terminate(name, { home });
-    if (up.state !== "ready" || down.state !== "terminated") throw new Error(`round ${round}: ${up.state}, ${down.state}: ${JSON.stringify([...up.failures, ...down.failures].slice(0, 1))}`);
+    if (up.state !== "ready" || down.state !== "terminated")
+      throw new Error(
+        `round ${round}: ${up.state}, ${down.state}: ${JSON.stringify([...up.failures, ...down.failures].slice(0, 1))}`,
+      );
     sizes.push(await settled());
   }
   return sizes;
@@ -78,12 +108,29 @@ async function measure(hosts: SshHosts): Promise<Size[]> {
 
 const sizes = await withSshHosts(REAL, measure);
 const [first, last] = [sizes[WARM - 1] as Size, sizes.at(-1) as Size];
-const growth = (what: string, key: keyof Size): Figure => ({ what: `${what} after ${ROUNDS} rounds, less those after ${WARM}`, value: last[key] - first[key], limit: 0 });
+const growth = (what: string, key: keyof Size): Figure => ({
+  what: `${what} after ${ROUNDS} rounds, less those after ${WARM}`,
+  value: last[key] - first[key],
+  limit: 0,
+});
 answer({
   title: `Soak: ${ROUNDS} boots and terminates of ${SERVICES} services in one process (${REAL} of them on this computer, ${REAL} over SSH)`,
   figures: [
-    { what: `memory in use, over that after ${WARM} rounds`, value: last.heapMb / first.heapMb, limit: 1.1, margin: 1.1 },
-    { what: `resident memory, over that after ${WARM} rounds`, value: last.residentMb / first.residentMb, limit: 1.25, margin: 1.2 },
-    growth("open files", "files"), growth("child processes", "processes"), growth("listeners", "listeners"), growth("timers and sockets", "handles"),
+    {
+      what: `memory in use, over that after ${WARM} rounds`,
+      value: last.heapMb / first.heapMb,
+      limit: 1.1,
+      margin: 1.1,
+    },
+    {
+      what: `resident memory, over that after ${WARM} rounds`,
+      value: last.residentMb / first.residentMb,
+      limit: 1.25,
+      margin: 1.2,
+    },
+    growth("open files", "files"),
+    growth("child processes", "processes"),
+    growth("listeners", "listeners"),
+    growth("timers and sockets", "handles"),
   ],
 });

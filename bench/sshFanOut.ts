@@ -50,7 +50,10 @@ async function spent(work: () => Promise<void>): Promise<Spent> {
 
 /** The programs, as long as such programs are. */
 function writePrograms(folder: string): void {
-  for (const name of ["boot.sh", "ready.sh"]) writeFileSync(join(folder, name), `#!/bin/sh\n${"# a line as long as others\n".repeat(60)}exit 0\n`, { mode: 0o755 });
+  for (const name of ["boot.sh", "ready.sh"])
+    writeFileSync(join(folder, name), `#!/bin/sh\n${"# a line as long as others\n".repeat(60)}exit 0\n`, {
+      mode: 0o755,
+    });
 }
 
 /** The plan: one level of hosts, each with a program that boots it and one that finds it ready. @returns its path */
@@ -61,7 +64,11 @@ function writePlan(hosts: SshHosts, count: number): string {
   const pool = hosts.addresses.slice(0, count).map((host) => ({ host, port, user }));
   const defaults = { cloud: "rack", ssh: { identity, known_hosts: knownHosts, agent: false } };
   const levels = [{ services: { host: { replicas: count, boot: "boot.sh", ready: "ready.sh" } } }];
-  return writeText(folder, "launch.yaml", JSON.stringify({ plan: "fan-out", clouds: { rack: { driver: "existing", hosts: pool } }, defaults, levels }));
+  return writeText(
+    folder,
+    "launch.yaml",
+    JSON.stringify({ plan: "fan-out", clouds: { rack: { driver: "existing", hosts: pool } }, defaults, levels }),
+  );
 }
 
 async function boot(hosts: SshHosts, count: number): Promise<Spent> {
@@ -69,7 +76,13 @@ async function boot(hosts: SshHosts, count: number): Promise<Spent> {
   const measured = await spent(async () => {
     const plan = await loadPlan(path);
     const store = await openStore(home);
-    const result = await bootRun(store, { plan, variables: [], name: "bench", observe: () => undefined, signal: new AbortController().signal });
+    const result = await bootRun(store, {
+      plan,
+      variables: [],
+      name: "bench",
+      observe: () => undefined,
+      signal: new AbortController().signal,
+    });
     store.close();
     if (result.state !== "ready") throw new Error(`the run is ${result.state}: ${JSON.stringify(result.failures[0])}`);
   });
@@ -82,23 +95,37 @@ function replayed({ command, input }: Exec, index: number): Exec {
   const count = Number(/count=(\d+)/.exec(command)?.[1]);
   const script = input.toString("latin1", 0, count);
   const nonce = /bl-begin ([0-9a-f]+)/.exec(script)?.[1] ?? "";
-  const own = (text: string) => text.replaceAll("host-1/", `host-${index}/`).replaceAll(nonce, createHash("sha256").update(`${nonce}${index}`).digest("hex").slice(0, nonce.length));
+  const own = (text: string) =>
+    text
+      .replaceAll("host-1/", `host-${index}/`)
+      .replaceAll(nonce, createHash("sha256").update(`${nonce}${index}`).digest("hex").slice(0, nonce.length));
   const changed = own(script);
-  return { command: command.replace(/count=\d+/, `count=${changed.length}`), input: Buffer.from(changed + own(input.toString("latin1", count)), "latin1") };
+  return {
+    command: command.replace(/count=\d+/, `count=${changed.length}`),
+    input: Buffer.from(changed + own(input.toString("latin1", count)), "latin1"),
+  };
 }
 
 /** What one would write by hand for both programs. */
 async function byHand(bytes: number): Promise<Exec> {
   const folder = temporaryFolder();
   writePrograms(folder);
-  const { path } = await writeBundle({ program: { kind: "file", path: join(folder, "boot.sh") }, files: [join(folder, "ready.sh")] }, folder);
+  const { path } = await writeBundle(
+    { program: { kind: "file", path: join(folder, "boot.sh") }, files: [join(folder, "ready.sh")] },
+    folder,
+  );
   const tar = readFileSync(path);
-  return { command: "d=$(mktemp -d) && cd $d && tar -xof - && ./boot.sh && ./ready.sh; c=$?; rm -r $d; exit $c", input: Buffer.concat([tar, Buffer.alloc(Math.max(0, bytes - tar.length))]) };
+  return {
+    command: "d=$(mktemp -d) && cd $d && tar -xof - && ./boot.sh && ./ready.sh; c=$?; rm -r $d; exit $c",
+    input: Buffer.concat([tar, Buffer.alloc(Math.max(0, bytes - tar.length))]),
+  };
 }
 
 /** All in one process and in turns, so that the compiler has seen as much of the one as of the other. */
 async function measure(hosts: SshHosts, count: number): Promise<Measured[]> {
-  const heard = await overhear(async () => { await boot(hosts, 2); });
+  const heard = await overhear(async () => {
+    await boot(hosts, 2);
+  });
   const execs = heard.filter(({ input }) => input.includes("host-1/"));
   const bytes = execs.reduce((sum, { input }) => sum + input.length, 0);
   const [swallow, hand]: Exec[] = [{ command: "cat >/dev/null", input: Buffer.alloc(bytes, "x") }, await byHand(bytes)];
@@ -120,31 +147,59 @@ async function measure(hosts: SshHosts, count: number): Promise<Measured[]> {
 
 function figuresOf(size: number, measured: readonly Measured[]): { figures: Figure[]; note: string } {
   const [{ bytes, execs }] = measured as [Measured];
-  const ratio = (of: "loop" | "byHand" | "replay", key: keyof Spent) => measured.map((one) => one.bootlevel[key] / one[of][key]);
-  const seconds = (of: "bootlevel" | "loop" | "byHand" | "replay", key: keyof Spent) => measured.map((one) => one[of][key]);
+  const ratio = (of: "loop" | "byHand" | "replay", key: keyof Spent) =>
+    measured.map((one) => one.bootlevel[key] / one[of][key]);
+  const seconds = (of: "bootlevel" | "loop" | "byHand" | "replay", key: keyof Spent) =>
+    measured.map((one) => one[of][key]);
   return {
     // Wide margins for the first limits, which are not reached yet: a guard is told what has become worse.
-    figures: size < MANY ? [] : [
-      figure(`${size} hosts: time over the loop`, ratio("loop", "wall"), { limit: 1.15, margin: 3 }),
-      figure(`${size} hosts: time over a loop that unpacks and runs both programs`, ratio("byHand", "wall")),
-      figure(`${size} hosts: time over a loop whose hosts do the same work`, ratio("replay", "wall"), { limit: 1.15, margin: 1.5 }),
-      figure(`${size} hosts: processor time over the loop`, ratio("loop", "cpu"), { limit: 1.3, margin: 2.5 }),
-      figure(`${size} hosts: processor time over a loop whose hosts do the same work`, ratio("replay", "cpu")),
-      figure(`${size} hosts: the database's share of the boot's processor time`, measured.map(({ databaseShare }) => databaseShare), { limit: 0.05, margin: 2 }),
-      figure(`${size} hosts: the boot`, seconds("bootlevel", "wall"), { unit: " s" }),
-      figure(`${size} hosts: the loop`, seconds("loop", "wall"), { unit: " s" }),
-      figure(`${size} hosts: the loop whose hosts do the same work`, seconds("replay", "wall"), { unit: " s" }),
-      figure(`${size} hosts: processor time a host`, seconds("bootlevel", "cpu").map((cpu) => (cpu / size) * 1000), { unit: " ms" }),
-      figure(`${size} hosts: the loop's processor time a host`, seconds("loop", "cpu").map((cpu) => (cpu / size) * 1000), { unit: " ms" }),
-    ],
+    figures:
+      size < MANY
+        ? []
+        : [
+            figure(`${size} hosts: time over the loop`, ratio("loop", "wall"), { limit: 1.15, margin: 3 }),
+            figure(`${size} hosts: time over a loop that unpacks and runs both programs`, ratio("byHand", "wall")),
+            figure(`${size} hosts: time over a loop whose hosts do the same work`, ratio("replay", "wall"), {
+              limit: 1.15,
+              margin: 1.5,
+            }),
+            figure(`${size} hosts: processor time over the loop`, ratio("loop", "cpu"), { limit: 1.3, margin: 2.5 }),
+            figure(`${size} hosts: processor time over a loop whose hosts do the same work`, ratio("replay", "cpu")),
+            figure(
+              `${size} hosts: the database's share of the boot's processor time`,
+              measured.map(({ databaseShare }) => databaseShare),
+              { limit: 0.05, margin: 2 },
+            ),
+            figure(`${size} hosts: the boot`, seconds("bootlevel", "wall"), { unit: " s" }),
+            figure(`${size} hosts: the loop`, seconds("loop", "wall"), { unit: " s" }),
+            figure(`${size} hosts: the loop whose hosts do the same work`, seconds("replay", "wall"), { unit: " s" }),
+            figure(
+              `${size} hosts: processor time a host`,
+              seconds("bootlevel", "cpu").map((cpu) => (cpu / size) * 1000),
+              { unit: " ms" },
+            ),
+            figure(
+              `${size} hosts: the loop's processor time a host`,
+              seconds("loop", "cpu").map((cpu) => (cpu / size) * 1000),
+              { unit: " ms" },
+            ),
+          ],
     note: `${size} hosts: ${bytes} bytes and ${execs} commands a host.`,
   };
 }
 
 /** Lines of a picture: what bootlevel and the loops took. */
 function linesOf(measured: ReadonlyMap<number, readonly Measured[]>): Series[] {
-  const line = (name: string, of: "bootlevel" | "loop" | "byHand" | "replay"): Series => ({ name, points: [...measured].map(([size, turns]) => [size, median(turns.map((turn) => turn[of].wall))]) });
-  return [line("bootlevel", "bootlevel"), line("loop, hosts do the same work", "replay"), line("loop, unpacks and runs by hand", "byHand"), line("smallest loop", "loop")];
+  const line = (name: string, of: "bootlevel" | "loop" | "byHand" | "replay"): Series => ({
+    name,
+    points: [...measured].map(([size, turns]) => [size, median(turns.map((turn) => turn[of].wall))]),
+  });
+  return [
+    line("bootlevel", "bootlevel"),
+    line("loop, hosts do the same work", "replay"),
+    line("loop, unpacks and runs by hand", "byHand"),
+    line("smallest loop", "loop"),
+  ];
 }
 
 const [size] = process.argv.slice(2);
@@ -152,11 +207,26 @@ if (size !== undefined) tell(await measure(JSON.parse(process.env["BENCH_HOSTS"]
 else {
   await withSshHosts(Math.max(...SIZES), async (hosts) => {
     const measured = new Map<number, Measured[]>();
-    for (const count of SIZES) measured.set(count, await ask<Measured[]>(import.meta.url, [count], { BENCH_HOSTS: JSON.stringify(hosts) }));
+    for (const count of SIZES)
+      measured.set(count, await ask<Measured[]>(import.meta.url, [count], { BENCH_HOSTS: JSON.stringify(hosts) }));
     const answers = [...measured].map(([count, turns]) => figuresOf(count, turns));
-    const tools = isGuard ? { figures: [], notes: [], series: [] } : await otherTools(hosts, SIZES.filter((count) => count >= MANY));
-    const notes = ["Hosts and client share this machine's processors: what a host does counts as well.", ...answers.map(({ note }) => note), ...tools.notes];
+    const tools = isGuard
+      ? { figures: [], notes: [], series: [] }
+      : await otherTools(
+          hosts,
+          SIZES.filter((count) => count >= MANY),
+        );
+    const notes = [
+      "Hosts and client share this machine's processors: what a host does counts as well.",
+      ...answers.map(({ note }) => note),
+      ...tools.notes,
+    ];
     const series = [...linesOf(measured), ...tools.series];
-    answer({ title: "SSH fan-out: connect, stage, boot and ready, over the smallest loop (one sshd on loopback)", figures: [...answers.flatMap(({ figures }) => figures), ...tools.figures], notes, series });
+    answer({
+      title: "SSH fan-out: connect, stage, boot and ready, over the smallest loop (one sshd on loopback)",
+      figures: [...answers.flatMap(({ figures }) => figures), ...tools.figures],
+      notes,
+      series,
+    });
   });
 }

@@ -23,12 +23,23 @@ async function measure(sketch: Sketch): Promise<Measured> {
   // A time that jumps leaves no pauses: the boot's whole time is work.
   const { work, watchReads } = watchWrites(() => performance.now());
   let writes = 0;
-  const { result, wallMs, store, home }: Booted = await bootSketch(sketch, { probe: (point) => { if (point.startsWith("after write")) writes += 1; }, use: watchReads });
+  const { result, wallMs, store, home }: Booted = await bootSketch(sketch, {
+    probe: (point) => {
+      if (point.startsWith("after write")) writes += 1;
+    },
+    use: watchReads,
+  });
   if (result.state !== "ready") throw new Error(`the run is ${result.state}`);
   store.close();
   const { services } = sketch;
   const bytes = statSync(join(home, "bootlevel.db")).size;
-  return { writesPerService: writes / services, commitsPerService: work.commits / services, microsecondsPerWrite: (work.ms * 1000) / writes, shareOfTime: work.ms / wallMs, bytesPerService: bytes / services };
+  return {
+    writesPerService: writes / services,
+    commitsPerService: work.commits / services,
+    microsecondsPerWrite: (work.ms * 1000) / writes,
+    shareOfTime: work.ms / wallMs,
+    bytesPerService: bytes / services,
+  };
 }
 
 /** Short commands on the record of a large run, over `node -e 0`. */
@@ -36,7 +47,12 @@ async function questions(): Promise<Figure[]> {
   const booted = await bootSketch({ services: SIZE, levels: 3, seed: "questions" });
   booted.store.close();
   return [["list"], ["show", "bench"], ["status", "bench"]].map((words) =>
-    figure(`bootlevel ${words[0] ?? ""} of ${SIZE} services, over node -e 0`, overNothing(words, booted.home, 3), words[0] === "list" ? { limit: 3, margin: 1.3 } : {}));
+    figure(
+      `bootlevel ${words[0] ?? ""} of ${SIZE} services, over node -e 0`,
+      overNothing(words, booted.home, 3),
+      words[0] === "list" ? { limit: 3, margin: 1.3 } : {},
+    ),
+  );
 }
 
 const [services, seed] = process.argv.slice(2);
@@ -51,7 +67,10 @@ else {
       figure("writes a service", of("writesPerService")),
       figure("commits a service, machines' times all different", of("commitsPerService")),
       figure("time a write", of("microsecondsPerWrite"), { unit: " µs" }),
-      figure("the database's share of a simulated boot, whose programs cost nothing", of("shareOfTime"), { limit: 0.05, margin: 7 }),
+      figure("the database's share of a simulated boot, whose programs cost nothing", of("shareOfTime"), {
+        limit: 0.05,
+        margin: 7,
+      }),
       figure("bytes on disk a service", of("bytesPerService")),
       ...(await questions()),
     ],

@@ -17,22 +17,42 @@ const LIMIT = 50;
 function head(hosts: SshHosts | null): object {
   if (hosts === null) return {};
   const { port, user, identity, knownHosts, addresses } = hosts;
-  return { clouds: { rack: { driver: "existing", hosts: addresses.map((host) => ({ host, port, user })) } }, defaults: { cloud: "rack", ssh: { identity, known_hosts: knownHosts, agent: false } } };
+  return {
+    clouds: { rack: { driver: "existing", hosts: addresses.map((host) => ({ host, port, user })) } },
+    defaults: { cloud: "rack", ssh: { identity, known_hosts: knownHosts, agent: false } },
+  };
 }
 
 /** Values are set one after the other, each when the one who waits for it has had time to do so. @returns milliseconds each took */
 async function wakeUps(hosts: SshHosts | null): Promise<number[]> {
   const folder = temporaryFolder();
   const names = Array.from({ length: ROUNDS }, (_, index) => `v${index}`);
-  const each = (work: string, file: string) => `set -e; for v in ${names.join(" ")}; do ${work}; done > ${join(folder, file)}`;
+  const each = (work: string, file: string) =>
+    `set -e; for v in ${names.join(" ")}; do ${work}; done > ${join(folder, file)}`;
   const sets = { outputs: names, boot: { command: each("sleep 0.1; date +%s%N; bl set $v 1", "set") } };
   const gets = { boot: { command: each("bl get sets:$v --timeout 0 >/dev/null; date +%s%N", "got") } };
-  const plan = await loadPlan(writeText(folder, "launch.yaml", JSON.stringify({ plan: "wake-up", ...head(hosts), levels: [{ services: { sets, gets } }] })));
+  const plan = await loadPlan(
+    writeText(
+      folder,
+      "launch.yaml",
+      JSON.stringify({ plan: "wake-up", ...head(hosts), levels: [{ services: { sets, gets } }] }),
+    ),
+  );
   const store = await openStore(temporaryFolder());
-  const result = await bootRun(store, { plan, variables: [], name: "bench", observe: () => undefined, signal: new AbortController().signal });
+  const result = await bootRun(store, {
+    plan,
+    variables: [],
+    name: "bench",
+    observe: () => undefined,
+    signal: new AbortController().signal,
+  });
   store.close();
   if (result.state !== "ready") throw new Error(`the run is ${result.state}: ${JSON.stringify(result.failures[0])}`);
-  const times = (file: string) => readFileSync(join(folder, file), "utf8").trim().split("\n").map((line) => Number(line.slice(0, -3)) / 1000);
+  const times = (file: string) =>
+    readFileSync(join(folder, file), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => Number(line.slice(0, -3)) / 1000);
   const set = times("set");
   return times("got").map((at, index) => at - (set[index] as number));
 }
@@ -41,7 +61,12 @@ function figures(where: string, ms: readonly number[]): Figure[] {
   const slowest = [...ms].sort((one, other) => one - other)[Math.ceil(ms.length * 0.99) - 1] as number;
   return [
     figure(`${where}: the median of ${ms.length}`, ms, { unit: " ms", limit: LIMIT, margin: 5 }),
-    { what: `${where}: all but the slowest hundredth`, value: slowest, unit: " ms", ...(isGuard ? {} : { limit: LIMIT }) },
+    {
+      what: `${where}: all but the slowest hundredth`,
+      value: slowest,
+      unit: " ms",
+      ...(isGuard ? {} : { limit: LIMIT }),
+    },
   ];
 }
 

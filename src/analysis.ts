@@ -1,5 +1,6 @@
 /**
- * What a run cost in time, as data: `engine/analysis/` makes it from the run's events, `reporting/` draws it. All durations (`ms`, `…Ms`) are
+ * What a run cost in time, as data: `engine/analysis/` makes it from the run's events, `reporting/` draws it. All
+ * durations (`ms`, `…Ms`) are
  * milliseconds and never negative; all moments (`startMs`, `endMs`) are milliseconds since the section's first event.
  */
 import type { RunState, ServiceState, StepName } from "./events.js";
@@ -86,7 +87,9 @@ export interface ChainPart {
 }
 
 export interface SectionAnalysis extends RunSection {
-  /** From the section's first event to its end, as the launcher measured it; up to its last event if it has not ended. */
+  /**
+   * From the section's first event to its end, as the launcher measured it; up to its last event if it has not ended.
+   */
   readonly wallMs: number;
   /** The sum of the chain's parts. */
   readonly chainMs: number;

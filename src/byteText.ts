@@ -1,5 +1,6 @@
 /**
- * Values are text, and a program may set bytes that are no UTF-8: each such byte is kept as a lone surrogate (U+DC80 to U+DCFF, as in Python's
+ * Values are text, and a program may set bytes that are no UTF-8: each such byte is kept as a lone surrogate (U+DC80 to
+ * U+DCFF, as in Python's
  * PEP 383), so that a value is one kind of thing everywhere, and comes out byte for byte as it went in.
  */
 import { isUtf8 } from "node:buffer";
@@ -11,7 +12,7 @@ export function textOfBytes(bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString("utf8");
   const units = new Uint16Array(bytes.length);
   let length = 0;
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const size = sequenceLength(bytes, at);
     if (size === 0) units[length++] = ESCAPE + (bytes[at] as number);
     else length = addCodePoint(units, length, codePoint(bytes, at, size));
@@ -25,7 +26,7 @@ export function bytesOfText(text: string): Buffer {
   if (isText(text)) return Buffer.from(text, "utf8");
   const bytes = Buffer.allocUnsafe(3 * text.length);
   let length = 0;
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const point = text.codePointAt(at) as number;
     const isEscape = point >= ESCAPE + 0x80 && point <= ESCAPE + 0xff;
     if (isEscape) bytes[length++] = point - ESCAPE;
@@ -45,7 +46,8 @@ export function isText(value: string): boolean {
 function sequenceLength(bytes: Buffer, at: number): number {
   const [first = 0, second = 0] = [bytes[at], bytes[at + 1]];
   if (first < 0x80) return 1;
-  const length = first >= 0xc2 && first <= 0xdf ? 2 : first >= 0xe0 && first <= 0xef ? 3 : first >= 0xf0 && first <= 0xf4 ? 4 : 0;
+  const length =
+    first >= 0xc2 && first <= 0xdf ? 2 : first >= 0xe0 && first <= 0xef ? 3 : first >= 0xf0 && first <= 0xf4 ? 4 : 0;
   if (length === 0 || at + length > bytes.length) return 0;
   const lowest = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
   const highest = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;

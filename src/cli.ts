@@ -33,7 +33,29 @@ import { boundHeapGrowth } from "./heapGrowth.js";
 import { limitHandshakes, runNames } from "./index.js";
 import { packageFile } from "./packageFile.js";
 
-const commands = [boot, run, abort, status, repair, rerun, reboot, reload, terminate, list, show, history, logs, ssh, reports, events, analyze, clean, validate, rehearse, image] as const;
+const commands = [
+  boot,
+  run,
+  abort,
+  status,
+  repair,
+  rerun,
+  reboot,
+  reload,
+  terminate,
+  list,
+  show,
+  history,
+  logs,
+  ssh,
+  reports,
+  events,
+  analyze,
+  clean,
+  validate,
+  rehearse,
+  image,
+] as const;
 
 async function main(words: readonly string[]): Promise<number> {
   let code: number = EXIT.fine;
@@ -41,7 +63,11 @@ async function main(words: readonly string[]): Promise<number> {
     .scriptName("bootlevel")
     .locale("en")
     .usage("$0 <command>\n\nBoots systems of many machines from a launch plan, and looks after them.")
-    .option("json", { type: "boolean", default: false, describe: "print one JSON document on stdout, nothing else there" })
+    .option("json", {
+      type: "boolean",
+      default: false,
+      describe: "print one JSON document on stdout, nothing else there",
+    })
     .demandCommand(1, "which command? bootlevel --help lists them")
     .recommendCommands()
     .strict()
@@ -52,18 +78,24 @@ async function main(words: readonly string[]): Promise<number> {
     .example("$0 boot plans/hello", "boot a plan")
     .example("$0 status hello-x4k2", "how it is now")
     .example("$0 terminate hello-x4k2", "take it down")
-    .epilogue("Exit codes: 0 fine, 1 the run is not, 2 the plan or the call is wrong, 3 the run is busy elsewhere,\n4 a cloud cannot be reached, 130 interrupted. State: $BOOTLEVEL_HOME, default ~/.bootlevel.")
+    .epilogue(
+      "Exit codes: 0 fine, 1 the run is not, 2 the plan or the call is wrong, 3 the run is busy elsewhere,\n4 a cloud cannot be reached, 130 interrupted. State: $BOOTLEVEL_HOME, default ~/.bootlevel.",
+    )
     .parserConfiguration({ "populate--": true })
     .exitProcess(false)
     .fail((message, error) => {
-      // yargs says what is wrong with the call in `message` or by an error of its own, and hands on what a command threw in `error`.
+      // yargs says what is wrong with the call in `message` or by an error of its own, and hands on what a command
+      // threw in `error`.
       if (error instanceof Error && error.name !== "YError") throw error;
       throw new UsageError(message || error.message, knownWords(words));
     });
   parser.command(
-    "completion", "Print a completion script for bash or zsh",
+    "completion",
+    "Print a completion script for bash or zsh",
     (words) => words.example("$0 completion >>~/.bashrc", "complete commands, options and names of runs"),
-    () => { parser.showCompletionScript(); },
+    () => {
+      parser.showCompletionScript();
+    },
   );
   for (const { command, describe, builder, handler } of commands) {
     parser.command(command, describe, builder as never, async (options: never) => {
@@ -81,12 +113,15 @@ async function main(words: readonly string[]): Promise<number> {
 function knownWords(words: readonly string[]): string[] {
   const names = ["json", "help", "version"];
   // A builder only chains calls, so a stand-in that listens learns its options; yargs itself keeps them private.
-  const listener: unknown = new Proxy({}, {
-    get: (_target, method) => (name: unknown) => {
-      if (method === "option") names.push(String(name));
-      return listener;
+  const listener: unknown = new Proxy(
+    {},
+    {
+      get: (_target, method) => (name: unknown) => {
+        if (method === "option") names.push(String(name));
+        return listener;
+      },
     },
-  });
+  );
   const called = commands.find(({ command }) => words.includes(nameOf(command)));
   called?.builder(listener as Argv);
   return names;
@@ -126,6 +161,10 @@ try {
   takeLimits();
   process.exitCode = await main(words);
 } catch (error) {
-  process.exitCode = await reportError(error, words, commands.map(({ command }) => nameOf(command)));
+  process.exitCode = await reportError(
+    error,
+    words,
+    commands.map(({ command }) => nameOf(command)),
+  );
   if (error instanceof GaveUpError) process.exit(); // nothing else would end what is still waited for
 }

@@ -1,12 +1,25 @@
-/** What happens to a run, as data: the engine emits these, `state/` keeps them (but for `output`), `reporting/` shows them. */
+/**
+ * What happens to a run, as data: the engine emits these, `state/` keeps them (but for `output`), `reporting/` shows
+ * them.
+ */
 
 export type ServiceState =
-  | "planned" | "launching" | "connecting" | "booting" | "verifying" | "ready" | "executing" | "failed" | "terminating" | "terminated";
+  | "planned"
+  | "launching"
+  | "connecting"
+  | "booting"
+  | "verifying"
+  | "ready"
+  | "executing"
+  | "failed"
+  | "terminating"
+  | "terminated";
 
 /** What is done to a run by a command that changes it, or looks at it. */
 export type RunVerb = "boot" | "run" | "resume" | "repair" | "rerun" | "reboot" | "reload" | "terminate" | "status";
 
-export type RunState = "booting" | "repairing" | "reloading" | "ready" | "failed" | "interrupted" | "terminating" | "terminated";
+export type RunState =
+  "booting" | "repairing" | "reloading" | "ready" | "failed" | "interrupted" | "terminating" | "terminated";
 
 /** Where a service's story begins when it is told again: see `engine/up/agenda.ts`. */
 export type Stage = "discard" | "replace" | "launch" | "boot" | "verify" | "execute";
@@ -22,7 +35,18 @@ export interface PlannedTask {
 }
 
 /** The steps of a service's story at which it can fail. */
-export type StepName = "resolve" | "launch" | "connect" | "prepare" | "setup" | "boot" | "ready" | "execute" | "report" | "terminate" | "destroy";
+export type StepName =
+  | "resolve"
+  | "launch"
+  | "connect"
+  | "prepare"
+  | "setup"
+  | "boot"
+  | "ready"
+  | "execute"
+  | "report"
+  | "terminate"
+  | "destroy";
 
 /** Why a service failed: everything that one screen needs. All text in it is redacted already. */
 export interface ServiceFailure {
@@ -50,15 +74,49 @@ interface At {
 
 export type RunEvent = At &
   (
-    | { readonly type: "run-started"; readonly run: string; readonly plan: string; readonly verb: RunVerb; readonly levels: readonly { readonly name: string; readonly services: readonly string[] }[]; /** The state of each service then; without it all are planned. */ readonly states?: Readonly<Record<string, ServiceState>> }
+    | {
+        readonly type: "run-started";
+        readonly run: string;
+        readonly plan: string;
+        readonly verb: RunVerb;
+        readonly levels: readonly { readonly name: string; readonly services: readonly string[] }[];
+        /** The state of each service then; without it all are planned. */ readonly states?: Readonly<
+          Record<string, ServiceState>
+        >;
+      }
     | { readonly type: "agenda"; readonly tasks: readonly PlannedTask[] }
-    | { readonly type: "level-started"; readonly level: string; readonly index: number; /** How many of its services have something to do; without it, all. */ readonly services?: number }
-    | { readonly type: "level-finished"; readonly level: string; readonly index: number; readonly ms: number; readonly failed: number }
+    | {
+        readonly type: "level-started";
+        readonly level: string;
+        readonly index: number;
+        /** How many of its services have something to do; without it, all. */ readonly services?: number;
+      }
+    | {
+        readonly type: "level-finished";
+        readonly level: string;
+        readonly index: number;
+        readonly ms: number;
+        readonly failed: number;
+      }
     | { readonly type: "service-state"; readonly service: string; readonly level: string; readonly state: ServiceState }
-    | { readonly type: "machine-launched"; readonly service: string; readonly cloud: string; readonly id: string; readonly host: string | null }
+    | {
+        readonly type: "machine-launched";
+        readonly service: string;
+        readonly cloud: string;
+        readonly id: string;
+        readonly host: string | null;
+      }
     | { readonly type: "machine-terminated"; readonly service: string; readonly cloud: string; readonly id: string }
     | { readonly type: "step-started"; readonly service: string; readonly step: StepName; readonly attempt: number }
-    | { readonly type: "step-finished"; readonly service: string; readonly step: StepName; readonly attempt: number; readonly ms: number; readonly exitCode: number | null; readonly outcome: string }
+    | {
+        readonly type: "step-finished";
+        readonly service: string;
+        readonly step: StepName;
+        readonly attempt: number;
+        readonly ms: number;
+        readonly exitCode: number | null;
+        readonly outcome: string;
+      }
     | { readonly type: "output"; readonly service: string; readonly step: StepName; readonly text: string }
     | { readonly type: "said"; readonly service: string; readonly step: StepName; readonly text: string }
     | { readonly type: "aborted"; readonly reason: string; readonly origin: string }

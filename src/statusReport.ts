@@ -1,16 +1,21 @@
 /**
- * How a run is now, as data: `engine/status.ts` finds it out, `reporting/` and `commands/` show it. All text in it is redacted already. `since`
+ * How a run is now, as data: `engine/status.ts` finds it out, `reporting/` and `commands/` show it. All text in it is
+ * redacted already. `since`
  * and `checkedAt` are milliseconds since the epoch, other times milliseconds.
  */
 import type { RunState, ServiceState } from "./events.js";
 
 /**
- * What was found when a service was looked at: its cloud gave no answer; the machine is gone, or stopped, or does not answer, or refuses the
+ * What was found when a service was looked at: its cloud gave no answer; the machine is gone, or stopped, or does not
+ * answer, or refuses the
  * launcher; the ready program failed.
  */
 export type Cause = "silent" | "gone" | "stopped" | "unreachable" | "refused" | "not-ready";
 
-/** Why a service is not healthy: what was found, or that it never became ready, or that nothing was found but a repair of it is due. */
+/**
+ * Why a service is not healthy: what was found, or that it never became ready, or that nothing was found but a repair
+ * of it is due.
+ */
 export type Trouble = Cause | "not-up" | "repair-due";
 
 export interface ServiceStatus {

@@ -1,7 +1,10 @@
 /** Write-ahead logging for the databases of this computer: the state, and the simulated clouds. */
 import type Database from "better-sqlite3";
 
-/** Two processes that meet at a new file: SQLite tells the second one at once that it is busy, and does not wait as it does elsewhere. */
+/**
+ * Two processes that meet at a new file: SQLite tells the second one at once that it is busy, and does not wait as it
+ * does elsewhere.
+ */
 const TRIES = 100;
 const PAUSE_MS = 20;
 

@@ -21,8 +21,11 @@ test("every byte and every pair of bytes comes out as it went in", () => {
 });
 
 test.each([
-  ["an overlong form", [0xc0, 0xaf]], ["half a surrogate pair", [0xed, 0xa0, 0x80]], ["more than Unicode has", [0xf4, 0x90, 0x80, 0x80]],
-  ["a sequence that is cut off", [0x61, 0xe2, 0x82]], ["a stray continuation", [0x80]],
+  ["an overlong form", [0xc0, 0xaf]],
+  ["half a surrogate pair", [0xed, 0xa0, 0x80]],
+  ["more than Unicode has", [0xf4, 0x90, 0x80, 0x80]],
+  ["a sequence that is cut off", [0x61, 0xe2, 0x82]],
+  ["a stray continuation", [0x80]],
 ])("%s is kept byte for byte, and is no text", (_name, bytes) => {
   const value = textOfBytes(Buffer.from(bytes));
   expect(isText(value)).toBe(false);

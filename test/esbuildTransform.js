@@ -3,6 +3,12 @@ import { transformSync } from "esbuild";
 
 export default {
   process(source, filename) {
-    return transformSync(source, { loader: "ts", format: "esm", target: "node20.19", sourcemap: "inline", sourcefile: filename });
+    return transformSync(source, {
+      loader: "ts",
+      format: "esm",
+      target: "node20.19",
+      sourcemap: "inline",
+      sourcefile: filename,
+    });
   },
 };

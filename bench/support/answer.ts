@@ -33,16 +33,24 @@ export const isGuard = process.env["BENCH_GUARD"] === "1";
 
 /** Tells the answer. */
 export function answer(told: Answer): void {
-  process.send?.(told, () => { process.disconnect?.(); });
+  process.send?.(told, () => {
+    process.disconnect?.();
+  });
 }
 
 export function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+  return sorted.length % 2 === 1
+    ? (sorted[middle] as number)
+    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
 }
 
 /** Several measurements of one thing as a figure. */
-export function figure(what: string, numbers: readonly number[], more: Pick<Figure, "unit" | "limit" | "margin"> = {}): Figure {
+export function figure(
+  what: string,
+  numbers: readonly number[],
+  more: Pick<Figure, "unit" | "limit" | "margin"> = {},
+): Figure {
   return { what, value: median(numbers), low: Math.min(...numbers), high: Math.max(...numbers), ...more };
 }

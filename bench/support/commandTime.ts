@@ -1,4 +1,6 @@
-/** How long a command takes over the time of `node -e 0`: pairs in one run, so that a noisy machine disturbs both alike. */
+/**
+ * How long a command takes over the time of `node -e 0`: pairs in one run, so that a noisy machine disturbs both alike.
+ */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 

@@ -11,9 +11,13 @@ export interface DatabaseWork {
 
 /**
  * Watches this process's writes from now on.
- * @param now milliseconds: of processor time where it may wait for others, of time where it is busy all the time (that costs less to ask)
+ * @param now milliseconds: of processor time where it may wait for others, of time where it is busy all the time (that
+ *   costs less to ask)
  */
-export function watchWrites(now: () => number): { readonly work: DatabaseWork; readonly watchReads: (store: Store) => void } {
+export function watchWrites(now: () => number): {
+  readonly work: DatabaseWork;
+  readonly watchReads: (store: Store) => void;
+} {
   const work: DatabaseWork = { ms: 0, commits: 0 };
   let depth = 0;
   const timed = <T>(what: () => T): T => {
@@ -30,14 +34,22 @@ export function watchWrites(now: () => number): { readonly work: DatabaseWork; r
   const flush = Object.getOwnPropertyDescriptor(GroupCommit.prototype, "flush")?.value as (this: GroupCommit) => void;
   GroupCommit.prototype.flush = function (this: GroupCommit) {
     work.commits += 1;
-    timed(() => { flush.call(this); });
+    timed(() => {
+      flush.call(this);
+    });
   };
-  return { work, watchReads: (store) => { watchMethods(store, timed); } };
+  return {
+    work,
+    watchReads: (store) => {
+      watchMethods(store, timed);
+    },
+  };
 }
 
 function watchMethods(store: Store, timed: <T>(what: () => T) => T): void {
   const methods = store as unknown as Record<string, unknown>;
   for (const [name, method] of Object.entries(methods)) {
-    if (typeof method === "function" && !["clock", "probe", "random", "close"].includes(name)) methods[name] = (...words: unknown[]) => timed(() => (method as (...given: unknown[]) => unknown)(...words));
+    if (typeof method === "function" && !["clock", "probe", "random", "close"].includes(name))
+      methods[name] = (...words: unknown[]) => timed(() => (method as (...given: unknown[]) => unknown)(...words));
   }
 }

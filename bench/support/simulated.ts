@@ -1,4 +1,7 @@
-/** Runs on a simulated cloud whose machines and programs take as long as was drawn here: so the plan's own critical path is known. */
+/**
+ * Runs on a simulated cloud whose machines and programs take as long as was drawn here: so the plan's own critical path
+ * is known.
+ */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,20 +35,31 @@ export interface Durations {
 
 /** Latencies as clouds have them: launches of half a minute to two, programs of seconds to a minute. */
 export function drawn({ seed }: Sketch, service: string): Durations {
-  const between = (what: string, low: number, high: number): number => Math.round(low + (high - low) * uniform(seed, service, what) ** 2);
-  return { launch: between("launch", 20_000, 120_000), boot: between("boot", 2_000, 60_000), ready: between("ready", 100, 2_000) };
+  const between = (what: string, low: number, high: number): number =>
+    Math.round(low + (high - low) * uniform(seed, service, what) ** 2);
+  return {
+    launch: between("launch", 20_000, 120_000),
+    boot: between("boot", 2_000, 60_000),
+    ready: between("ready", 100, 2_000),
+  };
 }
 
 /** Names of the services, by level. */
 export function namesOf({ services, levels }: Sketch): string[][] {
-  const name = (level: number, count: number) => Array.from({ length: count }, (_, index) => (count === 1 ? `s${level}` : `s${level}-${index + 1}`));
-  return Array.from({ length: levels }, (_, level) => name(level, Math.floor(services / levels) + (level < services % levels ? 1 : 0)));
+  const name = (level: number, count: number) =>
+    Array.from({ length: count }, (_, index) => (count === 1 ? `s${level}` : `s${level}-${index + 1}`));
+  return Array.from({ length: levels }, (_, level) =>
+    name(level, Math.floor(services / levels) + (level < services % levels ? 1 : 0)),
+  );
 }
 
 /** The shortest time in which the plan can come up, level after level, in milliseconds. */
 export function criticalPath(sketch: Sketch): number {
   const time = ({ launch, boot, ready }: Durations) => launch + boot + ready;
-  return namesOf(sketch).reduce((sum, names) => sum + names.reduce((longest, name) => Math.max(longest, time(drawn(sketch, name))), 0), 0);
+  return namesOf(sketch).reduce(
+    (sum, names) => sum + names.reduce((longest, name) => Math.max(longest, time(drawn(sketch, name))), 0),
+    0,
+  );
 }
 
 /** Writes the plan. @returns its path */
@@ -53,10 +67,28 @@ export function writePlan(folder: string, sketch: Sketch): string {
   const names = namesOf(sketch);
   const services = names.flat().map((name): [string, object] => {
     const { launch, boot, ready } = drawn(sketch, name);
-    return [name, { latency: `${launch}ms`, programs: { boot: { duration: `${boot}ms` }, ready: { duration: `${ready}ms` } } }] as const;
+    return [
+      name,
+      { latency: `${launch}ms`, programs: { boot: { duration: `${boot}ms` }, ready: { duration: `${ready}ms` } } },
+    ] as const;
   });
-  const levels = names.map((own, level) => ({ services: { [`s${level}`]: { ...(own.length > 1 ? { replicas: own.length } : {}), boot: { command: "boot" }, ready: { command: "ready" } } } }));
-  const plan = { plan: "bench", concurrency: sketch.concurrency ?? sketch.services, prelaunch: sketch.prelaunch ?? "none", clouds: { sky: { driver: "sim", services: Object.fromEntries(services) } }, defaults: { cloud: "sky" }, levels };
+  const levels = names.map((own, level) => ({
+    services: {
+      [`s${level}`]: {
+        ...(own.length > 1 ? { replicas: own.length } : {}),
+        boot: { command: "boot" },
+        ready: { command: "ready" },
+      },
+    },
+  }));
+  const plan = {
+    plan: "bench",
+    concurrency: sketch.concurrency ?? sketch.services,
+    prelaunch: sketch.prelaunch ?? "none",
+    clouds: { sky: { driver: "sim", services: Object.fromEntries(services) } },
+    defaults: { cloud: "sky" },
+    levels,
+  };
   return writeText(folder, "launch.yaml", JSON.stringify(plan));
 }
 
@@ -68,7 +100,9 @@ export function writeText(folder: string, name: string, text: string): string {
 }
 
 const folders = new Set<string>();
-process.on("exit", () => { for (const folder of folders) rmSync(folder, { recursive: true, force: true }); });
+process.on("exit", () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
 
 /** A folder that is gone when the process ends. */
 export function temporaryFolder(): string {
@@ -93,13 +127,18 @@ export interface BootOptions {
 }
 
 /** Boots a sketch in a time that jumps. The caller closes the store. */
-export async function bootSketch(sketch: Sketch, { observe = () => undefined, probe, use = () => undefined }: BootOptions = {}): Promise<Booted> {
+export async function bootSketch(
+  sketch: Sketch,
+  { observe = () => undefined, probe, use = () => undefined }: BootOptions = {},
+): Promise<Booted> {
   const home = temporaryFolder();
   const plan = await loadPlan(writePlan(temporaryFolder(), sketch));
   await loadDriver("sim", plan.dir);
   const start = Date.UTC(2000, 0, 1);
   const store = await openStore(home, { clock: new VirtualClock(start), ...(probe === undefined ? {} : { probe }) });
   use(store);
-  const spent = await cost(() => bootRun(store, { plan, variables: [], name: "bench", observe, signal: new AbortController().signal }));
+  const spent = await cost(() =>
+    bootRun(store, { plan, variables: [], name: "bench", observe, signal: new AbortController().signal }),
+  );
   return { ...spent, virtualMs: store.clock.now() - start, store, home };
 }

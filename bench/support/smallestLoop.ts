@@ -1,4 +1,7 @@
-/** What one would write without bootlevel: ssh2 and some connections at a time. And what bootlevel says over SSH, written down. */
+/**
+ * What one would write without bootlevel: ssh2 and some connections at a time. And what bootlevel says over SSH,
+ * written down.
+ */
 import { readFileSync } from "node:fs";
 import pLimit from "p-limit";
 import ssh2, { type Algorithms, type Client, type ClientChannel } from "ssh2";
@@ -8,7 +11,12 @@ import type { SshHosts } from "./sshHosts.js";
 
 /** As many handshakes as bootlevel's. */
 const AT_ONCE = 32;
-const ALGORITHMS: Algorithms = { kex: ["curve25519-sha256"], cipher: ["aes128-gcm@openssh.com"], serverHostKey: ["ssh-ed25519"], compress: ["none"] };
+const ALGORITHMS: Algorithms = {
+  kex: ["curve25519-sha256"],
+  cipher: ["aes128-gcm@openssh.com"],
+  serverHostKey: ["ssh-ed25519"],
+  compress: ["none"],
+};
 
 /** A command and what goes to its standard input. */
 export interface Exec {
@@ -17,21 +25,31 @@ export interface Exec {
 }
 
 /** Connects to each host, does its commands one after the other, and closes. */
-export async function smallestLoop({ addresses, port, user, identity, knownHosts }: SshHosts, count: number, execs: (index: number) => readonly Exec[]): Promise<void> {
+export async function smallestLoop(
+  { addresses, port, user, identity, knownHosts }: SshHosts,
+  count: number,
+  execs: (index: number) => readonly Exec[],
+): Promise<void> {
   const [, type = "", key = ""] = readFileSync(knownHosts, "utf8").split("\n", 1)[0]?.split(" ") ?? [];
   const expected = `${type} ${key}`;
   const privateKey = readFileSync(identity);
   const limit = pLimit(AT_ONCE);
-  await Promise.all(addresses.slice(0, count).map((host, index) => limit(async () => {
-    const client = await logIn(await tcp(host, port), user, privateKey, expected);
-    for (const exec of execs(index)) await run(client, exec);
-    client.end();
-  })));
+  await Promise.all(
+    addresses.slice(0, count).map((host, index) =>
+      limit(async () => {
+        const client = await logIn(await tcp(host, port), user, privateKey, expected);
+        for (const exec of execs(index)) await run(client, exec);
+        client.end();
+      }),
+    ),
+  );
 }
 
 function tcp(host: string, port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, noDelay: true }, () => { resolve(socket); });
+    const socket = connect({ host, port, noDelay: true }, () => {
+      resolve(socket);
+    });
     socket.once("error", reject);
   });
 }
@@ -39,8 +57,18 @@ function tcp(host: string, port: number): Promise<Socket> {
 function logIn(sock: Socket, username: string, privateKey: Buffer, expected: string): Promise<Client> {
   return new Promise((resolve, reject) => {
     const client = new ssh2.Client();
-    client.on("ready", () => { resolve(client); }).on("error", reject);
-    client.connect({ sock, username, privateKey, algorithms: ALGORITHMS, hostVerifier: (key: Buffer) => `ssh-ed25519 ${key.toString("base64")}` === expected });
+    client
+      .on("ready", () => {
+        resolve(client);
+      })
+      .on("error", reject);
+    client.connect({
+      sock,
+      username,
+      privateKey,
+      algorithms: ALGORITHMS,
+      hostVerifier: (key: Buffer) => `ssh-ed25519 ${key.toString("base64")}` === expected,
+    });
   });
 }
 
@@ -51,7 +79,10 @@ function run(client: Client, { command, input }: Exec): Promise<void> {
         reject(error);
         return;
       }
-      channel.on("close", (code: number) => { if (code === 0 || code === 97) resolve(); else reject(new Error(`exit code ${code} of ${command}`)); });
+      channel.on("close", (code: number) => {
+        if (code === 0 || code === 97) resolve();
+        else reject(new Error(`exit code ${code} of ${command}`));
+      });
       channel.resume();
       channel.stderr.resume();
       channel.end(input);
@@ -64,7 +95,11 @@ export async function overhear(work: () => Promise<void>): Promise<Exec[]> {
   const heard: { command: string; chunks: Buffer[] }[] = [];
   const prototype = ssh2.Client.prototype;
   const original = Object.getOwnPropertyDescriptor(prototype, "exec") as PropertyDescriptor;
-  prototype.exec = function (this: Client, command: string, callback: (error: Error | undefined, channel: ClientChannel) => void) {
+  prototype.exec = function (
+    this: Client,
+    command: string,
+    callback: (error: Error | undefined, channel: ClientChannel) => void,
+  ) {
     const one: { command: string; chunks: Buffer[] } = { command, chunks: [] };
     heard.push(one);
     return (original.value as Client["exec"]).call(this, command, (error, channel) => {

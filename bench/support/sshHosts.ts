@@ -30,12 +30,20 @@ export async function withSshHosts<T>(count: number, work: (hosts: SshHosts) => 
   const host = await startSshHost({ address: "0.0.0.0", config: `AllowUsers *@127.*\nSetEnv "HOME=${home}"` });
   const sshd = Number(readFileSync(join(host.directory, "pid"), "utf8"));
   // An interrupted benchmark leaves nothing either.
-  const end = (): void => { process.kill(sshd, "SIGTERM"); };
-  const endAll = (): void => { end(); process.exit(130); };
+  const end = (): void => {
+    process.kill(sshd, "SIGTERM");
+  };
+  const endAll = (): void => {
+    end();
+    process.exit(130);
+  };
   process.once("exit", end);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, endAll);
   try {
-    const addresses = Array.from({ length: count }, (_, index) => `127.77.${Math.floor(index / 250)}.${(index % 250) + 1}`);
+    const addresses = Array.from(
+      { length: count },
+      (_, index) => `127.77.${Math.floor(index / 250)}.${(index % 250) + 1}`,
+    );
     const knownHosts = join(folder, "known_hosts");
     writeFileSync(knownHosts, addresses.map((address) => `[${address}]:${host.port} ${host.hostKey}\n`).join(""));
     return await work({ addresses, port: host.port, user: host.user, identity: host.identity, knownHosts, home });
@@ -46,12 +54,19 @@ export async function withSshHosts<T>(count: number, work: (hosts: SshHosts) => 
 }
 
 /** Runs a command of this computer, with its output thrown away. @returns seconds. Rejects when it fails. */
-export async function timed(command: string, words: readonly string[], options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {}): Promise<number> {
+export async function timed(
+  command: string,
+  words: readonly string[],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<number> {
   const began = performance.now();
   await run(command, [...words], { ...options, maxBuffer: 64 * 1024 * 1024 });
   return (performance.now() - began) / 1000;
 }
 
 export async function isInstalled(command: string): Promise<boolean> {
-  return run("/bin/sh", ["-c", 'command -v "$1"', "sh", command]).then(() => true, () => false);
+  return run("/bin/sh", ["-c", 'command -v "$1"', "sh", command]).then(
+    () => true,
+    () => false,
+  );
 }

@@ -19,9 +19,14 @@ export const command = "analyze <run>";
 export const describe = "Show what a launch cost in time: the longest steps and the critical chain";
 
 export function builder(yargs: Argv) {
-  return yargs.positional("run", RUN)
+  return yargs
+    .positional("run", RUN)
     .option("top", { type: "number", default: 20, requiresArg: true, describe: "how many of the longest steps" })
-    .option("section", { type: "number", requiresArg: true, describe: "which command's work on the run (default: the newest that is no terminate)" })
+    .option("section", {
+      type: "number",
+      requiresArg: true,
+      describe: "which command's work on the run (default: the newest that is no terminate)",
+    })
     .option("sections", { type: "boolean", default: false, describe: "list the sections" })
     .option("svg", { type: "string", requiresArg: true, describe: "draw it as a waterfall into this file" })
     .example("$0 analyze shop", "where the time of its last boot went")
@@ -57,16 +62,22 @@ async function printSections({ run, sections, section }: RunAnalysis): Promise<v
   if (sections.length === 0) return print(`Nothing is recorded of run ${run} yet.`);
   const { formatSections } = await import("../reporting/analysisTables.js");
   print(formatSections(sections, screen()));
-  if (section === null) print(`\nRun ${run} was only terminated. Look at that: bootlevel analyze ${run} --section ${sections.length}`);
+  if (section === null)
+    print(`\nRun ${run} was only terminated. Look at that: bootlevel analyze ${run} --section ${sections.length}`);
 }
 
 async function printSection({ run, sections }: RunAnalysis, section: SectionAnalysis): Promise<void> {
   const [{ formatBlame, formatChain }, { caveats, resultWords }, { formatDuration, formatTime }] = await Promise.all([
-    import("../reporting/analysisTables.js"), import("../reporting/analysisWords.js"), import("../reporting/time.js"),
+    import("../reporting/analysisTables.js"),
+    import("../reporting/analysisWords.js"),
+    import("../reporting/time.js"),
   ]);
   const others = sections.length > 1 ? ` (section ${section.number} of ${sections.length}, --sections lists them)` : "";
-  print(`Run ${run}: ${section.verb} of ${formatTime(section.startedAt)}, ${resultWords(section)} after ${formatDuration(section.wallMs)}${others}`);
+  print(
+    `Run ${run}: ${section.verb} of ${formatTime(section.startedAt)}, ${resultWords(section)} after ${formatDuration(section.wallMs)}${others}`,
+  );
   for (const caveat of caveats(section)) print(caveat);
   if (section.blame.length > 0) print(`\nThe longest steps\n\n${formatBlame(section, screen())}`);
-  if (section.chain.length > 0) print(`\nThe critical chain: in each level, the service that finished last\n\n${formatChain(section, screen())}`);
+  if (section.chain.length > 0)
+    print(`\nThe critical chain: in each level, the service that finished last\n\n${formatChain(section, screen())}`);
 }

@@ -21,8 +21,17 @@ export const describe = "Find machines that carry this installation's mark and b
 
 export function builder(yargs: Argv) {
   return addVariableOptions(yargs.positional("run", { type: "string", describe: "only this run's machines" }))
-    .option("all", { alias: "a", type: "boolean", default: false, describe: "of all runs, also those that the database does not know" })
-    .option("plan", { type: "string", requiresArg: true, describe: "ask the clouds of this plan too, when the database that knew them was lost" })
+    .option("all", {
+      alias: "a",
+      type: "boolean",
+      default: false,
+      describe: "of all runs, also those that the database does not know",
+    })
+    .option("plan", {
+      type: "string",
+      requiresArg: true,
+      describe: "ask the clouds of this plan too, when the database that knew them was lost",
+    })
     .option("yes", YES)
     .option("dry-run", { type: "boolean", default: false, describe: "only show them" })
     .example("$0 clean --all", "shows what it found, asks, and ends only that")
@@ -31,10 +40,14 @@ export function builder(yargs: Argv) {
 
 export async function handler(options: CleanArguments): Promise<number> {
   if ((options.run === undefined) === !options.all) throw new UsageError("which machines? Name a run, or say --all");
-  const plan = options.plan === undefined ? {} : { plan: await loadPlan(options.plan), ...readVariableOptions(options) };
+  const plan =
+    options.plan === undefined ? {} : { plan: await loadPlan(options.plan), ...readVariableOptions(options) };
   const result = await clean({
-    ...plan, ...(options.run === undefined ? {} : { run: String(options.run) }),
-    onEvent: (event) => { if (event.type === "warning") printError(`bootlevel: ${event.message}`); },
+    ...plan,
+    ...(options.run === undefined ? {} : { run: String(options.run) }),
+    onEvent: (event) => {
+      if (event.type === "warning") printError(`bootlevel: ${event.message}`);
+    },
     confirm: (machines) => confirmMachines(options, machines),
   });
   if (options.json) printJson("clean", result);
@@ -47,18 +60,33 @@ export async function handler(options: CleanArguments): Promise<number> {
 async function confirmMachines(options: CleanArguments, machines: readonly StrayMachine[]): Promise<boolean> {
   if (machines.length === 0) return !options.dryRun;
   const { formatTable } = await import("../reporting/table.js");
-  const rows = machines.map(({ cloud, id, mark, host, state, why }) => [cloud, id, mark?.runName ?? "", mark?.service ?? "", host ?? "", state, why]);
+  const rows = machines.map(({ cloud, id, mark, host, state, why }) => [
+    cloud,
+    id,
+    mark?.runName ?? "",
+    mark?.service ?? "",
+    host ?? "",
+    state,
+    why,
+  ]);
   const table = formatTable(["CLOUD", "ID", "RUN", "SERVICE", "HOST", "STATE", "WHY"], rows, screen());
   if (options.json) printError(table);
   else print(table);
   if (options.dryRun) return false;
-  return options.yes || demandYes(`End ${machines.length === 1 ? "this machine" : `these ${machines.length} machines`}?`);
+  return (
+    options.yes || demandYes(`End ${machines.length === 1 ? "this machine" : `these ${machines.length} machines`}?`)
+  );
 }
 
-async function printResult({ found, ended, failed, silent, unreleased }: CleanResult, { dryRun }: CleanArguments): Promise<void> {
-  for (const { cloud, message } of silent) print(`Cloud "${cloud}" could not be asked, and may have such machines: ${message}`);
+async function printResult(
+  { found, ended, failed, silent, unreleased }: CleanResult,
+  { dryRun }: CleanArguments,
+): Promise<void> {
+  for (const { cloud, message } of silent)
+    print(`Cloud "${cloud}" could not be asked, and may have such machines: ${message}`);
   for (const { machine, message } of failed) print(`${machine.id} could not be ended: ${message}`);
-  for (const { cloud, run, message } of unreleased) print(`Cloud "${cloud}" keeps something of run ${run}, which has no machine any more: ${message}`);
+  for (const { cloud, run, message } of unreleased)
+    print(`Cloud "${cloud}" keeps something of run ${run}, which has no machine any more: ${message}`);
   if (found.length === 0) return print("No stray machines.");
   if (dryRun) return print("\nNothing was ended (--dry-run).");
   print(`\n${ended.length} of ${found.length} ended.`);

@@ -4,7 +4,11 @@
 export const RUN = { type: "string", demandOption: true, describe: "the run's name or number" } as const;
 
 /** The positional of a command on a plan. */
-export const PLAN = { type: "string", demandOption: true, describe: "a plan file, or a folder with launch.yaml" } as const;
+export const PLAN = {
+  type: "string",
+  demandOption: true,
+  describe: "a plan file, or a folder with launch.yaml",
+} as const;
 
 /** `--verbose`, for every command that runs programs. */
 export const VERBOSE = { type: "boolean", default: false, describe: "show what the programs print" } as const;

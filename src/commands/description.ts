@@ -17,12 +17,17 @@ export function formatDescription(plan: PlanDescription): string {
     const title = `${index + 1} ${level.name}`;
     if (level.services.length === 0) return [[title, "(empty)"]];
     return level.services.map((service, place) => [
-      place === 0 ? title : "", service.name, String(service.replicas),
+      place === 0 ? title : "",
+      service.name,
+      String(service.replicas),
       `${service.host === null ? `${service.cloud} (${service.driver})` : `on ${service.host}`}${service.image === null ? "" : `, image ${service.image}`}`,
       [...new Set(service.programs.map((program) => program.step))].join(", ") || "none",
     ]);
   });
-  const table = formatTable(["LEVEL", "SERVICE", "REPLICAS", "CLOUD", "PROGRAMS"], rows, { ...screen(), align: ["left", "left", "right"] });
+  const table = formatTable(["LEVEL", "SERVICE", "REPLICAS", "CLOUD", "PROGRAMS"], rows, {
+    ...screen(),
+    align: ["left", "left", "right"],
+  });
   const about = plan.description === "" ? "" : `: ${plan.description}`;
   const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? "" : "s"}`;
   return `Plan ${plan.plan}${about}\n\n${table}\n\n${count(plan.services, "service")} in ${count(plan.levels.length, "level")}, ${count(plan.machines, "machine")} to start.`;

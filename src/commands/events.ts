@@ -9,7 +9,8 @@ export const command = "events <run>";
 export const describe = "Show a run's event log: everything that happened to it, in order";
 
 export function builder(yargs: Argv) {
-  return yargs.positional("run", RUN)
+  return yargs
+    .positional("run", RUN)
     .example("$0 events shop", "a line an event")
     .example("$0 events shop --json", "the same as one document");
 }
@@ -21,7 +22,8 @@ export async function handler(options: { readonly run: string; readonly json: bo
     return EXIT.fine;
   }
   const { stripControl } = await import("../reporting/text.js");
-  for (const event of events) print(`${new Date(event.at).toISOString()}  ${event.type}  ${stripControl(describeEvent(event))}`.trimEnd());
+  for (const event of events)
+    print(`${new Date(event.at).toISOString()}  ${event.type}  ${stripControl(describeEvent(event))}`.trimEnd());
   return EXIT.fine;
 }
 
@@ -29,6 +31,8 @@ export async function handler(options: { readonly run: string; readonly json: bo
 function describeEvent(event: EventRecord): string {
   return Object.entries(event.data)
     .filter(([, value]) => value !== null)
-    .map(([name, value]) => `${name}=${typeof value === "string" && !value.includes(" ") ? value : JSON.stringify(value)}`)
+    .map(
+      ([name, value]) => `${name}=${typeof value === "string" && !value.includes(" ") ? value : JSON.stringify(value)}`,
+    )
     .join(" ");
 }

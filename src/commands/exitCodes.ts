@@ -10,7 +10,10 @@ export const MONITOR_EXIT = { OK: 0, WARNING: 1, CRITICAL: 2, UNKNOWN: 3 } as co
 export class UsageError extends Error {
   override readonly name = "UsageError";
   /** @param options what the call could have been: its options and commands, for a suggestion */
-  constructor(message: string, readonly known: readonly string[] = []) {
+  constructor(
+    message: string,
+    readonly known: readonly string[] = [],
+  ) {
     super(message);
   }
 }
@@ -30,7 +33,13 @@ export function exitCodeOf(error: unknown): number {
 
 /** Whether the error is about the plan, the call or the place, and not a defect of bootlevel's. */
 export function isExpected(error: unknown): boolean {
-  if (error instanceof UsageError || error instanceof GaveUpError || error instanceof StateError || error instanceof DriverError) return true;
+  if (
+    error instanceof UsageError ||
+    error instanceof GaveUpError ||
+    error instanceof StateError ||
+    error instanceof DriverError
+  )
+    return true;
   return error instanceof Error && EXPECTED_NAMES.has(error.name);
 }
 

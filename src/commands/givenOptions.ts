@@ -13,22 +13,40 @@ const MOST_REPLICAS = 10_000;
 
 export function addGivenOptions<T>(yargs: Argv<T>) {
   return yargs
-    .option("set", { type: "string", array: true, nargs: 1, requiresArg: true, describe: "give an input of a service a value: service.input=value" })
-    .option("replicas", { type: "string", array: true, nargs: 1, requiresArg: true, describe: "how many replicas a service has: service=5" });
+    .option("set", {
+      type: "string",
+      array: true,
+      nargs: 1,
+      requiresArg: true,
+      describe: "give an input of a service a value: service.input=value",
+    })
+    .option("replicas", {
+      type: "string",
+      array: true,
+      nargs: 1,
+      requiresArg: true,
+      describe: "how many replicas a service has: service=5",
+    });
 }
 
-/** @throws UsageError for what cannot be read; a service or input that the plan does not have is found when the plan is. */
+/**
+ * @throws UsageError for what cannot be read; a service or input that the plan does not have is found when the plan is.
+ */
 export function readGivenOptions(options: GivenArguments): Given {
   const inputs: Record<string, Record<string, string>> = {};
   for (const text of options.set ?? []) {
     const [, service, name, value] = /^([A-Za-z][A-Za-z0-9_-]*)\.([^=]+)=([^]*)$/.exec(text) ?? [];
-    if (service === undefined || name === undefined || value === undefined) throw new UsageError(`--set ${text.split("=", 1)[0] ?? ""}: write service.input=value`);
+    if (service === undefined || name === undefined || value === undefined)
+      throw new UsageError(`--set ${text.split("=", 1)[0] ?? ""}: write service.input=value`);
     inputs[service] = { ...inputs[service], [name]: value };
   }
-  const replicas = Object.fromEntries((options.replicas ?? []).map((text): [string, number] => {
-    const [, service, count] = /^([^=]+)=([0-9]{1,5})$/.exec(text) ?? [];
-    if (service === undefined || Number(count) > MOST_REPLICAS) throw new UsageError(`--replicas ${text}: write service=5, a whole number from 0 to ${MOST_REPLICAS}`);
-    return [service, Number(count)];
-  }));
+  const replicas = Object.fromEntries(
+    (options.replicas ?? []).map((text): [string, number] => {
+      const [, service, count] = /^([^=]+)=([0-9]{1,5})$/.exec(text) ?? [];
+      if (service === undefined || Number(count) > MOST_REPLICAS)
+        throw new UsageError(`--replicas ${text}: write service=5, a whole number from 0 to ${MOST_REPLICAS}`);
+      return [service, Number(count)];
+    }),
+  );
   return { replicas, inputs };
 }

@@ -9,7 +9,8 @@ export const command = "history <run>";
 export const describe = "List every machine that was ever started for a run, and what its cloud says of it now";
 
 export function builder(yargs: Argv) {
-  return yargs.positional("run", RUN)
+  return yargs
+    .positional("run", RUN)
     .example("$0 history shop", "cloud, id, service, when, how it ended, and how it is now");
 }
 
@@ -23,9 +24,19 @@ export async function handler(options: { readonly run: string; readonly json: bo
     print(`No machine was ever started for ${run}.`);
     return EXIT.fine;
   }
-  const [{ formatTable }, { formatDuration, formatTime }] = await Promise.all([import("../reporting/table.js"), import("../reporting/time.js")]);
+  const [{ formatTable }, { formatDuration, formatTime }] = await Promise.all([
+    import("../reporting/table.js"),
+    import("../reporting/time.js"),
+  ]);
   const rows = machines.map(({ requestedAt, service, cloud, id, key, host, launchedAt, endedAt, end, now, reason }) => [
-    formatTime(requestedAt), service, cloud, id ?? `(${key})`, host ?? "", endedAt === null ? "" : formatDuration(endedAt - (launchedAt ?? requestedAt)), end, reason === "" ? now : `${now}: ${reason}`,
+    formatTime(requestedAt),
+    service,
+    cloud,
+    id ?? `(${key})`,
+    host ?? "",
+    endedAt === null ? "" : formatDuration(endedAt - (launchedAt ?? requestedAt)),
+    end,
+    reason === "" ? now : `${now}: ${reason}`,
   ]);
   print(formatTable(["STARTED", "SERVICE", "CLOUD", "ID", "HOST", "LIVED", "ENDED", "NOW"], rows, screen()));
   return EXIT.fine;

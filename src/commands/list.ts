@@ -8,7 +8,8 @@ export const command = "list";
 export const describe = "List the runs of this installation";
 
 export function builder(yargs: Argv) {
-  return yargs.option("all", { alias: "a", type: "boolean", default: false, describe: "terminated runs too" })
+  return yargs
+    .option("all", { alias: "a", type: "boolean", default: false, describe: "terminated runs too" })
     .example("$0 list", "runs that are not terminated")
     .example("$0 list --all --json", "every run ever, as one document");
 }
@@ -20,11 +21,28 @@ export async function handler(options: { readonly all: boolean; readonly json: b
     return EXIT.fine;
   }
   if (runs.length === 0) {
-    print(options.all ? "There are no runs yet. Boot one: bootlevel boot PLAN" : "There are no runs. (--all shows terminated ones.)");
+    print(
+      options.all
+        ? "There are no runs yet. Boot one: bootlevel boot PLAN"
+        : "There are no runs. (--all shows terminated ones.)",
+    );
     return EXIT.fine;
   }
-  const [{ formatTable }, { formatAge }] = await Promise.all([import("../reporting/table.js"), import("../reporting/time.js")]);
-  const rows = runs.map((run) => [String(run.id), run.name, run.state, `${run.ready}/${run.services}`, run.planName, formatAge(Date.now() - run.createdAt), run.holder?.alive ? `${run.holder.command} by process ${run.holder.pid}` : ""]);
-  print(formatTable(["NO", "RUN", "STATE", "READY", "PLAN", "AGE", "BUSY WITH"], rows, { ...screen(), align: ["right"] }));
+  const [{ formatTable }, { formatAge }] = await Promise.all([
+    import("../reporting/table.js"),
+    import("../reporting/time.js"),
+  ]);
+  const rows = runs.map((run) => [
+    String(run.id),
+    run.name,
+    run.state,
+    `${run.ready}/${run.services}`,
+    run.planName,
+    formatAge(Date.now() - run.createdAt),
+    run.holder?.alive ? `${run.holder.command} by process ${run.holder.pid}` : "",
+  ]);
+  print(
+    formatTable(["NO", "RUN", "STATE", "READY", "PLAN", "AGE", "BUSY WITH"], rows, { ...screen(), align: ["right"] }),
+  );
   return EXIT.fine;
 }

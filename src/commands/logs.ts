@@ -17,7 +17,8 @@ export const command = "logs <run> [service]";
 export const describe = "Show what a run's programs printed";
 
 export function builder(yargs: Argv) {
-  return yargs.positional("run", RUN)
+  return yargs
+    .positional("run", RUN)
     .positional("service", { type: "string", describe: "one service, or one replica" })
     .option("follow", { alias: "f", type: "boolean", default: false, describe: "go on while the run is worked on" })
     .example("$0 logs shop web-2", "what the programs of web-2 printed")
@@ -29,7 +30,11 @@ export async function handler(options: LogsArguments): Promise<number> {
   const service = options.service === undefined ? {} : { service: String(options.service) };
   await checkService(options.run, service.service);
   const interruption = onInterrupt(() => undefined);
-  const chunks = readLogs(options.run, { ...service, follow: options.follow && !options.json, signal: interruption.signal });
+  const chunks = readLogs(options.run, {
+    ...service,
+    follow: options.follow && !options.json,
+    signal: interruption.signal,
+  });
   try {
     if (options.json) await printDocument(options.run, service, chunks);
     else await printLines(chunks);
@@ -42,10 +47,15 @@ export async function handler(options: LogsArguments): Promise<number> {
 async function checkService(run: string, service: string | undefined): Promise<void> {
   const names = (await showRun(run)).levels.flatMap((level) => level.services).map((one) => one.name);
   if (service === undefined || names.some((name) => name === service || name.replace(/-\d+$/, "") === service)) return;
-  throw new UsageError(`run "${run}" has no service "${service}"; it has ${names.slice(0, 20).join(", ")}${names.length > 20 ? ", …" : ""}`);
+  throw new UsageError(
+    `run "${run}" has no service "${service}"; it has ${names.slice(0, 20).join(", ")}${names.length > 20 ? ", …" : ""}`,
+  );
 }
 
-/** Each line with its service and step in front; chunks of several files come in turns, so unfinished lines wait for their rest. */
+/**
+ * Each line with its service and step in front; chunks of several files come in turns, so unfinished lines wait for
+ * their rest.
+ */
 async function printLines(chunks: AsyncIterable<LogChunk>): Promise<void> {
   const { outputLines } = await import("../reporting/text.js");
   const unfinished = new Map<string, { prefix: string; text: string }>();
@@ -62,7 +72,11 @@ async function printLines(chunks: AsyncIterable<LogChunk>): Promise<void> {
   if (!any) printError("No program has printed anything yet.");
 }
 
-async function printDocument(run: string, service: { service?: string }, chunks: AsyncIterable<LogChunk>): Promise<void> {
+async function printDocument(
+  run: string,
+  service: { service?: string },
+  chunks: AsyncIterable<LogChunk>,
+): Promise<void> {
   const texts = new Map<string, string>();
   for await (const chunk of chunks) texts.set(chunk.path, (texts.get(chunk.path) ?? "") + chunk.text);
   const files = await listLogs(run, service);

@@ -16,10 +16,16 @@ export interface Progress {
 export type Watch = { readonly onEvent: (event: RunEvent) => void; readonly signal: AbortSignal };
 
 /** Live on a terminal, plain lines otherwise; with `--json` plain lines on stderr, since stdout is for the document. */
-export async function showProgress(options: { readonly json: boolean; readonly verbose: boolean; readonly noun: string }): Promise<Progress> {
+export async function showProgress(options: {
+  readonly json: boolean;
+  readonly verbose: boolean;
+  readonly noun: string;
+}): Promise<Progress> {
   const { createReporter } = await import("../reporting/reporter.js");
   const stream = options.json ? process.stderr : process.stdout;
-  const { mode, color } = options.json ? { mode: "plain" as const, color: false } : chooseMode({ stream, env: process.env, json: false });
+  const { mode, color } = options.json
+    ? { mode: "plain" as const, color: false }
+    : chooseMode({ stream, env: process.env, json: false });
   const reporter = createReporter({ mode, stream, color, now: Date.now, verbose: options.verbose });
   const interruption = onInterrupt(() => {
     const message = `stopping: nothing new is started, running steps are written down. Interrupt again to leave at once; ${options.noun}.`;
@@ -39,7 +45,10 @@ export async function showProgress(options: { readonly json: boolean; readonly v
  * Shows progress while `work` goes on, and gives the screen back.
  * @returns what came of it, and whether the operator stopped it.
  */
-export async function withProgress<T>(options: { readonly json: boolean; readonly verbose: boolean; readonly noun: string }, work: (watch: Watch) => Promise<T>): Promise<{ result: T; interrupted: boolean }> {
+export async function withProgress<T>(
+  options: { readonly json: boolean; readonly verbose: boolean; readonly noun: string },
+  work: (watch: Watch) => Promise<T>,
+): Promise<{ result: T; interrupted: boolean }> {
   const progress = await showProgress(options);
   try {
     const result = await work({ onEvent: progress.onEvent, signal: progress.interruption.signal });
@@ -67,6 +76,7 @@ export async function confirm(question: string): Promise<boolean> {
 
 /** Asks on the terminal. @throws UsageError without one: what nobody was asked must be said in the call. */
 export async function demandYes(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stdout.isTTY) throw new UsageError(`${question} There is no terminal to ask on: say --yes`);
+  if (!process.stdin.isTTY || !process.stdout.isTTY)
+    throw new UsageError(`${question} There is no terminal to ask on: say --yes`);
   return confirm(question);
 }

@@ -21,8 +21,11 @@ export const command = "reboot <run> [service..]";
 export const describe = "Take a run, or some of its services, down and boot them again on new machines";
 
 export function builder(yargs: Argv) {
-  return addWaitOption(yargs.positional("run", RUN)
-    .positional("service", { type: "string", array: true, describe: "services, or replicas of them (default: all)" }))
+  return addWaitOption(
+    yargs
+      .positional("run", RUN)
+      .positional("service", { type: "string", array: true, describe: "services, or replicas of them (default: all)" }),
+  )
     .option("yes", YES)
     .option("force", { type: "boolean", default: false, describe: "leave the terminate programs out" })
     .option("verbose", VERBOSE)
@@ -36,11 +39,18 @@ export async function handler(options: RebootArguments): Promise<number> {
   const wait = await readWaitOption(options);
   const details = await showRun(run);
   const count = details.levels.reduce((sum, level) => sum + level.services.length, 0);
-  if (!options.yes && !(await demandYes(`Take ${services.length === 0 ? `all ${count} services` : services.join(", ")} of ${details.run} down and boot again?`))) {
+  if (
+    !options.yes &&
+    !(await demandYes(
+      `Take ${services.length === 0 ? `all ${count} services` : services.join(", ")} of ${details.run} down and boot again?`,
+    ))
+  ) {
     print("Nothing was rebooted.");
     return EXIT.wrong;
   }
-  const { result, interrupted } = await withProgress({ ...options, noun: "repair goes on with it" }, (watch) => reboot(run, { ...wait, services, force: options.force, ...watch }));
+  const { result, interrupted } = await withProgress({ ...options, noun: "repair goes on with it" }, (watch) =>
+    reboot(run, { ...wait, services, force: options.force, ...watch }),
+  );
   if (options.json) printJson("reboot", result);
   else await printOutcome(result, interrupted);
   return exitCodeFor(result, interrupted);

@@ -22,9 +22,23 @@ export const describe = "Boot a launch plan many times on a simulated cloud, and
 export function builder(yargs: Argv) {
   return addVariableOptions(yargs.positional("plan", PLAN))
     .option("runs", { type: "number", requiresArg: true, default: 100, describe: "how often" })
-    .option("repairs", { type: "number", requiresArg: true, default: 3, describe: "how many repairs a run may have that did not come up" })
-    .option("faults", { type: "string", requiresArg: true, describe: "YAML file of what goes wrong (default: nothing does)" })
-    .option("seed", { type: "string", requiresArg: true, default: "1", describe: "the same seed gives the same rehearsals" })
+    .option("repairs", {
+      type: "number",
+      requiresArg: true,
+      default: 3,
+      describe: "how many repairs a run may have that did not come up",
+    })
+    .option("faults", {
+      type: "string",
+      requiresArg: true,
+      describe: "YAML file of what goes wrong (default: nothing does)",
+    })
+    .option("seed", {
+      type: "string",
+      requiresArg: true,
+      default: "1",
+      describe: "the same seed gives the same rehearsals",
+    })
     .example("$0 rehearse shop.yaml", "how long a boot takes where nothing goes wrong")
     .example("$0 rehearse shop.yaml --faults faults.yaml --runs 500", "how often it comes up, and why it does not")
     .example("$0 rehearse shop.yaml --runs 1 --seed 1.17 --json", "from a script: one document on stdout");
@@ -33,13 +47,24 @@ export function builder(yargs: Argv) {
 export async function handler(options: RehearseArguments): Promise<number> {
   const runs = wholeNumber("--runs", options.runs, 1);
   const repairs = wholeNumber("--repairs", options.repairs, 0);
-  if (Array.isArray(options.faults) || Array.isArray(options.seed)) throw new UsageError("--faults and --seed can be given once");
+  if (Array.isArray(options.faults) || Array.isArray(options.seed))
+    throw new UsageError("--faults and --seed can be given once");
   const plan = await loadPlan(options.plan);
   const counter = progress(runs, options.json);
-  const interruption = onInterrupt(() => { counter.say("stopping after this rehearsal; once more leaves at once"); });
+  const interruption = onInterrupt(() => {
+    counter.say("stopping after this rehearsal; once more leaves at once");
+  });
   let report: RehearsalReport;
   try {
-    report = await rehearse(plan, { ...readVariableOptions(options), runs, repairs, seed: options.seed, onProgress: counter.show, signal: interruption.signal, ...(options.faults === undefined ? {} : { faults: options.faults }) });
+    report = await rehearse(plan, {
+      ...readVariableOptions(options),
+      runs,
+      repairs,
+      seed: options.seed,
+      onProgress: counter.show,
+      signal: interruption.signal,
+      ...(options.faults === undefined ? {} : { faults: options.faults }),
+    });
   } finally {
     interruption.release();
     counter.clear();
@@ -56,8 +81,24 @@ function wholeNumber(option: string, value: number, least: number): number {
 }
 
 /** A count that is written over itself on a terminal, and nothing elsewhere. */
-function progress(runs: number, json: boolean): { show: (done: number) => void; say: (text: string) => void; clear: () => void } {
+function progress(
+  runs: number,
+  json: boolean,
+): { show: (done: number) => void; say: (text: string) => void; clear: () => void } {
   const quiet = json || !process.stderr.isTTY;
-  const write = (text: string) => { if (!quiet) process.stderr.write(`\r\u001b[K${text}`); };
-  return { show: (done) => { write(`rehearsed ${done} of ${runs}`); }, say: (text) => { write(""); printError(text); }, clear: () => { write(""); } };
+  const write = (text: string) => {
+    if (!quiet) process.stderr.write(`\r\u001b[K${text}`);
+  };
+  return {
+    show: (done) => {
+      write(`rehearsed ${done} of ${runs}`);
+    },
+    say: (text) => {
+      write("");
+      printError(text);
+    },
+    clear: () => {
+      write("");
+    },
+  };
 }

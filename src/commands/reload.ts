@@ -24,23 +24,44 @@ export const command = "reload <run> <plan>";
 export const describe = "Let a run follow a changed plan: show the difference, then apply it level by level";
 
 export function builder(yargs: Argv) {
-  return addWaitOption(addGivenOptions(addVariableOptions(yargs.positional("run", RUN)
-    .positional("plan", { type: "string", demandOption: true, describe: "the changed plan: a file, or a folder with launch.yaml" }))))
+  return addWaitOption(
+    addGivenOptions(
+      addVariableOptions(
+        yargs.positional("run", RUN).positional("plan", {
+          type: "string",
+          demandOption: true,
+          describe: "the changed plan: a file, or a folder with launch.yaml",
+        }),
+      ),
+    ),
+  )
     .option("yes", YES)
     .option("dry-run", { type: "boolean", default: false, describe: "only show the difference" })
-    .option("force", { type: "boolean", default: false, describe: "leave the terminate programs of replaced and removed services out" })
+    .option("force", {
+      type: "boolean",
+      default: false,
+      describe: "leave the terminate programs of replaced and removed services out",
+    })
     .option("verbose", VERBOSE)
     .example("$0 reload shop shop.yaml --dry-run", "what would change")
     .example("$0 reload shop shop.yaml", "show it, ask, and do it");
 }
 
 export async function handler(options: ReloadArguments): Promise<number> {
-  const plan = await loadPlan(options.plan, { given: readGivenOptions(options), givenBefore: await givenOf(String(options.run)) });
+  const plan = await loadPlan(options.plan, {
+    given: readGivenOptions(options),
+    givenBefore: await givenOf(String(options.run)),
+  });
   const wait = await readWaitOption(options);
-  const { result, interrupted } = await withProgress({ ...options, noun: "repair goes on with it" }, (watch) => reload(String(options.run), plan, {
-    ...readVariableOptions(options), ...wait, force: options.force, ...watch,
-    confirm: (changes) => confirmChanges(options, changes),
-  }));
+  const { result, interrupted } = await withProgress({ ...options, noun: "repair goes on with it" }, (watch) =>
+    reload(String(options.run), plan, {
+      ...readVariableOptions(options),
+      ...wait,
+      force: options.force,
+      ...watch,
+      confirm: (changes) => confirmChanges(options, changes),
+    }),
+  );
   if (options.json) printJson("reload", result);
   else if (result.applied) await printOutcome(result, interrupted);
   else print(result.changes.some(isChange) ? "Nothing was changed." : sameWords(result));
@@ -63,15 +84,28 @@ async function confirmChanges(options: ReloadArguments, changes: readonly Servic
 }
 
 const WORDS: Readonly<Record<ServiceChange["action"], string>> = {
-  add: "added", remove: "removed", replace: "replaced by another machine", boot: "boots again", verify: "verified again", keep: "goes on",
+  add: "added",
+  remove: "removed",
+  replace: "replaced by another machine",
+  boot: "boots again",
+  verify: "verified again",
+  keep: "goes on",
 };
 
 async function changeTable(changes: readonly ServiceChange[]): Promise<string> {
   const { formatTable } = await import("../reporting/table.js");
   const shown = changes.filter(isChange);
-  const rows = shown.map(({ levelName, name, was, action, differences }) => [levelName, was === null ? name : `${name} (was ${was})`, WORDS[action], differences.join(", ")]);
+  const rows = shown.map(({ levelName, name, was, action, differences }) => [
+    levelName,
+    was === null ? name : `${name} (was ${was})`,
+    WORDS[action],
+    differences.join(", "),
+  ]);
   const same = changes.length - shown.length;
-  const table = rows.length === 0 ? "No service changes, the plan's settings do." : formatTable(["LEVEL", "SERVICE", "WHAT", "BECAUSE"], rows, screen());
+  const table =
+    rows.length === 0
+      ? "No service changes, the plan's settings do."
+      : formatTable(["LEVEL", "SERVICE", "WHAT", "BECAUSE"], rows, screen());
   return same === 0 ? table : `${table}\n${same} service${same === 1 ? "" : "s"} unchanged`;
 }
 

@@ -23,9 +23,23 @@ export const describe = "Find what is not well in a run and mend just that";
 
 export function builder(yargs: Argv) {
   return addWaitOption(yargs.positional("run", RUN))
-    .option("replace", { type: "string", array: true, nargs: 1, requiresArg: true, describe: "replace the machine of this service, well or not" })
-    .option("max-replacements", { type: "number", requiresArg: true, describe: "replace at most so many lost machines, else touch nothing (default: a third of the run's, at least 1)" })
-    .option("force", { type: "boolean", default: false, describe: "leave the terminate programs of replaced machines out" })
+    .option("replace", {
+      type: "string",
+      array: true,
+      nargs: 1,
+      requiresArg: true,
+      describe: "replace the machine of this service, well or not",
+    })
+    .option("max-replacements", {
+      type: "number",
+      requiresArg: true,
+      describe: "replace at most so many lost machines, else touch nothing (default: a third of the run's, at least 1)",
+    })
+    .option("force", {
+      type: "boolean",
+      default: false,
+      describe: "leave the terminate programs of replaced machines out",
+    })
     .option("dry-run", { type: "boolean", default: false, describe: "only say what would be done, and why" })
     .option("verbose", VERBOSE)
     .example("$0 repair shop", "from cron: does nothing to a run that is well")
@@ -35,12 +49,19 @@ export function builder(yargs: Argv) {
 
 export async function handler(options: RepairArguments): Promise<number> {
   const { maxReplacements } = options;
-  if (maxReplacements !== undefined && !(Number.isInteger(maxReplacements) && maxReplacements >= 0)) throw new UsageError("--max-replacements: write a whole number, 0 or more");
+  if (maxReplacements !== undefined && !(Number.isInteger(maxReplacements) && maxReplacements >= 0))
+    throw new UsageError("--max-replacements: write a whole number, 0 or more");
   const wait = await readWaitOption(options);
-  const { result, interrupted } = await withProgress({ ...options, noun: "call repair again to go on" }, (watch) => repair(String(options.run), {
-    ...wait, replace: options.replace ?? [], force: options.force, dryRun: options.dryRun, ...(maxReplacements === undefined ? {} : { maxReplacements }),
-    ...watch,
-  }));
+  const { result, interrupted } = await withProgress({ ...options, noun: "call repair again to go on" }, (watch) =>
+    repair(String(options.run), {
+      ...wait,
+      replace: options.replace ?? [],
+      force: options.force,
+      dryRun: options.dryRun,
+      ...(maxReplacements === undefined ? {} : { maxReplacements }),
+      ...watch,
+    }),
+  );
   if (options.json) printJson("repair", result);
   else await printResult(result, options.dryRun, interrupted);
   if (result.refused !== null) return EXIT.notFine;
@@ -52,9 +73,16 @@ async function printResult(result: RepairResult, dryRun: boolean, interrupted: b
   const untouched = dryRun || result.refused !== null;
   if (untouched && result.tasks.length > 0) print(taskLines(result.tasks).join("\n"));
   for (const service of untouched ? result.removed : []) print(`${service}: take down (the plan has it no more)`);
-  for (const { service, message } of result.blocked) print(`${service}: not well, and a repair cannot mend it (${message})`);
+  for (const { service, message } of result.blocked)
+    print(`${service}: not well, and a repair cannot mend it (${message})`);
   if (result.refused !== null) return print(`\n${result.refused}`);
-  if (result.tasks.length === 0 && result.removed.length === 0 && result.blocked.length === 0 && result.state === "ready") return print(`${result.run} is well: nothing to repair.`);
+  if (
+    result.tasks.length === 0 &&
+    result.removed.length === 0 &&
+    result.blocked.length === 0 &&
+    result.state === "ready"
+  )
+    return print(`${result.run} is well: nothing to repair.`);
   if (untouched) return print(`\nNothing was touched${dryRun ? " (--dry-run)" : ""}.`);
   await printOutcome(result, interrupted);
 }

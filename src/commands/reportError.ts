@@ -3,10 +3,15 @@ import { exitCodeOf, isExpected, MONITOR_EXIT, UsageError } from "./exitCodes.js
 import { print, printError, printJson } from "./output.js";
 
 /**
- * Prints the error for people, or as the command's document if the call asked for JSON, or as a plugin's line if a monitor called.
+ * Prints the error for people, or as the command's document if the call asked for JSON, or as a plugin's line if a
+ * monitor called.
  * @returns the exit code.
  */
-export async function reportError(error: unknown, words: readonly string[], commands: readonly string[]): Promise<number> {
+export async function reportError(
+  error: unknown,
+  words: readonly string[],
+  commands: readonly string[],
+): Promise<number> {
   const { message, remedy, mistakes } = await describeError(error);
   const exitCode = asksFor("nagios", words) ? MONITOR_EXIT.UNKNOWN : exitCodeOf(error);
   if (asksFor("nagios", words)) {
@@ -14,13 +19,16 @@ export async function reportError(error: unknown, words: readonly string[], comm
     print(nagiosUnknown(remedy === "" ? message : `${message} (${remedy})`));
   } else if (asksFor("json", words)) {
     const command = words.find((word) => commands.includes(word)) ?? words.find((word) => !word.startsWith("-")) ?? "";
-    printJson(command, { error: { message, ...(remedy === "" ? {} : { remedy }), exitCode, ...(mistakes ? { mistakes } : {}) } });
+    printJson(command, {
+      error: { message, ...(remedy === "" ? {} : { remedy }), exitCode, ...(mistakes ? { mistakes } : {}) },
+    });
     return exitCode;
   } else {
     printError(mistakes ? message : `bootlevel: ${message}`);
     if (remedy !== "") printError(`  ${remedy}`);
   }
-  if (!isExpected(error)) printError(`  This is not your mistake. Details follow; please report them.\n\n${(error as Error).stack ?? ""}`);
+  if (!isExpected(error))
+    printError(`  This is not your mistake. Details follow; please report them.\n\n${(error as Error).stack ?? ""}`);
   return exitCode;
 }
 
@@ -32,7 +40,12 @@ function asksFor(option: string, words: readonly string[]): boolean {
 async function describeError(error: unknown): Promise<{ message: string; remedy: string; mistakes: unknown }> {
   if (!(error instanceof Error)) return { message: String(error), remedy: "", mistakes: undefined };
   const { remedy, mistakes } = error as { remedy?: unknown; mistakes?: unknown };
-  if (error instanceof UsageError) return { message: error.message + (await suggestion(error)), remedy: "See: bootlevel --help, or bootlevel <command> --help", mistakes: undefined };
+  if (error instanceof UsageError)
+    return {
+      message: error.message + (await suggestion(error)),
+      remedy: "See: bootlevel --help, or bootlevel <command> --help",
+      mistakes: undefined,
+    };
   return { message: error.message, remedy: typeof remedy === "string" ? remedy : "", mistakes };
 }
 
@@ -41,7 +54,12 @@ async function suggestion(error: UsageError): Promise<string> {
   const unknown = /^Unknown arguments?: (\S+)$/.exec(error.message)?.[1];
   if (unknown === undefined) return "";
   const { closestMatch } = await import("leven");
-  const closest = closestMatch(unknown, error.known.filter((name) => name.length > 1), { maxDistance: 2 }) ?? error.known.find((name) => unknown.length > 1 && name.startsWith(unknown));
+  const closest =
+    closestMatch(
+      unknown,
+      error.known.filter((name) => name.length > 1),
+      { maxDistance: 2 },
+    ) ?? error.known.find((name) => unknown.length > 1 && name.startsWith(unknown));
   if (closest === undefined) return "";
   return `, did you mean --${closest}?`;
 }

@@ -2,7 +2,15 @@ import { pipeline } from "node:stream/promises";
 
 import type { Argv } from "yargs";
 
-import { collectReports, copyReports, listReports, openReport, type CopiedReport, type ReportOutcome, type RunReport } from "../index.js";
+import {
+  collectReports,
+  copyReports,
+  listReports,
+  openReport,
+  type CopiedReport,
+  type ReportOutcome,
+  type RunReport,
+} from "../index.js";
 import { RUN, VERBOSE } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { print, printError, printJson, screen } from "./output.js";
@@ -29,12 +37,33 @@ export const command = "reports <run> [service]";
 export const describe = "List what a run has brought home, open a file of it, copy it, or collect it now";
 
 export function builder(yargs: Argv) {
-  return addWaitOption(yargs.positional("run", RUN).positional("service", { type: "string", describe: "one service, one replica, or one report" }))
-    .option("match", { alias: "m", type: "string", requiresArg: true, describe: "list only files whose names match: '*.json', 'files/**'" })
+  return addWaitOption(
+    yargs
+      .positional("run", RUN)
+      .positional("service", { type: "string", describe: "one service, one replica, or one report" }),
+  )
+    .option("match", {
+      alias: "m",
+      type: "string",
+      requiresArg: true,
+      describe: "list only files whose names match: '*.json', 'files/**'",
+    })
     .option("open", { type: "string", requiresArg: true, describe: "write one file's bytes to stdout" })
-    .option("to", { type: "string", requiresArg: true, describe: "copy the archives to a folder, or to s3://bucket/prefix" })
-    .option("endpoint", { type: "string", requiresArg: true, describe: "where the bucket is, if not at Amazon's (default $AWS_ENDPOINT_URL)" })
-    .option("overwrite", { type: "boolean", default: false, describe: "with --to: replace other files of the same names" })
+    .option("to", {
+      type: "string",
+      requiresArg: true,
+      describe: "copy the archives to a folder, or to s3://bucket/prefix",
+    })
+    .option("endpoint", {
+      type: "string",
+      requiresArg: true,
+      describe: "where the bucket is, if not at Amazon's (default $AWS_ENDPOINT_URL)",
+    })
+    .option("overwrite", {
+      type: "boolean",
+      default: false,
+      describe: "with --to: replace other files of the same names",
+    })
     .option("collect", { type: "boolean", default: false, describe: "collect the reports of a run that lives, now" })
     .option("verbose", VERBOSE)
     .example("$0 reports shop", "the files that the run shop has brought home")
@@ -47,47 +76,96 @@ export async function handler(options: ReportsArguments): Promise<number> {
   const service = options.service === undefined ? {} : { service: String(options.service) };
   if (options.open !== undefined) return open(options.run, options.open, service);
   const { collected, interrupted } = options.collect ? await collect(options) : { collected: null, interrupted: false };
-  const copied = options.to === undefined ? null : await copyReports(options.run, options.to, { ...service, overwrite: options.overwrite, ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }) });
+  const copied =
+    options.to === undefined
+      ? null
+      : await copyReports(options.run, options.to, {
+          ...service,
+          overwrite: options.overwrite,
+          ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
+        });
   // What was copied needs no list, which would read every archive to its end.
-  const reports = copied !== null && !options.json ? [] : await listReports(options.run, { ...service, ...(options.match === undefined ? {} : { match: options.match }) });
-  if (options.json) printJson("reports", { run: options.run, ...(collected === null ? {} : { collected }), ...(copied === null ? {} : { copied }), reports });
+  const reports =
+    copied !== null && !options.json
+      ? []
+      : await listReports(options.run, {
+          ...service,
+          ...(options.match === undefined ? {} : { match: options.match }),
+        });
+  if (options.json)
+    printJson("reports", {
+      run: options.run,
+      ...(collected === null ? {} : { collected }),
+      ...(copied === null ? {} : { copied }),
+      reports,
+    });
   else if (copied === null) await printReports(options, reports);
   else await printCopies(copied);
   if (interrupted) return EXIT.interrupted;
-  const fine = collected?.every(({ complete }) => complete) !== false && copied?.every(({ outcome }) => outcome !== "failed") !== false && reports.every(({ problem }) => problem === null);
+  const fine =
+    collected?.every(({ complete }) => complete) !== false &&
+    copied?.every(({ outcome }) => outcome !== "failed") !== false &&
+    reports.every(({ problem }) => problem === null);
   return fine ? EXIT.fine : EXIT.notFine;
 }
 
 function checkCall({ open: file, to, match, collect: now, json, endpoint, overwrite }: ReportsArguments): void {
-  if (file !== undefined && (to !== undefined || match !== undefined || now || json)) throw new UsageError("--open writes one file, and goes with no other option: leave the rest out");
-  if (to !== undefined && match !== undefined) throw new UsageError("--to copies whole archives, and --match only lists: leave one of them out");
-  if (match !== undefined && (match === "" || match.length > LONGEST_PATTERN)) throw new UsageError(`--match takes a pattern of 1 to ${LONGEST_PATTERN} characters`);
-  if (to === undefined && (endpoint !== undefined || overwrite)) throw new UsageError(`${overwrite ? "--overwrite" : "--endpoint"} belongs to --to, which is not there`);
-  if (endpoint !== undefined && !URL.canParse(endpoint)) throw new UsageError(`--endpoint ${endpoint}: write an address such as https://s3.example.com`);
+  if (file !== undefined && (to !== undefined || match !== undefined || now || json))
+    throw new UsageError("--open writes one file, and goes with no other option: leave the rest out");
+  if (to !== undefined && match !== undefined)
+    throw new UsageError("--to copies whole archives, and --match only lists: leave one of them out");
+  if (match !== undefined && (match === "" || match.length > LONGEST_PATTERN))
+    throw new UsageError(`--match takes a pattern of 1 to ${LONGEST_PATTERN} characters`);
+  if (to === undefined && (endpoint !== undefined || overwrite))
+    throw new UsageError(`${overwrite ? "--overwrite" : "--endpoint"} belongs to --to, which is not there`);
+  if (endpoint !== undefined && !URL.canParse(endpoint))
+    throw new UsageError(`--endpoint ${endpoint}: write an address such as https://s3.example.com`);
 }
 
 async function open(run: string, file: string, service: { service?: string }): Promise<number> {
   const { content } = await openReport(run, file, service);
   // A reader that goes away has what it wanted.
-  await pipeline(content, process.stdout, { end: false }).catch((error: NodeJS.ErrnoException) => { if (error.code !== "EPIPE" && error.code !== "ERR_STREAM_PREMATURE_CLOSE") throw error; });
+  await pipeline(content, process.stdout, { end: false }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE" && error.code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
+  });
   return EXIT.fine;
 }
 
 async function collect(options: ReportsArguments): Promise<{ collected: ReportOutcome[]; interrupted: boolean }> {
   const wait = await readWaitOption(options);
   const services = options.service === undefined ? [] : [String(options.service)];
-  const { result, interrupted } = await withProgress({ ...options, noun: "reports can be collected again" }, (watch) => collectReports(options.run, { services, ...wait, ...watch }));
+  const { result, interrupted } = await withProgress({ ...options, noun: "reports can be collected again" }, (watch) =>
+    collectReports(options.run, { services, ...wait, ...watch }),
+  );
   if (result.length === 0) printError("Nothing to collect: no service that has begun has a report in the plan.");
   return { collected: result, interrupted };
 }
 
-async function printReports({ run, match, collect: now }: ReportsArguments, reports: readonly RunReport[]): Promise<void> {
+async function printReports(
+  { run, match, collect: now }: ReportsArguments,
+  reports: readonly RunReport[],
+): Promise<void> {
   for (const { problem } of reports) if (problem !== null) printError(`bootlevel: ${problem}`);
-  if (reports.length === 0) return print(`${run} has no reports${now ? "" : `. What it would leave now, if it lives: bootlevel reports ${run} --collect`}`);
-  const [{ formatTable }, { formatTime }, { formatBytes }] = await Promise.all([import("../reporting/table.js"), import("../reporting/time.js"), import("../reporting/size.js")]);
-  const rows = reports.flatMap(({ report, files }) => files.map(({ file, bytes, modifiedAt, linkTo }) => [report, linkTo === null ? file : `${file} -> ${linkTo}`, formatBytes(bytes), formatTime(modifiedAt)]));
+  if (reports.length === 0)
+    return print(
+      `${run} has no reports${now ? "" : `. What it would leave now, if it lives: bootlevel reports ${run} --collect`}`,
+    );
+  const [{ formatTable }, { formatTime }, { formatBytes }] = await Promise.all([
+    import("../reporting/table.js"),
+    import("../reporting/time.js"),
+    import("../reporting/size.js"),
+  ]);
+  const rows = reports.flatMap(({ report, files }) =>
+    files.map(({ file, bytes, modifiedAt, linkTo }) => [
+      report,
+      linkTo === null ? file : `${file} -> ${linkTo}`,
+      formatBytes(bytes),
+      formatTime(modifiedAt),
+    ]),
+  );
   if (rows.length === 0 && reports.some(({ problem }) => problem !== null)) return;
-  if (rows.length === 0) return print(match === undefined ? "The reports are empty." : `No file of the reports matches ${match}.`);
+  if (rows.length === 0)
+    return print(match === undefined ? "The reports are empty." : `No file of the reports matches ${match}.`);
   print(formatTable(["REPORT", "FILE", "SIZE", "CHANGED"], rows, { ...screen(), align: ["left", "left", "right"] }));
 }
 

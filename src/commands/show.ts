@@ -9,7 +9,8 @@ export const command = "show <run>";
 export const describe = "Show what is recorded of a run: levels, services, states, addresses, attributes";
 
 export function builder(yargs: Argv) {
-  return yargs.positional("run", RUN)
+  return yargs
+    .positional("run", RUN)
     .example("$0 show shop", "the run shop, as it was recorded last (status looks anew)")
     .example("$0 show shop --json", "the same as one document");
 }
@@ -22,17 +23,36 @@ export async function handler(options: { readonly run: string; readonly json: bo
 }
 
 async function printRun(run: RunDetails): Promise<void> {
-  const [{ formatTable }, { formatTime }, { formatFailures }] = await Promise.all([import("../reporting/table.js"), import("../reporting/time.js"), import("../reporting/failure.js")]);
-  print(`Run ${run.run} (number ${run.number}) is ${run.state}, booted ${formatTime(run.createdAt)} from ${run.planFile}`);
-  if (run.holder?.alive) print(`${run.holder.command} (process ${run.holder.pid} on ${run.holder.host}) works on it since ${formatTime(run.holder.since)}`);
+  const [{ formatTable }, { formatTime }, { formatFailures }] = await Promise.all([
+    import("../reporting/table.js"),
+    import("../reporting/time.js"),
+    import("../reporting/failure.js"),
+  ]);
+  print(
+    `Run ${run.run} (number ${run.number}) is ${run.state}, booted ${formatTime(run.createdAt)} from ${run.planFile}`,
+  );
+  if (run.holder?.alive)
+    print(
+      `${run.holder.command} (process ${run.holder.pid} on ${run.holder.host}) works on it since ${formatTime(run.holder.since)}`,
+    );
   if (run.abort !== null) print(`Aborted by ${run.abort.origin} at ${formatTime(run.abort.at)}: ${run.abort.reason}`);
   const variables = Object.entries(run.variables).map(([name, { value }]) => `${name}=${value ?? "(secret)"}`);
   if (variables.length > 0) print(`Variables: ${variables.join("  ")}`);
   const images = run.levels.some((level) => level.services.some(({ image }) => image !== null));
   const rows = run.levels.flatMap((level, index) =>
-    level.services.map((service, place) => [place === 0 ? `${index + 1} ${level.name}` : "", service.name, service.state, service.cloud ?? "", service.host ?? "", ...(images ? [imageWords(service)] : []), attributeWords(service)]),
+    level.services.map((service, place) => [
+      place === 0 ? `${index + 1} ${level.name}` : "",
+      service.name,
+      service.state,
+      service.cloud ?? "",
+      service.host ?? "",
+      ...(images ? [imageWords(service)] : []),
+      attributeWords(service),
+    ]),
   );
-  print(`\n${formatTable(["LEVEL", "SERVICE", "STATE", "CLOUD", "HOST", ...(images ? ["IMAGE"] : []), "ATTRIBUTES"], rows, screen())}`);
+  print(
+    `\n${formatTable(["LEVEL", "SERVICE", "STATE", "CLOUD", "HOST", ...(images ? ["IMAGE"] : []), "ATTRIBUTES"], rows, screen())}`,
+  );
   const failures = run.levels.flatMap((level) => level.services).flatMap((service) => service.failure ?? []);
   if (failures.length > 0) print(`\n${formatFailures(failures, screen())}`);
 }

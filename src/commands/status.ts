@@ -22,9 +22,18 @@ export const command = "status <run>";
 export const describe = "Look at a run's machines and run its ready programs again";
 
 export function builder(yargs: Argv) {
-  return yargs.positional("run", RUN)
-    .option("nagios", { type: "boolean", default: false, describe: "one line and the exit codes of a monitoring plugin" })
-    .option("prometheus", { type: "string", requiresArg: true, describe: "also write metrics into this file, for node_exporter" })
+  return yargs
+    .positional("run", RUN)
+    .option("nagios", {
+      type: "boolean",
+      default: false,
+      describe: "one line and the exit codes of a monitoring plugin",
+    })
+    .option("prometheus", {
+      type: "string",
+      requiresArg: true,
+      describe: "also write metrics into this file, for node_exporter",
+    })
     .option("timeout", { type: "string", requiresArg: true, describe: "give up after so long: 50s" })
     .example("$0 status shop", "how the run shop is now; exit code 0 when all is well, 1 when not")
     .example("$0 status shop --json", "the same as one document")
@@ -35,7 +44,8 @@ export function builder(yargs: Argv) {
 export async function handler(options: StatusArguments): Promise<number> {
   if (options.nagios && options.json) throw new UsageError("--nagios and --json: choose one of them");
   for (const name of ["prometheus", "timeout"] as const) {
-    if (options[name] !== undefined && (typeof options[name] !== "string" || options[name] === "")) throw new UsageError(`--${name} takes one value`); // given twice, it is a list
+    if (options[name] !== undefined && (typeof options[name] !== "string" || options[name] === ""))
+      throw new UsageError(`--${name} takes one value`); // given twice, it is a list
   }
   const report = await check(options, await readLimit(options.timeout));
   if (options.nagios) return printNagios(report);
@@ -53,7 +63,10 @@ async function readLimit(timeout: string | undefined): Promise<number | null> {
 }
 
 /** Checks the run and keeps the metrics, also of a check that could not be made: older ones must not pass for fresh. */
-async function check({ run, prometheus: file, timeout = "" }: StatusArguments, limitMs: number | null): Promise<StatusReport> {
+async function check(
+  { run, prometheus: file, timeout = "" }: StatusArguments,
+  limitMs: number | null,
+): Promise<StatusReport> {
   const startedAt = Date.now();
   let report: StatusReport;
   try {
@@ -62,7 +75,8 @@ async function check({ run, prometheus: file, timeout = "" }: StatusArguments, l
     if (file !== undefined) await writeFailure(file, run, startedAt);
     throw error;
   }
-  if (file !== undefined) await writeWholeFile(file, (await import("../reporting/prometheus.js")).prometheusText(report), METRICS_MODE);
+  if (file !== undefined)
+    await writeWholeFile(file, (await import("../reporting/prometheus.js")).prometheusText(report), METRICS_MODE);
   return report;
 }
 
@@ -71,7 +85,9 @@ async function within<T>(limitMs: number | null, words: string, work: Promise<T>
   if (limitMs === null) return work;
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => { reject(new GaveUpError(`the check was not done after ${words}`)); }, limitMs);
+    timer = setTimeout(() => {
+      reject(new GaveUpError(`the check was not done after ${words}`));
+    }, limitMs);
   });
   try {
     return await Promise.race([work, over]);
@@ -80,10 +96,17 @@ async function within<T>(limitMs: number | null, words: string, work: Promise<T>
   }
 }
 
-/** Why there was no check is what the operator must read: that the file could not be written either is only told beside it. */
+/**
+ * Why there was no check is what the operator must read: that the file could not be written either is only told beside
+ * it.
+ */
 async function writeFailure(file: string, run: string, startedAt: number): Promise<void> {
   try {
-    await writeWholeFile(file, (await import("../reporting/prometheus.js")).prometheusFailure(run, startedAt), METRICS_MODE);
+    await writeWholeFile(
+      file,
+      (await import("../reporting/prometheus.js")).prometheusFailure(run, startedAt),
+      METRICS_MODE,
+    );
   } catch (error) {
     printError(`bootlevel: ${(error as Error).message}`);
   }
@@ -96,19 +119,38 @@ async function printNagios(report: StatusReport): Promise<number> {
 }
 
 async function printReport(report: StatusReport): Promise<void> {
-  const [{ formatTable }, { formatAge, formatDuration }] = await Promise.all([import("../reporting/table.js"), import("../reporting/time.js")]);
+  const [{ formatTable }, { formatAge, formatDuration }] = await Promise.all([
+    import("../reporting/table.js"),
+    import("../reporting/time.js"),
+  ]);
   const rows = report.services.map((service) => [
-    service.level, service.service, service.healthy ? "✔ ready" : "✖ not well", formatAge(service.ageMs), service.machine, service.host ?? "",
-    service.ms === null ? "" : formatDuration(service.ms), whyWords(service),
+    service.level,
+    service.service,
+    service.healthy ? "✔ ready" : "✖ not well",
+    formatAge(service.ageMs),
+    service.machine,
+    service.host ?? "",
+    service.ms === null ? "" : formatDuration(service.ms),
+    whyWords(service),
   ]);
   print(formatTable(["LEVEL", "SERVICE", "NOW", "AGE", "MACHINE", "HOST", "TOOK", "WHY"], rows, screen()));
   const { outputLines } = await import("../reporting/text.js");
   for (const service of report.services.filter((one) => one.lastLines.length > 0).slice(0, 3)) {
-    print(`\n${service.service} said:\n${service.lastLines.slice(-10).flatMap(outputLines).map((line) => `  ${line}`).join("\n")}`);
+    print(
+      `\n${service.service} said:\n${service.lastLines
+        .slice(-10)
+        .flatMap(outputLines)
+        .map((line) => `  ${line}`)
+        .join("\n")}`,
+    );
   }
   if (report.abort !== null) print(`\nAborted by ${report.abort.origin}: ${report.abort.reason}`);
   const well = report.services.filter((service) => service.healthy).length;
-  const verdict = report.healthy ? "All is well" : report.state === "ready" ? "Not all is well" : `The run is ${report.state}`;
+  const verdict = report.healthy
+    ? "All is well"
+    : report.state === "ready"
+      ? "Not all is well"
+      : `The run is ${report.state}`;
   print(`\n${verdict}: ${well} of ${report.services.length} services ready, checked in ${formatDuration(report.ms)}.`);
 }
 

@@ -22,11 +22,21 @@ export const command = "terminate <run..>";
 export const describe = "Take runs down: last level first, terminate programs before machines";
 
 export function builder(yargs: Argv) {
-  return addWaitOption(yargs.positional("run", { type: "string", array: true, demandOption: true, describe: "names or numbers of runs" }))
+  return addWaitOption(
+    yargs.positional("run", { type: "string", array: true, demandOption: true, describe: "names or numbers of runs" }),
+  )
     .option("yes", YES)
     .option("force", { type: "boolean", default: false, describe: "leave the terminate programs out" })
-    .option("keep", { type: "boolean", default: false, describe: "run the terminate programs and leave the machines, to look at them" })
-    .option("reports", { type: "boolean", default: true, describe: "bring the reports of services home first (--no-reports: do not)" })
+    .option("keep", {
+      type: "boolean",
+      default: false,
+      describe: "run the terminate programs and leave the machines, to look at them",
+    })
+    .option("reports", {
+      type: "boolean",
+      default: true,
+      describe: "bring the reports of services home first (--no-reports: do not)",
+    })
     .option("verbose", VERBOSE)
     .example("$0 terminate shop", "asks on a terminal, then ends the run shop")
     .example("$0 terminate shop test-2 --yes", "two runs, without a question");
@@ -34,7 +44,8 @@ export function builder(yargs: Argv) {
 
 export async function handler(options: TerminateArguments): Promise<number> {
   const runs = [...new Set(options.run.map(String))];
-  if (options.keep && options.force) throw new UsageError("--keep runs the terminate programs only, and --force leaves them out: choose one");
+  if (options.keep && options.force)
+    throw new UsageError("--keep runs the terminate programs only, and --force leaves them out: choose one");
   // An unknown name ends the command before anything is ended.
   const found = await Promise.all(runs.map((run) => findRun(run)));
   if (!options.yes && !options.json && !(await confirm(question(found, runs)))) {
@@ -43,7 +54,9 @@ export async function handler(options: TerminateArguments): Promise<number> {
   }
   const results: (TerminateResult | { run: string; error: string })[] = [];
   let worst: number = EXIT.fine;
-  const note = (code: number) => { worst = Math.max(worst, code); };
+  const note = (code: number) => {
+    worst = Math.max(worst, code);
+  };
   for (const run of runs) {
     try {
       const result = await endRun(run, options);
@@ -63,7 +76,9 @@ export async function handler(options: TerminateArguments): Promise<number> {
 
 async function endRun(run: string, options: TerminateArguments): Promise<TerminateResult> {
   const wait = await readWaitOption(options);
-  const { result } = await withProgress({ ...options, noun: "terminate can be called again" }, (watch) => terminate(run, { ...wait, force: options.force, keep: options.keep, reports: options.reports, ...watch }));
+  const { result } = await withProgress({ ...options, noun: "terminate can be called again" }, (watch) =>
+    terminate(run, { ...wait, force: options.force, keep: options.keep, reports: options.reports, ...watch }),
+  );
   if (!options.json) await printEnd(result);
   return result;
 }
@@ -73,8 +88,13 @@ async function printEnd(result: TerminateResult): Promise<void> {
   if (result.failures.length > 0) print(`\n${formatFailures(result.failures, screen())}`);
   const machines = `${result.terminated.length} machine${result.terminated.length === 1 ? "" : "s"} ended`;
   if (result.state === "terminated") return print(`\n${result.run} is terminated: ${machines}.`);
-  if (result.kept) return print(`\nThe programs of ${result.run} have ended, its machines are kept. End them: bootlevel terminate ${result.run}   All of it up again: bootlevel reboot ${result.run}`);
-  print(`\n${result.run} is not terminated: ${machines}, the rest was kept. What is left: bootlevel show ${result.run}`);
+  if (result.kept)
+    return print(
+      `\nThe programs of ${result.run} have ended, its machines are kept. End them: bootlevel terminate ${result.run}   All of it up again: bootlevel reboot ${result.run}`,
+    );
+  print(
+    `\n${result.run} is not terminated: ${machines}, the rest was kept. What is left: bootlevel show ${result.run}`,
+  );
 }
 
 function exitCode(result: TerminateResult): number {

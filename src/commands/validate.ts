@@ -12,17 +12,31 @@ export const describe = "Check a launch plan; print its mistakes, or what it wou
 
 export function builder(yargs: Argv) {
   return addGivenOptions(addVariableOptions(yargs.positional("plan", PLAN)))
-    .option("online", { type: "boolean", default: false, describe: "ask the plan's clouds too whether its launches could work; nothing is launched" })
+    .option("online", {
+      type: "boolean",
+      default: false,
+      describe: "ask the plan's clouds too whether its launches could work; nothing is launched",
+    })
     .example("$0 validate shop.yaml", "every mistake with file, line and column, or the plan's levels and services")
     .example("$0 validate shop.yaml --var-file test.yaml --json", "for an editor or a pipeline")
     .example("$0 validate shop.yaml --online", "also what only the clouds know: credentials, images, sizes, networks");
 }
 
-export async function handler(options: VariableArguments & GivenArguments & { readonly plan: string; readonly online: boolean; readonly json: boolean }): Promise<number> {
+export async function handler(
+  options: VariableArguments &
+    GivenArguments & { readonly plan: string; readonly online: boolean; readonly json: boolean },
+): Promise<number> {
   const plan = await loadPlan(options.plan, { given: readGivenOptions(options) });
   await checkVariables(plan, readVariableOptions(options));
   const description = await describePlan(plan);
-  const online = options.online ? await checkOnline(plan, { ...readVariableOptions(options), onWarning: (message) => { printError(`bootlevel: ${message}`); } }) : null;
+  const online = options.online
+    ? await checkOnline(plan, {
+        ...readVariableOptions(options),
+        onWarning: (message) => {
+          printError(`bootlevel: ${message}`);
+        },
+      })
+    : null;
   if (options.json) printJson("validate", { valid: true, plan: description, ...(online === null ? {} : { online }) });
   else {
     const { formatDescription, shortNames } = await import("./description.js");
@@ -34,7 +48,9 @@ export async function handler(options: VariableArguments & GivenArguments & { re
 
 function formatCheck({ checked, unchecked }: OnlineCheck, names: (names: readonly string[]) => string): string {
   return [
-    ...checked.filter(({ services }) => services.length > 0).map(({ cloud, services }) => `Cloud "${cloud}" would launch ${names(services)}.`),
+    ...checked
+      .filter(({ services }) => services.length > 0)
+      .map(({ cloud, services }) => `Cloud "${cloud}" would launch ${names(services)}.`),
     ...unchecked.map(({ cloud, services, why }) => `Not checked: ${names(services)} on cloud "${cloud}": ${why}.`),
   ].join("\n");
 }

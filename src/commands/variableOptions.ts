@@ -10,12 +10,28 @@ export interface VariableArguments {
 
 export function addVariableOptions<T>(yargs: Argv<T>) {
   return yargs
-    .option("var", { type: "string", array: true, nargs: 1, requiresArg: true, describe: "set a variable of the plan: name=value (for a secret, use its environment variable or --var-file: other users see arguments)" })
-    .option("var-file", { type: "string", array: true, nargs: 1, requiresArg: true, describe: "YAML file of variables; a later file wins, --var wins over files" });
+    .option("var", {
+      type: "string",
+      array: true,
+      nargs: 1,
+      requiresArg: true,
+      describe:
+        "set a variable of the plan: name=value (for a secret, use its environment variable or --var-file: other users see arguments)",
+    })
+    .option("var-file", {
+      type: "string",
+      array: true,
+      nargs: 1,
+      requiresArg: true,
+      describe: "YAML file of variables; a later file wins, --var wins over files",
+    });
 }
 
 /** @throws UsageError for a `--var` without `=`. */
-export function readVariableOptions(options: VariableArguments): { variables: Record<string, string>; varFiles: string[] } {
+export function readVariableOptions(options: VariableArguments): {
+  variables: Record<string, string>;
+  varFiles: string[];
+} {
   const pairs = (options.var ?? []).map((text): [string, string] => {
     const equals = text.indexOf("=");
     if (equals < 1) throw new UsageError(`--var ${equals === -1 ? text : "…"}: write name=value`);

@@ -9,11 +9,17 @@ export interface WaitArguments {
 }
 
 export function addWaitOption<T>(yargs: Argv<T>) {
-  return yargs.option("wait", { type: "string", requiresArg: true, describe: "if another launcher works on the run, wait so long for it: 5m" });
+  return yargs.option("wait", {
+    type: "string",
+    requiresArg: true,
+    describe: "if another launcher works on the run, wait so long for it: 5m",
+  });
 }
 
 /** @throws UsageError for what is no duration. */
-export async function readWaitOption({ wait }: WaitArguments): Promise<{ waitMs: number; onWait: (error: Error) => void }> {
+export async function readWaitOption({
+  wait,
+}: WaitArguments): Promise<{ waitMs: number; onWait: (error: Error) => void }> {
   const onWait = (error: Error) => printError(`${error.message}; waiting up to ${wait ?? ""}`);
   if (wait === undefined) return { waitMs: 0, onWait };
   const { parseDurationText } = await import("../index.js");

@@ -6,7 +6,8 @@ import { resolve } from "node:path";
 import { UsageError } from "./exitCodes.js";
 
 /**
- * Writes a file beside its place and moves it there; a file that is there is replaced, through a symbolic link if its name is one.
+ * Writes a file beside its place and moves it there; a file that is there is replaced, through a symbolic link if its
+ * name is one.
  * @param mode its permissions, whatever the umask is; without it the umask decides.
  * @returns the absolute path.
  * @throws UsageError when that is not possible, or something that is no plain file bears the name.
@@ -15,7 +16,10 @@ export async function writeWholeFile(file: string, content: string, mode?: numbe
   // Mostly nothing is there yet. What else keeps one from looking keeps one from writing too, and is told then.
   const path = await realpath(file).catch(() => resolve(file));
   const found = await stat(path).catch(() => null);
-  if (found !== null && !found.isFile()) throw new UsageError(`cannot write ${file}: ${found.isDirectory() ? "it is a directory; name a file in it" : "it is no plain file"}`);
+  if (found !== null && !found.isFile())
+    throw new UsageError(
+      `cannot write ${file}: ${found.isDirectory() ? "it is a directory; name a file in it" : "it is no plain file"}`,
+    );
   const aside = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   try {
     await writeFile(aside, content, { flag: "wx" });
@@ -29,7 +33,11 @@ export async function writeWholeFile(file: string, content: string, mode?: numbe
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such directory", ENOTDIR: "a part of its path is no directory", EACCES: "permission denied", EPERM: "permission denied", EROFS: "nothing can be written there",
+  ENOENT: "there is no such directory",
+  ENOTDIR: "a part of its path is no directory",
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EROFS: "nothing can be written there",
 };
 
 function reason(error: NodeJS.ErrnoException): string {

@@ -1,5 +1,6 @@
 /**
- * Things that only one machine may have at a time (a loopback address, a host of a pool), kept as files: creating one with O_EXCL is the
+ * Things that only one machine may have at a time (a loopback address, a host of a pool), kept as files: creating one
+ * with O_EXCL is the
  * claim, so launchers that meet do not share one, whoever dies when.
  */
 import { linkSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs";

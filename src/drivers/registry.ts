@@ -1,4 +1,7 @@
-/** Finds drivers: the built-in ones, a module file, or an npm package that is installed beside the plan or beside bootlevel. */
+/**
+ * Finds drivers: the built-in ones, a module file, or an npm package that is installed beside the plan or beside
+ * bootlevel.
+ */
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { isAbsolute, join } from "node:path";
@@ -24,16 +27,26 @@ export async function loadDriver(name: string, planDirectory: string): Promise<D
   const module = await importDriver(name, planDirectory);
   const definition = (module as { default?: unknown }).default;
   if (isDefinition(definition)) return definition;
-  throw new DriverError(`"${name}" is no driver: its default export must be a DriverDefinition with name, cloudSchema, launchSchema, sshDefaults and create()`);
+  throw new DriverError(
+    `"${name}" is no driver: its default export must be a DriverDefinition with name, cloudSchema, launchSchema, sshDefaults and create()`,
+  );
 }
 
 async function importDriver(name: string, planDirectory: string): Promise<unknown> {
   try {
     return await import(pathToFileURL(locate(name, planDirectory)).href);
   } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND" || (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND";
-    const remedy = missing && !isFile(name) ? `; built in are ${Object.keys(builtIn).join(", ")}; for a package, run: npm install ${name}` : "";
-    throw new DriverError(`driver "${name}" cannot be loaded: ${firstLine((error as Error).message).replace(/ imported from .*/, "")}${remedy}`, { cause: error });
+    const missing =
+      (error as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND" ||
+      (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND";
+    const remedy =
+      missing && !isFile(name)
+        ? `; built in are ${Object.keys(builtIn).join(", ")}; for a package, run: npm install ${name}`
+        : "";
+    throw new DriverError(
+      `driver "${name}" cannot be loaded: ${firstLine((error as Error).message).replace(/ imported from .*/, "")}${remedy}`,
+      { cause: error },
+    );
   }
 }
 
@@ -43,15 +56,25 @@ function locate(name: string, planDirectory: string): string {
   // Beside the plan first, then beside bootlevel.
   const places = [join(planDirectory, "package.json"), import.meta.url];
   for (const place of places) {
-    const folder = (createRequire(place).resolve.paths(name) ?? []).map((modules) => join(modules, name)).find((candidate) => existsSync(join(candidate, "package.json")));
+    const folder = (createRequire(place).resolve.paths(name) ?? [])
+      .map((modules) => join(modules, name))
+      .find((candidate) => existsSync(join(candidate, "package.json")));
     if (folder !== undefined) return packageEntry(folder);
   }
-  throw Object.assign(new Error(`there is no package "${name}" beside the plan or beside bootlevel`), { code: "MODULE_NOT_FOUND" });
+  throw Object.assign(new Error(`there is no package "${name}" beside the plan or beside bootlevel`), {
+    code: "MODULE_NOT_FOUND",
+  });
 }
 
-/** The module that `import` of the package would load; `require.resolve` does not find packages that are for `import` only. */
+/**
+ * The module that `import` of the package would load; `require.resolve` does not find packages that are for `import`
+ * only.
+ */
 function packageEntry(folder: string): string {
-  const { exports, main } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { exports?: unknown; main?: string };
+  const { exports, main } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
+    exports?: unknown;
+    main?: string;
+  };
   return join(folder, exportedFile(exports) ?? main ?? "index.js");
 }
 
@@ -70,7 +93,13 @@ function isDefinition(value: unknown): value is DriverDefinition {
   if (typeof value !== "object" || value === null) return false;
   const { name, create, sshDefaults, cloudSchema, launchSchema } = value as Partial<DriverDefinition>;
   const schemas = [cloudSchema, launchSchema].every((schema) => typeof schema === "object"); // null accepts nothing
-  return typeof name === "string" && typeof create === "function" && typeof sshDefaults === "object" && sshDefaults !== null && schemas;
+  return (
+    typeof name === "string" &&
+    typeof create === "function" &&
+    typeof sshDefaults === "object" &&
+    sshDefaults !== null &&
+    schemas
+  );
 }
 
 function firstLine(text: string): string {

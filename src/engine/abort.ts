@@ -21,17 +21,25 @@ export interface AbortResult {
 }
 
 /**
- * Aborts a run: programs that run are ended, by the launcher that works on the run, or by this call where none does; nothing new begins.
+ * Aborts a run: programs that run are ended, by the launcher that works on the run, or by this call where none does;
+ * nothing new begins.
  * @throws StateError for a run that is terminated.
  */
-export async function abortRun(store: Store, run: RunRecord, { reason, ...options }: WorkOptions & { readonly reason: string }): Promise<AbortResult> {
+export async function abortRun(
+  store: Store,
+  run: RunRecord,
+  { reason, ...options }: WorkOptions & { readonly reason: string },
+): Promise<AbortResult> {
   if (run.state === "terminated") throw new StateError(`run "${run.name}" is terminated`, "there is nothing to abort");
   const { abort, fresh } = await store.abort(run, { reason, origin: "operator", at: store.clock.now() });
   const workedOnBy = await endOrLeave(store, run, options);
   return { run: run.name, reason: abort.reason, origin: abort.origin, fresh, workedOnBy };
 }
 
-/** Ends what runs, unless somebody works on the run, who does that: another call to abort it, for one. @returns the command of that one, or null */
+/**
+ * Ends what runs, unless somebody works on the run, who does that: another call to abort it, for one. @returns the
+ * command of that one, or null
+ */
 async function endOrLeave(store: Store, { id }: RunRecord, options: WorkOptions): Promise<string | null> {
   for (;;) {
     const run = await store.findRun(String(id));
@@ -53,12 +61,19 @@ async function endPrograms(store: Store, run: RunRecord, options: WorkOptions): 
     const startedAt = context.clock.now();
     const placements = await Placements.read(context);
     const unfinished = unfinishedPrograms(await store.steps(run));
-    await settleAll(context.levels.flat().map((service) => endUnfinished(context, placements, service, unfinished.get(service.id) ?? [])));
+    await settleAll(
+      context.levels
+        .flat()
+        .map((service) => endUnfinished(context, placements, service, unfinished.get(service.id) ?? [])),
+    );
     if (isLeft) await enterRunState(context, "failed", startedAt);
   });
 }
 
-/** Takes an abort back, so that an operator can go on with the run. @returns the reason that it had, or null: it was not aborted. */
+/**
+ * Takes an abort back, so that an operator can go on with the run. @returns the reason that it had, or null: it was not
+ * aborted.
+ */
 export async function cancelAbort(store: Store, run: RunRecord): Promise<string | null> {
   return (await store.cancelAbort(run))?.reason ?? null;
 }
@@ -66,5 +81,8 @@ export async function cancelAbort(store: Store, run: RunRecord): Promise<string 
 /** @throws StateError for a run that somebody has aborted: nothing is brought up in it until that is taken back. */
 export function checkNotAborted({ name, abort }: Pick<RunRecord, "name" | "abort">): void {
   if (abort === null) return;
-  throw new StateError(`${abortWords(abort)}. Nothing is brought up in it`, `go on with: bootlevel abort ${name} --cancel, or end it: bootlevel terminate ${name}`);
+  throw new StateError(
+    `${abortWords(abort)}. Nothing is brought up in it`,
+    `go on with: bootlevel abort ${name} --cancel, or end it: bootlevel terminate ${name}`,
+  );
 }

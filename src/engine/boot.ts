@@ -27,7 +27,10 @@ export interface BootRequest {
   readonly observe: (event: RunEvent) => void;
   /** Aborted when the operator wants to stop. */
   readonly signal: AbortSignal;
-  /** Whether machines may start from built images, or, for one that is built itself, only from those of what it is made from. Default: "all". */
+  /**
+   * Whether machines may start from built images, or, for one that is built itself, only from those of what it is made
+   * from. Default: "all".
+   */
   readonly images?: "all" | "parents";
 }
 
@@ -39,7 +42,10 @@ export interface BootResult {
   readonly cloudUnreachable: boolean;
   /** Why the run was aborted meanwhile, or null. */
   readonly aborted: Abort | null;
-  /** Machines that were started early, for levels that never began: ended when the run failed, kept when it was interrupted. */
+  /**
+   * Machines that were started early, for levels that never began: ended when the run failed, kept when it was
+   * interrupted.
+   */
   readonly unused: readonly UnusedMachine[];
   readonly ms: number;
 }
@@ -53,7 +59,14 @@ export async function bootRun(store: Store, request: BootRequest): Promise<BootR
   const { variables } = request;
   const written = withoutSecretDefaults(request.plan);
   const bundles = await packBundles(written, store.home);
-  const { plan, warnings } = chooseImages({ plan: written, bundles, variables, built: await store.builtImages(), before: null, whole: request.images !== "parents" });
+  const { plan, warnings } = chooseImages({
+    plan: written,
+    bundles,
+    variables,
+    built: await store.builtImages(),
+    before: null,
+    whole: request.images !== "parents",
+  });
   const writer = await store.createRun({ name: request.name, plan, bundles, variables });
   return underLease(writer, request.signal, async (stop) => {
     const context = await openContext({ run: writer.run, store, writer, stop, observe: request.observe });
@@ -68,18 +81,34 @@ export async function bootRun(store: Store, request: BootRequest): Promise<BootR
 /** Run names are typed, become parts of paths, and must not be mistaken for numbers. */
 function checkRunName(name: string | null): void {
   if (name === null || /^[a-z][a-z0-9-]{0,62}$/.test(name)) return;
-  throw new StateError(`${JSON.stringify(name)} cannot be a run's name`, "a run's name is a lower-case letter, then letters, digits and -, 63 at most");
+  throw new StateError(
+    `${JSON.stringify(name)} cannot be a run's name`,
+    "a run's name is a lower-case letter, then letters, digits and -, 63 at most",
+  );
 }
 
-async function bootServices(context: RunContext, verb: "boot" | "run", warnings: readonly string[]): Promise<BootResult> {
+async function bootServices(
+  context: RunContext,
+  verb: "boot" | "run",
+  warnings: readonly string[],
+): Promise<BootResult> {
   const startedAt = context.clock.now();
   const { run, plan } = context;
-  await record(context, { at: startedAt, type: "run-started", run: run.name, plan: plan.name, verb, levels: levelNames(context) });
+  await record(context, {
+    at: startedAt,
+    type: "run-started",
+    run: run.name,
+    plan: plan.name,
+    verb,
+    levels: levelNames(context),
+  });
   for (const warning of warnings) await warn(context, null, warning);
   const agenda = new Agenda();
   for (const service of context.levels.flat()) agenda.add(service, { stage: "launch", reason: "boot", resume: false });
   const placements = await Placements.read(context);
-  const end = await underDeadlines(context, verb, (enterPhase) => bringUp(context, placements, agenda, { fresh: true, enterPhase }));
+  const end = await underDeadlines(context, verb, (enterPhase) =>
+    bringUp(context, placements, agenda, { fresh: true, enterPhase }),
+  );
   await enterRunState(context, end.state, startedAt);
   return { run: run.name, ...end, ms: context.clock.now() - startedAt };
 }

@@ -1,4 +1,7 @@
-/** Asks the clouds of a plan whether its launches could work. Launches nothing, and needs no installation: nothing is recorded. */
+/**
+ * Asks the clouds of a plan whether its launches could work. Launches nothing, and needs no installation: nothing is
+ * recorded.
+ */
 import { randomInt } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -41,18 +44,22 @@ const MOST_NAMED = 3;
 
 /**
  * Checks all launches of a plan as far as they are known before it is booted.
- * @throws PlanError with every problem, at the service that has it; CloudUnreachableError if no more is wrong than that.
+ * @throws PlanError with every problem, at the service that has it; CloudUnreachableError if no more is wrong than
+ *   that.
  */
 export async function checkOnline(parts: CheckOnlineParts): Promise<OnlineCheck> {
   const { plan, variables } = parts;
   const book = new AttributeBook(plan, `${plan.name}-0000`, variables);
   const findings: Findings = { mistakes: [], unreachable: [], checked: [], unchecked: [] };
   for (const spec of Object.values(plan.clouds)) {
-    const services = plan.levels.flatMap((level) => level.services).filter(({ placement, replicas }) => replicas > 0 && placement.kind === "cloud" && placement.cloud === spec.name);
+    const services = plan.levels
+      .flatMap((level) => level.services)
+      .filter(({ placement, replicas }) => replicas > 0 && placement.kind === "cloud" && placement.cloud === spec.name);
     if (services.length > 0) await checkCloud(parts, book, spec, services, findings);
   }
   if (findings.mistakes.length > 0) {
-    for (const { cloud, services, why } of findings.unchecked) parts.warn(`not checked: ${namesOf(services)} on cloud "${cloud}": ${why}`);
+    for (const { cloud, services, why } of findings.unchecked)
+      parts.warn(`not checked: ${namesOf(services)} on cloud "${cloud}": ${why}`);
     for (const { message } of findings.unreachable) parts.warn(message);
     throw new PlanError(findings.mistakes);
   }
@@ -68,26 +75,47 @@ interface Findings {
   readonly unchecked: Unchecked[];
 }
 
-async function checkCloud(parts: CheckOnlineParts, book: AttributeBook, spec: CloudSpec, services: readonly ServiceSpec[], findings: Findings): Promise<void> {
+async function checkCloud(
+  parts: CheckOnlineParts,
+  book: AttributeBook,
+  spec: CloudSpec,
+  services: readonly ServiceSpec[],
+  findings: Findings,
+): Promise<void> {
   const { plan, signal } = parts;
   const cloud = spec.name;
   const names = services.map(({ name }) => name);
   const { driver, preparesMachines, close } = await openDriver(parts, book, spec);
   try {
-    if (driver.check === undefined) return void findings.unchecked.push({ cloud, services: names, why: `its driver ("${driverTitle(spec)}") cannot tell` });
+    if (driver.check === undefined)
+      return void findings.unchecked.push({
+        cloud,
+        services: names,
+        why: `its driver ("${driverTitle(spec)}") cannot tell`,
+      });
     const requests = new Map<string, LaunchRequest>();
     for (const service of services) {
       try {
         requests.set(service.name, requestFor(plan, book, service, preparesMachines));
       } catch (error) {
         if (!(error instanceof UnresolvedError)) throw error;
-        findings.unchecked.push({ cloud, services: [service.name], why: "it needs values of other services, which are known only when those have booted" });
+        findings.unchecked.push({
+          cloud,
+          services: [service.name],
+          why: "it needs values of other services, which are known only when those have booted",
+        });
       }
     }
     const problems = await driver.check([...requests.values()], signal);
     const bad = new Set(problems.flatMap(({ keys }) => keys));
     findings.checked.push({ cloud, services: [...requests.keys()].filter((name) => !bad.has(name)) });
-    for (const { keys, message } of problems) findings.mistakes.push(mistakeOf(services.filter(({ name }) => keys.includes(name)), message));
+    for (const { keys, message } of problems)
+      findings.mistakes.push(
+        mistakeOf(
+          services.filter(({ name }) => keys.includes(name)),
+          message,
+        ),
+      );
   } catch (error) {
     if (!(error instanceof CloudUnreachableError)) throw error;
     findings.unreachable.push(error);
@@ -97,12 +125,32 @@ async function checkCloud(parts: CheckOnlineParts, book: AttributeBook, spec: Cl
 }
 
 /** The driver, with a directory for state that goes when it is closed: it is asked questions only. */
-async function openDriver({ plan, warn }: CheckOnlineParts, book: AttributeBook, spec: CloudSpec): Promise<{ driver: Driver; preparesMachines: boolean; close: () => Promise<void> }> {
+async function openDriver(
+  { plan, warn }: CheckOnlineParts,
+  book: AttributeBook,
+  spec: CloudSpec,
+): Promise<{ driver: Driver; preparesMachines: boolean; close: () => Promise<void> }> {
   const definition = await loadDriver(spec.driver, plan.dir);
   const options = resolveTree(spec.options, (reference) => book.lookup(reference, null));
   const stateDirectory = mkdtempSync(join(tmpdir(), "bootlevel-check-"));
-  const made = definition.create({ cloud: spec.name, options, stateDirectory, warn: (message) => { warn(`cloud "${spec.name}": ${message}`); }, clock: realClock, permit: () => undefined, readOnly: true });
-  const driver = guardDriver(made, { cloud: spec.name, clock: realClock, prove: () => undefined, probe: undefined, random: () => randomInt(1000) / 1000 });
+  const made = definition.create({
+    cloud: spec.name,
+    options,
+    stateDirectory,
+    warn: (message) => {
+      warn(`cloud "${spec.name}": ${message}`);
+    },
+    clock: realClock,
+    permit: () => undefined,
+    readOnly: true,
+  });
+  const driver = guardDriver(made, {
+    cloud: spec.name,
+    clock: realClock,
+    prove: () => undefined,
+    probe: undefined,
+    random: () => randomInt(1000) / 1000,
+  });
   const close = async () => {
     await made.close?.();
     rmSync(stateDirectory, { recursive: true, force: true });
@@ -110,8 +158,15 @@ async function openDriver({ plan, warn }: CheckOnlineParts, book: AttributeBook,
   return { driver, preparesMachines: definition.preparesMachines === true, close };
 }
 
-/** As the launch would ask, for one of the service's replicas; its key is the service's name. @throws UnresolvedError */
-function requestFor(plan: LaunchPlan, book: AttributeBook, service: ServiceSpec, preparesMachines: boolean): LaunchRequest {
+/**
+ * As the launch would ask, for one of the service's replicas; its key is the service's name. @throws UnresolvedError
+ */
+function requestFor(
+  plan: LaunchPlan,
+  book: AttributeBook,
+  service: ServiceSpec,
+  preparesMachines: boolean,
+): LaunchRequest {
   const { name, image, size, fallbackSizes = [], launch, ssh } = service;
   return {
     key: name,

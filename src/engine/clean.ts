@@ -1,5 +1,6 @@
 /**
- * Finds machines that carry this installation's mark and belong to no live service, and ends them. The marks are enough: it works also when the
+ * Finds machines that carry this installation's mark and belong to no live service, and ends them. The marks are
+ * enough: it works also when the
  * database was lost, on the drivers that need no plan and on the clouds of a plan that is given.
  */
 import { isDeepStrictEqual } from "node:util";
@@ -28,7 +29,10 @@ export interface CleanOptions {
   readonly run: RunRecord | null;
   /** A plan whose clouds are asked too, with its variables: for what the database does not know any more. */
   readonly plan: { readonly plan: LaunchPlan; readonly variables: readonly VariableRecord[] } | null;
-  /** Shown what was found; false ends nothing. Asked with an empty list, too, where only what drivers made beside machines may be left. */
+  /**
+   * Shown what was found; false ends nothing. Asked with an empty list, too, where only what drivers made beside
+   * machines may be left.
+   */
   readonly confirm: (machines: readonly StrayMachine[]) => Promise<boolean>;
   readonly observe: (event: RunEvent) => void;
   readonly signal: AbortSignal;
@@ -59,7 +63,8 @@ export async function cleanMachines(store: Store, options: CleanOptions): Promis
     const found: StrayMachine[] = [];
     for (const cloud of clouds) found.push(...(await findStrays(store, cloud, options, silent)));
     const releasing = clouds.some(({ driver, terminated }) => driver.release !== undefined && terminated.size > 0);
-    if ((found.length === 0 && !releasing) || !(await options.confirm(found))) return { found, ended: [], failed: [], silent, unreleased: [] };
+    if ((found.length === 0 && !releasing) || !(await options.confirm(found)))
+      return { found, ended: [], failed: [], silent, unreleased: [] };
     const ended: StrayMachine[] = [];
     const failed: { machine: StrayMachine; message: string }[] = [];
     for (const cloud of clouds) await endStrays(store, cloud, found, options, { ended, failed });
@@ -80,17 +85,36 @@ interface OpenCloud {
   readonly terminated: Set<string>;
 }
 
-/** Every cloud that a run of this installation uses or used, each once; the local machines; and those of a plan that is given. */
-async function openClouds(store: Store, options: CleanOptions, silent: { cloud: string; message: string }[]): Promise<OpenCloud[]> {
+/**
+ * Every cloud that a run of this installation uses or used, each once; the local machines; and those of a plan that is
+ * given.
+ */
+async function openClouds(
+  store: Store,
+  options: CleanOptions,
+  silent: { cloud: string; message: string }[],
+): Promise<OpenCloud[]> {
   const open: OpenCloud[] = [];
-  const add = async (plan: Pick<LaunchPlan, "dir">, spec: CloudSpec, book: AttributeBook | null, terminated: readonly string[]) => {
+  const add = async (
+    plan: Pick<LaunchPlan, "dir">,
+    spec: CloudSpec,
+    book: AttributeBook | null,
+    terminated: readonly string[],
+  ) => {
     try {
-      const resolved = book === null ? spec.options : resolveTree(spec.options, (reference) => book.lookup(reference, null));
-      const known = open.find((other) => other.spec.driver === spec.driver && isDeepStrictEqual(other.options, resolved));
+      const resolved =
+        book === null ? spec.options : resolveTree(spec.options, (reference) => book.lookup(reference, null));
+      const known = open.find(
+        (other) => other.spec.driver === spec.driver && isDeepStrictEqual(other.options, resolved),
+      );
       for (const run of terminated) known?.terminated.add(run);
       if (known !== undefined) return;
-      const warn = (message: string) => options.observe({ at: store.clock.now(), type: "warning", service: null, message });
-      const driver = guardDriver(await createDriver(store, spec, plan.dir, resolved, { warn, permit: () => undefined, readOnly: true }), { cloud: spec.name, clock: store.clock, prove: () => undefined, probe: store.probe, random: store.random });
+      const warn = (message: string) =>
+        options.observe({ at: store.clock.now(), type: "warning", service: null, message });
+      const driver = guardDriver(
+        await createDriver(store, spec, plan.dir, resolved, { warn, permit: () => undefined, readOnly: true }),
+        { cloud: spec.name, clock: store.clock, prove: () => undefined, probe: store.probe, random: store.random },
+      );
       open.push({ name: spec.name, spec, options: resolved, driver, terminated: new Set(terminated) });
     } catch (error) {
       silent.push({ cloud: spec.name, message: (error as Error).message });
@@ -100,9 +124,11 @@ async function openClouds(store: Store, options: CleanOptions, silent: { cloud: 
   for (const run of runs) {
     const { plan } = await store.plan(run);
     const book = new AttributeBook(plan, run.name, await store.variables(run, "optional"));
-    for (const spec of Object.values(plan.clouds)) await add(plan, spec, book, run.state === "terminated" ? [run.uid] : []);
+    for (const spec of Object.values(plan.clouds))
+      await add(plan, spec, book, run.state === "terminated" ? [run.uid] : []);
   }
-  if (options.run === null) await add({ dir: store.home.directory }, { name: "local", driver: "local", options: {} }, null, []);
+  if (options.run === null)
+    await add({ dir: store.home.directory }, { name: "local", driver: "local", options: {} }, null, []);
   if (options.plan !== null) {
     const { plan, variables } = options.plan;
     const book = new AttributeBook(plan, "", variables);
@@ -111,12 +137,19 @@ async function openClouds(store: Store, options: CleanOptions, silent: { cloud: 
   return open;
 }
 
-async function findStrays(store: Store, { name, driver }: OpenCloud, { run, signal }: CleanOptions, silent: { cloud: string; message: string }[]): Promise<StrayMachine[]> {
+async function findStrays(
+  store: Store,
+  { name, driver }: OpenCloud,
+  { run, signal }: CleanOptions,
+  silent: { cloud: string; message: string }[],
+): Promise<StrayMachine[]> {
   try {
     // Listed first: a machine that is launched meanwhile has its key on record before the cloud can show it.
     const listed = await driver.list({ installation: await store.installation(), run: run?.uid ?? null }, signal);
     const { keys, ids } = await store.liveMachines();
-    return listed.filter(({ state, key, id }) => state !== "terminated" && !ids.has(id) && (key === null || !keys.has(key))).map((machine) => stray(name, machine));
+    return listed
+      .filter(({ state, key, id }) => state !== "terminated" && !ids.has(id) && (key === null || !keys.has(key)))
+      .map((machine) => stray(name, machine));
   } catch (error) {
     silent.push({ cloud: name, message: (error as Error).message });
     return [];
@@ -124,12 +157,30 @@ async function findStrays(store: Store, { name, driver }: OpenCloud, { run, sign
 }
 
 function stray(cloud: string, { id, host, state, mark }: MachineStatus): StrayMachine {
-  return { cloud, id, host, state, mark, why: mark === null ? "it belongs to no live service" : `no live service ${mark.service} of run ${mark.runName} has it` };
+  return {
+    cloud,
+    id,
+    host,
+    state,
+    mark,
+    why:
+      mark === null ? "it belongs to no live service" : `no live service ${mark.service} of run ${mark.runName} has it`,
+  };
 }
 
-async function endStrays(store: Store, cloud: OpenCloud, shown: readonly StrayMachine[], options: CleanOptions, result: { ended: StrayMachine[]; failed: { machine: StrayMachine; message: string }[] }): Promise<void> {
+async function endStrays(
+  store: Store,
+  cloud: OpenCloud,
+  shown: readonly StrayMachine[],
+  options: CleanOptions,
+  result: { ended: StrayMachine[]; failed: { machine: StrayMachine; message: string }[] },
+): Promise<void> {
   const now = new Set((await findStrays(store, cloud, options, [])).map((machine) => machine.id));
-  const chosen = new Map(shown.filter((machine) => machine.cloud === cloud.name && now.has(machine.id)).map((machine) => [machine.id, machine]));
+  const chosen = new Map(
+    shown
+      .filter((machine) => machine.cloud === cloud.name && now.has(machine.id))
+      .map((machine) => [machine.id, machine]),
+  );
   if (chosen.size === 0) return;
   try {
     for (const outcome of await cloud.driver.terminate([...chosen.keys()], options.signal)) {
@@ -143,13 +194,23 @@ async function endStrays(store: Store, cloud: OpenCloud, shown: readonly StrayMa
   }
 }
 
-/** Removes what the driver made for runs that are over: those whose last stray machine has just ended, and those that are terminated. */
-async function releaseRuns(store: Store, { name, driver, terminated }: OpenCloud, ended: readonly StrayMachine[], { signal }: CleanOptions): Promise<UnreleasedRun[]> {
+/**
+ * Removes what the driver made for runs that are over: those whose last stray machine has just ended, and those that
+ * are terminated.
+ */
+async function releaseRuns(
+  store: Store,
+  { name, driver, terminated }: OpenCloud,
+  ended: readonly StrayMachine[],
+  { signal }: CleanOptions,
+): Promise<UnreleasedRun[]> {
   const unreleased: UnreleasedRun[] = [];
   if (driver.release === undefined) return unreleased;
   const installation = await store.installation();
   const over = new Map((await store.listRuns({ all: true })).map((run) => [run.uid, run.state === "terminated"]));
-  const strays = ended.flatMap(({ cloud, mark }) => (cloud === name && mark !== null && (over.get(mark.run) ?? true) ? [mark.run] : []));
+  const strays = ended.flatMap(({ cloud, mark }) =>
+    cloud === name && mark !== null && (over.get(mark.run) ?? true) ? [mark.run] : [],
+  );
   for (const run of new Set([...strays, ...terminated])) {
     try {
       const left = await driver.list({ installation, run }, signal);

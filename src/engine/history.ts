@@ -29,13 +29,26 @@ export interface RunHistory {
 }
 
 /** Gathers a run's machines, oldest first. Writes nothing. */
-export async function runHistory(store: Store, run: RunRecord, observe: (event: RunEvent) => void, signal: AbortSignal): Promise<RunHistory> {
+export async function runHistory(
+  store: Store,
+  run: RunRecord,
+  observe: (event: RunEvent) => void,
+  signal: AbortSignal,
+): Promise<RunHistory> {
   const context = await openContext({ run, store, writer: null, stop: signal, observe, secrets: "optional" });
   try {
-    const names = new Map([...(await store.removedNames(run)), ...[...context.byName.values()].map((service) => [service.id, service.name] as const)]);
+    const names = new Map([
+      ...(await store.removedNames(run)),
+      ...[...context.byName.values()].map((service) => [service.id, service.name] as const),
+    ]);
     const machines = await store.machines(run);
     const now = await describe(context, machines);
-    return { run: run.name, machines: machines.map((machine) => pastMachine(machine, names.get(machine.serviceId) ?? "", now.get(machine.key))) };
+    return {
+      run: run.name,
+      machines: machines.map((machine) =>
+        pastMachine(machine, names.get(machine.serviceId) ?? "", now.get(machine.key)),
+      ),
+    };
   } finally {
     await closeContext(context);
   }
@@ -53,17 +66,39 @@ async function describe(context: RunContext, machines: readonly MachineRecord[])
     const own = machines.filter((machine) => machine.cloud === cloud && machine.driverId !== null);
     try {
       const driver = await context.clouds.driver(cloud);
-      const statuses = await driver.describe(own.map((machine) => machine.driverId as string), context.stop);
-      own.forEach((machine, index) => told.set(machine.key, { state: statuses[index]?.state ?? "unknown", reason: statuses[index]?.reason ?? "" }));
+      const statuses = await driver.describe(
+        own.map((machine) => machine.driverId as string),
+        context.stop,
+      );
+      own.forEach((machine, index) =>
+        told.set(machine.key, { state: statuses[index]?.state ?? "unknown", reason: statuses[index]?.reason ?? "" }),
+      );
     } catch (error) {
-      for (const machine of own) told.set(machine.key, { state: "unknown", reason: context.redactor.redact((error as Error).message) });
+      for (const machine of own)
+        told.set(machine.key, { state: "unknown", reason: context.redactor.redact((error as Error).message) });
     }
   }
   return told;
 }
 
-function pastMachine({ cloud, key, driverId, host, requestedAt, launchedAt, endedAt, endReason, state }: MachineRecord, service: string, now: Now | undefined): PastMachine {
+function pastMachine(
+  { cloud, key, driverId, host, requestedAt, launchedAt, endedAt, endReason, state }: MachineRecord,
+  service: string,
+  now: Now | undefined,
+): PastMachine {
   const end = state === "ended" ? (endReason ?? "ended") : "";
   // A service that gave its name to another one has its number after it in the record.
-  return { service: service.replace(/~\d+$/, ""), cloud, id: driverId, key, host, requestedAt, launchedAt, endedAt, end, now: now?.state ?? "unknown", reason: now?.reason ?? "" };
+  return {
+    service: service.replace(/~\d+$/, ""),
+    cloud,
+    id: driverId,
+    key,
+    host,
+    requestedAt,
+    launchedAt,
+    endedAt,
+    end,
+    now: now?.state ?? "unknown",
+    reason: now?.reason ?? "",
+  };
 }

@@ -27,7 +27,9 @@ const STEP_ORDER = ["prepare", "setup", "boot", "ready", "execute", "report", "t
 export async function listLogs(store: Store, run: RunRecord, service: string | null): Promise<LogFile[]> {
   const directory = join(store.home.runDirectory(run.uid), "logs");
   const present = new Set(readNames(directory));
-  const services = (await store.services(run)).filter((record) => service === null || record.name === service || record.spec === service);
+  const services = (await store.services(run)).filter(
+    (record) => service === null || record.name === service || record.spec === service,
+  );
   return services.flatMap(({ name }) =>
     STEP_ORDER.filter((step) => present.has(`${name}.${step}.log`)).map((step) => {
       const path = join(directory, `${name}.${step}.log`);
@@ -40,11 +42,16 @@ export async function listLogs(store: Store, run: RunRecord, service: string | n
  * The text of the logs, then, if `follow`, what is added while the run is worked on or until `signal` aborts.
  * Chunks of one file come in order.
  */
-export async function* readLogs(store: Store, run: RunRecord, options: { service: string | null; follow: boolean; signal: AbortSignal }): AsyncGenerator<LogChunk> {
+export async function* readLogs(
+  store: Store,
+  run: RunRecord,
+  options: { service: string | null; follow: boolean; signal: AbortSignal },
+): AsyncGenerator<LogChunk> {
   const offsets = new Map<string, number>();
   for (;;) {
     // Asked before the files are read: what was written until then is shown even if the launcher has just ended.
-    const working = options.follow && !options.signal.aborted && (await store.findRun(String(run.id))).holder?.alive === true;
+    const working =
+      options.follow && !options.signal.aborted && (await store.findRun(String(run.id))).holder?.alive === true;
     for (const file of await listLogs(store, run, options.service)) {
       const from = offsets.get(file.path) ?? 0;
       if (file.bytes <= from) continue;
@@ -57,10 +64,19 @@ export async function* readLogs(store: Store, run: RunRecord, options: { service
 }
 
 /** Lets logs follow their services to other names. Names may be exchanged, so each log first leaves its old one. */
-export function renameLogs(home: Home, uid: string, renames: readonly { readonly from: string; readonly to: string }[]): void {
+export function renameLogs(
+  home: Home,
+  uid: string,
+  renames: readonly { readonly from: string; readonly to: string }[],
+): void {
   const directory = join(home.runDirectory(uid), "logs");
   const present = new Set(readNames(directory));
-  const moving = renames.flatMap(({ from, to }) => STEP_ORDER.filter((step) => present.has(`${from}.${step}.log`)).map((step) => ({ from: join(directory, `${from}.${step}.log`), to: join(directory, `${to}.${step}.log`) })));
+  const moving = renames.flatMap(({ from, to }) =>
+    STEP_ORDER.filter((step) => present.has(`${from}.${step}.log`)).map((step) => ({
+      from: join(directory, `${from}.${step}.log`),
+      to: join(directory, `${to}.${step}.log`),
+    })),
+  );
   for (const { from } of moving) renameSync(from, `${from}.moving`);
   for (const { from, to } of moving) {
     // An earlier service of that name may have left a log there: what is told of a name is told in one file.

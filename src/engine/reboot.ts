@@ -22,7 +22,8 @@ export interface RebootOptions extends WorkOptions {
 }
 
 /**
- * Reboots services: down from the last level to the first, then up again with the run's plan and variables. Services of later levels that refer to
+ * Reboots services: down from the last level to the first, then up again with the run's plan and variables. Services of
+ * later levels that refer to
  * an attribute that changed boot again too.
  * @throws RunBusyError, StateError for an unknown service or a run that is terminated.
  */
@@ -43,10 +44,18 @@ async function downAndUp(context: RunContext, down: Agenda, force: boolean): Pro
   const placements = await Placements.read(context);
   const takeDown = new TakeDown(context, placements, unfinishedPrograms(await context.store.steps(context.run)), force);
   for (const services of [...context.levels].reverse()) {
-    const end = endOf((await takeDown.retire(down.among(services), (service) => down.of(service) as Task)).filter((error) => error !== null));
+    const end = endOf(
+      (await takeDown.retire(down.among(services), (service) => down.of(service) as Task)).filter(
+        (error) => error !== null,
+      ),
+    );
     if (end !== null) return { ...end, unused: [], aborted: context.abort.current };
   }
-  const up = agendaOf(down.among(context.levels.flat()), { stage: "launch", reason: "a reboot was asked for", resume: false });
+  const up = agendaOf(down.among(context.levels.flat()), {
+    stage: "launch",
+    reason: "a reboot was asked for",
+    resume: false,
+  });
   return bringUp(context, placements, up, { force });
 }
 
@@ -57,6 +66,7 @@ function agendaOf(services: ReturnType<typeof chooseServices>, task: Task): Agen
 }
 
 function checkAlive(run: RunRecord): void {
-  if (run.state === "terminated") throw new StateError(`run "${run.name}" is terminated`, "boot its plan again, as a new run");
+  if (run.state === "terminated")
+    throw new StateError(`run "${run.name}" is terminated`, "boot its plan again, as a new run");
   checkNotAborted(run);
 }

@@ -1,4 +1,6 @@
-/** Lets a run follow a changed plan: stores it, shows what it means service by service, and applies that level by level. */
+/**
+ * Lets a run follow a changed plan: stores it, shows what it means service by service, and applies that level by level.
+ */
 import { isDeepStrictEqual } from "node:util";
 
 import { replicaNumbers, type LaunchPlan } from "../plan/launchPlan.js";
@@ -41,7 +43,8 @@ export interface ReloadResult extends BootResult {
 
 /**
  * Reloads a run's plan.
- * @throws RunBusyError; StateError for a run that is being taken down, and for a changed cloud that has machines of the run; PlanError for variables.
+ * @throws RunBusyError; StateError for a run that is being taken down, and for a changed cloud that has machines of the
+ *   run; PlanError for variables.
  */
 export async function reloadRun(store: Store, run: RunRecord, options: ReloadOptions): Promise<ReloadResult> {
   checkGoal(run);
@@ -51,49 +54,92 @@ export async function reloadRun(store: Store, run: RunRecord, options: ReloadOpt
     const { revision, before, after } = await versions(context, options);
     await checkClouds(context, before, after);
     const changes = diffPlans(before, after, await store.services(now), now.name);
-    const nothing = { run: now.name, state: now.state, failures: [], cloudUnreachable: false, unused: [], aborted: null, changes, applied: false };
-    const same = changes.every((change) => change.action === "keep" && change.differences.length === 0 && change.was === null) && sameSettings(before.plan, after.plan);
+    const nothing = {
+      run: now.name,
+      state: now.state,
+      failures: [],
+      cloudUnreachable: false,
+      unused: [],
+      aborted: null,
+      changes,
+      applied: false,
+    };
+    const same =
+      changes.every((change) => change.action === "keep" && change.differences.length === 0 && change.was === null) &&
+      sameSettings(before.plan, after.plan);
     if (same || !(await options.confirm(changes))) return { ...nothing, ms: context.clock.now() - startedAt };
     await writerOf(context).storeRevision(newRevision(context, revision + 1, after, changes));
-    renameLogs(store.home, now.uid, changes.flatMap(({ was, name }) => (was === null ? [] : [{ from: was, to: name }])));
+    renameLogs(
+      store.home,
+      now.uid,
+      changes.flatMap(({ was, name }) => (was === null ? [] : [{ from: was, to: name }])),
+    );
     await closeContext(context);
     return { ...(await applyRevision(context, options, startedAt)), changes, applied: true };
   });
 }
 
-async function versions(context: RunContext, options: ReloadOptions): Promise<{ revision: number; before: PlanVersion; after: PlanVersion }> {
+async function versions(
+  context: RunContext,
+  options: ReloadOptions,
+): Promise<{ revision: number; before: PlanVersion; after: PlanVersion }> {
   const { store, run } = context;
   const { revision, ...stored } = await store.plan(run);
   const before: PlanVersion = { ...stored, variables: await store.variables(run) };
   const changed = withoutSecretDefaults(options.plan);
   const plan = withReplicaNumbers(stored.plan, changed, await store.services(run), await store.replicasEver(run));
   const chosen = options.chooseVariables(before.variables, stored.plan);
-  // Programs of services that are removed, and clouds that still have machines, may refer to variables that the changed plan has no more.
+  // Programs of services that are removed, and clouds that still have machines, may refer to variables that the changed
+  // plan has no more.
   const names = new Set(chosen.map(({ kind, name }) => `${kind} ${name}`));
   const variables = [...chosen, ...before.variables.filter(({ kind, name }) => !names.has(`${kind} ${name}`))];
   const bundles = await packBundles(plan, store.home);
-  const chosenImages = chooseImages({ plan: await withLiveClouds(context, stored.plan, plan), bundles, variables, built: await store.builtImages(), before: stored.plan, whole: true });
-  for (const message of chosenImages.warnings) context.tell({ at: context.clock.now(), type: "warning", service: null, message });
+  const chosenImages = chooseImages({
+    plan: await withLiveClouds(context, stored.plan, plan),
+    bundles,
+    variables,
+    built: await store.builtImages(),
+    before: stored.plan,
+    whole: true,
+  });
+  for (const message of chosenImages.warnings)
+    context.tell({ at: context.clock.now(), type: "warning", service: null, message });
   return { revision, before, after: { plan: chosenImages.plan, bundles, variables } };
 }
 
 /** The plan, with the clouds that it has no more and that have machines of the run still. */
 async function withLiveClouds(context: RunContext, before: LaunchPlan, after: LaunchPlan): Promise<LaunchPlan> {
-  const live = (await context.store.machines(context.run)).filter((machine) => machine.state !== "ended").map((machine) => machine.cloud);
-  const kept = Object.fromEntries(Object.entries(before.clouds).filter(([name]) => live.includes(name) && !Object.hasOwn(after.clouds, name)));
+  const live = (await context.store.machines(context.run))
+    .filter((machine) => machine.state !== "ended")
+    .map((machine) => machine.cloud);
+  const kept = Object.fromEntries(
+    Object.entries(before.clouds).filter(([name]) => live.includes(name) && !Object.hasOwn(after.clouds, name)),
+  );
   return { ...after, clouds: { ...after.clouds, ...kept } };
 }
 
-/** A machine is found again by the cloud that started it: while it lives, that cloud must stay what it is. @throws StateError */
+/**
+ * A machine is found again by the cloud that started it: while it lives, that cloud must stay what it is. @throws
+ * StateError
+ */
 async function checkClouds(context: RunContext, before: PlanVersion, after: PlanVersion): Promise<void> {
-  const live = new Set((await context.store.machines(context.run)).filter((machine) => machine.state !== "ended").map((machine) => machine.cloud));
+  const live = new Set(
+    (await context.store.machines(context.run))
+      .filter((machine) => machine.state !== "ended")
+      .map((machine) => machine.cloud),
+  );
   for (const name of live) {
     const [old, fresh] = [before, after].map(({ plan, variables }) => {
       const cloud = plan.clouds[name];
       const values = new Map(variables.map((variable) => [`${variable.kind} ${variable.name}`, variable.value]));
       // Which hosts a pool has may change: those that are taken are on record.
       const options = Object.fromEntries(Object.entries(cloud?.options ?? {}).filter(([key]) => key !== "hosts"));
-      return [cloud?.driver, resolveTree(options, (reference) => ("name" in reference ? (values.get(`${reference.kind} ${reference.name}`) ?? "") : ""))];
+      return [
+        cloud?.driver,
+        resolveTree(options, (reference) =>
+          "name" in reference ? (values.get(`${reference.kind} ${reference.name}`) ?? "") : "",
+        ),
+      ];
     });
     if (isDeepStrictEqual(old, fresh)) continue;
     throw new StateError(
@@ -104,20 +150,37 @@ async function checkClouds(context: RunContext, before: PlanVersion, after: Plan
 }
 
 function sameSettings(before: LaunchPlan, after: LaunchPlan): boolean {
-  const settings = ({ concurrency, prelaunch, description, clouds, levels }: LaunchPlan) => [concurrency, prelaunch, description, clouds, levels.map(({ name }) => name)];
+  const settings = ({ concurrency, prelaunch, description, clouds, levels }: LaunchPlan) => [
+    concurrency,
+    prelaunch,
+    description,
+    clouds,
+    levels.map(({ name }) => name),
+  ];
   return isDeepStrictEqual(settings(before), settings(after));
 }
 
-function newRevision(context: RunContext, revision: number, { plan, bundles, variables }: PlanVersion, changes: readonly ServiceChange[]): NewRevision {
-  const services = changes.filter((change) => change.action !== "remove").map((change): ServiceRevision => {
-    const { id, level, spec, name, replica, action, differences } = change;
-    const record = id === null ? undefined : context.records.get(id);
-    // What an earlier command has left to be done stays to be done; a service that was never started needs nothing else.
-    const started = record !== undefined && record.state !== "planned";
-    const own = action === "replace" || action === "boot" || action === "verify" ? { stage: action, reason: `the plan changed: ${differences.join(", ")}` } : null;
-    const due = !started ? null : earlier(record.due, own);
-    return { id, level, spec, name, replica, due: due && { ...due, reason: context.redactor.redact(due.reason) } };
-  });
+function newRevision(
+  context: RunContext,
+  revision: number,
+  { plan, bundles, variables }: PlanVersion,
+  changes: readonly ServiceChange[],
+): NewRevision {
+  const services = changes
+    .filter((change) => change.action !== "remove")
+    .map((change): ServiceRevision => {
+      const { id, level, spec, name, replica, action, differences } = change;
+      const record = id === null ? undefined : context.records.get(id);
+      // What an earlier command has left to be done stays to be done; a service that was never started needs nothing
+      // else.
+      const started = record !== undefined && record.state !== "planned";
+      const own =
+        action === "replace" || action === "boot" || action === "verify"
+          ? { stage: action, reason: `the plan changed: ${differences.join(", ")}` }
+          : null;
+      const due = !started ? null : earlier(record.due, own);
+      return { id, level, spec, name, replica, due: due && { ...due, reason: context.redactor.redact(due.reason) } };
+    });
   const dropped = changes.flatMap(({ id, action }) => (action === "remove" && id !== null ? [id] : []));
   return { revision, plan, bundles, variables, services, dropped };
 }
@@ -130,7 +193,11 @@ function earlier(one: ServiceRevision["due"], other: ServiceRevision["due"]): Se
 }
 
 /** Does what the stored revision has left to be done, and what was not finished before. */
-async function applyRevision({ run, store, writer, stop }: RunContext, options: ReloadOptions, startedAt: number): Promise<BootResult> {
+async function applyRevision(
+  { run, store, writer, stop }: RunContext,
+  options: ReloadOptions,
+  startedAt: number,
+): Promise<BootResult> {
   const context = await openContext({ run, store, writer, stop, observe: options.observe });
   try {
     const placements = await Placements.read(context);
@@ -141,7 +208,12 @@ async function applyRevision({ run, store, writer, stop }: RunContext, options: 
       const task = record === undefined ? null : unfinishedTask(placements, service, record);
       if (task !== null) agenda.add(service, task);
     }
-    const end = await carryOut(context, placements, agenda, { verb: "reload", state: "reloading", startedAt, force: options.force });
+    const end = await carryOut(context, placements, agenda, {
+      verb: "reload",
+      state: "reloading",
+      startedAt,
+      force: options.force,
+    });
     return { run: run.name, ...end, ms: context.clock.now() - startedAt };
   } finally {
     await closeContext(context);

@@ -40,7 +40,10 @@ export interface RepairResult {
   readonly refused: string | null;
   readonly failures: readonly ServiceFailure[];
   readonly cloudUnreachable: boolean;
-  /** Machines that were started early, for levels that never began: ended when the repair failed, kept when it was interrupted. */
+  /**
+   * Machines that were started early, for levels that never began: ended when the repair failed, kept when it was
+   * interrupted.
+   */
   readonly unused: readonly UnusedMachine[];
   readonly ms: number;
 }
@@ -49,8 +52,10 @@ export interface RepairResult {
 const READY_TRIES = 3;
 
 /**
- * Repairs a run: boots again where the machine is fine and the service is not, replaces machines that are no good, goes on with what was never
- * finished, and then with the services of later levels that refer to an attribute that changed. Does nothing to a run that is well.
+ * Repairs a run: boots again where the machine is fine and the service is not, replaces machines that are no good, goes
+ * on with what was never
+ * finished, and then with the services of later levels that refer to an attribute that changed. Does nothing to a run
+ * that is well.
  * @throws RunBusyError, StateError for a run that was to be taken down or for an unknown service in `replace`.
  */
 export async function repairRun(store: Store, run: RunRecord, options: RepairOptions): Promise<RepairResult> {
@@ -67,28 +72,69 @@ export async function repairRun(store: Store, run: RunRecord, options: RepairOpt
 /** @throws StateError for a run that somebody wanted down, or has aborted */
 export function checkGoal(run: RunRecord): void {
   if (run.goal === "up") return checkNotAborted(run);
-  if (run.state === "terminated") throw new StateError(`run "${run.name}" is terminated`, "boot its plan again, as a new run");
-  throw new StateError(`run "${run.name}" is being taken down`, `finish it with: bootlevel terminate ${run.name}, or bring all of it up again with: bootlevel reboot ${run.name}`);
+  if (run.state === "terminated")
+    throw new StateError(`run "${run.name}" is terminated`, "boot its plan again, as a new run");
+  throw new StateError(
+    `run "${run.name}" is being taken down`,
+    `finish it with: bootlevel terminate ${run.name}, or bring all of it up again with: bootlevel reboot ${run.name}`,
+  );
 }
 
 async function repair(context: RunContext, run: RunRecord, options: RepairOptions): Promise<RepairResult> {
   checkGoal(run);
   const startedAt = context.clock.now();
   const placements = await Placements.read(context);
-  const { agenda, blocked, cloudUnreachable } = await diagnose(context, placements, chooseServices(context, options.replace));
+  const { agenda, blocked, cloudUnreachable } = await diagnose(
+    context,
+    placements,
+    chooseServices(context, options.replace),
+  );
   // What was found while the operator stopped the command may be no more than that.
-  if (context.stop.aborted) return { run: run.name, state: "interrupted", tasks: [], removed: [], blocked: [], refused: null, failures: [], cloudUnreachable: false, unused: [], ms: context.clock.now() - startedAt };
+  if (context.stop.aborted)
+    return {
+      run: run.name,
+      state: "interrupted",
+      tasks: [],
+      removed: [],
+      blocked: [],
+      refused: null,
+      failures: [],
+      cloudUnreachable: false,
+      unused: [],
+      ms: context.clock.now() - startedAt,
+    };
   const tasks = plannedTasks(context, agenda);
   const refused = tooMany(context, agenda, new Set(chooseServices(context, options.replace)), options.maxReplacements);
   const idle = tasks.length === 0 && context.dropped.length === 0;
   const removed = context.dropped.map(({ name }) => name.replace(/~\d+$/, ""));
-  const result = { run: run.name, tasks, removed, blocked, refused, failures: [], cloudUnreachable, unused: [], ms: context.clock.now() - startedAt };
+  const result = {
+    run: run.name,
+    tasks,
+    removed,
+    blocked,
+    refused,
+    failures: [],
+    cloudUnreachable,
+    unused: [],
+    ms: context.clock.now() - startedAt,
+  };
   if (refused !== null || options.dryRun || (idle && (blocked.length > 0 || run.state === "ready"))) {
     return { ...result, state: idle && blocked.length === 0 ? "ready" : run.state === "ready" ? "failed" : run.state };
   }
-  const end = await carryOut(context, placements, agenda, { verb: "repair", state: "repairing", startedAt, force: options.force });
+  const end = await carryOut(context, placements, agenda, {
+    verb: "repair",
+    state: "repairing",
+    startedAt,
+    force: options.force,
+  });
   const state = blocked.length > 0 && end.state === "ready" ? "failed" : end.state;
-  return { ...result, ...end, state, cloudUnreachable: cloudUnreachable || end.cloudUnreachable, ms: context.clock.now() - startedAt };
+  return {
+    ...result,
+    ...end,
+    state,
+    cloudUnreachable: cloudUnreachable || end.cloudUnreachable,
+    ms: context.clock.now() - startedAt,
+  };
 }
 
 interface Diagnoses {
@@ -103,10 +149,16 @@ async function diagnose(context: RunContext, placements: Placements, replaced: r
   for (const service of replaced) agenda.add(service, { stage: "replace", reason: "it was asked for", resume: false });
   const known = new Map(context.levels.flat().map((service) => [service, taskOf(context, placements, service)]));
   const looked = [...known.keys()].filter((service) => agenda.of(service) === null);
-  const verified = (service: Service) => { const task = known.get(service) ?? null; return task === null || (task.stage === "verify" && task.resume); };
-  // A machine that nobody has connected to yet may be about to come up, and its level may be far: its cloud alone is asked.
-  const untouched = (service: Service) => ["planned", "launching"].includes(context.records.get(service.id)?.state ?? "planned");
-  const depth = (service: Service): Depth => (verified(service) ? "ready" : known.get(service)?.stage === "discard" || untouched(service) ? "cloud" : "reach");
+  const verified = (service: Service) => {
+    const task = known.get(service) ?? null;
+    return task === null || (task.stage === "verify" && task.resume);
+  };
+  // A machine that nobody has connected to yet may be about to come up, and its level may be far: its cloud alone is
+  // asked.
+  const untouched = (service: Service) =>
+    ["planned", "launching"].includes(context.records.get(service.id)?.state ?? "planned");
+  const depth = (service: Service): Depth =>
+    verified(service) ? "ready" : known.get(service)?.stage === "discard" || untouched(service) ? "cloud" : "reach";
   const findings = await survey(context, placements, looked, depth, READY_TRIES);
   const blocked: { service: string; message: string }[] = [];
   for (const service of looked) {
@@ -114,7 +166,11 @@ async function diagnose(context: RunContext, placements: Placements, replaced: r
     if (isTask(diagnosis)) agenda.add(service, diagnosis);
     else if (diagnosis !== null) blocked.push({ service: service.name, message: diagnosis.blocked });
   }
-  return { agenda, blocked, cloudUnreachable: [...findings.values()].some(({ error }) => error instanceof CloudUnreachableError) };
+  return {
+    agenda,
+    blocked,
+    cloudUnreachable: [...findings.values()].some(({ error }) => error instanceof CloudUnreachableError),
+  };
 }
 
 function taskOf(context: RunContext, placements: Placements, service: Service): Task | null {
@@ -125,21 +181,32 @@ function taskOf(context: RunContext, placements: Placements, service: Service): 
 function diagnosisOf(service: Service, task: Task | null, finding: Finding): Diagnosis {
   if (task === null) return repairTask(service, finding);
   // A service that was left or failed while it was verified, and is not ready now either, needs another boot.
-  if (task.stage === "verify" && task.resume && finding.cause === "not-ready") return { stage: "boot", reason: task.reason, resume: false };
+  if (task.stage === "verify" && task.resume && finding.cause === "not-ready")
+    return { stage: "boot", reason: task.reason, resume: false };
   return mendTask(service, task, finding);
 }
 
 /** Why so many replacements are refused, or null. Those that changed addresses would bring with them count as well. */
-function tooMany(context: RunContext, agenda: Agenda, asked: ReadonlySet<Service>, limit: number | null): string | null {
+function tooMany(
+  context: RunContext,
+  agenda: Agenda,
+  asked: ReadonlySet<Service>,
+  limit: number | null,
+): string | null {
   const machines = context.levels.flat().filter((service) => service.spec.placement.kind === "cloud");
   const allowed = limit ?? Math.max(1, Math.floor(machines.length / 3));
-  const lost = machines.filter((service) => !asked.has(service) && !wasDecided(context, service) && agenda.of(service)?.stage === "discard");
+  const lost = machines.filter(
+    (service) => !asked.has(service) && !wasDecided(context, service) && agenda.of(service)?.stage === "discard",
+  );
   const count = lost.length + followers(context, new Set(lost)).size;
   if (count <= allowed) return null;
   return `${count} of ${machines.length} machines would be replaced, and ${allowed} may be: nothing was touched. If they are lost indeed, allow it: --max-replacements ${count}`;
 }
 
-/** Whether an earlier command was to replace the service's machine, and perhaps died when it had destroyed it: that is no loss. */
+/**
+ * Whether an earlier command was to replace the service's machine, and perhaps died when it had destroyed it: that is
+ * no loss.
+ */
 function wasDecided({ records }: RunContext, { id }: Service): boolean {
   const stage = records.get(id)?.due?.stage;
   return stage === "replace" || stage === "discard";

@@ -20,7 +20,8 @@ export interface RerunOptions extends WorkOptions {
 }
 
 /**
- * Runs a program of a service again, then verifies it; services of later levels that refer to an attribute that changed follow.
+ * Runs a program of a service again, then verifies it; services of later levels that refer to an attribute that changed
+ * follow.
  * @throws RunBusyError, StateError for an unknown service or one that has no machine.
  */
 export async function rerunService(store: Store, run: RunRecord, options: RerunOptions): Promise<BootResult> {
@@ -32,13 +33,27 @@ export async function rerunService(store: Store, run: RunRecord, options: RerunO
     const services = chooseServices(context, [options.service]);
     checkMachines(context, placements, services);
     const agenda = new Agenda();
-    for (const service of services) agenda.add(service, { stage: options.step === "boot" ? "boot" : "verify", reason: "it was asked for", resume: false });
-    const end = await carryOut(context, placements, agenda, { verb: "rerun", state: "repairing", startedAt, force: false });
+    for (const service of services)
+      agenda.add(service, {
+        stage: options.step === "boot" ? "boot" : "verify",
+        reason: "it was asked for",
+        resume: false,
+      });
+    const end = await carryOut(context, placements, agenda, {
+      verb: "rerun",
+      state: "repairing",
+      startedAt,
+      force: false,
+    });
     return { run: now.name, ...end, ms: context.clock.now() - startedAt };
   });
 }
 
 function checkMachines(context: RunContext, placements: Placements, services: readonly Service[]): void {
   const without = services.find((service) => !hasMachine(placements, service));
-  if (without !== undefined) throw new StateError(`${without.name} has no machine that its programs could run on`, `give it one: bootlevel repair ${context.run.name}`);
+  if (without !== undefined)
+    throw new StateError(
+      `${without.name} has no machine that its programs could run on`,
+      `give it one: bootlevel repair ${context.run.name}`,
+    );
 }

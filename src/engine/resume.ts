@@ -13,10 +13,15 @@ import type { RunContext, Service } from "./run/runContext.js";
 import { survey, type Finding } from "./up/survey.js";
 
 /**
- * Resumes a run; for the verb "run", within its plan's deadlines. Services that are ready are left alone; a machine that was asked for already is not asked for again.
+ * Resumes a run; for the verb "run", within its plan's deadlines. Services that are ready are left alone; a machine
+ * that was asked for already is not asked for again.
  * @throws RunBusyError, StateError for a run that was to be taken down.
  */
-export async function resumeRun(store: Store, run: RunRecord, options: WorkOptions & { readonly verb?: "boot" | "run" }): Promise<BootResult> {
+export async function resumeRun(
+  store: Store,
+  run: RunRecord,
+  options: WorkOptions & { readonly verb?: "boot" | "run" },
+): Promise<BootResult> {
   checkGoal(run);
   return workOnRun(store, run, "boot", options, async (context, now) => {
     checkGoal(now);
@@ -26,7 +31,15 @@ export async function resumeRun(store: Store, run: RunRecord, options: WorkOptio
     const nothing = agenda.size === 0 && context.dropped.length === 0 && now.state === "ready";
     const end = nothing
       ? { state: now.state, failures: [], cloudUnreachable: false, unused: [], aborted: null }
-      : await underDeadlines(context, options.verb ?? "boot", (enterPhase) => carryOut(context, placements, agenda, { verb: "resume", state: "booting", startedAt, force: false, enterPhase }));
+      : await underDeadlines(context, options.verb ?? "boot", (enterPhase) =>
+          carryOut(context, placements, agenda, {
+            verb: "resume",
+            state: "booting",
+            startedAt,
+            force: false,
+            enterPhase,
+          }),
+        );
     return { run: now.name, ...end, ms: context.clock.now() - startedAt };
   });
 }

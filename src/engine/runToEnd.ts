@@ -12,7 +12,14 @@ import { terminateRun, type TerminateResult } from "./terminate.js";
 
 export interface RunToEndRequest {
   /** A plan to boot; or a run whose launcher died, to go on with. */
-  readonly start: { readonly kind: "plan"; readonly plan: LaunchPlan; readonly variables: readonly VariableRecord[]; readonly name: string | null } | { readonly kind: "resume"; readonly run: RunRecord };
+  readonly start:
+    | {
+        readonly kind: "plan";
+        readonly plan: LaunchPlan;
+        readonly variables: readonly VariableRecord[];
+        readonly name: string | null;
+      }
+    | { readonly kind: "resume"; readonly run: RunRecord };
   /** What becomes of the machines; null: what the plan says. */
   readonly keep: Keep | null;
   readonly waitMs: number;
@@ -23,7 +30,9 @@ export interface RunToEndRequest {
 
 export interface RunToEndResult {
   readonly run: string;
-  /** Whether all that the plan is there for was done: everything became ready, and every execute program ended with 0. */
+  /**
+   * Whether all that the plan is there for was done: everything became ready, and every execute program ended with 0.
+   */
   readonly success: boolean;
   readonly boot: BootResult;
   /** What came of the report of each replica that has anything to report. */
@@ -35,7 +44,8 @@ export interface RunToEndResult {
 }
 
 /**
- * Runs a plan to its end. Failures are in the result; whatever fails, reports are collected, and machines end unless they are to be kept.
+ * Runs a plan to its end. Failures are in the result; whatever fails, reports are collected, and machines end unless
+ * they are to be kept.
  * @throws as `bootRun` and `resumeRun` do, before anything is started.
  */
 export async function runToEnd(store: Store, request: RunToEndRequest): Promise<RunToEndResult> {
@@ -47,9 +57,15 @@ export async function runToEnd(store: Store, request: RunToEndRequest): Promise<
   const deadlines = plan.deadlines ?? {};
   // The operator's wish to stop was for what went on then: machines that nobody wants must not be left by it.
   const { observe, waitMs } = request;
-  const reports = await within("reporting", deadlines.report, (over) => collectRun(store, run, { observe, waitMs, signal: new AbortController().signal, over, services: [], all: true }));
+  const reports = await within("reporting", deadlines.report, (over) =>
+    collectRun(store, run, { observe, waitMs, signal: new AbortController().signal, over, services: [], all: true }),
+  );
   const success = boot.state === "ready";
-  const terminated = isKept(keep, success) ? null : await within("taking down", deadlines.terminate, (over) => terminateRun(store, run, { observe, waitMs, signal: over, over, force: false, keep: false, reports: false }));
+  const terminated = isKept(keep, success)
+    ? null
+    : await within("taking down", deadlines.terminate, (over) =>
+        terminateRun(store, run, { observe, waitMs, signal: over, over, force: false, keep: false, reports: false }),
+      );
   return { run: boot.run, success, boot, reports, keep, terminated, ms: store.clock.now() - startedAt };
 }
 
@@ -57,7 +73,14 @@ async function begin(store: Store, { start, keep, waitMs, observe, signal }: Run
   switch (start.kind) {
     case "plan":
       // What the call says of machines goes before the plan for whoever goes on with the run, too.
-      return bootRun(store, { plan: keep === null ? start.plan : { ...start.plan, keep }, variables: start.variables, name: start.name, verb: "run", observe, signal });
+      return bootRun(store, {
+        plan: keep === null ? start.plan : { ...start.plan, keep },
+        variables: start.variables,
+        name: start.name,
+        verb: "run",
+        observe,
+        signal,
+      });
     case "resume":
       return resumeRun(store, start.run, { waitMs, observe, signal, verb: "run" });
   }
@@ -77,9 +100,15 @@ export function isKept(keep: Keep, success: boolean): boolean {
 }
 
 /** Does `work`, and tells it when its time is over: its programs are ended then, and it writes down how far it came. */
-async function within<T>(what: string, limitMs: number | undefined, work: (over: AbortSignal) => Promise<T>): Promise<T> {
+async function within<T>(
+  what: string,
+  limitMs: number | undefined,
+  work: (over: AbortSignal) => Promise<T>,
+): Promise<T> {
   const over = new AbortController();
-  const end = (): void => { over.abort(new Error(`${what} took longer than its deadline of ${(limitMs ?? 0) / 1000} s`)); };
+  const end = (): void => {
+    over.abort(new Error(`${what} took longer than its deadline of ${(limitMs ?? 0) / 1000} s`));
+  };
   const timer = limitMs === undefined ? null : setTimeout(end, Math.min(limitMs, LONGEST_TIMER_MS));
   try {
     return await work(over.signal);

@@ -53,26 +53,52 @@ export interface RunDetails {
 /** Gathers a run's record. */
 export async function showRun(store: Store, run: RunRecord): Promise<RunDetails> {
   const { plan } = await store.plan(run);
-  const images = new Map(plan.levels.flatMap((level) => level.services.map((spec) => [spec.name, shownImage(spec)] as const)));
+  const images = new Map(
+    plan.levels.flatMap((level) => level.services.map((spec) => [spec.name, shownImage(spec)] as const)),
+  );
   const machines = newestMachines(await store.machines(run));
   const attributes = await attributesByService(store, run);
-  const services = (await store.services(run)).filter((service) => service.due?.stage !== "remove").map((service) => {
-    // One that was started early and never used is gone when its service is planned again.
-    const machine = service.state === "planned" ? undefined : machines.get(service.id);
-    const own = attributes.get(service.id) ?? {};
-    return {
-      level: service.level,
-      shown: {
-        name: service.name, state: service.state, since: service.updatedAt, cloud: machine?.cloud ?? null, machine: machine?.driverId ?? null,
-        host: machine?.host ?? own["host"]?.value ?? null, image: images.get(service.spec) ?? null, attributes: own, failure: service.failure, due: service.due?.reason ?? null, said: service.said,
-      },
-    };
-  });
+  const services = (await store.services(run))
+    .filter((service) => service.due?.stage !== "remove")
+    .map((service) => {
+      // One that was started early and never used is gone when its service is planned again.
+      const machine = service.state === "planned" ? undefined : machines.get(service.id);
+      const own = attributes.get(service.id) ?? {};
+      return {
+        level: service.level,
+        shown: {
+          name: service.name,
+          state: service.state,
+          since: service.updatedAt,
+          cloud: machine?.cloud ?? null,
+          machine: machine?.driverId ?? null,
+          host: machine?.host ?? own["host"]?.value ?? null,
+          image: images.get(service.spec) ?? null,
+          attributes: own,
+          failure: service.failure,
+          due: service.due?.reason ?? null,
+          said: service.said,
+        },
+      };
+    });
   const variables = (await store.variables(run)).filter((variable) => variable.kind === "variable");
   return {
-    run: run.name, number: run.id, plan: run.planName, planFile: run.planFile, state: shownState(run), createdAt: run.createdAt, updatedAt: run.updatedAt, holder: run.holder, abort: run.abort,
-    variables: Object.fromEntries(variables.map(({ name, secret, value }) => [name, { secret, value: secret ? null : value }])),
-    levels: plan.levels.map((level, index) => ({ name: level.name, services: services.filter((service) => service.level === index).map((service) => service.shown) })),
+    run: run.name,
+    number: run.id,
+    plan: run.planName,
+    planFile: run.planFile,
+    state: shownState(run),
+    createdAt: run.createdAt,
+    updatedAt: run.updatedAt,
+    holder: run.holder,
+    abort: run.abort,
+    variables: Object.fromEntries(
+      variables.map(({ name, secret, value }) => [name, { secret, value: secret ? null : value }]),
+    ),
+    levels: plan.levels.map((level, index) => ({
+      name: level.name,
+      services: services.filter((service) => service.level === index).map((service) => service.shown),
+    })),
   };
 }
 

@@ -1,4 +1,6 @@
-/** How a run is now: every machine is looked at, every ready program runs again, all side by side. Nothing is written. */
+/**
+ * How a run is now: every machine is looked at, every ready program runs again, all side by side. Nothing is written.
+ */
 import { CloudUnreachableError } from "../drivers/driver.js";
 import type { RunEvent } from "../events.js";
 import type { RunRecord } from "../state/records.js";
@@ -9,7 +11,12 @@ import { closeContext, openContext, type RunContext, type Service } from "./run/
 import { survey, type Finding } from "./up/survey.js";
 
 /** Checks a run. @throws only when the record itself cannot be read. */
-export async function statusRun(store: Store, run: RunRecord, observe: (event: RunEvent) => void, signal: AbortSignal): Promise<StatusReport> {
+export async function statusRun(
+  store: Store,
+  run: RunRecord,
+  observe: (event: RunEvent) => void,
+  signal: AbortSignal,
+): Promise<StatusReport> {
   const checkedAt = store.clock.now();
   const context = await openContext({ run, store, writer: null, stop: signal, observe });
   try {
@@ -21,26 +28,67 @@ export async function statusRun(store: Store, run: RunRecord, observe: (event: R
     const healthy = run.state === "ready" && run.abort === null && services.every((service) => service.healthy);
     const cloudUnreachable = [...findings.values()].some(({ error }) => error instanceof CloudUnreachableError);
     const workedOnBy = run.holder?.alive === true ? run.holder.command : null;
-    return { run: run.name, state: run.state, healthy, workedOnBy, abort: run.abort, checkedAt, ms: store.clock.now() - checkedAt, cloudUnreachable, services };
+    return {
+      run: run.name,
+      state: run.state,
+      healthy,
+      workedOnBy,
+      abort: run.abort,
+      checkedAt,
+      ms: store.clock.now() - checkedAt,
+      cloudUnreachable,
+      services,
+    };
   } finally {
     await closeContext(context);
   }
 }
 
 /** @param finding null for a service that was not looked at, since it never became ready */
-function serviceStatus(context: RunContext, placements: Placements, service: Service, finding: Finding | null): ServiceStatus {
+function serviceStatus(
+  context: RunContext,
+  placements: Placements,
+  service: Service,
+  finding: Finding | null,
+): ServiceStatus {
   const record = context.records.get(service.id);
   const state = record?.state ?? "planned";
   const since = record?.updatedAt ?? 0;
   const machine = placements.machine(service);
   const host = machine?.host ?? context.book.of(service.name).get("host")?.value ?? null;
-  const common = { service: service.name, level: service.level.name, state, since, ageMs: Math.max(0, context.clock.now() - since), host, said: record?.said ?? null };
+  const common = {
+    service: service.name,
+    level: service.level.name,
+    state,
+    since,
+    ageMs: Math.max(0, context.clock.now() - since),
+    host,
+    said: record?.said ?? null,
+  };
   if (finding === null) {
-    return { ...common, healthy: false, trouble: "not-up", machine: machine === null ? "none" : "unknown", message: `never became ready (${state})`, exitCode: null, ms: null, lastLines: [] };
+    return {
+      ...common,
+      healthy: false,
+      trouble: "not-up",
+      machine: machine === null ? "none" : "unknown",
+      message: `never became ready (${state})`,
+      exitCode: null,
+      ms: null,
+      lastLines: [],
+    };
   }
   const { exitCode, ms, lastLines, message } = finding;
   const due = record?.due ?? null;
   const trouble: Trouble | null = finding.cause ?? (due === null ? null : "repair-due");
   const pending = trouble === "repair-due" && due !== null ? `repair is due: ${due.reason}` : "";
-  return { ...common, healthy: trouble === null, trouble, machine: finding.machine, message: context.redactor.redact(message || pending), exitCode, ms, lastLines };
+  return {
+    ...common,
+    healthy: trouble === null,
+    trouble,
+    machine: finding.machine,
+    message: context.redactor.redact(message || pending),
+    exitCode,
+    ms,
+    lastLines,
+  };
 }

@@ -1,4 +1,7 @@
-/** Takes a run down: from the last level to the first, terminate programs before machines, and nothing given up in silence. */
+/**
+ * Takes a run down: from the last level to the first, terminate programs before machines, and nothing given up in
+ * silence.
+ */
 import { CloudUnreachableError, type Driver } from "../drivers/driver.js";
 import type { RunEvent, RunState, ServiceFailure } from "../events.js";
 import type { RunRecord } from "../state/records.js";
@@ -40,34 +43,74 @@ const GRACE_MS = 5_000;
  * @throws RunBusyError when another launcher works on the run.
  */
 export async function terminateRun(store: Store, run: RunRecord, options: TerminateOptions): Promise<TerminateResult> {
-  const over = { run: run.name, state: "terminated", terminated: [], kept: false, failures: [], cloudUnreachable: false, ms: 0 } as const;
+  const over = {
+    run: run.name,
+    state: "terminated",
+    terminated: [],
+    kept: false,
+    failures: [],
+    cloudUnreachable: false,
+    ms: 0,
+  } as const;
   if (run.state === "terminated") return over;
-  return workOnRun(store, run, "terminate", { ...options, secrets: options.force ? "optional" : "needed" }, async (context, now) => {
-    return now.state === "terminated" ? over : takeRunDown(context, options);
-  });
+  return workOnRun(
+    store,
+    run,
+    "terminate",
+    { ...options, secrets: options.force ? "optional" : "needed" },
+    async (context, now) => {
+      return now.state === "terminated" ? over : takeRunDown(context, options);
+    },
+  );
 }
 
-async function takeRunDown(context: RunContext, { force, keep, reports = true }: TerminateOptions): Promise<TerminateResult> {
+async function takeRunDown(
+  context: RunContext,
+  { force, keep, reports = true }: TerminateOptions,
+): Promise<TerminateResult> {
   const { clock, run } = context;
   const startedAt = clock.now();
-  const takeDown = new TakeDown(context, await Placements.read(context), unfinishedPrograms(await context.store.steps(run)), force, reports);
-  const started: RunEvent = { at: startedAt, type: "run-started", run: run.name, plan: context.plan.name, verb: "terminate", levels: levelNames(context) };
+  const takeDown = new TakeDown(
+    context,
+    await Placements.read(context),
+    unfinishedPrograms(await context.store.steps(run)),
+    force,
+    reports,
+  );
+  const started: RunEvent = {
+    at: startedAt,
+    type: "run-started",
+    run: run.name,
+    plan: context.plan.name,
+    verb: "terminate",
+    levels: levelNames(context),
+  };
   await change(context, [{ kind: "run", state: "terminating", goal: "down" }], [started]);
   const errors = await takeLevelsDown(context, takeDown, keep);
   if (errors.length === 0 && !keep && !context.stop.aborted) errors.push(...(await endLeftovers(context, takeDown)));
-  const state: RunState = errors.length > 0 && !context.stop.aborted ? "failed" : keep || context.stop.aborted ? "interrupted" : "terminated";
+  const state: RunState =
+    errors.length > 0 && !context.stop.aborted ? "failed" : keep || context.stop.aborted ? "interrupted" : "terminated";
   await enterRunState(context, state, startedAt);
   return {
-    run: run.name, state, terminated: takeDown.terminated, kept: keep && state === "interrupted" && !context.stop.aborted,
+    run: run.name,
+    state,
+    terminated: takeDown.terminated,
+    kept: keep && state === "interrupted" && !context.stop.aborted,
     failures: errors.filter((error) => error instanceof ServiceError).map((error) => error.failure),
-    cloudUnreachable: errors.some((error) => error instanceof CloudUnreachableError || (error instanceof ServiceError && error.cloudUnreachable)),
+    cloudUnreachable: errors.some(
+      (error) => error instanceof CloudUnreachableError || (error instanceof ServiceError && error.cloudUnreachable),
+    ),
     ms: clock.now() - startedAt,
   };
 }
 
-/** From the last level to the first; services that a changed plan has dropped go before all. @returns the errors of the level that kept the rest */
+/**
+ * From the last level to the first; services that a changed plan has dropped go before all. @returns the errors of the
+ * level that kept the rest
+ */
 async function takeLevelsDown(context: RunContext, takeDown: TakeDown, keep: boolean): Promise<Error[]> {
-  const down = (services: readonly Service[], ending: "terminated" | "removed") => (keep ? takeDown.stopOnly(services) : takeDown.end(services, ending));
+  const down = (services: readonly Service[], ending: "terminated" | "removed") =>
+    keep ? takeDown.stopOnly(services) : takeDown.end(services, ending);
   const errors = (await down(context.dropped, "removed")).filter((error) => error !== null);
   for (let index = context.levels.length - 1; index >= 0 && errors.length === 0 && !context.stop.aborted; index -= 1) {
     const startedAt = context.clock.now();
@@ -82,7 +125,8 @@ async function takeLevelsDown(context: RunContext, takeDown: TakeDown, keep: boo
 }
 
 /**
- * Machines that carry the run's mark and that the record does not know as running; what programs left on the launcher; and what drivers made
+ * Machines that carry the run's mark and that the record does not know as running; what programs left on the launcher;
+ * and what drivers made
  * for the run beside its machines.
  */
 async function endLeftovers(context: RunContext, takeDown: TakeDown): Promise<Error[]> {
@@ -95,16 +139,28 @@ async function endLeftovers(context: RunContext, takeDown: TakeDown): Promise<Er
       await endStrays(context, takeDown, cloud, driver, installation);
       await release(context, cloud, driver, installation);
     } catch (error) {
-      if (!(error instanceof ReleaseError)) await warn(context, null, `cloud "${cloud}" may still have machines of this run: ${(error as Error).message}`);
+      if (!(error instanceof ReleaseError))
+        await warn(context, null, `cloud "${cloud}" may still have machines of this run: ${(error as Error).message}`);
       errors.push(error as Error);
     }
   }
   return errors;
 }
 
-async function endStrays(context: RunContext, takeDown: TakeDown, cloud: string, driver: Driver, installation: string): Promise<void> {
-  const left = (await driver.list({ installation, run: context.run.uid }, context.stop)).filter((machine) => machine.state !== "terminated");
-  for (const outcome of await driver.terminate(left.map((machine) => machine.id), context.stop)) {
+async function endStrays(
+  context: RunContext,
+  takeDown: TakeDown,
+  cloud: string,
+  driver: Driver,
+  installation: string,
+): Promise<void> {
+  const left = (await driver.list({ installation, run: context.run.uid }, context.stop)).filter(
+    (machine) => machine.state !== "terminated",
+  );
+  for (const outcome of await driver.terminate(
+    left.map((machine) => machine.id),
+    context.stop,
+  )) {
     if (outcome.kind === "failed") throw outcome.error;
   }
   for (const machine of left) await takeDown.noteStray(cloud, machine);
@@ -119,7 +175,11 @@ async function release(context: RunContext, cloud: string, driver: Driver, insta
   } catch (error) {
     if (error instanceof CloudUnreachableError) throw error;
     const { message } = error as Error;
-    await warn(context, null, `the machines of this run are gone, but not all that cloud "${cloud}" made for them: ${message}. Repeat bootlevel terminate ${context.run.name}`);
+    await warn(
+      context,
+      null,
+      `the machines of this run are gone, but not all that cloud "${cloud}" made for them: ${message}. Repeat bootlevel terminate ${context.run.name}`,
+    );
     throw new ReleaseError(message, { cause: error });
   }
 }

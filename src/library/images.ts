@@ -6,19 +6,38 @@ import { withStore } from "./record.js";
 import { resolveValues } from "./variables.js";
 
 /**
- * Builds an image of a plan in one of its clouds, or goes on with the same one: a run of one machine that is made what the image says, of which the
+ * Builds an image of a plan in one of its clouds, or goes on with the same one: a run of one machine that is made what
+ * the image says, of which the
  * cloud makes an image. Later boots start from it.
  * @param options.name the run's name; default `image-<image>-<random>`.
  * @param options.keepMachine leave the run and its machine in the end.
  * @param options.onProgress told what is waited for, in a sentence for people.
- * @throws PlanError, also for an image or a cloud that the plan does not have; DriverError for a cloud that cannot make images; RunBusyError, StateError
+ * @throws PlanError, also for an image or a cloud that the plan does not have; DriverError for a cloud that cannot make
+ *   images; RunBusyError, StateError
  */
-export async function buildImage(path: string, image: string, cloud: string, options: HomeOption & VariableOptions & WatchOptions & { readonly name?: string; readonly keepMachine?: boolean; readonly onProgress?: (message: string) => void } = {}): Promise<ImageBuild> {
-  const [{ loadImagePlan }, { loadDriver }, { buildImage: build }] = await Promise.all([import("../plan/imagePlan.js"), import("../drivers/registry.js"), import("../engine/images/build.js")]);
+export async function buildImage(
+  path: string,
+  image: string,
+  cloud: string,
+  options: HomeOption &
+    VariableOptions &
+    WatchOptions & {
+      readonly name?: string;
+      readonly keepMachine?: boolean;
+      readonly onProgress?: (message: string) => void;
+    } = {},
+): Promise<ImageBuild> {
+  const [{ loadImagePlan }, { loadDriver }, { buildImage: build }] = await Promise.all([
+    import("../plan/imagePlan.js"),
+    import("../drivers/registry.js"),
+    import("../engine/images/build.js"),
+  ]);
   const plan = await loadImagePlan(await planFile(path), { image, cloud }, loadDriver);
   const variables = await resolveValues(plan, options);
   const { name = null, keepMachine = false, onProgress: progress = () => undefined } = options;
-  return withStore(options, (store) => build(store, { plan, image, cloud, variables, name, keepMachine, progress, ...watch(options) }));
+  return withStore(options, (store) =>
+    build(store, { plan, image, cloud, variables, name, keepMachine, progress, ...watch(options) }),
+  );
 }
 
 /** The images that were built, or begun to be, and are not removed, oldest first. */
@@ -32,8 +51,22 @@ export async function listImages(options: HomeOption = {}): Promise<ListedImage[
  * @param options.confirm shown what goes; false removes nothing. Default: yes.
  * @throws StateError if there is none, or a run that is not terminated uses one; CloudUnreachableError
  */
-export async function removeImages(image: string, cloud: string, options: HomeOption & Pick<WatchOptions, "signal"> & { readonly version?: number; readonly confirm?: (images: readonly ListedImage[]) => Promise<boolean> } = {}): Promise<ListedImage[]> {
+export async function removeImages(
+  image: string,
+  cloud: string,
+  options: HomeOption &
+    Pick<WatchOptions, "signal"> & {
+      readonly version?: number;
+      readonly confirm?: (images: readonly ListedImage[]) => Promise<boolean>;
+    } = {},
+): Promise<ListedImage[]> {
   const { version = null, confirm = async () => true } = options;
   const { signal } = watch(options);
-  return withStore(options, async (store) => [...(await (await import("../engine/images/inventory.js")).removeImages(store, { image, cloud, version, confirm, signal })).removed]);
+  return withStore(options, async (store) => [
+    ...(
+      await (
+        await import("../engine/images/inventory.js")
+      ).removeImages(store, { image, cloud, version, confirm, signal })
+    ).removed,
+  ]);
 }

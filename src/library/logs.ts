@@ -4,18 +4,33 @@ import type { HomeOption } from "./options.js";
 import { withRun } from "./record.js";
 
 /** The run's log files; of one service if it is given. @throws UnknownRunError */
-export async function listLogs(run: string, options: HomeOption & { readonly service?: string } = {}): Promise<LogFile[]> {
-  return withRun(run, options, async (store, record) => (await import("../engine/logs.js")).listLogs(store, record, options.service ?? null));
+export async function listLogs(
+  run: string,
+  options: HomeOption & { readonly service?: string } = {},
+): Promise<LogFile[]> {
+  return withRun(run, options, async (store, record) =>
+    (await import("../engine/logs.js")).listLogs(store, record, options.service ?? null),
+  );
 }
 
-/** The text of the run's logs; with `follow`, on until nobody works on the run any more, or `signal` aborts. @throws UnknownRunError */
-export async function* readLogs(run: string, options: HomeOption & { readonly service?: string; readonly follow?: boolean; readonly signal?: AbortSignal } = {}): AsyncGenerator<LogChunk> {
+/**
+ * The text of the run's logs; with `follow`, on until nobody works on the run any more, or `signal` aborts. @throws
+ * UnknownRunError
+ */
+export async function* readLogs(
+  run: string,
+  options: HomeOption & { readonly service?: string; readonly follow?: boolean; readonly signal?: AbortSignal } = {},
+): AsyncGenerator<LogChunk> {
   const { openStore } = await import("../state/store.js");
   const store = await openStore(options.home);
   try {
     const logs = await import("../engine/logs.js");
     const signal = options.signal ?? new AbortController().signal;
-    yield* logs.readLogs(store, await store.findRun(run), { service: options.service ?? null, follow: options.follow ?? false, signal });
+    yield* logs.readLogs(store, await store.findRun(run), {
+      service: options.service ?? null,
+      follow: options.follow ?? false,
+      signal,
+    });
   } finally {
     store.close();
   }

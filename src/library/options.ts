@@ -36,5 +36,9 @@ export function watch(options: WatchOptions): { observe: (event: RunEvent) => vo
 
 /** The same for a command that takes the run's lease. */
 export function work(options: WatchOptions & WaitOptions) {
-  return { ...watch(options), waitMs: options.waitMs ?? 0, ...(options.onWait === undefined ? {} : { onWait: options.onWait }) };
+  return {
+    ...watch(options),
+    waitMs: options.waitMs ?? 0,
+    ...(options.onWait === undefined ? {} : { onWait: options.onWait }),
+  };
 }

@@ -15,6 +15,10 @@ export async function withStore<T>(options: HomeOption, work: (store: Store) => 
 }
 
 /** The same for work on one run. @throws UnknownRunError */
-export async function withRun<T>(run: string, options: HomeOption, work: (store: Store, record: RunRecord) => Promise<T>): Promise<T> {
+export async function withRun<T>(
+  run: string,
+  options: HomeOption,
+  work: (store: Store, record: RunRecord) => Promise<T>,
+): Promise<T> {
   return withStore(options, async (store) => work(store, await store.findRun(run)));
 }

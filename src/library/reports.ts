@@ -11,8 +11,16 @@ import { withRun } from "./record.js";
  * @param options.match a file pattern (`*.json`, `files/**`): only files that match are listed.
  * @throws UnknownRunError, StateError for a service without any report
  */
-export async function listReports(run: string, options: HomeOption & { readonly service?: string; readonly match?: string } = {}): Promise<RunReport[]> {
-  return withRun(run, options, async (store, record) => (await import("../engine/reports/readReports.js")).listReports(store, record, { service: options.service ?? null, match: options.match ?? null }));
+export async function listReports(
+  run: string,
+  options: HomeOption & { readonly service?: string; readonly match?: string } = {},
+): Promise<RunReport[]> {
+  return withRun(run, options, async (store, record) =>
+    (await import("../engine/reports/readReports.js")).listReports(store, record, {
+      service: options.service ?? null,
+      match: options.match ?? null,
+    }),
+  );
 }
 
 /**
@@ -20,20 +28,37 @@ export async function listReports(run: string, options: HomeOption & { readonly 
  * @param file its path in the report (`files/results/a.json`), or the end of it (`a.json`) where that means one file.
  * @throws UnknownRunError, StateError when no file is meant, or several are: it names them
  */
-export async function openReport(run: string, file: string, options: HomeOption & { readonly service?: string } = {}): Promise<OpenedReport> {
-  return withRun(run, options, async (store, record) => (await import("../engine/reports/readReports.js")).openReport(store, record, { service: options.service ?? null, file }));
+export async function openReport(
+  run: string,
+  file: string,
+  options: HomeOption & { readonly service?: string } = {},
+): Promise<OpenedReport> {
+  return withRun(run, options, async (store, record) =>
+    (await import("../engine/reports/readReports.js")).openReport(store, record, {
+      service: options.service ?? null,
+      file,
+    }),
+  );
 }
 
 /**
- * Copies a run's archives to a folder or a bucket. A file of the same name that is something else stays, unless `overwrite` says otherwise; what could not
+ * Copies a run's archives to a folder or a bucket. A file of the same name that is something else stays, unless
+ * `overwrite` says otherwise; what could not
  * be copied is in the result.
  * @param to a folder, or `s3://bucket/prefix`; credentials and region as the AWS SDK finds them.
- * @param options.endpoint where the bucket is, if not at Amazon's. Default: `$AWS_ENDPOINT_URL_S3`, `$AWS_ENDPOINT_URL`.
+ * @param options.endpoint where the bucket is, if not at Amazon's. Default: `$AWS_ENDPOINT_URL_S3`,
+ *   `$AWS_ENDPOINT_URL`.
  * @throws UnknownRunError, StateError for a place that cannot be one
  */
-export async function copyReports(run: string, to: string, options: HomeOption & { readonly service?: string; readonly overwrite?: boolean; readonly endpoint?: string } = {}): Promise<CopiedReport[]> {
+export async function copyReports(
+  run: string,
+  to: string,
+  options: HomeOption & { readonly service?: string; readonly overwrite?: boolean; readonly endpoint?: string } = {},
+): Promise<CopiedReport[]> {
   const { service = null, overwrite = false, endpoint = null } = options;
-  return withRun(run, options, async (store, record) => (await import("../engine/reports/copyReports.js")).copyReports(store, record, { service, to, overwrite, endpoint }));
+  return withRun(run, options, async (store, record) =>
+    (await import("../engine/reports/copyReports.js")).copyReports(store, record, { service, to, overwrite, endpoint }),
+  );
 }
 
 /**
@@ -41,6 +66,14 @@ export async function copyReports(run: string, to: string, options: HomeOption &
  * @param options.services services, or replicas of them. Default: all that have a report and have begun.
  * @throws RunBusyError, UnknownRunError, StateError for an unknown service or a run that is terminated
  */
-export async function collectReports(run: string, options: HomeOption & WatchOptions & WaitOptions & { readonly services?: readonly string[] } = {}): Promise<ReportOutcome[]> {
-  return withRun(run, options, async (store, record) => (await import("../engine/reports/collectRun.js")).collectRun(store, record, { services: options.services ?? [], ...work(options) }));
+export async function collectReports(
+  run: string,
+  options: HomeOption & WatchOptions & WaitOptions & { readonly services?: readonly string[] } = {},
+): Promise<ReportOutcome[]> {
+  return withRun(run, options, async (store, record) =>
+    (await import("../engine/reports/collectRun.js")).collectRun(store, record, {
+      services: options.services ?? [],
+      ...work(options),
+    }),
+  );
 }

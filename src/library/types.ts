@@ -1,6 +1,30 @@
 /** The types of the library's results and of what it is given. */
-export type { ChainPart, LevelTiming, PartKind, RunAnalysis, RunSection, SectionAnalysis, ServiceTiming, StepTiming } from "../analysis.js";
-export type { Contact, Driver, DriverContext, DriverDefinition, FirstContact, HostKeyPolicy, ImageRequest, LaunchOutcome, LaunchProblem, LaunchRequest, MachineMark, MachineStatus, MarkScope, TerminateOutcome } from "../drivers/driver.js";
+export type {
+  ChainPart,
+  LevelTiming,
+  PartKind,
+  RunAnalysis,
+  RunSection,
+  SectionAnalysis,
+  ServiceTiming,
+  StepTiming,
+} from "../analysis.js";
+export type {
+  Contact,
+  Driver,
+  DriverContext,
+  DriverDefinition,
+  FirstContact,
+  HostKeyPolicy,
+  ImageRequest,
+  LaunchOutcome,
+  LaunchProblem,
+  LaunchRequest,
+  MachineMark,
+  MachineStatus,
+  MarkScope,
+  TerminateOutcome,
+} from "../drivers/driver.js";
 export type { AbortResult } from "../engine/abort.js";
 export type { BootResult } from "../engine/boot.js";
 export type { OnlineCheck } from "../engine/checkOnline.js";

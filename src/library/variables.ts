@@ -4,7 +4,9 @@ import type { ResolvedVariables, VariableSources } from "../plan/variables.js";
 import type { VariableRecord } from "../state/records.js";
 import type { VariableOptions } from "./options.js";
 
-/** The values of a plan's variables, as they are stored with its run. @throws PlanError naming each one that has none. */
+/**
+ * The values of a plan's variables, as they are stored with its run. @throws PlanError naming each one that has none.
+ */
 export async function resolveValues(plan: LaunchPlan, options: VariableOptions): Promise<VariableRecord[]> {
   const { resolveVariables } = await import("../plan/variables.js");
   return variableRecords(resolveVariables(plan, sources(options)));
@@ -26,6 +28,9 @@ export function variableRecords({ values, environment }: ResolvedVariables): Var
 /** The values that a run has; one that its plan gave by default follows the plan. */
 export function keptValues(before: readonly VariableRecord[], plan: LaunchPlan): NonNullable<VariableSources["kept"]> {
   const defaults = new Map(plan.variables.map((variable) => [variable.name, variable.default]));
-  const pairs = (kind: VariableRecord["kind"]) => before.filter((one) => one.kind === kind && !(kind === "variable" && defaults.get(one.name) === one.value)).map(({ name, value }) => [name, value] as const);
+  const pairs = (kind: VariableRecord["kind"]) =>
+    before
+      .filter((one) => one.kind === kind && !(kind === "variable" && defaults.get(one.name) === one.value))
+      .map(({ name, value }) => [name, value] as const);
   return { variables: new Map(pairs("variable")), environment: new Map(pairs("environment")) };
 }

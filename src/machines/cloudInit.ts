@@ -15,7 +15,8 @@ export interface CloudInitEnd {
 const SLACK_MS = 30_000;
 
 /**
- * Asks, again after a broken connection (cloud-init may restart sshd, or the machine), until cloud-init has ended or `limitMs` is over.
+ * Asks, again after a broken connection (cloud-init may restart sshd, or the machine), until cloud-init has ended or
+ * `limitMs` is over.
  * @throws ConnectionError when the machine cannot be asked, or `signal` aborts.
  */
 export async function waitForCloudInit(link: MachineLink, limitMs: number, signal: AbortSignal): Promise<CloudInitEnd> {
@@ -23,10 +24,19 @@ export async function waitForCloudInit(link: MachineLink, limitMs: number, signa
   for (;;) {
     const leftMs = Math.max(0, limitMs - (performance.now() - began));
     try {
-      const { said, words } = await inquire(await link.connection(), (say) => script(say, leftMs), { limitMs: leftMs + SLACK_MS, signal });
+      const { said, words } = await inquire(await link.connection(), (say) => script(say, leftMs), {
+        limitMs: leftMs + SLACK_MS,
+        signal,
+      });
       const end = said.find((line) => line.startsWith("end ")) ?? "";
-      if (end === "") throw new ConnectionError(`the machine's shell gave no answer about cloud-init${words === "" ? "" : ` (${words})`}`);
-      return judge(end.slice("end ".length), said.filter((line) => line.startsWith("text ")).map((line) => line.slice("text ".length).trimEnd()));
+      if (end === "")
+        throw new ConnectionError(
+          `the machine's shell gave no answer about cloud-init${words === "" ? "" : ` (${words})`}`,
+        );
+      return judge(
+        end.slice("end ".length),
+        said.filter((line) => line.startsWith("text ")).map((line) => line.slice("text ".length).trimEnd()),
+      );
     } catch (error) {
       if (!(error instanceof ConnectionLostError) || leftMs === 0) throw error;
     }
@@ -50,13 +60,17 @@ export function cloudInitReason(lines: readonly string[]): string {
   return (lines[detail] ?? "").replace(/^detail:\s*/, "") || (lines[detail + 1] ?? "").trim();
 }
 
-/** The words in between keep the channel honest: when nobody listens any more, writing them ends this script and what it started. */
+/**
+ * The words in between keep the channel honest: when nobody listens any more, writing them ends this script and what it
+ * started.
+ */
 function script(say: string, limitMs: number): string {
   return [
-    say, "PATH=$PATH:/usr/local/bin:/usr/bin:/bin; export PATH",
+    say,
+    "PATH=$PATH:/usr/local/bin:/usr/bin:/bin; export PATH",
     "command -v cloud-init >/dev/null 2>&1 || { say end absent; exit 0; }",
     "f=/var/log/cloud-init-output.log",
-    "tell() { { if [ -r $f ]; then tail -n 8 $f; else sudo -n tail -n 8 $f; fi; cloud-init status --long | tail -n 12; } 2>/dev/null </dev/null | while IFS= read -r l; do say text \"$l\"; done; }",
+    'tell() { { if [ -r $f ]; then tail -n 8 $f; else sudo -n tail -n 8 $f; fi; cloud-init status --long | tail -n 12; } 2>/dev/null </dev/null | while IFS= read -r l; do say text "$l"; done; }',
     "trap '' PIPE",
     "cloud-init status --wait >/dev/null 2>&1 </dev/null & w=$!",
     `i=0; while kill -0 $w 2>/dev/null; do`,

@@ -1,13 +1,14 @@
 /**
- * The contract between "run a program on a machine" and the ways of reaching one. A connection opens channels: one shell process with a
- * standard input and two outputs. Everything else (staging, timeouts, outputs, finding out what became of a program) is written once, on top.
+ * The contract between "run a program on a machine" and the ways of reaching one. A connection opens channels: one
+ * shell process with a
+ * standard input and two outputs. Everything else (staging, timeouts, outputs, finding out what became of a program) is
+ * written once, on top.
  */
 import type { Readable, Writable } from "node:stream";
 
 /** How a channel ended: with the shell's exit code (null if a signal ended it), or "lost" when no exit code came. */
 export type ChannelEnd =
-  | { readonly kind: "exited"; readonly code: number | null }
-  | { readonly kind: "lost"; readonly reason: string };
+  { readonly kind: "exited"; readonly code: number | null } | { readonly kind: "lost"; readonly reason: string };
 
 /** One `sh` process on the machine. */
 export interface Channel {
@@ -16,7 +17,9 @@ export interface Channel {
   readonly stderr: Readable;
   /** Resolves when the channel has ended, after all that came on its two outputs was delivered. Never rejects. */
   readonly ended: Promise<ChannelEnd>;
-  /** Lets go of the channel at once; processes that still hold its other end live on. `ended` then resolves as "lost". */
+  /**
+   * Lets go of the channel at once; processes that still hold its other end live on. `ended` then resolves as "lost".
+   */
   close(): void;
 }
 
@@ -41,12 +44,15 @@ export interface MachineConnection {
   /** Where step directories lie on the machine; a relative path is relative to the home directory there. */
   readonly workDirectory: string;
   /**
-   * Opens a shell that runs `command` (one line of POSIX shell, no secrets: process lists show it). Where the number of channels is limited,
-   * waits for a free one, unless `urgent` (a kill must not queue behind the programs it is to end). Throws `ConnectionLostError`.
+   * Opens a shell that runs `command` (one line of POSIX shell, no secrets: process lists show it). Where the number of
+   * channels is limited,
+   * waits for a free one, unless `urgent` (a kill must not queue behind the programs it is to end). Throws
+   * `ConnectionLostError`.
    */
   open(command: string, options?: { readonly urgent: boolean }): Promise<Channel>;
   /**
-   * Runs `command` for somebody who sits in front of it; with a terminal there if there is one here. Machines whose shells are processes on this
+   * Runs `command` for somebody who sits in front of it; with a terminal there if there is one here. Machines whose
+   * shells are processes on this
    * computer have none of it: a shell there is started like any other. Throws `ConnectionLostError`.
    */
   interact?(command: string, terminal: Terminal | null): Promise<InteractiveChannel>;
@@ -76,7 +82,11 @@ export class AuthenticationError extends ConnectionError {
 /** The machine's host key is not the expected one. Nothing was sent, no authentication was attempted. */
 export class HostKeyError extends ConnectionError {
   override readonly name = "HostKeyError";
-  constructor(message: string, readonly presented: string, readonly expected: readonly string[]) {
+  constructor(
+    message: string,
+    readonly presented: string,
+    readonly expected: readonly string[],
+  ) {
     super(message);
   }
 }

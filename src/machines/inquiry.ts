@@ -1,4 +1,7 @@
-/** Short questions to a machine's shell: a script goes over one channel, marked lines come back. What must survive a broken connection is no such question. */
+/**
+ * Short questions to a machine's shell: a script goes over one channel, marked lines come back. What must survive a
+ * broken connection is no such question.
+ */
 import { randomBytes } from "node:crypto";
 import { ConnectionError, ConnectionLostError, type ChannelEnd, type MachineConnection } from "./connection.js";
 import { channelCommand } from "./program/scripts.js";
@@ -22,15 +25,22 @@ const LONGEST_WORDS = 600;
 /**
  * Runs a script of POSIX sh that ends by itself.
  * @param script is given the shell function `say`, which marks a line as an answer.
- * @throws ConnectionLostError when the connection breaks before the script has ended; ConnectionError when it takes too long.
+ * @throws ConnectionLostError when the connection breaks before the script has ended; ConnectionError when it takes too
+ *   long.
  */
-export async function inquire(connection: MachineConnection, script: (say: string) => string, options: InquiryOptions): Promise<InquiryAnswer> {
+export async function inquire(
+  connection: MachineConnection,
+  script: (say: string) => string,
+  options: InquiryOptions,
+): Promise<InquiryAnswer> {
   const mark = `bl-${randomBytes(12).toString("hex")} `;
   const text = `{\n${script(`say() { printf '${mark}%s\\n' "$*"; }`)}\n}\n`;
   const channel = await connection.open(channelCommand(text));
   let printed = "";
   for (const stream of [channel.stdout, channel.stderr]) {
-    stream.on("data", (chunk: Buffer) => { if (printed.length < LONGEST_ANSWER) printed += chunk.toString("utf8"); });
+    stream.on("data", (chunk: Buffer) => {
+      if (printed.length < LONGEST_ANSWER) printed += chunk.toString("utf8");
+    });
   }
   channel.stdin.on("error", () => undefined); // why it ended is told by the channel's end
   channel.stdin.end(text);
@@ -42,15 +52,27 @@ export async function inquire(connection: MachineConnection, script: (say: strin
   }
   const lines = printed.split("\n");
   const said = lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(mark.length));
-  const words = lines.filter((line) => !line.startsWith(mark)).join(" ").replace(/\s+/g, " ").trim();
+  const words = lines
+    .filter((line) => !line.startsWith(mark))
+    .join(" ")
+    .replace(/\s+/g, " ")
+    .trim();
   return { said, words: words.slice(0, LONGEST_WORDS) };
 }
 
-async function within(ended: Promise<ChannelEnd>, label: string, { limitMs, signal }: InquiryOptions): Promise<ChannelEnd> {
+async function within(
+  ended: Promise<ChannelEnd>,
+  label: string,
+  { limitMs, signal }: InquiryOptions,
+): Promise<ChannelEnd> {
   let stop = (): void => undefined;
   const over = new Promise<never>((_, reject) => {
-    const timer = setTimeout(() => { reject(new ConnectionError(`${label}: no answer within ${limitMs / 1000} s`)); }, limitMs);
-    const onAbort = (): void => { reject(new ConnectionError(`${label}: given up`)); };
+    const timer = setTimeout(() => {
+      reject(new ConnectionError(`${label}: no answer within ${limitMs / 1000} s`));
+    }, limitMs);
+    const onAbort = (): void => {
+      reject(new ConnectionError(`${label}: given up`));
+    };
     signal.addEventListener("abort", onAbort, { once: true });
     stop = () => {
       clearTimeout(timer);
@@ -58,5 +80,7 @@ async function within(ended: Promise<ChannelEnd>, label: string, { limitMs, sign
     };
     if (signal.aborted) onAbort();
   });
-  return Promise.race([ended, over]).finally(() => { stop(); });
+  return Promise.race([ended, over]).finally(() => {
+    stop();
+  });
 }

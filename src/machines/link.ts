@@ -2,7 +2,10 @@
 import { ConnectionError, type MachineConnection } from "./connection.js";
 
 export interface MachineLink {
-  /** A live connection: the one there is, or a new one. Rejects with `ConnectionError` when the machine cannot be reached in its time limit. */
+  /**
+   * A live connection: the one there is, or a new one. Rejects with `ConnectionError` when the machine cannot be
+   * reached in its time limit.
+   */
   connection(): Promise<MachineConnection>;
   /** Hands over work that nobody waits for, such as removing a directory; `close` waits for it. It must not reject. */
   finishLater(work: Promise<void>): void;
@@ -33,7 +36,9 @@ export function createLink(connect: () => Promise<MachineConnection>): ClosableL
     async connection() {
       if (closed) throw new ConnectionError("the link to the machine was closed");
       if (current?.alive === true) return current;
-      connecting ??= reconnect().finally(() => { connecting = null; });
+      connecting ??= reconnect().finally(() => {
+        connecting = null;
+      });
       return connecting;
     },
     finishLater(task) {

@@ -8,7 +8,9 @@ import { checkDriverSchema } from "./schema.js";
 import { suggest } from "./suggest.js";
 import { cloudOptions, usedClouds } from "./templates.js";
 
-/** Finds a driver by its name (`local`, a package, the absolute path of a module); rejects with the reason if it cannot. */
+/**
+ * Finds a driver by its name (`local`, a package, the absolute path of a module); rejects with the reason if it cannot.
+ */
 export type DriverLookup = (name: string, planDir: string) => Promise<DriverDefinition>;
 
 export interface LoadedDrivers {
@@ -36,8 +38,12 @@ export async function checkDrivers(draft: Draft, lookup: DriverLookup): Promise<
       mistakes.push(driver.mistake(message, suggest(written, BUILT_IN)));
     }
   }
-  if (usedClouds(draft).has(IMPLICIT_CLOUD) && !draft.clouds.has(IMPLICIT_CLOUD)) definitions.set(IMPLICIT_CLOUD, await lookup("local", draft.root.dir));
-  return { mistakes: [...mistakes, ...checkClouds(draft, definitions), ...checkLaunches(draft, definitions)], definitions };
+  if (usedClouds(draft).has(IMPLICIT_CLOUD) && !draft.clouds.has(IMPLICIT_CLOUD))
+    definitions.set(IMPLICIT_CLOUD, await lookup("local", draft.root.dir));
+  return {
+    mistakes: [...mistakes, ...checkClouds(draft, definitions), ...checkLaunches(draft, definitions)],
+    definitions,
+  };
 }
 
 /** A driver's name as it is loaded: a path becomes absolute, everything else is a name. */
@@ -58,10 +64,12 @@ function checkClouds(draft: Draft, definitions: ReadonlyMap<string, DriverDefini
 
 function checkLaunches(draft: Draft, definitions: ReadonlyMap<string, DriverDefinition>): Mistake[] {
   const done = new Set<string>();
-  return draft.levels.flatMap(({ services }) => services).flatMap((service) => {
-    const definition = service.cloud === null ? undefined : definitions.get(service.cloud);
-    return definition === undefined ? [] : checkLaunch(service, definition, done);
-  });
+  return draft.levels
+    .flatMap(({ services }) => services)
+    .flatMap((service) => {
+      const definition = service.cloud === null ? undefined : definitions.get(service.cloud);
+      return definition === undefined ? [] : checkLaunch(service, definition, done);
+    });
 }
 
 function checkLaunch(service: DraftService, definition: DriverDefinition, done: Set<string>): Mistake[] {
@@ -75,7 +83,12 @@ function checkLaunch(service: DraftService, definition: DriverDefinition, done: 
   return checked(place, value, definition.launchSchema, place);
 }
 
-function checked(place: Located, value: Readonly<Record<string, unknown>>, schema: object | null, blame: Located): Mistake[] {
+function checked(
+  place: Located,
+  value: Readonly<Record<string, unknown>>,
+  schema: object | null,
+  blame: Located,
+): Mistake[] {
   try {
     return checkDriverSchema(place, value, schema);
   } catch (error) {

@@ -1,4 +1,7 @@
-/** Inputs that nobody gives a value, links that lead nowhere, and what the operator says of services that the plan does not have. */
+/**
+ * Inputs that nobody gives a value, links that lead nowhere, and what the operator says of services that the plan does
+ * not have.
+ */
 import { ReferenceChecker } from "./checkReferences.js";
 import { mergedEntries, outputsOf, type Draft, type DraftService } from "./draft.js";
 import type { Given } from "./given.js";
@@ -14,7 +17,9 @@ export function checkInputs(draft: Draft, given: Given | undefined): Mistake[] {
   const references = new ReferenceChecker(draft);
   const services = draft.levels.flatMap((level) => level.services);
   return [
-    ...services.flatMap((service) => [...inputsOf(service)].flatMap(([name, input]) => checkInput(references, service, name, input))),
+    ...services.flatMap((service) =>
+      [...inputsOf(service)].flatMap(([name, input]) => checkInput(references, service, name, input)),
+    ),
     ...services.flatMap(checkNames),
     ...(given === undefined ? [] : checkGiven(draft, given)),
   ];
@@ -27,27 +32,50 @@ function checkInput(references: ReferenceChecker, service: DraftService, name: s
       return [];
     case "missing":
       // What stood there and was no value is told already.
-      return input.place.cut ? [] : [input.place.mistake(`the input "${name}" of service "${service.name}" has no value, no link and no default: write ${name}: service.output, or a value, or give one in the call: --set ${service.name}.${name}=…`, null, "key")];
+      return input.place.cut
+        ? []
+        : [
+            input.place.mistake(
+              `the input "${name}" of service "${service.name}" has no value, no link and no default: write ${name}: service.output, or a value, or give one in the call: --set ${service.name}.${name}=…`,
+              null,
+              "key",
+            ),
+          ];
     case "malformed":
-      return [input.place.mistake("a link is written as service.output, such as apache1.port, or service.*.output for all replicas")];
+      return [
+        input.place.mistake(
+          "a link is written as service.output, such as apache1.port, or service.*.output for all replicas",
+        ),
+      ];
     case "link":
       return checkLink(references, service, input);
   }
 }
 
-function checkLink(references: ReferenceChecker, service: DraftService, { link, place }: InputDraft & { kind: "link" }): Mistake[] {
+function checkLink(
+  references: ReferenceChecker,
+  service: DraftService,
+  { link, place }: InputDraft & { kind: "link" },
+): Mistake[] {
   const complaint = references.linkComplaint(link, service);
   if (complaint === null) return [];
   const isShort = place.name !== "from";
   // "example.com" has the shape of a link.
-  const hint = isShort && complaint.message.startsWith("unknown service") ? ` (if it is the value itself, write ${asValue(place.text ?? "")})` : "";
+  const hint =
+    isShort && complaint.message.startsWith("unknown service")
+      ? ` (if it is the value itself, write ${asValue(place.text ?? "")})`
+      : "";
   return [place.mistake(complaint.message + hint, complaint.suggestion ?? null)];
 }
 
 /** An input is read by the same name as a service's own attributes and outputs. */
 function checkNames(service: DraftService): Mistake[] {
-  const own: [string, Located, string][] = service.layers.flatMap((layer) => layer.get("inputs")?.entries() ?? []).map(([name, place]) => [name, place, taken(service, name)]);
-  return own.filter(([, , what]) => what !== "").map(([name, place, what]) => place.mistake(`"${name}" is ${what}: give this input another name`, null, "key"));
+  const own: [string, Located, string][] = service.layers
+    .flatMap((layer) => layer.get("inputs")?.entries() ?? [])
+    .map(([name, place]) => [name, place, taken(service, name)]);
+  return own
+    .filter(([, , what]) => what !== "")
+    .map(([name, place, what]) => place.mistake(`"${name}" is ${what}: give this input another name`, null, "key"));
 }
 
 function taken(service: DraftService, name: string): string {
@@ -61,11 +89,19 @@ function checkGiven(draft: Draft, { replicas, inputs }: Given): Mistake[] {
   const unknown = (option: string, name: string): Mistake | null => {
     if (draft.services.has(name) || !draft.servicesKnown || draft.cutServices.has(name)) return null;
     const near = suggest(name, names);
-    return { ...fileMistake(option, `unknown service "${name}"${near === null ? `: the plan's services are ${names.join(", ")}` : ""}`), suggestion: near };
+    return {
+      ...fileMistake(
+        option,
+        `unknown service "${name}"${near === null ? `: the plan's services are ${names.join(", ")}` : ""}`,
+      ),
+      suggestion: near,
+    };
   };
   return [
     ...Object.keys(replicas).flatMap((name) => unknown(`--replicas ${name}`, name) ?? []),
-    ...Object.entries(inputs).flatMap(([name, values]) => unknown(`--set ${name}`, name) ?? checkSet(draft.services.get(name), values)),
+    ...Object.entries(inputs).flatMap(
+      ([name, values]) => unknown(`--set ${name}`, name) ?? checkSet(draft.services.get(name), values),
+    ),
   ];
 }
 
@@ -78,6 +114,11 @@ function checkSet(service: DraftService | undefined, values: Readonly<Record<str
     if (inputs.includes(name) || !service.attributesKnown) return [];
     const near = suggest(name, inputs);
     const list = inputs.length === 0 ? "it has none" : `its inputs are ${inputs.join(", ")}`;
-    return [{ ...fileMistake(option, `service "${service.name}" has no input "${name}"${near === null ? `: ${list}` : ""}`), suggestion: near }];
+    return [
+      {
+        ...fileMistake(option, `service "${service.name}" has no input "${name}"${near === null ? `: ${list}` : ""}`),
+        suggestion: near,
+      },
+    ];
   });
 }

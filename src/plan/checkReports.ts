@@ -20,7 +20,13 @@ function checkReport(service: DraftService): Mistake[] {
   if (report === null) return [];
   const idle = hasProgram(report) ? [] : PROGRAM_KEYS.flatMap((key) => report.get(key) ?? []);
   return [
-    ...idle.map((place) => place.mistake(`"report" of service "${service.name}" has patterns only, and no program that would take "${place.name}": add "program" or "command", or remove it`, null, "key")),
+    ...idle.map((place) =>
+      place.mistake(
+        `"report" of service "${service.name}" has patterns only, and no program that would take "${place.name}": add "program" or "command", or remove it`,
+        null,
+        "key",
+      ),
+    ),
     ...(report.get("patterns")?.items() ?? []).flatMap((place) => checkPattern(place)),
   ];
 }
@@ -29,7 +35,17 @@ function checkReport(service: DraftService): Mistake[] {
 function checkPattern(place: Located): Mistake[] {
   const text = place.text ?? "";
   if (/[\n\r]/.test(text)) return [place.mistake("a pattern is one line: a name that holds a line break is met by ?")];
-  if (text === "~" || text.startsWith("~/")) return [place.mistake(`"~" is not the home directory in a pattern: write an absolute path, or one that is relative to the boot program's directory`)];
-  if (text.split("/").includes("..")) return [place.mistake(`a pattern must not hold "..", so that what it brings home lies in one place: write an absolute path`)];
+  if (text === "~" || text.startsWith("~/"))
+    return [
+      place.mistake(
+        `"~" is not the home directory in a pattern: write an absolute path, or one that is relative to the boot program's directory`,
+      ),
+    ];
+  if (text.split("/").includes(".."))
+    return [
+      place.mistake(
+        `a pattern must not hold "..", so that what it brings home lies in one place: write an absolute path`,
+      ),
+    ];
   return [];
 }

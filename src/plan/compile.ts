@@ -6,11 +6,31 @@ import { driverName } from "./checkDrivers.js";
 import { hasProgram } from "./checkReports.js";
 import { compileSetup } from "./compileImages.js";
 import { compileSsh } from "./compileSsh.js";
-import { IMPLICIT_CLOUD, keyOf, mergedEntries, outputsOf, replicasOf, sizesOf, type Draft, type DraftService } from "./draft.js";
+import {
+  IMPLICIT_CLOUD,
+  keyOf,
+  mergedEntries,
+  outputsOf,
+  replicasOf,
+  sizesOf,
+  type Draft,
+  type DraftService,
+} from "./draft.js";
 import { durationMs } from "./duration.js";
 import { Files, isArchive } from "./files.js";
 import { compileInputs } from "./inputs.js";
-import type { CloudSpec, Keep, LaunchPlan, ProgramSpec, ReadySpec, ReportSpec, ServiceSpec, SourcePosition, Template, VariableSpec } from "./launchPlan.js";
+import type {
+  CloudSpec,
+  Keep,
+  LaunchPlan,
+  ProgramSpec,
+  ReadySpec,
+  ReportSpec,
+  ServiceSpec,
+  SourcePosition,
+  Template,
+  VariableSpec,
+} from "./launchPlan.js";
 import type { Located } from "./located.js";
 import { parseTemplate, type TemplateMode } from "./references.js";
 import { splitReplicas } from "./replicas.js";
@@ -31,7 +51,10 @@ class Compiler {
   private readonly files = new Files();
   private readonly secrets: Secrets;
 
-  constructor(private readonly draft: Draft, private readonly definitions: ReadonlyMap<string, DriverDefinition>) {
+  constructor(
+    private readonly draft: Draft,
+    private readonly definitions: ReadonlyMap<string, DriverDefinition>,
+  ) {
     this.secrets = new Secrets(draft);
   }
 
@@ -51,8 +74,13 @@ class Compiler {
       environmentSources: [...environment.values()],
       clouds: Object.fromEntries([...usedClouds(this.draft)].map((name) => [name, this.cloud(name)])),
       keep: (root.get("keep")?.text as Keep | undefined) ?? null,
-      deadlines: Object.fromEntries((root.get("deadlines")?.entries() ?? []).map(([phase, place]) => [phase, duration(place, 0)])),
-      levels: levels.map((level) => ({ name: level.name, services: level.services.map((service) => this.service(service)) })),
+      deadlines: Object.fromEntries(
+        (root.get("deadlines")?.entries() ?? []).map(([phase, place]) => [phase, duration(place, 0)]),
+      ),
+      levels: levels.map((level) => ({
+        name: level.name,
+        services: level.services.map((service) => this.service(service)),
+      })),
     };
   }
 
@@ -60,7 +88,9 @@ class Compiler {
   private environment(): Map<string, SourcePosition> {
     const found = new Map<string, SourcePosition>();
     const used = usedClouds(this.draft);
-    const clouds = [...this.draft.clouds].filter(([name]) => used.has(name)).flatMap(([, cloud]) => cloudTemplates(cloud));
+    const clouds = [...this.draft.clouds]
+      .filter(([name]) => used.has(name))
+      .flatMap(([, cloud]) => cloudTemplates(cloud));
     const services = this.draft.levels.flatMap((level) => level.services).flatMap((service) => templatesOf(service));
     for (const { place, mode } of [...clouds, ...services]) {
       for (const { reference, offset, text } of parseTemplate(place.text ?? "", mode).references) {
@@ -76,7 +106,11 @@ class Compiler {
     const cloud = this.draft.clouds.get(name);
     const driver = cloud?.get("driver");
     if (!cloud || !driver) return { name: IMPLICIT_CLOUD, driver: "local", options: {} };
-    return { name, driver: driverName(driver), options: Object.fromEntries(cloudOptions(cloud).map(([key, { value }]) => [key, value])) };
+    return {
+      name,
+      driver: driverName(driver),
+      options: Object.fromEntries(cloudOptions(cloud).map(([key, { value }]) => [key, value])),
+    };
   }
 
   private service(service: DraftService): ServiceSpec {
@@ -86,12 +120,23 @@ class Compiler {
       name: service.name,
       was: service.own.get("was")?.text ?? null,
       replicas: replicasOf(service),
-      placement: service.cloud === null ? { kind: "host", host: this.template(host) ?? [] } : { kind: "cloud", cloud: service.cloud },
+      placement:
+        service.cloud === null
+          ? { kind: "host", host: this.template(host) ?? [] }
+          : { kind: "cloud", cloud: service.cloud },
       image: service.cloud === null ? null : this.template(keyOf(service, "image")),
       size: this.template(size),
       fallbackSizes: fallbackSizes.map((place) => this.template(place) ?? []),
-      launch: service.cloud === null ? {} : (compileTree(keyOf(service, "launch")?.value ?? {}, this.draft.services) as Record<string, unknown>),
-      attributes: Object.fromEntries([...mergedEntries(service, "attributes")].map(([name, place]) => [name, { value: this.template(place) ?? [], secret: this.secrets.attribute(service.name, name) }])),
+      launch:
+        service.cloud === null
+          ? {}
+          : (compileTree(keyOf(service, "launch")?.value ?? {}, this.draft.services) as Record<string, unknown>),
+      attributes: Object.fromEntries(
+        [...mergedEntries(service, "attributes")].map(([name, place]) => [
+          name,
+          { value: this.template(place) ?? [], secret: this.secrets.attribute(service.name, name) },
+        ]),
+      ),
       outputs: [...outputsOf(service)].map(([name, { secret }]) => ({ name, secret })),
       ssh: compileSsh(service, service.cloud === null ? undefined : this.definitions.get(service.cloud)),
       boot: this.program(service, "boot"),
@@ -108,7 +153,10 @@ class Compiler {
   private image(service: DraftService): Pick<ServiceSpec, "imageName" | "setup"> {
     if (service.image === null) return {};
     const timeoutMs = duration(keyOf(service, "timeout"), PROGRAM_TIMEOUT_MS);
-    return { imageName: service.image.name, setup: compileSetup(this.draft, service, (recipe) => this.written(service, recipe), timeoutMs) };
+    return {
+      imageName: service.image.name,
+      setup: compileSetup(this.draft, service, (recipe) => this.written(service, recipe), timeoutMs),
+    };
   }
 
   private program(service: DraftService, key: string): ProgramSpec | null {
@@ -120,7 +168,9 @@ class Compiler {
     return {
       run: this.run(program),
       args: (program.get("args")?.items() ?? []).map((place) => this.template(place) ?? []),
-      env: Object.fromEntries((program.get("env")?.entries() ?? []).map(([name, place]) => [name, this.template(place) ?? []])),
+      env: Object.fromEntries(
+        (program.get("env")?.entries() ?? []).map(([name, place]) => [name, this.template(place) ?? []]),
+      ),
       files: (program.get("files")?.items() ?? []).map((place) => resolve(place.dir, place.text ?? "")),
       timeoutMs: duration(program.get("timeout") ?? keyOf(service, "timeout"), PROGRAM_TIMEOUT_MS),
       where: program.get("where")?.text === "launcher" ? "launcher" : "machine",

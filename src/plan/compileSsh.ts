@@ -21,7 +21,8 @@ export function compileSsh(service: DraftService, driver: DriverDefinition | und
   const ssh = mergedEntries(service, "ssh");
   const defaults = driver?.sshDefaults ?? DEFAULTS;
   const text = (key: string): string | null => ssh.get(key)?.text ?? null;
-  const time = (key: string, otherwise: number): number => (text(key) === null ? otherwise : durationMs(text(key) ?? ""));
+  const time = (key: string, otherwise: number): number =>
+    text(key) === null ? otherwise : durationMs(text(key) ?? "");
   const user = text("user") ?? userInfo().username;
   const hostKeys = text("host_keys");
   const cloudInit = text("cloud_init");
@@ -45,7 +46,11 @@ export function compileSsh(service: DraftService, driver: DriverDefinition | und
 function jumpOf(jump: Located | undefined, user: string): SshSpec["jump"] {
   if (jump === undefined) return null;
   if (typeof jump.value !== "string") {
-    return { host: jump.get("host")?.text ?? "", user: jump.get("user")?.text ?? user, port: Number(jump.get("port")?.value ?? 22) };
+    return {
+      host: jump.get("host")?.text ?? "",
+      user: jump.get("user")?.text ?? user,
+      port: Number(jump.get("port")?.value ?? 22),
+    };
   }
   const [, name, host = "", port] = /^(?:([^@]+)@)?(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(jump.value) ?? [];
   return { host: host.replace(/^\[|\]$/g, ""), user: name ?? user, port: Number(port ?? 22) };

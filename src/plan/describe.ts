@@ -21,12 +21,18 @@ export interface ServiceDescription {
   readonly driver: string | null;
   /** The host as written, such as `${db.host}`, or null for a machine of a cloud. */
   readonly host: string | null;
-  /** The sizes of its machine as written: the one that is wanted, then those to try where there is no capacity for it. */
+  /**
+   * The sizes of its machine as written: the one that is wanted, then those to try where there is no capacity for it.
+   */
   readonly sizes: readonly string[];
   /** The plan's image that it is made from, or null. */
   readonly image: string | null;
   /** What each program runs, as an absolute path or a shell line; a "setup" that installs packages names them. */
-  readonly programs: readonly { readonly step: "setup" | "boot" | "ready" | "execute" | "report" | "terminate"; readonly run: string; readonly where: "machine" | "launcher" }[];
+  readonly programs: readonly {
+    readonly step: "setup" | "boot" | "ready" | "execute" | "report" | "terminate";
+    readonly run: string;
+    readonly where: "machine" | "launcher";
+  }[];
 }
 
 /** Describes a compiled plan; asks no cloud. */
@@ -39,7 +45,10 @@ export function describePlan(plan: LaunchPlan): PlanDescription {
     file: plan.file,
     services: count(all),
     machines: count(all.filter(({ placement }) => placement.kind === "cloud")),
-    levels: plan.levels.map(({ name, services }) => ({ name, services: services.map((service) => describeService(service, plan)) })),
+    levels: plan.levels.map(({ name, services }) => ({
+      name,
+      services: services.map((service) => describeService(service, plan)),
+    })),
   };
 }
 
@@ -50,12 +59,17 @@ function describeService(service: ServiceSpec, plan: LaunchPlan): ServiceDescrip
     name: service.name,
     replicas: service.replicas,
     cloud,
-    driver: cloud === null || !Object.hasOwn(plan.clouds, cloud) ? null : plan.clouds[cloud]?.driver ?? null,
+    driver: cloud === null || !Object.hasOwn(plan.clouds, cloud) ? null : (plan.clouds[cloud]?.driver ?? null),
     host: placement.kind === "host" ? templateText(placement.host) : null,
-    sizes: service.size === null ? [] : [service.size, ...(service.fallbackSizes ?? [])].map((size) => templateText(size)),
+    sizes:
+      service.size === null ? [] : [service.size, ...(service.fallbackSizes ?? [])].map((size) => templateText(size)),
     image: service.imageName ?? null,
     programs: [
-      ...(service.setup ?? []).map((setup) => ({ step: "setup" as const, run: setup.kind === "packages" ? `packages ${packagesOf(setup).join(" ")}` : written(setup.program), where: setup.program.where })),
+      ...(service.setup ?? []).map((setup) => ({
+        step: "setup" as const,
+        run: setup.kind === "packages" ? `packages ${packagesOf(setup).join(" ")}` : written(setup.program),
+        where: setup.program.where,
+      })),
       ...(["boot", "ready", "execute", "report", "terminate"] as const).flatMap((step) => {
         const program = step === "report" ? service.report?.program : service[step];
         return !program ? [] : [{ step, run: written(program), where: program.where }];

@@ -1,9 +1,13 @@
-/** Draws the offending line with a caret underline, for any terminal: no raw control characters, wide characters counted as two. */
+/**
+ * Draws the offending line with a caret underline, for any terminal: no raw control characters, wide characters counted
+ * as two.
+ */
 
 const LONGEST = 120;
 /** More of a line than this is never looked at, on either side of the caret. */
 const WINDOW = 400;
-const WIDE = /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\u3000-\u303f\uff01-\uff60\uffe0-\uffe6]/u;
+const WIDE =
+  /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\u3000-\u303f\uff01-\uff60\uffe0-\uffe6]/u;
 const NO_WIDTH = /[\p{Mn}\p{Me}\p{Cf}]/u;
 /** Direction overrides can make a terminal show another text than the one that is there. */
 const BIDI = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]/gu;
@@ -15,7 +19,8 @@ export function printable(text: string): string {
 }
 
 /**
- * Two lines: the text's line with its number, and carets under `length` code units from `column` (from 1). A long line is cut to about
+ * Two lines: the text's line with its number, and carets under `length` code units from `column` (from 1). A long line
+ * is cut to about
  * 120 columns around the caret.
  */
 export function drawExcerpt(line: string, lineNumber: number, column: number, length: number): string {
@@ -25,10 +30,17 @@ export function drawExcerpt(line: string, lineNumber: number, column: number, le
   const fits = clean.length <= LONGEST;
   const before = shorten(show(clean.slice(Math.max(0, start - WINDOW), start)), "left", fits ? LONGEST : 60);
   const marked = shorten(show(clean.slice(start, Math.min(end, start + WINDOW))), "right", fits ? LONGEST : 50);
-  const after = shorten(show(clean.slice(end, end + WINDOW)), "right", Math.max(0, LONGEST - before.length - marked.length));
+  const after = shorten(
+    show(clean.slice(end, end + WINDOW)),
+    "right",
+    Math.max(0, LONGEST - before.length - marked.length),
+  );
   const number = String(lineNumber);
   const carets = "^".repeat(Math.max(1, widthOf(marked)));
-  return [`${number.padStart(5)} | ${before}${marked}${after}`.trimEnd(), `${" ".repeat(Math.max(5, number.length))} | ${" ".repeat(widthOf(before))}${carets}`].join("\n");
+  return [
+    `${number.padStart(5)} | ${before}${marked}${after}`.trimEnd(),
+    `${" ".repeat(Math.max(5, number.length))} | ${" ".repeat(widthOf(before))}${carets}`,
+  ].join("\n");
 }
 
 /** How a piece of the line is shown: a tab as two spaces, because its width depends on where it stands. */

@@ -18,18 +18,26 @@ export interface GivenToService {
 /** What is said now goes before what was said before; the rest of that stays. */
 export function mergeGiven(before: Given, now: Given): Given {
   const services = new Set([...Object.keys(before.inputs), ...Object.keys(now.inputs)]);
-  const inputs = Object.fromEntries([...services].map((service) => [service, { ...before.inputs[service], ...now.inputs[service] }]));
+  const inputs = Object.fromEntries(
+    [...services].map((service) => [service, { ...before.inputs[service], ...now.inputs[service] }]),
+  );
   return { replicas: { ...before.replicas, ...now.replicas }, inputs };
 }
 
-/** What was said of services goes with them when a plan gives them other names. @param formerNames the name that each had before, by the one that it has now */
+/**
+ * What was said of services goes with them when a plan gives them other names. @param formerNames the name that each
+ * had before, by the one that it has now
+ */
 export function renameGiven({ replicas, inputs }: Given, formerNames: ReadonlyMap<string, string>): Given {
   const names = new Map([...formerNames].map(([name, former]) => [former, name]));
-  const follow = <T>(said: Readonly<Record<string, T>>): Record<string, T> => Object.fromEntries(Object.entries(said).map(([name, value]) => {
-    const now = names.get(name);
-    // What was said of the new name itself was said later.
-    return [now === undefined || Object.hasOwn(said, now) ? name : now, value];
-  }));
+  const follow = <T>(said: Readonly<Record<string, T>>): Record<string, T> =>
+    Object.fromEntries(
+      Object.entries(said).map(([name, value]) => {
+        const now = names.get(name);
+        // What was said of the new name itself was said later.
+        return [now === undefined || Object.hasOwn(said, now) ? name : now, value];
+      }),
+    );
   return { replicas: follow(replicas), inputs: follow(inputs) };
 }
 

@@ -1,4 +1,6 @@
-/** The plan by which an image is made: one machine of a cloud, what makes the image, and nothing that a service does. */
+/**
+ * The plan by which an image is made: one machine of a cloud, what makes the image, and nothing that a service does.
+ */
 import { checkDrivers, type DriverLookup } from "./checkDrivers.js";
 import { compile } from "./compile.js";
 import { IMPLICIT_CLOUD, type Draft, type DraftLevel, type DraftService } from "./draft.js";
@@ -24,22 +26,39 @@ export interface ImagePlace {
  * Reads a launch plan for one of its images. Variables that have nothing to do with it need no value.
  * Throws `PlanError` with every mistake of the plan, and for an image or a cloud that it does not have.
  */
-export async function loadImagePlan(file: string, place: ImagePlace, driverDefinition: DriverLookup): Promise<LaunchPlan> {
+export async function loadImagePlan(
+  file: string,
+  place: ImagePlace,
+  driverDefinition: DriverLookup,
+): Promise<LaunchPlan> {
   const { draft } = await loadDraft(file, { driverDefinition });
-  const unknown = [...unknownName("image", "NAME", place.image, [...draft.images.keys()]), ...unknownName("cloud", "--cloud", place.cloud, [...draft.clouds.keys(), IMPLICIT_CLOUD])];
+  const unknown = [
+    ...unknownName("image", "NAME", place.image, [...draft.images.keys()]),
+    ...unknownName("cloud", "--cloud", place.cloud, [...draft.clouds.keys(), IMPLICIT_CLOUD]),
+  ];
   if (unknown.length > 0) throw new PlanError(unknown);
   const service = builder(draft, place);
   const own: Draft = { ...draft, levels: [service.level], services: new Map([[service.name, service]]) };
   const { definitions, mistakes } = await checkDrivers(own, driverDefinition);
   if (definitions.get(place.cloud)?.needsImage === true && (service.image?.id ?? null) === null) {
-    mistakes.push(service.own.mistake(`image "${place.image}" has no id for cloud "${place.cloud}": say what it is made from there, such as ${place.cloud}: ami-0a1b2c3d`, null, "key"));
+    mistakes.push(
+      service.own.mistake(
+        `image "${place.image}" has no id for cloud "${place.cloud}": say what it is made from there, such as ${place.cloud}: ami-0a1b2c3d`,
+        null,
+        "key",
+      ),
+    );
   }
   if (mistakes.length > 0) throw new PlanError(mistakes);
   const plan = compile(own, definitions);
   const needed = referredVariables(own, service);
   return {
-    ...plan, name: `image-${place.image}`, description: `What makes image ${place.image}`,
-    variables: plan.variables.map((variable) => (needed.has(variable.name) ? variable : { ...variable, default: variable.default ?? "" })),
+    ...plan,
+    name: `image-${place.image}`,
+    description: `What makes image ${place.image}`,
+    variables: plan.variables.map((variable) =>
+      needed.has(variable.name) ? variable : { ...variable, default: variable.default ?? "" },
+    ),
   };
 }
 
@@ -48,9 +67,23 @@ function builder(draft: Draft, { image, cloud }: ImagePlace): DraftService {
   const { root } = draft;
   const own = new Located({ image, cloud }, root.source, ["images", image]);
   const use = imageUse(draft.images, [own], cloud);
-  const layers = [...(use === null ? [] : imageLayers(use, cloud)), draft.clouds.get(cloud)?.get("defaults") ?? null, root.get("defaults")].filter((layer) => layer !== null);
+  const layers = [
+    ...(use === null ? [] : imageLayers(use, cloud)),
+    draft.clouds.get(cloud)?.get("defaults") ?? null,
+    root.get("defaults"),
+  ].filter((layer) => layer !== null);
   const level: DraftLevel = { name: "image", index: 0, place: own, services: [] };
-  const service: DraftService = { name: image, level, own, cloud, image: use, layers: [own, ...layers.map((layer) => only(layer, (key) => KEYS.includes(key)))], given: { replicas: null, inputs: {} }, attributesKnown: true, replicasKnown: true };
+  const service: DraftService = {
+    name: image,
+    level,
+    own,
+    cloud,
+    image: use,
+    layers: [own, ...layers.map((layer) => only(layer, (key) => KEYS.includes(key)))],
+    given: { replicas: null, inputs: {} },
+    attributesKnown: true,
+    replicasKnown: true,
+  };
   level.services.push(service);
   return service;
 }
@@ -67,5 +100,15 @@ function unknownName(what: string, option: string, name: string, known: readonly
   if (known.includes(name)) return [];
   const near = suggest(name, known);
   const list = known.length === 0 ? `: the plan has no ${what}s` : `: the plan's ${what}s are ${known.join(", ")}`;
-  return [{ file: option, line: 0, column: 0, length: 0, message: `unknown ${what} "${name}"${near === null ? list : ""}`, suggestion: near, excerpt: "" }];
+  return [
+    {
+      file: option,
+      line: 0,
+      column: 0,
+      length: 0,
+      message: `unknown ${what} "${name}"${near === null ? list : ""}`,
+      suggestion: near,
+      excerpt: "",
+    },
+  ];
 }

@@ -24,10 +24,13 @@ export interface ImageUse {
   readonly id: Located | null;
 }
 
-/** An image and all that it is made from, nearest first. It ends before an image that is not there, and before one that stands in it already. */
+/**
+ * An image and all that it is made from, nearest first. It ends before an image that is not there, and before one that
+ * stands in it already.
+ */
 export function imageChain(images: ReadonlyMap<string, Located>, name: string): PlanImage[] {
   const chain = new Map<string, PlanImage>();
-  for (let next: string | null = name; next !== null && !chain.has(next); ) {
+  for (let next: string | null = name; next !== null && !chain.has(next);) {
     const own = images.get(next);
     if (own === undefined) break;
     chain.set(next, { name: next, own });
@@ -41,7 +44,11 @@ export function imageChain(images: ReadonlyMap<string, Located>, name: string): 
  * @param layers where the service's `image` may stand, nearest first.
  * @param cloud the service's cloud, or null for one on a host.
  */
-export function imageUse(images: ReadonlyMap<string, Located>, layers: readonly Located[], cloud: string | null): ImageUse | null {
+export function imageUse(
+  images: ReadonlyMap<string, Located>,
+  layers: readonly Located[],
+  cloud: string | null,
+): ImageUse | null {
   const place = layers.map((layer) => layer.get("image")).find((value) => value !== null) ?? null;
   const name = place?.text ?? null;
   if (place === null || name === null || !images.has(name)) return null;
@@ -52,7 +59,9 @@ export function imageUse(images: ReadonlyMap<string, Located>, layers: readonly 
 
 /** The keys of a service that the images give it, as layers, nearest first. */
 export function imageLayers({ chain }: ImageUse, cloud: string | null): Located[] {
-  return chain.map(({ own }) => only(own, (key) => isImageKey(key) && !OWN_KEYS.has(key) && (cloud !== null || !MACHINE_KEYS.includes(key))));
+  return chain.map(({ own }) =>
+    only(own, (key) => isImageKey(key) && !OWN_KEYS.has(key) && (cloud !== null || !MACHINE_KEYS.includes(key))),
+  );
 }
 
 /** The ids that an image has in clouds, each under the cloud's name; keys that nobody knows are among them. */
@@ -67,6 +76,9 @@ export function isImageKey(key: string): boolean {
 
 /** A map with some of its keys only, each in its place. */
 export function only(map: Located, isWanted: (key: string) => boolean): Located {
-  const kept = map.entries().filter(([key]) => isWanted(key)).map(([key, value]) => [key, value.value]);
+  const kept = map
+    .entries()
+    .filter(([key]) => isWanted(key))
+    .map(([key, value]) => [key, value.value]);
   return new Located(Object.fromEntries(kept), map.source, map.path);
 }

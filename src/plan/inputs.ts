@@ -28,7 +28,13 @@ export function inputsOf(service: DraftService): Map<string, InputDraft> {
     for (const [name, place] of layer.get("inputs")?.entries() ?? []) {
       const known = inputs.get(name);
       // `name: {}` says that there is such an input, and leaves its value to what lies behind: an image's default.
-      if (known === undefined || known.kind === "missing") inputs.set(name, Object.hasOwn(service.given.inputs, name) ? { kind: "given", text: service.given.inputs[name] as string } : read(place));
+      if (known === undefined || known.kind === "missing")
+        inputs.set(
+          name,
+          Object.hasOwn(service.given.inputs, name)
+            ? { kind: "given", text: service.given.inputs[name] as string }
+            : read(place),
+        );
     }
   }
   return inputs;
@@ -57,7 +63,16 @@ export function compileInputs(draft: Draft, service: DraftService, secrets: Secr
         return [{ name, source: { kind: "value", value: [input.text], secret: false } }];
       case "value": {
         const value = splitReplicas(parseTemplate(input.place.text ?? "", "strict").parts, draft.services);
-        return [{ name, source: { kind: "value", value, secret: value.some((part) => typeof part === "object" && secrets.has(part, service.name)) } }];
+        return [
+          {
+            name,
+            source: {
+              kind: "value",
+              value,
+              secret: value.some((part) => typeof part === "object" && secrets.has(part, service.name)),
+            },
+          },
+        ];
       }
       case "link":
         return [{ name, source: { kind: "link", link: splitReplica(input.link, draft.services) } }];

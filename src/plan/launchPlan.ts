@@ -1,6 +1,8 @@
 /**
- * The compiled launch plan: what `plan/` makes of a YAML file and everything after it trusts. Nothing is optional, durations are
- * milliseconds, files are absolute paths, and a string with references is parsed into parts. It is plain JSON, because it is stored with
+ * The compiled launch plan: what `plan/` makes of a YAML file and everything after it trusts. Nothing is optional,
+ * durations are
+ * milliseconds, files are absolute paths, and a string with references is parsed into parts. It is plain JSON, because
+ * it is stored with
  * the run: later commands need no file.
  */
 
@@ -26,7 +28,9 @@ export type Reference =
 /** A string with its references cut out: literal text and references in order. */
 export type Template = readonly (string | Reference)[];
 
-/** One variable of the plan. Its value is chosen by `resolveVariables`; a secret's default stays out of the stored plan. */
+/**
+ * One variable of the plan. Its value is chosen by `resolveVariables`; a secret's default stays out of the stored plan.
+ */
 export interface VariableSpec {
   readonly name: string;
   readonly description: string;
@@ -37,7 +41,10 @@ export interface VariableSpec {
   readonly source: SourcePosition;
 }
 
-/** One of the plan's `clouds`: the driver and the driver's own keys (templates resolved with variables and environment only). */
+/**
+ * One of the plan's `clouds`: the driver and the driver's own keys (templates resolved with variables and environment
+ * only).
+ */
 export interface CloudSpec {
   readonly name: string;
   /** `local`, `existing`, an npm package's name, or the absolute path of a module. */
@@ -56,7 +63,10 @@ export interface SshSpec {
   readonly agent: boolean;
   readonly jump: { readonly host: string; readonly user: string; readonly port: number } | null;
   readonly hostKeys: HostKeyPolicy;
-  /** Whether a new machine's cloud-init is waited for before the first program, where there is one. Plans stored earlier do not say. */
+  /**
+   * Whether a new machine's cloud-init is waited for before the first program, where there is one. Plans stored earlier
+   * do not say.
+   */
   readonly cloudInit?: "wait" | "ignore";
   /** How long it may take. Plans stored earlier do not say. */
   readonly cloudInitTimeoutMs?: number;
@@ -70,7 +80,9 @@ export interface SshSpec {
 /** A program of a service, with what travels beside it. */
 export interface ProgramSpec {
   /** A file, a folder with run.sh or a .tar.gz of one (absolute path), or one line for the machine's shell. */
-  readonly run: { readonly kind: "file" | "folder" | "archive"; readonly path: string } | { readonly kind: "command"; readonly line: Template };
+  readonly run:
+    | { readonly kind: "file" | "folder" | "archive"; readonly path: string }
+    | { readonly kind: "command"; readonly line: Template };
   readonly args: readonly Template[];
   readonly env: Readonly<Record<string, Template>>;
   /** Files and folders (absolute paths) that lie beside the program under their base names. */
@@ -97,13 +109,16 @@ export interface OutputSpec {
 }
 
 /**
- * A value that a service takes in under a name of its own (`bl get`, `${self.name}`): given by the plan or the operator, or linked to what another
+ * A value that a service takes in under a name of its own (`bl get`, `${self.name}`): given by the plan or the
+ * operator, or linked to what another
  * service (in the same level too) puts out.
  */
 export interface InputSpec {
   /** Letters, digits, `_`, `-` and `.`: `webserver.port`. */
   readonly name: string;
-  readonly source: { readonly kind: "value"; readonly value: Template; readonly secret: boolean } | { readonly kind: "link"; readonly link: Reference & { readonly kind: "service" } };
+  readonly source:
+    | { readonly kind: "value"; readonly value: Template; readonly secret: boolean }
+    | { readonly kind: "link"; readonly link: Reference & { readonly kind: "service" } };
 }
 
 /** What a service leaves behind for its operator, brought home before its machine goes. */
@@ -118,7 +133,10 @@ export interface ReportSpec {
   readonly sudo: boolean;
 }
 
-/** What makes the machine's image what it is, where nobody has built it: run in order before the boot program, the parent image's first. */
+/**
+ * What makes the machine's image what it is, where nobody has built it: run in order before the boot program, the
+ * parent image's first.
+ */
 export interface SetupSpec {
   /** The image whose packages or recipe it is. */
   readonly image: string;
@@ -132,8 +150,16 @@ export interface SetupSpec {
 export interface ImageChoice {
   /** A hash of all that makes the image. */
   readonly definition: string;
-  /** The built image that machines start from, and how many steps of the image's it has; null: they start from what the plan says. */
-  readonly built: { readonly image: string; readonly version: number; readonly id: string; readonly steps: number } | null;
+  /**
+   * The built image that machines start from, and how many steps of the image's it has; null: they start from what the
+   * plan says.
+   */
+  readonly built: {
+    readonly image: string;
+    readonly version: number;
+    readonly id: string;
+    readonly steps: number;
+  } | null;
 }
 
 /** What becomes of a run's machines at the end of `bootlevel run`. */
@@ -142,10 +168,12 @@ export type Keep = "never" | "always" | "on-error" | "on-success";
 /** The parts of `bootlevel run`, each with a deadline of its own. */
 export type Phase = "boot" | "execute" | "report" | "terminate";
 
-/** Which machine a service runs on: one that its cloud starts, the one of another service, or a host that exists already. */
+/**
+ * Which machine a service runs on: one that its cloud starts, the one of another service, or a host that exists
+ * already.
+ */
 export type Placement =
-  | { readonly kind: "cloud"; readonly cloud: string }
-  | { readonly kind: "host"; readonly host: Template };
+  { readonly kind: "cloud"; readonly cloud: string } | { readonly kind: "host"; readonly host: Template };
 
 /** A service as written once; `replicas` of it are started. */
 export interface ServiceSpec {
@@ -170,7 +198,9 @@ export interface ServiceSpec {
   readonly execute?: ProgramSpec | null;
   readonly report?: ReportSpec | null;
   readonly inputs?: readonly InputSpec[];
-  /** The numbers of its replicas, in order, where they are not 1 to `replicas`: a number is never used again in a run. */
+  /**
+   * The numbers of its replicas, in order, where they are not 1 to `replicas`: a number is never used again in a run.
+   */
   readonly replicaNumbers?: readonly number[];
   /** The plan's image that it is made from, or null. */
   readonly imageName?: string | null;
@@ -210,7 +240,16 @@ export interface LaunchPlan {
 }
 
 /** Attributes that every service has without declaring them. */
-export const BUILT_IN_ATTRIBUTES = ["host", "private_host", "hostname", "instance_id", "cloud", "replica", "replicas", "ids"] as const;
+export const BUILT_IN_ATTRIBUTES = [
+  "host",
+  "private_host",
+  "hostname",
+  "instance_id",
+  "cloud",
+  "replica",
+  "replicas",
+  "ids",
+] as const;
 
 /** The numbers of a service's replicas, in order. */
 export function replicaNumbers(service: Pick<ServiceSpec, "replicas" | "replicaNumbers">): readonly number[] {

@@ -21,7 +21,9 @@ export interface LoadOptions {
   readonly driverDefinition?: DriverLookup;
   /** What the operator says in the call of replicas and inputs. */
   readonly given?: Given;
-  /** What was said of them before, where a run goes on with a changed plan: what the plan has no more is passed over. */
+  /**
+   * What was said of them before, where a run goes on with a changed plan: what the plan has no more is passed over.
+   */
   readonly givenBefore?: Given;
 }
 
@@ -29,7 +31,8 @@ export interface LoadOptions {
 const PLAN_IN_FOLDER = "launch.yaml";
 
 /**
- * Reads, checks and compiles a launch plan; `file` may also be a folder with a `launch.yaml`. Needs no network and launches nothing.
+ * Reads, checks and compiles a launch plan; `file` may also be a folder with a `launch.yaml`. Needs no network and
+ * launches nothing.
  * Throws `PlanError` with every mistake of the plan, its level files and the programs they name.
  */
 export async function loadPlan(file: string, options: LoadOptions = {}): Promise<LaunchPlan> {
@@ -38,28 +41,57 @@ export async function loadPlan(file: string, options: LoadOptions = {}): Promise
 }
 
 /** Reads and checks a launch plan, and does not compile it. Throws as `loadPlan`. */
-export async function loadDraft(file: string, options: LoadOptions): Promise<{ readonly draft: Draft; readonly given: Given } & Pick<LoadedDrivers, "definitions">> {
+export async function loadDraft(
+  file: string,
+  options: LoadOptions,
+): Promise<{ readonly draft: Draft; readonly given: Given } & Pick<LoadedDrivers, "definitions">> {
   const { source, mistakes } = readSource(planFile(file), "the plan");
   if (source === null) throw new PlanError(mistakes);
-  if (source.data === null) throw new PlanError([...mistakes, source.mistakeBetween([0, 1], "the plan is empty: it needs at least plan: and levels:")]);
+  if (source.data === null)
+    throw new PlanError([
+      ...mistakes,
+      source.mistakeBetween([0, 1], "the plan is empty: it needs at least plan: and levels:"),
+    ]);
   const given = givenIn(options, Located.root(source));
   const draft = makeDraft(Located.root(source), mistakes, given);
-  const drivers: LoadedDrivers = options.driverDefinition === undefined ? { mistakes: [], definitions: new Map() } : await checkDrivers(draft, options.driverDefinition);
-  const all = [...mistakes, ...drivers.mistakes, ...oncePerPlace([...checkImages(draft, drivers.definitions), ...checkServices(draft), ...checkFiles(draft), ...checkReports(draft), ...checkReferences(draft), ...checkInputs(draft, options.given)])];
-  if (all.length > 0) throw new PlanError([...all.filter(({ file }) => file === source.path), ...all.filter(({ file }) => file !== source.path)]);
+  const drivers: LoadedDrivers =
+    options.driverDefinition === undefined
+      ? { mistakes: [], definitions: new Map() }
+      : await checkDrivers(draft, options.driverDefinition);
+  const all = [
+    ...mistakes,
+    ...drivers.mistakes,
+    ...oncePerPlace([
+      ...checkImages(draft, drivers.definitions),
+      ...checkServices(draft),
+      ...checkFiles(draft),
+      ...checkReports(draft),
+      ...checkReferences(draft),
+      ...checkInputs(draft, options.given),
+    ]),
+  ];
+  if (all.length > 0)
+    throw new PlanError([
+      ...all.filter(({ file }) => file === source.path),
+      ...all.filter(({ file }) => file !== source.path),
+    ]);
   return { draft, given, definitions: drivers.definitions };
 }
 
 function givenIn({ given = NOTHING_GIVEN, givenBefore }: LoadOptions, plan: Located): Given {
-  return givenBefore === undefined ? given : mergeGiven(renameGiven(givenBefore, formerNames(makeDraft(plan, []))), given);
+  return givenBefore === undefined
+    ? given
+    : mergeGiven(renameGiven(givenBefore, formerNames(makeDraft(plan, []))), given);
 }
 
 /** Of services whose former name no other service has now. */
 function formerNames({ services }: Draft): Map<string, string> {
-  return new Map([...services].flatMap(([name, { own }]) => {
-    const was = own.get("was")?.text ?? null;
-    return was === null || services.has(was) ? [] : [[name, was] as const];
-  }));
+  return new Map(
+    [...services].flatMap(([name, { own }]) => {
+      const was = own.get("was")?.text ?? null;
+      return was === null || services.has(was) ? [] : [[name, was] as const];
+    }),
+  );
 }
 
 function planFile(file: string): string {
@@ -74,7 +106,8 @@ function isKind(path: string, kind: "file" | "folder"): boolean {
 }
 
 /**
- * What defaults or an anchor say wrong, they say wrong for every service that takes it in: one mistake for each place, not one for each
+ * What defaults or an anchor say wrong, they say wrong for every service that takes it in: one mistake for each place,
+ * not one for each
  * service.
  */
 function oncePerPlace(mistakes: readonly Mistake[]): Mistake[] {

@@ -6,7 +6,11 @@ import type { Part, SourceFile } from "./source.js";
 import type { Path } from "./yamlData.js";
 
 export class Located {
-  constructor(readonly value: unknown, readonly source: SourceFile, readonly path: Path) {}
+  constructor(
+    readonly value: unknown,
+    readonly source: SourceFile,
+    readonly path: Path,
+  ) {}
 
   /** The whole data of a file. */
   static root(source: SourceFile, data: unknown = source.data): Located {
@@ -30,7 +34,8 @@ export class Located {
   /** A string, or a number, true or false as it was written; null for everything else. */
   get text(): string | null {
     if (typeof this.value === "string") return this.value;
-    if (typeof this.value === "number" || typeof this.value === "boolean") return this.source.written(this.path) ?? String(this.value);
+    if (typeof this.value === "number" || typeof this.value === "boolean")
+      return this.source.written(this.path) ?? String(this.value);
     return null;
   }
 
@@ -42,20 +47,27 @@ export class Located {
 
   /** Whether something that stands directly in this map was cut out of it because of a mistake. */
   get cut(): boolean {
-    const written = this.path.reduce<unknown>((data, step) => (data as Record<string, unknown> | null)?.[step], this.source.data);
+    const written = this.path.reduce<unknown>(
+      (data, step) => (data as Record<string, unknown> | null)?.[step],
+      this.source.data,
+    );
     return isRecord(written) && isRecord(this.value) && Object.keys(written).length > Object.keys(this.value).length;
   }
 
   /** A map's entries; none for anything else. */
   entries(): [string, Located][] {
     if (!isRecord(this.value)) return [];
-    return Object.entries(this.value).filter(([, value]) => value !== undefined).map(([key, value]) => [key, new Located(value, this.source, [...this.path, key])]);
+    return Object.entries(this.value)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => [key, new Located(value, this.source, [...this.path, key])]);
   }
 
   /** A list's items; none for anything else. */
   items(): Located[] {
     if (!Array.isArray(this.value)) return [];
-    return this.value.flatMap((item: unknown, index) => (item === undefined ? [] : [new Located(item, this.source, [...this.path, index])]));
+    return this.value.flatMap((item: unknown, index) =>
+      item === undefined ? [] : [new Located(item, this.source, [...this.path, index])],
+    );
   }
 
   /** Every string in it, however deep, with its place. */

@@ -2,7 +2,10 @@
 import { isAbsolute, relative, sep } from "node:path";
 import { printable } from "./excerpt.js";
 
-/** One mistake. Lines and columns count from 1; `line` is 0 if the mistake has no place in a text, such as a file that is missing. */
+/**
+ * One mistake. Lines and columns count from 1; `line` is 0 if the mistake has no place in a text, such as a file that
+ * is missing.
+ */
 export interface Mistake {
   /** Absolute path of the file; for `line` 0 also a command-line option. */
   readonly file: string;
@@ -32,7 +35,8 @@ export class PlanError extends Error {
 }
 
 /**
- * The mistakes as text: for each `path:line:column: what is wrong`, then the line and a caret; an empty line between two. Paths inside
+ * The mistakes as text: for each `path:line:column: what is wrong`, then the line and a caret; an empty line between
+ * two. Paths inside
  * `cwd` are printed relative to it.
  */
 export function formatMistakes(mistakes: readonly Mistake[], cwd: string = process.cwd()): string {
@@ -63,5 +67,7 @@ function sortMistakes(mistakes: readonly Mistake[]): Mistake[] {
   // Files in the order in which they were met: the plan's own comes first. Array.sort keeps equal ones in order.
   const order = [...new Set(mistakes.map((mistake) => mistake.file))];
   const rank = new Map(order.map((file, index) => [file, index]));
-  return [...seen.values()].sort((a, b) => (rank.get(a.file) ?? 0) - (rank.get(b.file) ?? 0) || a.line - b.line || a.column - b.column);
+  return [...seen.values()].sort(
+    (a, b) => (rank.get(a.file) ?? 0) - (rank.get(b.file) ?? 0) || a.line - b.line || a.column - b.column,
+  );
 }

@@ -1,4 +1,6 @@
-/** The program that installs packages: one for every package manager, since a plan does not say which one a machine has. */
+/**
+ * The program that installs packages: one for every package manager, since a plan does not say which one a machine has.
+ */
 import type { ProgramSpec, SetupSpec } from "./launchPlan.js";
 
 /** Whether missing packages are installed, or only told: bootlevel never changes the operator's own computer. */
@@ -9,7 +11,8 @@ export const PACKAGES_MISSING = 71;
 export const NO_PACKAGE_MANAGER = 72;
 
 /**
- * Takes the mode and names of packages as arguments. What is there already is not touched, so that it needs no network then. Names hold no
+ * Takes the mode and names of packages as arguments. What is there already is not touched, so that it needs no network
+ * then. Names hold no
  * blanks and no characters that a shell expands: the plan's schema sees to that.
  */
 const SCRIPT = `set -f
@@ -64,6 +67,12 @@ export function packagesOf({ program }: SetupSpec): string[] {
 /** @param packages names as the schema allows them. */
 export function packagesProgram(packages: readonly string[], mode: PackagesMode, timeoutMs: number): ProgramSpec {
   return {
-    run: { kind: "command", line: [SCRIPT] }, args: [mode, ...packages].map((word) => [word]), env: {}, files: [], timeoutMs, where: "machine", sudo: mode === "install",
+    run: { kind: "command", line: [SCRIPT] },
+    args: [mode, ...packages].map((word) => [word]),
+    env: {},
+    files: [],
+    timeoutMs,
+    where: "machine",
+    sudo: mode === "install",
   };
 }

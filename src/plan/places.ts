@@ -10,11 +10,11 @@ export function placeName(path: Path, top = "the plan"): string {
   return [...steps, ...(owner === null ? [] : [owner])].join(" of ");
 }
 
-
 function split(path: Path): { owner: string | null; rest: Path } {
   const [first, second, third, fourth] = path;
   if (first === "services" && second !== undefined) return { owner: `service "${second}"`, rest: path.slice(2) };
-  if (first === "levels" && third === "services" && fourth !== undefined) return { owner: `service "${fourth}"`, rest: path.slice(4) };
+  if (first === "levels" && third === "services" && fourth !== undefined)
+    return { owner: `service "${fourth}"`, rest: path.slice(4) };
   if (first === "levels" && second !== undefined) return { owner: `level ${Number(second) + 1}`, rest: path.slice(2) };
   if (first === "clouds" && second !== undefined) return { owner: `cloud "${second}"`, rest: path.slice(2) };
   if (first === "images" && second !== undefined) return { owner: `image "${second}"`, rest: path.slice(2) };

@@ -3,8 +3,10 @@ import { isRecord } from "./located.js";
 import type { Reference, Template } from "./launchPlan.js";
 
 /**
- * How a string is read. "strict": every `${` must begin a reference. "command": only what looks like a reference is one, the rest is the
- * shell's. "compiled": like strict, for strings that `compileTree` wrote, in which `${web.2.host}` is replica 2 of `web`.
+ * How a string is read. "strict": every `${` must begin a reference. "command": only what looks like a reference is
+ * one, the rest is the
+ * shell's. "compiled": like strict, for strings that `compileTree` wrote, in which `${web.2.host}` is replica 2 of
+ * `web`.
  */
 export type TemplateMode = "strict" | "command" | "compiled";
 
@@ -37,7 +39,8 @@ const OWN = /^self\.([A-Za-z_][A-Za-z0-9_.-]*)$/;
 const OWN_IN_COMMAND = /^\$\{self\.([A-Za-z_][A-Za-z0-9_.-]*)\}/;
 
 /**
- * Cuts a string into literal text and references. A replica's name is not known here: `${web-2.host}` is service "web-2", and who knows
+ * Cuts a string into literal text and references. A replica's name is not known here: `${web-2.host}` is service
+ * "web-2", and who knows
  * the services (`compile`) makes replica 2 of "web" of it. `$${` is a literal `${`.
  */
 export function parseTemplate(text: string, mode: TemplateMode): ParsedTemplate {
@@ -116,12 +119,19 @@ function readReference(text: string, at: number, mode: TemplateMode): Read {
   const stop = nested === -1 ? text.length : nested;
   // Not looked for beyond the next one: for each of many that never close, the whole text would be read.
   const end = at + text.slice(at, stop).indexOf("}");
-  if (end < at) return { length: stop - at, message: `this reference has no closing }: write \${name.attribute}, or $\${ for a literal \${` };
+  if (end < at)
+    return {
+      length: stop - at,
+      message: `this reference has no closing }: write \${name.attribute}, or $\${ for a literal \${`,
+    };
   const inside = text.slice(at + 2, end);
   const own = OWN.exec(inside);
   if (own !== null) return { length: end + 1 - at, reference: { kind: "self", attribute: own[1] ?? "" } };
   const match = REFERENCE.exec(inside);
-  const made = match === null || (mode !== "compiled" && /^[0-9]/.test(match[2] ?? "")) ? malformed(inside) : makeReference(match[1] ?? "", match[2] ?? null, match[3] ?? "");
+  const made =
+    match === null || (mode !== "compiled" && /^[0-9]/.test(match[2] ?? ""))
+      ? malformed(inside)
+      : makeReference(match[1] ?? "", match[2] ?? null, match[3] ?? "");
   return typeof made === "string" ? { length: end + 1 - at, message: made } : { length: end + 1 - at, reference: made };
 }
 
@@ -131,7 +141,9 @@ function readInCommand(text: string, at: number): Read {
   const match = IN_COMMAND.exec(text.slice(at, at + 300));
   if (match === null) return { length: 2, literal: "${" };
   const made = makeReference(match[1] ?? "", match[2] === undefined ? null : "*", match[3] ?? "");
-  return typeof made === "string" ? { length: match[0].length, message: made } : { length: match[0].length, reference: made };
+  return typeof made === "string"
+    ? { length: match[0].length, message: made }
+    : { length: match[0].length, reference: made };
 }
 
 function makeReference(name: string, replica: string | null, attribute: string): Reference | string {
@@ -143,13 +155,24 @@ function makeReference(name: string, replica: string | null, attribute: string):
     case "var":
       return { kind: "variable", name: attribute };
     case "env":
-      return attribute.includes("-") ? `"${attribute}" is no environment variable's name: use letters, digits and _` : { kind: "environment", name: attribute };
+      return attribute.includes("-")
+        ? `"${attribute}" is no environment variable's name: use letters, digits and _`
+        : { kind: "environment", name: attribute };
     case "run":
-      return attribute === "name" ? { kind: "run", field: "name" } : `unknown field "${attribute}" of run: \${run.name} is all there is`;
+      return attribute === "name"
+        ? { kind: "run", field: "name" }
+        : `unknown field "${attribute}" of run: \${run.name} is all there is`;
     case "plan":
-      return attribute === "dir" ? { kind: "plan", field: "dir" } : `unknown field "${attribute}" of plan: \${plan.dir} is all there is`;
+      return attribute === "dir"
+        ? { kind: "plan", field: "dir" }
+        : `unknown field "${attribute}" of plan: \${plan.dir} is all there is`;
     default:
-      return { kind: "service", service: name, replica: replica === null ? 0 : replica === "*" ? "all" : Number(replica), attribute };
+      return {
+        kind: "service",
+        service: name,
+        replica: replica === null ? 0 : replica === "*" ? "all" : Number(replica),
+        attribute,
+      };
   }
 }
 
@@ -158,6 +181,7 @@ function malformed(inside: string): string {
   const tidy = inside.replace(/\s+/g, "");
   if (tidy === "") return "this reference is empty: write ${name.attribute}, or $${} for the text itself";
   if (tidy !== inside && REFERENCE.test(tidy)) return `a reference holds no spaces: write \${${tidy}}`;
-  if (new RegExp(`^${NAME}$`).test(inside)) return `\${${inside}} names no attribute: write \${${inside}.host} for a service's address, \${var.${inside}} for a variable, \${env.${inside}} for the environment, ${literal}`;
+  if (new RegExp(`^${NAME}$`).test(inside))
+    return `\${${inside}} names no attribute: write \${${inside}.host} for a service's address, \${var.${inside}} for a variable, \${env.${inside}} for the environment, ${literal}`;
   return `\${${inside}} is no reference: write \${name.attribute}, ${literal}`;
 }

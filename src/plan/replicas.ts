@@ -14,5 +14,7 @@ export function splitReplica(reference: ServiceReference, services: { has(name: 
 
 /** A template with all replicas' numbers split off. */
 export function splitReplicas(template: Template, services: { has(name: string): boolean }): Template {
-  return template.map((part) => (typeof part === "object" && part.kind === "service" ? splitReplica(part, services) : part));
+  return template.map((part) =>
+    typeof part === "object" && part.kind === "service" ? splitReplica(part, services) : part,
+  );
 }

@@ -13,12 +13,15 @@ export function resolveTemplate(template: Template, lookup: ReferenceLookup): st
 }
 
 /**
- * A copy of a compiled plan's `launch` or cloud options, with the references in every string replaced. Throws what `lookup` throws.
+ * A copy of a compiled plan's `launch` or cloud options, with the references in every string replaced. Throws what
+ * `lookup` throws.
  */
 export function resolveTree(value: Readonly<Record<string, unknown>>, lookup: ReferenceLookup): Record<string, unknown>;
 export function resolveTree(value: unknown, lookup: ReferenceLookup): unknown;
 export function resolveTree(value: unknown, lookup: ReferenceLookup): unknown {
-  return mapStrings(value, (text) => (text.includes("${") ? resolveTemplate(parseTemplate(text, "compiled").parts, lookup) : text));
+  return mapStrings(value, (text) =>
+    text.includes("${") ? resolveTemplate(parseTemplate(text, "compiled").parts, lookup) : text,
+  );
 }
 
 /** Every reference in the strings of a compiled plan's `launch` or cloud options. */
@@ -31,9 +34,18 @@ export function treeReferences(value: unknown): Reference[] {
   return references;
 }
 
-/** A tree as it is stored: `${web-2.host}` becomes `${web.2.host}`, because without the plan's services nobody could tell them apart. */
+/**
+ * A tree as it is stored: `${web-2.host}` becomes `${web.2.host}`, because without the plan's services nobody could
+ * tell them apart.
+ */
 export function compileTree(value: unknown, services: { has(name: string): boolean }): unknown {
-  return mapStrings(value, (text) => (text.includes("${") ? parseTemplate(text, "strict").parts.map((part) => compiledPart(part, services)).join("") : text));
+  return mapStrings(value, (text) =>
+    text.includes("${")
+      ? parseTemplate(text, "strict")
+          .parts.map((part) => compiledPart(part, services))
+          .join("")
+      : text,
+  );
 }
 
 /** Whether a template's value is secret, as `secret` says of each reference. */
@@ -43,7 +55,10 @@ export function isSecret(template: Template, secret: (reference: Reference) => b
 
 /** The plan as it may be stored: without the defaults of secret variables. */
 export function withoutSecretDefaults(plan: LaunchPlan): LaunchPlan {
-  return { ...plan, variables: plan.variables.map((variable) => (variable.secret ? { ...variable, default: null } : variable)) };
+  return {
+    ...plan,
+    variables: plan.variables.map((variable) => (variable.secret ? { ...variable, default: null } : variable)),
+  };
 }
 
 function compiledPart(part: string | Reference, services: { has(name: string): boolean }): string {
@@ -68,5 +83,7 @@ function compiledPart(part: string | Reference, services: { has(name: string): b
 function mapStrings(value: unknown, change: (text: string) => string): unknown {
   if (typeof value === "string") return change(value);
   if (Array.isArray(value)) return value.map((item) => mapStrings(item, change));
-  return isRecord(value) ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapStrings(item, change)])) : value;
+  return isRecord(value)
+    ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapStrings(item, change)]))
+    : value;
 }

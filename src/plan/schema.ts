@@ -41,10 +41,15 @@ export function checkSchema(root: Located, part: PlanPart): SchemaResult {
 }
 
 /**
- * Checks a third party's keys against its own schema. A string that holds references is not checked: only the launch knows its value.
+ * Checks a third party's keys against its own schema. A string that holds references is not checked: only the launch
+ * knows its value.
  * Throws if the schema itself is broken.
  */
-export function checkDriverSchema(place: Located, data: Readonly<Record<string, unknown>>, schema: object | null): Mistake[] {
+export function checkDriverSchema(
+  place: Located,
+  data: Readonly<Record<string, unknown>>,
+  schema: object | null,
+): Mistake[] {
   const validate = driverValidator(schema ?? NOTHING);
   validate(data);
   const errors = (validate.errors ?? []).filter((error) => typeof error.data !== "string" || !hasReference(error.data));
@@ -79,7 +84,8 @@ function mistakesOf(errors: readonly ErrorObject[], root: Located): { mistake: M
 /** Cuts out what is at the path. In a list it leaves a hole, so that the places of the other items stay right. */
 function remove(data: unknown, path: Path): void {
   let parent = data;
-  for (const step of path.slice(0, -1)) parent = typeof parent === "object" && parent !== null ? (parent as Record<string, unknown>)[step] : undefined;
+  for (const step of path.slice(0, -1))
+    parent = typeof parent === "object" && parent !== null ? (parent as Record<string, unknown>)[step] : undefined;
   const last = path.at(-1);
   if (last === undefined || typeof parent !== "object" || parent === null) return;
   if (Array.isArray(parent)) parent[Number(last)] = undefined;
@@ -99,7 +105,16 @@ function planSchema(): PlanSchema {
 /** @param own whether it is for bootlevel's own schema, which its tests have checked: a driver's is checked here. */
 function newAjv(own: boolean): Ajv {
   const ajv = new Ajv({
-    allErrors: true, verbose: true, ownProperties: true, strict: own, strictTypes: false, strictRequired: false, logger: false, validateFormats: own, meta: !own, validateSchema: !own,
+    allErrors: true,
+    verbose: true,
+    ownProperties: true,
+    strict: own,
+    strictTypes: false,
+    strictRequired: false,
+    logger: false,
+    validateFormats: own,
+    meta: !own,
+    validateSchema: !own,
     // Checks run once: to make them faster takes longer than they do.
     code: { optimize: false },
   });
@@ -107,7 +122,14 @@ function newAjv(own: boolean): Ajv {
   ajv.addFormat("duration-up-to-24d", (text) => !(durationMs(text) <= 0 || durationMs(text) > LONGEST_DURATION_MS));
   // Ajv's own rule calls methods of the data, which a key such as "valueOf" replaces.
   ajv.removeKeyword("uniqueItems");
-  ajv.addKeyword({ keyword: "uniqueItems", type: "array", schemaType: "boolean", validate: (wanted: boolean, items: unknown[]) => !wanted || new Set(items.map((item) => JSON.stringify(item))).size === items.length, errors: false });
+  ajv.addKeyword({
+    keyword: "uniqueItems",
+    type: "array",
+    schemaType: "boolean",
+    validate: (wanted: boolean, items: unknown[]) =>
+      !wanted || new Set(items.map((item) => JSON.stringify(item))).size === items.length,
+    errors: false,
+  });
   return ajv;
 }
 

@@ -12,20 +12,33 @@ interface Found {
   readonly cut: Path | null;
 }
 
-/** Null for an error that only repeats another one: a branch of `oneOf`, the outer error of `if` and `propertyNames`. */
+/**
+ * Null for an error that only repeats another one: a branch of `oneOf`, the outer error of `if` and `propertyNames`.
+ */
 export function schemaMistake(error: ErrorObject, root: Located): Found | null {
-  if (error.keyword === "if" || error.keyword === "propertyNames" || /\/(anyOf|oneOf)\/\d+\//.test(error.schemaPath)) return null;
+  if (error.keyword === "if" || error.keyword === "propertyNames" || /\/(anyOf|oneOf)\/\d+\//.test(error.schemaPath))
+    return null;
   const path = pathOf(error.instancePath, root.value);
   switch (error.keyword) {
     case "additionalProperties":
       return unknownKey(error, root, path);
     case "required":
-      return found(root, path, "key", custom(error, root, path) ?? `${nameOf(root, path)} lacks the key "${String(error.params.missingProperty)}"`);
+      return found(
+        root,
+        path,
+        "key",
+        custom(error, root, path) ?? `${nameOf(root, path)} lacks the key "${String(error.params.missingProperty)}"`,
+      );
     case "enum":
       return unknownChoice(error, root, path);
     default:
       if (error.propertyName !== undefined) return badName(error, root, path);
-      return found(root, path, error.keyword === "not" && isReserved(error) ? "key" : "value", custom(error, root, path) ?? `${nameOf(root, path)} ${complaint(error)}`);
+      return found(
+        root,
+        path,
+        error.keyword === "not" && isReserved(error) ? "key" : "value",
+        custom(error, root, path) ?? `${nameOf(root, path)} ${complaint(error)}`,
+      );
   }
 }
 
@@ -41,7 +54,13 @@ function unknownKey(error: ErrorObject, root: Located, path: Path): Found {
   const known = knownKeys(error.parentSchema);
   const near = suggest(key, known);
   const keys = known.length === 0 ? "it takes no keys" : `it takes ${list(known)}`;
-  return found(root, at, "key", `unknown key "${key}" in ${nameOf(root, path)}${near === null ? `: ${keys}` : ""}`, near);
+  return found(
+    root,
+    at,
+    "key",
+    `unknown key "${key}" in ${nameOf(root, path)}${near === null ? `: ${keys}` : ""}`,
+    near,
+  );
 }
 
 function unknownChoice(error: ErrorObject, root: Located, path: Path): Found {
@@ -49,24 +68,44 @@ function unknownChoice(error: ErrorObject, root: Located, path: Path): Found {
   const sentence = custom(error, root, path);
   if (sentence !== null) return found(root, path, "value", sentence);
   const near = typeof error.data === "string" ? suggest(error.data, choices) : null;
-  return found(root, path, "value", `${nameOf(root, path)} must be ${list(choices, "or")}, not ${describe(error.data)}`, near);
+  return found(
+    root,
+    path,
+    "value",
+    `${nameOf(root, path)} must be ${list(choices, "or")}, not ${describe(error.data)}`,
+    near,
+  );
 }
 
 function badName(error: ErrorObject, root: Located, path: Path): Found {
   const name = error.propertyName ?? "";
   const at = [...path, name];
-  return found(root, at, "key", sentenceFor(error)?.replaceAll("{value}", () => `"${name}"`) ?? `"${name}" cannot stand here: it ${complaint(error)}`);
+  return found(
+    root,
+    at,
+    "key",
+    sentenceFor(error)?.replaceAll("{value}", () => `"${name}"`) ??
+      `"${name}" cannot stand here: it ${complaint(error)}`,
+  );
 }
 
-/** The schema's own sentence for this mistake (`x-mistake`: one for all keywords, or one each), filled in; null if it has none. */
+/**
+ * The schema's own sentence for this mistake (`x-mistake`: one for all keywords, or one each), filled in; null if it
+ * has none.
+ */
 function custom(error: ErrorObject, root: Located, path: Path): string | null {
-  return sentenceFor(error)?.replaceAll("{subject}", () => nameOf(root, path)).replaceAll("{value}", () => describe(error.data, root, path)) ?? null;
+  return (
+    sentenceFor(error)
+      ?.replaceAll("{subject}", () => nameOf(root, path))
+      .replaceAll("{value}", () => describe(error.data, root, path)) ?? null
+  );
 }
 
 function sentenceFor(error: ErrorObject): string | null {
   const sentence: unknown = error.parentSchema?.["x-mistake"];
   if (typeof sentence === "string") return sentence;
-  if (isRecord(sentence) && error.keyword === "type" && error.data === null && typeof sentence.null === "string") return sentence.null;
+  if (isRecord(sentence) && error.keyword === "type" && error.data === null && typeof sentence.null === "string")
+    return sentence.null;
   return isRecord(sentence) && Object.hasOwn(sentence, error.keyword) ? String(sentence[error.keyword]) : null;
 }
 
@@ -74,7 +113,14 @@ function complaint(error: ErrorObject): string {
   const params = error.params as Record<string, unknown>;
   switch (error.keyword) {
     case "type":
-      return `must be ${list([params.type].flat().flatMap((type) => String(type).split(",")).filter((type) => type !== "null").map(typeName), "or")}, not ${describe(error.data)}`;
+      return `must be ${list(
+        [params.type]
+          .flat()
+          .flatMap((type) => String(type).split(","))
+          .filter((type) => type !== "null")
+          .map(typeName),
+        "or",
+      )}, not ${describe(error.data)}`;
     case "minimum":
       return `must be at least ${String(params.limit)}, not ${describe(error.data)}`;
     case "maximum":
@@ -109,13 +155,21 @@ function describe(value: unknown, root?: Located, path?: Path): string {
   if (value === null || value === undefined) return "nothing";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "a map";
-  const text = typeof value === "string" ? value : (root?.source.written(absolute(root, path ?? [])) ?? JSON.stringify(value));
+  const text =
+    typeof value === "string" ? value : (root?.source.written(absolute(root, path ?? [])) ?? JSON.stringify(value));
   const short = text.length > 40 ? `${text.slice(0, 40)}…` : text;
   return typeof value === "string" ? `"${short}"` : short;
 }
 
 function typeName(type: string): string {
-  const names: Record<string, string> = { string: "text", integer: "a whole number", number: "a number", boolean: "true or false", object: "a map", array: "a list" };
+  const names: Record<string, string> = {
+    string: "text",
+    integer: "a whole number",
+    number: "a number",
+    boolean: "true or false",
+    object: "a map",
+    array: "a list",
+  };
   return names[type] ?? type;
 }
 
@@ -138,7 +192,10 @@ function pathOf(pointer: string, root: unknown): Path {
   for (const raw of pointer.split("/").slice(1)) {
     const key = raw.replaceAll("~1", "/").replaceAll("~0", "~");
     steps.push(Array.isArray(value) ? Number(key) : key);
-    value = typeof value === "object" && value !== null && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
+    value =
+      typeof value === "object" && value !== null && Object.hasOwn(value, key)
+        ? (value as Record<string, unknown>)[key]
+        : undefined;
   }
   return steps;
 }

@@ -1,4 +1,6 @@
-/** What is secret: variables that say so, outputs that say so, and every attribute whose value is made from one of them. */
+/**
+ * What is secret: variables that say so, outputs that say so, and every attribute whose value is made from one of them.
+ */
 import { inputsOf } from "./inputs.js";
 import { mergedEntries, outputsOf, type Draft, type DraftService } from "./draft.js";
 import type { Reference } from "./launchPlan.js";
@@ -11,11 +13,17 @@ export class Secrets {
 
   /** Follows the levels in order, because a service can only refer to earlier ones. */
   constructor(private readonly draft: Draft) {
-    this.variables = new Set([...draft.variables].filter(([, variable]) => variable.get("secret")?.value === true).map(([name]) => name));
+    this.variables = new Set(
+      [...draft.variables].filter(([, variable]) => variable.get("secret")?.value === true).map(([name]) => name),
+    );
     for (const service of draft.levels.flatMap(({ services }) => services)) {
       const secret = new Set([...outputsOf(service)].filter(([, output]) => output.secret).map(([name]) => name));
       for (const [name, { text }] of mergedEntries(service, "attributes")) {
-        if (text?.includes("${") && parseTemplate(text, "strict").references.some(({ reference }) => this.has(reference, service.name))) secret.add(name);
+        if (
+          text?.includes("${") &&
+          parseTemplate(text, "strict").references.some(({ reference }) => this.has(reference, service.name))
+        )
+          secret.add(name);
       }
       this.attributes.set(service.name, secret);
     }
@@ -25,8 +33,14 @@ export class Secrets {
 
   private followInputs(service: DraftService): void {
     for (const [name, input] of inputsOf(service)) {
-      const references = input.kind === "link" ? [input.link] : input.kind === "value" ? parseTemplate(input.place.text ?? "", "strict").references.map(({ reference }) => reference) : [];
-      if (references.some((reference) => this.has(reference, service.name))) this.attributes.get(service.name)?.add(name);
+      const references =
+        input.kind === "link"
+          ? [input.link]
+          : input.kind === "value"
+            ? parseTemplate(input.place.text ?? "", "strict").references.map(({ reference }) => reference)
+            : [];
+      if (references.some((reference) => this.has(reference, service.name)))
+        this.attributes.get(service.name)?.add(name);
     }
   }
 
@@ -36,7 +50,9 @@ export class Secrets {
       case "variable":
         return this.variables.has(reference.name);
       case "service":
-        return this.attributes.get(splitReplica(reference, this.draft.services).service)?.has(reference.attribute) ?? false;
+        return (
+          this.attributes.get(splitReplica(reference, this.draft.services).service)?.has(reference.attribute) ?? false
+        );
       case "self":
         return this.attributes.get(self)?.has(reference.attribute) ?? false;
       case "environment":

@@ -17,7 +17,13 @@ export class SourceFile {
   /** The text that excerpts show: secrets in it are starred out, at the same offsets. */
   private shown: string;
 
-  constructor(readonly path: string, readonly text: string, private readonly yaml: YamlData, private readonly lines: LineCounter, readonly title: string) {
+  constructor(
+    readonly path: string,
+    readonly text: string,
+    private readonly yaml: YamlData,
+    private readonly lines: LineCounter,
+    readonly title: string,
+  ) {
     this.data = yaml.data;
     this.shown = text;
   }
@@ -38,7 +44,13 @@ export class SourceFile {
   }
 
   /** Makes a mistake that points at `fragment`, which stands `offset` code units into the string at `path`. */
-  mistakeInside(path: Path, offset: number, fragment: string, message: string, suggestion: string | null = null): Mistake {
+  mistakeInside(
+    path: Path,
+    offset: number,
+    fragment: string,
+    message: string,
+    suggestion: string | null = null,
+  ): Mistake {
     const range = this.yaml.range(path, "value");
     // Quotes, escapes and folded lines only add to the text, so the fragment stands at its offset or later.
     const at = this.text.slice(range[0] + offset, range[1]).indexOf(fragment) + range[0] + offset;
@@ -54,13 +66,22 @@ export class SourceFile {
     const newline = this.text.indexOf("\n", lineStart);
     const lineEnd = newline === -1 ? this.text.length : newline;
     const length = Math.max(1, Math.min(range[1], lineEnd) - range[0]);
-    return { file: this.path, line, column, length, message, suggestion, excerpt: drawExcerpt(this.shown.slice(lineStart, lineEnd), line, column, length) };
+    return {
+      file: this.path,
+      line,
+      column,
+      length,
+      message,
+      suggestion,
+      excerpt: drawExcerpt(this.shown.slice(lineStart, lineEnd), line, column, length),
+    };
   }
 
   /** Stars out the value at `path` in every excerpt from now on: it is a secret. */
   hide(path: Path): void {
     const [start, end] = this.yaml.range(path, "value");
-    this.shown = this.shown.slice(0, start) + this.shown.slice(start, end).replace(/[^\s]/g, "*") + this.shown.slice(end);
+    this.shown =
+      this.shown.slice(0, start) + this.shown.slice(start, end).replace(/[^\s]/g, "*") + this.shown.slice(end);
   }
 
   private place(offset: number): { line: number; column: number } {
@@ -74,7 +95,10 @@ export function fileMistake(file: string, message: string): Mistake {
   return { file, line: 0, column: 0, length: 0, message, suggestion: null, excerpt: "" };
 }
 
-/** Reads and parses a YAML file; `title` names its top in messages ("the plan"). Returns the file (null if it could not be parsed) and everything that is wrong with it as YAML. */
+/**
+ * Reads and parses a YAML file; `title` names its top in messages ("the plan"). Returns the file (null if it could not
+ * be parsed) and everything that is wrong with it as YAML.
+ */
 export function readSource(path: string, title: string): { source: SourceFile | null; mistakes: Mistake[] } {
   const text = readText(path);
   if (typeof text !== "string") return { source: null, mistakes: [fileMistake(path, text.problem)] };
@@ -89,7 +113,10 @@ function readText(path: string): string | { problem: string } {
       const stat = fstatSync(file);
       if (stat.isDirectory()) return { problem: "this is a folder without a launch.yaml: name a YAML file" };
       if (!stat.isFile()) return { problem: "this is no ordinary file: name a YAML file" };
-      if (stat.size > LARGEST) return { problem: `the file is larger than 10 MB (${Math.ceil(stat.size / 1024 / 1024)} MB): is it a launch plan?` };
+      if (stat.size > LARGEST)
+        return {
+          problem: `the file is larger than 10 MB (${Math.ceil(stat.size / 1024 / 1024)} MB): is it a launch plan?`,
+        };
       bytes = readFileSync(file);
     } finally {
       closeSync(file);
@@ -108,7 +135,8 @@ function readProblem(error: unknown): string {
 }
 
 function decode(bytes: Buffer): string | { problem: string } {
-  if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) return { problem: "the file is UTF-16: save it as UTF-8" };
+  if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff))
+    return { problem: "the file is UTF-16: save it as UTF-8" };
   if (bytes.includes(0)) return { problem: "the file is binary, not YAML text" };
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -130,23 +158,45 @@ function firstBadLine(bytes: Buffer): number {
 }
 
 /** Parses YAML text; see `readSource`. */
-export function parseSource(path: string, text: string, title: string): { source: SourceFile | null; mistakes: Mistake[] } {
+export function parseSource(
+  path: string,
+  text: string,
+  title: string,
+): { source: SourceFile | null; mistakes: Mistake[] } {
   const lines = new LineCounter();
   let yaml: YamlData;
   let document: Document.Parsed<ParsedNode>;
   try {
-    document = parseDocument<ParsedNode>(text, { lineCounter: lines, merge: true, uniqueKeys: false, schema: "core", resolveKnownTags: false, prettyErrors: false });
+    document = parseDocument<ParsedNode>(text, {
+      lineCounter: lines,
+      merge: true,
+      uniqueKeys: false,
+      schema: "core",
+      resolveKnownTags: false,
+      prettyErrors: false,
+    });
     yaml = new YamlData(document);
   } catch (error) {
     // The parser recurses: only a nesting of thousands of levels gets here.
-    if (error instanceof RangeError) return { source: null, mistakes: [fileMistake(path, "the YAML is nested too deeply")] };
+    if (error instanceof RangeError)
+      return { source: null, mistakes: [fileMistake(path, "the YAML is nested too deeply")] };
     throw error;
   }
   const source = new SourceFile(path, text, yaml, lines, title);
   hideSecretDefaults(source);
-  const broken = document.errors.map((error) => source.mistakeBetween(syntaxRange(error, document), syntaxMessage(error, text)));
+  const broken = document.errors.map((error) =>
+    source.mistakeBetween(syntaxRange(error, document), syntaxMessage(error, text)),
+  );
   if (broken.length > 0) return { source: null, mistakes: broken };
-  return { source, mistakes: yaml.problems.map(({ range, message, first }) => source.mistakeBetween(range, first === undefined ? message : message.replace(/\{line\}(?=[^{]*$)/, String(lines.linePos(first[0]).line)))) };
+  return {
+    source,
+    mistakes: yaml.problems.map(({ range, message, first }) =>
+      source.mistakeBetween(
+        range,
+        first === undefined ? message : message.replace(/\{line\}(?=[^{]*$)/, String(lines.linePos(first[0]).line)),
+      ),
+    ),
+  };
 }
 
 /** A secret variable's default is starred out wherever its line is shown, in syntax errors too. */
@@ -157,7 +207,10 @@ function hideSecretDefaults(source: SourceFile): void {
   }
 }
 
-/** Where a syntax error is; for a quote that is never closed the quote, because the parser notices only at the end of the file. */
+/**
+ * Where a syntax error is; for a quote that is never closed the quote, because the parser notices only at the end of
+ * the file.
+ */
 function syntaxRange(error: YAMLError, document: Document.Parsed<ParsedNode>): readonly [number, number] {
   let range: readonly [number, number] = error.pos;
   if (!error.message.endsWith("quote")) return range;
@@ -171,11 +224,12 @@ function syntaxRange(error: YAMLError, document: Document.Parsed<ParsedNode>): r
 
 /** The parser's words, with the remedy where the cause is a common one. */
 function syntaxMessage(error: YAMLError, text: string): string {
-  if (error.code === "MULTIPLE_DOCS") return "a second YAML document begins here: a launch plan is one document, remove the ---";
+  if (error.code === "MULTIPLE_DOCS")
+    return "a second YAML document begins here: a launch plan is one document, remove the ---";
   if (/^Missing closing .quote$/.test(error.message)) return "YAML: this quote is never closed";
   if (error.code === "TAB_AS_INDENT") return "YAML is indented with spaces, not with tabs";
   const lineStart = text.lastIndexOf("\n", error.pos[0] - 1) + 1;
   const insideReference = /\$\{[^"'}]*\}?$/.test(text.slice(lineStart, error.pos[0] + 1));
-  const hint = insideReference ? ": write a reference between { } or [ ] in quotes, \"${…}\"" : "";
+  const hint = insideReference ? ': write a reference between { } or [ ] in quotes, "${…}"' : "";
   return `YAML: ${error.message.split("\n")[0] ?? ""}${hint}`;
 }

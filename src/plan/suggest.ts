@@ -2,7 +2,8 @@
 import leven from "leven";
 
 /**
- * The candidate that is nearest to `name`, or null if none is near: one letter off in a short name, three in a long one, other case, or
+ * The candidate that is nearest to `name`, or null if none is near: one letter off in a short name, three in a long
+ * one, other case, or
  * the same letters in another order (`bd` for `db`).
  */
 export function suggest(name: string, candidates: Iterable<string>): string | null {

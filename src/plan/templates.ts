@@ -24,7 +24,12 @@ const STORED = "is shown and stored in clear";
 /** The templates of a service, in no order that matters. */
 export function templatesOf(service: DraftService): TemplatePlace[] {
   const places: TemplatePlace[] = [];
-  const add = (place: Located | null, self: TemplatePlace["self"], noSecrets: string | null, mode: TemplateMode = "strict"): void => {
+  const add = (
+    place: Located | null,
+    self: TemplatePlace["self"],
+    noSecrets: string | null,
+    mode: TemplateMode = "strict",
+  ): void => {
     if (place?.text?.includes("${")) places.push({ place, mode, self, services: true, noSecrets });
   };
   if (service.cloud === null) add(keyOf(service, "host"), "none", `a host ${STORED}`);
@@ -38,7 +43,8 @@ export function templatesOf(service: DraftService): TemplatePlace[] {
   for (const key of ["boot", "ready", "execute", "report", "terminate"]) {
     const self = key === "boot" ? "no outputs" : "all";
     for (const { place, noSecrets, mode } of programPlaces(keyOf(service, key))) add(place, self, noSecrets, mode);
-    for (const place of keyOf(service, key)?.get("patterns")?.items() ?? []) add(place, self, "names of files are shown");
+    for (const place of keyOf(service, key)?.get("patterns")?.items() ?? [])
+      add(place, self, "names of files are shown");
   }
   return [...places, ...(service.image?.chain ?? []).flatMap(({ own }) => recipeTemplates(own))];
 }
@@ -55,20 +61,33 @@ function programPlaces(program: Located | null): Pick<TemplatePlace, "place" | "
   ];
 }
 
-/** The templates of an image that are about itself: what it is in each cloud, and its recipe. It is the same for whoever is made from it. */
+/**
+ * The templates of an image that are about itself: what it is in each cloud, and its recipe. It is the same for whoever
+ * is made from it.
+ */
 export function imageTemplates(image: Located): TemplatePlace[] {
-  const ids = imageIds(image).map(([, place]): TemplatePlace => ({ place, mode: "strict", self: "none", services: false, holder: "what an image is in a cloud", noSecrets: `"image" ${STORED}` }));
+  const ids = imageIds(image).map(([, place]): TemplatePlace => ({
+    place,
+    mode: "strict",
+    self: "none",
+    services: false,
+    holder: "what an image is in a cloud",
+    noSecrets: `"image" ${STORED}`,
+  }));
   return [...ids.filter(({ place }) => place.text?.includes("${")), ...recipeTemplates(image)];
 }
 
 function recipeTemplates(image: Located): TemplatePlace[] {
-  return programPlaces(image.get("recipe")).filter(({ place }) => place.text?.includes("${"))
+  return programPlaces(image.get("recipe"))
+    .filter(({ place }) => place.text?.includes("${"))
     .map((program) => ({ ...program, self: "none", services: false, holder: "a recipe" }));
 }
 
 /** The templates among a cloud's own keys. */
 export function cloudTemplates(cloud: Located): TemplatePlace[] {
-  return cloudOptions(cloud).flatMap(([, value]) => value.strings()).filter((place) => place.text?.includes("${"))
+  return cloudOptions(cloud)
+    .flatMap(([, value]) => value.strings())
+    .filter((place) => place.text?.includes("${"))
     .map((place) => ({ place, mode: "strict", self: "none", services: false, noSecrets: null }));
 }
 
@@ -79,5 +98,7 @@ export function cloudOptions(cloud: Located): [string, Located][] {
 
 /** Names of the clouds that services run on. */
 export function usedClouds(draft: Draft): Set<string> {
-  return new Set(draft.levels.flatMap(({ services }) => services).flatMap(({ cloud }) => (cloud === null ? [] : [cloud])));
+  return new Set(
+    draft.levels.flatMap(({ services }) => services).flatMap(({ cloud }) => (cloud === null ? [] : [cloud])),
+  );
 }

@@ -16,7 +16,10 @@ export interface VariableSources {
   /** The launcher's environment. */
   readonly env: NodeJS.ProcessEnv;
   /** Values that a run has already: they go before the plan's defaults. */
-  readonly kept?: { readonly variables: ReadonlyMap<string, string>; readonly environment: ReadonlyMap<string, string> };
+  readonly kept?: {
+    readonly variables: ReadonlyMap<string, string>;
+    readonly environment: ReadonlyMap<string, string>;
+  };
 }
 
 export interface ResolvedVariables {
@@ -26,8 +29,10 @@ export interface ResolvedVariables {
 }
 
 /**
- * Chooses each variable's value: `given`, then the var files from last to first, then the environment variable that it names, then the
- * value that the run has already, then its default. An empty string is a value. Throws `PlanError` with every variable that has none, every name that the plan does not know and
+ * Chooses each variable's value: `given`, then the var files from last to first, then the environment variable that it
+ * names, then the
+ * value that the run has already, then its default. An empty string is a value. Throws `PlanError` with every variable
+ * that has none, every name that the plan does not know and
  * every environment variable that a reference needs and that is not set.
  */
 export function resolveVariables(plan: LaunchPlan, sources: VariableSources): ResolvedVariables {
@@ -52,14 +57,32 @@ export function resolveVariables(plan: LaunchPlan, sources: VariableSources): Re
 
 type Problem = { readonly message: string; readonly suggestion: string | null };
 
-function readVarFile(file: string, known: ReadonlyMap<string, VariableSpec>, written: Map<string, string>, mistakes: Mistake[]): void {
+function readVarFile(
+  file: string,
+  known: ReadonlyMap<string, VariableSpec>,
+  written: Map<string, string>,
+  mistakes: Mistake[],
+): void {
   const { source, mistakes: broken } = readSource(file, "the file");
   // Neither the line nor the parser's words are shown: both may hold a secret.
-  mistakes.push(...broken.map((mistake) => (mistake.line === 0 ? mistake : { ...mistake, message: "the YAML is broken here: write values with special characters in quotes", excerpt: "" })));
+  mistakes.push(
+    ...broken.map((mistake) =>
+      mistake.line === 0
+        ? mistake
+        : {
+            ...mistake,
+            message: "the YAML is broken here: write values with special characters in quotes",
+            excerpt: "",
+          },
+    ),
+  );
   if (source === null) return;
   const root = Located.root(source);
   if (root.value !== null && (typeof root.value !== "object" || Array.isArray(root.value))) {
-    mistakes.push({ ...root.mistake("a file of variables is a map of names and values, such as greeting: Hello"), excerpt: "" });
+    mistakes.push({
+      ...root.mistake("a file of variables is a map of names and values, such as greeting: Hello"),
+      excerpt: "",
+    });
     return;
   }
   for (const [, place] of root.entries()) source.hide(place.path);
@@ -78,8 +101,14 @@ function unknownVariable(name: string, known: ReadonlyMap<string, VariableSpec>)
 }
 
 function valueProblem(name: string, value: string | null): Problem | null {
-  if (value === null) return { message: `the value of "${name}" must be text, a number, true or false; write "" for an empty one`, suggestion: null };
-  return value.includes("\0") ? { message: `the value of "${name}" holds a NUL byte, which no program can be given`, suggestion: null } : null;
+  if (value === null)
+    return {
+      message: `the value of "${name}" must be text, a number, true or false; write "" for an empty one`,
+      suggestion: null,
+    };
+  return value.includes("\0")
+    ? { message: `the value of "${name}" holds a NUL byte, which no program can be given`, suggestion: null }
+    : null;
 }
 
 function valueFromPlan(variable: VariableSpec, { env, kept }: VariableSources, mistakes: Mistake[]): string | null {
@@ -89,8 +118,12 @@ function valueFromPlan(variable: VariableSpec, { env, kept }: VariableSources, m
   if (value === null) {
     const fromEnv = variable.env === null ? "" : `, or set ${variable.env} in the environment`;
     const words = variable.description === "" ? "" : ` (${variable.description})`;
-    const remedy = variable.secret ? `use --var-file${fromEnv}` : `use --var ${name}=…${fromEnv === "" ? " or --var-file" : fromEnv}`;
-    mistakes.push(withoutSecret(mistakeAt(source, name, `variable "${name}"${words} has no value: ${remedy}`), variable));
+    const remedy = variable.secret
+      ? `use --var-file${fromEnv}`
+      : `use --var ${name}=…${fromEnv === "" ? " or --var-file" : fromEnv}`;
+    mistakes.push(
+      withoutSecret(mistakeAt(source, name, `variable "${name}"${words} has no value: ${remedy}`), variable),
+    );
     return null;
   }
   const problem = valueProblem(name, value);
@@ -103,7 +136,14 @@ function readEnvironment(plan: LaunchPlan, { env, kept }: VariableSources, mista
   for (const [index, name] of plan.environment.entries()) {
     const value = readEnv(env, name) ?? kept?.environment.get(name);
     if (value !== undefined) environment.set(name, value);
-    else mistakes.push(mistakeAt(plan.environmentSources[index] ?? { file: plan.file, line: 0, column: 0 }, `\${env.${name}}`, `the environment variable ${name} is not set, and the plan refers to it`));
+    else
+      mistakes.push(
+        mistakeAt(
+          plan.environmentSources[index] ?? { file: plan.file, line: 0, column: 0 },
+          `\${env.${name}}`,
+          `the environment variable ${name} is not set, and the plan refers to it`,
+        ),
+      );
   }
   return environment;
 }
@@ -117,7 +157,10 @@ function withoutSecret(mistake: Mistake, { secret }: VariableSpec): Mistake {
   return secret && mistake.excerpt.includes("default") ? { ...mistake, excerpt: "" } : mistake;
 }
 
-/** A mistake at a place of the compiled plan. Shows the line if the plan's file still says there what it said when it was compiled: `text`. */
+/**
+ * A mistake at a place of the compiled plan. Shows the line if the plan's file still says there what it said when it
+ * was compiled: `text`.
+ */
 export function mistakeAt(source: SourcePosition, text: string, message: string): Mistake {
   const { file, line, column } = source;
   const shown = readLine(file, line);
@@ -127,7 +170,11 @@ export function mistakeAt(source: SourcePosition, text: string, message: string)
 
 function readLine(file: string, line: number): string {
   try {
-    return readFileSync(file, "utf8").replace(/^\ufeff/, "").split("\n")[line - 1] ?? "";
+    return (
+      readFileSync(file, "utf8")
+        .replace(/^\ufeff/, "")
+        .split("\n")[line - 1] ?? ""
+    );
   } catch {
     // A stored plan outlives its file; the place is said all the same.
     return "";

@@ -1,8 +1,22 @@
 /**
- * A YAML document as plain data, with the way back from data to text. Done here and not by `toJS`, because an alias bomb, a circle of
+ * A YAML document as plain data, with the way back from data to text. Done here and not by `toJS`, because an alias
+ * bomb, a circle of
  * anchors or a key written twice should be reported with its place, and every alias in a long plan is no bomb.
  */
-import { isAlias, isMap, isPair, isScalar, isSeq, visit, type Alias, type Document, type Node, type Pair, type Scalar, type YAMLMap } from "yaml";
+import {
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  visit,
+  type Alias,
+  type Document,
+  type Node,
+  type Pair,
+  type Scalar,
+  type YAMLMap,
+} from "yaml";
 
 /** The steps from a document's root to a piece of its data. */
 export type Path = readonly (string | number)[];
@@ -25,7 +39,8 @@ export class YamlData {
 
   constructor(private readonly document: Document) {
     this.findAliases();
-    for (const warning of document.warnings) this.problems.push({ range: warning.pos, message: tagProblem(warning.message) });
+    for (const warning of document.warnings)
+      this.problems.push({ range: warning.pos, message: tagProblem(warning.message) });
     this.data = this.toData(document.contents, 0, false);
   }
 
@@ -66,21 +81,32 @@ export class YamlData {
     if (node === null || this.isTooMuch(node, depth, expanding)) return null;
     if (isAlias(node)) return this.aliasToData(node, depth);
     if (isScalar(node)) return plain(node.value);
-    if (isSeq(node)) return this.inside(node, () => node.items.map((item) => this.toData(item as Node | null, depth + 1, expanding)), node);
+    if (isSeq(node))
+      return this.inside(
+        node,
+        () => node.items.map((item) => this.toData(item as Node | null, depth + 1, expanding)),
+        node,
+      );
     if (!isMap(node)) return null;
     return this.inside(node, () => this.mapToData(node, depth, expanding), node);
   }
 
   private mapToData(map: YAMLMap, depth: number, expanding: boolean): Record<string, unknown> {
     const own = new Set(map.items);
-    const entries = [...this.pairs(map)].map(([key, pair]) => [key, this.toData(pair.value as Node | null, depth + 1, expanding || !own.has(pair))] as const);
+    const entries = [...this.pairs(map)].map(
+      ([key, pair]) => [key, this.toData(pair.value as Node | null, depth + 1, expanding || !own.has(pair))] as const,
+    );
     // fromEntries makes own properties of "__proto__" and its like.
     return Object.fromEntries(entries);
   }
 
   private aliasToData(alias: Alias, depth: number): unknown {
     const target = this.targets.get(alias);
-    if (target === undefined) return this.problem(alias, `unknown anchor "${alias.source}": an anchor &${alias.source} must stand before *${alias.source}`);
+    if (target === undefined)
+      return this.problem(
+        alias,
+        `unknown anchor "${alias.source}": an anchor &${alias.source} must stand before *${alias.source}`,
+      );
     const outermost = this.expansion === null;
     this.expansion ??= alias;
     const data = this.inside(target, () => this.toData(target, depth + 1, true), alias);
@@ -90,7 +116,8 @@ export class YamlData {
 
   /** Guards against a node that contains itself by an alias. */
   private inside(node: Node, make: () => unknown, place: Node): unknown {
-    if (isAlias(place) && this.open.has(node)) return this.problem(place, `the anchor "${place.source}" contains itself`);
+    if (isAlias(place) && this.open.has(node))
+      return this.problem(place, `the anchor "${place.source}" contains itself`);
     const outermost = !this.open.has(node);
     this.open.add(node);
     const data = make();
@@ -105,7 +132,11 @@ export class YamlData {
     }
     if (!expanding) return false;
     this.expanded += 1;
-    if (this.expanded === MOST_EXPANDED + 1) this.problem(this.expansion ?? node, `the plan's aliases grow to more than ${MOST_EXPANDED} values (an "alias bomb"): write less by aliases`);
+    if (this.expanded === MOST_EXPANDED + 1)
+      this.problem(
+        this.expansion ?? node,
+        `the plan's aliases grow to more than ${MOST_EXPANDED} values (an "alias bomb"): write less by aliases`,
+      );
     return this.expanded > MOST_EXPANDED;
   }
 
@@ -127,10 +158,18 @@ export class YamlData {
   private addPair(pairs: Map<string, Pair>, pair: Pair): void {
     const node = this.deref(pair.key as Node | null);
     const name = isScalar(node) && node.value !== null ? scalarText(node) : null;
-    if (name === null) return void this.problem(pair.key as Node | null ?? (pair.value as Node | null), "a key must be a plain text, such as name:");
+    if (name === null)
+      return void this.problem(
+        (pair.key as Node | null) ?? (pair.value as Node | null),
+        "a key must be a plain text, such as name:",
+      );
     const first = pairs.get(name);
     if (first === undefined) return void pairs.set(name, pair);
-    this.problems.push({ range: rangeOf(pair.key as Node) ?? [0, 0], message: `the key "${name}" stands at line {line} already: remove or rename one`, first: rangeOf(first.key as Node) ?? [0, 0] });
+    this.problems.push({
+      range: rangeOf(pair.key as Node) ?? [0, 0],
+      message: `the key "${name}" stands at line {line} already: remove or rename one`,
+      first: rangeOf(first.key as Node) ?? [0, 0],
+    });
   }
 
   private addMerge(pairs: Map<string, Pair>, merge: Pair): void {
@@ -173,7 +212,7 @@ function isMerge(pair: Pair): boolean {
 }
 
 function scalarText(node: Scalar): string {
-  return typeof node.value === "string" ? node.value : node.source ?? JSON.stringify(node.value);
+  return typeof node.value === "string" ? node.value : (node.source ?? JSON.stringify(node.value));
 }
 
 function rangeOf(node: Node | null): Range | null {
@@ -187,5 +226,7 @@ function plain(value: unknown): unknown {
 
 function tagProblem(message: string): string {
   const tag = /^Unresolved tag: (.*)$/.exec(message)?.[1];
-  return tag === undefined ? `YAML: ${message}` : `the tag ${tag.replace("tag:yaml.org,2002:", "!!")} means nothing in a launch plan: remove it`;
+  return tag === undefined
+    ? `YAML: ${message}`
+    : `the tag ${tag.replace("tag:yaml.org,2002:", "!!")} means nothing in a launch plan: remove it`;
 }

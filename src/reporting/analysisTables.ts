@@ -8,18 +8,36 @@ type Look = Pick<TableOptions, "columns" | "color">;
 
 /** The run's sections, a line each. */
 export function formatSections(sections: readonly RunSection[], look: Look): string {
-  const rows = sections.map((section) => [String(section.number), section.verb, formatTime(section.startedAt), formatDuration(section.ms), resultWords(section)]);
-  return formatTable(["NO", "COMMAND", "STARTED", "TOOK", "RESULT"], rows, { ...look, align: ["right", "left", "left", "right"] });
+  const rows = sections.map((section) => [
+    String(section.number),
+    section.verb,
+    formatTime(section.startedAt),
+    formatDuration(section.ms),
+    resultWords(section),
+  ]);
+  return formatTable(["NO", "COMMAND", "STARTED", "TOOK", "RESULT"], rows, {
+    ...look,
+    align: ["right", "left", "left", "right"],
+  });
 }
 
 /** The longest steps; what they waited for a place stands in a column of its own if any of them did. */
 export function formatBlame({ blame }: SectionAnalysis, look: Look): string {
   const waited = blame.some((step) => step.waitedMs > 0);
   const rows = blame.map((step) => [
-    step.service, step.level, step.step, String(step.attempt), formatDuration(step.ms), ...(waited ? [formatDuration(step.waitedMs)] : []), outcomeWords(step),
+    step.service,
+    step.level,
+    step.step,
+    String(step.attempt),
+    formatDuration(step.ms),
+    ...(waited ? [formatDuration(step.waitedMs)] : []),
+    outcomeWords(step),
   ]);
   const head = ["SERVICE", "LEVEL", "STEP", "TRY", "TOOK", ...(waited ? ["OF IT WAITING"] : []), "OUTCOME"];
-  return formatTable(head, rows, { ...look, align: ["left", "left", "left", "right", "right", ...(waited ? ["right" as const] : [])] });
+  return formatTable(head, rows, {
+    ...look,
+    align: ["left", "left", "left", "right", "right", ...(waited ? ["right" as const] : [])],
+  });
 }
 
 /** The critical chain with its sum. */
@@ -32,7 +50,10 @@ export function formatChain({ chain, chainMs, wallMs }: SectionAnalysis, look: L
     return [level, service, part.words, formatDuration(part.ms), shareWords(part.share)];
   });
   const share = wallMs === 0 ? 1 : chainMs / wallMs;
-  const table = formatTable(["LEVEL", "SERVICE", "PART", "TOOK", "SHARE"], rows, { ...look, align: ["left", "left", "left", "right", "right"] });
+  const table = formatTable(["LEVEL", "SERVICE", "PART", "TOOK", "SHARE"], rows, {
+    ...look,
+    align: ["left", "left", "left", "right", "right"],
+  });
   return `${table}\n\nTogether ${formatDuration(chainMs)}, ${shareWords(share)} of the ${formatDuration(wallMs)} that it took.`;
 }
 
@@ -59,7 +80,13 @@ function foldTries(chain: readonly ChainPart[]): FoldedPart[] {
     for (const kind of ["ready", "place", "pause"] as const) {
       const parts = stretch.filter((part) => part.kind === kind);
       const [first] = parts;
-      if (first !== undefined) lines.push({ ...first, words: `${PART_WORDS[kind]}, ${parts.length} times`, ms: sum(parts, "ms"), share: sum(parts, "share") });
+      if (first !== undefined)
+        lines.push({
+          ...first,
+          words: `${PART_WORDS[kind]}, ${parts.length} times`,
+          ms: sum(parts, "ms"),
+          share: sum(parts, "share"),
+        });
     }
   }
   return lines;
@@ -71,7 +98,12 @@ function stretches(chain: readonly ChainPart[]): ChainPart[][] {
   for (const part of chain) {
     const group = groups.at(-1);
     const last = group?.at(-1);
-    const goesOn = last !== undefined && last.service === part.service && last.level === part.level && isVerifying(last) && isVerifying(part);
+    const goesOn =
+      last !== undefined &&
+      last.service === part.service &&
+      last.level === part.level &&
+      isVerifying(last) &&
+      isVerifying(part);
     if (group !== undefined && goesOn) group.push(part);
     else groups.push([part]);
   }

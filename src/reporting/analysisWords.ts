@@ -4,14 +4,28 @@ import { formatDuration } from "./time.js";
 
 /** What time goes by with. */
 export const PART_WORDS: Readonly<Record<PartKind, string>> = {
-  resolve: "resolve", launch: "launch", connect: "connect", prepare: "cloud-init", setup: "packages and recipes", boot: "boot", ready: "ready", execute: "execute", report: "report", terminate: "terminate", destroy: "machines destroyed",
-  place: "waited for a place", pause: "between two tries", bootlevel: "bootlevel itself",
+  resolve: "resolve",
+  launch: "launch",
+  connect: "connect",
+  prepare: "cloud-init",
+  setup: "packages and recipes",
+  boot: "boot",
+  ready: "ready",
+  execute: "execute",
+  report: "report",
+  terminate: "terminate",
+  destroy: "machines destroyed",
+  place: "waited for a place",
+  pause: "between two tries",
+  bootlevel: "bootlevel itself",
 };
 
 /** `ready, try 3`; the first try is not counted. */
 export function partWords({ kind, attempt }: Pick<ChainPart, "kind" | "attempt">): string {
   // What sets a machine up is several programs, one after the other; all else that comes again is tried again.
-  return attempt !== null && attempt > 1 ? `${PART_WORDS[kind]}, ${kind === "setup" ? "part" : "try"} ${attempt}` : PART_WORDS[kind];
+  return attempt !== null && attempt > 1
+    ? `${PART_WORDS[kind]}, ${kind === "setup" ? "part" : "try"} ${attempt}`
+    : PART_WORDS[kind];
 }
 
 /** How a step ended: `exit code 1`, `launched`, `timed-out`. */
@@ -34,7 +48,9 @@ export function shareWords(share: number): string {
 export function caveats(section: SectionAnalysis): string[] {
   const upTo = `this goes up to its last event, ${formatDuration(section.ms)} after its start`;
   return [
-    ...(section.result === null ? [section.running ? `It is still running: ${upTo}.` : `It was broken off, its launcher died: ${upTo}.`] : []),
+    ...(section.result === null
+      ? [section.running ? `It is still running: ${upTo}.` : `It was broken off, its launcher died: ${upTo}.`]
+      : []),
     ...(section.clockSet ? ["The launcher's clock was set meanwhile: times around that moment are estimated."] : []),
     ...(section.blame.length === 0 ? ["No step of a service is recorded of it."] : []),
   ];

@@ -34,7 +34,8 @@ const NOT_DONE: Readonly<Record<StepName, string>> = {
 };
 
 /**
- * One failure on one screen: where it happened, what, why (the program's last lines), the whole log, and what to do. Ends without a line
+ * One failure on one screen: where it happened, what, why (the program's last lines), the whole log, and what to do.
+ * Ends without a line
  * break. Only the log's path may be wider than `columns`: it is to be copied.
  */
 export function formatFailure(failure: ServiceFailure, options: FailureOptions): string {
@@ -63,7 +64,11 @@ export function formatFailures(failures: readonly ServiceFailure[], options: Fai
 }
 
 function briefLine(failure: ServiceFailure, columns: number, styles: Styles): string {
-  return paintLine([["✖ ", "red"], [stripControl(failure.service), "bold"], ` ${NOT_DONE[failure.step]}: ${whatHappened(failure)}`], columns, styles);
+  return paintLine(
+    [["✖ ", "red"], [stripControl(failure.service), "bold"], ` ${NOT_DONE[failure.step]}: ${whatHappened(failure)}`],
+    columns,
+    styles,
+  );
 }
 
 /** The failure in one sentence, with the exit code unless the sentence has it. */
@@ -86,14 +91,24 @@ function whyLines(failure: ServiceFailure, columns: number, styles: Styles): str
     if (parts.length <= LINES_OF_ONE) return parts;
     return [...parts.slice(0, LINES_OF_ONE - 1), truncate(`${parts[LINES_OF_ONE - 1]} ${parts[LINES_OF_ONE]}`, room)];
   });
-  return beside("why", shown.map((line) => `${styles.red("│")} ${line}`.trimEnd()), styles);
+  return beside(
+    "why",
+    shown.map((line) => `${styles.red("│")} ${line}`.trimEnd()),
+    styles,
+  );
 }
 
 function labelled(label: string, paragraphs: readonly string[], columns: number, styles: Styles): string[] {
-  return beside(label, paragraphs.filter((text) => text !== "").flatMap((text) => wrap(text, columns - LABEL)), styles);
+  return beside(
+    label,
+    paragraphs.filter((text) => text !== "").flatMap((text) => wrap(text, columns - LABEL)),
+    styles,
+  );
 }
 
 /** Lines with a label beside the first one. */
 function beside(label: string, lines: readonly string[], styles: Styles): string[] {
-  return lines.map((line, index) => (index === 0 ? `  ${styles.dim(label.padEnd(LABEL - 2))}${line}` : `${" ".repeat(LABEL)}${line}`));
+  return lines.map((line, index) =>
+    index === 0 ? `  ${styles.dim(label.padEnd(LABEL - 2))}${line}` : `${" ".repeat(LABEL)}${line}`,
+  );
 }

@@ -1,5 +1,13 @@
 import type { RunState } from "../events.js";
-import { failedCount, finishedLines, levelLine, totalCounts, waitingLines, widestTitle, type LevelLineContext } from "./levelLines.js";
+import {
+  failedCount,
+  finishedLines,
+  levelLine,
+  totalCounts,
+  waitingLines,
+  widestTitle,
+  type LevelLineContext,
+} from "./levelLines.js";
 import { serviceLines, troubled, wantedLines, type ServiceLineContext } from "./serviceLines.js";
 import { createStyles, firstFitting, type Segment, type StyleName } from "./style.js";
 import { formatDuration, formatElapsed } from "./time.js";
@@ -23,8 +31,10 @@ const FEW_SERVICES = 3;
 const LAST_LINES = 3;
 
 /**
- * Draws a run: its name, its levels in order and the services of the level that runs. Never wider than `columns`; lower than `rows`, since
- * a line that is redrawn must not have scrolled away. Pure: equal arguments, equal text. Lines are joined by "\n", none is open.
+ * Draws a run: its name, its levels in order and the services of the level that runs. Never wider than `columns`; lower
+ * than `rows`, since
+ * a line that is redrawn must not have scrolled away. Pure: equal arguments, equal text. Lines are joined by "\n", none
+ * is open.
  */
 export function renderFrame(view: RunView, options: FrameOptions): string {
   const columns = Math.max(1, options.columns);
@@ -33,7 +43,11 @@ export function renderFrame(view: RunView, options: FrameOptions): string {
   const levels = view.verb === "terminate" ? view.levels.toReversed() : view.levels;
   const { before, open, after } = partition(levels, context.over);
   const listed = open.map((level) => listedServices(level, context.over));
-  const wanted = { before: before.length, services: listed.reduce((sum, services) => sum + wantedLines(services, context), 0), after: after.length };
+  const wanted = {
+    before: before.length,
+    services: listed.reduce((sum, services) => sum + wantedLines(services, context), 0),
+    after: after.length,
+  };
   const room = share(wanted, height - 1 - open.length);
   let servicesRoom = room.services;
   const lines = [headLine(view, options.now, context), ...finishedLines(before, room.before, context)];
@@ -50,11 +64,25 @@ function lineContext(view: RunView, options: FrameOptions, columns: number): Lev
   const over = view.finished !== null;
   const spinner = over ? "■" : (SPINNER[Math.floor(options.now / FRAME_MS) % SPINNER.length] ?? "");
   const titleWidth = widestTitle(view.levels, columns);
-  return { columns, now: options.now, spinner, styles: createStyles(options.color), titleWidth, over, lastLines: over ? 0 : LAST_LINES };
+  return {
+    columns,
+    now: options.now,
+    spinner,
+    styles: createStyles(options.color),
+    titleWidth,
+    over,
+    lastLines: over ? 0 : LAST_LINES,
+  };
 }
 
-/** Levels that are done, those whose services are listed (and what stands between them), and those whose turn has not come. */
-function partition(levels: readonly LevelView[], over: boolean): { before: LevelView[]; open: LevelView[]; after: LevelView[] } {
+/**
+ * Levels that are done, those whose services are listed (and what stands between them), and those whose turn has not
+ * come.
+ */
+function partition(
+  levels: readonly LevelView[],
+  over: boolean,
+): { before: LevelView[]; open: LevelView[]; after: LevelView[] } {
   const isDone = (level: LevelView) => level.status === "finished" && !(over && failedCount(level) > 0);
   const firstOpen = levels.findIndex((level) => !isDone(level));
   const start = firstOpen === -1 ? levels.length : firstOpen;
@@ -73,10 +101,20 @@ interface Shares {
   after: number;
 }
 
-/** Divides the lines of a low screen: the other levels are folded first, then services are left out, then the other levels go. */
+/**
+ * Divides the lines of a low screen: the other levels are folded first, then services are left out, then the other
+ * levels go.
+ */
 function share(wanted: Shares, lines: number): Shares {
   const shares = { ...wanted };
-  const cuts: [keyof Shares, number][] = [["after", 1], ["before", 1], ["services", FEW_SERVICES], ["after", 0], ["before", 0], ["services", 0]];
+  const cuts: [keyof Shares, number][] = [
+    ["after", 1],
+    ["before", 1],
+    ["services", FEW_SERVICES],
+    ["after", 0],
+    ["before", 0],
+    ["services", 0],
+  ];
   for (const [part, least] of cuts) {
     const excess = shares.before + shares.services + shares.after - lines;
     if (excess > 0) shares[part] = Math.min(shares[part], Math.max(least, shares[part] - excess));
@@ -94,7 +132,11 @@ function headLine(view: RunView, now: number, context: LevelLineContext): string
 }
 
 /** `✔ web-shop-k3f9 ready   5 services in 3 levels   12.4s` */
-function endLine(view: RunView, finished: { readonly state: RunState; readonly ms: number }, context: LevelLineContext): string {
+function endLine(
+  view: RunView,
+  finished: { readonly state: RunState; readonly ms: number },
+  context: LevelLineContext,
+): string {
   const [icon, style] = END_ICONS[finished.state];
   const head: Segment[] = [[icon, style], " ", [view.run, "bold"], " ", [finished.state, style]];
   const good = style === "green";
@@ -103,7 +145,11 @@ function endLine(view: RunView, finished: { readonly state: RunState; readonly m
   const result: Segment[] = good || counts.length === 0 ? [size] : counts;
   const tail: Segment[] = [`   ${formatDuration(finished.ms)}`];
   if (view.warnings > 0) tail.push("   ", [plural(view.warnings, "warning"), "yellow"]);
-  return firstFitting([[...head, "   ", ...result, ...tail], [...head, ...tail], head], context.columns, context.styles);
+  return firstFitting(
+    [[...head, "   ", ...result, ...tail], [...head, ...tail], head],
+    context.columns,
+    context.styles,
+  );
 }
 
 const END_ICONS: Readonly<Record<RunState, readonly [icon: string, style: StyleName]>> = {

@@ -29,7 +29,12 @@ export function levelLine(level: LevelView, context: LevelLineContext): string {
   const gap = " ".repeat(Math.max(0, context.titleWidth - displayWidth(title(level))));
   const icon = levelIcon(level, context);
   const after = detail(level, context);
-  const full: Segment[] = [icon, ` ${title(level)}${gap}   `, [services.padEnd(12), "dim"], ...after.flatMap((part) => ["  ", ...part])];
+  const full: Segment[] = [
+    icon,
+    ` ${title(level)}${gap}   `,
+    [services.padEnd(12), "dim"],
+    ...after.flatMap((part) => ["  ", ...part]),
+  ];
   const narrow: Segment[] = [icon, ` ${level.number} ${level.name}`, ...after.flatMap((part) => ["  ", ...part])];
   return firstFitting([full, narrow], context.columns, context.styles);
 }
@@ -38,7 +43,10 @@ function title(level: LevelView): string {
   return `level ${level.number} ${level.name}`;
 }
 
-/** What follows the title, by what an operator asks of a level at this time: how long it took, how far it is, how much is left. */
+/**
+ * What follows the title, by what an operator asks of a level at this time: how long it took, how far it is, how much
+ * is left.
+ */
 function detail(level: LevelView, context: LevelLineContext): Segment[][] {
   const counts = countSegments(level.counts);
   switch (level.status) {
@@ -70,9 +78,17 @@ export function finishedLines(levels: readonly LevelView[], limit: number, conte
   const ms = shared.reduce((sum, level) => sum + level.ms, 0);
   const failed = shared.reduce((sum, level) => sum + failedCount(level), 0);
   const icon: Segment = failed === 0 ? ["✔", "green"] : ["✖", "red"];
-  const line: Segment[] = [icon, ` ${plural(shared.length, "level")}   `, [countServices(shared), "dim"], `   ${formatDuration(ms)}`];
+  const line: Segment[] = [
+    icon,
+    ` ${plural(shared.length, "level")}   `,
+    [countServices(shared), "dim"],
+    `   ${formatDuration(ms)}`,
+  ];
   if (failed > 0) line.push("   ", [`${failed} failed`, "red"]);
-  return [firstFitting([line], context.columns, context.styles), ...levels.slice(shared.length).map((level) => levelLine(level, context))];
+  return [
+    firstFitting([line], context.columns, context.styles),
+    ...levels.slice(shared.length).map((level) => levelLine(level, context)),
+  ];
 }
 
 /** Levels that wait in at most `limit` lines: the last ones share a line when there are too many. */
@@ -81,16 +97,23 @@ export function waitingLines(levels: readonly LevelView[], limit: number, contex
   if (limit < 1) return [];
   const shared = levels.slice(limit - 1);
   const line: Segment[] = [["○", "dim"], ` ${plural(shared.length, "more level")}   `, [countServices(shared), "dim"]];
-  return [...levels.slice(0, limit - 1).map((level) => levelLine(level, context)), firstFitting([line], context.columns, context.styles)];
+  return [
+    ...levels.slice(0, limit - 1).map((level) => levelLine(level, context)),
+    firstFitting([line], context.columns, context.styles),
+  ];
 }
 
 function countServices(levels: readonly LevelView[]): string {
-  return plural(levels.reduce((sum, level) => sum + level.services.length, 0), "service");
+  return plural(
+    levels.reduce((sum, level) => sum + level.services.length, 0),
+    "service",
+  );
 }
 
 /** All services of a run by state. */
 export function totalCounts(view: RunView): Map<LevelView["services"][number]["state"], number> {
   const total = new Map<LevelView["services"][number]["state"], number>();
-  for (const level of view.levels) for (const [state, count] of level.counts) total.set(state, (total.get(state) ?? 0) + count);
+  for (const level of view.levels)
+    for (const [state, count] of level.counts) total.set(state, (total.get(state) ?? 0) + count);
   return total;
 }

@@ -8,7 +8,8 @@ import { createView, foldEvent, type RunView } from "./view.js";
 type LogUpdate = ReturnType<typeof import("log-update").createLogUpdate>;
 
 /**
- * Redraws the run in place, ten times a second while it runs; warnings (and with `verbose` the output) scroll by above it. The last frame
+ * Redraws the run in place, ten times a second while it runs; warnings (and with `verbose` the output) scroll by above
+ * it. The last frame
  * stays. log-update is loaded while the first machines start: it takes 80 ms that `bootlevel list` must not pay.
  */
 export function createLiveReporter(options: ReporterOptions): Reporter {

@@ -7,7 +7,11 @@ export interface EndedRun {
   /** Whether all was done, and nothing is left that should not be. */
   readonly well: boolean;
   readonly success: boolean;
-  readonly boot: { readonly failures: readonly ServiceFailure[]; readonly aborted: { readonly reason: string; readonly origin: string } | null; readonly state: string };
+  readonly boot: {
+    readonly failures: readonly ServiceFailure[];
+    readonly aborted: { readonly reason: string; readonly origin: string } | null;
+    readonly state: string;
+  };
   readonly ms: number;
 }
 
@@ -15,7 +19,10 @@ export interface EndedRun {
 export function nagiosRunLine({ run, well, success, boot, ms }: EndedRun): { state: NagiosState; line: string } {
   const state: NagiosState = well ? "OK" : success ? "WARNING" : "CRITICAL";
   const data = `time=${(Math.max(0, ms) / 1000).toFixed(3)}s;;;0 failed=${boot.failures.length};;;0`;
-  const text = shorten(`BOOTLEVEL ${state} - ${harmless(run)} ${words(well, success, boot)}`, LONGEST_LINE - Buffer.byteLength(data) - " | ".length);
+  const text = shorten(
+    `BOOTLEVEL ${state} - ${harmless(run)} ${words(well, success, boot)}`,
+    LONGEST_LINE - Buffer.byteLength(data) - " | ".length,
+  );
   return { state, line: `${text} | ${data}` };
 }
 

@@ -3,10 +3,14 @@ import type { Styles } from "./style.js";
 import { taskLines } from "./tasks.js";
 import { outputLines, stripControl } from "./text.js";
 
-/** What scrolls by above the live frame because it must not be lost with it: what is going to be done, warnings, and with `verbose` the programs' output. */
+/**
+ * What scrolls by above the live frame because it must not be lost with it: what is going to be done, warnings, and
+ * with `verbose` the programs' output.
+ */
 export function noteLine(event: RunEvent, options: { readonly verbose: boolean; readonly styles: Styles }): string[] {
   const { styles } = options;
-  if (event.type === "warning") return [`${styles.yellow("! warning")} ${about(event.service)}${stripControl(event.message)}`];
+  if (event.type === "warning")
+    return [`${styles.yellow("! warning")} ${about(event.service)}${stripControl(event.message)}`];
   if (event.type === "agenda") return taskLines(event.tasks);
   if (event.type !== "output" || !options.verbose) return [];
   const origin = styles.dim(`${stripControl(event.service)} ${event.step} |`);

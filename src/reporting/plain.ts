@@ -41,26 +41,40 @@ function describe(event: RunEvent, { verbose, sizes }: PlainOptions): string[] {
   switch (event.type) {
     case "run-started": {
       const services = event.levels.reduce((sum, level) => sum + level.services.length, 0);
-      return [`run ${stripControl(event.run)} ${event.verb} ${stripControl(event.plan)}: ${plural(services, "service")} in ${plural(event.levels.length, "level")}`];
+      return [
+        `run ${stripControl(event.run)} ${event.verb} ${stripControl(event.plan)}: ${plural(services, "service")} in ${plural(event.levels.length, "level")}`,
+      ];
     }
     case "agenda":
       return event.tasks.map(taskLine);
     case "level-started":
       return [`${levelName(event)} started: ${plural(event.services ?? sizes.get(event.level) ?? 0, "service")}`];
     case "level-finished":
-      return [`${levelName(event)} finished in ${formatDuration(event.ms)}${event.failed > 0 ? `, ${event.failed} failed` : ""}`];
+      return [
+        `${levelName(event)} finished in ${formatDuration(event.ms)}${event.failed > 0 ? `, ${event.failed} failed` : ""}`,
+      ];
     case "service-state":
       return [`${stripControl(event.service)} ${event.state}`];
     case "machine-launched":
-      return [`${stripControl(event.service)} machine ${stripControl(event.id)} launched in ${stripControl(event.cloud)}${event.host === null ? "" : `, host ${stripControl(event.host)}`}`];
+      return [
+        `${stripControl(event.service)} machine ${stripControl(event.id)} launched in ${stripControl(event.cloud)}${event.host === null ? "" : `, host ${stripControl(event.host)}`}`,
+      ];
     case "machine-terminated":
-      return [`${stripControl(event.service)} machine ${stripControl(event.id)} terminated in ${stripControl(event.cloud)}`];
+      return [
+        `${stripControl(event.service)} machine ${stripControl(event.id)} terminated in ${stripControl(event.cloud)}`,
+      ];
     case "step-started":
-      return verbose ? [`${stripControl(event.service)} ${event.step} started${event.attempt > 1 ? `, ${event.step === "setup" ? "part" : "try"} ${event.attempt}` : ""}`] : [];
+      return verbose
+        ? [
+            `${stripControl(event.service)} ${event.step} started${event.attempt > 1 ? `, ${event.step === "setup" ? "part" : "try"} ${event.attempt}` : ""}`,
+          ]
+        : [];
     case "step-finished":
       return verbose ? [stepFinished(event)] : [];
     case "output":
-      return verbose ? outputLines(event.text).map((line) => `${stripControl(event.service)} ${event.step} | ${line}`) : [];
+      return verbose
+        ? outputLines(event.text).map((line) => `${stripControl(event.service)} ${event.step} | ${line}`)
+        : [];
     case "said":
       return [`${stripControl(event.service)} says: ${stripControl(event.text)}`];
     case "aborted":

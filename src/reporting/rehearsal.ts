@@ -15,23 +15,58 @@ export interface ShownRehearsal {
   readonly runs: number;
   readonly ready: readonly number[];
   readonly ms: { readonly boot: Spread | null; readonly end: Spread | null };
-  readonly causes: readonly { readonly service: string; readonly step: string; readonly message: string; readonly atBoot: number; readonly inTheEnd: number; readonly seed: string }[];
+  readonly causes: readonly {
+    readonly service: string;
+    readonly step: string;
+    readonly message: string;
+    readonly atBoot: number;
+    readonly inTheEnd: number;
+    readonly seed: string;
+  }[];
 }
 
 /** More causes than these are told as a number: the worst come first. */
 const SHOWN_CAUSES = 20;
 
 /** @returns text without a line break at its end. */
-export function formatRehearsal({ plan, seed, runs, ready, ms, causes }: ShownRehearsal, options: Pick<TableOptions, "columns" | "color">): string {
-  const rows = ready.map((count, repairs) => [repairs === 0 ? "at boot" : repairs === 1 ? "after 1 repair" : `after ${repairs} repairs`, `${count} of ${runs}`, share(count, runs)]);
+export function formatRehearsal(
+  { plan, seed, runs, ready, ms, causes }: ShownRehearsal,
+  options: Pick<TableOptions, "columns" | "color">,
+): string {
+  const rows = ready.map((count, repairs) => [
+    repairs === 0 ? "at boot" : repairs === 1 ? "after 1 repair" : `after ${repairs} repairs`,
+    `${count} of ${runs}`,
+    share(count, runs),
+  ]);
   const parts = [
     `${plan}: ${runs} ${runs === 1 ? "rehearsal" : "rehearsals"}, seed ${seed}`,
     formatTable(["READY", "RUNS", "SHARE"], rows, { ...options, align: ["left", "right", "right"] }),
-    formatTable(["TIME UNTIL READY", "HALF WITHIN", "95% WITHIN"], [["at boot", ...times(ms.boot)], ["with repairs", ...times(ms.end)]], { ...options, align: ["left", "right", "right"] }),
+    formatTable(
+      ["TIME UNTIL READY", "HALF WITHIN", "95% WITHIN"],
+      [
+        ["at boot", ...times(ms.boot)],
+        ["with repairs", ...times(ms.end)],
+      ],
+      { ...options, align: ["left", "right", "right"] },
+    ),
   ];
   if (causes.length === 0) return [...parts, "Every boot came up."].join("\n\n");
-  const shown = causes.slice(0, SHOWN_CAUSES).map(({ service, step, message, atBoot, inTheEnd, seed: example }) => [service || "the run", step, String(atBoot), String(inTheEnd), example, message]);
-  parts.push(formatTable(["NOT READY BECAUSE OF", "STEP", "AT BOOT", "IN THE END", "SEED", "WHY"], shown, { ...options, align: ["left", "left", "right", "right"] }));
+  const shown = causes
+    .slice(0, SHOWN_CAUSES)
+    .map(({ service, step, message, atBoot, inTheEnd, seed: example }) => [
+      service || "the run",
+      step,
+      String(atBoot),
+      String(inTheEnd),
+      example,
+      message,
+    ]);
+  parts.push(
+    formatTable(["NOT READY BECAUSE OF", "STEP", "AT BOOT", "IN THE END", "SEED", "WHY"], shown, {
+      ...options,
+      align: ["left", "left", "right", "right"],
+    }),
+  );
   if (causes.length > SHOWN_CAUSES) parts.push(`and ${causes.length - SHOWN_CAUSES} more causes (--json has them all)`);
   return parts.join("\n\n");
 }

@@ -18,7 +18,8 @@ export function wantedLines(services: readonly ServiceView[], context: ServiceLi
 }
 
 /**
- * A level's services in at most `room` lines. If all fit they stand in the plan's order, so that nothing jumps. If not, the failed ones
+ * A level's services in at most `room` lines. If all fit they stand in the plan's order, so that nothing jumps. If not,
+ * the failed ones
  * come first and then those that are longest in their state: the ones that an operator will ask about.
  */
 export function serviceLines(services: readonly ServiceView[], room: number, context: ServiceLineContext): string[] {
@@ -65,14 +66,18 @@ function mostUrgent(services: readonly ServiceView[], count: number): ServiceVie
 
 /** One line a service; failed ones with their last lines while the spare lines last. */
 function rowsWithDetails(services: readonly ServiceView[], spare: number, context: ServiceLineContext): string[] {
-  const nameWidth = Math.min(Math.max(...services.map((service) => displayWidth(service.name))), Math.floor(context.columns / 3));
+  const nameWidth = Math.min(
+    Math.max(...services.map((service) => displayWidth(service.name))),
+    Math.floor(context.columns / 3),
+  );
   const lines: string[] = [];
   let left = spare;
   for (const service of services) {
     lines.push(serviceLine(service, nameWidth, context));
     const details = lastLines(service, Math.min(left, context.lastLines));
     left -= details.length;
-    for (const line of details) lines.push(paintLine(["      ", ["│ ", "red"], [line, "dim"]], context.columns, context.styles));
+    for (const line of details)
+      lines.push(paintLine(["      ", ["│ ", "red"], [line, "dim"]], context.columns, context.styles));
   }
   return lines;
 }
@@ -103,7 +108,12 @@ function progress(service: ServiceView, now: number): Segment[] {
     case "verifying":
     case "executing":
     case "terminating":
-      return [time, service.attempt > 1 ? `  ${service.step === "setup" ? "part" : "try"} ${service.attempt}` : "", "  ", [service.lastLine, "dim"]];
+      return [
+        time,
+        service.attempt > 1 ? `  ${service.step === "setup" ? "part" : "try"} ${service.attempt}` : "",
+        "  ",
+        [service.lastLine, "dim"],
+      ];
     case "planned":
     case "ready":
     case "terminated":
@@ -113,5 +123,7 @@ function progress(service: ServiceView, now: number): Segment[] {
 
 /** The services of a level that a summary lists: those that did not come to their end well. */
 export function troubled(level: LevelView): ServiceView[] {
-  return level.services.filter((service) => service.state !== "ready" && service.state !== "terminated" && service.state !== "planned");
+  return level.services.filter(
+    (service) => service.state !== "ready" && service.state !== "terminated" && service.state !== "planned",
+  );
 }

@@ -13,10 +13,17 @@ export function createStyles(color: boolean): Styles {
   return pc.createColors(color);
 }
 
-/** Puts pieces together to one line of at most so many columns. Text is cut before it is styled, so that no style stays open. */
+/**
+ * Puts pieces together to one line of at most so many columns. Text is cut before it is styled, so that no style stays
+ * open.
+ */
 export function paintLine(segments: readonly Segment[], columns: number, styles: Styles): string {
   const width = widthOf(segments);
-  if (width <= columns) return segments.map((segment) => paint(segment, textOf(segment), styles)).join("").trimEnd();
+  if (width <= columns)
+    return segments
+      .map((segment) => paint(segment, textOf(segment), styles))
+      .join("")
+      .trimEnd();
   let room = columns;
   let line = "";
   for (const segment of segments) {

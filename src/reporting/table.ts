@@ -17,20 +17,42 @@ const BLOCK = 200;
 const NARROWEST = 4;
 /** Nothing but the gap between two columns. */
 const NO_BORDERS = {
-  top: "", "top-mid": "", "top-left": "", "top-right": "", bottom: "", "bottom-mid": "", "bottom-left": "", "bottom-right": "",
-  left: "", "left-mid": "", mid: "", "mid-mid": "", right: "", "right-mid": "", middle: "  ",
+  top: "",
+  "top-mid": "",
+  "top-left": "",
+  "top-right": "",
+  bottom: "",
+  "bottom-mid": "",
+  "bottom-left": "",
+  "bottom-right": "",
+  left: "",
+  "left-mid": "",
+  mid: "",
+  "mid-mid": "",
+  right: "",
+  "right-mid": "",
+  middle: "  ",
 };
 
 /**
- * A table without borders, two blanks between its columns, none at the end of a line. Cells are stripped and cut where the screen is too
+ * A table without borders, two blanks between its columns, none at the end of a line. Cells are stripped and cut where
+ * the screen is too
  * narrow, the widest columns first. Without rows it is the head alone. Ends without a line break.
  */
-export function formatTable(head: readonly string[], rows: readonly (readonly string[])[], options: TableOptions): string {
+export function formatTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  options: TableOptions,
+): string {
   const cells = [head, ...rows].map((row) => head.map((_, column) => stripControl(row[column] ?? "").trim()));
   const widths = fitWidths(naturalWidths(cells), options.columns);
   const aligns = head.map((_, column) => options.align?.[column] ?? "left");
-  const blocks = Array.from({ length: Math.ceil(cells.length / BLOCK) }, (_, index) => cells.slice(index * BLOCK, (index + 1) * BLOCK));
-  const lines = blocks.flatMap((block) => layOut(block, widths, aligns)).map((line) => truncate(line.trimEnd(), options.columns));
+  const blocks = Array.from({ length: Math.ceil(cells.length / BLOCK) }, (_, index) =>
+    cells.slice(index * BLOCK, (index + 1) * BLOCK),
+  );
+  const lines = blocks
+    .flatMap((block) => layOut(block, widths, aligns))
+    .map((line) => truncate(line.trimEnd(), options.columns));
   const styles = createStyles(options.color);
   return lines.map((line, index) => (index === 0 ? styles.dim(styles.underline(line)) : line)).join("\n");
 }
@@ -53,7 +75,8 @@ function loadTable(): typeof Table {
 
 function naturalWidths(cells: readonly (readonly string[])[]): number[] {
   const widths = new Array<number>(cells[0]?.length ?? 0).fill(1);
-  for (const row of cells) for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 1, displayWidth(cell));
+  for (const row of cells)
+    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 1, displayWidth(cell));
   return widths;
 }
 

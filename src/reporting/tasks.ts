@@ -11,7 +11,12 @@ const WORDS: Readonly<Record<Stage, string>> = {
   execute: "execute",
 };
 
-const RESUMED: Readonly<Record<Stage, string>> = { ...WORDS, boot: "go on with its boot", verify: "go on verifying", execute: "go on executing" };
+const RESUMED: Readonly<Record<Stage, string>> = {
+  ...WORDS,
+  boot: "go on with its boot",
+  verify: "go on verifying",
+  execute: "go on executing",
+};
 
 /** How many services are named; of more, the number. */
 const SHOWN = 20;

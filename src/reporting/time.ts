@@ -1,11 +1,17 @@
-/** Times as an operator reads them. Small enough to write: pretty-ms and its like print `3m 5.2s` and cannot pad to `3m 05s`. */
+/**
+ * Times as an operator reads them. Small enough to write: pretty-ms and its like print `3m 5.2s` and cannot pad to `3m
+ * 05s`.
+ */
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** A measured duration in milliseconds: `850ms`, `2.1s`, `3m 05s`, `1h 02m`, `2d 03h`. A clock that was set back gives `0ms`. */
+/**
+ * A measured duration in milliseconds: `850ms`, `2.1s`, `3m 05s`, `1h 02m`, `2d 03h`. A clock that was set back gives
+ * `0ms`.
+ */
 export function formatDuration(ms: number): string {
   const rounded = Math.max(0, Math.round(ms));
   if (rounded < SECOND) return `${rounded}ms`;

@@ -40,11 +40,21 @@ export interface RunView {
 }
 
 export function createView(): RunView {
-  return { run: "", plan: "", verb: "boot", startedAt: 0, levels: [], services: new Map(), warnings: 0, finished: null };
+  return {
+    run: "",
+    plan: "",
+    verb: "boot",
+    startedAt: 0,
+    levels: [],
+    services: new Map(),
+    warnings: 0,
+    finished: null,
+  };
 }
 
 /**
- * Brings the view up to date with an event, in place: ten thousand services send too many events to copy the view for each. Events about
+ * Brings the view up to date with an event, in place: ten thousand services send too many events to copy the view for
+ * each. Events about
  * services that `run-started` did not name (an older run, another version) are shown rather than refused.
  */
 export function foldEvent(view: RunView, event: RunEvent): void {
@@ -112,7 +122,15 @@ function findLevel(view: RunView, name: string): LevelView {
   const clean = stripControl(name);
   const known = view.levels.find((level) => level.name === clean);
   if (known !== undefined) return known;
-  const level: LevelView = { name: clean, number: view.levels.length + 1, services: [], counts: new Map(), status: "waiting", startedAt: 0, ms: 0 };
+  const level: LevelView = {
+    name: clean,
+    number: view.levels.length + 1,
+    services: [],
+    counts: new Map(),
+    status: "waiting",
+    startedAt: 0,
+    ms: 0,
+  };
   view.levels.push(level);
   return level;
 }
@@ -124,8 +142,23 @@ function findService(view: RunView, name: string, levelName?: string): ServiceVi
   return addService(view, name, findLevel(view, levelName ?? running ?? "?"), view.startedAt);
 }
 
-function addService(view: RunView, name: string, level: LevelView, at: number, state: ServiceState = "planned"): ServiceView {
-  const service: ServiceView = { name: stripControl(name), level, state, since: at, step: null, attempt: 1, lastLine: "", failure: null };
+function addService(
+  view: RunView,
+  name: string,
+  level: LevelView,
+  at: number,
+  state: ServiceState = "planned",
+): ServiceView {
+  const service: ServiceView = {
+    name: stripControl(name),
+    level,
+    state,
+    since: at,
+    step: null,
+    attempt: 1,
+    lastLine: "",
+    failure: null,
+  };
   view.services.set(name, service);
   level.services.push(service);
   count(level, state, 1);

@@ -1,14 +1,21 @@
 /**
- * Keeps secrets out of everything that is printed or logged: by value, in the forms in which programs print values (as it is, base64 at any
- * offset, URL-encoded, JSON-escaped, each long line of a text), also when a value is cut in two by the chunks of a stream.
+ * Keeps secrets out of everything that is printed or logged: by value, in the forms in which programs print values (as
+ * it is, base64 at any
+ * offset, URL-encoded, JSON-escaped, each long line of a text), also when a value is cut in two by the chunks of a
+ * stream.
  */
 import { bytesOfText, isText } from "../byteText.js";
 
 export const REDACTED = "[secret]";
 
-/** A line of a secret text (a private key, say) is a secret itself from this length on; shorter ones are too common to take out. */
+/**
+ * A line of a secret text (a private key, say) is a secret itself from this length on; shorter ones are too common to
+ * take out.
+ */
 const SECRET_LINE_LENGTH = 8;
-/** A form of this length is found with line breaks in it as well: `base64` breaks lines, and so do mail and terminals. */
+/**
+ * A form of this length is found with line breaks in it as well: `base64` breaks lines, and so do mail and terminals.
+ */
 const WRAPPED_LENGTH = 16;
 /** A base64 fragment shorter than this would take out innocent text. */
 const FRAGMENT_LENGTH = 6;
@@ -23,10 +30,11 @@ export class Redactor {
 
   /** Takes more secrets in; empty ones are passed over. */
   add(secrets: Iterable<string>): void {
-    for (const secret of secrets) for (const printed of printedForms(asPrinted(secret))) {
-      const form = printed.length < WRAPPED_LENGTH ? printed : printed.replace(/[\r\n]/g, "");
-      if (!this.forms.has(form)) this.forms.set(form, borderTable(form));
-    }
+    for (const secret of secrets)
+      for (const printed of printedForms(asPrinted(secret))) {
+        const form = printed.length < WRAPPED_LENGTH ? printed : printed.replace(/[\r\n]/g, "");
+        if (!this.forms.has(form)) this.forms.set(form, borderTable(form));
+      }
   }
 
   /** The text with every secret replaced by `[secret]`; secrets that overlap go as one. */
@@ -130,7 +138,9 @@ export class RedactingStream {
   }
 }
 
-/** How many characters at the end of `text` are the beginning (not the whole) of `form`; `borders` is the form's table. */
+/**
+ * How many characters at the end of `text` are the beginning (not the whole) of `form`; `borders` is the form's table.
+ */
 function overlap(text: string, form: string, borders: Uint32Array): number {
   let matched = 0;
   for (let at = Math.max(0, text.length - form.length + 1); at < text.length; at += 1) {
@@ -141,7 +151,10 @@ function overlap(text: string, form: string, borders: Uint32Array): number {
   return matched;
 }
 
-/** For each beginning of the form, how much of its end is a beginning again (Knuth, Morris, Pratt): the search takes linear time for any text. */
+/**
+ * For each beginning of the form, how much of its end is a beginning again (Knuth, Morris, Pratt): the search takes
+ * linear time for any text.
+ */
 function borderTable(form: string): Uint32Array {
   const borders = new Uint32Array(form.length);
   let matched = 0;
@@ -159,17 +172,25 @@ function* printedForms(secret: string): Generator<string> {
   const lines = secret.split(/\r?\n/);
   if (lines.length > 1) yield* lines.map((line) => line.trim()).filter((line) => line.length >= SECRET_LINE_LENGTH);
   if (lines.length > 1) yield secret.trim();
-  yield* [encodeURIComponent(Buffer.from(secret).toString()), JSON.stringify(secret).slice(1, -1), secret.replaceAll("'", "'\\''"), Buffer.from(secret).toString("hex")];
+  yield* [
+    encodeURIComponent(Buffer.from(secret).toString()),
+    JSON.stringify(secret).slice(1, -1),
+    secret.replaceAll("'", "'\\''"),
+    Buffer.from(secret).toString("hex"),
+  ];
   yield* base64Forms(Buffer.from(secret));
 }
 
 /**
- * Base64 of a text that holds the secret: three bytes become four characters, so the secret looks different at each of the three offsets,
+ * Base64 of a text that holds the secret: three bytes become four characters, so the secret looks different at each of
+ * the three offsets,
  * and the characters at both ends mix with its neighbours.
  */
 function* base64Forms(secret: Buffer): Generator<string> {
   for (const offset of [0, 1, 2]) {
-    const whole = Buffer.concat([Buffer.alloc(offset), secret]).toString("base64").replace(/=+$/, "");
+    const whole = Buffer.concat([Buffer.alloc(offset), secret])
+      .toString("base64")
+      .replace(/=+$/, "");
     const first = [0, 2, 3][offset] as number;
     const exact = (offset + secret.length) % 3 === 0;
     const inner = whole.slice(first, exact ? undefined : -1);

@@ -1,4 +1,7 @@
-/** Images that were built of machines. What is to be built is on record before a machine is started for it, so that whoever asks again goes on with it. */
+/**
+ * Images that were built of machines. What is to be built is on record before a machine is started for it, so that
+ * whoever asks again goes on with it.
+ */
 import type { Db } from "./database.js";
 
 /** "building" until it can be started from, also when nobody works on it any more. */
@@ -41,8 +44,22 @@ export interface BuiltImage extends Omit<ImageWish, "installation"> {
 export type ImageChange = Partial<Pick<BuiltImage, "run" | "driverId" | "state" | "reason">>;
 
 interface Row {
-  id: number; image: string; cloud: string; driver: string; place: string; definition: string; version: number; name: string; plan_file: string; run: string;
-  driver_id: string | null; state: ImageState; reason: string | null; requested_at: number; available_at: number | null; deleted_at: number | null;
+  id: number;
+  image: string;
+  cloud: string;
+  driver: string;
+  place: string;
+  definition: string;
+  version: number;
+  name: string;
+  plan_file: string;
+  run: string;
+  driver_id: string | null;
+  state: ImageState;
+  reason: string | null;
+  requested_at: number;
+  available_at: number | null;
+  deleted_at: number | null;
 }
 
 /** Every image that was ever begun, oldest first. */
@@ -53,17 +70,33 @@ export function readBuiltImages(db: Db): BuiltImage[] {
 /** The same image that is being built, or else a new version of it, which is being built from now on. */
 export function beginImage(db: Db, wish: ImageWish, now: number): BuiltImage {
   const { image, cloud, driver, place, definition, planFile, run } = wish;
-  return db.transaction(() => {
-    const known = db.prepare<string[], Row>("SELECT * FROM built_images WHERE image = ? AND cloud = ? AND place = ? AND definition = ? AND state = 'building' ORDER BY id DESC LIMIT 1").get(image, cloud, place, definition);
-    if (known !== undefined) return toImage(known);
-    const version = 1 + Number(db.prepare("SELECT coalesce(max(version), 0) FROM built_images WHERE image = ? AND cloud = ?").pluck().get(image, cloud));
-    const name = `bootlevel-${wish.installation.slice(0, 8)}-${image}-${definition.slice(0, 12)}-${version}`;
-    const id = Number(
-      db.prepare("INSERT INTO built_images (image, cloud, driver, place, definition, version, name, plan_file, run, state, requested_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'building', ?)")
-        .run(image, cloud, driver, place, definition, version, name, planFile, run, now).lastInsertRowid,
-    );
-    return toImage(db.prepare<[number], Row>("SELECT * FROM built_images WHERE id = ?").get(id) as Row);
-  }).immediate();
+  return db
+    .transaction(() => {
+      const known = db
+        .prepare<string[], Row>(
+          "SELECT * FROM built_images WHERE image = ? AND cloud = ? AND place = ? AND definition = ? AND state = 'building' ORDER BY id DESC LIMIT 1",
+        )
+        .get(image, cloud, place, definition);
+      if (known !== undefined) return toImage(known);
+      const version =
+        1 +
+        Number(
+          db
+            .prepare("SELECT coalesce(max(version), 0) FROM built_images WHERE image = ? AND cloud = ?")
+            .pluck()
+            .get(image, cloud),
+        );
+      const name = `bootlevel-${wish.installation.slice(0, 8)}-${image}-${definition.slice(0, 12)}-${version}`;
+      const id = Number(
+        db
+          .prepare(
+            "INSERT INTO built_images (image, cloud, driver, place, definition, version, name, plan_file, run, state, requested_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'building', ?)",
+          )
+          .run(image, cloud, driver, place, definition, version, name, planFile, run, now).lastInsertRowid,
+      );
+      return toImage(db.prepare<[number], Row>("SELECT * FROM built_images WHERE id = ?").get(id) as Row);
+    })
+    .immediate();
 }
 
 /** Writes down what became known of an image. */
@@ -75,6 +108,13 @@ export function changeImage(db: Db, id: number, { run, driverId, state, reason }
 }
 
 function toImage(row: Row): BuiltImage {
-  const { plan_file: planFile, driver_id: driverId, requested_at: requestedAt, available_at: availableAt, deleted_at: deletedAt, ...same } = row;
+  const {
+    plan_file: planFile,
+    driver_id: driverId,
+    requested_at: requestedAt,
+    available_at: availableAt,
+    deleted_at: deletedAt,
+    ...same
+  } = row;
   return { ...same, planFile, driverId, requestedAt, availableAt, deletedAt };
 }

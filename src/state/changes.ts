@@ -28,7 +28,13 @@ export type Change =
   /** Its machine is gone, and so is the service: a plan that it followed has dropped it. */
   | { readonly kind: "removed"; readonly id: number }
   /** What is about to be asked of a driver, before it is asked; asked for once more, it is as young as that. */
-  | { readonly kind: "intent"; readonly serviceId: number; readonly cloud: string; readonly key: string; readonly generation: number }
+  | {
+      readonly kind: "intent";
+      readonly serviceId: number;
+      readonly cloud: string;
+      readonly key: string;
+      readonly generation: number;
+    }
   /** A driver is asked again for a machine that it has not told of. */
   | { readonly kind: "asked"; readonly key: string }
   /** The driver has answered with a machine: written before anything waits for it. */
@@ -73,19 +79,45 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
   switch (change.kind) {
     case "run":
       if (change.state === "terminated") write("DELETE FROM run_keys WHERE run_id = ?", run.id);
-      return write("UPDATE runs SET state = ?, goal = coalesce(?, goal), updated_at = ? WHERE id = ?", change.state, change.goal ?? null, now, run.id);
+      return write(
+        "UPDATE runs SET state = ?, goal = coalesce(?, goal), updated_at = ? WHERE id = ?",
+        change.state,
+        change.goal ?? null,
+        now,
+        run.id,
+      );
     case "service":
-      return write("UPDATE services SET state = ?, failure = ?, updated_at = ? WHERE id = ?", change.state, change.failure ? JSON.stringify(change.failure) : null, now, change.id);
+      return write(
+        "UPDATE services SET state = ?, failure = ?, updated_at = ? WHERE id = ?",
+        change.state,
+        change.failure ? JSON.stringify(change.failure) : null,
+        now,
+        change.id,
+      );
     case "due":
-      return write("UPDATE services SET due = ?, due_reason = ? WHERE id = ?", change.due?.stage ?? null, change.due?.reason ?? null, change.id);
+      return write(
+        "UPDATE services SET due = ?, due_reason = ? WHERE id = ?",
+        change.due?.stage ?? null,
+        change.due?.reason ?? null,
+        change.id,
+      );
     case "described":
-      return write("UPDATE services SET revision = (SELECT max(revision) FROM plans WHERE run_id = ?) WHERE id = ?", run.id, change.id);
+      return write(
+        "UPDATE services SET revision = (SELECT max(revision) FROM plans WHERE run_id = ?) WHERE id = ?",
+        run.id,
+        change.id,
+      );
     case "removed":
       return write("UPDATE services SET removed = 1, due = NULL, due_reason = NULL WHERE id = ?", change.id);
     case "intent":
       return write(
         "INSERT INTO machines (run_id, service_id, cloud, key, generation, state, requested_at) VALUES (?, ?, ?, ?, ?, 'intended', ?) ON CONFLICT (key) DO UPDATE SET requested_at = excluded.requested_at WHERE driver_id IS NULL",
-        run.id, change.serviceId, change.cloud, change.key, change.generation, now,
+        run.id,
+        change.serviceId,
+        change.cloud,
+        change.key,
+        change.generation,
+        now,
       );
     case "asked":
       return write("UPDATE machines SET requested_at = ? WHERE key = ? AND driver_id IS NULL", now, change.key);
@@ -93,11 +125,22 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
       const { driverId, host, privateHost, hostname, access } = change.machine;
       return write(
         "UPDATE machines SET state = 'running', driver_id = ?, host = ?, private_host = ?, hostname = ?, access = ?, launched_at = coalesce(launched_at, ?) WHERE key = ?",
-        driverId, host, privateHost, hostname, access, now, change.key,
+        driverId,
+        host,
+        privateHost,
+        hostname,
+        access,
+        now,
+        change.key,
       );
     }
     case "ended":
-      return write("UPDATE machines SET state = 'ended', ended_at = ?, end_reason = ? WHERE key = ? AND state <> 'ended'", now, change.reason, change.key);
+      return write(
+        "UPDATE machines SET state = 'ended', ended_at = ?, end_reason = ? WHERE key = ? AND state <> 'ended'",
+        now,
+        change.reason,
+        change.key,
+      );
     case "booted":
       return write("UPDATE services SET booted = 1 WHERE id = ?", change.id);
     case "unbooted":
@@ -107,27 +150,64 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
       const encoding = isText(value) ? null : "base64";
       const text = encoding === null ? value : bytesOfText(value).toString(encoding);
       const sealed = secret ? cipher.seal(text, attributePlace(run.uid, serviceId, name)) : null;
-      return write("INSERT OR REPLACE INTO attributes (service_id, name, kind, secret, value, sealed, encoding) VALUES (?, ?, ?, ?, ?, ?, ?)", serviceId, name, kind, secret ? 1 : 0, secret ? null : text, sealed, encoding);
+      return write(
+        "INSERT OR REPLACE INTO attributes (service_id, name, kind, secret, value, sealed, encoding) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        serviceId,
+        name,
+        kind,
+        secret ? 1 : 0,
+        secret ? null : text,
+        sealed,
+        encoding,
+      );
     }
     case "stale-outputs":
       return write("UPDATE attributes SET stale = 1 WHERE service_id = ? AND kind = 'output'", change.id);
     case "forget-outputs":
-      return write("DELETE FROM attributes WHERE service_id = ? AND kind = 'output' AND stale = 1 AND name NOT IN (SELECT value FROM json_each(?))", change.id, JSON.stringify(change.except));
+      return write(
+        "DELETE FROM attributes WHERE service_id = ? AND kind = 'output' AND stale = 1 AND name NOT IN (SELECT value FROM json_each(?))",
+        change.id,
+        JSON.stringify(change.except),
+      );
     case "said":
       return write("UPDATE services SET said = ? WHERE id = ?", change.text, change.id);
     case "abort":
       insertAbort(db, run, change.abort);
       return;
     case "step-ended":
-      return write("UPDATE steps SET ended_at = ?, outcome = ?, exit_code = ? WHERE id = ? AND ended_at IS NULL", now, change.outcome, change.exitCode, change.id);
+      return write(
+        "UPDATE steps SET ended_at = ?, outcome = ?, exit_code = ? WHERE id = ? AND ended_at IS NULL",
+        now,
+        change.outcome,
+        change.exitCode,
+        change.id,
+      );
     case "event": {
       const { at, type, ...data } = change.event;
-      return write("INSERT INTO events (run_id, at, type, service, data) VALUES (?, ?, ?, ?, ?)", run.id, at, type, serviceOf(change.event), JSON.stringify(data));
+      return write(
+        "INSERT INTO events (run_id, at, type, service, data) VALUES (?, ?, ?, ?, ?)",
+        run.id,
+        at,
+        type,
+        serviceOf(change.event),
+        JSON.stringify(data),
+      );
     }
     case "host-key":
-      return write("INSERT OR IGNORE INTO host_keys (scope, address, key, pinned_at) VALUES (?, ?, ?, ?)", change.scope, change.address, change.key, now);
+      return write(
+        "INSERT OR IGNORE INTO host_keys (scope, address, key, pinned_at) VALUES (?, ?, ?, ?)",
+        change.scope,
+        change.address,
+        change.key,
+        now,
+      );
     case "contact":
-      return write("INSERT OR IGNORE INTO contacts (machine, stage, at) VALUES (?, ?, ?)", change.machine, change.stage, now);
+      return write(
+        "INSERT OR IGNORE INTO contacts (machine, stage, at) VALUES (?, ?, ?)",
+        change.machine,
+        change.stage,
+        now,
+      );
     case "authorized":
       return write("UPDATE machines SET authorized = ? WHERE key = ?", JSON.stringify(change.keys), change.key);
     case "run-key":

@@ -1,4 +1,7 @@
-/** Secrets at rest: AES-256-GCM, a fresh nonce for each value, bound to its place so that a sealed value cannot be moved elsewhere. */
+/**
+ * Secrets at rest: AES-256-GCM, a fresh nonce for each value, bound to its place so that a sealed value cannot be moved
+ * elsewhere.
+ */
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { chmodSync, readFileSync, statSync } from "node:fs";
 
@@ -18,7 +21,8 @@ export interface Cipher {
 }
 
 /**
- * A cipher with the key from `$BOOTLEVEL_KEY` (32 bytes in base64 or hex), else from the 0600 file beside the database, which is made at
+ * A cipher with the key from `$BOOTLEVEL_KEY` (32 bytes in base64 or hex), else from the 0600 file beside the database,
+ * which is made at
  * the first use. The key is read only when something is sealed or opened.
  */
 export function createCipher(home: Home, env: NodeJS.ProcessEnv = process.env): Cipher {
@@ -32,12 +36,20 @@ export function createCipher(home: Home, env: NodeJS.ProcessEnv = process.env): 
       return Buffer.concat([nonce, cipher.getAuthTag(), text]);
     },
     open(sealed, place) {
-      const decipher = createDecipheriv("aes-256-gcm", theKey(false), sealed.subarray(0, NONCE_BYTES)).setAAD(Buffer.from(place));
+      const decipher = createDecipheriv("aes-256-gcm", theKey(false), sealed.subarray(0, NONCE_BYTES)).setAAD(
+        Buffer.from(place),
+      );
       decipher.setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
       try {
-        return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]).toString("utf8");
+        return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]).toString(
+          "utf8",
+        );
       } catch (error) {
-        throw new StateError(`a secret (${place}) cannot be decrypted: it was encrypted with another key`, `set BOOTLEVEL_KEY to the key of then, or restore ${home.keyFile}`, { cause: error });
+        throw new StateError(
+          `a secret (${place}) cannot be decrypted: it was encrypted with another key`,
+          `set BOOTLEVEL_KEY to the key of then, or restore ${home.keyFile}`,
+          { cause: error },
+        );
       }
     },
   };
@@ -46,8 +58,13 @@ export function createCipher(home: Home, env: NodeJS.ProcessEnv = process.env): 
 function readKey(home: Home, env: NodeJS.ProcessEnv, make: boolean): Buffer {
   const given = env["BOOTLEVEL_KEY"];
   if (given) return parseKey(given, "BOOTLEVEL_KEY");
-  const found = readKeyFile(home.keyFile) ?? (make ? writeOnce(home.keyFile, randomBytes(KEY_BYTES).toString("base64")) : null);
-  if (found === null) throw new StateError(`secrets were encrypted, and their key ${home.keyFile} is gone`, "restore the file, or set BOOTLEVEL_KEY to the key of then");
+  const found =
+    readKeyFile(home.keyFile) ?? (make ? writeOnce(home.keyFile, randomBytes(KEY_BYTES).toString("base64")) : null);
+  if (found === null)
+    throw new StateError(
+      `secrets were encrypted, and their key ${home.keyFile} is gone`,
+      "restore the file, or set BOOTLEVEL_KEY to the key of then",
+    );
   return parseKey(found, home.keyFile);
 }
 
@@ -58,12 +75,19 @@ function readKeyFile(file: string): string | null {
     return text.trim();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new StateError(`cannot read the key file ${file}: ${(error as Error).message}`, "make it readable for you, or set BOOTLEVEL_KEY", { cause: error });
+    throw new StateError(
+      `cannot read the key file ${file}: ${(error as Error).message}`,
+      "make it readable for you, or set BOOTLEVEL_KEY",
+      { cause: error },
+    );
   }
 }
 
 function parseKey(text: string, source: string): Buffer {
   const key = /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, "hex") : Buffer.from(text, "base64");
   if (key.length === KEY_BYTES) return key;
-  throw new StateError(`the key in ${source} is not 32 bytes in base64 or hex`, "make one with: openssl rand -base64 32");
+  throw new StateError(
+    `the key in ${source} is not 32 bytes in base64 or hex`,
+    "make one with: openssl rand -base64 32",
+  );
 }

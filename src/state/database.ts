@@ -1,4 +1,6 @@
-/** Opens the one database file: private, WAL, every commit on disk before it counts, migrated to this version's shape. */
+/**
+ * Opens the one database file: private, WAL, every commit on disk before it counts, migrated to this version's shape.
+ */
 import { closeSync, openSync, statSync } from "node:fs";
 
 import Database from "better-sqlite3";
@@ -12,7 +14,8 @@ export type Db = Database.Database;
 
 /**
  * Opens (and makes, if it is not there) the database of `home`.
- * @throws StateError for a file that is no database, is damaged, cannot be written, or was written by a newer bootlevel. Nothing is overwritten.
+ * @throws StateError for a file that is no database, is damaged, cannot be written, or was written by a newer
+ *   bootlevel. Nothing is overwritten.
  */
 export function openDatabase(home: Home): Db {
   prepareHome(home);
@@ -31,7 +34,8 @@ export function openDatabase(home: Home): Db {
 }
 
 /**
- * Makes a check that the database's file is still the one that is there now. On a file that was removed or replaced, writes seem to succeed.
+ * Makes a check that the database's file is still the one that is there now. On a file that was removed or replaced,
+ * writes seem to succeed.
  * @throws StateError, the check, when it is not.
  */
 export function watchFile(file: string): () => void {
@@ -55,12 +59,20 @@ export function asStateError(error: unknown, file: string): unknown {
   if (error instanceof StateError || typeof code !== "string") return error;
   const remedy = remedies.find(([pattern]) => pattern.test(code))?.[1];
   if (remedy === undefined) return error;
-  return new StateError(`the state database ${file} cannot be used: ${(error as Error).message} (${code})`, remedy, { cause: error });
+  return new StateError(`the state database ${file} cannot be used: ${(error as Error).message} (${code})`, remedy, {
+    cause: error,
+  });
 }
 
 const remedies: readonly (readonly [RegExp, string])[] = [
-  [/^SQLITE_(NOTADB|CORRUPT)/, "the file is damaged or no database; nothing was overwritten. Move it away, or restore a copy of it and of its -wal file"],
-  [/^(SQLITE_(READONLY|CANTOPEN|PERM|AUTH)|EACCES|EROFS|EPERM|EISDIR)/, "make the file and its directory writable for you, or point BOOTLEVEL_HOME at another directory"],
+  [
+    /^SQLITE_(NOTADB|CORRUPT)/,
+    "the file is damaged or no database; nothing was overwritten. Move it away, or restore a copy of it and of its -wal file",
+  ],
+  [
+    /^(SQLITE_(READONLY|CANTOPEN|PERM|AUTH)|EACCES|EROFS|EPERM|EISDIR)/,
+    "make the file and its directory writable for you, or point BOOTLEVEL_HOME at another directory",
+  ],
   [/^(SQLITE_FULL|ENOSPC)/, "the disk is full: make room and call again; what was recorded before is safe"],
   [/^SQLITE_BUSY/, "another process holds the database for long; call again"],
   [/^SQLITE_IOERR/, "the disk refused: look at the system's log, make room, and call again"],
@@ -69,7 +81,10 @@ const remedies: readonly (readonly [RegExp, string])[] = [
 function migrate(db: Db, file: string): void {
   const version = () => db.pragma("user_version", { simple: true }) as number;
   if (version() > migrations.length) {
-    throw new StateError(`the state database ${file} was written by a newer bootlevel (version ${version()}, this one knows ${migrations.length})`, "use the newer bootlevel");
+    throw new StateError(
+      `the state database ${file} was written by a newer bootlevel (version ${version()}, this one knows ${migrations.length})`,
+      "use the newer bootlevel",
+    );
   }
   if (version() === migrations.length) return;
   // The lock is taken before the version is read again: two commands may meet here at their first start.

@@ -1,6 +1,8 @@
 /**
- * Writes that come at the same time are one transaction: a commit waits for the disk, and a thousand services that end together should wait for it
- * once. Each writer waits until its own write is on disk, as if it had been alone, and fails alone where the others are fine.
+ * Writes that come at the same time are one transaction: a commit waits for the disk, and a thousand services that end
+ * together should wait for it
+ * once. Each writer waits until its own write is on disk, as if it had been alone, and fails alone where the others are
+ * fine.
  */
 import type { Db } from "./database.js";
 
@@ -34,7 +36,9 @@ export class GroupCommit {
       parts.prove();
       work();
     });
-    this.transaction = (work) => { run.immediate(work); };
+    this.transaction = (work) => {
+      run.immediate(work);
+    };
   }
 
   /** Does `work` in a transaction, in the order of the calls. Resolves with what it gives when it is on disk. */
@@ -66,7 +70,9 @@ export class GroupCommit {
   /** @returns why nothing was written, or null. */
   private commit(group: readonly Pending[]): { readonly error: unknown } | null {
     try {
-      this.transaction(() => { for (const one of group) this.results.set(one, one.work()); });
+      this.transaction(() => {
+        for (const one of group) this.results.set(one, one.work());
+      });
       return null;
     } catch (error) {
       return { error: this.parts.explain(error) };

@@ -37,6 +37,10 @@ export function prepareHome(home: Home): void {
     mkdirSync(home.directory, { recursive: true, mode: 0o700 });
     if ((statSync(home.directory).mode & 0o077) !== 0) chmodSync(home.directory, 0o700);
   } catch (error) {
-    throw new StateError(`cannot use ${home.directory} for bootlevel's state: ${(error as Error).message}`, "make it writable for you, or point BOOTLEVEL_HOME at another directory", { cause: error });
+    throw new StateError(
+      `cannot use ${home.directory} for bootlevel's state: ${(error as Error).message}`,
+      "make it writable for you, or point BOOTLEVEL_HOME at another directory",
+      { cause: error },
+    );
   }
 }

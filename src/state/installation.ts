@@ -1,4 +1,7 @@
-/** The mark of this installation on every machine that it starts. Kept beside the database, so that machines are found when that is lost. */
+/**
+ * The mark of this installation on every machine that it starts. Kept beside the database, so that machines are found
+ * when that is lost.
+ */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,11 +17,17 @@ import { StateError } from "./stateError.js";
  */
 export function readInstallation(db: Db, home: Home): string {
   const file = join(home.directory, "installation");
-  const recorded = (db.prepare("SELECT value FROM meta WHERE key = 'installation'").get() as { value: string } | undefined)?.value;
+  const recorded = (
+    db.prepare("SELECT value FROM meta WHERE key = 'installation'").get() as { value: string } | undefined
+  )?.value;
   const kept = readMark(file) ?? writeOnce(file, recorded ?? randomUUID());
-  if (recorded === undefined) db.prepare("INSERT OR IGNORE INTO meta (key, value) VALUES ('installation', ?)").run(kept);
+  if (recorded === undefined)
+    db.prepare("INSERT OR IGNORE INTO meta (key, value) VALUES ('installation', ?)").run(kept);
   else if (recorded !== kept) {
-    throw new StateError(`${file} holds the mark ${kept}, and the database beside it belongs to ${recorded}`, "put the two that belong together into one directory");
+    throw new StateError(
+      `${file} holds the mark ${kept}, and the database beside it belongs to ${recorded}`,
+      "put the two that belong together into one directory",
+    );
   }
   return kept;
 }
@@ -28,6 +37,8 @@ function readMark(file: string): string | null {
     return readFileSync(file, "utf8").trim();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new StateError(`cannot read ${file}: ${(error as Error).message}`, "make it readable for you", { cause: error });
+    throw new StateError(`cannot read ${file}: ${(error as Error).message}`, "make it readable for you", {
+      cause: error,
+    });
   }
 }

@@ -122,7 +122,8 @@ CREATE TABLE leases (
 `;
 
 /**
- * Runs that change while they live: every plan that a run ever followed is kept, in a table of its own (its size would slow the listing of runs),
+ * Runs that change while they live: every plan that a run ever followed is kept, in a table of its own (its size would
+ * slow the listing of runs),
  * and a service remembers what is still to be done again for it.
  */
 const second = `

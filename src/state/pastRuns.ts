@@ -23,15 +23,25 @@ export interface PlanIdentity {
   readonly file: string;
 }
 
-/** How many runs are told, and how many are looked at: one that failed tells of few levels, and yet more than nothing. */
+/**
+ * How many runs are told, and how many are looked at: one that failed tells of few levels, and yet more than nothing.
+ */
 const TOLD = 20;
 const LOOKED_AT = 40;
-/** So many services say enough, however few runs they are from: a plan of ten thousand must not be read twenty times before it boots. */
+/**
+ * So many services say enough, however few runs they are from: a plan of ten thousand must not be read twenty times
+ * before it boots.
+ */
 const SERVICES = 10_000;
 
-/** Runs of the plan, those that came up first, then the newest first. Runs from its present file go before those of its namesakes elsewhere. */
+/**
+ * Runs of the plan, those that came up first, then the newest first. Runs from its present file go before those of its
+ * namesakes elsewhere.
+ */
 export function readPastRuns(db: Db, { name, file }: PlanIdentity): PastRun[] {
-  const ids = statement(db, "SELECT id FROM runs WHERE plan_name = ? ORDER BY plan_file = ? DESC, id DESC LIMIT ?").pluck().all(name, file, LOOKED_AT) as number[];
+  const ids = statement(db, "SELECT id FROM runs WHERE plan_name = ? ORDER BY plan_file = ? DESC, id DESC LIMIT ?")
+    .pluck()
+    .all(name, file, LOOKED_AT) as number[];
   const up: PastRun[] = [];
   const others: PastRun[] = [];
   let services = 0;
@@ -52,7 +62,13 @@ interface Times {
   readyAt: number | null;
 }
 
-interface Row { readonly at: number; readonly type: string; readonly service: string | null; readonly level: string | null; readonly state: string | null }
+interface Row {
+  readonly at: number;
+  readonly type: string;
+  readonly service: string | null;
+  readonly level: string | null;
+  readonly state: string | null;
+}
 
 /** Only its first command: what is done to a run later is done to parts of it. */
 function readPastRun(db: Db, id: number): PastRun {
@@ -60,7 +76,11 @@ function readPastRun(db: Db, id: number): PastRun {
   const services = new Map<string, Times>();
   let started = false;
   for (const row of story(db, id)) {
-    if (row.type === "run-finished" || (row.type === "run-started" && started)) return { cameUp: row.type === "run-finished" && row.state === "ready", services: timed(db, id, levels, services) };
+    if (row.type === "run-finished" || (row.type === "run-started" && started))
+      return {
+        cameUp: row.type === "run-finished" && row.state === "ready",
+        services: timed(db, id, levels, services),
+      };
     if (row.type === "run-started") started = true;
     else if (row.type === "level-started") levels.set(row.level ?? "", row.at);
     else if (row.service !== null) note(services, row.service, row);
@@ -85,8 +105,16 @@ function note(services: Map<string, Times>, name: string, { at, type, level, sta
   }
 }
 
-function timed(db: Db, id: number, levels: ReadonlyMap<string, number>, services: ReadonlyMap<string, Times>): PastService[] {
-  const rows = statement(db, "SELECT name, spec FROM services WHERE run_id = ?").all(id) as { name: string; spec: string }[];
+function timed(
+  db: Db,
+  id: number,
+  levels: ReadonlyMap<string, number>,
+  services: ReadonlyMap<string, Times>,
+): PastService[] {
+  const rows = statement(db, "SELECT name, spec FROM services WHERE run_id = ?").all(id) as {
+    name: string;
+    spec: string;
+  }[];
   return rows.flatMap(({ name, spec }) => {
     const times = services.get(name);
     if (times === undefined) return [];

@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import { linkSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 
 /**
- * Writes a file of mode 0600 that appears whole or not at all: of two launchers that meet here one is first, and both end with its text.
+ * Writes a file of mode 0600 that appears whole or not at all: of two launchers that meet here one is first, and both
+ * end with its text.
  * @returns what the file holds.
  */
 export function writeOnce(file: string, text: string): string {

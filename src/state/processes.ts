@@ -10,7 +10,10 @@ export function uptimeId(): string {
   }
 }
 
-/** When the process began, in the kernel's ticks since boot; "" where the system does not tell (no /proc), or there is no such process. */
+/**
+ * When the process began, in the kernel's ticks since boot; "" where the system does not tell (no /proc), or there is
+ * no such process.
+ */
 export function processStart(pid: number): string {
   return readStat(pid)?.start ?? "";
 }

@@ -1,4 +1,7 @@
-/** Every write to a run: all of it or nothing, in a transaction that first proves the lease. A launcher that lost it can write nothing. */
+/**
+ * Every write to a run: all of it or nothing, in a transaction that first proves the lease. A launcher that lost it can
+ * write nothing.
+ */
 import type { RunEvent, StepName } from "../events.js";
 import { applyChange, type Change, type ChangeContext } from "./changes.js";
 import { asStateError, statement } from "./database.js";
@@ -36,7 +39,13 @@ export class RunWriter {
       assertInPlace();
       assertLease(db, run.id, fence);
     };
-    this.commits = new GroupCommit({ db, prove, probe, hold: () => clock.hold?.() ?? (() => undefined), explain: (error) => asStateError(error, db.name) });
+    this.commits = new GroupCommit({
+      db,
+      prove,
+      probe,
+      hold: () => clock.hold?.() ?? (() => undefined),
+      explain: (error) => asStateError(error, db.name),
+    });
   }
 
   /**
@@ -56,7 +65,9 @@ export class RunWriter {
     this.told(() => releaseLease(this.parts.db, this.run.id, this.fence));
   }
 
-  /** Makes sure that the run is still this launcher's: asked right before every call to a cloud. @throws LeaseLostError */
+  /**
+   * Makes sure that the run is still this launcher's: asked right before every call to a cloud. @throws LeaseLostError
+   */
   prove(): void {
     this.told(() => {
       this.parts.assertInPlace();
@@ -66,40 +77,60 @@ export class RunWriter {
 
   /** Writes changes, all of them or none. */
   write(...changes: readonly Change[]): Promise<void> {
-    return this.transaction(() => changes.map((change) => change.kind).join("+"), (context) => {
-      for (const change of changes) applyChange(context, change);
-    });
+    return this.transaction(
+      () => changes.map((change) => change.kind).join("+"),
+      (context) => {
+        for (const change of changes) applyChange(context, change);
+      },
+    );
   }
 
   /** A write that nobody waits for: should it fail, the next one does. */
   expect(write: Promise<unknown>): void {
-    write.catch(() => { this.broken ??= write; });
+    write.catch(() => {
+      this.broken ??= write;
+    });
   }
 
   /**
-   * Writes down that a step begins, so that its program can be found again whatever happens to the launcher. A service whose boot program is about
+   * Writes down that a step begins, so that its program can be found again whatever happens to the launcher. A service
+   * whose boot program is about
    * to be started counts as booted: from now on its terminate program has something to do.
    * @returns the step's number, unique in the database.
    */
   beginStep({ serviceId, step, attempt, machineKey, content, directory, event }: NewStep): Promise<number> {
-    return this.transaction(() => "step-begun", (context) => {
-      const insert = statement(context.db, "INSERT INTO steps (service_id, step, attempt, machine_key, content, started_at) VALUES (?, ?, ?, ?, ?, ?)");
-      const id = Number(insert.run(serviceId, step, attempt, machineKey, content ?? null, context.now).lastInsertRowid);
-      const place = directory(id);
-      if (place !== null) statement(context.db, "UPDATE steps SET directory = ? WHERE id = ?").run(place, id);
-      if (step === "boot") statement(context.db, "UPDATE services SET booted = 1 WHERE id = ?").run(serviceId);
-      applyChange(context, { kind: "event", event });
-      return id;
-    });
+    return this.transaction(
+      () => "step-begun",
+      (context) => {
+        const insert = statement(
+          context.db,
+          "INSERT INTO steps (service_id, step, attempt, machine_key, content, started_at) VALUES (?, ?, ?, ?, ?, ?)",
+        );
+        const id = Number(
+          insert.run(serviceId, step, attempt, machineKey, content ?? null, context.now).lastInsertRowid,
+        );
+        const place = directory(id);
+        if (place !== null) statement(context.db, "UPDATE steps SET directory = ? WHERE id = ?").run(place, id);
+        if (step === "boot") statement(context.db, "UPDATE services SET booted = 1 WHERE id = ?").run(serviceId);
+        applyChange(context, { kind: "event", event });
+        return id;
+      },
+    );
   }
 
   /** Stores a changed plan, and what it means for each service. */
   storeRevision(revision: NewRevision): Promise<void> {
-    return this.transaction(() => "revision", (context) => { insertRevision(context, revision); });
+    return this.transaction(
+      () => "revision",
+      (context) => {
+        insertRevision(context, revision);
+      },
+    );
   }
 
   /**
-   * Writes in the order of the calls; what is written at the same time is committed together. One promise a write, since ten thousand services wait
+   * Writes in the order of the calls; what is written at the same time is committed together. One promise a write,
+   * since ten thousand services wait
    * for theirs at the same time.
    */
   private transaction<T>(name: () => string, work: (context: ChangeContext) => T): Promise<T> {

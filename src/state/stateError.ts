@@ -1,7 +1,11 @@
 /** The recorded state cannot be used as asked: says what and what helps. */
 export class StateError extends Error {
   override readonly name: string = "StateError";
-  constructor(message: string, readonly remedy = "", options?: { cause?: unknown }) {
+  constructor(
+    message: string,
+    readonly remedy = "",
+    options?: { cause?: unknown },
+  ) {
     super(message, options);
   }
 }

@@ -1,14 +1,39 @@
 /** The state's one door: asynchronous, so that a database server can stand behind it as well. */
 import { dataVersion, insertAbort, readAbort, removeAbort } from "./aborts.js";
 import { realClock, type Clock } from "../time/clock.js";
-import { beginImage, changeImage, readBuiltImages, type BuiltImage, type ImageChange, type ImageWish } from "./builtImages.js";
+import {
+  beginImage,
+  changeImage,
+  readBuiltImages,
+  type BuiltImage,
+  type ImageChange,
+  type ImageWish,
+} from "./builtImages.js";
 import { createCipher, type Cipher } from "./cipher.js";
 import { asStateError, openDatabase, watchFile, type Db } from "./database.js";
-import { readAuthorized, readContact, readRunKey, type AuthorizedKey, type ContactStage, type RunKey as RunSshKey } from "./contacts.js";
+import {
+  readAuthorized,
+  readContact,
+  readRunKey,
+  type AuthorizedKey,
+  type ContactStage,
+  type RunKey as RunSshKey,
+} from "./contacts.js";
 import { locateHome, type Home } from "./home.js";
 import { readInstallation } from "./installation.js";
 import { insertRun, type NewRun } from "./newRun.js";
-import type { Abort, AttributeRecord, EventRecord, MachineRecord, PlanRecord, RunRecord, RunSummary, ServiceRecord, StepRecord, VariableRecord } from "./records.js";
+import type {
+  Abort,
+  AttributeRecord,
+  EventRecord,
+  MachineRecord,
+  PlanRecord,
+  RunRecord,
+  RunSummary,
+  ServiceRecord,
+  StepRecord,
+  VariableRecord,
+} from "./records.js";
 import { readPastRuns, type PastRun, type PlanIdentity } from "./pastRuns.js";
 import * as reader from "./runReader.js";
 import { RunWriter } from "./runWriter.js";
@@ -19,7 +44,10 @@ export type RunKey = Pick<RunRecord, "id" | "uid">;
 export interface StoreOptions {
   /** What times are taken from. Default: the computer's. */
   readonly clock?: Clock;
-  /** Told every point at which a launcher may die: before and after each write of a run and each call to a cloud. Tests die there. */
+  /**
+   * Told every point at which a launcher may die: before and after each write of a run and each call to a cloud. Tests
+   * die there.
+   */
   readonly probe?: (point: string) => void;
   /** What chance is taken from, 0 to 1. Default: the computer's; a rehearsal that is to be repeated has its own. */
   readonly random?: () => number;
@@ -69,7 +97,10 @@ export interface Store extends Chosen {
   authorized(machineKey: string): Promise<AuthorizedKey[] | null>;
   /** The key that was made for a run, or null. @throws StateError if it cannot be decrypted. */
   runKey(run: RunKey): Promise<RunSshKey | null>;
-  /** Writes down that a run is to be aborted; an earlier reason stays. Needs no lease. @returns the abort in force, and whether it is this one. */
+  /**
+   * Writes down that a run is to be aborted; an earlier reason stays. Needs no lease. @returns the abort in force, and
+   * whether it is this one.
+   */
   abort(run: RunKey, abort: Abort): Promise<{ abort: Abort; fresh: boolean }>;
   /** Takes an abort back. @returns the one that there was, or null. */
   cancelAbort(run: RunKey): Promise<Abort | null>;
@@ -92,7 +123,10 @@ export interface Store extends Chosen {
  * Opens the state in `directory` (default `$BOOTLEVEL_HOME`, else `~/.bootlevel`).
  * @throws StateError if it cannot be used; nothing is overwritten then.
  */
-export async function openStore(directory?: string, { clock = realClock, probe, random = Math.random }: StoreOptions = {}): Promise<Store> {
+export async function openStore(
+  directory?: string,
+  { clock = realClock, probe, random = Math.random }: StoreOptions = {},
+): Promise<Store> {
   const home = locateHome(directory);
   const db = openDatabase(home);
   const cipher = createCipher(home);
@@ -105,7 +139,10 @@ export async function openStore(directory?: string, { clock = realClock, probe, 
     }
   };
   return {
-    home, clock, probe, random,
+    home,
+    clock,
+    probe,
+    random,
     installation: () => ask(() => readInstallation(db, home)),
     listRuns: (options) => ask(() => reader.listRuns(db, options)),
     runNames: () => ask(() => reader.runNames(db)),
@@ -122,7 +159,12 @@ export async function openStore(directory?: string, { clock = realClock, probe, 
     setups: (serviceId, machineKey) => ask(() => reader.readSetups(db, serviceId, machineKey)),
     builtImages: () => ask(() => readBuiltImages(db)),
     beginImage: (wish) => ask(() => told(parts, "image-begun", () => beginImage(db, wish, clock.now()))),
-    changeImage: (id, change) => ask(() => told(parts, "image-changed", () => { changeImage(db, id, change, clock.now()); })),
+    changeImage: (id, change) =>
+      ask(() =>
+        told(parts, "image-changed", () => {
+          changeImage(db, id, change, clock.now());
+        }),
+      ),
     events: (run, after) => ask(() => reader.readEvents(db, run.id, after)),
     pastRuns: (plan) => ask(() => readPastRuns(db, plan)),
     hostKeys: (scope, address) => ask(() => reader.readHostKeys(db, scope, address)),
@@ -133,7 +175,10 @@ export async function openStore(directory?: string, { clock = realClock, probe, 
     cancelAbort: (run) => ask(() => removeAbort(db, run, clock.now())),
     abortOf: (run) => ask(() => readAbort(db, run.id)),
     dataVersion: () => dataVersion(db),
-    createRun: (newRun) => ask(() => db.transaction(() => RunWriter.take(parts, insertRun(db, cipher, newRun, clock.now()), "boot")).immediate()),
+    createRun: (newRun) =>
+      ask(() =>
+        db.transaction(() => RunWriter.take(parts, insertRun(db, cipher, newRun, clock.now()), "boot")).immediate(),
+      ),
     takeRun: (run, command) => ask(() => RunWriter.take(parts, run, command)),
     close: () => db.close(),
   };

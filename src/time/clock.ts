@@ -1,5 +1,6 @@
 /**
- * Time, as the engine sees it. The real clock starts from the computer's and then only counts on: a clock that is set while a launcher works
+ * Time, as the engine sees it. The real clock starts from the computer's and then only counts on: a clock that is set
+ * while a launcher works
  * bends no deadline and no duration. A rehearsal puts a virtual clock here.
  */
 import { setTimeout as realSleep } from "node:timers/promises";
@@ -12,7 +13,10 @@ export interface Clock {
   now(): number;
   /** Resolves after `ms` milliseconds. Rejects with an `AbortError` when `signal` aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-  /** Only of a virtual clock: stops time until what it gives is called, while something goes on that is neither a sleep nor a computation. */
+  /**
+   * Only of a virtual clock: stops time until what it gives is called, while something goes on that is neither a sleep
+   * nor a computation.
+   */
   hold?(): () => void;
 }
 

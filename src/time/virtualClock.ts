@@ -1,5 +1,6 @@
 /**
- * A clock for rehearsals, on which nobody waits: as soon as everything that is going on only sleeps, time jumps to the moment at which the
+ * A clock for rehearsals, on which nobody waits: as soon as everything that is going on only sleeps, time jumps to the
+ * moment at which the
  * first sleeper wakes. A day of timeouts takes as long as the work between them.
  */
 import type { Clock } from "./clock.js";
@@ -51,7 +52,8 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Stops time while something goes on that is neither a sleep nor a computation: a file, a child process, a socket. Node does not tell of those.
+   * Stops time while something goes on that is neither a sleep nor a computation: a file, a child process, a socket.
+   * Node does not tell of those.
    * @returns lets time go on; may be called more than once.
    */
   hold(): () => void {

@@ -20,7 +20,10 @@ levels:
       web: { replicas: 3, boot: { command: "sleep 0.3" } }
 `;
 
-const kindsOf = (document: Document, service: string) => document.section.chain.filter((part: Document) => part.service === service && part.kind !== "bootlevel").map((part: Document) => part.kind);
+const kindsOf = (document: Document, service: string) =>
+  document.section.chain
+    .filter((part: Document) => part.service === service && part.kind !== "bootlevel")
+    .map((part: Document) => part.kind);
 
 test("the critical chain of a real boot adds up to its wall time, and the waits in it have names", async () => {
   const own = installation();
@@ -28,7 +31,14 @@ test("the critical chain of a real boot adds up to its wall time, and the waits 
   expect(booted.code).toBe(0);
   const { code, stderr, document } = await own.json(["analyze", "shop"]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  expect(document).toMatchObject({ version: 1, command: "analyze", run: "shop", svg: null, sections: [{ number: 1, verb: "boot", result: "ready", running: false }], section: { number: 1, clockSet: false } });
+  expect(document).toMatchObject({
+    version: 1,
+    command: "analyze",
+    run: "shop",
+    svg: null,
+    sections: [{ number: 1, verb: "boot", result: "ready", running: false }],
+    section: { number: 1, clockSet: false },
+  });
   const { chain, wallMs, chainMs, levels, blame } = document.section;
   const sum = chain.reduce((total: number, part: Document) => total + part.ms, 0);
   expect(sum).toBe(chainMs);
@@ -38,10 +48,15 @@ test("the critical chain of a real boot adds up to its wall time, and the waits 
   expect(kindsOf(document, "db")).toEqual(["launch", "connect", "boot", "ready", "pause", "ready", "pause", "ready"]);
   const pauses = chain.filter((part: Document) => part.kind === "pause").map((part: Document) => part.ms);
   for (const ms of pauses) expect(ms).toBeGreaterThanOrEqual(295);
-  expect(levels.map((level: Document) => [level.name, level.services.length])).toEqual([["storage", 1], ["web", 3]]);
+  expect(levels.map((level: Document) => [level.name, level.services.length])).toEqual([
+    ["storage", 1],
+    ["web", 3],
+  ]);
   const last = levels[1].last;
   expect(kindsOf(document, last)).toEqual(["launch", "connect", "place", "boot"]);
-  expect(blame.map(({ ms }: Document) => ms)).toEqual(blame.map(({ ms }: Document) => ms).sort((a: number, b: number) => b - a));
+  expect(blame.map(({ ms }: Document) => ms)).toEqual(
+    blame.map(({ ms }: Document) => ms).sort((a: number, b: number) => b - a),
+  );
   const boot = blame.find(({ service, step }: Document) => service === last && step === "boot");
   expect(boot).toMatchObject({ outcome: "exited", exitCode: 0 });
   expect(boot.waitedMs).toBeGreaterThanOrEqual(295);
@@ -53,7 +68,9 @@ test("the tables say it for people; --top shortens the first", async () => {
   await own.call(["boot", own.plan(plan(own.facts)), "--name", "shop"]);
   const { code, stdout } = await own.call(["analyze", "shop", "--top", "2"]);
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^Run shop: boot of \d{4}-\d\d-\d\d \d\d:\d\d, ready after \d+\.\ds\n\nThe longest steps\n\nSERVICE +LEVEL +STEP +TRY +TOOK +OF IT WAITING +OUTCOME\nweb-\d +web +boot +1 .*exit code 0\n.*\n\nThe critical chain/);
+  expect(stdout).toMatch(
+    /^Run shop: boot of \d{4}-\d\d-\d\d \d\d:\d\d, ready after \d+\.\ds\n\nThe longest steps\n\nSERVICE +LEVEL +STEP +TRY +TOOK +OF IT WAITING +OUTCOME\nweb-\d +web +boot +1 .*exit code 0\n.*\n\nThe critical chain/,
+  );
   expect(stdout).toMatch(/waited for a place +\d+ms +\d+\.\d %/);
   expect(stdout).toMatch(/\nTogether (\d+\.\ds), 100\.0 % of the \1 that it took\.\n$/);
 });
@@ -66,7 +83,9 @@ test("--svg draws a row a service into a file that is whole or not there, over a
   const file = join(folder, "shop & co.svg");
   const { code, document } = await own.json(["analyze", "shop", "--svg", file]);
   expect({ code, svg: document.svg }).toEqual({ code: 0, svg: file });
-  const rows = parseXml(readFileSync(file, "utf8")).filter(({ name, attributes }) => name === "g" && attributes["class"] === "service");
+  const rows = parseXml(readFileSync(file, "utf8")).filter(
+    ({ name, attributes }) => name === "g" && attributes["class"] === "service",
+  );
   expect(rows).toHaveLength(4);
   writeFileSync(file, "old");
   symlinkSync(file, join(folder, "link.svg"));
@@ -98,7 +117,9 @@ test("a picture that cannot be written is a clear error, and leaves nothing", as
 
 test("a boot that is killed is analyzed up to its last event; after a terminate it is still what is looked at", async () => {
   const own = installation();
-  const folder = own.plan(`plan: killed\nlevels:\n  - name: one\n    services:\n      a: { boot: { command: "touch '${own.facts}/begun'; sleep 61" } }\n`);
+  const folder = own.plan(
+    `plan: killed\nlevels:\n  - name: one\n    services:\n      a: { boot: { command: "touch '${own.facts}/begun'; sleep 61" } }\n`,
+  );
   const boot = own.start(["boot", folder, "--name", "killed"]);
   await until(() => own.fact("begun") !== null);
   const running = await own.json(["analyze", "killed"]);
@@ -107,19 +128,42 @@ test("a boot that is killed is analyzed up to its last event; after a terminate 
   await boot.ended;
   expect((await own.call(["terminate", "killed", "--yes"])).code).toBe(0);
   const { document } = await own.json(["analyze", "killed"]);
-  expect(document.sections.map((section: Document) => [section.verb, section.result, section.running])).toEqual([["boot", null, false], ["terminate", "terminated", false]]);
-  expect(document.section).toMatchObject({ number: 1, levels: [{ name: "one", last: "a", services: [{ name: "a", steps: [{ step: "launch" }, { step: "connect" }, { step: "boot", outcome: null }] }] }] });
+  expect(document.sections.map((section: Document) => [section.verb, section.result, section.running])).toEqual([
+    ["boot", null, false],
+    ["terminate", "terminated", false],
+  ]);
+  expect(document.section).toMatchObject({
+    number: 1,
+    levels: [
+      {
+        name: "one",
+        last: "a",
+        services: [{ name: "a", steps: [{ step: "launch" }, { step: "connect" }, { step: "boot", outcome: null }] }],
+      },
+    ],
+  });
   const { stdout } = await own.call(["analyze", "killed"]);
-  expect(stdout).toMatch(/boot of .*, broken off after .* \(section 1 of 2, --sections lists them\)\nIt was broken off, its launcher died: this goes up to its last event/);
+  expect(stdout).toMatch(
+    /boot of .*, broken off after .* \(section 1 of 2, --sections lists them\)\nIt was broken off, its launcher died: this goes up to its last event/,
+  );
   expect(stdout).toMatch(/a +one +boot +1 .*did not end/);
 });
 
 test("sections are listed and chosen; a termination is only looked at when it is asked for", async () => {
   const own = installation();
-  await own.call(["boot", own.plan("plan: a\nlevels:\n  - name: one\n    services: { a: { boot: { command: 'true' }, terminate: { command: 'true' } } }\n"), "--name", "a"]);
+  await own.call([
+    "boot",
+    own.plan(
+      "plan: a\nlevels:\n  - name: one\n    services: { a: { boot: { command: 'true' }, terminate: { command: 'true' } } }\n",
+    ),
+    "--name",
+    "a",
+  ]);
   await own.call(["terminate", "a", "--yes"]);
   const listed = await own.call(["analyze", "a", "--sections"]);
-  expect(listed.stdout).toMatch(/^NO +COMMAND +STARTED +TOOK +RESULT\n +1 +boot .* ready\n +2 +terminate .* terminated\n$/);
+  expect(listed.stdout).toMatch(
+    /^NO +COMMAND +STARTED +TOOK +RESULT\n +1 +boot .* ready\n +2 +terminate .* terminated\n$/,
+  );
   const { document } = await own.json(["analyze", "a", "--section", "2"]);
   expect(document.section).toMatchObject({ number: 2, verb: "terminate", blame: [{ step: "terminate" }] });
   expect(kindsOf(document, "a")).toEqual(["terminate", "destroy"]);
@@ -142,7 +186,13 @@ test.each([
 
 test("an unknown run is told, and names of runs are completed", async () => {
   const own = installation();
-  expect(await own.call(["analyze", "nope"])).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining('there is no run "nope"') });
+  expect(await own.call(["analyze", "nope"])).toMatchObject({
+    code: 2,
+    stdout: "",
+    stderr: expect.stringContaining('there is no run "nope"'),
+  });
   await own.call(["boot", own.plan("plan: a\nlevels:\n  - name: one\n    services: { a: {} }\n"), "--name", "abcd"]);
-  expect((await own.call(["--get-yargs-completions", "bootlevel", "analyze", ""])).stdout.split("\n")).toContain("abcd");
+  expect((await own.call(["--get-yargs-completions", "bootlevel", "analyze", ""])).stdout.split("\n")).toContain(
+    "abcd",
+  );
 });

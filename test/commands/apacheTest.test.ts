@@ -11,7 +11,12 @@ const PLAN = fileURLToPath(new URL("../../plans/apache-test", import.meta.url));
 
 async function attributes(own: Installation, run: string): Promise<Document> {
   const { document } = await own.json(["show", run]);
-  return Object.fromEntries(document.levels[0].services.map((service: Document) => [service.name, Object.fromEntries(Object.entries<Document>(service.attributes).map(([name, { value }]) => [name, value]))]));
+  return Object.fromEntries(
+    document.levels[0].services.map((service: Document) => [
+      service.name,
+      Object.fromEntries(Object.entries<Document>(service.attributes).map(([name, { value }]) => [name, value])),
+    ]),
+  );
 }
 
 async function serverProcess(own: Installation, run: string): Promise<number> {
@@ -21,9 +26,21 @@ async function serverProcess(own: Installation, run: string): Promise<number> {
 
 test("three clients test the server, and it is all taken down", async () => {
   const own = installation();
-  expect(await own.call(["run", PLAN, "--name", "try", "--replicas", "testclient=3"])).toMatchObject({ code: 0, stderr: "" });
+  expect(await own.call(["run", PLAN, "--name", "try", "--replicas", "testclient=3"])).toMatchObject({
+    code: 0,
+    stderr: "",
+  });
   const all = await attributes(own, "try");
-  expect(all).toMatchObject({ apache1: { ready: "yes", port: expect.stringMatching(/^\d+$/), server: expect.stringMatching(/^(apache|node|busybox|python3)$/) }, "testclient-1": { result: "OK" }, "testclient-2": { result: "OK" }, "testclient-3": { result: "OK" } });
+  expect(all).toMatchObject({
+    apache1: {
+      ready: "yes",
+      port: expect.stringMatching(/^\d+$/),
+      server: expect.stringMatching(/^(apache|node|busybox|python3)$/),
+    },
+    "testclient-1": { result: "OK" },
+    "testclient-2": { result: "OK" },
+    "testclient-3": { result: "OK" },
+  });
   const pid = await serverProcess(own, "try");
   expect(pid).toBeGreaterThan(1);
   await eventually("the server is gone", () => !isAlive(pid));

@@ -1,4 +1,7 @@
-/** New machines of a cloud that prepares them: whom they let in, how they are recognised, and what a later command finds. */
+/**
+ * New machines of a cloud that prepares them: whom they let in, how they are recognised, and what a later command
+ * finds.
+ */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -29,8 +32,10 @@ async function agentWith(own: Installation, key: string): Promise<string> {
 }
 
 const publicKey = (path: string): string => readFileSync(`${path}.pub`, "utf8").split(" ").slice(0, 2).join(" ");
-const planOf = (own: Installation, head: string, name = "first"): string => own.plan(levels(name, [`a: { boot: { command: "${tell(own, "a")}" }, ready: { command: "true" } }`], head), {}, name);
-const pinned = (own: Installation): string[] => query(own, "SELECT key FROM host_keys WHERE scope LIKE 'contact-cloud m-%' AND address = '*'");
+const planOf = (own: Installation, head: string, name = "first"): string =>
+  own.plan(levels(name, [`a: { boot: { command: "${tell(own, "a")}" }, ready: { command: "true" } }`], head), {}, name);
+const pinned = (own: Installation): string[] =>
+  query(own, "SELECT key FROM host_keys WHERE scope LIKE 'contact-cloud m-%' AND address = '*'");
 
 function query(own: Installation, sql: string): string[] {
   const db = new Database(join(own.home, "bootlevel.db"), { readonly: true });
@@ -44,11 +49,16 @@ function query(own: Installation, sql: string): string[] {
 test("without any key a run gets its own: later commands use it, no file shows it, and it goes with the run", async () => {
   const own = installation();
   const { head } = await contactHead();
-  expect(await own.json(["boot", planOf(own, head), "--name", "first"])).toMatchObject({ code: 0, document: { state: "ready" } });
+  expect(await own.json(["boot", planOf(own, head), "--name", "first"])).toMatchObject({
+    code: 0,
+    document: { state: "ready" },
+  });
   expect(told(own)).toEqual(["a"]);
   const [machine] = contactMachines(own.home);
   expect(pinned(own)).toEqual(hostKeysOf(machine ?? ""));
-  expect(contactRequests(own.home)).toMatchObject([{ hostKey: true, authorizedKeys: [expect.stringMatching(/^ssh-ed25519 /)] }]);
+  expect(contactRequests(own.home)).toMatchObject([
+    { hostKey: true, authorizedKeys: [expect.stringMatching(/^ssh-ed25519 /)] },
+  ]);
   expect(clearKeys(own.home)).toEqual([]);
   expect(query(own, "SELECT public FROM run_keys")).toEqual(contactRequests(own.home)[0]?.authorizedKeys);
   expect((await own.call(["status", "first"])).code).toBe(0);
@@ -68,7 +78,12 @@ test("an agent's key is let in; a later command without the agent is told whose 
   expect((await own.call(["status", "first"], { env })).code).toBe(0);
   const cron = await own.json(["status", "first"]);
   expect(cron.code).toBe(1);
-  expect(cron.document.services[0]).toMatchObject({ trouble: "refused", message: expect.stringMatching(/launched with these keys.*SHA256:.*the agent at .*cron has none: name a key file with ssh: \{ identity \}/) });
+  expect(cron.document.services[0]).toMatchObject({
+    trouble: "refused",
+    message: expect.stringMatching(
+      /launched with these keys.*SHA256:.*the agent at .*cron has none: name a key file with ssh: \{ identity \}/,
+    ),
+  });
   expect((await own.call(["terminate", "first", "--yes"], { env })).code).toBe(0);
 });
 
@@ -80,7 +95,10 @@ test("an identity with a passphrase tells its public half without it; the privat
   rmSync(`${key}.pub`);
   const { head } = await contactHead("", `, identity: "${key}", passphrase_env: WORDS, agent: false`);
   const closed = await own.json(["boot", planOf(own, head), "--name", "first"]);
-  expect(closed.document.failures[0]).toMatchObject({ step: "connect", message: expect.stringContaining("set the environment variable WORDS") });
+  expect(closed.document.failures[0]).toMatchObject({
+    step: "connect",
+    message: expect.stringContaining("set the environment variable WORDS"),
+  });
   expect(contactRequests(own.home)).toEqual([{ hostKey: true, authorizedKeys: [expected] }]);
   expect((await own.call(["boot", "--resume", "first"], { env: { WORDS: "secret words" } })).code).toBe(0);
   expect(clearKeys(own.home)).toEqual([]);
@@ -100,12 +118,25 @@ test("an address that another machine had is no matter; who shows that machine's
   expect((await own.call(["status", "first"])).code).toBe(0);
   // The machine goes down behind the cloud's back, and somebody who has read what it was given takes its place.
   await stopMachine(current ?? "");
-  for (const [name, key] of [["given", readFileSync(join(current ?? "", "given_ed25519"), "utf8")], ["old", first], ["new", newHostKey(own.directory).privateKey]] as const) {
+  for (const [name, key] of [
+    ["given", readFileSync(join(current ?? "", "given_ed25519"), "utf8")],
+    ["old", first],
+    ["new", newHostKey(own.directory).privateKey],
+  ] as const) {
     const directory = join(own.directory, name);
     impostors.push(directory);
-    await startMachine({ directory, address, port: 2222, hostKeys: { ed25519: key }, authorizedKeys: contactRequests(own.home)[1]?.authorizedKeys ?? [] });
+    await startMachine({
+      directory,
+      address,
+      port: 2222,
+      hostKeys: { ed25519: key },
+      authorizedKeys: contactRequests(own.home)[1]?.authorizedKeys ?? [],
+    });
     const { document } = await own.json(["status", "first"]);
-    expect(document.services[0]).toMatchObject({ trouble: "refused", message: expect.stringMatching(/presents the host key SHA256:.*but the known one is SHA256:/) });
+    expect(document.services[0]).toMatchObject({
+      trouble: "refused",
+      message: expect.stringMatching(/presents the host key SHA256:.*but the known one is SHA256:/),
+    });
     expect(logOf(directory)).not.toMatch(/userauth-request|Accepted/);
     await stopMachine(directory);
   }
@@ -114,9 +145,12 @@ test("an address that another machine had is no matter; who shows that machine's
 
 test("a console that shows another key: the boot fails with both fingerprints, nothing is pinned, and the cloud was asked once", async () => {
   const own = installation();
-  const { head } = await contactHead(", console: \"SHA256:somebody\"", ", host_keys: console");
+  const { head } = await contactHead(', console: "SHA256:somebody"', ", host_keys: console");
   const { document } = await own.json(["boot", planOf(own, head), "--name", "first"]);
-  expect(document.failures[0]).toMatchObject({ step: "connect", message: expect.stringMatching(/presents the host key SHA256:.*its console shows SHA256:somebody/) });
+  expect(document.failures[0]).toMatchObject({
+    step: "connect",
+    message: expect.stringMatching(/presents the host key SHA256:.*its console shows SHA256:somebody/),
+  });
   expect(contactRequests(own.home)).toMatchObject([{ hostKey: false }]);
   expect(pinned(own)).toEqual([]);
   expect(logOf(contactMachines(own.home)[0] ?? "")).not.toMatch(/userauth-request/);
@@ -142,7 +176,9 @@ esac
 const steps = async (own: Installation): Promise<{ step: string; outcome: string }[]> => {
   const { document } = await own.json(["events", "first"]);
   const events = document.events as { type: string; data: { step: string; outcome: string } }[];
-  return events.filter(({ type }) => type === "step-finished").map(({ data: { step, outcome } }) => ({ step, outcome }));
+  return events
+    .filter(({ type }) => type === "step-finished")
+    .map(({ data: { step, outcome } }) => ({ step, outcome }));
 };
 
 test("cloud-init is waited for once a machine, as a step of its own", async () => {
@@ -154,7 +190,12 @@ test("cloud-init is waited for once a machine, as a step of its own", async () =
   expect(own.fact("ran")).toBeNull();
   writeFileSync(join(own.facts, "go"), "");
   expect((await boot.ended).code).toBe(0);
-  expect((await steps(own)).slice(0, 4)).toEqual([{ step: "launch", outcome: "launched" }, { step: "connect", outcome: "connected" }, { step: "prepare", outcome: "prepared" }, { step: "boot", outcome: "exited" }]);
+  expect((await steps(own)).slice(0, 4)).toEqual([
+    { step: "launch", outcome: "launched" },
+    { step: "connect", outcome: "connected" },
+    { step: "prepare", outcome: "prepared" },
+    { step: "boot", outcome: "exited" },
+  ]);
   expect((await own.call(["rerun", "first", "a"])).code).toBe(0);
   expect(own.fact("asked")).toBe("waited\n");
 });
@@ -172,7 +213,12 @@ test("a cloud-init that failed is the service's failure, with its own words; not
   const { head } = await contactHead(cloudInit(own, "exit 1"));
   const { code, document } = await own.json(["boot", planOf(own, head), "--name", "first"]);
   expect(code).toBe(1);
-  expect(document.failures[0]).toMatchObject({ step: "prepare", message: "cloud-init failed with exit code 1: (runcmd) it fell over", exitCode: 1, lastLines: expect.arrayContaining(["boom", "status: error"]) });
+  expect(document.failures[0]).toMatchObject({
+    step: "prepare",
+    message: "cloud-init failed with exit code 1: (runcmd) it fell over",
+    exitCode: 1,
+    lastLines: expect.arrayContaining(["boom", "status: error"]),
+  });
   expect(told(own)).toEqual([]);
   expect((await own.call(["logs", "first"])).stdout).toContain("it fell over");
 });
@@ -182,7 +228,11 @@ test("a cloud-init that hangs fails when its time is over, and is not left runni
   const more = cloudInit(own, `echo $$ >'${own.facts}/pid'; exec sleep 1000`);
   const { head } = await contactHead(more, ", cloud_init_timeout: 1s");
   const { document } = await own.json(["boot", planOf(own, head), "--name", "first"]);
-  expect(document.failures[0]).toMatchObject({ step: "prepare", message: "cloud-init has not finished within 1 s", lastLines: expect.arrayContaining(["status: error"]) });
+  expect(document.failures[0]).toMatchObject({
+    step: "prepare",
+    message: "cloud-init has not finished within 1 s",
+    lastLines: expect.arrayContaining(["status: error"]),
+  });
   await eventually("it is gone", () => !existsSync(`/proc/${(own.fact("pid") ?? "").trim()}`));
   const other = await contactHead(more, ", cloud_init: ignore");
   expect((await own.call(["boot", planOf(own, other.head, "second"), "--name", "second"])).code).toBe(0);

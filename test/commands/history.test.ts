@@ -12,12 +12,17 @@ test("every machine that was ever started, oldest first, with its end and what i
   const own = installation();
   await boot(own, own.plan(levels("past", ["a: {}\nb: {}"])), "past");
   loseMachine(own, "a");
-  expect((await own.json(["history", "past"])).document.machines).toMatchObject([{ service: "a", end: "", now: "stopped" }, { service: "b", end: "", now: "running" }]);
+  expect((await own.json(["history", "past"])).document.machines).toMatchObject([
+    { service: "a", end: "", now: "stopped" },
+    { service: "b", end: "", now: "running" },
+  ]);
   expect((await own.call(["repair", "past"])).code).toBe(0);
   const { code, document } = await own.json(["history", "past"]);
   expect([code, document.version, document.command, document.run]).toEqual([0, 1, "history", "past"]);
   expect(document.machines).toMatchObject([
-    { service: "a", cloud: "local", end: "replaced", now: "terminated" }, { service: "b", end: "", now: "running" }, { service: "a", end: "", now: "running" },
+    { service: "a", cloud: "local", end: "replaced", now: "terminated" },
+    { service: "b", end: "", now: "running" },
+    { service: "a", end: "", now: "running" },
   ]);
   for (const { requestedAt, launchedAt, endedAt, end, key } of document.machines) {
     expect(launchedAt).toBeGreaterThanOrEqual(requestedAt);
@@ -28,7 +33,10 @@ test("every machine that was ever started, oldest first, with its end and what i
   const table = await own.call(["history", "past"]);
   expect(table.stdout).toMatch(/STARTED +SERVICE +CLOUD +ID +HOST +LIVED +ENDED +NOW/);
   expect(table.stdout.match(/ (replaced|terminated) +terminated/g)).toHaveLength(3);
-  expect(await own.json(["history", "ghost"])).toMatchObject({ code: 2, document: { command: "history", error: { exitCode: 2 } } });
+  expect(await own.json(["history", "ghost"])).toMatchObject({
+    code: 2,
+    document: { command: "history", error: { exitCode: 2 } },
+  });
 });
 
 test("what reads a run goes by indexes, so that past runs do not slow it down", async () => {
@@ -51,11 +59,19 @@ test("what reads a run goes by indexes, so that past runs do not slow it down", 
   try {
     const scans = [...read].flatMap((sql) => {
       const unknown = Array.from({ length: (sql.match(/\?/g) ?? []).length }, () => null);
-      return db.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...unknown).map(({ detail }) => `${detail}: ${sql}`).filter((step) => step.startsWith("SCAN"));
+      return db
+        .prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)
+        .all(...unknown)
+        .map(({ detail }) => `${detail}: ${sql}`)
+        .filter((step) => step.startsWith("SCAN"));
     });
-    expect([...read].filter((sql) => /FROM (runs|services|machines|events)\b/.test(sql)).length).toBeGreaterThanOrEqual(4);
+    expect([...read].filter((sql) => /FROM (runs|services|machines|events)\b/.test(sql)).length).toBeGreaterThanOrEqual(
+      4,
+    );
     // `list` alone goes over the runs themselves, a short row each; never over what they have.
-    expect(scans).toEqual([expect.stringMatching(/^SCAN runs: [\s\S]* FROM runs WHERE state <> 'terminated' ORDER BY id$/)]);
+    expect(scans).toEqual([
+      expect.stringMatching(/^SCAN runs: [\s\S]* FROM runs WHERE state <> 'terminated' ORDER BY id$/),
+    ]);
   } finally {
     db.close();
   }

@@ -14,10 +14,15 @@ const IMAGES = (own: Installation, more = ""): string => `images:
   apache: { from: base, recipe: { program: recipe.sh, env: { FACTS: '${own.facts}' } }${more} }
 `;
 const RECIPE = (word: string) => `#!/bin/sh\necho ${word} >> "$FACTS/ran"\necho ${word} >> "$HOME/made"\n`;
-/** The image's first recipe writes into its working directory, which goes: only what lies in the home is a part of the machine. */
-const SERVICE = (own: Installation) => `levels: [ { services: { web: { image: apache, boot: { command: 'cat "$HOME/made" >> "${own.facts}/ran"; echo boot >> "${own.facts}/ran"' } } } } ]\n`;
+/**
+ * The image's first recipe writes into its working directory, which goes: only what lies in the home is a part of the
+ * machine.
+ */
+const SERVICE = (own: Installation) =>
+  `levels: [ { services: { web: { image: apache, boot: { command: 'cat "$HOME/made" >> "${own.facts}/ran"; echo boot >> "${own.facts}/ran"' } } } } ]\n`;
 
-const shop = (own: Installation, word = "apache", more = "") => own.plan(`plan: shop\n${IMAGES(own, more)}${SERVICE(own)}`, { "recipe.sh": RECIPE(word) });
+const shop = (own: Installation, word = "apache", more = "") =>
+  own.plan(`plan: shop\n${IMAGES(own, more)}${SERVICE(own)}`, { "recipe.sh": RECIPE(word) });
 
 async function ready(own: Installation, words: readonly string[]): Promise<Document> {
   const { code, document, stderr } = await own.json(words);
@@ -40,23 +45,49 @@ test("what makes an image runs on a new machine only: parent first, before the b
 
 test("packages that are missing on this computer are named, and nothing is installed; once the plan asks for none of them, the run comes up", async () => {
   const own = installation();
-  const folder = own.plan("plan: lacks\nimages: { tools: { packages: [bash, bl-no-such-package] } }\nlevels: [ { services: { web: { image: tools } } } ]\n");
+  const folder = own.plan(
+    "plan: lacks\nimages: { tools: { packages: [bash, bl-no-such-package] } }\nlevels: [ { services: { web: { image: tools } } } ]\n",
+  );
   const { code, document } = await own.json(["boot", folder, "--name", "lacks"]);
-  expect({ code, failures: document.failures }).toMatchObject({ code: 1, failures: [{
-    service: "web", step: "setup", exitCode: 71,
-    message: expect.stringMatching(/the packages of image "tools" \(bash, bl-no-such-package\) failed: not installed on this computer: bl-no-such-package \(.*install them yourself, with apt-get\)/),
-    log: expect.stringMatching(/web\.setup\.log$/),
-  }] });
-  own.plan("plan: lacks\nimages: { tools: { packages: [bash] } }\nlevels: [ { services: { web: { image: tools } } } ]\n");
+  expect({ code, failures: document.failures }).toMatchObject({
+    code: 1,
+    failures: [
+      {
+        service: "web",
+        step: "setup",
+        exitCode: 71,
+        message: expect.stringMatching(
+          /the packages of image "tools" \(bash, bl-no-such-package\) failed: not installed on this computer: bl-no-such-package \(.*install them yourself, with apt-get\)/,
+        ),
+        log: expect.stringMatching(/web\.setup\.log$/),
+      },
+    ],
+  });
+  own.plan(
+    "plan: lacks\nimages: { tools: { packages: [bash] } }\nlevels: [ { services: { web: { image: tools } } } ]\n",
+  );
   expect(await ready(own, ["reload", "lacks", folder, "--yes"])).toMatchObject({ state: "ready" });
 });
 
 test("a recipe that fails is told with its image, and a repair goes on with it on the same machine", async () => {
   const own = installation();
   const folder = shop(own);
-  writeFileSync(join(folder, "recipe.sh"), `#!/bin/sh\ntest -e "$FACTS/mended" && exit 0\necho no space left\nexit 9\n`);
+  writeFileSync(
+    join(folder, "recipe.sh"),
+    `#!/bin/sh\ntest -e "$FACTS/mended" && exit 0\necho no space left\nexit 9\n`,
+  );
   const { code, document } = await own.json(["boot", folder, "--name", "shop"]);
-  expect({ code, failures: document.failures }).toMatchObject({ code: 1, failures: [{ step: "setup", exitCode: 9, message: 'the recipe of image "apache" failed: exit code 9', lastLines: ["no space left"] }] });
+  expect({ code, failures: document.failures }).toMatchObject({
+    code: 1,
+    failures: [
+      {
+        step: "setup",
+        exitCode: 9,
+        message: 'the recipe of image "apache" failed: exit code 9',
+        lastLines: ["no space left"],
+      },
+    ],
+  });
   const machines = localMachines(own);
   writeFileSync(join(own.facts, "mended"), "");
   await ready(own, ["repair", "shop"]);
@@ -78,16 +109,28 @@ test("a changed recipe runs at the next reload on the machine that there is, wit
 test("a built image is what later machines start from, each run keeps its version, and one in use is not removed", async () => {
   const own = installation();
   const folder = shop(own);
-  const build = async () => (await ready(own, ["image", "build", "apache", "--cloud", "local", "--plan", folder])).image;
+  const build = async () =>
+    (await ready(own, ["image", "build", "apache", "--cloud", "local", "--plan", folder])).image;
   const first = await build();
-  expect(first).toMatchObject({ image: "apache", cloud: "local", version: 1, state: "available", reason: "", runState: "terminated", run: expect.stringMatching(/^image-apache-/) });
+  expect(first).toMatchObject({
+    image: "apache",
+    cloud: "local",
+    version: 1,
+    state: "available",
+    reason: "",
+    runState: "terminated",
+    run: expect.stringMatching(/^image-apache-/),
+  });
   expect(told(own)).toEqual(["base", "apache"]);
   await ready(own, ["boot", folder, "--name", "one"]);
   expect(told(own)).toEqual(["apache", "boot"]);
   expect((await build()).version).toBe(2);
   await ready(own, ["boot", folder, "--name", "two"]);
   const shown = async (run: string) => (await shownServices(own, run))["web"]?.image;
-  expect([await shown("one"), await shown("two")]).toMatchObject([{ name: "apache", built: { image: "apache", version: 1, id: first.id } }, { built: { version: 2 } }]);
+  expect([await shown("one"), await shown("two")]).toMatchObject([
+    { name: "apache", built: { image: "apache", version: 1, id: first.id } },
+    { built: { version: 2 } },
+  ]);
   told(own);
   await own.call(["terminate", "two", "--yes"]);
   loseMachine(own, "web");
@@ -95,8 +138,12 @@ test("a built image is what later machines start from, each run keeps its versio
   expect(told(own)).toEqual(["apache", "boot"]);
   expect(await shown("one")).toMatchObject({ built: { version: 1 } });
   expect(await ready(own, ["reload", "one", folder, "--yes"])).toMatchObject({ applied: false });
-  expect((await own.call(["image", "remove", "apache", "--cloud", "local", "--yes"])).stderr).toContain("is used by one");
-  expect((await ready(own, ["image", "remove", "apache", "--cloud", "local", "--version", "2", "--yes"])).removed).toMatchObject([{ version: 2 }]);
+  expect((await own.call(["image", "remove", "apache", "--cloud", "local", "--yes"])).stderr).toContain(
+    "is used by one",
+  );
+  expect(
+    (await ready(own, ["image", "remove", "apache", "--cloud", "local", "--version", "2", "--yes"])).removed,
+  ).toMatchObject([{ version: 2 }]);
   expect((await ready(own, ["image", "list"])).images).toMatchObject([{ version: 1, usedBy: ["one"] }]);
   await own.call(["terminate", "one", "--yes"]);
   await ready(own, ["image", "remove", "apache", "--cloud", "local", "--yes"]);
@@ -113,9 +160,14 @@ test("an image that has changed since it was built is not used, which is told; w
   expect(told(own)).toEqual(["apache", "boot"]);
   writeFileSync(join(folder, "recipe.sh"), RECIPE("changed"));
   const { stderr } = await own.json(["boot", folder, "--name", "two"]);
-  expect(stderr).toContain('image "apache" has changed since version 1 was built of it in cloud "local", so that is not used. Build it again: bootlevel image build apache --cloud local');
+  expect(stderr).toContain(
+    'image "apache" has changed since version 1 was built of it in cloud "local", so that is not used. Build it again: bootlevel image build apache --cloud local',
+  );
   expect(told(own)).toEqual(["changed", "changed", "boot"]);
-  expect((await shownServices(own, "two"))["web"]?.image).toMatchObject({ name: "apache", built: { image: "base", version: 1 } });
+  expect((await shownServices(own, "two"))["web"]?.image).toMatchObject({
+    name: "apache",
+    built: { image: "base", version: 1 },
+  });
   // What the run stands on is another one then: its machine is replaced.
   const { changes } = await ready(own, ["reload", "one", folder, "--yes"]);
   expect(changes).toMatchObject([{ name: "web", action: "replace" }]);
@@ -128,12 +180,28 @@ test("a build that fails ends its machine and is no image; the next one is anoth
   writeFileSync(join(folder, "recipe.sh"), "#!/bin/sh\nexit 4\n");
   const words = ["image", "build", "apache", "--cloud", "local", "--plan", folder];
   const failed = await own.json(words);
-  expect({ code: failed.code, image: failed.document.image }).toMatchObject({ code: 1, image: { state: "failed", id: null, runState: "terminated", reason: 'the recipe of image "apache" failed: exit code 4' } });
+  expect({ code: failed.code, image: failed.document.image }).toMatchObject({
+    code: 1,
+    image: {
+      state: "failed",
+      id: null,
+      runState: "terminated",
+      reason: 'the recipe of image "apache" failed: exit code 4',
+    },
+  });
   expect(localMachines(own)).toEqual([]);
   writeFileSync(join(folder, "recipe.sh"), RECIPE("apache"));
-  expect((await ready(own, [...words, "--keep-machine", "--name", "kept"])).image).toMatchObject({ version: 2, state: "available", run: "kept", runState: "ready" });
+  expect((await ready(own, [...words, "--keep-machine", "--name", "kept"])).image).toMatchObject({
+    version: 2,
+    state: "available",
+    run: "kept",
+    runState: "ready",
+  });
   expect(localMachines(own)).toEqual(["apache.1"]);
-  expect((await ready(own, ["image", "list"])).images).toMatchObject([{ version: 1, state: "failed" }, { version: 2, state: "available", run: "kept" }]);
+  expect((await ready(own, ["image", "list"])).images).toMatchObject([
+    { version: 1, state: "failed" },
+    { version: 2, state: "available", run: "kept" },
+  ]);
 });
 
 test("a cloud of hosts makes no images, and says so before anything is started; a simulated one does", async () => {
@@ -144,7 +212,10 @@ images: { tools: { packages: [curl] } }
 levels: [ { services: { web: { cloud: sim, image: tools } } } ]
 `);
   const refused = await own.call(["image", "build", "tools", "--cloud", "rack", "--plan", folder]);
-  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('cloud "rack" (driver "existing") cannot make images') });
+  expect(refused).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('cloud "rack" (driver "existing") cannot make images'),
+  });
   expect((await ready(own, ["list", "--all"])).runs).toEqual([]);
   const { image } = await ready(own, ["image", "build", "tools", "--cloud", "sim", "--plan", folder]);
   await ready(own, ["boot", folder, "--name", "simulated"]);
@@ -181,5 +252,7 @@ test("calls that cannot be meant are refused", async () => {
   expect(await said("build")).toContain("2: bootlevel: which image?");
   expect(await said("build", "apache")).toContain("2: bootlevel: which cloud?");
   expect(await said("list", "--plan", "x", "--yes")).toContain("2: bootlevel: image list does not take --plan, --yes");
-  expect(await said("remove", "apache", "--cloud", "local", "--yes")).toContain('2: bootlevel: there is no built image "apache" in cloud "local"');
+  expect(await said("remove", "apache", "--cloud", "local", "--yes")).toContain(
+    '2: bootlevel: there is no built image "apache" in cloud "local"',
+  );
 });

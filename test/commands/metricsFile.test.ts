@@ -1,5 +1,16 @@
 /** `status --prometheus`: a file that is whole, readable by others and never older than it says. */
-import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, symlinkSync, watch, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  watch,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
@@ -23,7 +34,15 @@ test("--prometheus writes metrics that another user may read, and prints and end
   expect(metric(metrics, "bootlevel_run_ready", { run: "shop" })).toBe(1);
   expect(metric(metrics, "bootlevel_run_state", { run: "shop", state: "ready" })).toBe(1);
   expect(metric(metrics, "bootlevel_machines", { state: "running" })).toBe(3);
-  expect(metrics.get("bootlevel_service_healthy")?.samples.map(({ labels, value }) => [labels["level"], labels["service"], value])).toEqual([["storage", "db", 1], ["web", "web-1", 1], ["web", "web-2", 1]]);
+  expect(
+    metrics
+      .get("bootlevel_service_healthy")
+      ?.samples.map(({ labels, value }) => [labels["level"], labels["service"], value]),
+  ).toEqual([
+    ["storage", "db", 1],
+    ["web", "web-1", 1],
+    ["web", "web-2", 1],
+  ]);
   expect(metrics.get("bootlevel_service_check_duration_seconds")?.samples).toHaveLength(2);
   expect(metric(metrics, "bootlevel_check_timestamp_seconds")).toBeGreaterThanOrEqual(before);
   spoil(own);
@@ -57,7 +76,9 @@ test("while it is written, the metrics have a name that no collector reads", asy
   const folder = join(own.directory, "textfile");
   mkdirSync(folder);
   const seen = new Set<string>();
-  const watcher = watch(folder, (_event, name) => { seen.add(String(name)); });
+  const watcher = watch(folder, (_event, name) => {
+    seen.add(String(name));
+  });
   try {
     expect((await own.call(["status", "shop", "--prometheus", join(folder, "shop.prom")])).code).toBe(0);
     await eventually("the watcher tells of the file", () => seen.has("shop.prom"));
@@ -73,7 +94,11 @@ test("metrics of an unknown run say that there was no check, and the call ends a
   const own = await shop();
   const file = join(own.directory, "shop.prom");
   expect((await own.call(["status", "shop", "--prometheus", file])).code).toBe(0);
-  expect(await own.call(["status", "ghost", "--prometheus", file])).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining('there is no run "ghost"') });
+  expect(await own.call(["status", "ghost", "--prometheus", file])).toMatchObject({
+    code: 2,
+    stdout: "",
+    stderr: expect.stringContaining('there is no run "ghost"'),
+  });
   expect([...readMetrics(file).keys()]).toEqual(["bootlevel_check_success", "bootlevel_check_timestamp_seconds"]);
   expect(metric(readMetrics(file), "bootlevel_check_success", { run: "ghost" })).toBe(0);
 });
@@ -82,19 +107,31 @@ test("metrics that cannot be written are a clear error, and leave nothing", asyn
   const own = await shop();
   const folder = join(own.directory, "textfile");
   mkdirSync(folder);
-  expect(await own.call(["status", "shop", "--prometheus", folder])).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining(`cannot write ${folder}: it is a directory`) });
+  expect(await own.call(["status", "shop", "--prometheus", folder])).toMatchObject({
+    code: 2,
+    stdout: "",
+    stderr: expect.stringContaining(`cannot write ${folder}: it is a directory`),
+  });
   const nowhere = join(folder, "none", "shop.prom");
   const line = await own.call(["status", "shop", "--nagios", "--prometheus", nowhere]);
-  expect({ code: line.code, text: pluginLine(line).text }).toEqual({ code: 3, text: expect.stringContaining("there is no such directory") });
+  expect({ code: line.code, text: pluginLine(line).text }).toEqual({
+    code: 3,
+    text: expect.stringContaining("there is no such directory"),
+  });
   // Why there was no check comes first; the file is only told beside it.
   const both = await own.call(["status", "ghost", "--prometheus", nowhere]);
   expect(both.code).toBe(2);
   expect(both.stderr).toMatch(/cannot write .*\n.*there is no run "ghost"/);
-  expect(await own.call(["status", "shop", "--prometheus", "a", "--prometheus", "b"])).toMatchObject({ code: 2, stderr: expect.stringContaining("--prometheus takes one value") });
+  expect(await own.call(["status", "shop", "--prometheus", "a", "--prometheus", "b"])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("--prometheus takes one value"),
+  });
   expect(readdirSync(folder)).toEqual([]);
   if (process.getuid?.() !== 0) {
     chmodSync(folder, 0o500);
-    expect((await own.call(["status", "shop", "--prometheus", join(folder, "shop.prom")])).stderr).toContain("permission denied");
+    expect((await own.call(["status", "shop", "--prometheus", join(folder, "shop.prom")])).stderr).toContain(
+      "permission denied",
+    );
     chmodSync(folder, 0o700);
   }
 });

@@ -1,4 +1,7 @@
-/** The examples of docs/monitoring.md are run as they stand there, with the names replaced that the page says to replace. */
+/**
+ * The examples of docs/monitoring.md are run as they stand there, with the names replaced that the page says to
+ * replace.
+ */
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -23,7 +26,9 @@ levels:
 `;
 
 async function bootShop({ own, home }: Sandbox): Promise<void> {
-  expect(await own.call(["boot", own.plan(plan(own.facts)), "--name", "shop"], { env: { BOOTLEVEL_HOME: home } })).toMatchObject({ code: 0, stderr: "" });
+  expect(
+    await own.call(["boot", own.plan(plan(own.facts)), "--name", "shop"], { env: { BOOTLEVEL_HOME: home } }),
+  ).toMatchObject({ code: 0, stderr: "" });
 }
 
 const serverPid = (own: Installation) => Number(own.fact("pid"));
@@ -35,7 +40,8 @@ async function killServer(own: Installation): Promise<number> {
   return pid;
 }
 
-const crontabOf = ({ fill }: Sandbox): Crontab => parseCrontab(fill(block("a crontab", (_text, language) => language === "crontab")));
+const crontabOf = ({ fill }: Sandbox): Crontab =>
+  parseCrontab(fill(block("a crontab", (_text, language) => language === "crontab")));
 
 function jobOf(crontab: Crontab, words: string): string {
   const found = crontab.jobs.filter(({ command }) => command.includes(words));
@@ -45,7 +51,16 @@ function jobOf(crontab: Crontab, words: string): string {
 
 test("every name that the examples are filled with is explained in the page's table", () => {
   const table = page.slice(page.indexOf("## Names in the examples"), page.indexOf("\n## cron"));
-  for (const name of ["shop", "bootlevel", "/srv/bootlevel", "/usr/local/bin", "/usr/local/lib/nagios/plugins", "/var/lib/node_exporter/textfile", "ada@example.org"]) expect(table).toContain(`| \`${name}\``);
+  for (const name of [
+    "shop",
+    "bootlevel",
+    "/srv/bootlevel",
+    "/usr/local/bin",
+    "/usr/local/lib/nagios/plugins",
+    "/var/lib/node_exporter/textfile",
+    "ada@example.org",
+  ])
+    expect(table).toContain(`| \`${name}\``);
 });
 
 test("the crontab: its times, and its environment, are what the page says", () => {
@@ -54,7 +69,17 @@ test("the crontab: its times, and its environment, are what the page says", () =
   expect(Object.keys(env)).toEqual(["SHELL", "PATH", "MAILTO", "BOOTLEVEL_HOME"]);
 });
 
-test.each(["*/0 * * * * x", "60 * * * * x", "* 24 * * * x", "* * * * x", "5-3 * * * * x", "a * * * * x", "* * * * * date +%s", "PATH=$HOME/bin", "*/5* * * * x"])("a crontab with %j is refused by the reader that these tests trust", (line) => {
+test.each([
+  "*/0 * * * * x",
+  "60 * * * * x",
+  "* 24 * * * x",
+  "* * * * x",
+  "5-3 * * * * x",
+  "a * * * * x",
+  "* * * * * date +%s",
+  "PATH=$HOME/bin",
+  "*/5* * * * x",
+])("a crontab with %j is refused by the reader that these tests trust", (line) => {
   expect(() => parseCrontab(line)).toThrow();
 });
 
@@ -77,12 +102,26 @@ test("the crontab's repair says nothing of a run that is well, mends one that is
 test("the crontab's repair is silent about a run that another launcher has in hand", async () => {
   const box = sandbox();
   const { own, home } = box;
-  const boot = own.start(["boot", own.plan(`plan: shop\nlevels: [{ name: one, services: { a: { boot: { command: "touch '${own.facts}/begun'; until test -f '${own.facts}/go'; do sleep 0.05; done" } } } }]\n`), "--name", "shop"], { env: { BOOTLEVEL_HOME: home } });
+  const boot = own.start(
+    [
+      "boot",
+      own.plan(
+        `plan: shop\nlevels: [{ name: one, services: { a: { boot: { command: "touch '${own.facts}/begun'; until test -f '${own.facts}/go'; do sleep 0.05; done" } } } }]\n`,
+      ),
+      "--name",
+      "shop",
+    ],
+    { env: { BOOTLEVEL_HOME: home } },
+  );
   await eventually("the boot program runs", () => own.fact("begun") !== null);
   const crontab = crontabOf(box);
   const repair = jobOf(crontab, "repair shop");
   expect(repair).toContain("--wait 4m");
-  const busy = await runAsCron(repair.replace("--wait 4m", "--wait 300ms"), crontab.env, join(own.directory, "operator"));
+  const busy = await runAsCron(
+    repair.replace("--wait 4m", "--wait 300ms"),
+    crontab.env,
+    join(own.directory, "operator"),
+  );
   expect(busy).toMatchObject({ code: 0, stdout: "", stderr: "" });
   // It is the exit code 3 that is passed over in silence, not everything.
   expect((await own.call(["repair", "shop"], { env: { BOOTLEVEL_HOME: home } })).code).toBe(3);
@@ -123,36 +162,60 @@ test("the crontab's metrics appear where node_exporter looks, and tell of the ru
 
 const UNITS = ["bootlevel-repair.service", "bootlevel-repair.timer"] as const;
 const unitText = (unit: string) => fileBlock(`/etc/systemd/system/${unit}`);
-const valuesOf = (unit: string, key: string) => [...unit.matchAll(new RegExp(`^${key}=(.*)$`, "gm"))].map(([, value]) => value as string);
+const valuesOf = (unit: string, key: string) =>
+  [...unit.matchAll(new RegExp(`^${key}=(.*)$`, "gm"))].map(([, value]) => value as string);
 
 const analyze = "/usr/bin/systemd-analyze";
-if (!existsSync(analyze)) console.log(`SKIPPED, since ${analyze} is missing (apt-get install systemd):\n  that systemd takes the units of docs/monitoring.md`);
-(existsSync(analyze) ? test : test.skip)("systemd takes the service and the timer without a word, and would start it every 5 minutes", () => {
-  const { bare, fill } = sandbox();
-  const files = UNITS.map((name) => {
-    writeFileSync(join(bare, name), fill(unitText(name)));
-    return join(bare, name);
-  });
-  const verify = (paths: readonly string[]) => execFileSync("/bin/sh", ["-c", '"$0" verify --man=no "$@" 2>&1 || echo verify-failed', analyze, ...paths], { encoding: "utf8" }).split("\n").filter((line) => /bootlevel|verify-failed/.test(line));
-  expect(verify(files)).toEqual([]);
-  // A reader that finds nothing must be one that could.
-  writeFileSync(files[0] as string, fill(unitText(UNITS[0])).replace("KillMode=", "KillMod="));
-  expect(verify(files)).not.toEqual([]);
-  const calendar = execFileSync(analyze, ["calendar", "--iterations=2", ...valuesOf(unitText(UNITS[1]), "OnCalendar")], { encoding: "utf8", env: { ...process.env, TZ: "UTC" } });
-  const times = [...calendar.matchAll(/(?:Next elapse|Iter\. #2): \w+ ([\d-]+ [\d:]+) UTC/g)].map(([, time]) => Date.parse(`${time as string}Z`));
-  expect(times).toHaveLength(2);
-  expect((times[1] as number) - (times[0] as number)).toBe(300_000);
-});
+if (!existsSync(analyze))
+  console.log(
+    `SKIPPED, since ${analyze} is missing (apt-get install systemd):\n  that systemd takes the units of docs/monitoring.md`,
+  );
+(existsSync(analyze) ? test : test.skip)(
+  "systemd takes the service and the timer without a word, and would start it every 5 minutes",
+  () => {
+    const { bare, fill } = sandbox();
+    const files = UNITS.map((name) => {
+      writeFileSync(join(bare, name), fill(unitText(name)));
+      return join(bare, name);
+    });
+    const verify = (paths: readonly string[]) =>
+      execFileSync("/bin/sh", ["-c", '"$0" verify --man=no "$@" 2>&1 || echo verify-failed', analyze, ...paths], {
+        encoding: "utf8",
+      })
+        .split("\n")
+        .filter((line) => /bootlevel|verify-failed/.test(line));
+    expect(verify(files)).toEqual([]);
+    // A reader that finds nothing must be one that could.
+    writeFileSync(files[0] as string, fill(unitText(UNITS[0])).replace("KillMode=", "KillMod="));
+    expect(verify(files)).not.toEqual([]);
+    const calendar = execFileSync(
+      analyze,
+      ["calendar", "--iterations=2", ...valuesOf(unitText(UNITS[1]), "OnCalendar")],
+      { encoding: "utf8", env: { ...process.env, TZ: "UTC" } },
+    );
+    const times = [...calendar.matchAll(/(?:Next elapse|Iter\. #2): \w+ ([\d-]+ [\d:]+) UTC/g)].map(([, time]) =>
+      Date.parse(`${time as string}Z`),
+    );
+    expect(times).toHaveLength(2);
+    expect((times[1] as number) - (times[0] as number)).toBe(300_000);
+  },
+);
 
 test("the service's ExecStart repairs the run with the unit's own environment", async () => {
   const box = sandbox();
   await bootShop(box);
   const unit = box.fill(unitText(UNITS[0]));
-  expect([valuesOf(unit, "Type"), valuesOf(unit, "SuccessExitStatus"), valuesOf(unit, "KillMode")]).toEqual([["oneshot"], ["3"], ["process"]]);
+  expect([valuesOf(unit, "Type"), valuesOf(unit, "SuccessExitStatus"), valuesOf(unit, "KillMode")]).toEqual([
+    ["oneshot"],
+    ["3"],
+    ["process"],
+  ]);
   const [start, ...more] = valuesOf(unit, "ExecStart");
   expect(more).toEqual([]);
   expect(start).not.toMatch(/["'$%\\;|&<>]/); // systemd is no shell, and these words need none
-  const env = Object.fromEntries(valuesOf(unit, "Environment").map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]));
+  const env = Object.fromEntries(
+    valuesOf(unit, "Environment").map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]),
+  );
   const before = await killServer(box.own);
   // Where node is here, and systemd's own path.
   const path = `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
@@ -171,20 +234,31 @@ function installPlugin({ fill }: Sandbox): string {
 }
 
 const canSudo = existsSync("/usr/bin/sudo") && process.getuid?.() === 0;
-if (!canSudo) console.log("SKIPPED, since /usr/bin/sudo or root is missing (apt-get install sudo):\n  the sudo before NRPE's command in docs/monitoring.md; the command itself is run");
+if (!canSudo)
+  console.log(
+    "SKIPPED, since /usr/bin/sudo or root is missing (apt-get install sudo):\n  the sudo before NRPE's command in docs/monitoring.md; the command itself is run",
+  );
 
 test("NRPE's command is a plugin: OK and 0, then CRITICAL and 2; the monitor asks for it by its name", async () => {
   const box = sandbox();
   await bootShop(box);
   installPlugin(box);
   const [, name, line] = /^command\[(\w+)\]=(.*)$/m.exec(box.fill(fileBlock("/etc/nagios/nrpe.d/bootlevel.cfg"))) ?? [];
-  const nrpe = () => runBare(["/bin/sh", "-c", canSudo ? (line as string) : (line as string).replace(/^\/usr\/bin\/sudo -n -u \S+ /, "")], { PATH: "/usr/bin:/bin" }, "/");
+  const nrpe = () =>
+    runBare(
+      ["/bin/sh", "-c", canSudo ? (line as string) : (line as string).replace(/^\/usr\/bin\/sudo -n -u \S+ /, "")],
+      { PATH: "/usr/bin:/bin" },
+      "/",
+    );
   const fine = await nrpe();
   expect(fine).toMatchObject({ code: 0, stderr: "" });
   expect(parsePluginLine(fine.stdout.trimEnd())).toMatchObject({ state: "OK", text: "1 of 1 service of shop ready" });
   await killServer(box.own);
   const broken = await nrpe();
-  expect({ code: broken.code, state: parsePluginLine(broken.stdout.trimEnd()).state }).toEqual({ code: 2, state: "CRITICAL" });
+  expect({ code: broken.code, state: parsePluginLine(broken.stdout.trimEnd()).state }).toEqual({
+    code: 2,
+    state: "CRITICAL",
+  });
   const objects = fileBlock("/etc/nagios/conf.d/bootlevel.cfg");
   const [command, argument] = (/check_command\s+(\S+)/.exec(objects)?.[1] ?? "").split("!");
   expect(/command_name\s+(\S+)/.exec(objects)?.[1]).toBe(command);
@@ -192,7 +266,10 @@ test("NRPE's command is a plugin: OK and 0, then CRITICAL and 2; the monitor ask
 });
 
 const visudo = "/usr/sbin/visudo";
-if (!existsSync(visudo)) console.log(`SKIPPED, since ${visudo} is missing (apt-get install sudo):\n  that sudo takes the rule of docs/monitoring.md`);
+if (!existsSync(visudo))
+  console.log(
+    `SKIPPED, since ${visudo} is missing (apt-get install sudo):\n  that sudo takes the rule of docs/monitoring.md`,
+  );
 (existsSync(visudo) ? test : test.skip)("sudo takes the rule, which allows the very command that NRPE calls", () => {
   const { bare, fill } = sandbox();
   const rule = fill(fileBlock("/etc/sudoers.d/bootlevel"));
@@ -207,12 +284,24 @@ test("the page's metrics are those that are written, and its rules use no others
   const box = sandbox();
   await bootShop(box);
   const file = join(box.textfile, "shop.prom");
-  expect((await box.own.call(["status", "shop", "--prometheus", file], { env: { BOOTLEVEL_HOME: box.home } })).code).toBe(0);
+  expect(
+    (await box.own.call(["status", "shop", "--prometheus", file], { env: { BOOTLEVEL_HOME: box.home } })).code,
+  ).toBe(0);
   const metrics = parseMetrics(readFileSync(file, "utf8"));
-  const rows = [...page.matchAll(/^\| `(bootlevel_\w+)` \| (.*?) \|/gm)].map(([, name, labels]) => [name, [...(labels as string).matchAll(/`(\w+)`/g)].map(([, label]) => label)]);
+  const rows = [...page.matchAll(/^\| `(bootlevel_\w+)` \| (.*?) \|/gm)].map(([, name, labels]) => [
+    name,
+    [...(labels as string).matchAll(/`(\w+)`/g)].map(([, label]) => label),
+  ]);
   expect(rows).toEqual([...metrics].map(([name, { samples }]) => [name, Object.keys(samples[0]?.labels ?? {})]));
-  const { groups } = parse(block("rules", (_text, language) => language === "yaml")) as { groups: { rules: { alert: string; expr: string }[] }[] };
+  const { groups } = parse(block("rules", (_text, language) => language === "yaml")) as {
+    groups: { rules: { alert: string; expr: string }[] }[];
+  };
   const rules = groups.flatMap((group) => group.rules);
-  expect(rules.map(({ alert }) => alert)).toEqual(["BootlevelRunNotReady", "BootlevelServiceNotHealthy", "BootlevelNotChecked"]);
-  for (const { expr } of rules) for (const [name] of expr.matchAll(/bootlevel_\w+/g)) expect([...metrics.keys()]).toContain(name);
+  expect(rules.map(({ alert }) => alert)).toEqual([
+    "BootlevelRunNotReady",
+    "BootlevelServiceNotHealthy",
+    "BootlevelNotChecked",
+  ]);
+  for (const { expr } of rules)
+    for (const [name] of expr.matchAll(/bootlevel_\w+/g)) expect([...metrics.keys()]).toContain(name);
 });

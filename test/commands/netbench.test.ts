@@ -1,4 +1,6 @@
-/** The sample plans/netbench: data really moves, the page can be read by others, and a client that dies holds nobody up. */
+/**
+ * The sample plans/netbench: data really moves, the page can be read by others, and a client that dies holds nobody up.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -17,10 +19,13 @@ const SCENARIOS = ["download", "upload", "roundtrip"];
 /** The services of a run, which may have ended, by name. */
 async function services(own: Installation, run: string): Promise<Map<string, Document>> {
   const { document } = await own.json(["show", run]);
-  return new Map(document.levels.flatMap((level: Document) => level.services).map((service: Document) => [service.name, service]));
+  return new Map(
+    document.levels.flatMap((level: Document) => level.services).map((service: Document) => [service.name, service]),
+  );
 }
 
-const unpack = (service: Document, output: string): Document => JSON.parse(Buffer.from(service.attributes[output].value, "base64").toString());
+const unpack = (service: Document, output: string): Document =>
+  JSON.parse(Buffer.from(service.attributes[output].value, "base64").toString());
 
 /** What execute programs have printed so far; "" before the first word. */
 function printed(own: Installation, service: string): string {
@@ -33,12 +38,31 @@ function printed(own: Installation, service: string): string {
   }
 }
 
-const processOf = (own: Installation, service: string): Promise<number> => eventually(`${service} tells its process`, () => Number(/process (\d+) /.exec(printed(own, service))?.[1] ?? 0) || null);
+const processOf = (own: Installation, service: string): Promise<number> =>
+  eventually(
+    `${service} tells its process`,
+    () => Number(/process (\d+) /.exec(printed(own, service))?.[1] ?? 0) || null,
+  );
 
 test("data moves in every scenario, servers and clients count the same, and the page is well-formed with a picture of each", async () => {
   const own = installation();
   const page = join(own.directory, "page <&> é.html");
-  const words = ["run", PLAN, "--name", "net", "--replicas", "client=3", "--var", "duration_ms=300", "--var", "interval_ms=50", "--var", `page=${page}`, "--set", "client.message_bytes=1000"];
+  const words = [
+    "run",
+    PLAN,
+    "--name",
+    "net",
+    "--replicas",
+    "client=3",
+    "--var",
+    "duration_ms=300",
+    "--var",
+    "interval_ms=50",
+    "--var",
+    `page=${page}`,
+    "--set",
+    "client.message_bytes=1000",
+  ];
   const ended = await own.call(words);
   expect(ended).toMatchObject({ code: 0, stderr: "" });
   const all = await services(own, "net");
@@ -47,14 +71,18 @@ test("data moves in every scenario, servers and clients count the same, and the 
   for (const name of SCENARIOS) {
     const bytes = clients.map(({ results }) => results[name].bytes as number);
     for (const one of bytes) expect(one).toBeGreaterThan(0);
-    expect(servers.reduce((sum, counted) => sum + counted[name].bytes, 0)).toBe(bytes.reduce((sum, one) => sum + one, 0));
+    expect(servers.reduce((sum, counted) => sum + counted[name].bytes, 0)).toBe(
+      bytes.reduce((sum, one) => sum + one, 0),
+    );
     expect(servers.map((counted) => counted[name].connections)).toEqual([2, 1]);
   }
   expect(clients[0].results.roundtrip.bytes % 1000).toBe(0);
   const elements = parseXml(readFileSync(page, "utf8").replace("<!DOCTYPE html>", ""));
   expect(elements.filter(({ name }) => name === "svg")).toHaveLength(SCENARIOS.length);
   const summary = String(all.get("report").attributes.summary.value);
-  expect(summary).toMatch(/^download [\d.]+ [GM]bit\/s, upload [\d.]+ [GM]bit\/s, roundtrip \d+ times, median [\d.]+ ms, 99 % within [\d.]+ ms; start skew [\d.]+ ms over 3 clients$/);
+  expect(summary).toMatch(
+    /^download [\d.]+ [GM]bit\/s, upload [\d.]+ [GM]bit\/s, roundtrip \d+ times, median [\d.]+ ms, 99 % within [\d.]+ ms; start skew [\d.]+ ms over 3 clients$/,
+  );
   expect(ended.stdout).toContain(`report says: ${summary}`);
   expect(elements.some(({ name, text }) => name === "p" && text === `${summary}.`)).toBe(true);
 });
@@ -62,9 +90,22 @@ test("data moves in every scenario, servers and clients count the same, and the 
 test("a client that is killed in the middle ends the benchmark at once, by its name, and nothing is left", async () => {
   const own = installation();
   // Longer than anybody would wait: it is not the time that ends it.
-  const started = own.start(["run", PLAN, "--name", "net", "--var", "duration_ms=600000", "--var", "scenarios=download"]);
-  const processes = await Promise.all(["server-1", "server-2", "client-1", "client-2", "client-3", "client-4"].map((name) => processOf(own, name)));
-  const [, host = "", port = ""] = await eventually("the server's address", () => / listens on ([\d.]+):(\d+)/.exec(printed(own, "server-1")));
+  const started = own.start([
+    "run",
+    PLAN,
+    "--name",
+    "net",
+    "--var",
+    "duration_ms=600000",
+    "--var",
+    "scenarios=download",
+  ]);
+  const processes = await Promise.all(
+    ["server-1", "server-2", "client-1", "client-2", "client-3", "client-4"].map((name) => processOf(own, name)),
+  );
+  const [, host = "", port = ""] = await eventually("the server's address", () =>
+    / listens on ([\d.]+):(\d+)/.exec(printed(own, "server-1")),
+  );
   await eventually("client-2 is let go", () => printed(own, "client-2").includes("download: let go"));
   killGroupOf(processes[3] as number);
   const { code, stdout } = await started.ended;
@@ -77,8 +118,23 @@ test("a client that is killed in the middle ends the benchmark at once, by its n
 
 test("a server that dies ends the benchmark at once", async () => {
   const own = installation();
-  const started = own.start(["run", PLAN, "--name", "net", "--replicas", "server=1", "--replicas", "client=2", "--var", "duration_ms=600000", "--var", "scenarios=download"]);
-  const [server, ...clients] = await Promise.all(["server", "client-1", "client-2"].map((name) => processOf(own, name)));
+  const started = own.start([
+    "run",
+    PLAN,
+    "--name",
+    "net",
+    "--replicas",
+    "server=1",
+    "--replicas",
+    "client=2",
+    "--var",
+    "duration_ms=600000",
+    "--var",
+    "scenarios=download",
+  ]);
+  const [server, ...clients] = await Promise.all(
+    ["server", "client-1", "client-2"].map((name) => processOf(own, name)),
+  );
   killGroupOf(server as number);
   const { code, stdout } = await started.ended;
   expect(code).toBe(1);
@@ -102,14 +158,21 @@ test("a scenario that there is not, and a size that cannot be, end everybody wit
 
 /** The program's own process group: what it has started dies with it. */
 function killGroupOf(pid: number): void {
-  const [, , group] = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ");
+  const [, , group] = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /, "")
+    .split(" ");
   process.kill(-Number(group), "SIGKILL");
 }
 
 function refused(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port });
-    socket.once("connect", () => { resolve(false); socket.destroy(); });
-    socket.once("error", () => { resolve(true); });
+    socket.once("connect", () => {
+      resolve(false);
+      socket.destroy();
+    });
+    socket.once("error", () => {
+      resolve(true);
+    });
   });
 }

@@ -3,12 +3,21 @@ import { test, expect } from "@jest/globals";
 
 import { installation } from "../support/installation.js";
 
-const publishing = (outputs: string, script: string) => [`plan: out\nlevels:\n  - name: one\n    services:\n      a: { outputs: [${outputs}], boot: boot.sh }\n`, { "boot.sh": `#!/bin/sh\necho some words\n${script}\n` }] as const;
+const publishing = (outputs: string, script: string) =>
+  [
+    `plan: out\nlevels:\n  - name: one\n    services:\n      a: { outputs: [${outputs}], boot: boot.sh }\n`,
+    { "boot.sh": `#!/bin/sh\necho some words\n${script}\n` },
+  ] as const;
 
 test.each([
   ["a promised output that is missing", "x, y", "echo x=1 >> $BOOTLEVEL_OUTPUT", /"y"/],
   ["several promised outputs that are missing", "x, y, z", "echo x=1 >> $BOOTLEVEL_OUTPUT", /"y", "z"/],
-  ["an output named like a built-in attribute", "x", "echo x=1 >> $BOOTLEVEL_OUTPUT; echo host=evil >> $BOOTLEVEL_OUTPUT", /"host"/],
+  [
+    "an output named like a built-in attribute",
+    "x",
+    "echo x=1 >> $BOOTLEVEL_OUTPUT; echo host=evil >> $BOOTLEVEL_OUTPUT",
+    /"host"/,
+  ],
   ["a line that is no output", "x", "echo x=1 >> $BOOTLEVEL_OUTPUT; echo nonsense >> $BOOTLEVEL_OUTPUT", /line 2/],
   ["a block that never ends", "x", "printf 'x<<END\\n1\\n' >> $BOOTLEVEL_OUTPUT", /never ends/],
   ["an output that is not UTF-8", "x", "printf 'x=\\377\\n' >> $BOOTLEVEL_OUTPUT", /UTF-8/],
@@ -30,15 +39,36 @@ test("the failure for a missing output leads to the program's log, like any othe
 
 test("an output that the plan does not promise is a warning, not a failure", async () => {
   const own = installation();
-  const ended = await own.call(["boot", own.plan(...publishing("x", "printf 'x=1\\nextra=2\\n' >> $BOOTLEVEL_OUTPUT"))]);
+  const ended = await own.call([
+    "boot",
+    own.plan(...publishing("x", "printf 'x=1\\nextra=2\\n' >> $BOOTLEVEL_OUTPUT")),
+  ]);
   expect(ended.code).toBe(0);
   expect(ended.stdout).toMatch(/warning.*extra/);
 });
 
 test("the last value of a name wins; an output of a failing program is not published", async () => {
   const own = installation();
-  expect((await own.call(["boot", own.plan(...publishing("x", "printf 'x=1\\nx=2\\n' >> $BOOTLEVEL_OUTPUT")), "--name", "good"])).code).toBe(0);
+  expect(
+    (
+      await own.call([
+        "boot",
+        own.plan(...publishing("x", "printf 'x=1\\nx=2\\n' >> $BOOTLEVEL_OUTPUT")),
+        "--name",
+        "good",
+      ])
+    ).code,
+  ).toBe(0);
   expect((await own.json(["show", "good"])).document.levels[0].services[0].attributes.x.value).toBe("2");
-  expect((await own.call(["boot", own.plan(...publishing("x", "printf 'x=1\\n' >> $BOOTLEVEL_OUTPUT; exit 1")), "--name", "bad"])).code).toBe(1);
+  expect(
+    (
+      await own.call([
+        "boot",
+        own.plan(...publishing("x", "printf 'x=1\\n' >> $BOOTLEVEL_OUTPUT; exit 1")),
+        "--name",
+        "bad",
+      ])
+    ).code,
+  ).toBe(1);
   expect((await own.json(["show", "bad"])).document.levels[0].services[0].attributes).not.toHaveProperty("x");
 });

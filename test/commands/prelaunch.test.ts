@@ -1,4 +1,6 @@
-/** `prelaunch` as an operator meets it: what a failed and an interrupted boot say of machines that were started early. */
+/**
+ * `prelaunch` as an operator meets it: what a failed and an interrupted boot say of machines that were started early.
+ */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
@@ -18,13 +20,23 @@ const machines = (home: string) => readdirSync(join(home, "drivers", "local", "m
 
 test("a boot that fails names the machines that it ended, history tells why, and a repair brings the run up", async () => {
   const own = installation();
-  const folder = own.plan(plan(`test -e '${own.facts}/mended'; r=$?; until [ $(ls '${own.home}/drivers/local/machines' | wc -l) = 3 ]; do sleep 0.02; done; exit $r`));
+  const folder = own.plan(
+    plan(
+      `test -e '${own.facts}/mended'; r=$?; until [ $(ls '${own.home}/drivers/local/machines' | wc -l) = 3 ]; do sleep 0.02; done; exit $r`,
+    ),
+  );
   const ended = await own.call(["boot", folder, "--name", "e"]);
   expect(ended.code).toBe(1);
-  expect(ended.stdout).toMatch(/\nStarted early for levels that never began, and ended: b \(\S+ in local\), c \(\S+ in local\)\n/);
+  expect(ended.stdout).toMatch(
+    /\nStarted early for levels that never began, and ended: b \(\S+ in local\), c \(\S+ in local\)\n/,
+  );
   expect(machines(own.home)).toHaveLength(1);
   const { document } = await own.json(["history", "e"]);
-  expect(document.machines.map(({ service, end }: { service: string; end: string }) => [service, end])).toEqual([["a", ""], ["b", "its level never began, since the run failed"], ["c", "its level never began, since the run failed"]]);
+  expect(document.machines.map(({ service, end }: { service: string; end: string }) => [service, end])).toEqual([
+    ["a", ""],
+    ["b", "its level never began, since the run failed"],
+    ["c", "its level never began, since the run failed"],
+  ]);
   own.plan("", { mended: "" }, "facts");
   expect(await own.json(["repair", "e"])).toMatchObject({ code: 0, document: { state: "ready", unused: [] } });
   expect(machines(own.home)).toHaveLength(3);
@@ -36,7 +48,9 @@ test("an interrupted boot lists the machines that it keeps, show says so, and a 
   const boot = own.start(["boot", folder, "--name", "e", "--json"]);
   await eventually("the early machines are there", () => own.fact("begun") !== null && machines(own.home).length === 3);
   let shown = "";
-  boot.child.stderr?.on("data", (text: string) => { shown += text; });
+  boot.child.stderr?.on("data", (text: string) => {
+    shown += text;
+  });
   boot.child.kill("SIGINT");
   await eventually("the launcher says that it stops", () => shown.includes("stopping"));
   own.plan("", { go: "" }, "facts");
@@ -44,9 +58,16 @@ test("an interrupted boot lists the machines that it keeps, show says so, and a 
   expect(ended.code).toBe(130);
   const before = machines(own.home).sort();
   const { unused } = JSON.parse(ended.stdout) as { unused: { service: string; ended: boolean }[] };
-  expect(unused.map(({ service, ended: gone }) => [service, gone])).toEqual([["b", false], ["c", false]]);
+  expect(unused.map(({ service, ended: gone }) => [service, gone])).toEqual([
+    ["b", false],
+    ["c", false],
+  ]);
   const { document } = await own.json(["show", "e"]);
-  expect(document.levels.map(({ services }: { services: { state: string }[] }) => services[0]?.state)).toEqual(["verifying", "launching", "launching"]);
+  expect(document.levels.map(({ services }: { services: { state: string }[] }) => services[0]?.state)).toEqual([
+    "verifying",
+    "launching",
+    "launching",
+  ]);
   expect(await own.call(["boot", "--resume", "e"])).toMatchObject({ code: 0 });
   expect(machines(own.home).sort()).toEqual(before);
 });

@@ -8,7 +8,8 @@ import { expect, test } from "@jest/globals";
 import { installation } from "../support/installation.js";
 
 const samples = fileURLToPath(new URL("../../plans", import.meta.url));
-const plan = (facts: string) => `plan: shop\nlevels:\n  - services: { db: { outputs: [id], boot: { command: "touch '${facts}/ran'" } } }\n  - services: { web: { replicas: 3, boot: { command: "x \${db.id}" }, ready: { command: y } } }\n`;
+const plan = (facts: string) =>
+  `plan: shop\nlevels:\n  - services: { db: { outputs: [id], boot: { command: "touch '${facts}/ran'" } } }\n  - services: { web: { replicas: 3, boot: { command: "x \${db.id}" }, ready: { command: y } } }\n`;
 
 test("a plan that comes up each time is told as a table, ends with 0, and leaves the home alone", async () => {
   const own = installation();
@@ -22,11 +23,25 @@ test("a plan that comes up each time is told as a table, ends with 0, and leaves
 
 test("faults are told with their cause, and what never comes up ends with 1", async () => {
   const own = installation();
-  const folder = own.plan(plan(own.facts), { "faults.yaml": "script:\n  - { service: web-2, program: boot, exit: 9 }\n  - { service: db, at: 1ms, nth: every, fault: die }\n" });
-  const ended = await own.call(["rehearse", folder, "--runs", "3", "--repairs", "1", "--faults", join(folder, "faults.yaml")]);
+  const folder = own.plan(plan(own.facts), {
+    "faults.yaml":
+      "script:\n  - { service: web-2, program: boot, exit: 9 }\n  - { service: db, at: 1ms, nth: every, fault: die }\n",
+  });
+  const ended = await own.call([
+    "rehearse",
+    folder,
+    "--runs",
+    "3",
+    "--repairs",
+    "1",
+    "--faults",
+    join(folder, "faults.yaml"),
+  ]);
   expect(ended).toMatchObject({ code: 1, stderr: "" });
   expect(ended.stdout).toMatch(/\nat boot +0 of 3 +0%\nafter 1 repair +0 of 3 +0%\n/);
-  expect(ended.stdout).toMatch(/\nNOT READY BECAUSE OF +STEP +AT BOOT +IN THE END +SEED +WHY\ndb +launch +3 +3 +1\.1 +machine i-… went to "terminated" before it could be reached: InstanceFailure: the simulated machine died\n/);
+  expect(ended.stdout).toMatch(
+    /\nNOT READY BECAUSE OF +STEP +AT BOOT +IN THE END +SEED +WHY\ndb +launch +3 +3 +1\.1 +machine i-… went to "terminated" before it could be reached: InstanceFailure: the simulated machine died\n/,
+  );
 });
 
 test("--json is one document with all that the table says, and the same seed gives the same document", async () => {
@@ -38,14 +53,25 @@ test("--json is one document with all that the table says, and the same seed giv
   expect(stderr).toBe("");
   expect(document).toMatchObject({ version: 1, command: "rehearse", plan: "shop", seed: "x", runs: 8, repairs: 3 });
   expect(document.ready).toHaveLength(4);
-  expect(document.causes.map(({ message }: { message: string }) => message)).toContain("the boot program failed: exit code 7");
+  expect(document.causes.map(({ message }: { message: string }) => message)).toContain(
+    "the boot program failed: exit code 7",
+  );
   expect((await own.json(words)).document).toEqual(document);
 });
 
 test("the samples can be rehearsed: a plan of this computer, of hosts over SSH, and of a simulated cloud", async () => {
   const own = installation();
   for (const sample of ["web", "ssh", "sim"]) {
-    const { document, stderr } = await own.json(["rehearse", join(samples, sample), "--runs", "2", "--repairs", "9", "--faults", join(samples, "sim/faults.yaml")]);
+    const { document, stderr } = await own.json([
+      "rehearse",
+      join(samples, sample),
+      "--runs",
+      "2",
+      "--repairs",
+      "9",
+      "--faults",
+      join(samples, "sim/faults.yaml"),
+    ]);
     expect([stderr, document.ready.at(-1)]).toEqual(["", 2]);
   }
   const { document } = await own.json(["rehearse", join(samples, "sim"), "--runs", "2"]);

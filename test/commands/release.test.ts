@@ -8,7 +8,10 @@ import Database from "better-sqlite3";
 import { installation, type Installation } from "../support/installation.js";
 import { boot } from "../support/liveRun.js";
 
-/** Machines are files, and the first one of a run makes a file "group" beside them, which refuses to go while the file "held" is there. */
+/**
+ * Machines are files, and the first one of a run makes a file "group" beside them, which refuses to go while the file
+ * "held" is there.
+ */
 const DRIVER = `
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -38,7 +41,8 @@ export default {
   },
 };
 `;
-const PLAN = "plan: grouped\nclouds: { c: { driver: ./grouped.mjs } }\nlevels: [{ name: one, services: { a: {}, b: {} } }]\n";
+const PLAN =
+  "plan: grouped\nclouds: { c: { driver: ./grouped.mjs } }\nlevels: [{ name: one, services: { a: {}, b: {} } }]\n";
 
 const state = (own: Installation): string => join(own.home, "drivers", "grouped");
 const groups = (own: Installation): string[] => readdirSync(join(state(own), "groups"));
@@ -51,10 +55,15 @@ test("terminate releases when the machines are gone; what does not go fails it, 
   writeFileSync(join(state(own), "held"), "");
   const held = await own.call(["terminate", "run", "--yes", "--force"]);
   expect(held.code).toBe(1);
-  expect(held.stdout + held.stderr).toMatch(/not all that cloud "c" made for them: the group is still in use\. Repeat bootlevel terminate run/);
+  expect(held.stdout + held.stderr).toMatch(
+    /not all that cloud "c" made for them: the group is still in use\. Repeat bootlevel terminate run/,
+  );
   expect(readdirSync(join(state(own), "machines"))).toEqual([]);
   rmSync(join(state(own), "held"));
-  expect(await own.json(["terminate", "run", "--yes"])).toMatchObject({ code: 0, document: { runs: [{ state: "terminated" }] } });
+  expect(await own.json(["terminate", "run", "--yes"])).toMatchObject({
+    code: 0,
+    document: { runs: [{ state: "terminated" }] },
+  });
   expect(groups(own)).toEqual([]);
 });
 
@@ -63,20 +72,32 @@ test("clean releases for runs that the record does not know, and for those that 
   const folder = folderOf(own);
   for (const name of ["lost", "live"]) await boot(own, folder, name);
   const db = new Database(join(own.home, "bootlevel.db"));
-  const uid = (name: string) => db.prepare<[string], { uid: string }>("SELECT uid FROM runs WHERE name = ?").get(name)?.uid ?? "";
+  const uid = (name: string) =>
+    db.prepare<[string], { uid: string }>("SELECT uid FROM runs WHERE name = ?").get(name)?.uid ?? "";
   const [lost, live] = [uid("lost"), uid("live")];
   db.pragma("foreign_keys = ON");
   db.prepare("UPDATE runs SET uid = 'other' WHERE name = 'lost'").run();
-  db.prepare("UPDATE machines SET state = 'ended', ended_at = 1 WHERE service_id IN (SELECT id FROM services WHERE run_id = (SELECT id FROM runs WHERE name = 'lost'))").run();
-  expect(await own.json(["clean", "--all", "--yes"])).toMatchObject({ code: 0, document: { ended: [{}, {}], unreleased: [] } });
+  db.prepare(
+    "UPDATE machines SET state = 'ended', ended_at = 1 WHERE service_id IN (SELECT id FROM services WHERE run_id = (SELECT id FROM runs WHERE name = 'lost'))",
+  ).run();
+  expect(await own.json(["clean", "--all", "--yes"])).toMatchObject({
+    code: 0,
+    document: { ended: [{}, {}], unreleased: [] },
+  });
   expect([lost, live].map((run) => existsSync(join(state(own), "groups", run)))).toEqual([false, true]);
   writeFileSync(join(state(own), "groups", "other"), "");
   writeFileSync(join(state(own), "held"), "");
   expect(await own.json(["terminate", "lost", "--yes"])).toMatchObject({ code: 1 });
   db.prepare("UPDATE runs SET state = 'terminated' WHERE name = 'lost'").run();
   db.close();
-  expect(await own.json(["clean", "--all", "--dry-run"])).toMatchObject({ code: 0, document: { found: [], unreleased: [] } });
-  expect(await own.json(["clean", "--all", "--yes"])).toMatchObject({ code: 1, document: { found: [], unreleased: [{ cloud: "c", run: "other", message: "the group is still in use" }] } });
+  expect(await own.json(["clean", "--all", "--dry-run"])).toMatchObject({
+    code: 0,
+    document: { found: [], unreleased: [] },
+  });
+  expect(await own.json(["clean", "--all", "--yes"])).toMatchObject({
+    code: 1,
+    document: { found: [], unreleased: [{ cloud: "c", run: "other", message: "the group is still in use" }] },
+  });
   rmSync(join(state(own), "held"));
   expect(await own.json(["clean", "--all", "--yes"])).toMatchObject({ code: 0, document: { unreleased: [] } });
   expect(groups(own)).toEqual([live]);

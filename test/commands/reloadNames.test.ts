@@ -5,25 +5,36 @@ import { installation, type Installation } from "../support/installation.js";
 import { boot, letGo, levels, localMachines, shownServices, tell, told } from "../support/liveRun.js";
 
 let folders = 0;
-const version = (own: Installation, services: readonly string[]) => own.plan(levels("live", services), {}, `version ${++folders}`);
+const version = (own: Installation, services: readonly string[]) =>
+  own.plan(levels("live", services), {}, `version ${++folders}`);
 const reload = async (own: Installation, services: readonly string[]) => {
   const { code, stdout, stderr } = await own.call(["reload", "live", version(own, services), "--yes"]);
   return { code, words: told(own).sort(), text: stdout + stderr };
 };
-const service = (own: Installation, name: string, keys = "", word = name) => `${name}: { ${keys} boot: { command: "${tell(own, word)}" } }`;
+const service = (own: Installation, name: string, keys = "", word = name) =>
+  `${name}: { ${keys} boot: { command: "${tell(own, word)}" } }`;
 const machineOf = async (own: Installation, name: string) => (await shownServices(own, "live"))[name].machine as string;
 
 test("replicas 1 → 3 → 1 → 0: those that stay keep their machines, and who counts on all of them boots again", async () => {
   const own = installation();
-  const web = (replicas: number) => [`web: { replicas: ${replicas}, boot: { command: "${tell(own, "$BOOTLEVEL_SERVICE")}" }, terminate: { command: "${tell(own, "$BOOTLEVEL_SERVICE-ends")}" } }`, `lb: { boot: { command: "${tell(own, "lb \${web.*.host}")}" } }\none: { boot: { command: "${tell(own, "one")}" } }`];
+  const web = (replicas: number) => [
+    `web: { replicas: ${replicas}, boot: { command: "${tell(own, "$BOOTLEVEL_SERVICE")}" }, terminate: { command: "${tell(own, "$BOOTLEVEL_SERVICE-ends")}" } }`,
+    `lb: { boot: { command: "${tell(own, "lb \${web.*.host}")}" } }\none: { boot: { command: "${tell(own, "one")}" } }`,
+  ];
   await boot(own, version(own, web(1)), "live");
   const first = await machineOf(own, "web");
   const up = await reload(own, web(3));
-  const hosts = Object.values(await shownServices(own, "live")).slice(0, 3).map(({ host }) => host as string).join(",");
+  const hosts = Object.values(await shownServices(own, "live"))
+    .slice(0, 3)
+    .map(({ host }) => host as string)
+    .join(",");
   expect(up).toMatchObject({ code: 0, words: [`lb ${hosts}`, "web-2", "web-3"] });
   expect(await machineOf(own, "web-1")).toBe(first);
   expect((await shownServices(own, "live"))["web-1"].attributes.replicas.value).toBe("3");
-  expect(await reload(own, web(1))).toMatchObject({ code: 0, words: [`lb ${hosts.split(",")[0]}`, "web-2-ends", "web-3-ends"] });
+  expect(await reload(own, web(1))).toMatchObject({
+    code: 0,
+    words: [`lb ${hosts.split(",")[0]}`, "web-2-ends", "web-3-ends"],
+  });
   expect(await machineOf(own, "web")).toBe(first);
   expect(await reload(own, web(0))).toMatchObject({ code: 0, words: ["lb", "web-ends"] });
   expect(localMachines(own)).toEqual(["lb.1", "one.1"]);
@@ -31,9 +42,16 @@ test("replicas 1 → 3 → 1 → 0: those that stay keep their machines, and who
 
 test("a renamed service keeps its machine; `was` that stays in the plan does nothing more", async () => {
   const own = installation();
-  await boot(own, version(own, [service(own, "a"), `z: { boot: { command: "${tell(own, "z \${a.host}")}" } }`]), "live");
+  await boot(
+    own,
+    version(own, [service(own, "a"), `z: { boot: { command: "${tell(own, "z \${a.host}")}" } }`]),
+    "live",
+  );
   const machine = await machineOf(own, "a");
-  const renamed = (word = "a") => [service(own, "b", "was: a,", word), `z: { boot: { command: "${tell(own, "z \${b.host}")}" } }`];
+  const renamed = (word = "a") => [
+    service(own, "b", "was: a,", word),
+    `z: { boot: { command: "${tell(own, "z \${b.host}")}" } }`,
+  ];
   expect(await reload(own, renamed())).toMatchObject({ code: 0, words: [] });
   expect(await machineOf(own, "b")).toBe(machine);
   expect((await reload(own, renamed())).text).toContain("nothing to change");
@@ -67,16 +85,27 @@ test("a service that is removed and added again is a new one, also while the old
   expect(await own.call(["repair", "live"])).toMatchObject({ code: 0 });
   expect(told(own)).toEqual(["end"]);
   expect(localMachines(own)).toEqual(["a.2", "b.1"]);
-  expect((await own.json(["history", "live"])).document.machines.map(({ service: name, end }: { service: string; end: string }) => [name, end])).toEqual([["a", "removed"], ["b", ""], ["a", ""]]);
+  expect(
+    (await own.json(["history", "live"])).document.machines.map(
+      ({ service: name, end }: { service: string; end: string }) => [name, end],
+    ),
+  ).toEqual([
+    ["a", "removed"],
+    ["b", ""],
+    ["a", ""],
+  ]);
   expect(await own.call(["terminate", "live", "--yes"])).toMatchObject({ code: 0 });
   expect(told(own)).toEqual(["end"]);
 });
 
 test("a service's log follows it to another name, also when two exchange theirs", async () => {
   const own = installation();
-  const log = (name: string, word: string, keys = "") => `${name}: { ${keys} boot: { command: "echo said by ${word}" } }`;
+  const log = (name: string, word: string, keys = "") =>
+    `${name}: { ${keys} boot: { command: "echo said by ${word}" } }`;
   await boot(own, version(own, [`${log("a", "one")}\n${log("b", "two")}`]), "live");
-  expect(await reload(own, [`${log("a", "two", "was: b,")}\n${log("b", "one", "was: a,")}`])).toMatchObject({ code: 0 });
+  expect(await reload(own, [`${log("a", "two", "was: b,")}\n${log("b", "one", "was: a,")}`])).toMatchObject({
+    code: 0,
+  });
   const said = async (name: string) => (await own.call(["logs", "live", name])).stdout.match(/said by \w+/g);
   expect([await said("a"), await said("b")]).toEqual([["said by two"], ["said by one"]]);
 });

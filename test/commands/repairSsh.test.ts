@@ -15,7 +15,10 @@ const pool = async (size: number) => {
   pools.push(made);
   return made;
 };
-/** What is staged on a host that does not answer any more stays there; the hosts of these tests share the home of whoever runs them. */
+/**
+ * What is staged on a host that does not answer any more stays there; the hosts of these tests share the home of
+ * whoever runs them.
+ */
 const staged: string[] = [];
 afterEach(async () => {
   for (const one of pools.splice(0)) await one.stop();
@@ -33,10 +36,20 @@ async function bootThere(own: Installation, folder: string, run: string): Promis
 test("a host that does not answer is replaced by another one of the pool; its guest and who refers to it boot again", async () => {
   const own = installation();
   const { head, host } = await pool(3);
-  await bootThere(own, own.plan(levels("hosts", [
-    `db: { boot: { command: "${tell(own, "db")}" }, terminate: { command: "${tell(own, "db-ends")}" } }`,
-    `web: { boot: { command: "${tell(own, "web \${db.host}")}" } }\nguest: { host: "\${db.host}", boot: { command: "${tell(own, "guest")}" } }\nlone: { host: "\${db.host}", ready: { where: launcher, command: "true" } }`,
-  ], head)), "hosts");
+  await bootThere(
+    own,
+    own.plan(
+      levels(
+        "hosts",
+        [
+          `db: { boot: { command: "${tell(own, "db")}" }, terminate: { command: "${tell(own, "db-ends")}" } }`,
+          `web: { boot: { command: "${tell(own, "web \${db.host}")}" } }\nguest: { host: "\${db.host}", boot: { command: "${tell(own, "guest")}" } }\nlone: { host: "\${db.host}", ready: { where: launcher, command: "true" } }`,
+        ],
+        head,
+      ),
+    ),
+    "hosts",
+  );
   const before = await shownServices(own, "hosts");
   await host(before["db"].host).stop();
   expect((await own.json(["status", "hosts"])).code).toBe(1);
@@ -53,22 +66,48 @@ test("where only the launcher looks whether a service is ready, its host is look
   const own = installation();
   const { head, host } = await pool(2);
   letGo(own, "ready");
-  await bootThere(own, own.plan(levels("eye", [`a: { boot: { command: "${tell(own, "a")}" }, ready: { where: launcher, retries: 0, command: "test -f '${own.facts}/go-ready'" } }`], head)), "eye");
+  await bootThere(
+    own,
+    own.plan(
+      levels(
+        "eye",
+        [
+          `a: { boot: { command: "${tell(own, "a")}" }, ready: { where: launcher, retries: 0, command: "test -f '${own.facts}/go-ready'" } }`,
+        ],
+        head,
+      ),
+    ),
+    "eye",
+  );
   const { a } = await shownServices(own, "eye");
   await host(a.host).stop();
   rmSync(join(own.facts, "go-ready"));
-  expect((await own.json(["repair", "eye", "--dry-run"])).document.tasks).toMatchObject([{ service: "a", stage: "discard" }]);
+  expect((await own.json(["repair", "eye", "--dry-run"])).document.tasks).toMatchObject([
+    { service: "a", stage: "discard" },
+  ]);
 });
 
 test("a host that shows another host key is not replaced: it is said, with 1, and the run stays as it is", async () => {
   const own = installation();
   const { head, forgetKeys } = await pool(2);
-  await bootThere(own, own.plan(levels("keys", [`a: { boot: { command: "true" }, ready: { command: "true" } }`], head)), "keys");
+  await bootThere(
+    own,
+    own.plan(levels("keys", [`a: { boot: { command: "true" }, ready: { command: "true" } }`], head)),
+    "keys",
+  );
   const before = await shownServices(own, "keys");
   await forgetKeys();
   const { code, document } = await own.json(["repair", "keys"]);
   expect(code).toBe(1);
-  expect(document).toMatchObject({ tasks: [], blocked: [{ service: "a", message: expect.stringMatching(/presents the host key SHA256:.* but the known one is/) as unknown }] });
+  expect(document).toMatchObject({
+    tasks: [],
+    blocked: [
+      {
+        service: "a",
+        message: expect.stringMatching(/presents the host key SHA256:.* but the known one is/) as unknown,
+      },
+    ],
+  });
   expect((await own.call(["repair", "keys"])).stdout).toContain("a repair cannot mend it");
   expect((await shownServices(own, "keys"))["a"].machine).toBe(before["a"].machine);
 });
@@ -76,7 +115,13 @@ test("a host that shows another host key is not replaced: it is said, with 1, an
 test("a service that had only to be verified does not boot again because its host was away for a while", async () => {
   const own = installation();
   const { head, hosts } = await pool(1);
-  const folder = own.plan(levels("away", [`a: { boot: { command: "${tell(own, "a")}" }, ready: { command: "${waitFor(own, "ready")}" } }`], head));
+  const folder = own.plan(
+    levels(
+      "away",
+      [`a: { boot: { command: "${tell(own, "a")}" }, ready: { command: "${waitFor(own, "ready")}" } }`],
+      head,
+    ),
+  );
   const first = own.start(["boot", folder, "--name", "away"]);
   await begun(own, "ready");
   first.child.kill("SIGKILL");
@@ -96,7 +141,12 @@ test("a service that had only to be verified does not boot again because its hos
 test("replicas that got other names leave nothing on their hosts", async () => {
   const own = installation();
   const { head } = await pool(3);
-  const web = (replicas: number, folder: string) => own.plan(levels("names", [`web: { replicas: ${replicas}, boot: { command: "${tell(own, "boot")}" } }`], head), {}, folder);
+  const web = (replicas: number, folder: string) =>
+    own.plan(
+      levels("names", [`web: { replicas: ${replicas}, boot: { command: "${tell(own, "boot")}" } }`], head),
+      {},
+      folder,
+    );
   const directory = await bootThere(own, web(1, "one"), "names");
   expect(await own.call(["reload", "names", web(3, "three"), "--yes"])).toMatchObject({ code: 0 });
   expect(told(own)).toEqual(["boot", "boot"]);

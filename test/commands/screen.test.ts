@@ -12,7 +12,8 @@ const commands = ["boot", "status", "terminate", "list", "show", "logs", "events
 test("--help lists every command, the exit codes, and examples", async () => {
   const { code, stdout, stderr } = await installation().call(["--help"]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  for (const command of [...commands, "completion"]) expect(stdout).toMatch(new RegExp(`^ +bootlevel ${command}\\b`, "m"));
+  for (const command of [...commands, "completion"])
+    expect(stdout).toMatch(new RegExp(`^ +bootlevel ${command}\\b`, "m"));
   for (const words of ["Examples:", "Exit codes:", "130"]) expect(stdout).toContain(words);
 });
 
@@ -23,7 +24,9 @@ test.each([...commands, "completion"])("%s --help has an example", async (comman
 });
 
 test("--version prints the package's version", async () => {
-  const { version } = JSON.parse(readFileSync(fileURLToPath(new URL("../../package.json", import.meta.url)), "utf8")) as { version: string };
+  const { version } = JSON.parse(
+    readFileSync(fileURLToPath(new URL("../../package.json", import.meta.url)), "utf8"),
+  ) as { version: string };
   expect(await installation().call(["--version"])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: "" });
 });
 
@@ -38,18 +41,34 @@ test("completion prints a script that bash takes", async () => {
 test("completion offers commands, and runs where a run is wanted", async () => {
   const own = installation();
   await own.call(["boot", own.plan("plan: c\nlevels: []\n"), "--name", "completed"]);
-  expect((await own.call(["--get-yargs-completions", "bootlevel", ""])).stdout.split("\n")).toEqual(expect.arrayContaining(commands));
-  expect((await own.call(["--get-yargs-completions", "bootlevel", "status", ""])).stdout.split("\n")).toContain("completed");
+  expect((await own.call(["--get-yargs-completions", "bootlevel", ""])).stdout.split("\n")).toEqual(
+    expect.arrayContaining(commands),
+  );
+  expect((await own.call(["--get-yargs-completions", "bootlevel", "status", ""])).stdout.split("\n")).toContain(
+    "completed",
+  );
 });
 
-const colourful = "plan: red\nlevels: [{ name: one, services: { a: { boot: { command: \"printf '\\\\033[31mred\\\\033[0m \\\\033]0;title\\\\007 \\\\rback\\\\n'; exit 1\" } } } }]\n";
+const colourful =
+  "plan: red\nlevels: [{ name: one, services: { a: { boot: { command: \"printf '\\\\033[31mred\\\\033[0m \\\\033]0;title\\\\007 \\\\rback\\\\n'; exit 1\" } } } }]\n";
 
 test("what goes to a pipe or a file has no escape codes, whatever programs print", async () => {
   const own = installation();
   const folder = own.plan(colourful);
   const calls = [await own.call(["boot", folder, "--name", "red", "--verbose"])];
-  for (const words of [["list"], ["show", "red"], ["logs", "red"], ["events", "red"], ["status", "red"], ["--help"], ["validate", folder], ["terminate", "red", "--yes"]]) calls.push(await own.call(words, { env: { TERM: "xterm-256color" } }));
-  for (const { stdout, stderr } of calls) expect(stdout + stderr).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f\u009b]/);
+  for (const words of [
+    ["list"],
+    ["show", "red"],
+    ["logs", "red"],
+    ["events", "red"],
+    ["status", "red"],
+    ["--help"],
+    ["validate", folder],
+    ["terminate", "red", "--yes"],
+  ])
+    calls.push(await own.call(words, { env: { TERM: "xterm-256color" } }));
+  for (const { stdout, stderr } of calls)
+    expect(stdout + stderr).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f\u009b]/);
   expect(calls[0]?.stdout).toContain("red");
 });
 
@@ -61,10 +80,27 @@ test("NO_COLOR and a dumb terminal are heard, FORCE_COLOR does not colour a docu
 
 test("`boot | head -1` does not end the boot", async () => {
   const own = installation();
-  const folder = own.plan(`plan: pipe\nlevels:\n${Array.from({ length: 5 }, (_, index) => `  - { name: l${index}, services: { s${index}: { boot: { command: "seq 1 20000; sleep 0.1; echo ${index} >> '${own.facts}/ran'" } } } }\n`).join("")}`);
-  const shell = spawn("bash", ["-c", 'set -o pipefail; "$0" "$1" boot "$2" --name pipe --verbose 2>&1 | head -1; echo "${PIPESTATUS[0]}"', process.execPath, CLI, folder], { env: { PATH: process.env["PATH"] ?? "", HOME: own.directory, BOOTLEVEL_HOME: own.home }, stdio: ["ignore", "pipe", "inherit"] });
+  const folder = own.plan(
+    `plan: pipe\nlevels:\n${Array.from({ length: 5 }, (_, index) => `  - { name: l${index}, services: { s${index}: { boot: { command: "seq 1 20000; sleep 0.1; echo ${index} >> '${own.facts}/ran'" } } } }\n`).join("")}`,
+  );
+  const shell = spawn(
+    "bash",
+    [
+      "-c",
+      'set -o pipefail; "$0" "$1" boot "$2" --name pipe --verbose 2>&1 | head -1; echo "${PIPESTATUS[0]}"',
+      process.execPath,
+      CLI,
+      folder,
+    ],
+    {
+      env: { PATH: process.env["PATH"] ?? "", HOME: own.directory, BOOTLEVEL_HOME: own.home },
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
   let shown = "";
-  shell.stdout.on("data", (chunk: Buffer) => { shown += chunk.toString(); });
+  shell.stdout.on("data", (chunk: Buffer) => {
+    shown += chunk.toString();
+  });
   await new Promise((resolve) => shell.once("close", resolve));
   expect(own.fact("ran")).toBe("0\n1\n2\n3\n4\n");
   expect(shown).toMatch(/run pipe boot[^\n]*\n0\n$/);
@@ -73,7 +109,11 @@ test("`boot | head -1` does not end the boot", async () => {
 
 test("a boot whose terminal is gone (stdout and stderr closed) still boots", async () => {
   const own = installation();
-  const folder = own.plan(`plan: closed\nlevels: [{ name: one, services: { a: { boot: { command: "touch '${own.facts}/ran'" } } } }]\n`);
-  execFileSync("bash", ["-c", '"$0" "$1" boot "$2" --name closed >&- 2>&-', process.execPath, CLI, folder], { env: { PATH: process.env["PATH"] ?? "", HOME: own.directory, BOOTLEVEL_HOME: own.home } });
+  const folder = own.plan(
+    `plan: closed\nlevels: [{ name: one, services: { a: { boot: { command: "touch '${own.facts}/ran'" } } } }]\n`,
+  );
+  execFileSync("bash", ["-c", '"$0" "$1" boot "$2" --name closed >&- 2>&-', process.execPath, CLI, folder], {
+    env: { PATH: process.env["PATH"] ?? "", HOME: own.directory, BOOTLEVEL_HOME: own.home },
+  });
   expect(own.fact("ran")).toBe("");
 });

@@ -7,13 +7,20 @@ import { begun, boot, levels, letGo, loseMachine, waitFor } from "../support/liv
 
 const heard = (own: Installation) => (own.fact("heard") ?? "").trim().split("\n");
 
-/** A source whose value is another one each time, slow to be there; one that asks by name and one that is given a link. */
-const plan = (own: Installation) => own.plan(levels("stale", [`
+/**
+ * A source whose value is another one each time, slow to be there; one that asks by name and one that is given a link.
+ */
+const plan = (own: Installation) =>
+  own.plan(
+    levels("stale", [
+      `
   source: { outputs: [x], boot: { command: "echo boot >> '${own.facts}/boots'; sleep 1; bl set x v$(wc -l < '${own.facts}/boots')" } }
   asks: { boot: { command: "echo asks $(bl get source:x --timeout 20) >> '${own.facts}/heard'" } }
   linked: { inputs: { x: source.x }, boot: { command: "grep -o '\\"x\\": *\\"v[0-9]\\"' $BOOTLEVEL_ATTRIBUTES | grep -o v[0-9] >> '${own.facts}/early'; echo linked $(bl get x --timeout 20) >> '${own.facts}/heard'" } }
   job: { outputs: [y], execute: { command: "test -f '${own.facts}/no-y' || bl set y 1" } }
-`]));
+`,
+    ]),
+  );
 
 test("a service whose machine is lost sets its outputs anew: those who ask before it boots wait for that, and so do those whose link it is", async () => {
   const own = installation();
@@ -39,10 +46,16 @@ test("what an execute program has set before does not count for one that is run 
 
 test("the value of before is not handed out either when the launcher is killed while the source boots again, and it is resumed", async () => {
   const own = installation();
-  const folder = own.plan(levels("killed", [`
+  const folder = own.plan(
+    levels("killed", [
+      `
     source: { outputs: [x], boot: { command: "echo boot >> '${own.facts}/boots'; n=$(wc -l < '${own.facts}/boots'); ${waitFor(own, "$n")}; bl set x v$n" } }
     asks: { boot: { command: "c=0; v=$(bl get source:x --timeout 20) || c=$?; echo $c $v >> '${own.facts}/heard'; exit $c" } }
-  `]).replaceAll("'" + own.facts + "/begun-$n'", `'${own.facts}'/begun-$n`).replaceAll("'" + own.facts + "/go-$n'", `'${own.facts}'/go-$n`));
+  `,
+    ])
+      .replaceAll("'" + own.facts + "/begun-$n'", `'${own.facts}'/begun-$n`)
+      .replaceAll("'" + own.facts + "/go-$n'", `'${own.facts}'/go-$n`),
+  );
   own.plan("", { "go-1": "" }, "facts");
   await boot(own, folder, "killed");
   for (const service of ["source", "asks"]) loseMachine(own, service);
@@ -50,26 +63,42 @@ test("the value of before is not handed out either when the launcher is killed w
   await begun(own, "2");
   repair.child.kill("SIGKILL");
   await repair.ended;
-  await eventually("who asked is told that there is no launcher", () => heard(own).length === 2 || (own.fact("boots") ?? "").split("\n").length > 3);
+  await eventually(
+    "who asked is told that there is no launcher",
+    () => heard(own).length === 2 || (own.fact("boots") ?? "").split("\n").length > 3,
+  );
   const resumed = own.start(["boot", "--resume", "killed"]);
   letGo(own, "2", "3");
   expect(await resumed.ended).toMatchObject({ code: 0 });
   expect(heard(own)[0]).toBe("0 v1");
   // A source that found no launcher to tell its value to was run again.
   expect(heard(own).at(-1)).toBe(`0 v${(own.fact("boots") ?? "").trim().split("\n").length}`);
-  expect(heard(own).slice(1, -1).every((line) => line.trim() === "10")).toBe(true);
+  expect(
+    heard(own)
+      .slice(1, -1)
+      .every((line) => line.trim() === "10"),
+  ).toBe(true);
 }, 60_000);
 
 test("what the dead try of a source has set is not handed out after a resume before it is known what became of that try", async () => {
   const own = installation();
   // One place: on the resume, whoever asks is served before the source's machine is asked.
-  const folder = own.plan(levels("dead", [`
+  const folder = own.plan(
+    levels(
+      "dead",
+      [
+        `
     asks: { boot: { program: asks.sh } }
     source: { outputs: [x], boot: { program: source.sh } }
-  `], "concurrency: 1\n"), {
-    "asks.sh": `#!/bin/sh\nbl barrier both --parties 2; ${waitFor(own, "asks")}; c=10; while [ $c = 10 ]; do bl get source:x --no-wait >>'${own.facts}/early'; c=$?; done\nbl get source:x >>'${own.facts}/heard'\n`,
-    "source.sh": `#!/bin/sh\necho boot >>'${own.facts}/boots'; n=$(wc -l <'${own.facts}/boots'); bl set x v$n; [ $n = 2 ] || { bl barrier both --parties 2; bl barrier never --parties 3 --timeout 0; }\n`,
-  });
+  `,
+      ],
+      "concurrency: 1\n",
+    ),
+    {
+      "asks.sh": `#!/bin/sh\nbl barrier both --parties 2; ${waitFor(own, "asks")}; c=10; while [ $c = 10 ]; do bl get source:x --no-wait >>'${own.facts}/early'; c=$?; done\nbl get source:x >>'${own.facts}/heard'\n`,
+      "source.sh": `#!/bin/sh\necho boot >>'${own.facts}/boots'; n=$(wc -l <'${own.facts}/boots'); bl set x v$n; [ $n = 2 ] || { bl barrier both --parties 2; bl barrier never --parties 3 --timeout 0; }\n`,
+    },
+  );
   const first = own.start(["boot", folder, "--name", "dead"]);
   await begun(own, "asks");
   first.child.kill("SIGKILL");
@@ -82,11 +111,15 @@ test("what the dead try of a source has set is not handed out after a resume bef
 test("what a source has set that lives on is handed out after a resume while it runs, and what one has set that has ended meanwhile", async () => {
   const own = installation();
   const source = (name: string) => `outputs: [x], boot: { command: "bl set x ${name}; ${waitFor(own, name)}" }`;
-  const folder = own.plan(levels("living", [`
+  const folder = own.plan(
+    levels("living", [
+      `
     asks: { boot: { command: "${waitFor(own, "asks")}; for s in lives done; do until bl get $s:x >> '${own.facts}/heard'; do [ $? = 10 ] || exit 1; done; done; touch '${own.facts}/go-lives'" } }
     lives: { ${source("lives")} }
     done: { ${source("done")} }
-  `]));
+  `,
+    ]),
+  );
   const first = own.start(["boot", folder, "--name", "living"]);
   for (const name of ["asks", "lives", "done"]) await begun(own, name);
   first.child.kill("SIGKILL");
@@ -98,10 +131,14 @@ test("what a source has set that lives on is handed out after a resume while it 
 
 test("a replica that a reload takes away has no values any more for programs of services that stay, and for terminate programs of those that go", async () => {
   const own = installation();
-  const folder = own.plan(levels("fewer", [`
+  const folder = own.plan(
+    levels("fewer", [
+      `
     web: { replicas: 3, outputs: [v], boot: { command: "bl set v $BOOTLEVEL_REPLICA" }, terminate: { command: "echo down $(bl get web-3:v --timeout 5) >> '${own.facts}/heard'" } }
     asks: { inputs: { all: web.*.v }, boot: { command: "bl get all >> '${own.facts}/heard'; c=0; bl get web-3:v --no-wait >> '${own.facts}/heard' || c=$?; echo code $c >> '${own.facts}/heard'" } }
-  `]));
+  `,
+    ]),
+  );
   await boot(own, folder, "fewer");
   expect(heard(own)).toEqual(["1,2,3", "3", "code 0"]);
   expect(await own.call(["reload", "fewer", folder, "--replicas", "web=1", "--yes"])).toMatchObject({ code: 0 });

@@ -19,17 +19,21 @@ levels:
       web: { boot: { command: "echo \${bd.host}" }, timeout: fast }
 `;
 
-test.each(["validate", "boot"])("%s prints every mistake of a plan on stderr, each with file, line and column", async (verb) => {
-  const own = installation();
-  const folder = own.plan(wrong);
-  const ended = await own.call([verb, folder]);
-  expect(ended).toMatchObject({ code: 2, stdout: "" });
-  const lines = [...ended.stderr.matchAll(/launch\.yaml:(\d+):\d+/g)].map(([, line]) => Number(line));
-  expect(lines).toEqual([6, 6, 9, 9]);
-  for (const words of [/did you mean "here"/, /missing\.sh/, /did you mean "db"/, /fast/]) expect(ended.stderr).toMatch(words);
-  expect(existsSync(join(own.home, "runs"))).toBe(false);
-  expect((await own.json(["list", "--all"])).document.runs).toEqual([]);
-});
+test.each(["validate", "boot"])(
+  "%s prints every mistake of a plan on stderr, each with file, line and column",
+  async (verb) => {
+    const own = installation();
+    const folder = own.plan(wrong);
+    const ended = await own.call([verb, folder]);
+    expect(ended).toMatchObject({ code: 2, stdout: "" });
+    const lines = [...ended.stderr.matchAll(/launch\.yaml:(\d+):\d+/g)].map(([, line]) => Number(line));
+    expect(lines).toEqual([6, 6, 9, 9]);
+    for (const words of [/did you mean "here"/, /missing\.sh/, /did you mean "db"/, /fast/])
+      expect(ended.stderr).toMatch(words);
+    expect(existsSync(join(own.home, "runs"))).toBe(false);
+    expect((await own.json(["list", "--all"])).document.runs).toEqual([]);
+  },
+);
 
 test("a wrong plan with --json is one document with all mistakes", async () => {
   const own = installation();
@@ -46,12 +50,15 @@ test("a plan that is not there is named", async () => {
   expect(ended.stderr).toContain("nowhere.yaml");
 });
 
-test.each(["status", "terminate", "show", "logs", "events"])("%s of an unknown run ends with 2 and names it", async (verb) => {
-  const own = installation();
-  const ended = await own.call([verb, "ghost"]);
-  expect(ended).toMatchObject({ code: 2, stdout: "" });
-  expect(ended.stderr).toContain("ghost");
-});
+test.each(["status", "terminate", "show", "logs", "events"])(
+  "%s of an unknown run ends with 2 and names it",
+  async (verb) => {
+    const own = installation();
+    const ended = await own.call([verb, "ghost"]);
+    expect(ended).toMatchObject({ code: 2, stdout: "" });
+    expect(ended.stderr).toContain("ghost");
+  },
+);
 
 test.each([
   ["an unknown option", ["boot", "x.yaml", "--nmae", "x"], /nmae[\s\S]*name/],
@@ -69,13 +76,16 @@ test.each([
   expect(ended.stderr).not.toContain("not your mistake");
 });
 
-test.each(["Shop", "1shop", "shop_1", "../shop", "", "a".repeat(64), "shöp"])("--name %j is refused before anything is started", async (name) => {
-  const own = installation();
-  const ended = await own.call(["boot", own.plan(fine), "--name", name]);
-  expect(ended.code).toBe(2);
-  expect(ended.stderr).toMatch(/name/);
-  expect((await own.json(["list", "--all"])).document.runs).toEqual([]);
-});
+test.each(["Shop", "1shop", "shop_1", "../shop", "", "a".repeat(64), "shöp"])(
+  "--name %j is refused before anything is started",
+  async (name) => {
+    const own = installation();
+    const ended = await own.call(["boot", own.plan(fine), "--name", name]);
+    expect(ended.code).toBe(2);
+    expect(ended.stderr).toMatch(/name/);
+    expect((await own.json(["list", "--all"])).document.runs).toEqual([]);
+  },
+);
 
 test("a run's name that is taken is refused until that run is terminated, and may then be used again", async () => {
   const own = installation();
@@ -86,15 +96,32 @@ test("a run's name that is taken is refused until that run is terminated, and ma
   expect(again.stderr).toContain("bootlevel terminate shop");
   expect((await own.call(["terminate", "shop", "--yes"])).code).toBe(0);
   expect((await own.call(["boot", plan, "--name", "shop"])).code).toBe(0);
-  expect((await own.json(["list", "--all"])).document.runs.map(({ name, state }: { name: string; state: string }) => [name, state])).toEqual([["shop", "terminated"], ["shop", "ready"]]);
+  expect(
+    (await own.json(["list", "--all"])).document.runs.map(({ name, state }: { name: string; state: string }) => [
+      name,
+      state,
+    ]),
+  ).toEqual([
+    ["shop", "terminated"],
+    ["shop", "ready"],
+  ]);
 });
 
 test("every missing variable is named with its place and what would give it a value; unknown ones with a suggestion", async () => {
   const own = installation();
-  const plan = own.plan("plan: needy\nvariables:\n  greeting: {}\n  password: { secret: true, env: SHOP_PASSWORD }\nlevels:\n  - name: one\n    services:\n      a: { boot: { command: 'echo ${var.greeting} ${env.NOWHERE_SET}', env: { P: '${var.password}' } } }\n");
+  const plan = own.plan(
+    "plan: needy\nvariables:\n  greeting: {}\n  password: { secret: true, env: SHOP_PASSWORD }\nlevels:\n  - name: one\n    services:\n      a: { boot: { command: 'echo ${var.greeting} ${env.NOWHERE_SET}', env: { P: '${var.password}' } } }\n",
+  );
   const ended = await own.call(["boot", plan, "--var", "greting=Hi"]);
   expect(ended).toMatchObject({ code: 2, stdout: "" });
-  for (const words of [/did you mean "greeting"/, /launch\.yaml:3:3/, /launch\.yaml:4:3/, /SHOP_PASSWORD/, /NOWHERE_SET/]) expect(ended.stderr).toMatch(words);
+  for (const words of [
+    /did you mean "greeting"/,
+    /launch\.yaml:3:3/,
+    /launch\.yaml:4:3/,
+    /SHOP_PASSWORD/,
+    /NOWHERE_SET/,
+  ])
+    expect(ended.stderr).toMatch(words);
   expect((await own.json(["list", "--all"])).document.runs).toEqual([]);
 });
 
@@ -120,10 +147,13 @@ test("a state that cannot be used ends with 2, a reason and a remedy, and is not
   expect(readFileSync(join(own.home, "bootlevel.db")).equals(before)).toBe(true);
 });
 
-test.each(["0", "1001", "many", "-1", "3.5"])("a number of handshakes that cannot be (%s) is named before anything is done", async (handshakes) => {
-  const own = installation();
-  const ended = await own.call(["boot", own.plan(fine)], { env: { BOOTLEVEL_HANDSHAKES: handshakes } });
-  expect(ended).toMatchObject({ code: 2, stdout: "" });
-  expect(ended.stderr).toContain(`BOOTLEVEL_HANDSHAKES must be a whole number from 1 to 1000, not "${handshakes}"`);
-  expect((await own.json(["list", "--all"])).document.runs).toEqual([]);
-});
+test.each(["0", "1001", "many", "-1", "3.5"])(
+  "a number of handshakes that cannot be (%s) is named before anything is done",
+  async (handshakes) => {
+    const own = installation();
+    const ended = await own.call(["boot", own.plan(fine)], { env: { BOOTLEVEL_HANDSHAKES: handshakes } });
+    expect(ended).toMatchObject({ code: 2, stdout: "" });
+    expect(ended.stderr).toContain(`BOOTLEVEL_HANDSHAKES must be a whole number from 1 to 1000, not "${handshakes}"`);
+    expect((await own.json(["list", "--all"])).document.runs).toEqual([]);
+  },
+);

@@ -63,15 +63,32 @@ test("of several processes that want the same hundred things each thing goes to 
       for (const { holder } of claims.all()) if (holder.pad.length !== 5000) throw new Error("half a claim");
       console.log(got);
     });`;
-  const { code } = await transform(readFileSync(new URL("../../src/drivers/claims.ts", import.meta.url), "utf8"), { loader: "ts", format: "esm" });
+  const { code } = await transform(readFileSync(new URL("../../src/drivers/claims.ts", import.meta.url), "utf8"), {
+    loader: "ts",
+    format: "esm",
+  });
   const module = join(stateDirectory(), "claims.mjs");
   writeFileSync(module, code);
-  const counts = await Promise.all([1, 2, 3, 4].map(() => new Promise<number>((resolve, reject) => {
-    const child = spawn(process.execPath, ["-e", script.replace(/import\("[^"]*"\)/, `import(${JSON.stringify(module)})`), directory], { stdio: ["ignore", "pipe", "inherit"] });
-    let text = "";
-    child.stdout.on("data", (chunk: Buffer) => { text += chunk.toString(); });
-    child.once("close", (exit) => { if (exit === 0) resolve(Number(text)); else reject(new Error(`exit ${exit}`)); });
-  })));
+  const counts = await Promise.all(
+    [1, 2, 3, 4].map(
+      () =>
+        new Promise<number>((resolve, reject) => {
+          const child = spawn(
+            process.execPath,
+            ["-e", script.replace(/import\("[^"]*"\)/, `import(${JSON.stringify(module)})`), directory],
+            { stdio: ["ignore", "pipe", "inherit"] },
+          );
+          let text = "";
+          child.stdout.on("data", (chunk: Buffer) => {
+            text += chunk.toString();
+          });
+          child.once("close", (exit) => {
+            if (exit === 0) resolve(Number(text));
+            else reject(new Error(`exit ${exit}`));
+          });
+        }),
+    ),
+  );
   expect(counts.reduce((sum, count) => sum + count, 0)).toBe(100);
 });
 

@@ -1,4 +1,7 @@
-/** Plans on an EC2 cloud, by the command: the cloud's machines are made by moto, and what answers at their address is a real sshd. */
+/**
+ * Plans on an EC2 cloud, by the command: the cloud's machines are made by moto, and what answers at their address is a
+ * real sshd.
+ */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { never } from "../support/drivers.js";
@@ -17,7 +20,12 @@ beforeAll(async () => {
 });
 afterAll(async () => host.stop());
 
-const env = { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", AWS_EC2_METADATA_DISABLED: "true", AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true" };
+const env = {
+  AWS_ACCESS_KEY_ID: "test",
+  AWS_SECRET_ACCESS_KEY: "test",
+  AWS_EC2_METADATA_DISABLED: "true",
+  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
+};
 const plan = (command: string) => `plan: shop
 clouds:
   aws:
@@ -38,9 +46,14 @@ const machines = async () => {
 
 test("a plan boots, is healthy, and is terminated; the cloud has its machine in between", async () => {
   const own = installation();
-  const booted = await own.json(["boot", own.plan(plan(`echo "\${self.instance_id}" > "${own.facts}/id"`)), "--name", "shop"], { env });
+  const booted = await own.json(
+    ["boot", own.plan(plan(`echo "\${self.instance_id}" > "${own.facts}/id"`)), "--name", "shop"],
+    { env },
+  );
   expect(booted).toMatchObject({ code: 0, document: { state: "ready" } });
-  expect(await machines()).toMatchObject([{ id: own.fact("id")?.trim(), state: "running", host: host.address, mark: { runName: "shop", service: "db" } }]);
+  expect(await machines()).toMatchObject([
+    { id: own.fact("id")?.trim(), state: "running", host: host.address, mark: { runName: "shop", service: "db" } },
+  ]);
   expect((await own.json(["status", "shop"], { env })).document).toMatchObject({ healthy: true });
   expect(await own.json(["terminate", "shop"], { env })).toMatchObject({ code: 0 });
   expect(await machines()).toEqual([]);
@@ -51,7 +64,10 @@ test("a launcher killed while the cloud makes its machine: resumed, the run has 
   const folder = own.plan(plan("true"));
   const running = own.start(["boot", folder, "--name", "killed"], { env });
   cloud().setRule((action) => (action === "RunInstances" ? "cut-after" : null));
-  await eventually("a machine is asked for", async () => callsOf(cloud(), "RunInstances").length > 0 && (await machines()).length > 0);
+  await eventually(
+    "a machine is asked for",
+    async () => callsOf(cloud(), "RunInstances").length > 0 && (await machines()).length > 0,
+  );
   running.child.kill("SIGKILL");
   await running.ended;
   const made = await machines();
@@ -67,6 +83,9 @@ test("a cloud that is not there ends the command with the code for it", async ()
   const own = installation();
   const folder = own.plan(plan("true").replace(cloud().endpoint, "http://127.77.7.7:9"));
   const { code, document } = await own.json(["boot", folder, "--name", "nowhere"], { env });
-  expect([code, document.failures[0].message]).toEqual([4, expect.stringMatching(/cloud "aws" cannot be reached: .*see to the network/)]);
+  expect([code, document.failures[0].message]).toEqual([
+    4,
+    expect.stringMatching(/cloud "aws" cannot be reached: .*see to the network/),
+  ]);
   expect(await own.json(["terminate", "nowhere"], { env })).toMatchObject({ code: 4 });
 });

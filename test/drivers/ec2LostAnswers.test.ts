@@ -10,7 +10,11 @@ import { callsOf, cut, hastyClock, refuse, type Rule } from "../support/moto.js"
 const { cloud, driver, live } = useCloud();
 
 /** A launch as it is repeated by whoever calls the driver: after each lost answer, some time later. */
-async function persist(own: ReturnType<typeof driver>, clock: Clock, wishes: readonly LaunchRequest[]): Promise<LaunchOutcome[]> {
+async function persist(
+  own: ReturnType<typeof driver>,
+  clock: Clock,
+  wishes: readonly LaunchRequest[],
+): Promise<LaunchOutcome[]> {
   for (let time = 0; time < 40; time += 1) {
     try {
       return await own.launch(wishes, never);
@@ -22,18 +26,21 @@ async function persist(own: ReturnType<typeof driver>, clock: Clock, wishes: rea
   throw new Error("no end");
 }
 
-test.each(["cut-before", "cut-after"] as const)("an answer that is lost (%s) gives no second machine: nothing is asked again before the cloud must have shown what it made", async (how) => {
-  const [run, clock] = [newRun(), hastyClock()];
-  const own = driver({}, { clock });
-  const wishes = ["a", "b", "c", "d"].map((service) => wish(run, service));
-  cloud().setRule(cut("RunInstances", how, (nth) => nth === 1));
-  const began = clock.now();
-  await expect(own.launch(wishes, never)).rejects.toThrow(LostReplyError);
-  expect(machinesOf(await persist(own, clock, wishes)).map(({ key }) => key)).toEqual(wishes.map(({ key }) => key));
-  expect(await live(run)).toEqual(wishes.map(({ key }) => key));
-  expect(callsOf(cloud(), "RunInstances")).toHaveLength(how === "cut-before" ? 2 : 1);
-  if (how === "cut-before") expect(clock.now() - began).toBeGreaterThanOrEqual(120_000);
-});
+test.each(["cut-before", "cut-after"] as const)(
+  "an answer that is lost (%s) gives no second machine: nothing is asked again before the cloud must have shown what it made",
+  async (how) => {
+    const [run, clock] = [newRun(), hastyClock()];
+    const own = driver({}, { clock });
+    const wishes = ["a", "b", "c", "d"].map((service) => wish(run, service));
+    cloud().setRule(cut("RunInstances", how, (nth) => nth === 1));
+    const began = clock.now();
+    await expect(own.launch(wishes, never)).rejects.toThrow(LostReplyError);
+    expect(machinesOf(await persist(own, clock, wishes)).map(({ key }) => key)).toEqual(wishes.map(({ key }) => key));
+    expect(await live(run)).toEqual(wishes.map(({ key }) => key));
+    expect(callsOf(cloud(), "RunInstances")).toHaveLength(how === "cut-before" ? 2 : 1);
+    if (how === "cut-before") expect(clock.now() - began).toBeGreaterThanOrEqual(120_000);
+  },
+);
 
 test("a cloud that heeds tokens is asked again at once, with the same call to the letter", async () => {
   const run = newRun();
@@ -67,8 +74,17 @@ test("a token that is known with other words tells that an earlier launcher's ca
   cloud().setRule(cut("RunInstances", "cut-after", () => true));
   await expect(driver({ heeds_tokens: true }).launch(wishes, never)).rejects.toThrow(LostReplyError);
   let hidden = true;
-  cloud().setRule((action) => (action === "RunInstances" ? { status: 400, code: "IdempotentParameterMismatch", message: "Arguments on this idempotent request are inconsistent" } : null));
-  cloud().rewrite = (answer) => (hidden ? answer.replace(/<reservationSet>[^]*<\/reservationSet>/, "<reservationSet/>") : answer);
+  cloud().setRule((action) =>
+    action === "RunInstances"
+      ? {
+          status: 400,
+          code: "IdempotentParameterMismatch",
+          message: "Arguments on this idempotent request are inconsistent",
+        }
+      : null,
+  );
+  cloud().rewrite = (answer) =>
+    hidden ? answer.replace(/<reservationSet>[^]*<\/reservationSet>/, "<reservationSet/>") : answer;
   const next = driver({ heeds_tokens: true });
   await expect(next.launch(wishes, never)).rejects.toThrow(LostReplyError);
   await expect(next.launch(wishes, never)).rejects.toThrow(/IdempotentParameterMismatch/);
@@ -98,10 +114,19 @@ test("machines of a lost answer that the cloud shows one by one keep their keys"
   cloud().setRule(null);
   let shown = 0;
   cloud().rewrite = (answer) => {
-    const [, before = "", items = "", after = ""] = /([^]*<instancesSet>)([^]*)(<\/instancesSet>[^]*)/.exec(answer) ?? [];
+    const [, before = "", items = "", after = ""] =
+      /([^]*<instancesSet>)([^]*)(<\/instancesSet>[^]*)/.exec(answer) ?? [];
     if (before === "") return answer;
     shown += 1;
-    return before + items.split(/(?=<item>\s*<instanceId>)/).reverse().slice(0, shown).join("") + after;
+    return (
+      before +
+      items
+        .split(/(?=<item>\s*<instanceId>)/)
+        .reverse()
+        .slice(0, shown)
+        .join("") +
+      after
+    );
   };
   const machines = machinesOf(await persist(own, clock, wishes));
   cloud().rewrite = null;
@@ -112,9 +137,16 @@ test("machines of a lost answer that the cloud shows one by one keep their keys"
 
 test("the token of a call is another one in another place", async () => {
   const [run, own] = [newRun(), driver()];
-  cloud().setRule((action, parameters) => (action === "RunInstances" && parameters.get("Placement.AvailabilityZone") === "eu-central-1a" ? { status: 500, code: "InsufficientInstanceCapacity", message: "full" } : null));
+  cloud().setRule((action, parameters) =>
+    action === "RunInstances" && parameters.get("Placement.AvailabilityZone") === "eu-central-1a"
+      ? { status: 500, code: "InsufficientInstanceCapacity", message: "full" }
+      : null,
+  );
   machinesOf(await own.launch([wish(run, "web", { launch: { zone: ["eu-central-1a", "eu-central-1b"] } })], never));
-  const calls = callsOf(cloud(), "RunInstances").map((call) => [call.get("Placement.AvailabilityZone"), call.get("ClientToken")]);
+  const calls = callsOf(cloud(), "RunInstances").map((call) => [
+    call.get("Placement.AvailabilityZone"),
+    call.get("ClientToken"),
+  ]);
   expect(calls.map(([zone]) => zone)).toEqual(["eu-central-1a", "eu-central-1b"]);
   expect(calls[0]?.[1]).not.toBe(calls[1]?.[1]);
 });
@@ -122,13 +154,28 @@ test("the token of a call is another one in another place", async () => {
 test("files that are lost while a machine has no tags of its own: nothing more is launched for the run", async () => {
   const run = newRun();
   const wishes = ["a", "b"].map((service) => wish(run, service));
-  cloud().setRule((action) => (action === "CreateTags" ? { status: 403, code: "UnauthorizedOperation", message: "no" } : null));
+  cloud().setRule((action) =>
+    action === "CreateTags" ? { status: 403, code: "UnauthorizedOperation", message: "no" } : null,
+  );
   const told: string[] = [];
-  const first = driver({}, { warn: (message) => { told.push(message); } });
+  const first = driver(
+    {},
+    {
+      warn: (message) => {
+        told.push(message);
+      },
+    },
+  );
   machinesOf(await first.launch(wishes, never));
   await first.close?.();
-  expect(told).toEqual([expect.stringMatching(/machine i-\w+ has no tags of its own yet: CreateTags: UnauthorizedOperation: no \(the credentials are valid, but may not do this\)/)]);
-  await expect(driver({}, { stateDirectory: stateDirectory() }).launch(wishes, never)).rejects.toThrow(/is nobody's: .*bootlevel clean/);
+  expect(told).toEqual([
+    expect.stringMatching(
+      /machine i-\w+ has no tags of its own yet: CreateTags: UnauthorizedOperation: no \(the credentials are valid, but may not do this\)/,
+    ),
+  ]);
+  await expect(driver({}, { stateDirectory: stateDirectory() }).launch(wishes, never)).rejects.toThrow(
+    /is nobody's: .*bootlevel clean/,
+  );
   cloud().setRule(null);
 });
 
@@ -139,7 +186,9 @@ test("a lost answer before an interruption leaves a doubt, which the outcome tel
     abort.abort();
     return "cut-after";
   });
-  expect(await own.launch([wish(run, "a")], abort.signal)).toMatchObject([{ kind: "failed", leftover: expect.stringContaining("may exist") }]);
+  expect(await own.launch([wish(run, "a")], abort.signal)).toMatchObject([
+    { kind: "failed", leftover: expect.stringContaining("may exist") },
+  ]);
   expect(await live(run)).toEqual([`${run}.a.1`]);
 });
 
@@ -164,7 +213,8 @@ test("a call that waited long for its turn is in doubt from when it was made, no
   await expect(own.launch([wish(run, "web")], never)).rejects.toThrow(LostReplyError);
   expect(clock.now() - began).toBeGreaterThan(120_000);
   cloud().rewrite = (answer) => answer.replace(/<reservationSet>[^]*<\/reservationSet>/, "<reservationSet/>");
-  for (const next of [own, driver({}, { clock })]) await expect(next.launch([wish(run, "web")], never)).rejects.toThrow(LostReplyError);
+  for (const next of [own, driver({}, { clock })])
+    await expect(next.launch([wish(run, "web")], never)).rejects.toThrow(LostReplyError);
   // Nor does a terminate take it for missing.
   await expect(driver({}, { clock }).list({ installation: "here", run }, never)).rejects.toThrow(LostReplyError);
   cloud().rewrite = null;
@@ -174,7 +224,14 @@ test("a call that waited long for its turn is in doubt from when it was made, no
 });
 
 test.each([
-  ["an interruption", (abort: AbortController): Rule => (action) => { if (action === "RunInstances") abort.abort(); return action === "RunInstances" ? { status: 503, code: "RequestLimitExceeded", message: "slow" } : null; }],
+  [
+    "an interruption",
+    (abort: AbortController): Rule =>
+      (action) => {
+        if (action === "RunInstances") abort.abort();
+        return action === "RunInstances" ? { status: 503, code: "RequestLimitExceeded", message: "slow" } : null;
+      },
+  ],
   ["a refusal", (): Rule => refuse("RunInstances", "UnauthorizedOperation", "no", 403)],
   ["a network that is down", (): Rule => refuse("RunInstances", "ExpiredToken", "The security token is expired")],
 ])("%s while a doubtful call is made again leaves the doubt: no other machine is asked for", async (_what, rule) => {
@@ -185,7 +242,15 @@ test.each([
   cloud().rewrite = (answer) => answer.replace(/<reservationSet>[^]*<\/reservationSet>/, "<reservationSet/>");
   cloud().setRule(rule(abort));
   await own(abort.signal).catch(() => null);
-  cloud().setRule((action) => (action === "RunInstances" ? { status: 400, code: "IdempotentParameterMismatch", message: "Arguments on this idempotent request are inconsistent" } : null));
+  cloud().setRule((action) =>
+    action === "RunInstances"
+      ? {
+          status: 400,
+          code: "IdempotentParameterMismatch",
+          message: "Arguments on this idempotent request are inconsistent",
+        }
+      : null,
+  );
   await expect(own()).rejects.toThrow(/IdempotentParameterMismatch/);
   const tokens = callsOf(cloud(), "RunInstances").map((call) => call.get("ClientToken"));
   cloud().rewrite = null;
@@ -200,7 +265,15 @@ test("a known token whose machines are gone for good does not stop a run for eve
   cloud().setRule(cut("RunInstances", "cut-before", () => true));
   await expect(own().launch([wish(run, "web")], never)).rejects.toThrow(LostReplyError);
   const known = callsOf(cloud(), "RunInstances")[0]?.get("ClientToken");
-  cloud().setRule((action, parameters) => (action === "RunInstances" && parameters.get("ClientToken") === known ? { status: 400, code: "IdempotentParameterMismatch", message: "Arguments on this idempotent request are inconsistent" } : null));
+  cloud().setRule((action, parameters) =>
+    action === "RunInstances" && parameters.get("ClientToken") === known
+      ? {
+          status: 400,
+          code: "IdempotentParameterMismatch",
+          message: "Arguments on this idempotent request are inconsistent",
+        }
+      : null,
+  );
   machinesOf(await persist(own(), clock, [wish(run, "web")]));
   expect(await live(run)).toHaveLength(1);
 });

@@ -16,8 +16,14 @@ levels:
 
 test.each([
   ["", "{}"],
-  ["region: eu-central-1, profile: ops, endpoint: 'http://127.0.0.1:5000', address: private, allow_ssh_from: [10.0.0.0/8, '2001:db8::1', auto, '${env.PATH}']", "{ subnet: [subnet-1a, subnet-2b], security_groups: [sg-1], public_address: true }"],
-  ["region: eu-central-1, allow_ssh_from: 203.0.113.7", "{ zone: eu-central-1a, spot: true, metadata: { tokens: optional }, disks: [{ device: /dev/xvdb, size_gb: '${run.name}' }], tags: { team: shop } }"],
+  [
+    "region: eu-central-1, profile: ops, endpoint: 'http://127.0.0.1:5000', address: private, allow_ssh_from: [10.0.0.0/8, '2001:db8::1', auto, '${env.PATH}']",
+    "{ subnet: [subnet-1a, subnet-2b], security_groups: [sg-1], public_address: true }",
+  ],
+  [
+    "region: eu-central-1, allow_ssh_from: 203.0.113.7",
+    "{ zone: eu-central-1a, spot: true, metadata: { tokens: optional }, disks: [{ device: /dev/xvdb, size_gb: '${run.name}' }], tags: { team: shop } }",
+  ],
 ])("a plan that says %j and launch %s is right", async (cloud, launch) => {
   const own = installation();
   expect(await own.call(["validate", own.plan(plan(cloud, launch))])).toMatchObject({ code: 0 });
@@ -45,7 +51,12 @@ test.each([
 test("a bucket lets its fill through at once, then as many a second as come back; all who ask the same place share it", async () => {
   let now = 1_000;
   const naps: number[] = [];
-  const clock = { now: () => now, sleep: async (ms: number) => { naps.push(ms); } };
+  const clock = {
+    now: () => now,
+    sleep: async (ms: number) => {
+      naps.push(ms);
+    },
+  };
   const limiter = limiterOf(clock, "here");
   for (let call = 0; call < 7; call += 1) await limiterOf(clock, "here").take("run", never);
   expect(naps).toEqual([500, 1000]);
@@ -67,7 +78,12 @@ test("a bucket lets its fill through at once, then as many a second as come back
 test("machines of one call cost one token each of their own bucket", async () => {
   let now = 1_000;
   const naps: number[] = [];
-  const limiter = new Limiter({ now: () => now, sleep: async (ms: number) => { naps.push(ms); } });
+  const limiter = new Limiter({
+    now: () => now,
+    sleep: async (ms: number) => {
+      naps.push(ms);
+    },
+  });
   await limiter.take("launched", never, 990);
   expect(limiter.available("launched")).toBe(10);
   await limiter.take("launched", never, 20);
@@ -81,9 +97,12 @@ test("who stops waiting gives the place in the queue back", async () => {
   const clock = { now: () => 0, sleep: async (_ms: number, signal?: AbortSignal) => signal?.throwIfAborted() };
   const limiter = new Limiter(clock);
   for (let call = 0; call < 5; call += 1) await limiter.take("run", never);
-  for (let time = 0; time < 3; time += 1) await expect(limiter.take("run", AbortSignal.abort())).rejects.toThrow(/aborted/);
+  for (let time = 0; time < 3; time += 1)
+    await expect(limiter.take("run", AbortSignal.abort())).rejects.toThrow(/aborted/);
   const naps: number[] = [];
-  clock.sleep = async (ms: number) => { naps.push(ms); };
+  clock.sleep = async (ms: number) => {
+    naps.push(ms);
+  };
   await limiter.take("run", never);
   expect(naps).toEqual([500]);
 });
@@ -91,10 +110,23 @@ test("who stops waiting gives the place in the queue back", async () => {
 test.each([
   [{ name: "TimeoutError", message: "a request has exceeded the configured 60000 ms requestTimeout." }, LostReplyError],
   [{ name: "TimeoutError", message: "read ECONNRESET", code: "ECONNRESET" }, LostReplyError],
-  [{ name: "TimeoutError", message: "the request socket did not establish a connection with the server within the configured timeout of 10000 ms." }, CloudUnreachableError],
+  [
+    {
+      name: "TimeoutError",
+      message:
+        "the request socket did not establish a connection with the server within the configured timeout of 10000 ms.",
+    },
+    CloudUnreachableError,
+  ],
   [{ name: "TimeoutError", message: "connect ETIMEDOUT 192.0.2.1:443", code: "ETIMEDOUT" }, CloudUnreachableError],
-  [{ name: "AggregateError", message: "", errors: [{ code: "ECONNREFUSED" }, { code: "ENETUNREACH" }] }, CloudUnreachableError],
-  [{ name: "CredentialsProviderError", message: "Could not load credentials from any providers" }, CloudUnreachableError],
+  [
+    { name: "AggregateError", message: "", errors: [{ code: "ECONNREFUSED" }, { code: "ENETUNREACH" }] },
+    CloudUnreachableError,
+  ],
+  [
+    { name: "CredentialsProviderError", message: "Could not load credentials from any providers" },
+    CloudUnreachableError,
+  ],
   [{ name: "Error", message: "socket hang up", code: "ECONNRESET" }, LostReplyError],
   [{ name: "503", message: "Unknown", $metadata: { httpStatusCode: 503 } }, LostReplyError],
   [{ name: "RequestLimitExceeded", message: "slow", $metadata: { httpStatusCode: 503 } }, ThrottledError],

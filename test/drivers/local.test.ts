@@ -12,7 +12,9 @@ import { never, open, request, stateDirectory } from "../support/drivers.js";
 import { eventually } from "../support/eventually.js";
 import { isAlive } from "../support/until.js";
 
-function machines(outcomes: readonly LaunchOutcome[]): (MachineStatus & { access: { kind: "local"; directory: string; brand: string } })[] {
+function machines(
+  outcomes: readonly LaunchOutcome[],
+): (MachineStatus & { access: { kind: "local"; directory: string; brand: string } })[] {
   return outcomes.map((outcome) => {
     if (outcome.kind === "failed") throw outcome.error;
     return outcome.machine as MachineStatus & { access: { kind: "local"; directory: string; brand: string } };
@@ -21,25 +23,44 @@ function machines(outcomes: readonly LaunchOutcome[]): (MachineStatus & { access
 
 test("launch gives a running machine for each request, in order, each with its own address, directory and brand", async () => {
   const driver = open(local);
-  const launched = machines(await driver.launch(["a", "b", "c"].map((key) => request(key)), never));
-  expect(launched.map(({ key, state, hostname }) => [key, state, hostname])).toEqual([["a", "running", "a"], ["b", "running", "b"], ["c", "running", "c"]]);
-  for (const distinct of [launched.map(({ host }) => host), launched.map(({ access }) => access.directory), launched.map(({ access }) => access.brand)]) expect(new Set(distinct).size).toBe(3);
+  const launched = machines(
+    await driver.launch(
+      ["a", "b", "c"].map((key) => request(key)),
+      never,
+    ),
+  );
+  expect(launched.map(({ key, state, hostname }) => [key, state, hostname])).toEqual([
+    ["a", "running", "a"],
+    ["b", "running", "b"],
+    ["c", "running", "c"],
+  ]);
+  for (const distinct of [
+    launched.map(({ host }) => host),
+    launched.map(({ access }) => access.directory),
+    launched.map(({ access }) => access.brand),
+  ])
+    expect(new Set(distinct).size).toBe(3);
   for (const { access } of launched) {
-    for (const folder of ["home", "tmp", "work"]) expect(statSync(join(access.directory, folder)).mode & 0o777).toBe(0o700);
+    for (const folder of ["home", "tmp", "work"])
+      expect(statSync(join(access.directory, folder)).mode & 0o777).toBe(0o700);
   }
 });
 
 test("each address can be listened on", async () => {
   const [machine] = machines(await open(local).launch([request("a")], never));
   const server = createServer();
-  await new Promise<void>((resolve, reject) => { server.once("error", reject).listen(0, machine?.host ?? "", resolve); });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject).listen(0, machine?.host ?? "", resolve);
+  });
   await new Promise((resolve) => server.close(resolve));
 });
 
 test("the same key gives the same machine again, also to a driver that was opened later", async () => {
   const directory = stateDirectory();
   const [first] = machines(await open(local, { stateDirectory: directory }).launch([request("a")], never));
-  const [again, other] = machines(await open(local, { stateDirectory: directory }).launch([request("a"), request("b")], never));
+  const [again, other] = machines(
+    await open(local, { stateDirectory: directory }).launch([request("a"), request("b")], never),
+  );
   expect(again).toEqual(first);
   expect(other?.id).not.toBe(first?.id);
 });
@@ -47,13 +68,22 @@ test("the same key gives the same machine again, also to a driver that was opene
 test("describe tells of machines in the order of the question; one that it does not know is terminated", async () => {
   const driver = open(local);
   const [a, b] = machines(await driver.launch([request("a"), request("b")], never));
-  expect((await driver.describe([b?.id ?? "", "unknown", a?.id ?? ""], never)).map(({ id, state, key }) => [id, state, key])).toEqual([[b?.id, "running", "b"], ["unknown", "terminated", null], [a?.id, "running", "a"]]);
+  expect(
+    (await driver.describe([b?.id ?? "", "unknown", a?.id ?? ""], never)).map(({ id, state, key }) => [id, state, key]),
+  ).toEqual([
+    [b?.id, "running", "b"],
+    ["unknown", "terminated", null],
+    [a?.id, "running", "a"],
+  ]);
 });
 
 test("list tells the machines of one run only", async () => {
   const driver = open(local);
   await driver.launch([request("a", "run1"), request("b", "run2"), request("c", "run1")], never);
-  expect((await driver.list({ installation: "here", run: "run1" }, never)).map(({ key }) => key).sort()).toEqual(["a", "c"]);
+  expect((await driver.list({ installation: "here", run: "run1" }, never)).map(({ key }) => key).sort()).toEqual([
+    "a",
+    "c",
+  ]);
   expect(await driver.list({ installation: "here", run: "run3" }, never)).toEqual([]);
 });
 
@@ -61,7 +91,11 @@ test("terminate can be repeated, takes unknown machines as gone, and frees the a
   const directory = stateDirectory();
   const driver = open(local, { stateDirectory: directory });
   const [a, b] = machines(await driver.launch([request("a"), request("b")], never));
-  for (let time = 0; time < 2; time += 1) expect(await driver.terminate([a?.id ?? "", "unknown"], never)).toEqual([{ id: a?.id, kind: "terminated" }, { id: "unknown", kind: "terminated" }]);
+  for (let time = 0; time < 2; time += 1)
+    expect(await driver.terminate([a?.id ?? "", "unknown"], never)).toEqual([
+      { id: a?.id, kind: "terminated" },
+      { id: "unknown", kind: "terminated" },
+    ]);
   expect(existsSync(a?.access.directory ?? "")).toBe(false);
   expect(readdirSync(join(directory, "claims"))).toEqual([encodeURIComponent(b?.host ?? "")]);
 });
@@ -83,8 +117,16 @@ test("terminate removes what a program made as hard to remove as it could", asyn
 test("terminate ends a process that carries the machine's mark in its environment only", async () => {
   const driver = open(local);
   const [machine] = machines(await driver.launch([request("a")], never));
-  const child = spawn("sleep", ["3400"], { env: { BOOTLEVEL_MACHINE: machine?.access.brand ?? "" }, stdio: "ignore", detached: true });
-  const other = spawn("sleep", ["3400"], { env: { BOOTLEVEL_MACHINE: `${machine?.access.brand ?? ""}0` }, stdio: "ignore", detached: true });
+  const child = spawn("sleep", ["3400"], {
+    env: { BOOTLEVEL_MACHINE: machine?.access.brand ?? "" },
+    stdio: "ignore",
+    detached: true,
+  });
+  const other = spawn("sleep", ["3400"], {
+    env: { BOOTLEVEL_MACHINE: `${machine?.access.brand ?? ""}0` },
+    stdio: "ignore",
+    detached: true,
+  });
   try {
     await eventually("both live", () => isAlive(child.pid ?? 0) && isAlive(other.pid ?? 0));
     await driver.terminate([machine?.id ?? ""], never);
@@ -102,7 +144,9 @@ test("a machine whose claim somebody has removed is found by its directory, is o
   const [launched] = await driver.launch([request("a")], never);
   const { id } = (launched as LaunchOutcome & { kind: "launched" }).machine;
   for (const claim of readdirSync(join(directory, "claims"))) rmSync(join(directory, "claims", claim));
-  expect(await driver.describe([id], never)).toMatchObject([{ id, state: "stopped", reason: "its claim on its address is gone" }]);
+  expect(await driver.describe([id], never)).toMatchObject([
+    { id, state: "stopped", reason: "its claim on its address is gone" },
+  ]);
   expect((await driver.list({ installation: "here", run: "run1" }, never)).map(({ key }) => key)).toEqual(["a"]);
   expect(await driver.terminate([id], never)).toEqual([{ id, kind: "terminated" }]);
   expect(readdirSync(join(directory, "machines"))).toEqual([]);
@@ -122,7 +166,10 @@ test("an aborted launch makes nothing and says so for each request", async () =>
   const directory = stateDirectory();
   const driver = open(local, { stateDirectory: directory });
   const outcomes = await driver.launch([request("a"), request("b")], AbortSignal.abort());
-  expect(outcomes).toMatchObject([{ key: "a", kind: "failed", leftover: null }, { key: "b", kind: "failed", leftover: null }]);
+  expect(outcomes).toMatchObject([
+    { key: "a", kind: "failed", leftover: null },
+    { key: "b", kind: "failed", leftover: null },
+  ]);
   expect(readdirSync(join(directory, "claims"))).toEqual([]);
 });
 

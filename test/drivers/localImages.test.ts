@@ -1,6 +1,20 @@
 /** Images of local machines: copies of their homes, whole or not at all. */
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 
@@ -11,13 +25,23 @@ import local from "../../src/drivers/local/localDriver.js";
 import { never, open, request, stateDirectory } from "../support/drivers.js";
 
 /** A machine's directory. */
-async function launched(driver: Driver, key: string, image: string | null = null): Promise<{ id: string; directory: string }> {
+async function launched(
+  driver: Driver,
+  key: string,
+  image: string | null = null,
+): Promise<{ id: string; directory: string }> {
   const [outcome] = await driver.launch([{ ...request(key), image }], never);
-  if (outcome?.kind !== "launched" || outcome.machine.access?.kind !== "local") throw outcome?.kind === "failed" ? outcome.error : new Error("no machine");
+  if (outcome?.kind !== "launched" || outcome.machine.access?.kind !== "local")
+    throw outcome?.kind === "failed" ? outcome.error : new Error("no machine");
   return { id: outcome.machine.id, directory: outcome.machine.access.directory };
 }
 
-const wish = (machine: string, name = "bootlevel-here-apache-1"): ImageRequest => ({ machine, name, description: "", mark: request("a").mark });
+const wish = (machine: string, name = "bootlevel-here-apache-1"): ImageRequest => ({
+  machine,
+  name,
+  description: "",
+  mark: request("a").mark,
+});
 
 async function made(driver: Driver, machine: string, name?: string): Promise<string> {
   return (await driver.createImage?.(wish(machine, name), never))?.id ?? "";
@@ -37,18 +61,29 @@ test("a machine that starts from an image finds the home of the one that it was 
   execFileSync("mkfifo", [join(home, "pipe")]);
   writeFileSync(join(first.directory, "work", "step"), "not the machine's own");
   const server = createServer();
-  await new Promise<void>((resolve) => { server.listen(join(home, "socket"), resolve); });
+  await new Promise<void>((resolve) => {
+    server.listen(join(home, "socket"), resolve);
+  });
   chmodSync(join(home, "etc"), 0o550);
   const image = await made(driver, first.id);
-  await new Promise((resolve) => { server.close(resolve); });
+  await new Promise((resolve) => {
+    server.close(resolve);
+  });
   chmodSync(join(home, "etc"), 0o700);
 
   const second = await launched(driver, "b", image);
   const copy = join(second.directory, "home");
   expect(readdirSync(copy).sort()).toEqual(["dangling", "etc", "link"]);
-  expect([statSync(copy).mode & 0o777, statSync(join(copy, "etc")).mode & 0o777, statSync(join(copy, "etc", "run.sh")).mode & 0o777]).toEqual([0o700, 0o550, 0o751]);
+  expect([
+    statSync(copy).mode & 0o777,
+    statSync(join(copy, "etc")).mode & 0o777,
+    statSync(join(copy, "etc", "run.sh")).mode & 0o777,
+  ]).toEqual([0o700, 0o550, 0o751]);
   expect(statSync(join(copy, "etc", "run.sh")).mtimeMs).toBe(2_000_000);
-  expect([readlinkSync(join(copy, "link")), readlinkSync(join(copy, "dangling"))]).toEqual(["etc/run.sh", "/nowhere/at/all"]);
+  expect([readlinkSync(join(copy, "link")), readlinkSync(join(copy, "dangling"))]).toEqual([
+    "etc/run.sh",
+    "/nowhere/at/all",
+  ]);
   expect(lstatSync(join(copy, "etc", "twin")).isFile()).toBe(true);
   expect(readdirSync(join(second.directory, "work"))).toEqual([]);
   chmodSync(join(copy, "etc"), 0o700);
@@ -65,7 +100,12 @@ test("a name gives one image, as it was when it was made, and a machine that is 
   const b = await launched(driver, "b", image);
   expect(readFileSync(join(b.directory, "home", "file"), "utf8")).toBe("first");
   writeFileSync(join(b.directory, "home", "file"), "own");
-  expect(readFileSync(join((await launched(open(local, { stateDirectory: state }), "b", image)).directory, "home", "file"), "utf8")).toBe("own");
+  expect(
+    readFileSync(
+      join((await launched(open(local, { stateDirectory: state }), "b", image)).directory, "home", "file"),
+      "utf8",
+    ),
+  ).toBe("own");
   expect(statSync(join(state, "images")).mode & 0o777).toBe(0o700);
 });
 
@@ -89,7 +129,9 @@ test("a removed image is gone, may be removed again, and nothing starts from it;
   await driver.deleteImage?.(image, never);
   await driver.deleteImage?.(image, never);
   expect(readdirSync(join(state, "images"))).toEqual([]);
-  await expect(launched(driver, "b", image)).rejects.toThrow(`no machine for b: there is no image ${image} on this computer: build it again`);
+  await expect(launched(driver, "b", image)).rejects.toThrow(
+    `no machine for b: there is no image ${image} on this computer: build it again`,
+  );
   await expect(made(driver, "no-such-machine")).rejects.toThrow(/there is no machine directory/);
   // A name is a name, wherever it would lead as a path.
   await expect(driver.deleteImage?.("local-image:../machines", never)).resolves.toBeUndefined();

@@ -1,4 +1,7 @@
-/** Drivers of third parties: found beside the plan, used like the built-in ones, and refused with words when they are broken. */
+/**
+ * Drivers of third parties: found beside the plan, used like the built-in ones, and refused with words when they are
+ * broken.
+ */
 import { readFileSync, existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 
@@ -40,7 +43,8 @@ export default {
   },
 };
 `;
-const plan = (name: string, keys = "region: eu", launch = "launch: { disk: 7, label: '${db.word}' }") => `plan: acme\nvariables: { r: eu }\nclouds: { here: { driver: local }, there: { driver: '${name}', ${keys} } }\nlevels:\n  - name: one\n    services: { db: { cloud: here, outputs: [word], boot: { command: "echo word=hi there >> $BOOTLEVEL_OUTPUT" } } }\n  - name: two\n    services: { web: { cloud: there, image: "img-\${var.r}", size: big, ${launch}, boot: { command: "echo hello from $BOOTLEVEL_SERVICE" }, ready: { command: "true" } } }\n`;
+const plan = (name: string, keys = "region: eu", launch = "launch: { disk: 7, label: '${db.word}' }") =>
+  `plan: acme\nvariables: { r: eu }\nclouds: { here: { driver: local }, there: { driver: '${name}', ${keys} } }\nlevels:\n  - name: one\n    services: { db: { cloud: here, outputs: [word], boot: { command: "echo word=hi there >> $BOOTLEVEL_OUTPUT" } } }\n  - name: two\n    services: { web: { cloud: there, image: "img-\${var.r}", size: big, ${launch}, boot: { command: "echo hello from $BOOTLEVEL_SERVICE" }, ready: { command: "true" } } }\n`;
 
 test("a driver by file name launches, is asked at status, and terminates; its keys are checked and its references resolved", async () => {
   const own = installation();
@@ -48,15 +52,38 @@ test("a driver by file name launches, is asked at status, and terminates; its ke
   expect(await own.call(["boot", folder, "--name", "acme"])).toMatchObject({ code: 0, stderr: "" });
   expect(await own.call(["status", "acme"])).toMatchObject({ code: 0, stderr: "" });
   expect(await own.call(["terminate", "acme", "--yes"])).toMatchObject({ code: 0, stderr: "" });
-  const calls = (own.fact("calls") ?? "").trim().split("\n").map((line) => JSON.parse(line) as unknown[]);
-  expect(calls.map(([verb]) => verb)).toEqual(["create", "launch", "close", "create", "close", "create", "terminate", ...(calls.length > 8 ? ["terminate"] : []), "close"]);
+  const calls = (own.fact("calls") ?? "")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as unknown[]);
+  expect(calls.map(([verb]) => verb)).toEqual([
+    "create",
+    "launch",
+    "close",
+    "create",
+    "close",
+    "create",
+    "terminate",
+    ...(calls.length > 8 ? ["terminate"] : []),
+    "close",
+  ]);
   expect(calls[0]).toEqual(["create", "there", { region: "eu" }]);
-  expect(calls[1]).toEqual(["launch", [{ image: "img-eu", size: "big", launch: { disk: 7, label: "hi there" }, service: "web" }]]);
+  expect(calls[1]).toEqual([
+    "launch",
+    [{ image: "img-eu", size: "big", launch: { disk: 7, label: "hi there" }, service: "web" }],
+  ]);
 });
 
-test.each([["another region", "region: mars", "", /mars/], ["an unknown key", "region: eu, zone: 1", "", /zone/], ["an unknown launch key", "region: eu", "launch: { dsik: 1 }", /did you mean "disk"/]])("%s is a mistake of the plan with its place", async (_what, keys, launch, words) => {
+test.each([
+  ["another region", "region: mars", "", /mars/],
+  ["an unknown key", "region: eu, zone: 1", "", /zone/],
+  ["an unknown launch key", "region: eu", "launch: { dsik: 1 }", /did you mean "disk"/],
+])("%s is a mistake of the plan with its place", async (_what, keys, launch, words) => {
   const own = installation();
-  const ended = await own.call(["validate", own.plan(plan("./acme.mjs", keys, launch === "" ? undefined : launch), { "acme.mjs": driver(own.facts) })]);
+  const ended = await own.call([
+    "validate",
+    own.plan(plan("./acme.mjs", keys, launch === "" ? undefined : launch), { "acme.mjs": driver(own.facts) }),
+  ]);
   expect(ended.code).toBe(2);
   expect(ended.stderr).toMatch(words);
   expect(ended.stderr).toMatch(/launch\.yaml:\d+:\d+/);
@@ -74,8 +101,12 @@ test.each([
 ])("%s ends with 2, its place in the plan, and the remedy", async (_what, name, words) => {
   const own = installation();
   const files = {
-    "syntax.mjs": "export default {{;\n", "throws.mjs": "throw new Error('no licence');\n", "empty.mjs": "export const x = 1;\n", "half.mjs": "export default { name: 'half', cloudSchema: null, launchSchema: null, sshDefaults: {} };\n",
-    "null.mjs": "export default { name: 'null', cloudSchema: null, launchSchema: null, sshDefaults: null, create() {} };\n",
+    "syntax.mjs": "export default {{;\n",
+    "throws.mjs": "throw new Error('no licence');\n",
+    "empty.mjs": "export const x = 1;\n",
+    "half.mjs": "export default { name: 'half', cloudSchema: null, launchSchema: null, sshDefaults: {} };\n",
+    "null.mjs":
+      "export default { name: 'null', cloudSchema: null, launchSchema: null, sshDefaults: null, create() {} };\n",
   };
   const ended = await own.call(["boot", own.plan(plan(name, "defaults: {}", "timeout: 1m"), files)]);
   expect(ended).toMatchObject({ code: 2, stdout: "" });
@@ -86,8 +117,16 @@ test.each([
 
 test("a driver whose calls throw fails the service with its words; what it launched is not forgotten", async () => {
   const own = installation();
-  const text = driver(own.facts).replace("async launch(requests) {", "async launch(requests) { throw new Error('quota of 3 machines reached');");
-  const { code, document } = await own.json(["boot", own.plan(plan("./acme.mjs"), { "acme.mjs": text }), "--name", "acme"]);
+  const text = driver(own.facts).replace(
+    "async launch(requests) {",
+    "async launch(requests) { throw new Error('quota of 3 machines reached');",
+  );
+  const { code, document } = await own.json([
+    "boot",
+    own.plan(plan("./acme.mjs"), { "acme.mjs": text }),
+    "--name",
+    "acme",
+  ]);
   expect(code).toBe(1);
   expect(document.failures).toMatchObject([{ service: "web", step: "launch" }]);
   expect(document.failures[0].message).toContain("quota of 3 machines reached");
@@ -104,7 +143,10 @@ test("a driver that gives no answer for a request, or an answer without an addre
 
 test("a driver whose terminate fails keeps the run, says that the machine may still exist, and can be called again", async () => {
   const own = installation();
-  const text = driver(own.facts).replace("async terminate(ids) {", `async terminate(ids) { if (ids.length > 0 && !existsSync(${JSON.stringify(join(own.facts, "mended"))})) return ids.map((id) => ({ id, kind: "failed", error: new Error("the cloud says no") }));`);
+  const text = driver(own.facts).replace(
+    "async terminate(ids) {",
+    `async terminate(ids) { if (ids.length > 0 && !existsSync(${JSON.stringify(join(own.facts, "mended"))})) return ids.map((id) => ({ id, kind: "failed", error: new Error("the cloud says no") }));`,
+  );
   const folder = own.plan(plan("./acme.mjs"), { "acme.mjs": text });
   expect((await own.call(["boot", folder, "--name", "acme"])).code).toBe(0);
   const ended = await own.call(["terminate", "acme", "--yes"]);
@@ -117,8 +159,15 @@ test("a driver whose terminate fails keeps the run, says that the machine may st
 
 test("an unreachable cloud gives 4", async () => {
   const own = installation();
-  const text = driver(own.facts).replace("export default {", `import { CloudUnreachableError } from ${JSON.stringify(join(dirname(CLI), "index.js"))};\nexport default {`)
-    .replace("async launch(requests) {", "async launch(requests) { throw new CloudUnreachableError('there', 'no route');");
+  const text = driver(own.facts)
+    .replace(
+      "export default {",
+      `import { CloudUnreachableError } from ${JSON.stringify(join(dirname(CLI), "index.js"))};\nexport default {`,
+    )
+    .replace(
+      "async launch(requests) {",
+      "async launch(requests) { throw new CloudUnreachableError('there', 'no route');",
+    );
   const ended = await own.json(["boot", own.plan(plan("./acme.mjs"), { "acme.mjs": text })]);
   expect(ended.document.failures[0].message).toContain("cannot be reached");
   expect(ended.document.cloudUnreachable).toBe(true);
@@ -128,7 +177,8 @@ test("an unreachable cloud gives 4", async () => {
 test("built-in drivers are found without a file, and names of objects' own parts are no drivers", async () => {
   expect((await loadDriver("local", "/")).name).toBe("local");
   expect((await loadDriver("existing", "/")).name).toBe("existing");
-  for (const name of ["constructor", "toString", "__proto__"]) await expect(loadDriver(name, "/")).rejects.toThrow(/cannot be loaded/);
+  for (const name of ["constructor", "toString", "__proto__"])
+    await expect(loadDriver(name, "/")).rejects.toThrow(/cannot be loaded/);
   expect(existsSync("/node_modules")).toBe(false);
   expect(readFileSync(new URL("../../src/drivers/registry.ts", import.meta.url), "utf8")).toContain("local");
 });

@@ -14,9 +14,18 @@ test("a machine is pending, then running with an address, then terminated with a
   await clock.sleep(39_999);
   expect(await driver.describe([first.id], never)).toMatchObject([{ state: "pending" }]);
   await clock.sleep(1);
-  expect(await driver.describe([first.id], never)).toMatchObject([{ state: "running", hostname: "db", host: expect.stringMatching(/^10\./), access: { kind: "driver", cloud: "test", id: first.id } }]);
+  expect(await driver.describe([first.id], never)).toMatchObject([
+    {
+      state: "running",
+      hostname: "db",
+      host: expect.stringMatching(/^10\./),
+      access: { kind: "driver", cloud: "test", id: first.id },
+    },
+  ]);
   expect(await driver.terminate([first.id], never)).toEqual([{ id: first.id, kind: "terminated" }]);
-  expect(await driver.describe([first.id], never)).toMatchObject([{ state: "terminated", reason: "UserInitiatedShutdown: terminated on request", mark: { service: "db" } }]);
+  expect(await driver.describe([first.id], never)).toMatchObject([
+    { state: "terminated", reason: "UserInitiatedShutdown: terminated on request", mark: { service: "db" } },
+  ]);
 });
 
 test("the same key gives the same machine again, also to a driver that was opened later, and even when it is gone", async () => {
@@ -33,10 +42,18 @@ test("the same key gives the same machine again, also to a driver that was opene
 test("list tells of an installation or of one run, and not of what is destroyed or dead", async () => {
   const { driver, clock } = simCloud({ script: [{ service: "dying", at: "10s", fault: "die" }] });
   const mark = { installation: "here", run: "run2", runName: "other", service: "c" };
-  const outcomes = await driver.launch([wish("a"), wish("b"), wish("c", { mark }), wish("d", { mark: { ...mark, installation: "there" } }), wish("dying")], never);
+  const outcomes = await driver.launch(
+    [wish("a"), wish("b"), wish("c", { mark }), wish("d", { mark: { ...mark, installation: "there" } }), wish("dying")],
+    never,
+  );
   await driver.terminate([launched(outcomes[1]).id], never);
-  const services = async (run: string | null) => (await driver.list({ installation: "here", run }, never)).map((machine) => machine.mark?.service).sort();
-  expect([await services("run1"), await services("run2"), await services(null)]).toEqual([["a", "dying"], ["c"], ["a", "c", "dying"]]);
+  const services = async (run: string | null) =>
+    (await driver.list({ installation: "here", run }, never)).map((machine) => machine.mark?.service).sort();
+  expect([await services("run1"), await services("run2"), await services(null)]).toEqual([
+    ["a", "dying"],
+    ["c"],
+    ["a", "c", "dying"],
+  ]);
   await clock.sleep(10_000);
   expect(await services(null)).toEqual(["a", "c"]);
 });
@@ -44,13 +61,22 @@ test("list tells of an installation or of one run, and not of what is destroyed 
 test("terminate can be repeated and takes an unknown machine as gone; describe says that it does not know it", async () => {
   const { driver, launch } = simCloud();
   const { id } = launched((await launch("a"))[0]);
-  for (let time = 0; time < 2; time += 1) expect(await driver.terminate([id, "i-none"], never)).toEqual([{ id, kind: "terminated" }, { id: "i-none", kind: "terminated" }]);
-  expect(await driver.describe(["i-none", id], never)).toMatchObject([{ id: "i-none", state: "unknown" }, { id, state: "terminated" }]);
+  for (let time = 0; time < 2; time += 1)
+    expect(await driver.terminate([id, "i-none"], never)).toEqual([
+      { id, kind: "terminated" },
+      { id: "i-none", kind: "terminated" },
+    ]);
+  expect(await driver.describe(["i-none", id], never)).toMatchObject([
+    { id: "i-none", state: "unknown" },
+    { id, state: "terminated" },
+  ]);
 });
 
 test("empty lists are answered", async () => {
   const { driver } = simCloud({ calls: { throttle: 0, latency: { mean: "1s" } } });
-  expect([await driver.launch([], never), await driver.describe([], never), await driver.terminate([], never)]).toEqual([[], [], []]);
+  expect([await driver.launch([], never), await driver.describe([], never), await driver.terminate([], never)]).toEqual(
+    [[], [], []],
+  );
 });
 
 test("a machine that is younger than the visibility is unknown and not listed, although its launch showed it", async () => {
@@ -66,7 +92,15 @@ test("a machine that is younger than the visibility is unknown and not listed, a
 test("more machines than the capacity are refused with the cloud's words and leave nothing; a free place is taken again", async () => {
   const { driver, launch } = simCloud({ launch: { capacity: 2 } });
   const outcomes = await launch("a", "b", "c");
-  expect(outcomes).toMatchObject([{ kind: "launched" }, { kind: "launched" }, { kind: "failed", leftover: null, error: { message: "no machine for c: InsufficientInstanceCapacity: the cloud holds 2 machines, and has as many" } }]);
+  expect(outcomes).toMatchObject([
+    { kind: "launched" },
+    { kind: "launched" },
+    {
+      kind: "failed",
+      leftover: null,
+      error: { message: "no machine for c: InsufficientInstanceCapacity: the cloud holds 2 machines, and has as many" },
+    },
+  ]);
   expect(await driver.list(scope, never)).toHaveLength(2);
   await driver.terminate([launched(outcomes[0]).id], never);
   expect(await launch("c")).toMatchObject([{ kind: "launched" }]);
@@ -77,7 +111,10 @@ test("an aborted launch makes nothing and says so for each request", async () =>
   const abort = new AbortController();
   const call = driver.launch([wish("a"), wish("b")], abort.signal);
   abort.abort();
-  expect(await call).toMatchObject([{ kind: "failed", leftover: null, error: { message: "interrupted" } }, { kind: "failed", leftover: null }]);
+  expect(await call).toMatchObject([
+    { kind: "failed", leftover: null, error: { message: "interrupted" } },
+    { kind: "failed", leftover: null },
+  ]);
   expect(await driver.list(scope, never)).toEqual([]);
 });
 
@@ -92,7 +129,9 @@ test("the file is its owner's only, lies in the state directory under the cloud'
 
 test("machines die by chance at a moment within their time, and say why", async () => {
   const { driver, clock, launch } = simCloud({ machines: { die: { probability: 0.5, within: "1h" } } });
-  const ids = (await launch(...Array.from({ length: 200 }, (_, index) => `web-${index + 1}`))).map((outcome) => launched(outcome).id);
+  const ids = (await launch(...Array.from({ length: 200 }, (_, index) => `web-${index + 1}`))).map(
+    (outcome) => launched(outcome).id,
+  );
   const dead = async () => (await driver.describe(ids, never)).filter(({ state }) => state === "terminated");
   expect(await dead()).toEqual([]);
   await clock.sleep(1_800_000);
@@ -107,7 +146,10 @@ test("machines die by chance at a moment within their time, and say why", async 
 });
 
 test("what holds for a service: its launch:, then the cloud's services by its name, then those of all replicas, then the cloud", async () => {
-  const { driver, clock, states } = simCloud({ launch: { latency: "10s" }, services: { web: { latency: "20s" }, "web-2": { latency: "30s" } } });
+  const { driver, clock, states } = simCloud({
+    launch: { latency: "10s" },
+    services: { web: { latency: "20s" }, "web-2": { latency: "30s" } },
+  });
   const requests = [wish("db"), wish("web-1"), wish("web-2"), wish("web-2", { launch: { latency: "5s" } })];
   const ids = (await driver.launch(requests, never)).map((outcome) => launched(outcome).id);
   const running = async () => (await states(...ids)).map((state) => state === "running");
@@ -123,12 +165,18 @@ test("what holds for a service: its launch:, then the cloud's services by its na
 
 test("a launch: whose references gave nonsense fails that machine only", async () => {
   const { driver } = simCloud();
-  expect(await driver.launch([wish("a", { launch: { refuse: "often" } }), wish("b")], never)).toMatchObject([{ kind: "failed", error: { message: 'no machine for a: refuse: "often" is no number from 0 to 1' } }, { kind: "launched" }]);
+  expect(await driver.launch([wish("a", { launch: { refuse: "often" } }), wish("b")], never)).toMatchObject([
+    { kind: "failed", error: { message: 'no machine for a: refuse: "often" is no number from 0 to 1' } },
+    { kind: "launched" },
+  ]);
   expect(() => simCloud({ visibility: "soon" })).toThrow('visibility: "soon" is no duration');
 });
 
 test("ten thousand machines are launched, described and listed in one call each, with addresses of their own", async () => {
-  const { driver, clock } = simCloud({ launch: { latency: { p50: "40s", p95: "90s" } }, machines: { die: { probability: 0.01, within: "1h" } } });
+  const { driver, clock } = simCloud({
+    launch: { latency: { p50: "40s", p95: "90s" } },
+    machines: { die: { probability: 0.01, within: "1h" } },
+  });
   const requests = Array.from({ length: 10_000 }, (_, index) => wish(`web-${index + 1}`));
   const ids = (await driver.launch(requests, never)).map((outcome) => launched(outcome).id);
   await clock.sleep(3_600_000);
@@ -143,7 +191,12 @@ test("ten thousand machines are launched, described and listed in one call each,
 test("what machines cost grows no faster than their number", async () => {
   const whole = async (count: number) => {
     const { driver } = simCloud({ machines: { die: { probability: 0.01, within: "1h" } } });
-    const ids = (await driver.launch(Array.from({ length: count }, (_, index) => wish(`web-${index + 1}`)), never)).map((outcome) => launched(outcome).id);
+    const ids = (
+      await driver.launch(
+        Array.from({ length: count }, (_, index) => wish(`web-${index + 1}`)),
+        never,
+      )
+    ).map((outcome) => launched(outcome).id);
     await driver.describe(ids, never);
     await driver.list(scope, never);
   };

@@ -3,7 +3,8 @@ import { expect, test } from "@jest/globals";
 
 import { drawMs, happens, uniform, type Distribution } from "../../src/drivers/sim/chance.js";
 
-const draws = (distribution: Distribution) => Array.from({ length: 4_000 }, (_, index) => drawMs(distribution, "seed", index)).sort((a, b) => a - b);
+const draws = (distribution: Distribution) =>
+  Array.from({ length: 4_000 }, (_, index) => drawMs(distribution, "seed", index)).sort((a, b) => a - b);
 const quantile = (sorted: readonly number[], share: number) => sorted[Math.floor(share * sorted.length)] as number;
 
 test("the same words always draw the same number, and words are not run together", () => {

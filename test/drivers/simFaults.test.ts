@@ -7,12 +7,24 @@ import { launched, never, program, scope, simCloud, wish } from "../support/simC
 /** What came of a number of calls, one after the other. */
 async function results(count: number, call: () => Promise<unknown>): Promise<string[]> {
   const names: string[] = [];
-  for (let time = 0; time < count; time += 1) names.push(await call().then(() => "ok", (error: Error) => error.name));
+  for (let time = 0; time < count; time += 1)
+    names.push(
+      await call().then(
+        () => "ok",
+        (error: Error) => error.name,
+      ),
+    );
   return names;
 }
 
 test("a throttled call does nothing, one whose reply is lost has done everything, and the repeated call tells it", async () => {
-  const { driver } = simCloud({ script: [{ call: "launch", nth: 1, fault: "throttle" }, { call: "launch", nth: 2, fault: "lost-reply" }, { call: "list", nth: 2, fault: "unreachable" }] });
+  const { driver } = simCloud({
+    script: [
+      { call: "launch", nth: 1, fault: "throttle" },
+      { call: "launch", nth: 2, fault: "lost-reply" },
+      { call: "list", nth: 2, fault: "unreachable" },
+    ],
+  });
   const request = wish("db");
   await expect(driver.launch([request], never)).rejects.toThrow(ThrottledError);
   expect(await driver.list(scope, never)).toEqual([]);
@@ -33,7 +45,11 @@ test("a lost reply to terminate has destroyed the machine", async () => {
 test("an entry for a service counts the calls about it, replicas by their common name", async () => {
   const { driver } = simCloud({ script: [{ call: "launch", service: "web", nth: 2, fault: "throttle" }] });
   expect(await results(2, () => driver.launch([wish("db")], never))).toEqual(["ok", "ok"]);
-  expect(await results(3, () => driver.launch([wish("db"), wish("web-2")], never))).toEqual(["ok", "ThrottledError", "ok"]);
+  expect(await results(3, () => driver.launch([wish("db"), wish("web-2")], never))).toEqual([
+    "ok",
+    "ThrottledError",
+    "ok",
+  ]);
 });
 
 test("a limit of calls a second lets a burst through, then as many as the time gives", async () => {
@@ -69,10 +85,18 @@ test("throttling and lost replies come as often as the plan's author says", asyn
 test("refuse, die and invisible happen to the machine that the script means, and to no other", async () => {
   const { driver, clock, launch, states } = simCloud({
     launch: { latency: "40s" },
-    script: [{ call: "launch", service: "a", fault: "refuse" }, { call: "launch", service: "b", fault: "die" }, { call: "launch", service: "c", fault: "invisible", for: "5s" }],
+    script: [
+      { call: "launch", service: "a", fault: "refuse" },
+      { call: "launch", service: "b", fault: "die" },
+      { call: "launch", service: "c", fault: "invisible", for: "5s" },
+    ],
   });
   const outcomes = await launch("a", "b", "c", "d");
-  expect(outcomes[0]).toMatchObject({ kind: "failed", leftover: null, error: { message: "no machine for a: Server.InternalError: the simulated cloud refused the launch" } });
+  expect(outcomes[0]).toMatchObject({
+    kind: "failed",
+    leftover: null,
+    error: { message: "no machine for a: Server.InternalError: the simulated cloud refused the launch" },
+  });
   const ids = outcomes.slice(1).map((outcome) => launched(outcome).id);
   expect(await states(...ids)).toEqual(["pending", "unknown", "pending"]);
   await clock.sleep(20_000);
@@ -84,7 +108,12 @@ test("refuse, die and invisible happen to the machine that the script means, and
 });
 
 test('a moment of the script comes that long after the launch of the nth machine; "every" is each of them', async () => {
-  const { clock, launch, states } = simCloud({ script: [{ service: "web-1", at: "40s", fault: "die" }, { service: "db", at: "10s", nth: "every", fault: "die" }] });
+  const { clock, launch, states } = simCloud({
+    script: [
+      { service: "web-1", at: "40s", fault: "die" },
+      { service: "db", at: "10s", nth: "every", fault: "die" },
+    ],
+  });
   const ids = (await launch("web-1", "web-2", "db")).map((outcome) => launched(outcome).id);
   await clock.sleep(39_999);
   expect(await states(...ids)).toEqual(["running", "running", "terminated"]);
@@ -96,26 +125,38 @@ test('a moment of the script comes that long after the launch of the nth machine
 });
 
 const FAULTY = {
-  launch: { latency: { p50: "40s", p95: "90s" }, refuse: 0.2 }, machines: { die: { probability: 0.3, within: "10m" } },
+  launch: { latency: { p50: "40s", p95: "90s" }, refuse: 0.2 },
+  machines: { die: { probability: 0.3, within: "10m" } },
   programs: { boot: { duration: { min: "1s", max: "60s" }, fail: 0.3, exit: 7 } },
 };
 const SERVICES = Array.from({ length: 40 }, (_, index) => `web-${index + 1}`);
 
 /** How each service fares: what became of its machine, and of its boot program. */
-async function fates(options: object, services: readonly string[], inOneCall: boolean): Promise<Record<string, unknown>> {
+async function fates(
+  options: object,
+  services: readonly string[],
+  inOneCall: boolean,
+): Promise<Record<string, unknown>> {
   const cloud = simCloud({ ...FAULTY, ...options });
   const begun = cloud.clock.now();
   const outcomes: LaunchOutcome[] = [];
   if (inOneCall) outcomes.push(...(await cloud.launch(...services)));
   else outcomes.push(...(await Promise.all(services.map((service) => cloud.launch(service)))).flat());
-  return Object.fromEntries(await Promise.all(outcomes.map(async (outcome, index) => {
-    const service = services[index] as string;
-    if (outcome.kind === "failed") return [service, "refused"] as const;
-    const programs = cloud.driver.programs?.(outcome.machine.id);
-    await cloud.clock.sleep(100_000);
-    const result = await programs?.run(program(service, "boot")).catch((error: Error) => error.name);
-    return [service, [typeof result === "string" || result?.kind !== "exited" ? result : result.code, cloud.clock.now() - begun]] as const;
-  })));
+  return Object.fromEntries(
+    await Promise.all(
+      outcomes.map(async (outcome, index) => {
+        const service = services[index] as string;
+        if (outcome.kind === "failed") return [service, "refused"] as const;
+        const programs = cloud.driver.programs?.(outcome.machine.id);
+        await cloud.clock.sleep(100_000);
+        const result = await programs?.run(program(service, "boot")).catch((error: Error) => error.name);
+        return [
+          service,
+          [typeof result === "string" || result?.kind !== "exited" ? result : result.code, cloud.clock.now() - begun],
+        ] as const;
+      }),
+    ),
+  );
 }
 
 test("the same seed gives the same fates whatever the order and the grouping of the calls; another seed gives others", async () => {
@@ -128,6 +169,14 @@ test("the same seed gives the same fates whatever the order and the grouping of 
 
 test("a run of its own meets the script anew, in the same cloud", async () => {
   const { driver } = simCloud({ script: [{ call: "launch", service: "db", fault: "refuse" }] });
-  const kinds = async (run: string) => (await driver.launch([wish("db", { mark: { installation: "here", run, runName: run, service: "db" } })], never)).map(({ kind }) => kind);
-  expect([await kinds("run1"), await kinds("run1"), await kinds("run2"), await kinds("run2")].flat()).toEqual(["failed", "launched", "failed", "launched"]);
+  const kinds = async (run: string) =>
+    (
+      await driver.launch([wish("db", { mark: { installation: "here", run, runName: run, service: "db" } })], never)
+    ).map(({ kind }) => kind);
+  expect([await kinds("run1"), await kinds("run1"), await kinds("run2"), await kinds("run2")].flat()).toEqual([
+    "failed",
+    "launched",
+    "failed",
+    "launched",
+  ]);
 });

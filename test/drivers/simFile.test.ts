@@ -17,13 +17,25 @@ import { eventually } from "../support/eventually.js";
 
 const folder = mkdtempSync(join(tmpdir(), "bootlevel-sim-"));
 const driverModule = join(folder, "driver.mjs");
-afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
 beforeAll(async () => {
   const entry = fileURLToPath(new URL("../../src/drivers/sim/simDriver.ts", import.meta.url));
-  const { outputFiles } = await build({ entryPoints: [entry], bundle: true, write: false, platform: "node", format: "esm", external: ["better-sqlite3"] });
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    platform: "node",
+    format: "esm",
+    external: ["better-sqlite3"],
+  });
   // A module in a temporary folder finds no packages of its own.
   const sqlite = pathToFileURL(createRequire(import.meta.url).resolve("better-sqlite3")).href;
-  writeFileSync(driverModule, (outputFiles[0]?.text ?? "").replace('from "better-sqlite3"', `from ${JSON.stringify(sqlite)}`));
+  writeFileSync(
+    driverModule,
+    (outputFiles[0]?.text ?? "").replace('from "better-sqlite3"', `from ${JSON.stringify(sqlite)}`),
+  );
 });
 
 /** A process that has the driver of `directory`, and runs `work` with it. */
@@ -36,32 +48,47 @@ function launcher(directory: string, work: string): ChildProcess & { printed: ()
     const never = new AbortController().signal;
     const wish = (key, service) => ({ key, mark: { installation: "here", run: "run1", runName: "run", service }, image: null, size: null, launch: {}, avoid: [] });
     ${work}`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   let text = "";
-  child.stdout.on("data", (chunk: Buffer) => { text += chunk.toString(); });
+  child.stdout.on("data", (chunk: Buffer) => {
+    text += chunk.toString();
+  });
   return Object.assign(child, { printed: () => text });
 }
 
 test("of several processes that ask for the same keys at once each is given the same machines", async () => {
   const directory = simDirectory();
-  const children = [1, 2, 3, 4].map(() => launcher(directory, `
+  const children = [1, 2, 3, 4].map(() =>
+    launcher(
+      directory,
+      `
     const ids = [];
     for (let index = 0; index < 200; index += 1) for (const outcome of await driver.launch([wish("k" + index, "web-" + index)], never)) ids.push(outcome.machine.id);
-    console.log(ids.join(" "));`));
+    console.log(ids.join(" "));`,
+    ),
+  );
   const codes = await Promise.all(children.map(async (child) => (await once(child, "close"))[0] as number));
   expect(codes).toEqual([0, 0, 0, 0]);
   expect(new Set(children.map((child) => child.printed())).size).toBe(1);
-  const listed = await simCloud({}, { stateDirectory: directory }).driver.list({ installation: "here", run: null }, never);
+  const listed = await simCloud({}, { stateDirectory: directory }).driver.list(
+    { installation: "here", run: null },
+    never,
+  );
   expect(listed.map(({ id }) => id).sort()).toEqual(children[0]?.printed().trim().split(" ").sort());
 });
 
 test("a process that is killed in the middle of its launches leaves every machine whole, and each key is launched once", async () => {
   const directory = simDirectory();
-  const child = launcher(directory, `
+  const child = launcher(
+    directory,
+    `
     for (let batch = 0; ; batch += 1) {
       await driver.launch(Array.from({ length: 10 }, (_, index) => wish(\`k\${batch * 10 + index}\`, "web-" + index)), never);
       console.log(batch);
-    }`);
+    }`,
+  );
   await eventually("a hundred batches", () => child.printed().split("\n").length > 100);
   child.kill("SIGKILL");
   await once(child, "close");
@@ -71,7 +98,10 @@ test("a process that is killed in the middle of its launches leaves every machin
   expect(before.length % 10).toBe(0);
   expect(before.length).toBeGreaterThanOrEqual((told - 1) * 10);
   const keys = before.map(({ key }) => key ?? "");
-  const repeated = await driver.launch(keys.map((key) => wish("x", { key })), never);
+  const repeated = await driver.launch(
+    keys.map((key) => wish("x", { key })),
+    never,
+  );
   expect(repeated.map((outcome) => launched(outcome).id)).toEqual(before.map(({ id }) => id));
   expect(await driver.list({ installation: "here", run: "run1" }, never)).toHaveLength(before.length);
 });
@@ -79,11 +109,14 @@ test("a process that is killed in the middle of its launches leaves every machin
 test("a program whose launcher was killed runs on in the cloud, and the next launcher is told its end", async () => {
   const directory = simDirectory();
   const { directory: step } = program("db", "boot");
-  const child = launcher(directory, `
+  const child = launcher(
+    directory,
+    `
     const [{ machine }] = await driver.launch([wish("k", "db")], never);
     const request = { directory: ${JSON.stringify(step)}, args: [], env: { BOOTLEVEL_SERVICE: "db" }, attributes: {}, promised: ["token"], start: { kind: "command", line: "" }, timeoutMs: 60000, onOutput: () => console.log(machine.id), signal: never };
     await driver.programs(machine.id).run(request);
-    console.log("ended");`);
+    console.log("ended");`,
+  );
   const id = await eventually("the program has begun", () => child.printed().trim() || null);
   child.kill("SIGKILL");
   await once(child, "close");
@@ -92,7 +125,9 @@ test("a program whose launcher was killed runs on in the cloud, and the next lau
   const programs = driver.programs?.(id) as MachinePrograms;
   const result = await programs.recover({ ...program("db", "boot"), directory: step });
   expect(result).toEqual({ kind: "exited", code: 0, outputs: new Map([["token", "sim-db-token"]]) });
-  await expect(programs.run(program("db", "boot", { directory: step }))).rejects.toMatchObject({ name: "StagingError" });
+  await expect(programs.run(program("db", "boot", { directory: step }))).rejects.toMatchObject({
+    name: "StagingError",
+  });
 });
 
 test("a file that is none of a simulated cloud is refused with its name, and left as it is", async () => {
@@ -100,5 +135,8 @@ test("a file that is none of a simulated cloud is refused with its name, and lef
   const file = join(directory, "test.db");
   writeFileSync(file, "this is no database, but it is long enough to be looked at as one".repeat(20));
   const { driver } = simCloud({}, { stateDirectory: directory });
-  await expect(driver.list({ installation: "here", run: null }, never)).rejects.toMatchObject({ name: "DriverError", message: expect.stringContaining(file) });
+  await expect(driver.list({ installation: "here", run: null }, never)).rejects.toMatchObject({
+    name: "DriverError",
+    message: expect.stringContaining(file),
+  });
 });

@@ -1,11 +1,18 @@
-/** Plans on machines of EC2 from their launch to their end, by the command, with programs on machines that really answer. */
+/**
+ * Plans on machines of EC2 from their launch to their end, by the command, with programs on machines that really
+ * answer.
+ */
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 
 import { openEc2Lab, type Ec2Lab, type LabInstance } from "../support/ec2Lab.js";
 
 let lab: Ec2Lab;
-beforeAll(async () => { lab = await openEc2Lab({ machines: true }); }, 90_000);
-afterEach(async () => { lab.faults.clear(); });
+beforeAll(async () => {
+  lab = await openEc2Lab({ machines: true });
+}, 90_000);
+afterEach(async () => {
+  lab.faults.clear();
+});
 afterAll(async () => lab.close());
 
 /** Two levels: what the first one says reaches the second one. */

@@ -1,4 +1,7 @@
-/** An image of the plan, built in a cloud that speaks EC2's API: by the real command, on a machine that is reached over SSH. */
+/**
+ * An image of the plan, built in a cloud that speaks EC2's API: by the real command, on a machine that is reached over
+ * SSH.
+ */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { IMAGE, openEc2Lab, type Ec2Lab } from "../support/ec2Lab.js";
@@ -30,14 +33,24 @@ test("without a built image, packages are looked for and the recipe runs on each
   expect(await lab.json(["boot", folder, "--name", "before"])).toMatchObject({ code: 0 });
   expect(lab.fact("recipe")).toBe("recipe\nrecipe\n");
   const built = await lab.json(words(folder));
-  expect(built).toMatchObject({ code: 0, document: { image: { version: 1, state: "available", runState: "terminated" } } });
+  expect(built).toMatchObject({
+    code: 0,
+    document: { image: { version: 1, state: "available", runState: "terminated" } },
+  });
   const { id } = built.document.image;
-  expect((await ownImages(lab.cloud.direct)).map(({ ImageId, Name }) => [ImageId, Name])).toEqual([[id, expect.stringMatching(/^bootlevel-[0-9a-f]{8}-apache-[0-9a-f]{12}-1$/)]]);
+  expect((await ownImages(lab.cloud.direct)).map(({ ImageId, Name }) => [ImageId, Name])).toEqual([
+    [id, expect.stringMatching(/^bootlevel-[0-9a-f]{8}-apache-[0-9a-f]{12}-1$/)],
+  ]);
   expect((await lab.live()).map(({ tags }) => tags["bootlevel:run-name"])).toEqual(["before", "before"]);
   expect(await lab.json(["boot", folder, "--name", "after"])).toMatchObject({ code: 0 });
   expect(lab.fact("recipe")).toBe("recipe\nrecipe\nrecipe\n");
   const images = (await lab.live()).map(({ tags, raw }) => [tags["bootlevel:run-name"], raw.ImageId]);
-  expect(images.sort()).toEqual([["after", id], ["after", id], ["before", IMAGE], ["before", IMAGE]]);
+  expect(images.sort()).toEqual([
+    ["after", id],
+    ["after", id],
+    ["before", IMAGE],
+    ["before", IMAGE],
+  ]);
   expect(await lab.json(["image", "remove", "apache", "--cloud", "aws", "--yes"])).toMatchObject({ code: 2 });
   expect(await lab.json(["terminate", "before", "after"])).toMatchObject({ code: 0 });
   expect(await lab.json(["image", "remove", "apache", "--cloud", "aws", "--yes"])).toMatchObject({ code: 0 });
@@ -53,9 +66,23 @@ test("a lost answer makes no second image; one that fails is told, its machine i
   lab.faults.set({ rule: null });
   const [record, ...rest] = layers as [Layer, ...Layer[]];
   lab.cloud.layers = [record, slowImages(0, "failed"), ...rest];
-  expect(await lab.json(words(folder))).toMatchObject({ code: 1, document: { image: { state: "failed", runState: "terminated", reason: expect.stringMatching(/could not make image ami-\w+: Client error on volume vol-1/) } } });
+  expect(await lab.json(words(folder))).toMatchObject({
+    code: 1,
+    document: {
+      image: {
+        state: "failed",
+        runState: "terminated",
+        reason: expect.stringMatching(/could not make image ami-\w+: Client error on volume vol-1/),
+      },
+    },
+  });
   lab.cloud.layers = layers;
   expect([await lab.live(), (await ownImages(lab.cloud.direct)).length]).toEqual([[], 1]);
   const { document } = await lab.json(["image", "list"]);
-  expect(document.images.map(({ version, state }: { version: number; state: string }) => [version, state]).slice(-2)).toEqual([[2, "available"], [3, "failed"]]);
+  expect(
+    document.images.map(({ version, state }: { version: number; state: string }) => [version, state]).slice(-2),
+  ).toEqual([
+    [2, "available"],
+    [3, "failed"],
+  ]);
 }, 120_000);

@@ -1,6 +1,12 @@
 /** The lab itself: its cloud refuses, hides and forgets as Amazon does, and what it says it does is what happens. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
-import { DescribeInstancesCommand, EC2Client, RunInstancesCommand, TerminateInstancesCommand, type RunInstancesCommandInput } from "@aws-sdk/client-ec2";
+import {
+  DescribeInstancesCommand,
+  EC2Client,
+  RunInstancesCommand,
+  TerminateInstancesCommand,
+  type RunInstancesCommandInput,
+} from "@aws-sdk/client-ec2";
 
 import { IMAGE, openEc2Lab, REGION, type Ec2Lab } from "../support/ec2Lab.js";
 import { Buckets } from "../support/ec2Lab/buckets.js";
@@ -9,7 +15,12 @@ let lab: Ec2Lab;
 let client: EC2Client;
 beforeAll(async () => {
   lab = await openEc2Lab();
-  client = new EC2Client({ endpoint: lab.cloud.endpoint, region: REGION, maxAttempts: 1, credentials: { accessKeyId: "test", secretAccessKey: "test" } });
+  client = new EC2Client({
+    endpoint: lab.cloud.endpoint,
+    region: REGION,
+    maxAttempts: 1,
+    credentials: { accessKeyId: "test", secretAccessKey: "test" },
+  });
 }, 90_000);
 beforeEach(async () => {
   lab.faults.clear();
@@ -23,25 +34,39 @@ afterAll(async () => {
 });
 
 const run = async (change: Partial<RunInstancesCommandInput> = {}): Promise<string[]> => {
-  const { Instances } = await client.send(new RunInstancesCommand({ ImageId: IMAGE, InstanceType: "m5.large", MinCount: 1, MaxCount: 1, ...change }));
+  const { Instances } = await client.send(
+    new RunInstancesCommand({ ImageId: IMAGE, InstanceType: "m5.large", MinCount: 1, MaxCount: 1, ...change }),
+  );
   return (Instances ?? []).map(({ InstanceId }) => InstanceId ?? "");
 };
 const shown = async (change: object): Promise<(string | undefined)[]> => {
   const { Reservations } = await client.send(new DescribeInstancesCommand(change));
   return (Reservations ?? []).flatMap(({ Instances }) => Instances ?? []).map(({ InstanceId }) => InstanceId);
 };
-const code = async (call: Promise<unknown>): Promise<string> => call.then(() => "none", (error: Error) => error.name);
+const code = async (call: Promise<unknown>): Promise<string> =>
+  call.then(
+    () => "none",
+    (error: Error) => error.name,
+  );
 
 test("buckets have Amazon's sizes and fill at its rates, requests and machines apart", () => {
   let now = 0;
   const buckets = new Buckets(() => now);
   const take = (action: string, words = "") => buckets.take({ action, parameters: new URLSearchParams(words) });
-  const granted = (action: string, words = ""): number => { let count = 0; while (take(action, words)) count += 1; return count; };
+  const granted = (action: string, words = ""): number => {
+    let count = 0;
+    while (take(action, words)) count += 1;
+    return count;
+  };
   expect(granted("RunInstances", "MaxCount=1")).toBe(5);
   now += 1000;
   expect(granted("RunInstances", "MaxCount=1")).toBe(2);
   now += 10_000;
-  expect([take("RunInstances", "MaxCount=1000"), take("RunInstances", "MaxCount=994"), take("RunInstances", "MaxCount=22")]).toEqual([true, false, false]);
+  expect([
+    take("RunInstances", "MaxCount=1000"),
+    take("RunInstances", "MaxCount=994"),
+    take("RunInstances", "MaxCount=22"),
+  ]).toEqual([true, false, false]);
   expect(granted("DescribeInstances", "Filter.1.Name=x")).toBe(100);
   expect(granted("DescribeInstances")).toBe(50);
   expect(granted("TerminateInstances", "InstanceId.1=i-1")).toBe(100);
@@ -71,8 +96,15 @@ test("a token that comes again gives the first machines, with other parameters a
 });
 
 test("as many machines as there is room for, in one zone or of one type, and up to the quota", async () => {
-  const zone = (name: string): Partial<RunInstancesCommandInput> => ({ Placement: { AvailabilityZone: `${REGION}${name}` } });
-  lab.faults.set({ capacity: [{ zone: `${REGION}a`, left: 3 }, { type: "m5.xlarge", left: 0 }] });
+  const zone = (name: string): Partial<RunInstancesCommandInput> => ({
+    Placement: { AvailabilityZone: `${REGION}${name}` },
+  });
+  lab.faults.set({
+    capacity: [
+      { zone: `${REGION}a`, left: 3 },
+      { type: "m5.xlarge", left: 0 },
+    ],
+  });
   expect(await run({ ...zone("a"), MinCount: 1, MaxCount: 5 })).toHaveLength(3);
   expect(await code(run(zone("a")))).toBe("InsufficientInstanceCapacity");
   expect(await run({ ...zone("b"), MinCount: 1, MaxCount: 5 })).toHaveLength(5);
@@ -88,15 +120,26 @@ test("young machines are unknown by id and missing in filtered answers until the
   const [young] = await run();
   const filter = { Filters: [{ Name: "instance-state-name", Values: ["running", "pending"] }] };
   // The first one was launched by the same cloud: it hides with the other, as long as nobody can tell how old it is.
-  expect([await shown(filter), await code(shown({ InstanceIds: [young] })), await code(client.send(new TerminateInstancesCommand({ InstanceIds: [young ?? ""] })))])
-    .toEqual([[], "InvalidInstanceID.NotFound", "InvalidInstanceID.NotFound"]);
+  expect([
+    await shown(filter),
+    await code(shown({ InstanceIds: [young] })),
+    await code(client.send(new TerminateInstancesCommand({ InstanceIds: [young ?? ""] }))),
+  ]).toEqual([[], "InvalidInstanceID.NotFound", "InvalidInstanceID.NotFound"]);
   lab.faults.set({ hiddenMs: 0, pendingMs: Infinity });
   const { Reservations } = await client.send(new DescribeInstancesCommand(filter));
-  expect((Reservations ?? []).flatMap(({ Instances }) => Instances ?? []).map(({ State, PublicIpAddress }) => [State?.Name, PublicIpAddress])).toEqual([["pending", undefined], ["pending", undefined]]);
+  expect(
+    (Reservations ?? [])
+      .flatMap(({ Instances }) => Instances ?? [])
+      .map(({ State, PublicIpAddress }) => [State?.Name, PublicIpAddress]),
+  ).toEqual([
+    ["pending", undefined],
+    ["pending", undefined],
+  ]);
   lab.faults.set({ pendingMs: 0, endingMs: Infinity });
   expect((await shown(filter)).sort()).toEqual([old, young].sort());
   await client.send(new TerminateInstancesCommand({ InstanceIds: [young ?? ""] }));
-  const state = async () => (await client.send(new DescribeInstancesCommand({ InstanceIds: [young ?? ""] }))).Reservations?.[0]?.Instances?.[0];
+  const state = async () =>
+    (await client.send(new DescribeInstancesCommand({ InstanceIds: [young ?? ""] }))).Reservations?.[0]?.Instances?.[0];
   expect((await state())?.State?.Name).toBe("shutting-down");
   lab.faults.set({ endingMs: 0 });
   expect([(await state())?.State?.Name, (await state())?.PrivateIpAddress]).toEqual(["terminated", undefined]);
@@ -125,9 +168,15 @@ test("errors and cuts come before or after the effect, the same ones for the sam
 });
 
 test("the command boots a plan without programs on the lab's cloud and ends it, one question for all machines", async () => {
-  const folder = lab.plan(`plan: idle\n${lab.head()}defaults: { cloud: aws }\nlevels: [ { name: one, services: { web: { replicas: 3 } } } ]\n`);
+  const folder = lab.plan(
+    `plan: idle\n${lab.head()}defaults: { cloud: aws }\nlevels: [ { name: one, services: { web: { replicas: 3 } } } ]\n`,
+  );
   expect(await lab.json(["boot", folder, "--name", "idle"])).toMatchObject({ code: 0, document: { state: "ready" } });
-  expect((await lab.live()).map(({ state, tags }) => [state, tags["bootlevel:run-name"]])).toEqual([["running", "idle"], ["running", "idle"], ["running", "idle"]]);
+  expect((await lab.live()).map(({ state, tags }) => [state, tags["bootlevel:run-name"]])).toEqual([
+    ["running", "idle"],
+    ["running", "idle"],
+    ["running", "idle"],
+  ]);
   expect(await lab.json(["terminate", "idle"])).toMatchObject({ code: 0 });
   expect(await lab.live()).toEqual([]);
 });

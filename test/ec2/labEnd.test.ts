@@ -30,12 +30,20 @@ tell();
 `;
 
 let owner: ChildProcess | null = null;
-afterEach(() => { owner?.kill("SIGKILL"); });
+afterEach(() => {
+  owner?.kill("SIGKILL");
+});
 
 test("machines and commands of a lab die with a process that is killed", async () => {
   const outfile = join(temporaryDirectory(), "owner.mjs");
   await build({
-    stdin: { contents: OWNER, resolveDir: SUPPORT }, bundle: true, platform: "node", format: "esm", target: "node20.19", outfile, logLevel: "error",
+    stdin: { contents: OWNER, resolveDir: SUPPORT },
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20.19",
+    outfile,
+    logLevel: "error",
     define: { "import.meta.url": JSON.stringify(pathToFileURL(join(SUPPORT, "namespace.ts")).href) },
   });
   owner = spawn(process.execPath, [outfile], { stdio: ["ignore", "pipe", "inherit"] });

@@ -1,4 +1,7 @@
-/** Several launchers at one account: two installations side by side, one launcher in another's place, and one that cleans up while another works. */
+/**
+ * Several launchers at one account: two installations side by side, one launcher in another's place, and one that
+ * cleans up while another works.
+ */
 import { execFileSync } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -11,7 +14,9 @@ import { databaseName } from "../support/installation.js";
 import { isAlive } from "../support/until.js";
 
 let lab: Ec2Lab;
-beforeAll(async () => { lab = await openEc2Lab(); }, 90_000);
+beforeAll(async () => {
+  lab = await openEc2Lab();
+}, 90_000);
 afterEach(async () => {
   lab.holds.clear();
   lab.faults.clear();
@@ -20,13 +25,24 @@ afterEach(async () => {
 });
 afterAll(async () => lab.close());
 
-const plan = (replicas: number, keys = ""): string => lab.plan(`plan: idle\n${lab.head("", keys)}defaults: { cloud: aws }\nlevels: [ { name: one, services: { web: { replicas: ${replicas} } } } ]\n`);
+const plan = (replicas: number, keys = ""): string =>
+  lab.plan(
+    `plan: idle\n${lab.head("", keys)}defaults: { cloud: aws }\nlevels: [ { name: one, services: { web: { replicas: ${replicas} } } } ]\n`,
+  );
 const home = (name = "operator"): string => lab.network.outside(`/mnt/${name}/état`);
-const ids = async (run: string) => (await lab.live()).filter(({ tags }) => tags["bootlevel:run-name"] === run).map(({ id }) => id).sort();
+const ids = async (run: string) =>
+  (await lab.live())
+    .filter(({ tags }) => tags["bootlevel:run-name"] === run)
+    .map(({ id }) => id)
+    .sort();
 const living = async () => (await lab.live()).map(({ id }) => id).sort();
-const groups = async () => (await lab.inventory.securityGroups()).filter(({ GroupName }) => GroupName?.startsWith("bootlevel-")).map(({ Description }) => Description);
+const groups = async () =>
+  (await lab.inventory.securityGroups())
+    .filter(({ GroupName }) => GroupName?.startsWith("bootlevel-"))
+    .map(({ Description }) => Description);
 
-const noTags: FaultSettings["rule"] = (action) => (action === "CreateTags" ? { status: 403, code: "UnauthorizedOperation", message: "no" } : null);
+const noTags: FaultSettings["rule"] = (action) =>
+  action === "CreateTags" ? { status: 403, code: "UnauthorizedOperation", message: "no" } : null;
 
 /** The launcher that works now seems to have been silent for long. */
 function age(): void {
@@ -43,7 +59,10 @@ test("two installations boot at the rates of one account: each has its own machi
   const boots = await Promise.all(both.map((options) => lab.json(["boot", folder, "--name", options.home], options)));
   expect(boots).toMatchObject([{ code: 0 }, { code: 0 }]);
   expect(await Promise.all(both.map(async ({ home: run }) => (await ids(run)).length))).toEqual([60, 60]);
-  expect(await lab.json(["clean", "--all", "--dry-run"], { home: "one" })).toMatchObject({ code: 0, document: { found: [] } });
+  expect(await lab.json(["clean", "--all", "--dry-run"], { home: "one" })).toMatchObject({
+    code: 0,
+    document: { found: [] },
+  });
   expect(await lab.json(["terminate", "one"], { home: "one" })).toMatchObject({ code: 0 });
   expect(await ids("other")).toHaveLength(60);
   expect(await lab.json(["terminate", "other"], { home: "other" })).toMatchObject({ code: 0 });
@@ -52,36 +71,50 @@ test("two installations boot at the rates of one account: each has its own machi
 
 test.each<[string, "before" | "after", (held: Held["call"]) => boolean]>([
   ["inside of RunInstances, which takes effect", "after", ({ action }) => action === "RunInstances"],
-  ["right before RunInstances", "after", ({ action, parameters }) => action === "AuthorizeSecurityGroupIngress" && [...parameters.values()].includes("-1")],
+  [
+    "right before RunInstances",
+    "after",
+    ({ action, parameters }) => action === "AuthorizeSecurityGroupIngress" && [...parameters.values()].includes("-1"),
+  ],
   ["while it gives tags", "before", ({ action }) => action === "CreateTags"],
-])("a launcher freezes %s, another one carries on with its run, and it wakes up: it makes no machine and changes nothing", async (what, moment, fits) => {
-  const run = `frozen-${what.length}`;
-  lab.faults.set({ tokens: false, hiddenMs: 500 });
-  const reached = lab.holds.next(moment, fits);
-  const sleeper = lab.start(["boot", plan(3, "visibility_seconds: 3"), "--name", run]);
-  const held = await reached;
-  sleeper.child.kill("SIGSTOP");
-  held.end("go on");
-  age();
-  expect(await lab.json(["boot", "--resume", run])).toMatchObject({ code: 0, document: { state: "ready" } });
-  const machines = await ids(run);
-  expect(machines).toHaveLength(3);
-  lab.forgetCalls();
-  expect(isAlive(sleeper.pid)).toBe(true);
-  sleeper.child.kill("SIGCONT");
-  const end = await sleeper.ended;
-  expect(end.code).toBe(3);
-  expect(end.stderr).toContain("another launcher has taken this run over");
-  // Tags that were on their way are the same whoever gives them.
-  expect(lab.calls().map(({ action }) => action).filter((action) => !/^(Describe|CreateTags$)/.test(action))).toEqual([]);
-  expect(await ids(run)).toEqual(machines);
-  expect(await lab.json(["status", run])).toMatchObject({ code: 0, document: { healthy: true } });
-  expect(await lab.json(["terminate", run])).toMatchObject({ code: 0 });
-  expect([await ids(run), await groups()]).toEqual([[], []]);
-}, 120_000);
+])(
+  "a launcher freezes %s, another one carries on with its run, and it wakes up: it makes no machine and changes nothing",
+  async (what, moment, fits) => {
+    const run = `frozen-${what.length}`;
+    lab.faults.set({ tokens: false, hiddenMs: 500 });
+    const reached = lab.holds.next(moment, fits);
+    const sleeper = lab.start(["boot", plan(3, "visibility_seconds: 3"), "--name", run]);
+    const held = await reached;
+    sleeper.child.kill("SIGSTOP");
+    held.end("go on");
+    age();
+    expect(await lab.json(["boot", "--resume", run])).toMatchObject({ code: 0, document: { state: "ready" } });
+    const machines = await ids(run);
+    expect(machines).toHaveLength(3);
+    lab.forgetCalls();
+    expect(isAlive(sleeper.pid)).toBe(true);
+    sleeper.child.kill("SIGCONT");
+    const end = await sleeper.ended;
+    expect(end.code).toBe(3);
+    expect(end.stderr).toContain("another launcher has taken this run over");
+    // Tags that were on their way are the same whoever gives them.
+    expect(
+      lab
+        .calls()
+        .map(({ action }) => action)
+        .filter((action) => !/^(Describe|CreateTags$)/.test(action)),
+    ).toEqual([]);
+    expect(await ids(run)).toEqual(machines);
+    expect(await lab.json(["status", run])).toMatchObject({ code: 0, document: { healthy: true } });
+    expect(await lab.json(["terminate", run])).toMatchObject({ code: 0 });
+    expect([await ids(run), await groups()]).toEqual([[], []]);
+  },
+  120_000,
+);
 
 test("clean shows no machine of a run that lives, with or without tags and files of its own", async () => {
-  const clean = async () => (await lab.json(["clean", "--all", "--dry-run"])).document.found.map(({ id }: { id: string }) => id).sort();
+  const clean = async () =>
+    (await lab.json(["clean", "--all", "--dry-run"])).document.found.map(({ id }: { id: string }) => id).sort();
   lab.faults.set({ rule: noTags });
   const reached = lab.holds.next("before", ({ action }) => action === "CreateTags");
   const booting = lab.start(["boot", plan(3), "--name", "young"]).ended;

@@ -1,4 +1,7 @@
-/** Levels of hundreds of machines at a cloud that keeps to Amazon's published rates: few calls for many machines, and none that is turned away. */
+/**
+ * Levels of hundreds of machines at a cloud that keeps to Amazon's published rates: few calls for many machines, and
+ * none that is turned away.
+ */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { openEc2Lab, type Ec2Lab } from "../support/ec2Lab.js";
@@ -7,7 +10,11 @@ import { openEc2Lab, type Ec2Lab } from "../support/ec2Lab.js";
 const COUNT = Number(process.env["BOOTLEVEL_SCALE"] ?? 200);
 
 let lab: Ec2Lab;
-beforeAll(async () => { lab = await openEc2Lab({ faults: { buckets: true, tokens: false, hiddenMs: 1_000, pendingMs: 3_000, endingMs: 2_000 } }); }, 90_000);
+beforeAll(async () => {
+  lab = await openEc2Lab({
+    faults: { buckets: true, tokens: false, hiddenMs: 1_000, pendingMs: 3_000, endingMs: 2_000 },
+  });
+}, 90_000);
 afterAll(async () => lab.close());
 
 /** How often each call was made in a command. */
@@ -26,7 +33,9 @@ async function callsIn(words: readonly string[]): Promise<Record<string, number>
 }
 
 test(`${COUNT} machines of a level are launched, looked at and ended by few calls`, async () => {
-  const folder = lab.plan(`plan: big\n${lab.head()}defaults: { cloud: aws }\nlevels: [ { name: one, services: { web: { replicas: ${COUNT} } } } ]\n`);
+  const folder = lab.plan(
+    `plan: big\n${lab.head()}defaults: { cloud: aws }\nlevels: [ { name: one, services: { web: { replicas: ${COUNT} } } } ]\n`,
+  );
   const boot = await callsIn(["boot", folder, "--name", "big"]);
   const live = await lab.live();
   expect(live).toHaveLength(COUNT);

@@ -1,11 +1,16 @@
-/** Machines that are not what they should be: none of them gets a key or a name to see, and each failure says where, what and why. */
+/**
+ * Machines that are not what they should be: none of them gets a key or a name to see, and each failure says where,
+ * what and why.
+ */
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 
 import { openEc2Lab, type Ec2Lab } from "../support/ec2Lab.js";
 import type { Ended } from "../support/installation.js";
 
 let lab: Ec2Lab;
-beforeAll(async () => { lab = await openEc2Lab({ machines: true }); }, 90_000);
+beforeAll(async () => {
+  lab = await openEc2Lab({ machines: true });
+}, 90_000);
 afterEach(() => {
   lab.faults.clear();
   lab.machines.setImage({});
@@ -14,7 +19,7 @@ afterAll(async () => lab.close());
 
 let count = 0;
 async function booted(ssh: string): Promise<{ run: string; ended: Ended; screen: string }> {
-  const run = `s${count += 1}`;
+  const run = `s${(count += 1)}`;
   const { identity } = await lab.key();
   const folder = lab.plan(`plan: strange
 ${lab.head(`ssh: { identity: "${identity}", agent: false, user: admin, connect_timeout: 25s${ssh} }`)}defaults: { cloud: aws }
@@ -25,12 +30,15 @@ levels: [ { name: one, services: { web: { boot: { command: "true" } } } } ]
 }
 
 /** What came to the machine's sshd beyond the key exchange. */
-const attempts = (log: string): string[] => log.split("\n").filter((line) => /userauth|Accepted|Failed|Invalid user|authenticating user/i.test(line));
+const attempts = (log: string): string[] =>
+  log.split("\n").filter((line) => /userauth|Accepted|Failed|Invalid user|authenticating user/i.test(line));
 
 async function goes(run: string): Promise<void> {
   expect(await lab.json(["terminate", run])).toMatchObject({ code: 0 });
   expect(await lab.live()).toEqual([]);
-  expect((await lab.inventory.securityGroups()).filter(({ GroupName }) => GroupName?.startsWith("bootlevel-"))).toEqual([]);
+  expect((await lab.inventory.securityGroups()).filter(({ GroupName }) => GroupName?.startsWith("bootlevel-"))).toEqual(
+    [],
+  );
 }
 
 test("a machine that got no user data is refused with both fingerprints, and nobody asks to be let in", async () => {

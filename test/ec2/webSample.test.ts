@@ -27,18 +27,33 @@ test("without a network, the plan has no mistake", async () => {
 });
 
 test("it is checked, boots, is healthy, and leaves nothing", async () => {
-  // This cloud has no Debian. What a machine is made of, it does not heed: the lab's are this computer's Debian, with its Node.js.
+  // This cloud has no Debian. What a machine is made of, it does not heed: the lab's are this computer's Debian, with
+  // its Node.js.
   const image = ["--var", "image=newest:amazon/amzn-ami-hvm-*"];
   const before = (await lab.inventory.securityGroups()).length;
   expect(await lab.call(["validate", PLAN, "--online", ...image], { env })).toMatchObject({ code: 0, stderr: "" });
 
-  expect(await lab.json(["boot", PLAN, "--name", "shop", ...image], { env })).toMatchObject({ code: 0, document: { state: "ready" } });
+  expect(await lab.json(["boot", PLAN, "--name", "shop", ...image], { env })).toMatchObject({
+    code: 0,
+    document: { state: "ready" },
+  });
   const machines = await lab.live();
-  expect(machines.map(({ tags, type }) => [tags["Name"], tags["system"], type])).toEqual(["db", "web-1", "web-2", "balancer"].map((service) => [`shop/${service}`, "web-shop", "t3.micro"]));
+  expect(machines.map(({ tags, type }) => [tags["Name"], tags["system"], type])).toEqual(
+    ["db", "web-1", "web-2", "balancer"].map((service) => [`shop/${service}`, "web-shop", "t3.micro"]),
+  );
   const groups = (await lab.inventory.securityGroups()).filter(({ GroupName }) => GroupName?.startsWith("bootlevel-"));
   expect(new Set(machines.flatMap((machine) => machine.groups))).toEqual(new Set(groups.map(({ GroupId }) => GroupId)));
   // Whoever is not one of them reaches nothing but SSH.
-  expect(groups.flatMap(({ IpPermissions = [] }) => IpPermissions.map(({ IpProtocol, FromPort, IpRanges = [] }) => [IpProtocol, FromPort ?? -1, IpRanges.length]))).toEqual(expect.arrayContaining([["tcp", 22, 1], ["-1", -1, 0]]));
+  expect(
+    groups.flatMap(({ IpPermissions = [] }) =>
+      IpPermissions.map(({ IpProtocol, FromPort, IpRanges = [] }) => [IpProtocol, FromPort ?? -1, IpRanges.length]),
+    ),
+  ).toEqual(
+    expect.arrayContaining([
+      ["tcp", 22, 1],
+      ["-1", -1, 0],
+    ]),
+  );
   expect(groups.flatMap(({ IpPermissions = [] }) => IpPermissions)).toHaveLength(2);
 
   expect(await lab.json(["status", "shop"], { env })).toMatchObject({ code: 0, document: { healthy: true } });

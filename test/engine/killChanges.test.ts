@@ -8,6 +8,10 @@ test("terminate, killed at every point, loses no machine and starts none twice",
 }, 600_000);
 
 // The rest of the points: BOOTLEVEL_KILL_EVERY=1.
-test.each(["reload", "reboot"])("%s, killed at every third point, loses no machine and starts none twice", async (name) => {
-  await expectNothingLost(name, everyPoint(3));
-}, 600_000);
+test.each(["reload", "reboot"])(
+  "%s, killed at every third point, loses no machine and starts none twice",
+  async (name) => {
+    await expectNothingLost(name, everyPoint(3));
+  },
+  600_000,
+);

@@ -1,4 +1,7 @@
-/** A cloud that shows machines late is asked again long after a machine was first wished for: what comes of the last call counts. */
+/**
+ * A cloud that shows machines late is asked again long after a machine was first wished for: what comes of the last
+ * call counts.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterEach, expect, test } from "@jest/globals";

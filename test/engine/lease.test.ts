@@ -1,4 +1,7 @@
-/** One operator at a time, as operators see it: several commands on one run at the same instant, and a launcher that freezes. */
+/**
+ * One operator at a time, as operators see it: several commands on one run at the same instant, and a launcher that
+ * freezes.
+ */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 
@@ -38,7 +41,11 @@ test.each([2, 10])("of %i operators at the same instant one works, and the other
   const operators = Array.from({ length: count }, () => own.start(["rerun", "r", "a"]));
   const ended = new Map<Started, { code: number | null; stderr: string }>();
   for (const operator of operators) void operator.ended.then((end) => ended.set(operator, end));
-  await eventually("all but one have ended", () => ended.size === count - 1 && facts(own, "begun").length === 2, 50_000);
+  await eventually(
+    "all but one have ended",
+    () => ended.size === count - 1 && facts(own, "begun").length === 2,
+    50_000,
+  );
   const [winner] = operators.filter((operator) => !ended.has(operator));
   for (const { code, stderr } of ended.values()) {
     expect(code).toBe(3);
@@ -71,11 +78,16 @@ test("a launcher that froze is replaced, nobody who only looks waits for it, and
   // From then on its lease would hold for an hour: who waited for it would wait longer than a test may take.
   shiftLease(own, HOUR);
   const look = async () => {
-    const looked = await Promise.all([["show", "r"], ["list"], ["logs", "r"], ["events", "r"], ["status", "r"]].map((words) => own.call(words)));
+    const looked = await Promise.all(
+      [["show", "r"], ["list"], ["logs", "r"], ["events", "r"], ["status", "r"]].map((words) => own.call(words)),
+    );
     expect(looked.map(({ code }) => code)).toEqual([0, 0, 0, 0, 1]);
   };
   await look();
-  expect(await own.call(["terminate", "r", "--yes"])).toMatchObject({ code: 3, stderr: expect.stringContaining(`is busy: boot (process ${sleeper.pid} on `) });
+  expect(await own.call(["terminate", "r", "--yes"])).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining(`is busy: boot (process ${sleeper.pid} on `),
+  });
   shiftLease(own, -HOUR - 60_000);
   await look();
   expect(await own.call(["terminate", "r", "--yes"])).toMatchObject({ code: 0 });

@@ -11,13 +11,17 @@ const plans = readdirSync(folder).filter((name) => name.endsWith(".yaml"));
 
 test("there is a broken plan for each kind of mistake, and what it prints beside it", () => {
   expect(plans.length).toBeGreaterThanOrEqual(40);
-  const expected = readdirSync(folder).filter((name) => name.endsWith(".expected")).map((name) => name.replace(/expected$/, "yaml"));
+  const expected = readdirSync(folder)
+    .filter((name) => name.endsWith(".expected"))
+    .map((name) => name.replace(/expected$/, "yaml"));
   expect(expected.sort()).toEqual([...plans].sort());
 });
 
 test.each(plans)("%s prints exactly its mistakes", async (name) => {
   const error = await planError(loadPlan(join(folder, name)));
-  expect(`${formatMistakes(error.mistakes, folder)}\n`).toBe(readFileSync(join(folder, name.replace(/yaml$/, "expected")), "utf8"));
+  expect(`${formatMistakes(error.mistakes, folder)}\n`).toBe(
+    readFileSync(join(folder, name.replace(/yaml$/, "expected")), "utf8"),
+  );
 });
 
 test.each(plans)("every mistake of %s has a place and points into its line", async (name) => {

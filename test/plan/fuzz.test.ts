@@ -26,7 +26,43 @@ levels:
         ready: { command: "curl \${self.host}", every: 2s, retries: 3 }
       check: { host: "\${db.host}", ready: { program: ok.sh, where: launcher } }
 `;
-const BITS = ["{", "}", "[", "]", ":", "&a", "*a", "*db", "${", "}", "<<: *db", "- ", "\n", "  ", "\t", "__proto__", "constructor: 1", "valueOf: {}", "null", "~", "!!str", "'", '"', "|", "$${", "-1", "true", "\0", "é", "\u202e", "---\n", "file: ok.sh", "? ", "${self.x}", "hosts: [{ valueOf: 1 }, { valueOf: 1 }]"];
+const BITS = [
+  "{",
+  "}",
+  "[",
+  "]",
+  ":",
+  "&a",
+  "*a",
+  "*db",
+  "${",
+  "}",
+  "<<: *db",
+  "- ",
+  "\n",
+  "  ",
+  "\t",
+  "__proto__",
+  "constructor: 1",
+  "valueOf: {}",
+  "null",
+  "~",
+  "!!str",
+  "'",
+  '"',
+  "|",
+  "$${",
+  "-1",
+  "true",
+  "\0",
+  "é",
+  "\u202e",
+  "---\n",
+  "file: ok.sh",
+  "? ",
+  "${self.x}",
+  "hosts: [{ valueOf: 1 }, { valueOf: 1 }]",
+];
 
 /** A small generator with a seed, so that a failure can be repeated. */
 function randomNumbers(seed: number): (below: number) => number {
@@ -68,7 +104,10 @@ test.each([1, 2, 3])("random mutations of a good plan fail as plans or load (see
     let text = PLAN;
     for (let count = random(3); count >= 0; count--) text = mutate(text, random);
     writeFileSync(file, text);
-    const error: unknown = await loadPlan(file).then((plan) => void JSON.stringify(plan), (reason: unknown) => reason);
+    const error: unknown = await loadPlan(file).then(
+      (plan) => void JSON.stringify(plan),
+      (reason: unknown) => reason,
+    );
     if (error === undefined) continue;
     if (!(error instanceof PlanError)) throw new Error(`not a plan's mistake:\n${text}`, { cause: error });
     expect(error.mistakes.length).toBeGreaterThan(0);

@@ -3,14 +3,29 @@ import { drawExcerpt, printable } from "../../src/plan/excerpt.js";
 import { formatMistakes, PlanError, type Mistake } from "../../src/plan/mistakes.js";
 import { suggest } from "../../src/plan/suggest.js";
 
-const mistake = (file: string, line: number, message: string): Mistake => ({ file, line, column: 1, length: 1, message, suggestion: null, excerpt: "" });
+const mistake = (file: string, line: number, message: string): Mistake => ({
+  file,
+  line,
+  column: 1,
+  length: 1,
+  message,
+  suggestion: null,
+  excerpt: "",
+});
 
 test("paths inside the working folder are printed relative to it, others whole", () => {
-  expect(formatMistakes([mistake("/w/p/a.yaml", 1, "x"), mistake("/other/a.yaml", 0, "y")], "/w")).toBe("p/a.yaml:1:1: x\n\n/other/a.yaml: y");
+  expect(formatMistakes([mistake("/w/p/a.yaml", 1, "x"), mistake("/other/a.yaml", 0, "y")], "/w")).toBe(
+    "p/a.yaml:1:1: x\n\n/other/a.yaml: y",
+  );
 });
 
 test("mistakes are sorted by place within a file, and one is said once", () => {
-  const error = new PlanError([mistake("/b", 9, "x"), mistake("/a", 1, "y"), mistake("/b", 2, "z"), mistake("/b", 9, "x")]);
+  const error = new PlanError([
+    mistake("/b", 9, "x"),
+    mistake("/a", 1, "y"),
+    mistake("/b", 2, "z"),
+    mistake("/b", 9, "x"),
+  ]);
   expect(error.mistakes.map(({ file, line }) => `${file}:${line}`)).toEqual(["/b:2", "/b:9", "/a:1"]);
 });
 
@@ -28,7 +43,10 @@ test("a long line is cut around the caret", () => {
 
 test("no control character reaches the terminal", () => {
   expect(printable("a\u001b[31m\r\n\t\u007f\u009b\u202e")).toBe("a␛[31m␍␊␉␡\ufffd\ufffd");
-  const text = formatMistakes([{ ...mistake("/a\u001b", 1, "x\u001b\n"), suggestion: "\u0007", excerpt: drawExcerpt("\u001b]0;", 1, 1, 1) }], "/");
+  const text = formatMistakes(
+    [{ ...mistake("/a\u001b", 1, "x\u001b\n"), suggestion: "\u0007", excerpt: drawExcerpt("\u001b]0;", 1, 1, 1) }],
+    "/",
+  );
   expect(text.replaceAll("\n", "")).not.toMatch(/[\u0000-\u001f]/);
 });
 

@@ -21,22 +21,35 @@ export function planFolder(files: Readonly<Record<string, string | Uint8Array>>,
 }
 
 /** Loads a plan from text, with more files beside it. */
-export async function load(text: string, files: Readonly<Record<string, string>> = {}, options: LoadOptions = {}): Promise<LaunchPlan> {
+export async function load(
+  text: string,
+  files: Readonly<Record<string, string>> = {},
+  options: LoadOptions = {},
+): Promise<LaunchPlan> {
   return loadPlan(join(planFolder({ ...files, "plan.yaml": text }), "plan.yaml"), options);
 }
 
 /** The mistakes of a plan, as sentences with their suggestion; [] if it loads. */
-export async function mistakesOf(text: string, files: Readonly<Record<string, string>> = {}, options: LoadOptions = {}): Promise<string[]> {
+export async function mistakesOf(
+  text: string,
+  files: Readonly<Record<string, string>> = {},
+  options: LoadOptions = {},
+): Promise<string[]> {
   return sentences(load(text, files, options));
 }
 
 export async function sentences(work: Promise<unknown>): Promise<string[]> {
-  return (await planError(work)).mistakes.map(({ line, message, suggestion }) => `${line}: ${message}${suggestion === null ? "" : ` -> ${suggestion}`}`);
+  return (await planError(work)).mistakes.map(
+    ({ line, message, suggestion }) => `${line}: ${message}${suggestion === null ? "" : ` -> ${suggestion}`}`,
+  );
 }
 
 /** The error that the work fails with; throws if it succeeds or fails otherwise. */
 export async function planError(work: Promise<unknown>): Promise<PlanError> {
-  const error: unknown = await work.then(() => null, (reason: unknown) => reason);
+  const error: unknown = await work.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
   if (error instanceof PlanError) return error;
   throw error instanceof Error ? error : new Error("the plan has no mistakes");
 }

@@ -1,7 +1,13 @@
 import { expect, test } from "@jest/globals";
 import { describePlan } from "../../src/plan/describe.js";
 import { parseTemplate, referenceText } from "../../src/plan/references.js";
-import { isSecret, resolveTemplate, resolveTree, treeReferences, withoutSecretDefaults } from "../../src/plan/resolve.js";
+import {
+  isSecret,
+  resolveTemplate,
+  resolveTree,
+  treeReferences,
+  withoutSecretDefaults,
+} from "../../src/plan/resolve.js";
 import { load } from "./planFolder.js";
 
 test("a template's references are replaced by their values, as data", () => {
@@ -11,9 +17,13 @@ test("a template's references are replaced by their values, as data", () => {
 });
 
 test("a tree is resolved however deep, and nothing but strings changes", async () => {
-  const plan = await load('plan: a\nlevels: [{ services: { web: { replicas: 2 } } }, { services: { x: { launch: { a: ["${web-2.host}", 1, true, null, { b: "$${c}" }], __proto__: "${web.*.host}" } } } }]');
+  const plan = await load(
+    'plan: a\nlevels: [{ services: { web: { replicas: 2 } } }, { services: { x: { launch: { a: ["${web-2.host}", 1, true, null, { b: "$${c}" }], __proto__: "${web.*.host}" } } } }]',
+  );
   const launch = plan.levels[1]?.services[0]?.launch ?? {};
-  const resolved = resolveTree(launch, (reference) => (reference.kind === "service" ? `${reference.service}/${reference.replica}` : "?"));
+  const resolved = resolveTree(launch, (reference) =>
+    reference.kind === "service" ? `${reference.service}/${reference.replica}` : "?",
+  );
   expect(JSON.stringify(resolved)).toBe('{"a":["web/2",1,true,null,{"b":"${c}"}],"__proto__":"web/all"}');
   expect(treeReferences(launch)).toHaveLength(2);
 });
@@ -32,12 +42,46 @@ test("a plan is stored without the defaults of secrets", async () => {
 });
 
 test("a description says what would be started, where and by what", async () => {
-  const plan = await load('plan: a\nclouds: { rack: { driver: existing, hosts: [h] } }\nlevels: [{ name: one, services: { db: { replicas: 2, boot: ok.sh } } }, { services: { check: { host: "${db-1.host}", ready: { command: "ping ${db-2.host}", where: launcher } } } }]');
+  const plan = await load(
+    'plan: a\nclouds: { rack: { driver: existing, hosts: [h] } }\nlevels: [{ name: one, services: { db: { replicas: 2, boot: ok.sh } } }, { services: { check: { host: "${db-1.host}", ready: { command: "ping ${db-2.host}", where: launcher } } } }]',
+  );
   expect(describePlan(plan)).toEqual({
-    plan: "a", description: "", file: plan.file, services: 3, machines: 2,
+    plan: "a",
+    description: "",
+    file: plan.file,
+    services: 3,
+    machines: 2,
     levels: [
-      { name: "one", services: [{ name: "db", replicas: 2, cloud: "rack", driver: "existing", host: null, sizes: [], image: null, programs: [{ step: "boot", run: `${plan.dir}/ok.sh`, where: "machine" }] }] },
-      { name: "level-2", services: [{ name: "check", replicas: 1, cloud: null, driver: null, host: "${db-1.host}", sizes: [], image: null, programs: [{ step: "ready", run: "ping ${db-2.host}", where: "launcher" }] }] },
+      {
+        name: "one",
+        services: [
+          {
+            name: "db",
+            replicas: 2,
+            cloud: "rack",
+            driver: "existing",
+            host: null,
+            sizes: [],
+            image: null,
+            programs: [{ step: "boot", run: `${plan.dir}/ok.sh`, where: "machine" }],
+          },
+        ],
+      },
+      {
+        name: "level-2",
+        services: [
+          {
+            name: "check",
+            replicas: 1,
+            cloud: null,
+            driver: null,
+            host: "${db-1.host}",
+            sizes: [],
+            image: null,
+            programs: [{ step: "ready", run: "ping ${db-2.host}", where: "launcher" }],
+          },
+        ],
+      },
     ],
   });
 });

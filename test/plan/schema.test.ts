@@ -5,7 +5,9 @@ import { mistakesOf } from "./planFolder.js";
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-const schema = JSON.parse(readFileSync(new URL("../../schemas/launch-plan.schema.json", import.meta.url), "utf8")) as Record<string, Json>;
+const schema = JSON.parse(
+  readFileSync(new URL("../../schemas/launch-plan.schema.json", import.meta.url), "utf8"),
+) as Record<string, Json>;
 
 function isMap(value: Json | undefined): value is { [key: string]: Json } {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -15,14 +17,25 @@ function isMap(value: Json | undefined): value is { [key: string]: Json } {
 function undescribed(value: Json, path: string): string[] {
   if (Array.isArray(value)) return value.flatMap((item, index) => undescribed(item, `${path}/${index}`));
   if (!isMap(value)) return [];
-  const own = isMap(value.properties) && !path.endsWith("/then") && !path.endsWith("/if")
-    ? Object.entries(value.properties).filter(([, property]) => !isMap(property) || (property.description === undefined && !isDescribedReference(property))).map(([key]) => `${path}/${key}`)
-    : [];
-  return [...own, ...Object.entries(value).filter(([key]) => key !== "examples").flatMap(([key, item]) => undescribed(item, `${path}/${key}`))];
+  const own =
+    isMap(value.properties) && !path.endsWith("/then") && !path.endsWith("/if")
+      ? Object.entries(value.properties)
+          .filter(
+            ([, property]) =>
+              !isMap(property) || (property.description === undefined && !isDescribedReference(property)),
+          )
+          .map(([key]) => `${path}/${key}`)
+      : [];
+  return [
+    ...own,
+    ...Object.entries(value)
+      .filter(([key]) => key !== "examples")
+      .flatMap(([key, item]) => undescribed(item, `${path}/${key}`)),
+  ];
 }
 
 function isDescribedReference(property: { [key: string]: Json }): boolean {
-  const target = typeof property.$ref === "string" ? property.$ref.split("/").at(-1) ?? "" : "";
+  const target = typeof property.$ref === "string" ? (property.$ref.split("/").at(-1) ?? "") : "";
   const definitions = schema.definitions;
   const definition = isMap(definitions) ? definitions[target] : undefined;
   return isMap(definition) && definition.description !== undefined;
@@ -37,7 +50,12 @@ test("the schema is valid draft-07 for anybody's validator", () => {
   expect(ajv.validateSchema(schema)).toBe(true);
   const validate = ajv.compile(schema);
   expect(validate({ plan: "a", levels: [{ services: { web: { boot: "x.sh", timeout: "1h30m" } } }] })).toBe(true);
-  for (const levels of [[{ services: { self: {} } }], [{ services: { web: { needs: [] } } }], [{ file: "x", name: "y" }], [{ services: { web: { boot: { program: "a", command: "b" } } } }]]) {
+  for (const levels of [
+    [{ services: { self: {} } }],
+    [{ services: { web: { needs: [] } } }],
+    [{ file: "x", name: "y" }],
+    [{ services: { web: { boot: { program: "a", command: "b" } } } }],
+  ]) {
     expect(validate({ plan: "a", levels })).toBe(false);
   }
 });
@@ -45,7 +63,15 @@ test("the schema is valid draft-07 for anybody's validator", () => {
 test("a map takes only the keys that it knows", async () => {
   const ajv = new Ajv({ strict: false, validateFormats: false, logger: false });
   const validate = ajv.compile(schema);
-  const service = { ssh: { x: 1 }, boot: { program: "a", x: 1 }, ready: { program: "a", x: 1 }, outputs: [{ name: "a", x: 1 }] };
-  for (const [key, value] of Object.entries(service)) expect([key, validate({ plan: "a", levels: [{ services: { web: { [key]: value } } }] })]).toEqual([key, false]);
-  expect(await mistakesOf("plan: a\nx-mine: { anything: 1 }\nlevels: []\nextra: 1")).toEqual([expect.stringContaining('4: unknown key "extra" in the plan')]);
+  const service = {
+    ssh: { x: 1 },
+    boot: { program: "a", x: 1 },
+    ready: { program: "a", x: 1 },
+    outputs: [{ name: "a", x: 1 }],
+  };
+  for (const [key, value] of Object.entries(service))
+    expect([key, validate({ plan: "a", levels: [{ services: { web: { [key]: value } } }] })]).toEqual([key, false]);
+  expect(await mistakesOf("plan: a\nx-mine: { anything: 1 }\nlevels: []\nextra: 1")).toEqual([
+    expect.stringContaining('4: unknown key "extra" in the plan'),
+  ]);
 });

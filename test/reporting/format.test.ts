@@ -20,26 +20,42 @@ test("a failure says where, what, why and what next", () => {
 });
 
 test("of many failures three are told in full and the others in a line each", () => {
-  const text = formatFailures(Array.from({ length: 60 }, (_, index) => failure({ service: `web-${index + 1}` })), { columns: 80, color: false });
+  const text = formatFailures(
+    Array.from({ length: 60 }, (_, index) => failure({ service: `web-${index + 1}` })),
+    { columns: 80, color: false },
+  );
   expect(text.match(/^ {2}where/gm)).toHaveLength(3);
   expect(text).toContain("✖ web-5 did not boot: the program ended with exit code 1");
   expect(text.endsWith("… and 17 more failures")).toBe(true);
 });
 
 test("a table has no borders and no blanks at the ends", () => {
-  const rows = [["web-shop-k3f9", "ready", "5"], ["日本\u001b[2J", "failed", "1000"]];
-  expect(formatTable(["RUN", "STATE", "SERVICES"], rows, { columns: 80, color: false, align: ["left", "left", "right"] })).toBe(
+  const rows = [
+    ["web-shop-k3f9", "ready", "5"],
+    ["日本\u001b[2J", "failed", "1000"],
+  ];
+  expect(
+    formatTable(["RUN", "STATE", "SERVICES"], rows, { columns: 80, color: false, align: ["left", "left", "right"] }),
+  ).toBe(
     `RUN            STATE   SERVICES
 web-shop-k3f9  ready          5
 日本           failed      1000`,
   );
-  for (const line of formatTable(["RUN", "STATE"], rows, { columns: 12, color: false }).split("\n")) expect(line.length).toBeLessThanOrEqual(12);
+  for (const line of formatTable(["RUN", "STATE"], rows, { columns: 12, color: false }).split("\n"))
+    expect(line.length).toBeLessThanOrEqual(12);
 });
 
-test.each([[850, "850ms"], [999.6, "1.0s"], [2100, "2.1s"], [59_960, "1m 00s"], [185_000, "3m 05s"], [3_599_600, "1h 00m"], [3_720_000, "1h 02m"], [183_600_000, "2d 03h"], [-5, "0ms"]])(
-  "%d ms is %s",
-  (ms, text) => expect(formatDuration(ms)).toBe(text),
-);
+test.each([
+  [850, "850ms"],
+  [999.6, "1.0s"],
+  [2100, "2.1s"],
+  [59_960, "1m 00s"],
+  [185_000, "3m 05s"],
+  [3_599_600, "1h 00m"],
+  [3_720_000, "1h 02m"],
+  [183_600_000, "2d 03h"],
+  [-5, "0ms"],
+])("%d ms is %s", (ms, text) => expect(formatDuration(ms)).toBe(text));
 
 test("an age has one unit", () => {
   expect([0, 42_000, 200_000, 7_300_000, 500_000_000].map(formatAge)).toEqual(["now", "42s", "3m", "2h", "5d"]);

@@ -6,7 +6,11 @@ import { growth } from "../support/growth.js";
 import { at, crowd, failed, levelFinished, levelStarted, moved, printed, started, viewOf } from "./story.js";
 
 const SHOP = [
-  started([["storage", ["db"]], ["web", ["web-1", "web-2", "web-3"]], ["edge", ["balancer", "check"]]]),
+  started([
+    ["storage", ["db"]],
+    ["web", ["web-1", "web-2", "web-3"]],
+    ["edge", ["balancer", "check"]],
+  ]),
   moved("db", "storage", "ready", 2),
   levelFinished("storage", 2, 2100),
   levelStarted("web", 2),
@@ -35,7 +39,13 @@ test("a running level shows its services, the others fold to a line", () => {
 });
 
 test("the last frame of a failed run names what failed and what was never started", () => {
-  const end = viewOf(...SHOP, moved("web-1", "web", "ready", 6), levelFinished("web", 6, 4000, 1), { type: "run-finished", at: at(7), run: "web-shop-k3f9", state: "failed", ms: 7123 });
+  const end = viewOf(...SHOP, moved("web-1", "web", "ready", 6), levelFinished("web", 6, 4000, 1), {
+    type: "run-finished",
+    at: at(7),
+    run: "web-shop-k3f9",
+    state: "failed",
+    ms: 7123,
+  });
   expect(draw(end)).toBe(
     `✖ web-shop-k3f9 failed   3 ready · 1 failed · 2 waiting   7.1s
 ✔ level 1 storage   1 service     2.1s
@@ -46,7 +56,12 @@ test("the last frame of a failed run names what failed and what was never starte
 });
 
 test("two hundred services: failed first, then the longest running, then how many more", () => {
-  const lines = draw(viewOf(...crowd(200, (index) => (index < 137 ? "ready" : index < 197 ? "booting" : "failed"))), 80, 24, 60).split("\n");
+  const lines = draw(
+    viewOf(...crowd(200, (index) => (index < 137 ? "ready" : index < 197 ? "booting" : "failed"))),
+    80,
+    24,
+    60,
+  ).split("\n");
   expect(lines[2]).toContain("137 ready · 60 booting · 3 failed");
   expect(lines[3]).toContain("web-198  failed ✖");
   expect(lines[12]).toContain("web-151  booting         59s");
@@ -54,9 +69,18 @@ test("two hundred services: failed first, then the longest running, then how man
   expect(lines).toHaveLength(23);
 });
 
-test.each([[20, 5], [1, 1], [40, 8], [80, 24], [200, 60]])("fits a terminal of %i by %i with 1 to 10,000 services", (columns, rows) => {
+test.each([
+  [20, 5],
+  [1, 1],
+  [40, 8],
+  [80, 24],
+  [200, 60],
+])("fits a terminal of %i by %i with 1 to 10,000 services", (columns, rows) => {
   for (const count of [1, 3, 200, 10_000]) {
-    const view = viewOf(...crowd(count, (index) => (["ready", "booting", "failed", "planned"] as const)[index % 4] ?? "ready"), printed("web-2", "日本語👩‍👩‍👧e\u0301".repeat(50)));
+    const view = viewOf(
+      ...crowd(count, (index) => (["ready", "booting", "failed", "planned"] as const)[index % 4] ?? "ready"),
+      printed("web-2", "日本語👩‍👩‍👧e\u0301".repeat(50)),
+    );
     const lines = draw(view, columns, rows).split("\n");
     expect(lines.length).toBeLessThanOrEqual(Math.max(1, rows - 1));
     for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(columns);
@@ -73,12 +97,23 @@ test("forty levels share lines before any service leaves the screen", () => {
 });
 
 test("a program cannot steer the terminal", () => {
-  const frame = draw(viewOf(...SHOP, printed("web-1", "\u001b[2J\u001b]0;owned\u0007\u009b31mhi\u202e\u0000 there\r\n")));
+  const frame = draw(
+    viewOf(...SHOP, printed("web-1", "\u001b[2J\u001b]0;owned\u0007\u009b31mhi\u202e\u0000 there\r\n")),
+  );
   expect(frame).toContain("hi there");
   expect(frame.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\u202e]/u);
 });
 
 test("what a frame takes grows no faster than the services", async () => {
-  const views = new Map([1_000, 10_000].map((count) => [count, viewOf(...crowd(count, (index) => (index % 2 === 0 ? "booting" : "ready")))]));
-  expect(await growth((count) => { for (let frame = 0; frame < 5; frame += 1) draw(views.get(count) as RunView); }, 1_000)).toBeLessThan(4);
+  const views = new Map(
+    [1_000, 10_000].map((count) => [
+      count,
+      viewOf(...crowd(count, (index) => (index % 2 === 0 ? "booting" : "ready"))),
+    ]),
+  );
+  expect(
+    await growth((count) => {
+      for (let frame = 0; frame < 5; frame += 1) draw(views.get(count) as RunView);
+    }, 1_000),
+  ).toBeLessThan(4);
 });

@@ -5,7 +5,15 @@ import { prometheusFailure, prometheusText } from "../../src/reporting/prometheu
 import { metric, parseMetrics } from "../support/metrics.js";
 import { many, notReady, notUp, serviceStatus, statusReport } from "../support/statusReports.js";
 
-const report = statusReport([serviceStatus("db", { level: "storage", ms: 1_234 }), notReady("web-1"), notUp("web-2", "failed"), serviceStatus("guest", { machine: "host", ms: null })], { state: "failed", ms: 2_500 });
+const report = statusReport(
+  [
+    serviceStatus("db", { level: "storage", ms: 1_234 }),
+    notReady("web-1"),
+    notUp("web-2", "failed"),
+    serviceStatus("guest", { machine: "host", ms: null }),
+  ],
+  { state: "failed", ms: 2_500 },
+);
 
 test("the run, its services and the check are told in base units", () => {
   const metrics = parseMetrics(prometheusText(report));
@@ -29,7 +37,11 @@ test("a run is in exactly one state, every service and every machine is counted 
   expect(metrics.get("bootlevel_run_state")?.samples).toHaveLength(8);
   expect([sum("bootlevel_run_state"), metric(metrics, "bootlevel_run_state", { state: "failed" })]).toEqual([1, 1]);
   expect(metrics.get("bootlevel_services")?.samples).toHaveLength(10);
-  expect([sum("bootlevel_services"), metric(metrics, "bootlevel_services", { state: "ready" }), metric(metrics, "bootlevel_services", { state: "failed" })]).toEqual([4, 3, 1]);
+  expect([
+    sum("bootlevel_services"),
+    metric(metrics, "bootlevel_services", { state: "ready" }),
+    metric(metrics, "bootlevel_services", { state: "failed" }),
+  ]).toEqual([4, 3, 1]);
   // A service on a host, and one whose machine is not there, have none.
   expect([sum("bootlevel_machines"), metric(metrics, "bootlevel_machines", { state: "running" })]).toEqual([2, 2]);
 });
@@ -47,8 +59,17 @@ test("names and help follow the rules: one prefix, base units at the end, a sent
 
 test("whatever a name holds, the format stays whole and the name comes back", () => {
   const names = ['q"uote', "back\\slash", "line\nbreak", "tab\tand ünïcode 語", "}", '",level="x', "\\n", "\r"];
-  const metrics = parseMetrics(prometheusText(statusReport(names.map((name) => serviceStatus(name, { level: name })), { run: 'a "b" \\' })));
-  expect(metrics.get("bootlevel_service_healthy")?.samples.map(({ labels }) => labels)).toEqual(names.map((name) => ({ run: 'a "b" \\', level: name, service: name })));
+  const metrics = parseMetrics(
+    prometheusText(
+      statusReport(
+        names.map((name) => serviceStatus(name, { level: name })),
+        { run: 'a "b" \\' },
+      ),
+    ),
+  );
+  expect(metrics.get("bootlevel_service_healthy")?.samples.map(({ labels }) => labels)).toEqual(
+    names.map((name) => ({ run: 'a "b" \\', level: name, service: name })),
+  );
   expect(prometheusText(statusReport([serviceStatus("half \ud800")]))).toContain("half \ufffd");
 });
 
@@ -68,7 +89,9 @@ test("a check that could not be made leaves nothing but that, with its time", ()
 
 test("a run without services, and one with two hundred", () => {
   expect(parseMetrics(prometheusText(statusReport([]))).has("bootlevel_service_healthy")).toBe(false);
-  expect(parseMetrics(prometheusText(statusReport(many(200)))).get("bootlevel_service_healthy")?.samples).toHaveLength(200);
+  expect(parseMetrics(prometheusText(statusReport(many(200)))).get("bootlevel_service_healthy")?.samples).toHaveLength(
+    200,
+  );
 });
 
 test("a clock that was set back gives no negative time", () => {

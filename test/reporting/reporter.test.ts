@@ -5,10 +5,24 @@ import { at, failed, levelStarted, moved, printed, started, START } from "./stor
 
 function fakeTerminal() {
   const stream = Object.assign(new PassThrough(), { columns: 60, rows: 12, isTTY: false });
-  return { stream: stream as unknown as NodeJS.WriteStream, text: () => { let all = ""; for (let chunk: Buffer | string | null; (chunk = stream.read() as Buffer | string | null) !== null; ) all += chunk.toString(); return all; } };
+  return {
+    stream: stream as unknown as NodeJS.WriteStream,
+    text: () => {
+      let all = "";
+      for (let chunk: Buffer | string | null; (chunk = stream.read() as Buffer | string | null) !== null;)
+        all += chunk.toString();
+      return all;
+    },
+  };
 }
 
-const EVENTS = [started([["web", ["web-1"]]]), levelStarted("web", 0), moved("web-1", "web", "booting", 1), printed("web-1", "\u001b[1mone\ntwo\n"), failed("web-1", "web", 2)];
+const EVENTS = [
+  started([["web", ["web-1"]]]),
+  levelStarted("web", 0),
+  moved("web-1", "web", "booting", 1),
+  printed("web-1", "\u001b[1mone\ntwo\n"),
+  failed("web-1", "web", 2),
+];
 const END = { type: "run-finished", at: at(3), run: "web-shop-k3f9", state: "failed", ms: 3000 } as const;
 
 test("plain: a line an event, with its time", () => {
@@ -32,17 +46,20 @@ test("plain: a line an event, with its time", () => {
   );
 });
 
-test.each([0, 400])("live: the last frame stays when the run lasts %i ms, and nothing is written after close", async (ms) => {
-  const { stream, text } = fakeTerminal();
-  const reporter = createReporter({ mode: "live", stream, color: false, now: () => at(3), verbose: false });
-  for (const event of EVENTS) reporter.onEvent(event);
-  await new Promise((resolve) => setTimeout(resolve, ms));
-  reporter.onEvent(END);
-  reporter.close();
-  expect(text()).toContain("✖ web-shop-k3f9 failed   1 failed   3.0s\n");
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  expect(text()).toBe("");
-});
+test.each([0, 400])(
+  "live: the last frame stays when the run lasts %i ms, and nothing is written after close",
+  async (ms) => {
+    const { stream, text } = fakeTerminal();
+    const reporter = createReporter({ mode: "live", stream, color: false, now: () => at(3), verbose: false });
+    for (const event of EVENTS) reporter.onEvent(event);
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    reporter.onEvent(END);
+    reporter.close();
+    expect(text()).toContain("✖ web-shop-k3f9 failed   1 failed   3.0s\n");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(text()).toBe("");
+  },
+);
 
 test("silent writes nothing", () => {
   const { stream, text } = fakeTerminal();

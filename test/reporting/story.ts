@@ -8,8 +8,18 @@ export function at(seconds: number): number {
   return START + seconds * 1000;
 }
 
-export function started(levels: readonly (readonly [name: string, services: readonly string[]])[], verb: "boot" | "terminate" | "status" = "boot"): RunEvent {
-  return { type: "run-started", at: at(0), run: "web-shop-k3f9", plan: "plans/web", verb, levels: levels.map(([name, services]) => ({ name, services })) };
+export function started(
+  levels: readonly (readonly [name: string, services: readonly string[]])[],
+  verb: "boot" | "terminate" | "status" = "boot",
+): RunEvent {
+  return {
+    type: "run-started",
+    at: at(0),
+    run: "web-shop-k3f9",
+    plan: "plans/web",
+    verb,
+    levels: levels.map(([name, services]) => ({ name, services })),
+  };
 }
 
 export function levelStarted(level: string, seconds: number, index = 0): RunEvent {
@@ -28,7 +38,12 @@ export function printed(service: string, text: string): RunEvent {
   return { type: "output", at: at(1), service, step: "boot", text };
 }
 
-export function failed(service: string, level: string, seconds: number, changes: Partial<ServiceFailure> = {}): RunEvent {
+export function failed(
+  service: string,
+  level: string,
+  seconds: number,
+  changes: Partial<ServiceFailure> = {},
+): RunEvent {
   return { type: "service-failed", at: at(seconds), failure: failure({ service, level, ...changes }) };
 }
 
@@ -61,5 +76,14 @@ export function crowd(count: number, stateOf: (index: number) => ServiceState): 
     if (state === "planned") return [];
     return state === "failed" ? [failed(name, "web", 2)] : [moved(name, "web", state, 1 + (index % 50))];
   });
-  return [started([["storage", ["db"]], ["web", names], ["edge", ["balancer"]]]), levelFinished("storage", 2, 2100), levelStarted("web", 2, 1), ...moves];
+  return [
+    started([
+      ["storage", ["db"]],
+      ["web", names],
+      ["edge", ["balancer"]],
+    ]),
+    levelFinished("storage", 2, 2100),
+    levelStarted("web", 2, 1),
+    ...moves,
+  ];
 }

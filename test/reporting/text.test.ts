@@ -17,9 +17,12 @@ test.each([
   expect(stripControl(text)).toBe(clean);
 });
 
-test.each(["\u001b]", "\u009d", "\u001b[0;", "\u0300", "\u200d"])("stripping hostile text takes linear time: %j", async (unit) => {
-  expect(await growth((count) => stripControl(unit.repeat(count)), 20_000)).toBeLessThan(4);
-});
+test.each(["\u001b]", "\u009d", "\u001b[0;", "\u0300", "\u200d"])(
+  "stripping hostile text takes linear time: %j",
+  async (unit) => {
+    expect(await growth((count) => stripControl(unit.repeat(count)), 20_000)).toBeLessThan(4);
+  },
+);
 
 test("output is split at line breaks, and a progress bar shows its last writing", () => {
   expect(outputLines("a\r\nb  \n\nc\n")).toEqual(["a", "b", "", "c"]);

@@ -40,7 +40,10 @@ describe("a redactor", () => {
   });
 
   test("reaches every string of a document", () => {
-    expect(redactor.redactData({ a: [secret, 1, null], b: { c: secret } })).toEqual({ a: [REDACTED, 1, null], b: { c: REDACTED } });
+    expect(redactor.redactData({ a: [secret, 1, null], b: { c: secret } })).toEqual({
+      a: [REDACTED, 1, null],
+      b: { c: REDACTED },
+    });
   });
 
   test("passes everything through when there is no secret, or an empty one", () => {
@@ -70,7 +73,9 @@ describe("a redacting stream", () => {
     const text = `x${secret}y${secret}`;
     for (let cut = 0; cut <= text.length; cut += 1) {
       const stream = new RedactingStream(new Redactor([secret]));
-      expect(stream.push(text.slice(0, cut)) + stream.push(text.slice(cut)) + stream.end()).toBe(`x${REDACTED}y${REDACTED}`);
+      expect(stream.push(text.slice(0, cut)) + stream.push(text.slice(cut)) + stream.end()).toBe(
+        `x${REDACTED}y${REDACTED}`,
+      );
     }
   });
 

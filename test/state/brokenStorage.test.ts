@@ -1,6 +1,19 @@
 /** Storage that breaks: said clearly, nothing overwritten, and once it is mended the next command carries on. */
 import { createHash } from "node:crypto";
-import { closeSync, cpSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
@@ -25,7 +38,11 @@ levels:
 /** What a command says that cannot use the state: one sentence and what helps, and no stack. */
 function expectRefusal(ended: Ended, sentence: RegExp, remedy: RegExp): void {
   expect(ended).toMatchObject({ code: 2 });
-  const [, first, second, ...more] = /^([^\n]*)\n {2}([^\n]+)\n$/.exec(ended.stderr) ?? [ended.stderr, ended.stderr, ""];
+  const [, first, second, ...more] = /^([^\n]*)\n {2}([^\n]+)\n$/.exec(ended.stderr) ?? [
+    ended.stderr,
+    ended.stderr,
+    "",
+  ];
   expect(first).toMatch(sentence);
   expect(second).toMatch(remedy);
   expect(more).toEqual([]);
@@ -51,7 +68,11 @@ testWithMounts("a disk that is full in the middle of a boot", async () => {
     await eventually("the boot program runs", () => own.fact("begun"));
     disk.fill();
     own.plan("", { go: "" }, "facts");
-    expectRefusal(await boot.ended, /^bootlevel: the state database .* cannot be used: .*\((SQLITE_FULL|SQLITE_IOERR.*)\)$/, /make room/);
+    expectRefusal(
+      await boot.ended,
+      /^bootlevel: the state database .* cannot be used: .*\((SQLITE_FULL|SQLITE_IOERR.*)\)$/,
+      /make room/,
+    );
     const refused = await own.call(["boot", "--resume", "r"], { env });
     expect(refused).toMatchObject({ code: 2 });
     expect(refused.stderr).not.toMatch(/\n\s+at /);
@@ -76,7 +97,11 @@ testWithMounts("a disk that is read-only", async () => {
     const before = hash(join(env.BOOTLEVEL_HOME, "bootlevel.db"));
     disk.setReadOnly(true);
     for (const words of [["repair", "r"], ["terminate", "r", "--yes"], ["boot", plan(own)], ["list"]]) {
-      expectRefusal(await own.call(words, { env }), /^bootlevel: the state database .*bootlevel\.db cannot be used: .*(read-only|readonly)/, /make the file and its directory writable/);
+      expectRefusal(
+        await own.call(words, { env }),
+        /^bootlevel: the state database .*bootlevel\.db cannot be used: .*(read-only|readonly)/,
+        /make the file and its directory writable/,
+      );
     }
     disk.setReadOnly(false);
     expect(hash(join(env.BOOTLEVEL_HOME, "bootlevel.db"))).toBe(before);
@@ -95,9 +120,24 @@ function spoil(file: string, at: number, bytes: number): void {
 }
 
 test.each([
-  { what: "whose header is garbage", spoilIt: (file: string) => { spoil(file, 0, 100); } },
-  { what: "with spoilt pages", spoilIt: (file: string) => { for (let page = 1; page * 4096 < statSync(file).size; page += 1) spoil(file, page * 4096, 64); } },
-  { what: "that was cut off", spoilIt: (file: string) => { truncateSync(file, 4096 * 3); } },
+  {
+    what: "whose header is garbage",
+    spoilIt: (file: string) => {
+      spoil(file, 0, 100);
+    },
+  },
+  {
+    what: "with spoilt pages",
+    spoilIt: (file: string) => {
+      for (let page = 1; page * 4096 < statSync(file).size; page += 1) spoil(file, page * 4096, 64);
+    },
+  },
+  {
+    what: "that was cut off",
+    spoilIt: (file: string) => {
+      truncateSync(file, 4096 * 3);
+    },
+  },
 ])("a database $what is refused and left alone, and its copy carries on", async ({ spoilIt }) => {
   const own = installation();
   own.plan("", { go: "" }, "facts");
@@ -107,7 +147,11 @@ test.each([
   spoilIt(file);
   const before = hash(file);
   for (const words of [["terminate", "r", "--yes"], ["repair", "r"], ["list"], ["boot", plan(own)]]) {
-    expectRefusal(await own.call(words), /^bootlevel: the state database .*bootlevel\.db cannot be used: /, /nothing was overwritten/);
+    expectRefusal(
+      await own.call(words),
+      /^bootlevel: the state database .*bootlevel\.db cannot be used: /,
+      /nothing was overwritten/,
+    );
   }
   expect(hash(file)).toBe(before);
   cpSync(join(own.directory, "copy"), file);
@@ -115,34 +159,43 @@ test.each([
   expect(localMachines(own.home)).toEqual([]);
 });
 
-test.each([0, 0.3, 0.6, 0.9])("what is left of a -wal file that was cut off at %d of its length is enough to end every machine", async (part) => {
-  const own = installation();
-  const folder = plan(own);
-  own.plan("", { go: "" }, "facts");
-  expect(await own.call(["boot", folder, "--name", "r"])).toMatchObject({ code: 0 });
-  // Everything that the reboot writes is in the -wal file only.
-  rmSync(join(own.facts, "go"));
-  rmSync(join(own.facts, "begun"));
-  const reboot = own.start(["reboot", "r", "--yes"]);
-  await eventually("the new machine's boot program runs", () => own.fact("begun"));
-  reboot.child.kill("SIGKILL");
-  await reboot.ended;
-  own.plan("", { go: "" }, "facts");
-  const wal = join(own.home, "bootlevel.db-wal");
-  truncateSync(wal, Math.floor(statSync(wal).size * part));
-  expect(await own.call(["terminate", "r", "--yes"])).toMatchObject({ code: 0, stderr: "" });
-  expect(localMachines(own.home)).toEqual([]);
-});
+test.each([0, 0.3, 0.6, 0.9])(
+  "what is left of a -wal file that was cut off at %d of its length is enough to end every machine",
+  async (part) => {
+    const own = installation();
+    const folder = plan(own);
+    own.plan("", { go: "" }, "facts");
+    expect(await own.call(["boot", folder, "--name", "r"])).toMatchObject({ code: 0 });
+    // Everything that the reboot writes is in the -wal file only.
+    rmSync(join(own.facts, "go"));
+    rmSync(join(own.facts, "begun"));
+    const reboot = own.start(["reboot", "r", "--yes"]);
+    await eventually("the new machine's boot program runs", () => own.fact("begun"));
+    reboot.child.kill("SIGKILL");
+    await reboot.ended;
+    own.plan("", { go: "" }, "facts");
+    const wal = join(own.home, "bootlevel.db-wal");
+    truncateSync(wal, Math.floor(statSync(wal).size * part));
+    expect(await own.call(["terminate", "r", "--yes"])).toMatchObject({ code: 0, stderr: "" });
+    expect(localMachines(own.home)).toEqual([]);
+  },
+);
 
 test("a state directory that is removed under a running launcher ends it before it asks for more machines", async () => {
   const own = installation();
   const boot = own.start(["boot", plan(own), "--name", "r"]);
   await eventually("the boot program runs", () => own.fact("begun"));
   // What the program has in memory is known by a file that goes now.
-  const memory = filesBelow(own.home).filter((file) => file.endsWith("/.bl/rt-path")).map((file) => readFileSync(file, "utf8").trim());
+  const memory = filesBelow(own.home)
+    .filter((file) => file.endsWith("/.bl/rt-path"))
+    .map((file) => readFileSync(file, "utf8").trim());
   rmSync(own.home, { recursive: true });
   own.plan("", { go: "" }, "facts");
-  expectRefusal(await boot.ended, /^bootlevel: the state database .*bootlevel\.db was removed or replaced while this command used it$/, /bootlevel clean/);
+  expectRefusal(
+    await boot.ended,
+    /^bootlevel: the state database .*bootlevel\.db was removed or replaced while this command used it$/,
+    /bootlevel clean/,
+  );
   // Nothing is made in its place.
   expect(existsSync(join(own.home, "bootlevel.db"))).toBe(false);
   expect(own.factNames().filter((name) => name.includes(".b-"))).toEqual([]);

@@ -19,17 +19,31 @@ function firstVersion(home: string): void {
   db.exec(migrations[0] as string);
   db.pragma("user_version = 1");
   db.prepare("INSERT INTO meta (key, value) VALUES ('installation', 'mark-of-then')").run();
-  const run = db.prepare("INSERT INTO runs (uid, name, plan_name, plan_file, plan, bundles, state, created_at, updated_at) VALUES (?, ?, 'sample', '/plan/launch.yaml', ?, '{\"db.boot\":{\"path\":\"/b\",\"sha256\":\"00\",\"size\":1,\"entry\":null}}', ?, 5, 6)");
-  const one = db.prepare("INSERT INTO services (run_id, level, spec, name, replica, state, generation, booted, updated_at) VALUES (?, 0, ?, ?, ?, ?, 1, 1, 7)");
-  for (const [number, [name, state, serviceState]] of [["up", "ready", "ready"], ["half", "failed", "terminated"], ["down", "terminated", "terminated"]].entries()) {
+  const run = db.prepare(
+    'INSERT INTO runs (uid, name, plan_name, plan_file, plan, bundles, state, created_at, updated_at) VALUES (?, ?, \'sample\', \'/plan/launch.yaml\', ?, \'{"db.boot":{"path":"/b","sha256":"00","size":1,"entry":null}}\', ?, 5, 6)',
+  );
+  const one = db.prepare(
+    "INSERT INTO services (run_id, level, spec, name, replica, state, generation, booted, updated_at) VALUES (?, 0, ?, ?, ?, ?, 1, 1, 7)",
+  );
+  for (const [number, [name, state, serviceState]] of [
+    ["up", "ready", "ready"],
+    ["half", "failed", "terminated"],
+    ["down", "terminated", "terminated"],
+  ].entries()) {
     run.run(`uid-${name}`, name, JSON.stringify(oldPlan), state);
     one.run(number + 1, "db", "db", 1, "ready");
     one.run(number + 1, "web", "web-1", 1, serviceState);
     one.run(number + 1, "web", "web-2", 2, "ready");
   }
-  db.prepare("INSERT INTO machines (run_id, service_id, cloud, key, generation, state, driver_id, requested_at) VALUES (1, 1, 'local', 'uid-up.db.1', 1, 'running', 'm-1', 8)").run();
-  db.prepare("INSERT INTO steps (service_id, step, attempt, directory, started_at) VALUES (1, 'boot', 1, 'db/boot-1', 9)").run();
-  db.prepare("INSERT INTO leases (run_id, fence, holder, host, pid, process_start, command, since, renewed_at) VALUES (1, 4, NULL, 'h', 1, '', 'boot', 1, 1)").run();
+  db.prepare(
+    "INSERT INTO machines (run_id, service_id, cloud, key, generation, state, driver_id, requested_at) VALUES (1, 1, 'local', 'uid-up.db.1', 1, 'running', 'm-1', 8)",
+  ).run();
+  db.prepare(
+    "INSERT INTO steps (service_id, step, attempt, directory, started_at) VALUES (1, 'boot', 1, 'db/boot-1', 9)",
+  ).run();
+  db.prepare(
+    "INSERT INTO leases (run_id, fence, holder, host, pid, process_start, command, since, renewed_at) VALUES (1, 4, NULL, 'h', 1, '', 'boot', 1, 1)",
+  ).run();
   db.close();
 }
 
@@ -40,9 +54,19 @@ test("runs, plans, services, machines and steps of the first version are all the
   const up = await store.findRun("up");
   expect(up).toMatchObject({ state: "ready", goal: "up", createdAt: 5 });
   const { revision, plan: kept, bundles } = await store.plan(up);
-  expect({ revision, kept, bundles: Object.keys(bundles) }).toEqual({ revision: 1, kept: oldPlan, bundles: ["db.boot"] });
-  expect(await store.services(up)).toMatchObject([{ name: "db", revision: 1, due: null, booted: true }, { name: "web-1" }, { name: "web-2" }]);
-  expect(await store.machines(up)).toMatchObject([{ key: "uid-up.db.1", generation: 1, driverId: "m-1", state: "running" }]);
+  expect({ revision, kept, bundles: Object.keys(bundles) }).toEqual({
+    revision: 1,
+    kept: oldPlan,
+    bundles: ["db.boot"],
+  });
+  expect(await store.services(up)).toMatchObject([
+    { name: "db", revision: 1, due: null, booted: true },
+    { name: "web-1" },
+    { name: "web-2" },
+  ]);
+  expect(await store.machines(up)).toMatchObject([
+    { key: "uid-up.db.1", generation: 1, driverId: "m-1", state: "running" },
+  ]);
   expect(await store.steps(up)).toMatchObject([{ step: "boot", machineKey: null, endedAt: null }]);
   store.close();
 });
@@ -51,7 +75,11 @@ test("a run that was being taken down stays one", async () => {
   const home = temporaryDirectory();
   firstVersion(home);
   const store = await openStore(home);
-  expect(await Promise.all(["up", "half", "down"].map(async (name) => (await store.findRun(name)).goal))).toEqual(["up", "down", "down"]);
+  expect(await Promise.all(["up", "half", "down"].map(async (name) => (await store.findRun(name)).goal))).toEqual([
+    "up",
+    "down",
+    "down",
+  ]);
   store.close();
 });
 

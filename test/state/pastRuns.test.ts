@@ -7,16 +7,42 @@ import { openStore, type Store } from "../../src/state/store.js";
 import { plan, service } from "../support/plans.js";
 import { temporaryDirectory } from "../support/temporaryDirectory.js";
 
-const shop = (file = "/plan/launch.yaml") => plan([{ name: "one", services: [service("db")] }, { name: "two", services: [service("web", { replicas: 2 })] }], { name: "shop", file });
+const shop = (file = "/plan/launch.yaml") =>
+  plan(
+    [
+      { name: "one", services: [service("db")] },
+      { name: "two", services: [service("web", { replicas: 2 })] },
+    ],
+    { name: "shop", file },
+  );
 
 const started: RunEvent = { at: 0, type: "run-started", run: "r", plan: "shop", verb: "boot", levels: [] };
 const level = (at: number, name: string): RunEvent => ({ at, type: "level-started", level: name, index: 0 });
-const state = (at: number, name: string, of: string, entered: "launching" | "connecting" | "planned" | "ready"): RunEvent => ({ at, type: "service-state", service: name, level: of, state: entered });
-const launched = (at: number, name: string): RunEvent => ({ at, type: "machine-launched", service: name, cloud: "c", id: `i-${name}`, host: null });
+const state = (
+  at: number,
+  name: string,
+  of: string,
+  entered: "launching" | "connecting" | "planned" | "ready",
+): RunEvent => ({ at, type: "service-state", service: name, level: of, state: entered });
+const launched = (at: number, name: string): RunEvent => ({
+  at,
+  type: "machine-launched",
+  service: name,
+  cloud: "c",
+  id: `i-${name}`,
+  host: null,
+});
 const finished = (ended: RunState): RunEvent => ({ at: 999, type: "run-finished", run: "r", state: ended, ms: 999 });
 
 /** db's machine takes `ms`, and db 50 ms more. */
-const one = (ms: number) => [started, level(10, "one"), state(10, "db", "one", "launching"), launched(10 + ms, "db"), state(10 + ms, "db", "one", "connecting"), state(60 + ms, "db", "one", "ready")];
+const one = (ms: number) => [
+  started,
+  level(10, "one"),
+  state(10, "db", "one", "launching"),
+  launched(10 + ms, "db"),
+  state(10 + ms, "db", "one", "connecting"),
+  state(60 + ms, "db", "one", "ready"),
+];
 
 async function past(store: Store, events: readonly RunEvent[], file?: string): Promise<void> {
   const writer = await store.createRun({ name: null, plan: shop(file), bundles: {}, variables: [] });
@@ -31,18 +57,34 @@ test("a service's launch lasts from its wish to its address, its work from when 
   await past(store, [
     ...one(100),
     // Early, and there before its level begins.
-    state(120, "web-1", "two", "launching"), launched(200, "web-1"),
+    state(120, "web-1", "two", "launching"),
+    launched(200, "web-1"),
     // Refused at first, asked for again, and late.
-    state(120, "web-2", "two", "launching"), state(130, "web-2", "two", "planned"),
-    level(300, "two"), state(300, "web-2", "two", "launching"), state(320, "web-1", "two", "connecting"), launched(450, "web-2"),
-    state(360, "web-1", "two", "ready"), state(500, "web-2", "two", "ready"), finished("ready"),
+    state(120, "web-2", "two", "launching"),
+    state(130, "web-2", "two", "planned"),
+    level(300, "two"),
+    state(300, "web-2", "two", "launching"),
+    state(320, "web-1", "two", "connecting"),
+    launched(450, "web-2"),
+    state(360, "web-1", "two", "ready"),
+    state(500, "web-2", "two", "ready"),
+    finished("ready"),
     // What is done to the run later is no boot.
-    started, level(5_000, "one"), state(9_000, "db", "one", "ready"), finished("ready"),
+    started,
+    level(5_000, "one"),
+    state(9_000, "db", "one", "ready"),
+    finished("ready"),
   ]);
-  expect(await store.pastRuns(shop())).toEqual([{
-    cameUp: true,
-    services: [{ spec: "db", launchMs: 100, workMs: 50 }, { spec: "web", launchMs: 80, workMs: 60 }, { spec: "web", launchMs: 150, workMs: 50 }],
-  }]);
+  expect(await store.pastRuns(shop())).toEqual([
+    {
+      cameUp: true,
+      services: [
+        { spec: "db", launchMs: 100, workMs: 50 },
+        { spec: "web", launchMs: 80, workMs: 60 },
+        { spec: "web", launchMs: 150, workMs: 50 },
+      ],
+    },
+  ]);
   store.close();
 });
 
@@ -76,7 +118,9 @@ test("of many runs the newest twenty are told, and no more are read than that ta
   for (let ms = 1; ms <= 30; ms += 1) await past(store, [...one(ms), finished("ready")]);
   expect(launches(await store.pastRuns(shop()))).toEqual(Array.from({ length: 20 }, (_, index) => 30 - index));
   const db = new Database(`${home}/bootlevel.db`, { readonly: true });
-  const steps = db.prepare("EXPLAIN QUERY PLAN SELECT at FROM events WHERE run_id = ? AND type IN ('run-started') ORDER BY id").all(1) as { detail: string }[];
+  const steps = db
+    .prepare("EXPLAIN QUERY PLAN SELECT at FROM events WHERE run_id = ? AND type IN ('run-started') ORDER BY id")
+    .all(1) as { detail: string }[];
   expect(steps.map(({ detail }) => detail)).toEqual([expect.stringContaining("USING INDEX events_run")]);
   db.close();
   store.close();

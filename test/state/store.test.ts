@@ -5,7 +5,13 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, test } from "@jest/globals";
 
-import { LeaseLostError, RunBusyError, RunExistsError, StateError, UnknownRunError } from "../../src/state/stateError.js";
+import {
+  LeaseLostError,
+  RunBusyError,
+  RunExistsError,
+  StateError,
+  UnknownRunError,
+} from "../../src/state/stateError.js";
 import { openStore } from "../../src/state/store.js";
 import { plan, service } from "../support/plans.js";
 import { temporaryDirectory } from "../support/temporaryDirectory.js";
@@ -15,7 +21,9 @@ const samplePlan = plan([{ name: "one", services: [service("db"), service("web",
 
 function newRun(name: string | null = null) {
   return {
-    name, plan: samplePlan, bundles: {},
+    name,
+    plan: samplePlan,
+    bundles: {},
     variables: [
       { kind: "variable" as const, name: "greeting", secret: false, value: "Hi" },
       { kind: "variable" as const, name: "password", secret: true, value: SECRET },
@@ -28,16 +36,28 @@ test("a run is recorded with its plan, variables and replicas, and found by name
   const store = await openStore(temporaryDirectory());
   const writer = await store.createRun(newRun("shop"));
   const run = await store.findRun("shop");
-  expect(run).toMatchObject({ name: "shop", state: "booting", planName: "sample", holder: { pid: process.pid, command: "boot", alive: true } });
+  expect(run).toMatchObject({
+    name: "shop",
+    state: "booting",
+    planName: "sample",
+    holder: { pid: process.pid, command: "boot", alive: true },
+  });
   expect((await store.findRun(String(run.id))).uid).toBe(run.uid);
   expect((await store.plan(run)).plan).toEqual(samplePlan);
-  expect((await store.services(run)).map(({ name, level, replica, state }) => ({ name, level, replica, state }))).toEqual([
+  expect(
+    (await store.services(run)).map(({ name, level, replica, state }) => ({ name, level, replica, state })),
+  ).toEqual([
     { name: "db", level: 0, replica: 1, state: "planned" },
     { name: "web-1", level: 0, replica: 1, state: "planned" },
     { name: "web-2", level: 0, replica: 2, state: "planned" },
     { name: "web-3", level: 0, replica: 3, state: "planned" },
   ]);
-  expect((await store.variables(run)).find((variable) => variable.name === "password")).toEqual({ kind: "variable", name: "password", secret: true, value: SECRET });
+  expect((await store.variables(run)).find((variable) => variable.name === "password")).toEqual({
+    kind: "variable",
+    name: "password",
+    secret: true,
+    value: SECRET,
+  });
   await writer.release();
   store.close();
 });
@@ -47,7 +67,10 @@ test("no file of the state holds a secret in clear, and nobody else may read the
   const store = await openStore(home);
   const writer = await store.createRun(newRun());
   const [db] = await store.services(await store.findRun(writer.run.name));
-  await writer.write({ kind: "attribute", attribute: { serviceId: db?.id ?? 0, name: "token", kind: "output", secret: true, value: SECRET } });
+  await writer.write({
+    kind: "attribute",
+    attribute: { serviceId: db?.id ?? 0, name: "token", kind: "output", secret: true, value: SECRET },
+  });
   expect(statSync(home).mode & 0o777).toBe(0o700);
   const files = readdirSync(home);
   expect(files).toEqual(expect.arrayContaining(["bootlevel.db", "bootlevel.db-wal", "secret.key"]));
@@ -122,7 +145,9 @@ test("the event log can be added to and not changed", async () => {
   const store = await openStore(home);
   const writer = await store.createRun(newRun("shop"));
   await writer.write({ kind: "event", event: { at: 5, type: "warning", service: "db", message: "look" } });
-  expect(await store.events(await store.findRun("shop"))).toEqual([{ id: 1, at: 5, type: "warning", service: "db", data: { service: "db", message: "look" } }]);
+  expect(await store.events(await store.findRun("shop"))).toEqual([
+    { id: 1, at: 5, type: "warning", service: "db", data: { service: "db", message: "look" } },
+  ]);
   const db = new Database(join(home, "bootlevel.db"));
   expect(() => db.prepare("UPDATE events SET type = 'x'").run()).toThrow(/append-only/);
   expect(() => db.prepare("DELETE FROM events").run()).toThrow(/append-only/);
@@ -138,7 +163,11 @@ test("a wish for a machine is on record before it has an id, and keeps its key",
   await writer.write({ kind: "intent", serviceId: db?.id ?? 0, cloud: "local", key: "k", generation: 1 });
   await writer.write({ kind: "intent", serviceId: db?.id ?? 0, cloud: "local", key: "k", generation: 1 });
   expect(await store.machines(run)).toMatchObject([{ key: "k", state: "intended", driverId: null }]);
-  await writer.write({ kind: "launched", key: "k", machine: { driverId: "m-1", host: "127.1.2.3", privateHost: null, hostname: null, access: null } });
+  await writer.write({
+    kind: "launched",
+    key: "k",
+    machine: { driverId: "m-1", host: "127.1.2.3", privateHost: null, hostname: null, access: null },
+  });
   expect(await store.machines(run)).toMatchObject([{ key: "k", state: "running", driverId: "m-1", host: "127.1.2.3" }]);
   await writer.write({ kind: "ended", key: "k", reason: "terminated" });
   expect(await store.machines(run)).toMatchObject([{ state: "ended", endReason: "terminated" }]);
@@ -149,7 +178,10 @@ test("a damaged database is refused with a remedy, and left as it is", async () 
   const home = temporaryDirectory();
   writeFileSync(join(home, "bootlevel.db"), "this is no database, but somebody may need it".repeat(100));
   const before = readFileSync(join(home, "bootlevel.db"));
-  const error = await openStore(home).then(() => null, (caught: unknown) => caught as StateError);
+  const error = await openStore(home).then(
+    () => null,
+    (caught: unknown) => caught as StateError,
+  );
   expect(error).toBeInstanceOf(StateError);
   expect(error?.message).toContain(join(home, "bootlevel.db"));
   expect(error?.remedy).toContain("nothing was overwritten");
@@ -206,9 +238,19 @@ test("a first contact's stages and a machine's authorized keys are recorded once
   const writer = await store.createRun(newRun());
   const [db] = await store.services(await store.findRun(writer.run.name));
   await writer.write({ kind: "intent", serviceId: db?.id ?? 0, cloud: "c", key: "k.db.1", generation: 1 });
-  expect([await store.authorized("k.db.1"), await store.authorized("nobody"), [...(await store.contact("m-1"))]]).toEqual([null, null, []]);
-  await writer.write({ kind: "authorized", key: "k.db.1", keys: [{ key: "ssh-ed25519 AAAA", label: "the agent" }] }, { kind: "contact", machine: "m-1", stage: "trusted" });
-  await writer.write({ kind: "contact", machine: "m-1", stage: "trusted" }, { kind: "contact", machine: "m-1", stage: "prepared" });
+  expect([
+    await store.authorized("k.db.1"),
+    await store.authorized("nobody"),
+    [...(await store.contact("m-1"))],
+  ]).toEqual([null, null, []]);
+  await writer.write(
+    { kind: "authorized", key: "k.db.1", keys: [{ key: "ssh-ed25519 AAAA", label: "the agent" }] },
+    { kind: "contact", machine: "m-1", stage: "trusted" },
+  );
+  await writer.write(
+    { kind: "contact", machine: "m-1", stage: "trusted" },
+    { kind: "contact", machine: "m-1", stage: "prepared" },
+  );
   expect(await store.authorized("k.db.1")).toEqual([{ key: "ssh-ed25519 AAAA", label: "the agent" }]);
   expect([...(await store.contact("m-1"))].sort()).toEqual(["prepared", "trusted"]);
   expect([...(await store.contact("m-2"))]).toEqual([]);

@@ -1,8 +1,29 @@
-/** A driver that prepares machines, as a third party would write one: each is a real sshd (preparedMachine.ts) that outlives the launcher. */
-import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync, renameSync } from "node:fs";
+/**
+ * A driver that prepares machines, as a third party would write one: each is a real sshd (preparedMachine.ts) that
+ * outlives the launcher.
+ */
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+  renameSync,
+} from "node:fs";
 import { join } from "node:path";
 
-import type { Driver, DriverContext, DriverDefinition, LaunchOutcome, LaunchRequest, MachineMark, MachineStatus, MarkScope } from "../../src/drivers/driver.js";
+import type {
+  Driver,
+  DriverContext,
+  DriverDefinition,
+  LaunchOutcome,
+  LaunchRequest,
+  MachineMark,
+  MachineStatus,
+  MarkScope,
+} from "../../src/drivers/driver.js";
 import { newHostKey, startMachine, stopMachine, type MachineParts } from "./preparedMachine.js";
 
 interface Options extends Pick<MachineParts, "user" | "sudo" | "bin"> {
@@ -31,14 +52,31 @@ class ContactCloud implements Driver {
     const outcomes: LaunchOutcome[] = [];
     for (const request of requests) {
       appendFileSync(join(this.context.stateDirectory, "requests"), `${JSON.stringify(request.contact)}\n`);
-      outcomes.push({ key: request.key, kind: "launched", machine: this.status(this.all().find(({ key }) => key === request.key) ?? (await this.create(request))) });
+      outcomes.push({
+        key: request.key,
+        kind: "launched",
+        machine: this.status(this.all().find(({ key }) => key === request.key) ?? (await this.create(request))),
+      });
     }
     return outcomes;
   }
 
   async describe(ids: readonly string[]): Promise<MachineStatus[]> {
     const known = new Map(this.all().map((machine) => [machine.id, this.status(machine)]));
-    return ids.map((id) => known.get(id) ?? { id, key: null, mark: null, state: "terminated", host: null, privateHost: null, hostname: null, access: null, reason: "" });
+    return ids.map(
+      (id) =>
+        known.get(id) ?? {
+          id,
+          key: null,
+          mark: null,
+          state: "terminated",
+          host: null,
+          privateHost: null,
+          hostname: null,
+          access: null,
+          reason: "",
+        },
+    );
   }
 
   async terminate(ids: readonly string[]): ReturnType<Driver["terminate"]> {
@@ -50,7 +88,9 @@ class ContactCloud implements Driver {
   }
 
   async list(scope: MarkScope): Promise<MachineStatus[]> {
-    return this.all().filter(({ mark }) => mark.installation === scope.installation && (scope.run === null || mark.run === scope.run)).map((machine) => this.status(machine));
+    return this.all()
+      .filter(({ mark }) => mark.installation === scope.installation && (scope.run === null || mark.run === scope.run))
+      .map((machine) => this.status(machine));
   }
 
   async hostKeyFingerprints(id: string): Promise<readonly string[] | null> {
@@ -62,7 +102,12 @@ class ContactCloud implements Driver {
     const id = `m-${key.replace(/[^a-z0-9]/gi, "-")}`;
     const given = newHostKey(this.directory(id));
     const machine = { id, key, mark, hostKeys: contact?.hostKey === true ? [given.publicKey] : [] };
-    await startMachine({ ...this.options, directory: this.directory(id), hostKeys: { ed25519: given.privateKey }, authorizedKeys: contact?.authorizedKeys ?? [] });
+    await startMachine({
+      ...this.options,
+      directory: this.directory(id),
+      hostKeys: { ed25519: given.privateKey },
+      authorizedKeys: contact?.authorizedKeys ?? [],
+    });
     writeFileSync(join(this.directory(id), "draft"), JSON.stringify(machine));
     renameSync(join(this.directory(id), "draft"), join(this.directory(id), "machine"));
     return machine;
@@ -71,7 +116,10 @@ class ContactCloud implements Driver {
   private all(): Machine[] {
     const directory = join(this.context.stateDirectory, "machines");
     mkdirSync(directory, { recursive: true });
-    return readdirSync(directory).map((id) => join(directory, id, "machine")).filter((path) => existsSync(path)).map((path) => JSON.parse(readFileSync(path, "utf8")) as Machine);
+    return readdirSync(directory)
+      .map((id) => join(directory, id, "machine"))
+      .filter((path) => existsSync(path))
+      .map((path) => JSON.parse(readFileSync(path, "utf8")) as Machine);
   }
 
   private directory(id: string): string {
@@ -80,8 +128,24 @@ class ContactCloud implements Driver {
 
   private status({ id, key, mark, hostKeys }: Machine): MachineStatus {
     const { address, port, user = "root" } = this.options;
-    const access = { kind: "ssh", host: address, port, user, firstContact: { machine: `contact-cloud ${id}`, hostKeys } } as const;
-    return { id, key, mark, state: "running", host: address, privateHost: address, hostname: mark.service, access, reason: "" };
+    const access = {
+      kind: "ssh",
+      host: address,
+      port,
+      user,
+      firstContact: { machine: `contact-cloud ${id}`, hostKeys },
+    } as const;
+    return {
+      id,
+      key,
+      mark,
+      state: "running",
+      host: address,
+      privateHost: address,
+      hostname: mark.service,
+      access,
+      reason: "",
+    };
   }
 }
 
@@ -94,4 +158,7 @@ const definition: DriverDefinition = {
   create: (context) => new ContactCloud(context),
 };
 
-export default { ...definition, cloudSchema: { type: "object", required: ["address", "port"] } } satisfies DriverDefinition;
+export default {
+  ...definition,
+  cloudSchema: { type: "object", required: ["address", "port"] },
+} satisfies DriverDefinition;

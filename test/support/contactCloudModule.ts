@@ -11,13 +11,27 @@ const folder = mkdtempSync(join(tmpdir(), "bl-contact-cloud-"));
 const file = join(folder, "contactCloud.mjs");
 let built: Promise<unknown> | undefined;
 
-/** The head of a plan whose machines this driver makes, all at one address of its own; `more` are keys of the cloud, `ssh` of all services. */
+/**
+ * The head of a plan whose machines this driver makes, all at one address of its own; `more` are keys of the cloud,
+ * `ssh` of all services.
+ */
 export async function contactHead(more = "", ssh = ""): Promise<{ head: string; address: string }> {
-  built ??= build({ entryPoints: [fileURLToPath(new URL("contactCloud.ts", import.meta.url))], outfile: file, bundle: true, platform: "node", format: "esm", target: "node20.19", logLevel: "error" });
+  built ??= build({
+    entryPoints: [fileURLToPath(new URL("contactCloud.ts", import.meta.url))],
+    outfile: file,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20.19",
+    logLevel: "error",
+  });
   await built;
   const [a, b, c] = [250, 250, 250].map((most) => 1 + Math.floor(Math.random() * most));
   const address = `127.${String(a)}.${String(b)}.${String(c)}`;
-  return { address, head: `clouds: { c: { driver: "${file}", address: ${address}, port: 2222${more} } }\ndefaults: { cloud: c, ssh: { known_hosts: /nonexistent, connect_timeout: 10s${ssh} } }\n` };
+  return {
+    address,
+    head: `clouds: { c: { driver: "${file}", address: ${address}, port: 2222${more} } }\ndefaults: { cloud: c, ssh: { known_hosts: /nonexistent, connect_timeout: 10s${ssh} } }\n`,
+  };
 }
 
 const stateOf = (home: string): string => join(home, "drivers", "contact-cloud");
@@ -30,13 +44,24 @@ export function contactMachines(home: string): string[] {
 
 /** What the cloud was asked to give to machines, in order. */
 export function contactRequests(home: string): { authorizedKeys: string[]; hostKey: boolean }[] {
-  return readFileSync(join(stateOf(home), "requests"), "utf8").trim().split("\n").map((line) => JSON.parse(line) as { authorizedKeys: string[]; hostKey: boolean });
+  return readFileSync(join(stateOf(home), "requests"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { authorizedKeys: string[]; hostKey: boolean });
 }
 
 /** Files of bootlevel's own state that hold a private key as it is. */
 export function clearKeys(home: string): string[] {
-  const names = readdirSync(home, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  return names.filter((name) => !name.startsWith(stateOf(home)) && /PRIVATE KEY|openssh-key-v1|b3BlbnNzaC1rZXkt/.test(readFileSync(name, "latin1")));
+  const names = readdirSync(home, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  return names.filter(
+    (name) =>
+      !name.startsWith(stateOf(home)) &&
+      /PRIVATE KEY|openssh-key-v1|b3BlbnNzaC1rZXkt/.test(readFileSync(name, "latin1")),
+  );
 }
 
-afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});

@@ -1,4 +1,7 @@
-/** Programs with two processes each instead of a dozen: a shell that runs the line, outlives the launcher and writes its exit code down. */
+/**
+ * Programs with two processes each instead of a dozen: a shell that runs the line, outlives the launcher and writes its
+ * exit code down.
+ */
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -17,14 +20,26 @@ export function directPrograms(work: string | null, id: string): MachinePrograms
     return join(work, directory);
   };
   return {
-    reach: async () => { place("."); return id; },
+    reach: async () => {
+      place(".");
+      return id;
+    },
     run: async (request) => {
       const directory = place(request.directory);
       if (request.start.kind !== "command") throw new Error("only commands run here");
       mkdirSync(directory, { recursive: true });
       if (!claim(directory)) throw new Error(`${request.directory} was started before`);
       const line = `cd "$DIR" && exec >output 2>&1; ( ${request.start.line}\n); echo $? >exit`;
-      spawn("/bin/sh", ["-c", line], { detached: true, stdio: "ignore", env: { PATH: process.env["PATH"], ...request.env, DIR: directory, BOOTLEVEL_OUTPUT: join(directory, "outputs") } }).unref();
+      spawn("/bin/sh", ["-c", line], {
+        detached: true,
+        stdio: "ignore",
+        env: {
+          PATH: process.env["PATH"],
+          ...request.env,
+          DIR: directory,
+          BOOTLEVEL_OUTPUT: join(directory, "outputs"),
+        },
+      }).unref();
       return wait(directory, request);
     },
     recover: async (request: RecoverRequest) => {
@@ -51,7 +66,12 @@ async function wait(directory: string, { timeoutMs, keep, onOutput, onResult }: 
   for (let code = read(directory, "exit"); ; code = read(directory, "exit")) {
     if (code.endsWith("\n")) {
       onOutput(Buffer.from(read(directory, "output")));
-      const outputs = new Map(read(directory, "outputs").split("\n").filter((line) => line.includes("=")).map((line) => line.split("=", 2) as [string, string]));
+      const outputs = new Map(
+        read(directory, "outputs")
+          .split("\n")
+          .filter((line) => line.includes("="))
+          .map((line) => line.split("=", 2) as [string, string]),
+      );
       const result = { kind: "exited", code: Number(code), outputs } as const;
       await onResult?.(result);
       if (!keep) rmSync(directory, { recursive: true });

@@ -11,7 +11,17 @@ import type { Driver, DriverContext, DriverDefinition, LaunchRequest } from "../
 export const never = new AbortController().signal;
 
 export function request(key: string, run = "run1", service = key): LaunchRequest {
-  return { key, mark: { installation: "here", run, runName: `${run}-name`, service }, replica: 1, image: null, size: null, fallbackSizes: [], launch: {}, avoid: [], contact: null };
+  return {
+    key,
+    mark: { installation: "here", run, runName: `${run}-name`, service },
+    replica: 1,
+    image: null,
+    size: null,
+    fallbackSizes: [],
+    launch: {},
+    avoid: [],
+    contact: null,
+  };
 }
 
 const directories: string[] = [];
@@ -25,7 +35,18 @@ export function stateDirectory(): string {
 
 /** A driver with state of its own; what its `launch` gave is ended after the test. */
 export function open(definition: DriverDefinition, context: Partial<DriverContext> = {}): Driver {
-  const driver = definition.create({ cloud: "test", options: {}, stateDirectory: stateDirectory(), warn: (message) => { throw new Error(message); }, permit: () => undefined, readOnly: false, clock: realClock, ...context });
+  const driver = definition.create({
+    cloud: "test",
+    options: {},
+    stateDirectory: stateDirectory(),
+    warn: (message) => {
+      throw new Error(message);
+    },
+    permit: () => undefined,
+    readOnly: false,
+    clock: realClock,
+    ...context,
+  });
   const keys = new Set<string>();
   const launch = driver.launch.bind(driver);
   driver.launch = async (requests, signal) => {

@@ -17,22 +17,45 @@ export function newRun(): string {
 
 /** The wish for a machine of a run, with an image and a size that the cloud has. */
 export function wish(run: string, service: string, change: Partial<LaunchRequest> = {}): LaunchRequest {
-  return { ...request(`${run}.${service}.1`, run, service), image: "ami-0123456789abcdef0", size: "m5.large", ...change };
+  return {
+    ...request(`${run}.${service}.1`, run, service),
+    image: "ami-0123456789abcdef0",
+    size: "m5.large",
+    ...change,
+  };
 }
 
-/** A cloud for the tests of a file, drivers of it, and the keys of a run's machines there; each test begins with a proxy that lets everything through. */
-export function useCloud(): { readonly cloud: () => Cloud; readonly driver: (options?: object, context?: Partial<DriverContext>) => Driver; readonly live: (run: string) => Promise<(string | null)[]> } {
+/**
+ * A cloud for the tests of a file, drivers of it, and the keys of a run's machines there; each test begins with a proxy
+ * that lets everything through.
+ */
+export function useCloud(): {
+  readonly cloud: () => Cloud;
+  readonly driver: (options?: object, context?: Partial<DriverContext>) => Driver;
+  readonly live: (run: string) => Promise<(string | null)[]>;
+} {
   let cloud: Cloud;
   // The same for all drivers of the file, as for all launchers of an installation.
   const state = stateDirectory();
-  beforeAll(async () => { cloud = await startCloud(); }, 90_000);
-  beforeEach(() => { cloud.setRule(null); });
+  beforeAll(async () => {
+    cloud = await startCloud();
+  }, 90_000);
+  beforeEach(() => {
+    cloud.setRule(null);
+  });
   afterAll(async () => cloud.stop());
-  const driver = (options = {}, context = {}) => open(ec2, { stateDirectory: state, options: { region: "eu-central-1", endpoint: cloud.endpoint, ...options }, clock: hastyClock(), ...context });
+  const driver = (options = {}, context = {}) =>
+    open(ec2, {
+      stateDirectory: state,
+      options: { region: "eu-central-1", endpoint: cloud.endpoint, ...options },
+      clock: hastyClock(),
+      ...context,
+    });
   return {
     cloud: () => cloud,
     driver,
-    live: async (run) => (await driver().list({ installation: "here", run }, new AbortController().signal)).map(({ key }) => key).sort(),
+    live: async (run) =>
+      (await driver().list({ installation: "here", run }, new AbortController().signal)).map(({ key }) => key).sort(),
   };
 }
 
@@ -49,5 +72,7 @@ export async function tagsOf({ endpoint }: Cloud, ids: readonly string[]): Promi
   const client = new EC2Client({ endpoint, region: "eu-central-1" });
   const { Reservations = [] } = await client.send(new DescribeInstancesCommand({ InstanceIds: [...ids] }));
   client.destroy();
-  return Reservations.flatMap(({ Instances = [] }) => Instances).map(({ Tags = [] }) => Object.fromEntries(Tags.map(({ Key, Value }) => [Key, Value])) as Record<string, string>);
+  return Reservations.flatMap(({ Instances = [] }) => Instances).map(
+    ({ Tags = [] }) => Object.fromEntries(Tags.map(({ Key, Value }) => [Key, Value])) as Record<string, string>,
+  );
 }

@@ -1,5 +1,6 @@
 /**
- * A lab: a cloud that speaks EC2's API, in a network of its own, with faults on command. The real command boots plans there.
+ * A lab: a cloud that speaks EC2's API, in a network of its own, with faults on command. The real command boots plans
+ * there.
  *
  *     const lab = await openEc2Lab();
  *     const folder = lab.plan(`${lab.head()}levels: …`);
@@ -7,12 +8,16 @@
  *     expect(await lab.live()).toHaveLength(4);
  *     await lab.close();
  *
- * Faults are set at any time (`lab.faults.set({ buckets: true, lostAfter: 0.2, hiddenMs: 3000 })`, see FaultSettings) and concern the launcher
- * only: what a test asks by `lab.live()`, `lab.inventory` or `lab.change()` goes past them. With `machines: true` every running instance
- * answers SSH as `admin` and `root` (see Machines); programs there share /mnt, and `lab.fact(name)` reads what they wrote. A launcher waits
+ * Faults are set at any time (`lab.faults.set({ buckets: true, lostAfter: 0.2, hiddenMs: 3000 })`, see FaultSettings)
+ * and concern the launcher
+ * only: what a test asks by `lab.live()`, `lab.inventory` or `lab.change()` goes past them. With `machines: true` every
+ * running instance
+ * answers SSH as `admin` and `root` (see Machines); programs there share /mnt, and `lab.fact(name)` reads what they
+ * wrote. A launcher waits
  * five minutes for a machine that does not answer, unless the plan says `ssh: { connect_timeout: … }`.
  *
- * Nothing of it outlives the process that opened it. Needs root, ip, sshd, sudo and moto; jest.config.js leaves the suites out where they
+ * Nothing of it outlives the process that opened it. Needs root, ip, sshd, sudo and moto; jest.config.js leaves the
+ * suites out where they
  * are missing, by this file's name in their imports.
  */
 import { existsSync, readFileSync } from "node:fs";
@@ -72,17 +77,28 @@ export interface Ec2Lab extends Omit<Launcher, "close"> {
   readonly inventory: Inventory;
   /** The machines behind the instances. */
   readonly machines: Machines;
-  /** Changes instances by the real API, past the launcher and every fault: what an operator does on the cloud's console. */
+  /**
+   * Changes instances by the real API, past the launcher and every fault: what an operator does on the cloud's console.
+   */
   change(what: "terminate" | "stop" | "start", ids: readonly string[]): Promise<void>;
-  /** A key of the operator's, the same one each time: a file, as the launcher in the lab sees it, and the line for authorized_keys. */
+  /**
+   * A key of the operator's, the same one each time: a file, as the launcher in the lab sees it, and the line for
+   * authorized_keys.
+   */
   key(): Promise<{ readonly identity: string; readonly publicKey: string }>;
-  /** What a program on a machine wrote into a file of its /mnt, which all machines share; null while it is not there. */
+  /**
+   * What a program on a machine wrote into a file of its /mnt, which all machines share; null while it is not there.
+   */
   fact(name: string): string | null;
   /** Ends everything. */
   close(): Promise<void>;
 }
 
-export async function openEc2Lab({ faults: settings = {}, seed = 1, machines: hasMachines = false }: LabOptions = {}): Promise<Ec2Lab> {
+export async function openEc2Lab({
+  faults: settings = {},
+  seed = 1,
+  machines: hasMachines = false,
+}: LabOptions = {}): Promise<Ec2Lab> {
   const cloud = await startCloud();
   const network = await openNamespace().catch(async (error: unknown) => {
     await cloud.stop();
@@ -92,19 +108,36 @@ export async function openEc2Lab({ faults: settings = {}, seed = 1, machines: ha
   const faults = new Faults(settings, seed);
   const holds = new Holds();
   const inventory = new Inventory(cloud.direct, REGION);
-  const live = async () => (await inventory.instances()).filter(({ state }) => state !== "terminated" && state !== "shutting-down");
+  const live = async () =>
+    (await inventory.instances()).filter(({ state }) => state !== "terminated" && state !== "shutting-down");
   const machines = new Machines(network, inventory, faults);
   const log: LabCall[] = [];
   cloud.layers = [
-    recordLayer(log), holds.layer, bucketLayer(() => faults.buckets), networkLayer(faults), visibilityLayer(faults), tokenLayer(() => faults.settings.tokens),
-    ...(hasMachines ? [machines.layer] : []), capacityLayer(faults, async () => (await live()).length),
+    recordLayer(log),
+    holds.layer,
+    bucketLayer(() => faults.buckets),
+    networkLayer(faults),
+    visibilityLayer(faults),
+    tokenLayer(() => faults.settings.tokens),
+    ...(hasMachines ? [machines.layer] : []),
+    capacityLayer(faults, async () => (await live()).length),
   ];
   const launcher = launcherIn(network);
   return {
-    ...launcher, endpoint: network.endpoint, cloud, faults, holds, network, inventory, machines,
-    head: (defaults = "", keys = "") => `clouds: { aws: { driver: ec2, region: ${REGION}, endpoint: "${network.endpoint}", ${keys === "" ? "" : `${keys}, `}defaults: { image: ${IMAGE}, size: m5.large${defaults === "" ? "" : `, ${defaults}`} } } }\n`,
+    ...launcher,
+    endpoint: network.endpoint,
+    cloud,
+    faults,
+    holds,
+    network,
+    inventory,
+    machines,
+    head: (defaults = "", keys = "") =>
+      `clouds: { aws: { driver: ec2, region: ${REGION}, endpoint: "${network.endpoint}", ${keys === "" ? "" : `${keys}, `}defaults: { image: ${IMAGE}, size: m5.large${defaults === "" ? "" : `, ${defaults}`} } } }\n`,
     calls: (action) => log.filter((call) => action === undefined || call.action === action),
-    forgetCalls: () => { log.length = 0; },
+    forgetCalls: () => {
+      log.length = 0;
+    },
     instances: () => inventory.instances(),
     live,
     async change(what, ids) {

@@ -1,9 +1,19 @@
 /**
- * An installation of bootlevel's own for one test: a home, folders for plans and for what programs tell, and the built command. After the
+ * An installation of bootlevel's own for one test: a home, folders for plans and for what programs tell, and the built
+ * command. After the
  * test its launchers are ended, its runs terminated and its directories removed.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -64,14 +74,27 @@ export function installation(): Installation {
   mkdirSync(facts);
   const started = new Set<Started>();
   const start = (words: readonly string[], options: CallOptions = {}): Started => {
-    const one = launch(words, { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: join(directory, "operator"), BOOTLEVEL_HOME: home, ...options.env }, options.cwd ?? directory);
+    const one = launch(
+      words,
+      {
+        PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+        HOME: join(directory, "operator"),
+        BOOTLEVEL_HOME: home,
+        ...options.env,
+      },
+      options.cwd ?? directory,
+    );
     started.add(one);
     void one.ended.finally(() => started.delete(one)).catch(() => undefined);
     return one;
   };
   const call = (words: readonly string[], options?: CallOptions): Promise<Ended> => start(words, options).ended;
   const own: Installation = {
-    directory, home, facts, start, call,
+    directory,
+    home,
+    facts,
+    start,
+    call,
     plan: (text, files = {}, folder = "plän folder") => writePlan(join(directory, folder), text, files),
     async json(words, options) {
       const ended = await call([...words, "--json"], options);
@@ -96,11 +119,17 @@ function launch(words: readonly string[], env: Record<string, string>, cwd: stri
   mkdirSync(env["HOME"] as string, { recursive: true });
   const child = spawn(process.execPath, [CLI, ...words], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   const text = { stdout: "", stderr: "" };
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => { text.stdout += chunk; });
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => { text.stderr += chunk; });
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    text.stdout += chunk;
+  });
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    text.stderr += chunk;
+  });
   const ended = new Promise<Ended>((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (code, signal) => { resolve({ code, signal, ...text }); });
+    child.once("close", (code, signal) => {
+      resolve({ code, signal, ...text });
+    });
   });
   return { pid: child.pid as number, child, ended };
 }
@@ -121,7 +150,10 @@ function liveRuns(home: string): string[] {
   if (!existsSync(file)) return [];
   const db = new Database(file, { readonly: true });
   try {
-    return db.prepare<[], { name: string }>("SELECT name FROM runs WHERE state <> 'terminated'").all().map(({ name }) => name);
+    return db
+      .prepare<[], { name: string }>("SELECT name FROM runs WHERE state <> 'terminated'")
+      .all()
+      .map(({ name }) => name);
   } catch {
     return []; // damaged on purpose by a test
   } finally {
@@ -131,7 +163,9 @@ function liveRuns(home: string): string[] {
 
 /** The name of the database's file below the home. */
 export function databaseName(home: string): string | undefined {
-  return existsSync(home) ? readdirSync(home).find((name) => name.endsWith(".db") || name.endsWith(".sqlite")) : undefined;
+  return existsSync(home)
+    ? readdirSync(home).find((name) => name.endsWith(".db") || name.endsWith(".sqlite"))
+    : undefined;
 }
 
 afterEach(async () => {

@@ -24,16 +24,32 @@ export interface KillOptions {
   readonly choose?: (point: number, name: string) => boolean;
 }
 
-/** Every point is taken, unless BOOTLEVEL_KILL_EVERY says that every so many are enough, as for a second run on another Node. */
+/**
+ * Every point is taken, unless BOOTLEVEL_KILL_EVERY says that every so many are enough, as for a second run on another
+ * Node.
+ */
 const EVERY = Number(process.env["BOOTLEVEL_KILL_EVERY"] ?? 1);
 
 /** Kills the scenario's command at each chosen point. */
-export async function killEverywhere(scenario: Scenario, { cloud, lanes = 8, choose = () => true }: KillOptions): Promise<Killings> {
+export async function killEverywhere(
+  scenario: Scenario,
+  { cloud, lanes = 8, choose = () => true }: KillOptions,
+): Promise<Killings> {
   return onLanes(scenario, cloud, lanes, async (workers) => {
     const { lane, cast } = workers[0] as Worker;
     const { points } = await lane.finish(cast.command);
     const queue = points.map((_, index) => index + 1).filter((point) => choose(point, points[point - 1] ?? ""));
-    return { points, ...(await workThrough(workers, queue.map((point) => ({ label: `${scenario.name}, point ${point} (${points[point - 1] ?? ""})`, point, afterMs: null })))) };
+    return {
+      points,
+      ...(await workThrough(
+        workers,
+        queue.map((point) => ({
+          label: `${scenario.name}, point ${point} (${points[point - 1] ?? ""})`,
+          point,
+          afterMs: null,
+        })),
+      )),
+    };
   });
 }
 
@@ -43,9 +59,16 @@ export function everyPoint(most = 1): NonNullable<KillOptions["choose"]> {
   return (point) => (point + Math.floor(every / 2)) % every === 0;
 }
 
-/** Kills the command of the scenario of that name at every point there is, or at those that are chosen, on the test cloud. */
+/**
+ * Kills the command of the scenario of that name at every point there is, or at those that are chosen, on the test
+ * cloud.
+ */
 export async function expectNothingLost(name: string, choose: KillOptions["choose"] = everyPoint()): Promise<void> {
-  const { points, deaths, wrong } = await killEverywhere(scenarioOf(name), { cloud: { driver: "test", options: "access: driver" }, lanes: 8, choose });
+  const { points, deaths, wrong } = await killEverywhere(scenarioOf(name), {
+    cloud: { driver: "test", options: "access: driver" },
+    lanes: 8,
+    choose,
+  });
   expect(wrong).toEqual([]);
   const chosen = points.filter((point, index) => choose(index + 1, point)).length;
   // What runs side by side does not always come in the same number of pieces.
@@ -54,13 +77,23 @@ export async function expectNothingLost(name: string, choose: KillOptions["choos
 }
 
 /** Kills the scenario's command from outside after each of these times, in milliseconds. */
-export async function killAtMoments(scenario: Scenario, moments: (wholeMs: number) => readonly number[], { cloud, lanes = 8 }: KillOptions): Promise<Killings> {
+export async function killAtMoments(
+  scenario: Scenario,
+  moments: (wholeMs: number) => readonly number[],
+  { cloud, lanes = 8 }: KillOptions,
+): Promise<Killings> {
   return onLanes(scenario, cloud, lanes, async (workers) => {
     const { lane, cast } = workers[0] as Worker;
     const startedAt = performance.now();
     const { points } = await lane.finish(cast.command);
     const chosen = moments(performance.now() - startedAt);
-    return { points, ...(await workThrough(workers, chosen.map((afterMs, index) => ({ label: `${scenario.name}, after ${afterMs} ms`, point: index, afterMs })))) };
+    return {
+      points,
+      ...(await workThrough(
+        workers,
+        chosen.map((afterMs, index) => ({ label: `${scenario.name}, after ${afterMs} ms`, point: index, afterMs })),
+      )),
+    };
   });
 }
 
@@ -75,7 +108,12 @@ interface Case {
   readonly afterMs: number | null;
 }
 
-async function onLanes<T>(scenario: Scenario, cloud: CloudKind, count: number, work: (workers: readonly Worker[]) => Promise<T>): Promise<T> {
+async function onLanes<T>(
+  scenario: Scenario,
+  cloud: CloudKind,
+  count: number,
+  work: (workers: readonly Worker[]) => Promise<T>,
+): Promise<T> {
   const lanes = Array.from({ length: count }, () => new Lane(cloud));
   try {
     const workers = await Promise.all(lanes.map(async (lane) => ({ lane, cast: await scenario.prepare(lane) })));
@@ -86,22 +124,30 @@ async function onLanes<T>(scenario: Scenario, cloud: CloudKind, count: number, w
   }
 }
 
-async function workThrough(workers: readonly Worker[], cases: readonly Case[]): Promise<Pick<Killings, "deaths" | "wrong">> {
+async function workThrough(
+  workers: readonly Worker[],
+  cases: readonly Case[],
+): Promise<Pick<Killings, "deaths" | "wrong">> {
   const queue = [...cases];
   const wrong: string[] = [];
   let deaths = 0;
-  await Promise.all(workers.map(async (worker) => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const { label } = next;
-      const end = await killOnce(worker, next);
-      if (end.killed) deaths += 1;
-      wrong.push(...end.wrong.map((words) => `${label}: ${words}`));
-    }
-  }));
+  await Promise.all(
+    workers.map(async (worker) => {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        const { label } = next;
+        const end = await killOnce(worker, next);
+        if (end.killed) deaths += 1;
+        wrong.push(...end.wrong.map((words) => `${label}: ${words}`));
+      }
+    }),
+  );
   return { deaths, wrong };
 }
 
-/** A machine that was destroyed a moment ago cannot be told from one that its cloud does not show yet: there a terminate is called again, as it says. */
+/**
+ * A machine that was destroyed a moment ago cannot be told from one that its cloud does not show yet: there a terminate
+ * is called again, as it says.
+ */
 async function terminate(lane: Lane): Promise<Report> {
   const report = await lane.finish({ verb: "terminate" });
   if (lane.visibilityMs === 0 || report.state !== "failed") return report;
@@ -109,7 +155,10 @@ async function terminate(lane: Lane): Promise<Report> {
   return lane.finish({ verb: "terminate" });
 }
 
-async function killOnce({ lane, cast }: Worker, { point, afterMs }: Case): Promise<{ killed: boolean; wrong: string[] }> {
+async function killOnce(
+  { lane, cast }: Worker,
+  { point, afterMs }: Case,
+): Promise<{ killed: boolean; wrong: string[] }> {
   lane.restore();
   const before = lane.created();
   const killed = (await lane.carryOut(cast.command, afterMs === null ? { point } : null, afterMs)).kind === "killed";
@@ -121,7 +170,8 @@ async function killOnce({ lane, cast }: Worker, { point, afterMs }: Case): Promi
     wrong.push(...judged.map((words) => `after ${command.verb}: ${words}`));
   }
   const down = await terminate(lane);
-  if (afterMs === null || down.record !== null) wrong.push(...judgeDown(lane, down).map((words) => `after terminate: ${words}`));
+  if (afterMs === null || down.record !== null)
+    wrong.push(...judgeDown(lane, down).map((words) => `after terminate: ${words}`));
   const created = (lane.created() ?? 0) - (before ?? 0);
   if (created > cast.creations) wrong.push(`${created} machines were made, ${cast.creations} are wanted`);
   return { killed, wrong };

@@ -1,5 +1,6 @@
 /**
- * A home, a cloud and a launcher of their own, put back to where they were before every death: plans and records hold absolute paths, so a state
+ * A home, a cloud and a launcher of their own, put back to where they were before every death: plans and records hold
+ * absolute paths, so a state
  * cannot be copied elsewhere, but it can be saved and restored in its place.
  */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -34,18 +35,29 @@ export class Lane {
     for (const folder of [this.home, this.facts]) mkdirSync(folder);
   }
 
-  private get home(): string { return join(this.directory, "home"); }
+  private get home(): string {
+    return join(this.directory, "home");
+  }
   /** The name of its cloud in the plan. */
-  get cloudName(): string { return this.cloud.driver === "local" ? "local" : "c"; }
+  get cloudName(): string {
+    return this.cloud.driver === "local" ? "local" : "c";
+  }
   /** How long its cloud may not show a machine yet, in milliseconds. */
-  get visibilityMs(): number { return this.cloud.driver === "local" ? 0 : Number(/visibilityMs: (\d+)/.exec(this.cloud.options)?.[1] ?? 0); }
+  get visibilityMs(): number {
+    return this.cloud.driver === "local" ? 0 : Number(/visibilityMs: (\d+)/.exec(this.cloud.options)?.[1] ?? 0);
+  }
   /** Where programs write what they did. */
-  get facts(): string { return join(this.directory, "facts"); }
-  private get driverState(): string { return join(this.home, "drivers", this.cloud.driver === "local" ? "local" : "test-cloud"); }
+  get facts(): string {
+    return join(this.directory, "facts");
+  }
+  private get driverState(): string {
+    return join(this.home, "drivers", this.cloud.driver === "local" ? "local" : "test-cloud");
+  }
 
   async plan(levels: (facts: string) => string, prelaunch: LaunchPlan["prelaunch"] = "next"): Promise<LaunchPlan> {
     const { cloud } = await bundled();
-    const clouds = this.cloud.driver === "local" ? "" : `clouds: { c: { driver: "${cloud}", ${this.cloud.options} } }\n`;
+    const clouds =
+      this.cloud.driver === "local" ? "" : `clouds: { c: { driver: "${cloud}", ${this.cloud.options} } }\n`;
     const file = join(this.directory, "plan.yaml");
     writeFileSync(file, `plan: kill\nprelaunch: ${prelaunch}\n${clouds}levels:\n${levels(this.facts)}`);
     return loadPlan(file);
@@ -91,13 +103,16 @@ export class Lane {
   /** How many events the record has. */
   events(): number {
     const db = new Database(join(this.home, "bootlevel.db"), { readonly: true });
-    const { count } = db.prepare<[], { count: number }>("SELECT count(*) AS count FROM events").get() as { count: number };
+    const { count } = db.prepare<[], { count: number }>("SELECT count(*) AS count FROM events").get() as {
+      count: number;
+    };
     db.close();
     return count;
   }
 
   save(): void {
-    for (const folder of ["home", "facts"]) cpSync(join(this.directory, folder), join(this.directory, `${folder} saved`), { recursive: true });
+    for (const folder of ["home", "facts"])
+      cpSync(join(this.directory, folder), join(this.directory, `${folder} saved`), { recursive: true });
   }
 
   restore(): void {
@@ -109,13 +124,19 @@ export class Lane {
 
   /** The driver's own list. */
   machines(): ListedMachine[] {
-    if (this.cloud.driver === "test") return cloudMachines(this.driverState).map(({ id, mark }) => ({ id, service: mark.service }));
+    if (this.cloud.driver === "test")
+      return cloudMachines(this.driverState).map(({ id, mark }) => ({ id, service: mark.service }));
     const claims = join(this.driverState, "claims");
     if (!existsSync(claims)) return [];
-    return readdirSync(claims).filter((name) => !name.startsWith(".")).map((name) => {
-      const { id, mark } = JSON.parse(readFileSync(join(claims, name), "utf8")) as { id: string; mark: { service: string } };
-      return { id, service: mark.service };
-    });
+    return readdirSync(claims)
+      .filter((name) => !name.startsWith("."))
+      .map((name) => {
+        const { id, mark } = JSON.parse(readFileSync(join(claims, name), "utf8")) as {
+          id: string;
+          mark: { service: string };
+        };
+        return { id, service: mark.service };
+      });
   }
 
   /** Directories of machines, which are to go with them. */
@@ -143,7 +164,8 @@ export class Lane {
   lose(service: string): void {
     const machine = this.machines().find((one) => one.service === service);
     if (machine === undefined) throw new Error(`${service} has no machine`);
-    if (this.cloud.driver === "local") return rmSync(join(this.driverState, "machines", machine.id), { recursive: true });
+    if (this.cloud.driver === "local")
+      return rmSync(join(this.driverState, "machines", machine.id), { recursive: true });
     const { key } = cloudMachines(this.driverState).find(({ id }) => id === machine.id) as { key: string };
     rmSync(join(cloudFiles(this.driverState).machines, key));
     rmSync(join(this.driverState, "directories", machine.id), { recursive: true });

@@ -1,5 +1,6 @@
 /**
- * A launcher in a process of its own, the real thing but for its end: it is told at which of the points that the store's probe names it dies, by a
+ * A launcher in a process of its own, the real thing but for its end: it is told at which of the points that the
+ * store's probe names it dies, by a
  * real SIGKILL of its own. Orders come over IPC, one after the other, so that starting a process is paid once a death.
  */
 import { writeSync } from "node:fs";
@@ -37,7 +38,13 @@ export interface Order {
 /** What the record says. */
 export interface Record {
   readonly state: string;
-  readonly services: readonly { readonly name: string; readonly state: string; readonly due: string | null; readonly key: string | null; readonly id: string | null }[];
+  readonly services: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly due: string | null;
+    readonly key: string | null;
+    readonly id: string | null;
+  }[];
   /** Live machines that belong to no such service. */
   readonly others: readonly string[];
   readonly outputs: Readonly<{ [name: string]: string }>;
@@ -58,12 +65,18 @@ async function carryOut({ home, run, command, death }: Order): Promise<Report> {
   const probe = (point: string) => {
     points.push(point);
     if (death === null || (death.point !== points.length && death.point !== point)) return;
-    if (death.signal === "abort") setImmediate(() => { void abortBeside(home, run); });
+    if (death.signal === "abort")
+      setImmediate(() => {
+        void abortBeside(home, run);
+      });
     else process.kill(process.pid, death.signal ?? "SIGKILL");
   };
   const store = await openStore(home, { probe });
   try {
-    const { state, problems } = await work(store, run, command).catch((error: unknown) => ({ state: "error", problems: [`${(error as Error).name}: ${(error as Error).stack ?? ""}`] }));
+    const { state, problems } = await work(store, run, command).catch((error: unknown) => ({
+      state: "error",
+      problems: [`${(error as Error).name}: ${(error as Error).stack ?? ""}`],
+    }));
     return { points: [...points], state, problems, record: await look(store, run) };
   } finally {
     store.close();
@@ -73,7 +86,8 @@ async function carryOut({ home, run, command, death }: Order): Promise<Report> {
 /** As another process does: not in the midst of a write, which would wait for itself. */
 async function abortBeside(home: string, run: string): Promise<void> {
   const store = await openStore(home);
-  if ((await store.runNames()).includes(run)) await store.abort(await store.findRun(run), { reason: "a test", origin: "operator", at: Date.now() });
+  if ((await store.runNames()).includes(run))
+    await store.abort(await store.findRun(run), { reason: "a test", origin: "operator", at: Date.now() });
   store.close();
 }
 
@@ -81,20 +95,50 @@ async function work(store: Store, name: string, command: Command): Promise<{ sta
   const signal = new AbortController().signal;
   const observe = () => undefined;
   const options = { observe, signal, waitMs: 0 };
-  const variables = command.verb === "boot" || command.verb === "reload" ? command.plan.variables.map((variable) => ({ kind: "variable" as const, name: variable.name, secret: false, value: variable.default ?? "" })) : [];
-  if (command.verb === "boot") return told(await bootRun(store, { plan: command.plan, variables, name, observe, signal }));
+  const variables =
+    command.verb === "boot" || command.verb === "reload"
+      ? command.plan.variables.map((variable) => ({
+          kind: "variable" as const,
+          name: variable.name,
+          secret: false,
+          value: variable.default ?? "",
+        }))
+      : [];
+  if (command.verb === "boot")
+    return told(await bootRun(store, { plan: command.plan, variables, name, observe, signal }));
   if (command.verb === "image") {
     const { plan, image, cloud } = command;
-    const { state, reason } = await buildImage(store, { plan, image, cloud, variables, name: null, keepMachine: false, observe, progress: observe, signal });
+    const { state, reason } = await buildImage(store, {
+      plan,
+      image,
+      cloud,
+      variables,
+      name: null,
+      keepMachine: false,
+      observe,
+      progress: observe,
+      signal,
+    });
     return { state, problems: reason === "" ? [] : [reason] };
   }
   const run = await store.findRun(name);
-  if (command.verb === "reload") return told(await reloadRun(store, run, { ...options, plan: command.plan, chooseVariables: () => variables, confirm: async () => true, force: false }));
+  if (command.verb === "reload")
+    return told(
+      await reloadRun(store, run, {
+        ...options,
+        plan: command.plan,
+        chooseVariables: () => variables,
+        confirm: async () => true,
+        force: false,
+      }),
+    );
   switch (command.verb) {
     case "resume":
       return told(await resumeRun(store, run, options));
     case "repair":
-      return told(await repairRun(store, run, { ...options, replace: [], maxReplacements: null, force: false, dryRun: false }));
+      return told(
+        await repairRun(store, run, { ...options, replace: [], maxReplacements: null, force: false, dryRun: false }),
+      );
     case "reboot":
       return told(await rebootRun(store, run, { ...options, services: [], force: false }));
     case "terminate":
@@ -104,7 +148,10 @@ async function work(store: Store, name: string, command: Command): Promise<{ sta
 
 function told(result: BootResult | RepairResult | TerminateResult): { state: string; problems: string[] } {
   const { failures, refused, blocked } = { refused: null, blocked: [], ...result };
-  const problems = [...failures.map(({ service, message }) => `${service}: ${message}`), ...blocked.map(({ service, message }) => `${service} is blocked: ${message}`)];
+  const problems = [
+    ...failures.map(({ service, message }) => `${service}: ${message}`),
+    ...blocked.map(({ service, message }) => `${service} is blocked: ${message}`),
+  ];
   return { state: result.state, problems: refused === null ? problems : [...problems, refused] };
 }
 
@@ -117,17 +164,37 @@ async function look(store: Store, name: string): Promise<Record | null> {
   const names = new Map(services.map((service) => [service.id, service.name]));
   return {
     state: run.state,
-    services: services.map(({ id, name: service, state, due }) => ({ name: service, state, due: due?.stage ?? null, key: of.get(id)?.key ?? null, id: of.get(id)?.driverId ?? null })),
-    others: live.filter((machine) => !names.has(machine.serviceId) || of.get(machine.serviceId) !== machine).map(({ key }) => key),
-    outputs: Object.fromEntries((await store.attributes(run)).filter(({ kind }) => kind === "output").map((one) => [`${names.get(one.serviceId) ?? "?"}.${one.name}`, one.value])),
-    open: (await store.steps(run)).filter(({ directory, endedAt, machineKey }) => directory !== null && endedAt === null && live.some(({ key }) => key === machineKey)).length,
+    services: services.map(({ id, name: service, state, due }) => ({
+      name: service,
+      state,
+      due: due?.stage ?? null,
+      key: of.get(id)?.key ?? null,
+      id: of.get(id)?.driverId ?? null,
+    })),
+    others: live
+      .filter((machine) => !names.has(machine.serviceId) || of.get(machine.serviceId) !== machine)
+      .map(({ key }) => key),
+    outputs: Object.fromEntries(
+      (await store.attributes(run))
+        .filter(({ kind }) => kind === "output")
+        .map((one) => [`${names.get(one.serviceId) ?? "?"}.${one.name}`, one.value]),
+    ),
+    open: (await store.steps(run)).filter(
+      ({ directory, endedAt, machineKey }) =>
+        directory !== null && endedAt === null && live.some(({ key }) => key === machineKey),
+    ).length,
   };
 }
 
 process.on("message", (order: Order) => {
-  void carryOut(order).then((report) => { process.send?.(report); }, (error: unknown) => {
-    writeSync(2, `${(error as Error).stack ?? ""}\n`);
-    process.exit(1);
-  });
+  void carryOut(order).then(
+    (report) => {
+      process.send?.(report);
+    },
+    (error: unknown) => {
+      writeSync(2, `${(error as Error).stack ?? ""}\n`);
+      process.exit(1);
+    },
+  );
 });
 process.on("disconnect", () => process.exit(0));

@@ -1,4 +1,7 @@
-/** Starts launchers that die on order (`launcher.ts`): bundled from src/ when the first one is wanted, one process for each lane of work. */
+/**
+ * Starts launchers that die on order (`launcher.ts`): bundled from src/ when the first one is wanted, one process for
+ * each lane of work.
+ */
 import { fork, type ChildProcess } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,7 +35,17 @@ async function makeBundle(): Promise<Bundle> {
   folder = mkdtempSync(join(tmpdir(), "bootlevel-launcher-"));
   for (const name of ["node_modules", "package.json", "schemas"]) symlinkSync(join(root, name), join(folder, name));
   const entryPoints = ["launcher", "testCloud"].map((name) => join(root, "test/support", `${name}.ts`));
-  await build({ entryPoints, outdir: join(folder, "built"), bundle: true, splitting: true, platform: "node", format: "esm", target: "node20.19", external: EXTERNAL, logLevel: "error" });
+  await build({
+    entryPoints,
+    outdir: join(folder, "built"),
+    bundle: true,
+    splitting: true,
+    platform: "node",
+    format: "esm",
+    target: "node20.19",
+    external: EXTERNAL,
+    logLevel: "error",
+  });
   return { launcher: join(folder, "built/launcher.js"), cloud: join(folder, "built/testCloud.js") };
 }
 
@@ -77,26 +90,48 @@ export class Launcher {
     const child = await this.child;
     const pid = child.pid as number;
     let over = false;
-    const ended = this.end(child, order).finally(() => { over = true; });
+    const ended = this.end(child, order).finally(() => {
+      over = true;
+    });
     await until(() => over || isStopped(pid));
-    return { pid, frozen: !over, wake: () => { child.kill("SIGCONT"); return ended; } };
+    return {
+      pid,
+      frozen: !over,
+      wake: () => {
+        child.kill("SIGCONT");
+        return ended;
+      },
+    };
   }
 
   private end(child: ChildProcess, order: Order): Promise<Outcome> {
     return new Promise<Outcome>((resolve, reject) => {
       let said = "";
-      const listen = (chunk: Buffer) => { said += chunk.toString("utf8"); };
+      const listen = (chunk: Buffer) => {
+        said += chunk.toString("utf8");
+      };
       const over = () => {
-        child.removeAllListeners("message").removeAllListeners("exit").once("exit", () => living.delete(child));
+        child
+          .removeAllListeners("message")
+          .removeAllListeners("exit")
+          .once("exit", () => living.delete(child));
         child.stderr?.off("data", listen);
       };
       child.stderr?.on("data", listen);
-      child.once("message", (report) => { over(); resolve({ kind: "report", report: report as Report }); });
+      child.once("message", (report) => {
+        over();
+        resolve({ kind: "report", report: report as Report });
+      });
       child.once("exit", (code, signal) => {
         over();
         living.delete(child);
         if (signal === "SIGKILL") resolve({ kind: "killed" });
-        else reject(new Error(`the launcher ended with ${code ?? signal ?? ""} at ${JSON.stringify({ ...order, command: order.command.verb })}: ${said}`));
+        else
+          reject(
+            new Error(
+              `the launcher ended with ${code ?? signal ?? ""} at ${JSON.stringify({ ...order, command: order.command.verb })}: ${said}`,
+            ),
+          );
       });
       child.send(order);
     });
@@ -104,14 +139,20 @@ export class Launcher {
 
   async stop(): Promise<void> {
     const child = await this.child;
-    const ended = new Promise((resolve) => { child.once("exit", resolve); });
+    const ended = new Promise((resolve) => {
+      child.once("exit", resolve);
+    });
     child.kill("SIGKILL");
     await ended;
   }
 
   private async start(): Promise<ChildProcess> {
     const { launcher } = await bundled();
-    const child = fork(launcher, [], { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [], env: { PATH: process.env["PATH"], ...this.env } });
+    const child = fork(launcher, [], {
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      execArgv: [],
+      env: { PATH: process.env["PATH"], ...this.env },
+    });
     living.add(child);
     child.once("exit", () => living.delete(child));
     return child;

@@ -7,7 +7,12 @@ import type { Document, Installation } from "./installation.js";
 
 /** A plan of levels, each given as its services. `head` stands before the levels. */
 export function levels(name: string, services: readonly string[], head = ""): string {
-  const level = (text: string, index: number) => `  - name: l${index + 1}\n    services:\n${text.trim().split("\n").map((line) => `      ${line.trim()}`).join("\n")}\n`;
+  const level = (text: string, index: number) =>
+    `  - name: l${index + 1}\n    services:\n${text
+      .trim()
+      .split("\n")
+      .map((line) => `      ${line.trim()}`)
+      .join("\n")}\n`;
   return `plan: ${name}\n${head}levels:\n${services.map(level).join("")}`;
 }
 
@@ -15,7 +20,8 @@ export function levels(name: string, services: readonly string[], head = ""): st
 export const tell = (own: Installation, word: string): string => `echo ${word} >> '${own.facts}/ran'`;
 
 /** A command that waits for the file `go-<name>`, and tells that it does by `begun-<name>`. */
-export const waitFor = (own: Installation, name: string): string => `touch '${own.facts}/begun-${name}'; until test -f '${own.facts}/go-${name}'; do sleep 0.05; done`;
+export const waitFor = (own: Installation, name: string): string =>
+  `touch '${own.facts}/begun-${name}'; until test -f '${own.facts}/go-${name}'; do sleep 0.05; done`;
 
 export async function begun(own: Installation, name: string): Promise<void> {
   await eventually(`${name} has begun`, () => own.fact(`begun-${name}`) !== null);
@@ -27,21 +33,28 @@ export function letGo(own: Installation, ...names: readonly string[]): void {
 
 /** The words that programs told since the last time, in order. */
 export function told(own: Installation): string[] {
-  const words = (own.fact("ran") ?? "").split("\n").map((word) => word.trim()).filter((word) => word !== "");
+  const words = (own.fact("ran") ?? "")
+    .split("\n")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
   rmSync(join(own.facts, "ran"), { force: true });
   return words;
 }
 
 export async function shownServices(own: Installation, run: string): Promise<Record<string, Document>> {
   const { document } = await own.json(["show", run]);
-  return Object.fromEntries(document.levels.flatMap((level: Document) => level.services.map((service: Document) => [service.name, service])));
+  return Object.fromEntries(
+    document.levels.flatMap((level: Document) => level.services.map((service: Document) => [service.name, service])),
+  );
 }
 
 const machinesFolder = (own: Installation) => join(own.home, "drivers", "local", "machines");
 
 /** The directories of local machines, without the run's unique id: `web.1`. */
 export function localMachines(own: Installation): string[] {
-  return readdirSync(machinesFolder(own)).map((name) => name.slice(name.indexOf(".") + 1)).sort();
+  return readdirSync(machinesFolder(own))
+    .map((name) => name.slice(name.indexOf(".") + 1))
+    .sort();
 }
 
 /** Somebody removes the directory of a service's machine. */

@@ -20,9 +20,13 @@ export async function startLocalHost(env: Record<string, string> = {}): Promise<
   const directory = await mkdtemp(join(tmpdir(), "bl-local-"));
   const brand = String(++lastBrand);
   const all = { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: directory, BOOTLEVEL_MACHINE: brand, ...env };
-  const link = createLink(async () => openLocal({ directory, workDirectory: join(directory, "steps"), env: all, brand }));
+  const link = createLink(async () =>
+    openLocal({ directory, workDirectory: join(directory, "steps"), env: all, brand }),
+  );
   return {
-    directory, brand, link,
+    directory,
+    brand,
+    link,
     async stop() {
       await link.close();
       await rm(directory, { recursive: true, force: true });
@@ -35,7 +39,10 @@ export async function bundleOf(directory: string, script: string): Promise<Bundl
   const folder = await mkdtemp(join(directory, "program-"));
   await writeFile(join(folder, "run.sh"), script);
   await mkdir(join(directory, "bundles"), { recursive: true });
-  return writeBundle({ program: { kind: "file", path: join(folder, "run.sh") }, files: [] }, join(directory, "bundles"));
+  return writeBundle(
+    { program: { kind: "file", path: join(folder, "run.sh") }, files: [] },
+    join(directory, "bundles"),
+  );
 }
 
 let lastStep = 0;
@@ -44,10 +51,23 @@ let lastStep = 0;
 export function requestFor(bundle: Bundle, change: Partial<ProgramRequest> = {}): ProgramRequest & { text(): string } {
   const chunks: Buffer[] = [];
   return {
-    directory: `step-${++lastStep}`, bundle, start: { kind: "file", name: "run.sh" }, args: [], env: {}, attributes: {}, promised: [],
-    timeoutMs: 20_000, sudo: false, keep: true, signal: new AbortController().signal,
-    onOutput: (chunk) => { chunks.push(chunk); },
-    onWarning: (message) => { throw new Error(message); },
+    directory: `step-${++lastStep}`,
+    bundle,
+    start: { kind: "file", name: "run.sh" },
+    args: [],
+    env: {},
+    attributes: {},
+    promised: [],
+    timeoutMs: 20_000,
+    sudo: false,
+    keep: true,
+    signal: new AbortController().signal,
+    onOutput: (chunk) => {
+      chunks.push(chunk);
+    },
+    onWarning: (message) => {
+      throw new Error(message);
+    },
     text: () => Buffer.concat(chunks).toString("utf8"),
     ...change,
   };

@@ -22,14 +22,19 @@ export function parseMetrics(text: string): Map<string, MetricFamily> {
       if (families.has(named)) throw new Error(`${named} comes twice`);
       families.set(named, { help: unescape(rest, "\\n"), type: "", samples: [] });
       current = named;
-    } else if (keyword === "TYPE" && named === current && /^(counter|gauge|histogram|summary|untyped)$/.test(rest ?? "")) {
+    } else if (
+      keyword === "TYPE" &&
+      named === current &&
+      /^(counter|gauge|histogram|summary|untyped)$/.test(rest ?? "")
+    ) {
       Object.assign(families.get(current) as object, { type: rest });
     } else {
       const sample = parseSample(line, current);
       const family = families.get(current);
       if (family === undefined || family.type === "") throw new Error(`a sample before its TYPE: ${line}`);
       const key = JSON.stringify(Object.entries(sample.labels).sort());
-      if (family.samples.some((one) => JSON.stringify(Object.entries(one.labels).sort()) === key)) throw new Error(`the same sample twice: ${line}`);
+      if (family.samples.some((one) => JSON.stringify(Object.entries(one.labels).sort()) === key))
+        throw new Error(`the same sample twice: ${line}`);
       family.samples.push(sample);
     }
   }
@@ -38,7 +43,8 @@ export function parseMetrics(text: string): Map<string, MetricFamily> {
 }
 
 function parseSample(line: string, family: string): MetricSample {
-  const [, name, inside, value] = /^([a-zA-Z_:][a-zA-Z0-9_:]*)\{(.*)\} (-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)$/s.exec(line) ?? [];
+  const [, name, inside, value] =
+    /^([a-zA-Z_:][a-zA-Z0-9_:]*)\{(.*)\} (-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)$/s.exec(line) ?? [];
   if (name !== family || inside === undefined) throw new Error(`no sample of ${family}: ${JSON.stringify(line)}`);
   const labels: Record<string, string> = {};
   const pattern = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\[\\"n])*)"(,|$)/y;
@@ -46,7 +52,7 @@ function parseSample(line: string, family: string): MetricSample {
     const [, label, text] = pattern.exec(inside) ?? [];
     if (label === undefined || text === undefined) throw new Error(`wrong labels: ${JSON.stringify(line)}`);
     if (label in labels) throw new Error(`the label ${label} twice: ${line}`);
-    labels[label] = unescape(text, "\\n\"");
+    labels[label] = unescape(text, '\\n"');
   }
   return { labels, value: Number(value) };
 }
@@ -59,8 +65,14 @@ function unescape(text: string, allowed: string): string {
 }
 
 /** The value of the only sample that bears these labels, among others. */
-export function metric(families: ReadonlyMap<string, MetricFamily>, name: string, labels: Readonly<Record<string, string>> = {}): number {
-  const found = (families.get(name)?.samples ?? []).filter((sample) => Object.entries(labels).every(([label, value]) => sample.labels[label] === value));
+export function metric(
+  families: ReadonlyMap<string, MetricFamily>,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): number {
+  const found = (families.get(name)?.samples ?? []).filter((sample) =>
+    Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
+  );
   if (found.length !== 1) throw new Error(`${found.length} samples of ${name} ${JSON.stringify(labels)}`);
   return (found[0] as MetricSample).value;
 }

@@ -1,4 +1,6 @@
-/** The examples of docs/monitoring.md, and a place to run them in with the names replaced that the page says to replace. */
+/**
+ * The examples of docs/monitoring.md, and a place to run them in with the names replaced that the page says to replace.
+ */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
@@ -9,7 +11,10 @@ import { afterEach } from "@jest/globals";
 import { CLI, installation, type Installation } from "./installation.js";
 
 export const page = readFileSync(fileURLToPath(new URL("../../docs/monitoring.md", import.meta.url)), "utf8");
-const blocks = [...page.matchAll(/^```([a-z]*)\n([\s\S]*?)^```$/gm)].map(([, language, text]) => ({ language: language as string, text: text as string }));
+const blocks = [...page.matchAll(/^```([a-z]*)\n([\s\S]*?)^```$/gm)].map(([, language, text]) => ({
+  language: language as string,
+  text: text as string,
+}));
 
 /** The one block that fits. @throws when there is none, or more. */
 export function block(what: string, fits: (text: string, language: string) => boolean): string {
@@ -18,7 +23,8 @@ export function block(what: string, fits: (text: string, language: string) => bo
   return (found[0] as { text: string }).text;
 }
 /** The block whose head is a comment with this path. */
-export const fileBlock = (path: string) => block(path, (text) => text.split("\n", 2).some((line) => line === `# ${path}`));
+export const fileBlock = (path: string) =>
+  block(path, (text) => text.split("\n", 2).some((line) => line === `# ${path}`));
 
 /** The page's names, and what stands for them here: paths without blanks, since they are not quoted there. */
 export interface Sandbox {
@@ -37,14 +43,29 @@ export function sandbox(): Sandbox {
   const own = installation();
   const bare = mkdtempSync(join(tmpdir(), "bootlevel-page-"));
   bares.push(bare);
-  const [bin, plugins, textfile, home] = ["bin", "plugins", "textfile", "home"].map((name) => join(bare, name)) as [string, string, string, string];
+  const [bin, plugins, textfile, home] = ["bin", "plugins", "textfile", "home"].map((name) => join(bare, name)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
   for (const directory of [bin, plugins, textfile, own.home]) mkdirSync(directory);
   // The state lies where the test's installation is looked after.
   symlinkSync(own.home, home);
   symlinkSync(CLI, join(bin, "bootlevel"));
   symlinkSync(process.execPath, join(bin, "node"));
-  const names = [["/usr/local/lib/nagios/plugins", plugins], ["/var/lib/node_exporter/textfile", textfile], ["/usr/local/bin", bin], ["/srv/bootlevel", home]] as const;
-  const fill = (example: string) => names.reduce((text, [name, here]) => text.replaceAll(name, here), example).replaceAll("-u bootlevel ", `-u ${USER} `).replaceAll("User=bootlevel\n", `User=${USER}\n`).replaceAll("(bootlevel)", `(${USER})`);
+  const names = [
+    ["/usr/local/lib/nagios/plugins", plugins],
+    ["/var/lib/node_exporter/textfile", textfile],
+    ["/usr/local/bin", bin],
+    ["/srv/bootlevel", home],
+  ] as const;
+  const fill = (example: string) =>
+    names
+      .reduce((text, [name, here]) => text.replaceAll(name, here), example)
+      .replaceAll("-u bootlevel ", `-u ${USER} `)
+      .replaceAll("User=bootlevel\n", `User=${USER}\n`)
+      .replaceAll("(bootlevel)", `(${USER})`);
   return { own, bare, home, textfile, fill };
 }
 

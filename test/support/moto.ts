@@ -1,4 +1,7 @@
-/** A cloud that speaks EC2's API (moto, a process of its own), and a proxy before it that does to calls what networks and clouds do. */
+/**
+ * A cloud that speaks EC2's API (moto, a process of its own), and a proxy before it that does to calls what networks
+ * and clouds do.
+ */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { Agent, createServer, request as httpRequest, type IncomingMessage } from "node:http";
@@ -10,21 +13,34 @@ import { eventually } from "./eventually.js";
 
 // The SDK's chain finds these before anything that this computer really has.
 Object.assign(process.env, {
-  AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", AWS_EC2_METADATA_DISABLED: "true", AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
-  AWS_CONFIG_FILE: "/nonexistent/config", AWS_SHARED_CREDENTIALS_FILE: "/nonexistent/credentials",
+  AWS_ACCESS_KEY_ID: "test",
+  AWS_SECRET_ACCESS_KEY: "test",
+  AWS_EC2_METADATA_DISABLED: "true",
+  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
+  AWS_CONFIG_FILE: "/nonexistent/config",
+  AWS_SHARED_CREDENTIALS_FILE: "/nonexistent/credentials",
 });
 for (const name of ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"]) Reflect.deleteProperty(process.env, name);
 
-/** What becomes of a call: an answer of the proxy's own, the connection cut before or after the cloud did it, or null: it goes through. */
-export type Fate = { readonly status: number; readonly code: string; readonly message: string } | "cut-before" | "cut-after" | null;
+/**
+ * What becomes of a call: an answer of the proxy's own, the connection cut before or after the cloud did it, or null:
+ * it goes through.
+ */
+export type Fate =
+  { readonly status: number; readonly code: string; readonly message: string } | "cut-before" | "cut-after" | null;
 export type Rule = (action: string, parameters: URLSearchParams, nth: number) => Fate;
 
 /** The cloud refuses a call: always, or the nth ones. */
-export const refuse = (action: string, code: string, message: string, status = 400, which: (nth: number) => boolean = () => true): Rule =>
-  (asked, _parameters, nth) => (asked === action && which(nth) ? { status, code, message } : null);
+export const refuse =
+  (action: string, code: string, message: string, status = 400, which: (nth: number) => boolean = () => true): Rule =>
+  (asked, _parameters, nth) =>
+    asked === action && which(nth) ? { status, code, message } : null;
 
 /** A call's connection is cut, before or after it took effect. */
-export const cut = (action: string, how: "cut-before" | "cut-after", which: (nth: number) => boolean): Rule => (asked, _parameters, nth) => (asked === action && which(nth) ? how : null);
+export const cut =
+  (action: string, how: "cut-before" | "cut-after", which: (nth: number) => boolean): Rule =>
+  (asked, _parameters, nth) =>
+    asked === action && which(nth) ? how : null;
 
 /** A call on its way to the cloud. */
 export interface Call {
@@ -51,7 +67,10 @@ export interface Cloud {
   /** The calls so far, since `rule` was last set. */
   calls: URLSearchParams[];
   setRule(rule: Rule | null): void;
-  /** Whether RunInstances gives as many machines as MaxCount says, as EC2 does. By itself this cloud gives as many as MinCount says. */
+  /**
+   * Whether RunInstances gives as many machines as MaxCount says, as EC2 does. By itself this cloud gives as many as
+   * MinCount says.
+   */
   generous: boolean;
   /** Changes what the cloud answers; null: nothing. */
   rewrite: ((answer: string) => string) | null;
@@ -63,8 +82,10 @@ export interface Cloud {
 }
 
 /**
- * moto's addresses are random and may come twice. Here private ones outside of subnets are counted (in subnets moto counts them itself), and
- * those of ended machines are given again to calls that say so (AddressReuse). A machine's public address has the last two numbers of its
+ * moto's addresses are random and may come twice. Here private ones outside of subnets are counted (in subnets moto
+ * counts them itself), and
+ * those of ended machines are given again to calls that say so (AddressReuse). A machine's public address has the last
+ * two numbers of its
  * private one.
  */
 const MOTO = `
@@ -100,8 +121,20 @@ export async function startCloud(): Promise<Cloud> {
   // A test worker that crashes must not leave it.
   const [program = "", ...rest] = existsSync("/usr/bin/setpriv") ? dieWithParent(words) : words;
   const moto = spawn(program, rest, { stdio: "ignore" });
-  const exited = new Promise<void>((resolve) => { moto.once("exit", () => { resolve(); }); });
-  await eventually("moto answers", async () => fetch(`http://127.0.0.1:${port}/moto-api/`).then(({ ok }) => ok, () => false), 60_000);
+  const exited = new Promise<void>((resolve) => {
+    moto.once("exit", () => {
+      resolve();
+    });
+  });
+  await eventually(
+    "moto answers",
+    async () =>
+      fetch(`http://127.0.0.1:${port}/moto-api/`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    60_000,
+  );
   let rule: Rule | null = null;
   const counts = new Map<string, number>();
   // One call at a time: moto's threads trip over each other's changes.
@@ -115,16 +148,30 @@ export async function startCloud(): Promise<Cloud> {
       cloud.calls.push(parameters);
       const fate = rule?.(action, parameters, counts.get(action) ?? 0) ?? null;
       if (fate === "cut-before") return void question.socket.destroy();
-      const ask: Next = (call) => forward(question, cloud.generous ? generously(call.parameters) : call.parameters === parameters ? body : Buffer.from(call.parameters.toString()), { port, agent });
+      const ask: Next = (call) =>
+        forward(
+          question,
+          cloud.generous
+            ? generously(call.parameters)
+            : call.parameters === parameters
+              ? body
+              : Buffer.from(call.parameters.toString()),
+          { port, agent },
+        );
       const path = cloud.layers.reduceRight<Next>((next, layer) => (call) => layer(call, next), ask);
       const reply = typeof fate === "object" && fate !== null ? refusal(fate) : await path({ action, parameters });
       if (fate === "cut-after" || reply === "cut") return void question.socket.destroy();
       const sent = cloud.rewrite?.(reply.text) ?? reply.text;
       answer.writeHead(reply.status, { ...reply.headers, "content-length": Buffer.byteLength(sent) });
       answer.end(sent);
-    })().catch((error: unknown) => { if (!stopped) console.error(error); question.socket.destroy(); });
+    })().catch((error: unknown) => {
+      if (!stopped) console.error(error);
+      question.socket.destroy();
+    });
   });
-  await new Promise<void>((resolve) => { proxy.listen(0, "127.0.0.1", resolve); });
+  await new Promise<void>((resolve) => {
+    proxy.listen(0, "127.0.0.1", resolve);
+  });
   let stopped = false;
   const attached: Server[] = [];
   const cloud: Cloud = {
@@ -188,12 +235,21 @@ function generously(asked: URLSearchParams): Buffer {
   return Buffer.from(parameters.toString());
 }
 
-function forward(question: IncomingMessage, body: Buffer, { port, agent }: { readonly port: number; readonly agent: Agent }): Promise<Reply> {
+function forward(
+  question: IncomingMessage,
+  body: Buffer,
+  { port, agent }: { readonly port: number; readonly agent: Agent },
+): Promise<Reply> {
   const headers = { ...question.headers, "content-length": String(body.length) };
   return new Promise((resolve, reject) => {
-    const call = httpRequest({ host: "127.0.0.1", port, agent, method: question.method, path: question.url, headers }, (reply) => {
-      read(reply).then((text) => { resolve({ status: reply.statusCode ?? 0, headers: reply.headers, text: text.toString() }); }, reject);
-    });
+    const call = httpRequest(
+      { host: "127.0.0.1", port, agent, method: question.method, path: question.url, headers },
+      (reply) => {
+        read(reply).then((text) => {
+          resolve({ status: reply.statusCode ?? 0, headers: reply.headers, text: text.toString() });
+        }, reject);
+      },
+    );
     call.once("error", reject);
     call.end(body);
   });
@@ -207,8 +263,12 @@ async function read(stream: IncomingMessage): Promise<Buffer> {
 
 async function freePort(): Promise<number> {
   const server = createSocket();
-  await new Promise<void>((resolve) => { server.listen(0, "127.0.0.1", resolve); });
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
   const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => { server.close(resolve); });
+  await new Promise((resolve) => {
+    server.close(resolve);
+  });
   return port;
 }

@@ -4,10 +4,13 @@ export interface PluginOutput {
   readonly state: string;
   readonly text: string;
   /** By label. */
-  readonly data: Readonly<Record<string, { readonly value: number; readonly unit: string; readonly min: string; readonly max: string }>>;
+  readonly data: Readonly<
+    Record<string, { readonly value: number; readonly unit: string; readonly min: string; readonly max: string }>
+  >;
 }
 
-const DATUM = /^('(?:[^'=]|'')+'|[^\s'=|;]+)=(-?[0-9.]+)(us|ms|s|%|B|KB|MB|TB|c)?;([^;\s]*);([^;\s]*);(-?[0-9.]*)(?:;(-?[0-9.]*))?$/;
+const DATUM =
+  /^('(?:[^'=]|'')+'|[^\s'=|;]+)=(-?[0-9.]+)(us|ms|s|%|B|KB|MB|TB|c)?;([^;\s]*);([^;\s]*);(-?[0-9.]*)(?:;(-?[0-9.]*))?$/;
 
 /** @param line without its line break. @throws for everything that the guidelines do not allow. */
 export function parsePluginLine(line: string): PluginOutput {

@@ -41,7 +41,10 @@ export interface SimCloud {
   /** Launches one machine for each service, and gives the outcomes. */
   readonly launch: (...services: string[]) => Promise<LaunchOutcome[]>;
   /** A machine that is running, and its programs. */
-  readonly machine: (service: string, launch?: Readonly<Record<string, unknown>>) => Promise<{ readonly id: string; readonly programs: MachinePrograms }>;
+  readonly machine: (
+    service: string,
+    launch?: Readonly<Record<string, unknown>>,
+  ) => Promise<{ readonly id: string; readonly programs: MachinePrograms }>;
   readonly states: (...ids: string[]) => Promise<MachineStatus["state"][]>;
 }
 
@@ -49,15 +52,45 @@ let generation = 0;
 
 export function wish(service: string, parts: Partial<LaunchRequest> = {}): LaunchRequest {
   generation += 1;
-  return { key: `run1.${service}.${generation}`, mark: { installation: "here", run: "run1", runName: "run", service }, replica: 1, image: null, size: null, fallbackSizes: [], launch: {}, avoid: [], contact: null, ...parts };
+  return {
+    key: `run1.${service}.${generation}`,
+    mark: { installation: "here", run: "run1", runName: "run", service },
+    replica: 1,
+    image: null,
+    size: null,
+    fallbackSizes: [],
+    launch: {},
+    avoid: [],
+    contact: null,
+    ...parts,
+  };
 }
 
-export function simCloud(options: Readonly<Record<string, unknown>> = {}, { stateDirectory = simDirectory(), clock = new VirtualClock(START) }: { stateDirectory?: string; clock?: Clock } = {}): SimCloud {
-  const driver = sim.create({ cloud: "test", options: { seed: 1, ...options }, stateDirectory, warn: (message) => { throw new Error(message); }, permit: () => undefined, readOnly: false, clock });
+export function simCloud(
+  options: Readonly<Record<string, unknown>> = {},
+  { stateDirectory = simDirectory(), clock = new VirtualClock(START) }: { stateDirectory?: string; clock?: Clock } = {},
+): SimCloud {
+  const driver = sim.create({
+    cloud: "test",
+    options: { seed: 1, ...options },
+    stateDirectory,
+    warn: (message) => {
+      throw new Error(message);
+    },
+    permit: () => undefined,
+    readOnly: false,
+    clock,
+  });
   opened.push(driver);
   return {
-    driver, clock, stateDirectory,
-    launch: (...services) => driver.launch(services.map((service) => wish(service)), never),
+    driver,
+    clock,
+    stateDirectory,
+    launch: (...services) =>
+      driver.launch(
+        services.map((service) => wish(service)),
+        never,
+      ),
     machine: async (service, launch = {}) => {
       const [outcome] = await driver.launch([wish(service, { launch })], never);
       const { id } = launched(outcome);
@@ -75,12 +108,29 @@ export function launched(outcome: LaunchOutcome | undefined): MachineStatus {
 let step = 0;
 
 /** A program as the engine asks for one, and what it printed. */
-export function program(service: string, name: string, parts: Partial<ProgramRequest> = {}): ProgramRequest & { text(): string } {
+export function program(
+  service: string,
+  name: string,
+  parts: Partial<ProgramRequest> = {},
+): ProgramRequest & { text(): string } {
   step += 1;
   let printed = "";
   return {
-    directory: `runs/run1/${service}/${name}-${step}`, bundle: { path: "/nonexistent", sha256: "", size: 0, entry: null }, start: { kind: "command", line: "true" },
-    args: [], env: { BOOTLEVEL_SERVICE: service }, attributes: {}, promised: [], timeoutMs: 600_000, sudo: false, keep: true,
-    onOutput: (chunk) => { printed += chunk.toString(); }, signal: never, text: () => printed, ...parts,
+    directory: `runs/run1/${service}/${name}-${step}`,
+    bundle: { path: "/nonexistent", sha256: "", size: 0, entry: null },
+    start: { kind: "command", line: "true" },
+    args: [],
+    env: { BOOTLEVEL_SERVICE: service },
+    attributes: {},
+    promised: [],
+    timeoutMs: 600_000,
+    sudo: false,
+    keep: true,
+    onOutput: (chunk) => {
+      printed += chunk.toString();
+    },
+    signal: never,
+    text: () => printed,
+    ...parts,
   };
 }

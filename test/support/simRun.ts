@@ -1,4 +1,7 @@
-/** Runs of the whole engine on a simulated cloud and a virtual clock: hours of launches in a moment, and every event and call on record. */
+/**
+ * Runs of the whole engine on a simulated cloud and a virtual clock: hours of launches in a moment, and every event and
+ * call on record.
+ */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,7 +41,10 @@ export class SimRun {
   /** When it was interrupted, if an event was to do that. */
   private stop = new AbortController();
 
-  private constructor(private readonly directory: string, readonly store: Store) {}
+  private constructor(
+    private readonly directory: string,
+    readonly store: Store,
+  ) {}
 
   static async open(): Promise<SimRun> {
     const directory = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "bootlevel sim é "));
@@ -47,7 +53,13 @@ export class SimRun {
     await loadDriver("sim", directory);
     const clock = new VirtualClock(START);
     const held: { run?: SimRun } = {};
-    const store = await openStore(join(directory, "home"), { clock, random: () => 0.5, probe: (point) => { if (point.startsWith("before")) held.run?.points.push(point.replace(/^before (sky )?/, "")); } });
+    const store = await openStore(join(directory, "home"), {
+      clock,
+      random: () => 0.5,
+      probe: (point) => {
+        if (point.startsWith("before")) held.run?.points.push(point.replace(/^before (sky )?/, ""));
+      },
+    });
     opened.push(store);
     held.run = new SimRun(directory, store);
     return held.run;
@@ -64,20 +76,44 @@ export class SimRun {
   }
 
   async repair(maxReplacements: number | null = null): Promise<RepairResult> {
-    return repairRun(this.store, await this.store.findRun("r"), { ...this.watch(), waitMs: 0, replace: [], maxReplacements, force: false, dryRun: false });
+    return repairRun(this.store, await this.store.findRun("r"), {
+      ...this.watch(),
+      waitMs: 0,
+      replace: [],
+      maxReplacements,
+      force: false,
+      dryRun: false,
+    });
   }
 
   async reboot(): Promise<BootResult> {
-    return rebootRun(this.store, await this.store.findRun("r"), { ...this.watch(), waitMs: 0, services: [], force: false });
+    return rebootRun(this.store, await this.store.findRun("r"), {
+      ...this.watch(),
+      waitMs: 0,
+      services: [],
+      force: false,
+    });
   }
 
   async reload(cloud: string, plan: string): Promise<BootResult> {
     const loaded = await this.plan(cloud, plan);
-    return reloadRun(this.store, await this.store.findRun("r"), { ...this.watch(), waitMs: 0, plan: loaded, chooseVariables: () => [], confirm: async () => true, force: false });
+    return reloadRun(this.store, await this.store.findRun("r"), {
+      ...this.watch(),
+      waitMs: 0,
+      plan: loaded,
+      chooseVariables: () => [],
+      confirm: async () => true,
+      force: false,
+    });
   }
 
   async terminate(): Promise<TerminateResult> {
-    return terminateRun(this.store, await this.store.findRun("r"), { ...this.watch(), waitMs: 0, force: false, keep: false });
+    return terminateRun(this.store, await this.store.findRun("r"), {
+      ...this.watch(),
+      waitMs: 0,
+      force: false,
+      keep: false,
+    });
   }
 
   /** Machines on record, as they were asked for. */
@@ -92,7 +128,12 @@ export class SimRun {
 
   /** What the cloud says of each machine ever started, by the end of its key. */
   async past(): Promise<Map<string, PastMachine>> {
-    const { machines } = await runHistory(this.store, await this.store.findRun("r"), () => undefined, new AbortController().signal);
+    const { machines } = await runHistory(
+      this.store,
+      await this.store.findRun("r"),
+      () => undefined,
+      new AbortController().signal,
+    );
     return new Map(machines.map((machine) => [machine.key.slice(machine.key.indexOf(".") + 1), machine]));
   }
 
@@ -121,7 +162,9 @@ export class SimRun {
   }
 
   warnings(): string[] {
-    return this.events.flatMap((event) => (event.type === "warning" ? [`${event.service ?? ""}: ${event.message}`] : []));
+    return this.events.flatMap((event) =>
+      event.type === "warning" ? [`${event.service ?? ""}: ${event.message}`] : [],
+    );
   }
 
   /** How often the cloud was asked. */
@@ -142,7 +185,10 @@ export class SimRun {
 
   private async plan(cloud: string, text: string) {
     const file = join(this.directory, "plan.yaml");
-    writeFileSync(file, `plan: p\nclouds: { sky: { driver: sim, seed: 1, ${cloud} } }\ndefaults: { cloud: sky, timeout: 10m }\n${text}`);
+    writeFileSync(
+      file,
+      `plan: p\nclouds: { sky: { driver: sim, seed: 1, ${cloud} } }\ndefaults: { cloud: sky, timeout: 10m }\n${text}`,
+    );
     // As it is stored: in a test's own realm a loaded plan and a stored one are not made of the same classes.
     return JSON.parse(JSON.stringify(await loadPlan(file))) as LaunchPlan;
   }

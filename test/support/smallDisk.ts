@@ -1,4 +1,7 @@
-/** A disk of its own, in memory: small, and read-only on demand. Mounting needs root; without it tests that need one are left out, and it is said. */
+/**
+ * A disk of its own, in memory: small, and read-only on demand. Mounting needs root; without it tests that need one are
+ * left out, and it is said.
+ */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -29,8 +32,12 @@ export function mountDisk(megabytes: number): Disk {
       const { bavail, bsize } = statfsSync(directory);
       writeFileSync(filling, Buffer.alloc(bavail * bsize, 1));
     },
-    makeRoom: () => { rmSync(filling); },
-    setReadOnly: (readOnly) => { execFileSync("mount", ["-o", `remount,${readOnly ? "ro" : "rw"}`, directory]); },
+    makeRoom: () => {
+      rmSync(filling);
+    },
+    setReadOnly: (readOnly) => {
+      execFileSync("mount", ["-o", `remount,${readOnly ? "ro" : "rw"}`, directory]);
+    },
     unmount() {
       if (!mounted.delete(disk)) return;
       execFileSync("umount", ["--lazy", directory]);

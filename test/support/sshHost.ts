@@ -1,4 +1,7 @@
-/** A real sshd on a loopback address of its own, with its own host keys, and a TCP proxy that breaks connections on command. */
+/**
+ * A real sshd on a loopback address of its own, with its own host keys, and a TCP proxy that breaks connections on
+ * command.
+ */
 import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -35,14 +38,21 @@ export function memoryPins(): HostKeyPins & { readonly pinned: Map<string, strin
   return {
     pinned,
     find: async (address) => pinned.get(address) ?? [],
-    pin: async (address, key) => { pinned.set(address, [...(pinned.get(address) ?? []), key]); },
+    pin: async (address, key) => {
+      pinned.set(address, [...(pinned.get(address) ?? []), key]);
+    },
   };
 }
 
 const random = (): number => 1 + Math.floor(Math.random() * 253);
 
-/** Starts sshd (root needed). `config` is added to its configuration; `environment` is what its users' programs get besides. */
-export async function startSshHost(options: { readonly config?: string; readonly address?: string; readonly identity?: string } = {}): Promise<SshHost> {
+/**
+ * Starts sshd (root needed). `config` is added to its configuration; `environment` is what its users' programs get
+ * besides.
+ */
+export async function startSshHost(
+  options: { readonly config?: string; readonly address?: string; readonly identity?: string } = {},
+): Promise<SshHost> {
   const directory = mkdtempSync(join(tmpdir(), "bl-sshd-"));
   const address = options.address ?? `127.${random()}.${random()}.${random()}`;
   const port = await freePort(address);
@@ -52,24 +62,66 @@ export async function startSshHost(options: { readonly config?: string; readonly
   if (options.identity === undefined) await makeKey(identity);
   await writeFile(join(directory, "authorized_keys"), await readFile(`${identity}.pub`));
   const log = join(directory, "sshd.log");
-  await writeFile(join(directory, "sshd_config"), [
-    `ListenAddress ${address}:${port}`, `HostKey ${join(directory, "host_key")}`, `AuthorizedKeysFile ${join(directory, "authorized_keys")}`,
-    `PidFile ${join(directory, "pid")}`, "UsePAM no", "StrictModes no", "UseDNS no", "MaxStartups 2000", "LogLevel VERBOSE",
-    "PermitRootLogin yes", "PasswordAuthentication no", "KbdInteractiveAuthentication no", "PrintMotd no", options.config ?? "", "",
-  ].join("\n"));
+  await writeFile(
+    join(directory, "sshd_config"),
+    [
+      `ListenAddress ${address}:${port}`,
+      `HostKey ${join(directory, "host_key")}`,
+      `AuthorizedKeysFile ${join(directory, "authorized_keys")}`,
+      `PidFile ${join(directory, "pid")}`,
+      "UsePAM no",
+      "StrictModes no",
+      "UseDNS no",
+      "MaxStartups 2000",
+      "LogLevel VERBOSE",
+      "PermitRootLogin yes",
+      "PasswordAuthentication no",
+      "KbdInteractiveAuthentication no",
+      "PrintMotd no",
+      options.config ?? "",
+      "",
+    ].join("\n"),
+  );
   await mkdir("/run/sshd", { recursive: true });
-  const sshd = spawn("/usr/sbin/sshd", ["-D", "-f", join(directory, "sshd_config"), "-E", log], { stdio: "ignore", detached: true });
-  const exited = new Promise<void>((resolve) => { sshd.once("exit", () => { resolve(); }); });
+  const sshd = spawn("/usr/sbin/sshd", ["-D", "-f", join(directory, "sshd_config"), "-E", log], {
+    stdio: "ignore",
+    detached: true,
+  });
+  const exited = new Promise<void>((resolve) => {
+    sshd.once("exit", () => {
+      resolve();
+    });
+  });
   await listening(address, port, exited, log);
   const hostKey = (await readFile(join(directory, "host_key.pub"), "utf8")).split(" ").slice(0, 2).join(" ");
   const knownHosts = join(directory, "known_hosts");
   await writeFile(knownHosts, `[${address}]:${port} ${hostKey}\n`);
   return {
-    address, port, user, directory, identity, knownHosts, hostKey,
+    address,
+    port,
+    user,
+    directory,
+    identity,
+    knownHosts,
+    hostKey,
     log: async () => (existsSync(log) ? readFile(log, "utf8") : ""),
     settings: (change = {}) => ({
-      host: address, port, user, workDirectory: join(directory, "steps"), identities: [identity], passphraseEnv: null, agent: false, jump: null,
-      hostKeys: "known-hosts", knownHosts, connectTimeoutMs: 10_000, keepaliveMs: 5000, pins: memoryPins(), contact: null, ownKey: null, ...change,
+      host: address,
+      port,
+      user,
+      workDirectory: join(directory, "steps"),
+      identities: [identity],
+      passphraseEnv: null,
+      agent: false,
+      jump: null,
+      hostKeys: "known-hosts",
+      knownHosts,
+      connectTimeoutMs: 10_000,
+      keepaliveMs: 5000,
+      pins: memoryPins(),
+      contact: null,
+      ownKey: null,
+      ...change,
     }),
     async stop() {
       const sessions = await childrenOf(sshd.pid ?? 0);
@@ -80,8 +132,21 @@ export async function startSshHost(options: { readonly config?: string; readonly
   };
 }
 
-export async function makeKey(path: string, options: { readonly type?: string; readonly passphrase?: string } = {}): Promise<void> {
-  await run("ssh-keygen", ["-q", "-t", options.type ?? "ed25519", "-N", options.passphrase ?? "", "-C", "test", "-f", path]);
+export async function makeKey(
+  path: string,
+  options: { readonly type?: string; readonly passphrase?: string } = {},
+): Promise<void> {
+  await run("ssh-keygen", [
+    "-q",
+    "-t",
+    options.type ?? "ed25519",
+    "-N",
+    options.passphrase ?? "",
+    "-C",
+    "test",
+    "-f",
+    path,
+  ]);
 }
 
 function end(pid: number): void {
@@ -95,12 +160,17 @@ function end(pid: number): void {
 /** The processes that sshd has for its connections; what runs in them is not ended. */
 async function childrenOf(pid: number): Promise<number[]> {
   const { stdout } = await run("ps", ["-o", "pid=,comm=", "--ppid", String(pid)]).catch(() => ({ stdout: "" }));
-  return stdout.split("\n").filter((line) => line.includes("sshd")).map((line) => Number.parseInt(line, 10));
+  return stdout
+    .split("\n")
+    .filter((line) => line.includes("sshd"))
+    .map((line) => Number.parseInt(line, 10));
 }
 
 async function freePort(address: string): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve, reject) => { server.once("error", reject).listen(0, address, resolve); });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject).listen(0, address, resolve);
+  });
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
@@ -109,15 +179,24 @@ async function freePort(address: string): Promise<number> {
 /** Resolves when something answers there; rejects with sshd's own words if it has ended. */
 async function listening(address: string, port: number, exited: Promise<void>, log: string): Promise<void> {
   let over = false;
-  void exited.then(() => { over = true; });
+  void exited.then(() => {
+    over = true;
+  });
   for (;;) {
     const answered = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, address, () => { socket.destroy(); resolve(true); });
-      socket.once("error", () => { resolve(false); });
+      const socket = connect(port, address, () => {
+        socket.destroy();
+        resolve(true);
+      });
+      socket.once("error", () => {
+        resolve(false);
+      });
     });
     if (answered) return;
     if (over) throw new Error(`sshd did not start: ${existsSync(log) ? await readFile(log, "utf8") : "no log"}`);
-    await new Promise((resolve) => { setTimeout(resolve, 10); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10);
+    });
   }
 }
 
@@ -138,7 +217,11 @@ export interface TcpProxy {
 }
 
 /** Carries TCP to `port` of `address`. `watch` sees each chunk that comes from there, before the client does. */
-export async function startProxy(address: string, port: number, watch: (chunk: Buffer, direction: "up" | "down") => void = () => undefined): Promise<TcpProxy> {
+export async function startProxy(
+  address: string,
+  port: number,
+  watch: (chunk: Buffer, direction: "up" | "down") => void = () => undefined,
+): Promise<TcpProxy> {
   const pairs = new Set<[Socket, Socket]>();
   let mode: "open" | "hang" | "refuse" = "open";
   let count = 0;
@@ -150,13 +233,23 @@ export async function startProxy(address: string, port: number, watch: (chunk: B
       return;
     }
     const upstream = connect({ port, host: address, noDelay: true });
-    upstream.on("error", () => { client.destroy(); });
+    upstream.on("error", () => {
+      client.destroy();
+    });
     const pair: [Socket, Socket] = [client, upstream];
     pairs.add(pair);
     const hung = mode === "hang";
     const pass = (from: Socket, to: Socket, direction: "up" | "down"): void => {
-      from.on("data", (chunk) => { watch(chunk, direction); if (!to.destroyed) to.write(chunk); });
-      from.on("close", () => { if (!paused.has(pair)) { to.destroy(); pairs.delete(pair); } });
+      from.on("data", (chunk) => {
+        watch(chunk, direction);
+        if (!to.destroyed) to.write(chunk);
+      });
+      from.on("close", () => {
+        if (!paused.has(pair)) {
+          to.destroy();
+          pairs.delete(pair);
+        }
+      });
       if (hung) from.pause();
     };
     if (hung) paused.add(pair);
@@ -165,12 +258,19 @@ export async function startProxy(address: string, port: number, watch: (chunk: B
   });
   const paused = new Set<[Socket, Socket]>();
   server.on("connection", (socket) => socket.setNoDelay(true));
-  await new Promise<void>((resolve) => { server.listen(0, "127.0.0.1", resolve); });
-  const cut = (): void => { for (const pair of pairs) for (const socket of pair) socket.destroy(); pairs.clear(); };
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  const cut = (): void => {
+    for (const pair of pairs) for (const socket of pair) socket.destroy();
+    pairs.clear();
+  };
   return {
     address: "127.0.0.1",
     port: (server.address() as AddressInfo).port,
-    get count() { return count; },
+    get count() {
+      return count;
+    },
     cut,
     hang() {
       mode = "hang";
@@ -179,8 +279,12 @@ export async function startProxy(address: string, port: number, watch: (chunk: B
         for (const socket of pair) socket.pause();
       }
     },
-    resume() { mode = "open"; },
-    refuse() { mode = "refuse"; },
+    resume() {
+      mode = "open";
+    },
+    refuse() {
+      mode = "refuse";
+    },
     async stop() {
       cut();
       await new Promise((resolve) => server.close(resolve));

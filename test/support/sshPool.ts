@@ -22,9 +22,12 @@ export async function startSshPool(size: number): Promise<SshPool> {
   await makeKey(identity);
   const hosts: SshHost[] = [];
   while (hosts.length < size) hosts.push(await startSshHost({ identity }));
-  const know = (key: (host: SshHost) => string) => writeFileSync(knownHosts, hosts.map((host) => `[${host.address}]:${host.port} ${key(host)}\n`).join(""));
+  const know = (key: (host: SshHost) => string) =>
+    writeFileSync(knownHosts, hosts.map((host) => `[${host.address}]:${host.port} ${key(host)}\n`).join(""));
   know(({ hostKey }) => hostKey);
-  const entries = hosts.map(({ address, port, user }) => `{ host: ${address}, port: ${port}, user: ${user} }`).join(", ");
+  const entries = hosts
+    .map(({ address, port, user }) => `{ host: ${address}, port: ${port}, user: ${user} }`)
+    .join(", ");
   return {
     hosts,
     head: `clouds: { rack: { driver: existing, hosts: [${entries}] } }\ndefaults: { ssh: { identity: "${identity}", known_hosts: "${knownHosts}", agent: false, connect_timeout: 2s } }\n`,

@@ -16,29 +16,39 @@ export function attributes(): Attributes {
   const [requests, gone]: [TalkRequest[], TalkRequest[]] = [[], []];
   const waiting = new Set<() => void>();
   const there = new Map<string, number>();
-  const wake = (): void => { for (const look of waiting) look(); };
+  const wake = (): void => {
+    for (const look of waiting) look();
+  };
 
   /** Resolves when `look` gives an answer. */
-  const when = (look: () => TalkReply | null, { timeoutMs }: TalkRequest, signal: AbortSignal): Promise<TalkReply> => new Promise((resolve) => {
-    let timer: NodeJS.Timeout | undefined;
-    const end = (reply: TalkReply): void => {
-      clearTimeout(timer);
-      waiting.delete(again);
-      resolve(reply);
-    };
-    const again = (): void => {
-      const reply = look();
-      if (reply !== null) end(reply);
-    };
-    waiting.add(again);
-    if (timeoutMs !== null) timer = setTimeout(() => { end({ code: 9, message: "timed out" }); }, timeoutMs);
-    signal.addEventListener("abort", () => { end({ code: 10 }); });
-    again();
-  });
+  const when = (look: () => TalkReply | null, { timeoutMs }: TalkRequest, signal: AbortSignal): Promise<TalkReply> =>
+    new Promise((resolve) => {
+      let timer: NodeJS.Timeout | undefined;
+      const end = (reply: TalkReply): void => {
+        clearTimeout(timer);
+        waiting.delete(again);
+        resolve(reply);
+      };
+      const again = (): void => {
+        const reply = look();
+        if (reply !== null) end(reply);
+      };
+      waiting.add(again);
+      if (timeoutMs !== null)
+        timer = setTimeout(() => {
+          end({ code: 9, message: "timed out" });
+        }, timeoutMs);
+      signal.addEventListener("abort", () => {
+        end({ code: 10 });
+      });
+      again();
+    });
 
   const handler: TalkHandler = async (request, signal) => {
     requests.push(request);
-    signal.addEventListener("abort", () => { gone.push(request); });
+    signal.addEventListener("abort", () => {
+      gone.push(request);
+    });
     switch (request.verb) {
       case "set":
         values.set(request.name, request.value);
@@ -46,13 +56,18 @@ export function attributes(): Attributes {
         return { code: 0 };
       case "get": {
         if (request.name === "nobody") return { code: 7, message: "nobody has a value named nobody" };
-        const look = (): TalkReply | null => (values.has(request.name) ? { code: 0, value: values.get(request.name) as Buffer } : null);
+        const look = (): TalkReply | null =>
+          values.has(request.name) ? { code: 0, value: values.get(request.name) as Buffer } : null;
         return request.wait ? when(look, request, signal) : (look() ?? { code: 1, message: "not set" });
       }
       case "barrier":
         there.set(request.name, (there.get(request.name) ?? 0) + 1);
         wake();
-        return when(() => ((there.get(request.name) ?? 0) >= (request.parties ?? 1) ? { code: 0 } : null), request, signal);
+        return when(
+          () => ((there.get(request.name) ?? 0) >= (request.parties ?? 1) ? { code: 0 } : null),
+          request,
+          signal,
+        );
       case "abort":
         return { code: 8, message: request.value.toString("utf8") };
       case "say":
@@ -78,5 +93,7 @@ export function usersOf(directory: string): string[] {
       return []; // it has ended
     }
   };
-  return readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name)).filter((pid) => [`/proc/${pid}/cwd`, ...openOf(pid)].some(inside));
+  return readdirSync("/proc")
+    .filter((name) => /^[0-9]+$/.test(name))
+    .filter((pid) => [`/proc/${pid}/cwd`, ...openOf(pid)].some(inside));
 }

@@ -1,13 +1,38 @@
 /**
- * A cloud for tests: a machine is a file that only one process can make, so the files are the cloud's own list, whatever the launcher believes. It can be slow,
- * show machines late, lose replies after the deed and ask for fewer calls. Programs run in real shells that outlive the launcher: by bootlevel's
- * own protocol (`access: local`), or with as few processes as will do (`access: driver`), for tests that run hundreds of launches.
+ * A cloud for tests: a machine is a file that only one process can make, so the files are the cloud's own list,
+ * whatever the launcher believes. It can be slow,
+ * show machines late, lose replies after the deed and ask for fewer calls. Programs run in real shells that outlive the
+ * launcher: by bootlevel's
+ * own protocol (`access: local`), or with as few processes as will do (`access: driver`), for tests that run hundreds
+ * of launches.
  */
 import { randomInt } from "node:crypto";
-import { appendFileSync, existsSync, linkSync, mkdirSync, readFileSync, readdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
-import { isInScope, LostReplyError, ThrottledError, type Driver, type DriverContext, type DriverDefinition, type LaunchOutcome, type LaunchRequest, type MachineStatus, type MarkScope, type TerminateOutcome } from "../../src/drivers/driver.js";
+import {
+  isInScope,
+  LostReplyError,
+  ThrottledError,
+  type Driver,
+  type DriverContext,
+  type DriverDefinition,
+  type LaunchOutcome,
+  type LaunchRequest,
+  type MachineStatus,
+  type MarkScope,
+  type TerminateOutcome,
+} from "../../src/drivers/driver.js";
 import { killBranded } from "../../src/machines/local/branded.js";
 import { removeMachineDirectory } from "../../src/machines/local/machineDirectory.js";
 import type { MachinePrograms } from "../../src/machines/program/programs.js";
@@ -39,7 +64,12 @@ class TestCloud implements Driver {
   }
 
   async launch(requests: readonly LaunchRequest[]): Promise<LaunchOutcome[]> {
-    return this.call("launch", requests.map(({ key }) => key), () => requests.map((request) => ({ key: request.key, kind: "launched", machine: this.status(this.create(request)) })));
+    return this.call(
+      "launch",
+      requests.map(({ key }) => key),
+      () =>
+        requests.map((request) => ({ key: request.key, kind: "launched", machine: this.status(this.create(request)) })),
+    );
   }
 
   async describe(ids: readonly string[]): Promise<MachineStatus[]> {
@@ -55,7 +85,8 @@ class TestCloud implements Driver {
   async terminate(ids: readonly string[]): Promise<TerminateOutcome[]> {
     return this.call("terminate", ids, async () => {
       const machines = this.all().filter(({ id }) => ids.includes(id));
-      if (this.options.access === "local") await killBranded(new Set(machines.map(({ brand }) => brand)), { graceMs: 1_000 });
+      if (this.options.access === "local")
+        await killBranded(new Set(machines.map(({ brand }) => brand)), { graceMs: 1_000 });
       for (const machine of machines) {
         await removeMachineDirectory(this.directory(machine));
         rmSync(join(this.files.machines, machine.key));
@@ -65,7 +96,11 @@ class TestCloud implements Driver {
   }
 
   async list(scope: MarkScope): Promise<MachineStatus[]> {
-    return this.call("list", [], () => this.visible().filter(({ mark }) => isInScope(mark, scope)).map((machine) => this.status(machine)));
+    return this.call("list", [], () =>
+      this.visible()
+        .filter(({ mark }) => isInScope(mark, scope))
+        .map((machine) => this.status(machine)),
+    );
   }
 
   programs(id: string): MachinePrograms {
@@ -79,8 +114,10 @@ class TestCloud implements Driver {
     const { latencyMs = 1, loseEvery = 0, throttleEvery = 0, throttleFirst = 0 } = this.options;
     const number = readFileSync(this.files.calls, "utf8").split("\n").length - 1;
     await this.context.clock.sleep(latencyMs);
-    if (number <= throttleFirst || (throttleEvery > 0 && number % throttleEvery === 0)) throw new ThrottledError("fewer calls, please");
-    // The request goes out here: one that a launcher has sent takes effect whether that one freezes or not, and one that it has not sent must not.
+    if (number <= throttleFirst || (throttleEvery > 0 && number % throttleEvery === 0))
+      throw new ThrottledError("fewer calls, please");
+    // The request goes out here: one that a launcher has sent takes effect whether that one freezes or not, and one
+    // that it has not sent must not.
     this.context.permit();
     const result = await work();
     await this.context.clock.sleep(latencyMs);
@@ -89,8 +126,17 @@ class TestCloud implements Driver {
   }
 
   private create({ key, mark }: LaunchRequest): CloudMachine {
-    const twin = this.all().find((machine) => machine.mark.service === mark.service && machine.mark.run === mark.run && machine.key !== key);
-    const machine = { id: `i-${randomInt(2 ** 40)}`, key, mark, brand: String(randomInt(2 ** 40, 2 ** 47)), address: `127.${randomInt(16, 255)}.${randomInt(256)}.${randomInt(1, 255)}`, at: this.context.clock.now() };
+    const twin = this.all().find(
+      (machine) => machine.mark.service === mark.service && machine.mark.run === mark.run && machine.key !== key,
+    );
+    const machine = {
+      id: `i-${randomInt(2 ** 40)}`,
+      key,
+      mark,
+      brand: String(randomInt(2 ** 40, 2 ** 47)),
+      address: `127.${randomInt(16, 255)}.${randomInt(256)}.${randomInt(1, 255)}`,
+      at: this.context.clock.now(),
+    };
     const path = join(this.files.machines, key);
     // Whole or not at all, and by one process only.
     const draft = join(this.context.stateDirectory, `draft-${machine.id}`);
@@ -110,7 +156,9 @@ class TestCloud implements Driver {
   }
 
   private all(): CloudMachine[] {
-    return readdirSync(this.files.machines).map((name) => JSON.parse(readFileSync(join(this.files.machines, name), "utf8")) as CloudMachine);
+    return readdirSync(this.files.machines).map(
+      (name) => JSON.parse(readFileSync(join(this.files.machines, name), "utf8")) as CloudMachine,
+    );
   }
 
   private visible(): CloudMachine[] {
@@ -124,21 +172,53 @@ class TestCloud implements Driver {
   private status(machine: CloudMachine): MachineStatus {
     const { id, key, mark, address, brand } = machine;
     const directory = this.directory(machine);
-    const access = this.options.access === "local" ? { kind: "local", directory, address, brand } as const : { kind: "driver", cloud: this.context.cloud, id } as const;
+    const access =
+      this.options.access === "local"
+        ? ({ kind: "local", directory, address, brand } as const)
+        : ({ kind: "driver", cloud: this.context.cloud, id } as const);
     const there = existsSync(directory);
-    return { id, key, mark, state: there ? "running" : "stopped", host: address, privateHost: address, hostname: mark.service, access, reason: "" };
+    return {
+      id,
+      key,
+      mark,
+      state: there ? "running" : "stopped",
+      host: address,
+      privateHost: address,
+      hostname: mark.service,
+      access,
+      reason: "",
+    };
   }
 }
 
 function unknown(id: string): MachineStatus {
-  return { id, key: null, mark: null, state: "unknown", host: null, privateHost: null, hostname: null, access: null, reason: "never heard of it" };
+  return {
+    id,
+    key: null,
+    mark: null,
+    state: "unknown",
+    host: null,
+    privateHost: null,
+    hostname: null,
+    access: null,
+    reason: "never heard of it",
+  };
 }
 
 const definition: DriverDefinition = {
   name: "test-cloud",
   cloudSchema: {
-    type: "object", additionalProperties: false,
-    properties: { access: { enum: ["local", "driver"] }, ...Object.fromEntries(["latencyMs", "visibilityMs", "loseEvery", "throttleEvery", "throttleFirst"].map((name) => [name, { type: "integer" }])) },
+    type: "object",
+    additionalProperties: false,
+    properties: {
+      access: { enum: ["local", "driver"] },
+      ...Object.fromEntries(
+        ["latencyMs", "visibilityMs", "loseEvery", "throttleEvery", "throttleFirst"].map((name) => [
+          name,
+          { type: "integer" },
+        ]),
+      ),
+    },
   },
   launchSchema: null,
   sshDefaults: { hostKeys: "accept-new", connectTimeoutMs: 10_000 },

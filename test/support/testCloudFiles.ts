@@ -30,11 +30,17 @@ export function cloudFiles(stateDirectory: string) {
 
 /** The lines of a file that may not be there. */
 export function linesOf(file: string): string[] {
-  return existsSync(file) ? readFileSync(file, "utf8").split("\n").filter((line) => line !== "") : [];
+  return existsSync(file)
+    ? readFileSync(file, "utf8")
+        .split("\n")
+        .filter((line) => line !== "")
+    : [];
 }
 
 /** What the test cloud itself has now. */
 export function cloudMachines(stateDirectory: string): CloudMachine[] {
   const { machines } = cloudFiles(stateDirectory);
-  return existsSync(machines) ? readdirSync(machines).map((name) => JSON.parse(readFileSync(join(machines, name), "utf8")) as CloudMachine) : [];
+  return existsSync(machines)
+    ? readdirSync(machines).map((name) => JSON.parse(readFileSync(join(machines, name), "utf8")) as CloudMachine)
+    : [];
 }

@@ -3,11 +3,15 @@
 import { readFileSync } from "node:fs";
 
 /** Resolves with what `look` gives as soon as that is something: a file that is empty yet, or no number, is nothing. */
-export async function until<T>(look: () => T | null | undefined | false | Promise<T | null | undefined | false>): Promise<T> {
+export async function until<T>(
+  look: () => T | null | undefined | false | Promise<T | null | undefined | false>,
+): Promise<T> {
   for (;;) {
     const found = await look();
     if (found) return found;
-    await new Promise((resolve) => { setTimeout(resolve, 10); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10);
+    });
   }
 }
 
@@ -17,7 +21,8 @@ export function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return !/\) Z/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ESRCH" || (error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    if ((error as NodeJS.ErrnoException).code === "ESRCH" || (error as NodeJS.ErrnoException).code === "ENOENT")
+      return false;
     throw error;
   }
 }

@@ -15,5 +15,12 @@ json.dump([{"name": e.tag.split("}")[-1], "attributes": e.attrib, "text": e.text
 
 /** Every element of the document, in its order. @throws when the text is not well-formed. */
 export function parseXml(text: string): XmlElement[] {
-  return JSON.parse(execFileSync("python3", ["-c", SCRIPT], { input: text, encoding: "utf8", maxBuffer: 64 * 1024 * 1024, stdio: ["pipe", "pipe", "pipe"] })) as XmlElement[];
+  return JSON.parse(
+    execFileSync("python3", ["-c", SCRIPT], {
+      input: text,
+      encoding: "utf8",
+      maxBuffer: 64 * 1024 * 1024,
+      stdio: ["pipe", "pipe", "pipe"],
+    }),
+  ) as XmlElement[];
 }

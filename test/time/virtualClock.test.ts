@@ -9,10 +9,12 @@ const START = Date.UTC(2030, 0, 1);
 
 async function wakings(clock: VirtualClock, naps: readonly number[]): Promise<string[]> {
   const woken: string[] = [];
-  await Promise.all(naps.map(async (ms, index) => {
-    await clock.sleep(ms);
-    woken.push(`${index}@${clock.now() - START}`);
-  }));
+  await Promise.all(
+    naps.map(async (ms, index) => {
+      await clock.sleep(ms);
+      woken.push(`${index}@${clock.now() - START}`);
+    }),
+  );
   return woken;
 }
 
@@ -30,8 +32,12 @@ test("while somebody holds it, time stands; it goes on when the last one lets go
   const clock = new VirtualClock(START);
   const [first, second] = [clock.hold(), clock.hold()];
   let asleep = true;
-  const sleeping = clock.sleep(10).then(() => { asleep = false; });
-  const turns = async () => { for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate); };
+  const sleeping = clock.sleep(10).then(() => {
+    asleep = false;
+  });
+  const turns = async () => {
+    for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+  };
   await turns();
   first();
   first();
@@ -57,12 +63,16 @@ test("an aborted sleep rejects as Node's own does, and its moment is not waited 
 
 test("ten thousand sleep at once, and a hundred thousand in turn leave no listener behind", async () => {
   const clock = new VirtualClock(START);
-  const woken = await wakings(clock, Array.from({ length: 10_000 }, (_, index) => (index * 7919) % 10_007));
+  const woken = await wakings(
+    clock,
+    Array.from({ length: 10_000 }, (_, index) => (index * 7919) % 10_007),
+  );
   const moments = woken.map((line) => Number(line.split("@")[1]));
   expect(moments).toEqual([...moments].sort((a, b) => a - b));
   const { signal } = new AbortController();
   setMaxListeners(0, signal);
-  for (let round = 0; round < 100; round += 1) await Promise.all(Array.from({ length: 1_000 }, (_, index) => clock.sleep(index % 3, signal)));
+  for (let round = 0; round < 100; round += 1)
+    await Promise.all(Array.from({ length: 1_000 }, (_, index) => clock.sleep(index % 3, signal)));
   expect(getEventListeners(signal, "abort")).toHaveLength(0);
 });
 

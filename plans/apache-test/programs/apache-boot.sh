@@ -16,10 +16,13 @@ chmod 755 "$site" "$site/htdocs"
 
 find_server() {
   for apache in apache2 httpd /usr/sbin/apache2 /usr/sbin/httpd; do
-    if "$apache" -v 2>/dev/null | grep -q Apache; then kind=apache; return; fi
+    if "$apache" -v 2> /dev/null | grep -q Apache; then
+      kind=apache
+      return
+    fi
   done
   for kind in node busybox python3; do
-    if command -v "$kind" >/dev/null && { [ "$kind" != busybox ] || busybox --list | grep -qx httpd; }; then return; fi
+    if command -v "$kind" > /dev/null && { [ "$kind" != busybox ] || busybox --list | grep -qx httpd; }; then return; fi
   done
   echo "there is no Apache, Node.js, busybox with httpd or Python here" >&2
   exit 1
@@ -40,14 +43,27 @@ apache_conf() {
     done
     break
   done
-  echo '<IfModule mime_module>'; echo 'TypesConfig /dev/null'; echo 'AddType text/html .html'; echo '</IfModule>'
-  echo '<IfModule dir_module>'; echo 'DirectoryIndex index.html'; echo '</IfModule>'
-  [ "$(id -u)" -ne 0 ] || { echo '<IfModule unixd_module>'; echo 'User nobody'; echo "Group $(id -gn nobody)"; echo '</IfModule>'; }
+  echo '<IfModule mime_module>'
+  echo 'TypesConfig /dev/null'
+  echo 'AddType text/html .html'
+  echo '</IfModule>'
+  echo '<IfModule dir_module>'
+  echo 'DirectoryIndex index.html'
+  echo '</IfModule>'
+  [ "$(id -u)" -ne 0 ] || {
+    echo '<IfModule unixd_module>'
+    echo 'User nobody'
+    echo "Group $(id -gn nobody)"
+    echo '</IfModule>'
+  }
 }
 
 start() { # port
   case $kind in
-    apache) apache_conf "$1" > "$site/httpd.conf"; set -- "$apache" -DFOREGROUND -f "$site/httpd.conf" ;;
+    apache)
+      apache_conf "$1" > "$site/httpd.conf"
+      set -- "$apache" -DFOREGROUND -f "$site/httpd.conf"
+      ;;
     node) set -- node page-server.mjs "$host" "$1" "$site/htdocs/index.html" ;;
     busybox) set -- busybox httpd -f -p "$host:$1" -h "$site/htdocs" ;;
     python3) set -- python3 -m http.server --bind "$host" --directory "$site/htdocs" "$1" ;;
@@ -60,9 +76,9 @@ start() { # port
 # Waits until the server answers with our page, or has ended since the port is another one's.
 answers() { # port
   tries=0
-  until fetch "http://$host:$1/" 2>/dev/null | grep -q "$mark"; do
+  until fetch "http://$host:$1/" 2> /dev/null | grep -q "$mark"; do
     tries=$((tries + 1))
-    if [ "$tries" -ge 100 ] || ! kill -0 "$pid" 2>/dev/null; then return 1; fi
+    if [ "$tries" -ge 100 ] || ! kill -0 "$pid" 2> /dev/null; then return 1; fi
     sleep 0.1
   done
 }
@@ -77,7 +93,7 @@ for port in 8080 8081 8082 8083 8084 8085 8086 8087 8088 8089; do
     bl set ready yes
     exit 0
   fi
-  kill "$pid" 2>/dev/null || :
+  kill "$pid" 2> /dev/null || :
 done
 echo "$kind did not answer on any port from 8080 to 8089 of $host; it said last:" >&2
 tail -n 5 "$base.log" >&2

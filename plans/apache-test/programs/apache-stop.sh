@@ -5,9 +5,9 @@ set -eu
 base="$HOME/$BOOTLEVEL_RUN-$BOOTLEVEL_SERVICE"
 if [ -f "$base.pid" ]; then
   pid=$(cat "$base.pid")
-  kill "$pid" 2>/dev/null || echo "it had ended already"
+  kill "$pid" 2> /dev/null || echo "it had ended already"
   tries=0
-  while kill -0 "$pid" 2>/dev/null && [ "$tries" -lt 50 ]; do
+  while kill -0 "$pid" 2> /dev/null && [ "$tries" -lt 50 ]; do
     tries=$((tries + 1))
     sleep 0.1
   done

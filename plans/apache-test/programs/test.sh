@@ -3,7 +3,7 @@
 set -eu
 . ./fetch.sh
 
-bl get webserver.ready > /dev/null    # waits until it is set
+bl get webserver.ready > /dev/null # waits until it is set
 url="http://$(bl get webserver.host):$(bl get webserver.port)/"
 
 if ! page=$(fetch "$url"); then
@@ -13,9 +13,11 @@ if ! page=$(fetch "$url"); then
 fi
 case $page in
   *"It works!"*) ;;
-  *) bl set result "wrong page"
+  *)
+    bl set result "wrong page"
     echo "$url gives another page: $page" >&2
-    exit 1 ;;
+    exit 1
+    ;;
 esac
 bl set result OK
 bl say "$url works"

@@ -16,8 +16,12 @@ export function bl(words, input = null) {
   return new Promise((resolve, reject) => {
     const child = spawn("bl", words, { stdio: [input === null ? "ignore" : "pipe", "pipe", "pipe"] });
     const said = { out: "", err: "" };
-    child.stdout.setEncoding("utf8").on("data", (text) => { said.out += text; });
-    child.stderr.setEncoding("utf8").on("data", (text) => { said.err += text; });
+    child.stdout.setEncoding("utf8").on("data", (text) => {
+      said.out += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      said.err += text;
+    });
     child.once("error", reject);
     child.once("close", (code) => {
       if (code === 0) resolve(said.out.replace(/\n$/, ""));
@@ -33,7 +37,10 @@ export async function list(name, ...more) {
   return values === "" ? [] : values.split(",");
 }
 
-/** Milliseconds from being let go to going on: on one computer, the work of the first would hold those up who are about to be let go. */
+/**
+ * Milliseconds from being let go to going on: on one computer, the work of the first would hold those up who are about
+ * to be let go.
+ */
 const SETTLE_MS = 100;
 
 /**
@@ -45,9 +52,13 @@ export function meet(name, parties, seconds) {
   return new Promise((resolve, reject) => {
     const child = spawn("bl", words, { stdio: ["ignore", "ignore", "pipe"] });
     let [said, letGo] = ["", 0];
-    child.stderr.setEncoding("utf8").on("data", (text) => { said += text; });
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      said += text;
+    });
     child.once("error", reject);
-    child.once("exit", () => { letGo = now(); });
+    child.once("exit", () => {
+      letGo = now();
+    });
     child.once("close", (code) => {
       if (code === 0) setTimeout(resolve, SETTLE_MS, letGo);
       else reject(new BlError(words, code, said));

@@ -1,4 +1,7 @@
-/** Draws rates by client, one on top of the other, so that the upper edge is the sum: SVG by hand, since machines have no packages. */
+/**
+ * Draws rates by client, one on top of the other, so that the upper edge is the sum: SVG by hand, since machines have
+ * no packages.
+ */
 const WIDTH = 900;
 const PLOT = { left: 80, top: 30, width: 620, height: 260 };
 const HEIGHT = PLOT.top + PLOT.height + 55;
@@ -8,7 +11,8 @@ const MOST_NAMED = 12;
 export const escape = (text) => String(text).replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
 
 /**
- * @param series { name, values }, a value for each interval; edges: where intervals begin, and the end of the last, in seconds
+ * @param series { name, values }, a value for each interval; edges: where intervals begin, and the end of the last, in
+ *   seconds
  * @returns an svg element
  */
 export function chart({ title, series, edges }) {
@@ -34,7 +38,10 @@ function areas(series, edges, x, y) {
   let below = edges.slice(1).map(() => 0);
   return series.map(({ name, values }, index) => {
     const above = below.map((value, at) => value + values[at]);
-    const back = [...edges.slice(1).keys()].reverse().map((at) => `L${point(x(edges[at + 1]), y(below[at]))} L${point(x(edges[at]), y(below[at]))}`).join(" ");
+    const back = [...edges.slice(1).keys()]
+      .reverse()
+      .map((at) => `L${point(x(edges[at + 1]), y(below[at]))} L${point(x(edges[at]), y(below[at]))}`)
+      .join(" ");
     const path = `${steps(above, edges, x, y)} ${back} Z`;
     below = above;
     return `<path d="${path}" fill="${color(index, series.length)}"><title>${escape(name)}</title></path>`;
@@ -43,7 +50,9 @@ function areas(series, edges, x, y) {
 
 /** A rate holds for its whole interval. */
 function steps(values, edges, x, y) {
-  return values.map((value, at) => `${at === 0 ? "M" : "L"}${point(x(edges[at]), y(value))} L${point(x(edges[at + 1]), y(value))}`).join(" ");
+  return values
+    .map((value, at) => `${at === 0 ? "M" : "L"}${point(x(edges[at]), y(value))} L${point(x(edges[at + 1]), y(value))}`)
+    .join(" ");
 }
 
 function yAxis(top, unit, y) {
@@ -53,7 +62,10 @@ function yAxis(top, unit, y) {
     const label = trimmed(value / unit.of);
     return `<line x1="${PLOT.left}" x2="${PLOT.left + PLOT.width}" y1="${at}" y2="${at}" stroke="#e5e7eb"/><text x="${PLOT.left - 8}" y="${at}" dy="4" text-anchor="end" fill="#374151">${label}</text>`;
   });
-  return [...lines, `<text x="${PLOT.left - 8}" y="${PLOT.top - 12}" text-anchor="end" fill="#374151">${unit.name}</text>`];
+  return [
+    ...lines,
+    `<text x="${PLOT.left - 8}" y="${PLOT.top - 12}" text-anchor="end" fill="#374151">${unit.name}</text>`,
+  ];
 }
 
 function xAxis(edges, x) {
@@ -62,7 +74,10 @@ function xAxis(edges, x) {
   const bottom = PLOT.top + PLOT.height;
   const ticks = Array.from({ length: Math.floor(end / step + 1e-9) + 1 }, (_, index) => index * step);
   return [
-    ...ticks.map((seconds) => `<line x1="${x(seconds).toFixed(1)}" x2="${x(seconds).toFixed(1)}" y1="${bottom}" y2="${bottom + 5}" stroke="#6b7280"/><text x="${x(seconds).toFixed(1)}" y="${bottom + 20}" text-anchor="middle" fill="#374151">${trimmed(seconds)}</text>`),
+    ...ticks.map(
+      (seconds) =>
+        `<line x1="${x(seconds).toFixed(1)}" x2="${x(seconds).toFixed(1)}" y1="${bottom}" y2="${bottom + 5}" stroke="#6b7280"/><text x="${x(seconds).toFixed(1)}" y="${bottom + 20}" text-anchor="middle" fill="#374151">${trimmed(seconds)}</text>`,
+    ),
     `<text x="${PLOT.left + PLOT.width / 2}" y="${bottom + 42}" text-anchor="middle" fill="#374151">seconds since the client's own start</text>`,
   ];
 }

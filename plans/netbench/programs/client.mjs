@@ -1,5 +1,6 @@
 /**
- * A client of the benchmark. It connects to its server (client 1 to the first, client 2 to the second, and so on in turns), meets all others at
+ * A client of the benchmark. It connects to its server (client 1 to the first, client 2 to the second, and so on in
+ * turns), meets all others at
  * the start of each scenario, and hands over what it has measured.
  */
 import { connect } from "node:net";
@@ -36,11 +37,20 @@ async function sizesFor(scenarios) {
 
 /** All servers, the number of one's own among them from 0, and how many meet. */
 async function findPlace() {
-  const [hosts, ports, replica, replicas] = await Promise.all([list("servers"), list("ports"), bl(["get", "replica"]), bl(["get", "replicas"])]);
+  const [hosts, ports, replica, replicas] = await Promise.all([
+    list("servers"),
+    list("ports"),
+    bl(["get", "replica"]),
+    bl(["get", "replicas"]),
+  ]);
   if (hosts.length === 0) throw new Error("there are no servers");
   const own = (Number(replica) - 1) % hosts.length;
   console.log(`process ${process.pid} uses ${hosts[own]}:${ports[own]}`);
-  return { servers: hosts.map((host, index) => ({ host, port: Number(ports[index]) })), own, parties: hosts.length + Number(replicas) };
+  return {
+    servers: hosts.map((host, index) => ({ host, port: Number(ports[index]) })),
+    own,
+    parties: hosts.length + Number(replicas),
+  };
 }
 
 async function measureAll({ servers, own, parties }, { scenarios, durationMs, intervalMs, barrierS, sizes }) {
@@ -64,7 +74,8 @@ function open({ host, port }) {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
     socket.once("connect", () => resolve(socket)).once("error", reject);
-    // An error at the barrier is told by the scenario, which finds the connection lost; one that nobody hears would end the process.
+    // An error at the barrier is told by the scenario, which finds the connection lost; one that nobody hears would end
+    // the process.
     socket.on("error", () => undefined);
   });
 }

@@ -1,4 +1,7 @@
-/** Connections on which nothing is sent: their end tells that a server has died, also to a client that waits at a barrier. */
+/**
+ * Connections on which nothing is sent: their end tells that a server has died, also to a client that waits at a
+ * barrier.
+ */
 import { connect } from "node:net";
 
 /** @returns what rejects when one of them ends, and what lets go of them: servers may end then. */
@@ -9,8 +12,12 @@ export function lifelines(servers) {
     for (const [index, { host, port }] of servers.entries()) {
       const socket = connect({ host, port });
       let why = "its connection was closed";
-      socket.on("error", (error) => { why = error.message; });
-      socket.on("close", () => { if (holds) reject(new Error(`server ${index + 1} of ${servers.length} is gone: ${why}`)); });
+      socket.on("error", (error) => {
+        why = error.message;
+      });
+      socket.on("close", () => {
+        if (holds) reject(new Error(`server ${index + 1} of ${servers.length} is gone: ${why}`));
+      });
       socket.resume();
       sockets.push(socket);
     }

@@ -53,7 +53,8 @@ export class Times {
   }
 
   merge(other) {
-    for (const [number, count] of Object.entries(other.classes)) this.classes[number] = (this.classes[number] ?? 0) + count;
+    for (const [number, count] of Object.entries(other.classes))
+      this.classes[number] = (this.classes[number] ?? 0) + count;
     this.longestMs = Math.max(this.longestMs, other.longestMs);
   }
 

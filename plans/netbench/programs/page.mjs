@@ -2,7 +2,11 @@
 import { chart, escape } from "./chart.mjs";
 import { milliseconds, rate, size } from "./summary.mjs";
 
-const TITLES = { download: "Download: from servers to clients", upload: "Upload: from clients to servers", roundtrip: "Round trips: small messages there and back" };
+const TITLES = {
+  download: "Download: from servers to clients",
+  upload: "Upload: from clients to servers",
+  roundtrip: "Round trips: small messages there and back",
+};
 const PERCENTILES = [50, 90, 99, 99.9];
 const STYLE = `body { font: 15px/1.5 sans-serif; color: #111827; max-width: 920px; margin: 2em auto; padding: 0 1em }
 table { border-collapse: collapse; margin: 1em 0 } th, td { padding: .25em .8em; text-align: right; border-bottom: 1px solid #e5e7eb }
@@ -25,7 +29,16 @@ ${scenarios.map(section).join("\n")}
 }
 
 function totals(scenarios) {
-  const rows = scenarios.map(({ name, clients, bytes, mbits, counted, agrees, skewMs }) => row([name, clients.length, size(bytes), rate(mbits), agrees ? "the same" : `<span class="wrong">${size(counted)}</span>`, milliseconds(skewMs)]));
+  const rows = scenarios.map(({ name, clients, bytes, mbits, counted, agrees, skewMs }) =>
+    row([
+      name,
+      clients.length,
+      size(bytes),
+      rate(mbits),
+      agrees ? "the same" : `<span class="wrong">${size(counted)}</span>`,
+      milliseconds(skewMs),
+    ]),
+  );
   return table(["Scenario", "Clients", "Moved", "Throughput", "Servers counted", "Start skew"], rows);
 }
 
@@ -37,15 +50,28 @@ ${clientTable(clients)}`;
 }
 
 function latencies(times) {
-  const cells = [...PERCENTILES.map((percent) => milliseconds(times.percentile(percent))), milliseconds(times.longestMs), times.count];
+  const cells = [
+    ...PERCENTILES.map((percent) => milliseconds(times.percentile(percent))),
+    milliseconds(times.longestMs),
+    times.count,
+  ];
   return table([...PERCENTILES.map((percent) => `${percent} % within`), "Longest", "Round trips"], [row(cells)]);
 }
 
 function clientTable(clients) {
   const first = Math.min(...clients.map(({ letGo }) => letGo));
-  const rows = clients.map(({ service, server, bytes, elapsedMs, letGo }) => row([escape(service), server, size(bytes), rate(elapsedMs > 0 ? (bytes * 8) / 1000 / elapsedMs : 0), milliseconds(letGo - first)]));
+  const rows = clients.map(({ service, server, bytes, elapsedMs, letGo }) =>
+    row([
+      escape(service),
+      server,
+      size(bytes),
+      rate(elapsedMs > 0 ? (bytes * 8) / 1000 / elapsedMs : 0),
+      milliseconds(letGo - first),
+    ]),
+  );
   return `<details><summary>By client</summary>${table(["Client", "Server", "Moved", "Throughput", "Started after"], rows)}</details>`;
 }
 
 const row = (cells) => `<tr>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
-const table = (heads, rows) => `<table><thead><tr>${heads.map((head) => `<th>${escape(head)}</th>`).join("")}</tr></thead><tbody>\n${rows.join("\n")}\n</tbody></table>`;
+const table = (heads, rows) =>
+  `<table><thead><tr>${heads.map((head) => `<th>${escape(head)}</th>`).join("")}</tr></thead><tbody>\n${rows.join("\n")}\n</tbody></table>`;

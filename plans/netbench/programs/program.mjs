@@ -1,4 +1,7 @@
-/** Runs a program of the benchmark. One that cannot go on says why in one line: the launcher shows the last lines of a program that failed. */
+/**
+ * Runs a program of the benchmark. One that cannot go on says why in one line: the launcher shows the last lines of a
+ * program that failed.
+ */
 export async function program(main) {
   try {
     await main();

@@ -1,4 +1,7 @@
-/** Makes the page of what all have handed over, and says the most important in a line. Fails when clients and servers do not agree. */
+/**
+ * Makes the page of what all have handed over, and says the most important in a line. Fails when clients and servers do
+ * not agree.
+ */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { bl, list, unpack } from "./bl.mjs";
@@ -9,7 +12,10 @@ import { summarize, summaryLine } from "./summary.mjs";
 const { BOOTLEVEL_RUN, PLAN_DIR, PAGE } = process.env;
 
 await program(async () => {
-  const clients = (await list("results")).map((word, index, { length }) => ({ service: length === 1 ? "client" : `client-${index + 1}`, ...unpack(word) }));
+  const clients = (await list("results")).map((word, index, { length }) => ({
+    service: length === 1 ? "client" : `client-${index + 1}`,
+    ...unpack(word),
+  }));
   if (clients.length === 0) throw new Error("there are no clients, so nothing was measured");
   const servers = (await list("counted")).map((word) => ({ counted: unpack(word) }));
   const scenarios = summarize(clients, servers);

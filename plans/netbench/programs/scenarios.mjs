@@ -3,17 +3,22 @@ export const SCENARIOS = ["download", "upload", "roundtrip"];
 
 /** The scenarios of a list such as `download,roundtrip`; throws for one that there is not. */
 export function chosen(list) {
-  const names = list.split(",").map((name) => name.trim()).filter(Boolean);
+  const names = list
+    .split(",")
+    .map((name) => name.trim())
+    .filter(Boolean);
   const unknown = names.find((name) => !SCENARIOS.includes(name));
   if (unknown !== undefined) throw new Error(`there is no scenario "${unknown}": there are ${SCENARIOS.join(", ")}`);
-  if (new Set(names).size !== names.length || names.length === 0) throw new Error("name at least one scenario, and each once");
+  if (new Set(names).size !== names.length || names.length === 0)
+    throw new Error("name at least one scenario, and each once");
   return names;
 }
 
 /** A whole number of an input or a variable, within limits. */
 export function whole(name, text, least, most) {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < least || value > most) throw new Error(`${name} is "${text}", and not a whole number from ${least} to ${most}`);
+  if (!Number.isInteger(value) || value < least || value > most)
+    throw new Error(`${name} is "${text}", and not a whole number from ${least} to ${most}`);
   return value;
 }
 

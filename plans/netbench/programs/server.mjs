@@ -1,5 +1,6 @@
 /**
- * A server of the benchmark, on a free port of its machine's own address. A client's connection carries one scenario and begins with a line
+ * A server of the benchmark, on a free port of its machine's own address. A client's connection carries one scenario
+ * and begins with a line
  * `<scenario> <size>`. The server ends when all clients are done, and aborts the launch when one of them cannot be.
  */
 import { createServer } from "node:net";
@@ -15,7 +16,8 @@ await program(async () => {
   await Promise.all([clientsDone(), meetAtStarts(scenarios, barrierS)]);
   close();
   await bl(["set", "counted"], pack(counted));
-  for (const name of scenarios) console.log(`${name}: ${counted[name].bytes} bytes on ${counted[name].connections} connections`);
+  for (const name of scenarios)
+    console.log(`${name}: ${counted[name].bytes} bytes on ${counted[name].connections} connections`);
 });
 
 /** Resolves, when clients may come, with what ends it. */

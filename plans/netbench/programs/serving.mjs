@@ -13,7 +13,8 @@ export function attend(socket, counted) {
     if (end < 0 && text.length <= LONGEST_HEADER) return;
     socket.off("data", onData);
     const [, name, size] = /^([a-z]+) ([0-9]{1,8})$/.exec(text.toString("latin1", 0, Math.max(0, end))) ?? [];
-    if (!Object.hasOwn(counted, name ?? "") || Number(size) < SIZE.least || Number(size) > SIZE.most) return void socket.destroy();
+    if (!Object.hasOwn(counted, name ?? "") || Number(size) < SIZE.least || Number(size) > SIZE.most)
+      return void socket.destroy();
     counted[name].connections += 1;
     // What follows the line in the same piece belongs to the scenario.
     if (end + 1 < text.length) socket.unshift(text.subarray(end + 1));

@@ -5,11 +5,19 @@ import { Times } from "./meter.mjs";
 export function summarize(clients, servers) {
   const names = Object.keys(clients[0]?.results ?? {});
   return names.map((name) => {
-    const own = clients.map(({ service, intervalMs, durationMs, results }) => ({ service, intervalMs, durationMs, ...results[name] }));
+    const own = clients.map(({ service, intervalMs, durationMs, results }) => ({
+      service,
+      intervalMs,
+      durationMs,
+      ...results[name],
+    }));
     const counted = sum(servers.map((server) => server.counted[name].bytes));
     const started = own.map(({ letGo }) => letGo);
     return {
-      name, clients: own, counted, ...rates(own),
+      name,
+      clients: own,
+      counted,
+      ...rates(own),
       bytes: sum(own.map(({ bytes }) => bytes)),
       mbits: sum(own.map(({ bytes, elapsedMs }) => megabits(bytes, elapsedMs))),
       skewMs: Math.max(...started) - Math.min(...started),
@@ -26,7 +34,10 @@ function rates(own) {
   const length = Math.max(...own.map(({ counts }) => counts.length));
   // The last interval may be cut off by the end.
   const widths = Array.from({ length }, (_, index) => Math.min(intervalMs, durationMs - index * intervalMs));
-  const series = own.map(({ service, counts }) => ({ name: service, values: widths.map((ms, index) => megabits(counts[index] ?? 0, ms)) }));
+  const series = own.map(({ service, counts }) => ({
+    name: service,
+    values: widths.map((ms, index) => megabits(counts[index] ?? 0, ms)),
+  }));
   return { series, edges: [...widths.map((_, index) => (index * intervalMs) / 1000), durationMs / 1000] };
 }
 
@@ -38,7 +49,11 @@ function merged(own) {
 
 /** One line for those who watch the launch. */
 export function summaryLine(scenarios) {
-  const parts = scenarios.map(({ name, mbits, times }) => (times === null ? `${name} ${rate(mbits)}` : `${name} ${times.count} times, median ${milliseconds(times.percentile(50))}, 99 % within ${milliseconds(times.percentile(99))}`));
+  const parts = scenarios.map(({ name, mbits, times }) =>
+    times === null
+      ? `${name} ${rate(mbits)}`
+      : `${name} ${times.count} times, median ${milliseconds(times.percentile(50))}, 99 % within ${milliseconds(times.percentile(99))}`,
+  );
   const skew = Math.max(...scenarios.map(({ skewMs }) => skewMs));
   const count = scenarios[0].clients.length;
   return `${parts.join(", ")}; start skew ${milliseconds(skew)} over ${count} client${count === 1 ? "" : "s"}`;
@@ -47,9 +62,11 @@ export function summaryLine(scenarios) {
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 const megabits = (bytes, ms) => (ms > 0 ? (bytes * 8) / 1000 / ms : 0);
 
-export const rate = (mbits) => (mbits >= 1000 ? `${(mbits / 1000).toFixed(2)} Gbit/s` : `${mbits.toFixed(mbits >= 10 ? 0 : 2)} Mbit/s`);
+export const rate = (mbits) =>
+  mbits >= 1000 ? `${(mbits / 1000).toFixed(2)} Gbit/s` : `${mbits.toFixed(mbits >= 10 ? 0 : 2)} Mbit/s`;
 export const milliseconds = (ms) => `${ms.toFixed(ms >= 100 ? 0 : ms >= 1 ? 1 : 3)} ms`;
 export const size = (bytes) => {
-  const [divisor, unit] = bytes >= 1e9 ? [1e9, "GB"] : bytes >= 1e6 ? [1e6, "MB"] : bytes >= 1e3 ? [1e3, "kB"] : [1, "bytes"];
+  const [divisor, unit] =
+    bytes >= 1e9 ? [1e9, "GB"] : bytes >= 1e6 ? [1e6, "MB"] : bytes >= 1e3 ? [1e3, "kB"] : [1, "bytes"];
   return `${(bytes / divisor).toFixed(divisor === 1 ? 0 : 2)} ${unit}`;
 };

@@ -1,4 +1,7 @@
-/** What a client does on a connection, by scenario, and measures. Each ends its side of the connection when the time is over. */
+/**
+ * What a client does on a connection, by scenario, and measures. Each ends its side of the connection when the time is
+ * over.
+ */
 import { Times } from "./meter.mjs";
 
 const ACTS = { download, upload, roundtrip };
@@ -33,12 +36,16 @@ function download({ socket, meter, durationMs }) {
 function upload({ socket, meter, size, durationMs }) {
   const chunk = Buffer.alloc(size, "x");
   let [going, confirmed] = [true, ""];
-  const count = (error) => { if (!error) meter.add(size); };
+  const count = (error) => {
+    if (!error) meter.add(size);
+  };
   const write = () => {
     while (going && !socket.destroyed && socket.write(chunk, count));
   };
   socket.on("drain", write);
-  socket.on("data", (text) => { confirmed += text; });
+  socket.on("data", (text) => {
+    confirmed += text;
+  });
   setTimeout(() => {
     going = false;
     socket.end();

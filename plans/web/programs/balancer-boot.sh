@@ -3,7 +3,7 @@
 set -eu
 
 pid="$HOME/$BOOTLEVEL_RUN-$BOOTLEVEL_SERVICE.pid"
-if [ -f "$pid" ] && kill "$(cat "$pid")" 2>/dev/null; then
+if [ -f "$pid" ] && kill "$(cat "$pid")" 2> /dev/null; then
   echo "stopping the server of an earlier boot"
   sleep 1
 fi

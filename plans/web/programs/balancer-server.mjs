@@ -1,6 +1,8 @@
 /**
- * An HTTP balancer: requests go to the healthy backends in turn. Each backend's /health is asked twice a second; one that does not answer
- * gets no requests until it does again. A request without a body that could not be delivered is given to the next backend.
+ * An HTTP balancer: requests go to the healthy backends in turn. Each backend's /health is asked twice a second; one
+ * that does not answer
+ * gets no requests until it does again. A request without a body that could not be delivered is given to the next
+ * backend.
  */
 import { createServer, request as httpRequest } from "node:http";
 
@@ -11,10 +13,13 @@ const backends = BACKEND_HOSTS.split(",").map((host, index) => ({ host, port: Nu
 let turn = 0;
 
 const server = createServer((request, response) => {
-  if (request.url === "/balancer") return void response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(backends));
+  if (request.url === "/balancer")
+    return void response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(backends));
   forward(request, response, backends.length);
 });
-server.listen(Number(PORT), LISTEN, () => console.log(`listening on ${LISTEN}:${PORT} before ${backends.length} backends`));
+server.listen(Number(PORT), LISTEN, () =>
+  console.log(`listening on ${LISTEN}:${PORT} before ${backends.length} backends`),
+);
 process.on("SIGTERM", () => process.exit(0));
 setInterval(() => backends.forEach(examine), HEALTH_MS);
 
@@ -22,11 +27,14 @@ function forward(request, response, tries) {
   const backend = nextBackend();
   if (backend === undefined) return void response.writeHead(503).end("no healthy backend\n");
   const { host, port } = backend;
-  const outgoing = httpRequest({ host, port, method: request.method, path: request.url, headers: request.headers }, (answer) => {
-    response.writeHead(answer.statusCode, answer.headers);
-    answer.pipe(response);
-    answer.on("error", () => response.destroy());
-  });
+  const outgoing = httpRequest(
+    { host, port, method: request.method, path: request.url, headers: request.headers },
+    (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+      answer.on("error", () => response.destroy());
+    },
+  );
   outgoing.on("error", (error) => {
     setHealth(backend, false, error.message);
     if (response.headersSent) response.destroy();
@@ -51,7 +59,9 @@ function isRepeatable(request) {
 
 async function examine(backend) {
   try {
-    const response = await fetch(`http://${backend.host}:${backend.port}/health`, { signal: AbortSignal.timeout(2000) });
+    const response = await fetch(`http://${backend.host}:${backend.port}/health`, {
+      signal: AbortSignal.timeout(2000),
+    });
     await response.arrayBuffer();
     setHealth(backend, response.ok, `status ${response.status}`);
   } catch (error) {
@@ -60,6 +70,7 @@ async function examine(backend) {
 }
 
 function setHealth(backend, healthy, reason) {
-  if (backend.healthy !== healthy) console.log(`${backend.host}:${backend.port} ${healthy ? "is back" : `is out: ${reason}`}`);
+  if (backend.healthy !== healthy)
+    console.log(`${backend.host}:${backend.port} ${healthy ? "is back" : `is out: ${reason}`}`);
   backend.healthy = healthy;
 }

@@ -1,4 +1,6 @@
-/** Stores an item through one web server, reads it through the others, and sees that visits are counted in one place. */
+/**
+ * Stores an item through one web server, reads it through the others, and sees that visits are counted in one place.
+ */
 const { SHOP, GREETING } = process.env;
 
 try {
@@ -12,9 +14,13 @@ try {
   }
   const first = await ask("/");
   const second = await ask("/");
-  if (first.value.greeting !== GREETING) throw new Error(`the greeting is "${first.value.greeting}", expected "${GREETING}"`);
-  if (second.value.visits <= first.value.visits) throw new Error(`visits went from ${first.value.visits} to ${second.value.visits}`);
-  console.log(`${SHOP} works: stored an item, read it through ${[...readers].sort().join(", ")}, visit ${second.value.visits}`);
+  if (first.value.greeting !== GREETING)
+    throw new Error(`the greeting is "${first.value.greeting}", expected "${GREETING}"`);
+  if (second.value.visits <= first.value.visits)
+    throw new Error(`visits went from ${first.value.visits} to ${second.value.visits}`);
+  console.log(
+    `${SHOP} works: stored an item, read it through ${[...readers].sort().join(", ")}, visit ${second.value.visits}`,
+  );
 } catch (error) {
   console.error(`${SHOP}: ${error.cause?.message ?? error.message}`);
   process.exitCode = 1;

@@ -6,7 +6,7 @@ data="$HOME/bootlevel-db/$BOOTLEVEL_RUN"
 mkdir -p "$data"
 
 # A repeated boot replaces the server that an earlier one started.
-if [ -f "$data/pid" ] && kill "$(cat "$data/pid")" 2>/dev/null; then
+if [ -f "$data/pid" ] && kill "$(cat "$data/pid")" 2> /dev/null; then
   echo "stopping the server of an earlier boot"
   sleep 1
 fi

@@ -4,7 +4,8 @@ import { createInterface } from "node:readline";
 
 /**
  * @param {{ address: string, token: string, timeoutMs?: number }} options the address is host:port
- * @returns {{ ping(): Promise<void>, get(key: string): Promise<unknown>, set(key: string, value: unknown): Promise<void>, increment(key: string): Promise<number>, close(): void }}
+ * @returns {{ ping(): Promise<void>, get(key: string): Promise<unknown>, set(key: string, value: unknown):
+ *   Promise<void>, increment(key: string): Promise<number>, close(): void }}
  */
 export function createClient({ address, token, timeoutMs = 3000 }) {
   let connection = null;
@@ -44,7 +45,10 @@ function open(address, timeoutMs) {
     socket.destroy();
     for (const { reject } of waiting.splice(0)) reject(error);
   };
-  socket.setTimeout(timeoutMs, () => waiting.length > 0 && fail(new Error(`the database at ${address} did not answer in ${timeoutMs} ms`)));
+  socket.setTimeout(
+    timeoutMs,
+    () => waiting.length > 0 && fail(new Error(`the database at ${address} did not answer in ${timeoutMs} ms`)),
+  );
   socket.on("error", fail);
   socket.on("close", () => fail(new Error(`the database at ${address} closed the connection`)));
   const lines = createInterface({ input: socket });

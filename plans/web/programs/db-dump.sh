@@ -8,9 +8,9 @@ if [ ! -d "$data" ]; then
   exit 0
 fi
 
-if [ -f "$data/pid" ] && kill "$(cat "$data/pid")" 2>/dev/null; then
+if [ -f "$data/pid" ] && kill "$(cat "$data/pid")" 2> /dev/null; then
   tries=0
-  while kill -0 "$(cat "$data/pid")" 2>/dev/null && [ "$tries" -lt 50 ]; do
+  while kill -0 "$(cat "$data/pid")" 2> /dev/null && [ "$tries" -lt 50 ]; do
     tries=$((tries + 1))
     sleep 0.1
   done
@@ -22,4 +22,4 @@ if [ -f "$data/data.log" ]; then
   awk '{ last[$1] = $0 } END { for (key in last) print last[key] }' "$data/data.log" | sort
 fi
 rm -rf "$data"
-rmdir "$HOME/bootlevel-db" 2>/dev/null || : # another run's data may lie there
+rmdir "$HOME/bootlevel-db" 2> /dev/null || : # another run's data may lie there

@@ -27,7 +27,11 @@ const server = createServer((socket) => {
   // readline repeats the socket's errors, and an error that nobody hears ends the process.
   for (const part of [socket, lines]) part.on("error", (error) => console.error(`connection: ${error.message}`));
   lines.on("line", (line) => {
-    const answer = line.startsWith("AUTH ") ? authenticate(line.slice(5)) : trusted ? answerTo(line) : "ERROR not authenticated";
+    const answer = line.startsWith("AUTH ")
+      ? authenticate(line.slice(5))
+      : trusted
+        ? answerTo(line)
+        : "ERROR not authenticated";
     socket.write(`${answer}\n`);
   });
 
@@ -65,7 +69,9 @@ function change(key, json) {
   return undefined;
 }
 
-/** The values of an earlier life. A last line without its end was never confirmed: the process died while it wrote it. */
+/**
+ * The values of an earlier life. A last line without its end was never confirmed: the process died while it wrote it.
+ */
 function readBack(path) {
   const found = new Map();
   if (!existsSync(path)) return found;

@@ -38,7 +38,12 @@ async function handle(request, response) {
     await database.ping();
     return send(response, 200, { cluster: CLUSTER });
   }
-  if (pathname === "/") return send(response, 200, { greeting: GREETING, from: BOOTLEVEL_SERVICE, visits: await database.increment("visits") });
+  if (pathname === "/")
+    return send(response, 200, {
+      greeting: GREETING,
+      from: BOOTLEVEL_SERVICE,
+      visits: await database.increment("visits"),
+    });
   return send(response, 404, { error: "not found" });
 }
 

@@ -6,13 +6,22 @@ import type { LaunchRequest } from "../driver.js";
 /** Groups of requests that are the same in all but whose they are. */
 export function alike(requests: readonly LaunchRequest[]): LaunchRequest[][] {
   const groups: LaunchRequest[][] = [];
-  const shape = ({ image, size, fallbackSizes, launch, contact, mark: { run } }: LaunchRequest) => ({ image, size, fallbackSizes, launch, contact, run });
+  const shape = ({ image, size, fallbackSizes, launch, contact, mark: { run } }: LaunchRequest) => ({
+    image,
+    size,
+    fallbackSizes,
+    launch,
+    contact,
+    run,
+  });
   const byText = new Map<string, LaunchRequest[][]>();
   for (const request of requests) {
     const text = JSON.stringify([request.image, request.size]);
     const candidates = byText.get(text) ?? [];
     byText.set(text, candidates);
-    const group = isApart(request) ? undefined : candidates.find(([first]) => isDeepStrictEqual(shape(first as LaunchRequest), shape(request)));
+    const group = isApart(request)
+      ? undefined
+      : candidates.find(([first]) => isDeepStrictEqual(shape(first as LaunchRequest), shape(request)));
     if (group !== undefined) group.push(request);
     else {
       const fresh = [request];

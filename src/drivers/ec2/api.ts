@@ -1,5 +1,15 @@
-/** The calls of EC2 that the driver makes: the SDK loaded when it is first needed, each call within the account's rates, each error explained. */
-import type { DescribeInstancesCommandInput, EC2Client, Filter, Image, Instance, RunInstancesCommandInput } from "@aws-sdk/client-ec2";
+/**
+ * The calls of EC2 that the driver makes: the SDK loaded when it is first needed, each call within the account's rates,
+ * each error explained.
+ */
+import type {
+  DescribeInstancesCommandInput,
+  EC2Client,
+  Filter,
+  Image,
+  Instance,
+  RunInstancesCommandInput,
+} from "@aws-sdk/client-ec2";
 
 import { CloudUnreachableError, LostReplyError, ThrottledError, type DriverContext } from "../driver.js";
 import { explain, isNotFound } from "./errors.js";
@@ -24,7 +34,10 @@ const MOST_IDS = 1000;
 /** Values that EC2 takes for one filter. */
 const MOST_VALUES = 200;
 
-/** All calls throw the contract's errors (`explain`), and an `AbortError` when the signal aborts while they wait for their turn. */
+/**
+ * All calls throw the contract's errors (`explain`), and an `AbortError` when the signal aborts while they wait for
+ * their turn.
+ */
 export class Ec2Api {
   private opened: Promise<Opened> | null = null;
   private asked: string | null = null;
@@ -33,7 +46,10 @@ export class Ec2Api {
 
   constructor(private readonly context: Pick<DriverContext, "cloud" | "options" | "clock" | "permit">) {}
 
-  /** The host that answered last, wherever its name came from: the plan, the environment, the profile, or Amazon's own rules. Null: none yet. */
+  /**
+   * The host that answered last, wherever its name came from: the plan, the environment, the profile, or Amazon's own
+   * rules. Null: none yet.
+   */
   get host(): string | null {
     return this.asked;
   }
@@ -44,8 +60,15 @@ export class Ec2Api {
    */
   async run(input: RunInstancesCommandInput, signal: AbortSignal, announce: () => void): Promise<Instance[]> {
     await (await this.open()).limiter.take("launched", signal, input.MaxCount ?? 1);
-    const { Instances = [] } = await this.call("RunInstances", "run", ({ client, sdk }) => client.send(new sdk.RunInstancesCommand(input)), signal, announce);
-    if (Instances.length === 0 || Instances.some(({ InstanceId }) => InstanceId === undefined)) throw new LostReplyError("RunInstances: the answer names no machine");
+    const { Instances = [] } = await this.call(
+      "RunInstances",
+      "run",
+      ({ client, sdk }) => client.send(new sdk.RunInstancesCommand(input)),
+      signal,
+      announce,
+    );
+    if (Instances.length === 0 || Instances.some(({ InstanceId }) => InstanceId === undefined))
+      throw new LostReplyError("RunInstances: the answer names no machine");
     return Instances;
   }
 
@@ -56,19 +79,37 @@ export class Ec2Api {
 
   /** Gives tags to machines. */
   async tag(ids: readonly string[], tags: Tags, signal: AbortSignal): Promise<void> {
-    await this.call("CreateTags", "tag", ({ client, sdk }) => client.send(new sdk.CreateTagsCommand({ Resources: [...ids], Tags: tagList(tags) })), signal);
+    await this.call(
+      "CreateTags",
+      "tag",
+      ({ client, sdk }) => client.send(new sdk.CreateTagsCommand({ Resources: [...ids], Tags: tagList(tags) })),
+      signal,
+    );
   }
 
   /** Begins to destroy machines. */
   async terminate(ids: readonly string[], signal: AbortSignal): Promise<void> {
     await (await this.open()).limiter.take("terminated", signal, ids.length);
-    await this.call("TerminateInstances", "terminate", ({ client, sdk }) => client.send(new sdk.TerminateInstancesCommand({ InstanceIds: [...ids] })), signal);
+    await this.call(
+      "TerminateInstances",
+      "terminate",
+      ({ client, sdk }) => client.send(new sdk.TerminateInstancesCommand({ InstanceIds: [...ids] })),
+      signal,
+    );
   }
 
   /** Images of an owner whose name fits a pattern of `*` and `?`, in no order. */
   async images(owner: string, pattern: string, signal: AbortSignal): Promise<Image[]> {
-    const Filters = [{ Name: "name", Values: [pattern] }, { Name: "state", Values: ["available"] }];
-    const { Images } = await this.call("DescribeImages", "describe", ({ client, sdk }) => client.send(new sdk.DescribeImagesCommand({ Owners: [owner], Filters })), signal);
+    const Filters = [
+      { Name: "name", Values: [pattern] },
+      { Name: "state", Values: ["available"] },
+    ];
+    const { Images } = await this.call(
+      "DescribeImages",
+      "describe",
+      ({ client, sdk }) => client.send(new sdk.DescribeImagesCommand({ Owners: [owner], Filters })),
+      signal,
+    );
     return Images ?? [];
   }
 
@@ -76,7 +117,8 @@ export class Ec2Api {
   async machines(ids: readonly string[], signal: AbortSignal): Promise<Map<string, Instance>> {
     const found = new Map<string, Instance>();
     for (const part of chunks(ids, MOST_IDS)) {
-      for (const machine of await this.knownOf(part, signal)) if (machine.InstanceId !== undefined) found.set(machine.InstanceId, machine);
+      for (const machine of await this.knownOf(part, signal))
+        if (machine.InstanceId !== undefined) found.set(machine.InstanceId, machine);
     }
     return found;
   }
@@ -89,7 +131,8 @@ export class Ec2Api {
   /** All machines that have one of these values for a tag. */
   async findByTag(tag: string, values: readonly string[], signal: AbortSignal): Promise<Instance[]> {
     const found: Instance[] = [];
-    for (const Values of chunks(values, MOST_VALUES)) found.push(...(await this.find([{ Name: `tag:${tag}`, Values }], signal)));
+    for (const Values of chunks(values, MOST_VALUES))
+      found.push(...(await this.find([{ Name: `tag:${tag}`, Values }], signal)));
     return found;
   }
 
@@ -115,7 +158,12 @@ export class Ec2Api {
     const found: Instance[] = [];
     for (let token: string | undefined; ;) {
       const page: DescribeInstancesCommandInput = { ...input, ...(token === undefined ? {} : { NextToken: token }) };
-      const { Reservations, NextToken } = await this.call("DescribeInstances", "describe", ({ client, sdk }) => client.send(new sdk.DescribeInstancesCommand(page)), signal);
+      const { Reservations, NextToken } = await this.call(
+        "DescribeInstances",
+        "describe",
+        ({ client, sdk }) => client.send(new sdk.DescribeInstancesCommand(page)),
+        signal,
+      );
       found.push(...(Reservations ?? []).flatMap(({ Instances }) => Instances ?? []));
       if (NextToken === undefined || NextToken === "") return found;
       token = NextToken;
@@ -123,10 +171,17 @@ export class Ec2Api {
   }
 
   /**
-   * Makes a call within the account's rates. While the cloud asks for fewer calls, nothing is done and the call is made again, later.
+   * Makes a call within the account's rates. While the cloud asks for fewer calls, nothing is done and the call is made
+   * again, later.
    * @param announce called right before each time.
    */
-  async call<T>(name: string, kind: CallKind, send: (opened: Opened) => Promise<T>, signal: AbortSignal, announce: () => void = () => undefined): Promise<T> {
+  async call<T>(
+    name: string,
+    kind: CallKind,
+    send: (opened: Opened) => Promise<T>,
+    signal: AbortSignal,
+    announce: () => void = () => undefined,
+  ): Promise<T> {
     const opened = await this.open();
     const { clock, permit } = this.context;
     for (const giveUp = clock.now() + THROTTLED_MS; ;) {
@@ -147,15 +202,19 @@ export class Ec2Api {
 
   /** The SDK looks for credentials and signs before it sends, and a launcher may freeze meanwhile. */
   private proveBeforeEach(client: EC2Client): void {
-    client.middlewareStack.add((next, { commandName = "" }) => async (args) => {
-      try {
-        if (!/^(Describe|Get)/.test(commandName)) this.context.permit();
-      } catch (error) {
-        this.denied = { error };
-        throw error;
-      }
-      return next(args);
-    }, { step: "deserialize", name: "bootlevelPermit", priority: "low" });
+    client.middlewareStack.add(
+      (next, { commandName = "" }) =>
+        async (args) => {
+          try {
+            if (!/^(Describe|Get)/.test(commandName)) this.context.permit();
+          } catch (error) {
+            this.denied = { error };
+            throw error;
+          }
+          return next(args);
+        },
+      { step: "deserialize", name: "bootlevelPermit", priority: "low" },
+    );
   }
 
   private open(): Promise<Opened> {
@@ -173,13 +232,20 @@ export class Ec2Api {
       ...(profile === undefined ? {} : { profile }),
       ...(endpoint === undefined ? {} : { endpoint }),
     });
-    client.middlewareStack.add((next) => async (args) => {
-      this.asked = (args.request as { hostname?: string }).hostname ?? null;
-      return next(args);
-    }, { step: "finalizeRequest", name: "bootlevelHost" });
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        this.asked = (args.request as { hostname?: string }).hostname ?? null;
+        return next(args);
+      },
+      { step: "finalizeRequest", name: "bootlevelHost" },
+    );
     this.proveBeforeEach(client);
     try {
-      return { sdk, client, limiter: limiterOf(clock, JSON.stringify([endpoint, await client.config.region(), profile])) };
+      return {
+        sdk,
+        client,
+        limiter: limiterOf(clock, JSON.stringify([endpoint, await client.config.region(), profile])),
+      };
     } catch (error) {
       client.destroy();
       this.opened = null;
@@ -197,10 +263,14 @@ export function chunks<T>(all: readonly T[], most: number): T[][] {
 }
 
 /**
- * How to ask again after a refusal because of some ids: without those that its words name, or, where they name none, in halves.
+ * How to ask again after a refusal because of some ids: without those that its words name, or, where they name none, in
+ * halves.
  * @returns `rest`, or null and the halves; both halves are empty for a single id, which then is the one.
  */
-export function withoutNamed(ids: readonly string[], words: string): { readonly rest: string[] | null; readonly halves: readonly [string[], string[]] } {
+export function withoutNamed(
+  ids: readonly string[],
+  words: string,
+): { readonly rest: string[] | null; readonly halves: readonly [string[], string[]] } {
   const named = new Set(words.match(/\bi-[0-9a-zA-Z]+/g) ?? []);
   const rest = ids.filter((id) => !named.has(id));
   if (rest.length < ids.length) return { rest, halves: [[], []] };

@@ -1,9 +1,21 @@
 /**
- * What each RunInstances call asked for, kept on disk from before the call until the run is over: a call for many machines gives all of them the
- * same tags, so this is what tells whose each machine is, whatever became of the launcher between the call and the tags of each machine.
+ * What each RunInstances call asked for, kept on disk from before the call until the run is over: a call for many
+ * machines gives all of them the
+ * same tags, so this is what tells whose each machine is, whatever became of the launcher between the call and the tags
+ * of each machine.
  */
 import { createHash } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import type { Instance } from "@aws-sdk/client-ec2";
@@ -37,15 +49,35 @@ export interface Batch {
   readonly tagged: boolean;
 }
 
-/** The batch that asks for these machines in a place: the same id whoever asks, until `earlier` batches of them have come to nothing. */
-export function newBatch(requests: readonly LaunchRequest[], place: string, earlier: number, parts: Pick<Batch, "least" | "hostKeys" | "askedAt" | "named">): Batch {
+/**
+ * The batch that asks for these machines in a place: the same id whoever asks, until `earlier` batches of them have
+ * come to nothing.
+ */
+export function newBatch(
+  requests: readonly LaunchRequest[],
+  place: string,
+  earlier: number,
+  parts: Pick<Batch, "least" | "hostKeys" | "askedAt" | "named">,
+): Batch {
   const members = requests.map(({ key, mark, replica }) => ({ key, mark, replica }));
-  const id = createHash("sha256").update(JSON.stringify([members.map(({ key }) => key), place, earlier])).digest("hex");
-  return { id, run: members[0]?.mark.run ?? "", place, members, ids: members.map(() => null), settled: false, tagged: members.length === 1, ...parts };
+  const id = createHash("sha256")
+    .update(JSON.stringify([members.map(({ key }) => key), place, earlier]))
+    .digest("hex");
+  return {
+    id,
+    run: members[0]?.mark.run ?? "",
+    place,
+    members,
+    ids: members.map(() => null),
+    settled: false,
+    tagged: members.length === 1,
+    ...parts,
+  };
 }
 
 /**
- * The machines of a batch in its members' places: those that are noted, then by launch index, and, from a cloud whose indexes tell nothing, in
+ * The machines of a batch in its members' places: those that are noted, then by launch index, and, from a cloud whose
+ * indexes tell nothing, in
  * the order of their ids.
  */
 export function placed(batch: Batch, machines: readonly Instance[]): (string | null)[] {
@@ -70,7 +102,10 @@ export class BatchBook {
   private readonly known = new Map<string, Map<string, Batch>>();
 
   /** @param permit throws when the run is another launcher's by now. */
-  constructor(private readonly directory: string, private readonly permit: () => void = () => undefined) {}
+  constructor(
+    private readonly directory: string,
+    private readonly permit: () => void = () => undefined,
+  ) {}
 
   /** Notes a batch, on disk when this returns. @throws an error of the file system, or what `permit` throws */
   write(batch: Batch): void {
@@ -101,7 +136,9 @@ export class BatchBook {
 
   /** When the call was made that gave this machine, in milliseconds since the epoch; null if no batch has it. */
   askedFor(id: string): number | null {
-    const batch = this.runs().flatMap((run) => this.all(run)).find(({ ids }) => ids.includes(id));
+    const batch = this.runs()
+      .flatMap((run) => this.all(run))
+      .find(({ ids }) => ids.includes(id));
     return batch?.askedAt ?? null;
   }
 

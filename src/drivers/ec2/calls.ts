@@ -1,4 +1,7 @@
-/** The calls of EC2 beside those for machines: networks, security groups, consoles, and what a launch is checked against. */
+/**
+ * The calls of EC2 beside those for machines: networks, security groups, consoles, and what a launch is checked
+ * against.
+ */
 import type { IpPermission, SecurityGroup, Subnet, Tag, Vpc } from "@aws-sdk/client-ec2";
 
 import { LostReplyError } from "../driver.js";
@@ -10,32 +13,78 @@ export class Ec2Calls {
 
   /** Subnets by their ids; the cloud refuses if it does not know one. */
   async subnets(ids: readonly string[], signal: AbortSignal): Promise<Subnet[]> {
-    return (await this.api.call("DescribeSubnets", "describe", ({ client, sdk }) => client.send(new sdk.DescribeSubnetsCommand({ SubnetIds: [...ids] })), signal)).Subnets ?? [];
+    return (
+      (
+        await this.api.call(
+          "DescribeSubnets",
+          "describe",
+          ({ client, sdk }) => client.send(new sdk.DescribeSubnetsCommand({ SubnetIds: [...ids] })),
+          signal,
+        )
+      ).Subnets ?? []
+    );
   }
 
   /** The network that machines are put into when no subnet is named. */
   async defaultVpc(signal: AbortSignal): Promise<Vpc | null> {
     const Filters = [{ Name: "is-default", Values: ["true"] }];
-    return (await this.api.call("DescribeVpcs", "describe", ({ client, sdk }) => client.send(new sdk.DescribeVpcsCommand({ Filters })), signal)).Vpcs?.[0] ?? null;
+    return (
+      (
+        await this.api.call(
+          "DescribeVpcs",
+          "describe",
+          ({ client, sdk }) => client.send(new sdk.DescribeVpcsCommand({ Filters })),
+          signal,
+        )
+      ).Vpcs?.[0] ?? null
+    );
   }
 
   /** Security groups that fit all filters: a name and the values of which one must fit. */
   async groups(filters: Readonly<Record<string, readonly string[]>>, signal: AbortSignal): Promise<SecurityGroup[]> {
     const Filters = Object.entries(filters).map(([Name, Values]) => ({ Name, Values: [...Values] }));
-    return (await this.api.call("DescribeSecurityGroups", "describe", ({ client, sdk }) => client.send(new sdk.DescribeSecurityGroupsCommand({ Filters })), signal)).SecurityGroups ?? [];
+    return (
+      (
+        await this.api.call(
+          "DescribeSecurityGroups",
+          "describe",
+          ({ client, sdk }) => client.send(new sdk.DescribeSecurityGroupsCommand({ Filters })),
+          signal,
+        )
+      ).SecurityGroups ?? []
+    );
   }
 
   /** Makes a security group with its tags. @returns its id. */
-  async createGroup(group: { readonly name: string; readonly description: string; readonly vpc: string; readonly tags: readonly Tag[] }, signal: AbortSignal): Promise<string> {
-    const input = { GroupName: group.name, Description: group.description, VpcId: group.vpc, TagSpecifications: [{ ResourceType: "security-group" as const, Tags: [...group.tags] }] };
-    const { GroupId } = await this.api.call("CreateSecurityGroup", "change", ({ client, sdk }) => client.send(new sdk.CreateSecurityGroupCommand(input)), signal);
+  async createGroup(
+    group: { readonly name: string; readonly description: string; readonly vpc: string; readonly tags: readonly Tag[] },
+    signal: AbortSignal,
+  ): Promise<string> {
+    const input = {
+      GroupName: group.name,
+      Description: group.description,
+      VpcId: group.vpc,
+      TagSpecifications: [{ ResourceType: "security-group" as const, Tags: [...group.tags] }],
+    };
+    const { GroupId } = await this.api.call(
+      "CreateSecurityGroup",
+      "change",
+      ({ client, sdk }) => client.send(new sdk.CreateSecurityGroupCommand(input)),
+      signal,
+    );
     if (GroupId === undefined) throw new LostReplyError("CreateSecurityGroup: the answer names no group");
     return GroupId;
   }
 
   /** Adds one rule: of several, one that is there already would make the cloud refuse all. */
   async authorize(group: string, rule: IpPermission, signal: AbortSignal): Promise<void> {
-    await this.api.call("AuthorizeSecurityGroupIngress", "change", ({ client, sdk }) => client.send(new sdk.AuthorizeSecurityGroupIngressCommand({ GroupId: group, IpPermissions: [rule] })), signal);
+    await this.api.call(
+      "AuthorizeSecurityGroupIngress",
+      "change",
+      ({ client, sdk }) =>
+        client.send(new sdk.AuthorizeSecurityGroupIngressCommand({ GroupId: group, IpPermissions: [rule] })),
+      signal,
+    );
   }
 
   /**
@@ -44,11 +93,21 @@ export class Ec2Calls {
    */
   async console(id: string, latest: boolean, signal: AbortSignal): Promise<string> {
     const input = { InstanceId: id, ...(latest ? { Latest: true } : {}) };
-    const { Output } = await this.api.call("GetConsoleOutput", "describe", ({ client, sdk }) => client.send(new sdk.GetConsoleOutputCommand(input)), signal);
+    const { Output } = await this.api.call(
+      "GetConsoleOutput",
+      "describe",
+      ({ client, sdk }) => client.send(new sdk.GetConsoleOutputCommand(input)),
+      signal,
+    );
     return Buffer.from(Output ?? "", "base64").toString();
   }
 
   async deleteGroup(group: string, signal: AbortSignal): Promise<void> {
-    await this.api.call("DeleteSecurityGroup", "change", ({ client, sdk }) => client.send(new sdk.DeleteSecurityGroupCommand({ GroupId: group })), signal);
+    await this.api.call(
+      "DeleteSecurityGroup",
+      "change",
+      ({ client, sdk }) => client.send(new sdk.DeleteSecurityGroupCommand({ GroupId: group })),
+      signal,
+    );
   }
 }

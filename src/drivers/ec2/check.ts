@@ -1,4 +1,7 @@
-/** Whether launches could work: everything that they name is looked up, and what is left is asked for without being done (`DryRun`). */
+/**
+ * Whether launches could work: everything that they name is looked up, and what is left is asked for without being done
+ * (`DryRun`).
+ */
 import type { Image, InstanceTypeInfo } from "@aws-sdk/client-ec2";
 
 import { makeKeyPair } from "../../machines/ssh/keyPair.js";
@@ -29,7 +32,11 @@ interface Wish {
 }
 
 /** As `Driver.check`: all problems at once, each once, however many requests have it. */
-export async function checkLaunches(requests: readonly LaunchRequest[], parts: CheckParts, signal: AbortSignal): Promise<LaunchProblem[]> {
+export async function checkLaunches(
+  requests: readonly LaunchRequest[],
+  parts: CheckParts,
+  signal: AbortSignal,
+): Promise<LaunchProblem[]> {
   const check = new Check(parts, signal);
   await check.run(requests);
   return [...check.problems].map(([message, keys]) => ({ message, keys: [...keys] }));
@@ -40,7 +47,10 @@ class Check {
   private readonly warnings = new Set<string>();
   private readonly calls: CheckCalls;
 
-  constructor(private readonly parts: CheckParts, private readonly signal: AbortSignal) {
+  constructor(
+    private readonly parts: CheckParts,
+    private readonly signal: AbortSignal,
+  ) {
     this.calls = new CheckCalls(parts.api);
   }
 
@@ -68,7 +78,12 @@ class Check {
     if (image === null || size === null) return null;
     try {
       const settings = settingsOf(request);
-      const told = userData(settings.user_data ?? null, contact, settings.key_name ?? null, contact?.hostKey === true ? makeKeyPair("") : null);
+      const told = userData(
+        settings.user_data ?? null,
+        contact,
+        settings.key_name ?? null,
+        contact?.hostKey === true ? makeKeyPair("") : null,
+      );
       return { request, settings, places: placesFor(request, settings), userData: told, image: null };
     } catch (error) {
       if (!(error instanceof DriverError)) throw error;
@@ -95,10 +110,13 @@ class Check {
   private async images(wishes: readonly Wish[]): Promise<void> {
     const found = new Map<string, Wish["image"] | DriverError>();
     for (const written of new Set(wishes.map(({ request }) => request.image ?? ""))) {
-      found.set(written, await this.image(written).catch((error: unknown) => {
-        if (!(error instanceof DriverError) || error.constructor !== DriverError) throw error;
-        return error;
-      }));
+      found.set(
+        written,
+        await this.image(written).catch((error: unknown) => {
+          if (!(error instanceof DriverError) || error.constructor !== DriverError) throw error;
+          return error;
+        }),
+      );
     }
     for (const wish of wishes) {
       const image = found.get(wish.request.image ?? "") ?? null;
@@ -118,14 +136,20 @@ class Check {
       this.unchecked(error);
       return { id, known: null };
     }
-    if (known === null) throw new DriverError(`the region has no image ${id}, or it is not shared with you: images have another id in each region`);
-    if (known.State !== undefined && known.State !== "available") throw new DriverError(`image ${id} is not available, but ${known.State}`);
+    if (known === null)
+      throw new DriverError(
+        `the region has no image ${id}, or it is not shared with you: images have another id in each region`,
+      );
+    if (known.State !== undefined && known.State !== "available")
+      throw new DriverError(`image ${id} is not available, but ${known.State}`);
     return { id, known };
   }
 
   private async types(wishes: readonly Wish[]): Promise<void> {
     const names = wishes.flatMap(({ places }) => places.map(({ size }) => size));
-    const types = new Map((await this.calls.types(names, this.signal)).map((type) => [String(type.InstanceType), type]));
+    const types = new Map(
+      (await this.calls.types(names, this.signal)).map((type) => [String(type.InstanceType), type]),
+    );
     for (const wish of wishes) {
       for (const size of new Set(wish.places.map((place) => place.size))) {
         const type = types.get(size);
@@ -138,30 +162,67 @@ class Check {
 
   /** A size that none of the zones offers is of no use, and neither is a zone that offers none of the sizes. */
   private async offers(wishes: readonly Wish[]): Promise<void> {
-    const subnets = new Map((await this.calls.subnets(wishes.flatMap(({ places }) => places.flatMap(({ subnet }) => subnet ?? [])), this.signal)).map((subnet) => [subnet.SubnetId, subnet.AvailabilityZone]));
+    const subnets = new Map(
+      (
+        await this.calls.subnets(
+          wishes.flatMap(({ places }) => places.flatMap(({ subnet }) => subnet ?? [])),
+          this.signal,
+        )
+      ).map((subnet) => [subnet.SubnetId, subnet.AvailabilityZone]),
+    );
     const zoneOf = ({ zone, subnet }: Place): string | null => zone ?? subnets.get(subnet ?? "") ?? null;
     const zoned = wishes.filter(({ places }) => places.every((place) => zoneOf(place) !== null));
     const zones = new Map<string, Set<string>>();
-    for (const { InstanceType = "", Location = "" } of await this.calls.offerings(zoned.flatMap(({ places }) => places.map(({ size }) => size)), this.signal)) zones.set(InstanceType, (zones.get(InstanceType) ?? new Set()).add(Location));
+    for (const { InstanceType = "", Location = "" } of await this.calls.offerings(
+      zoned.flatMap(({ places }) => places.map(({ size }) => size)),
+      this.signal,
+    ))
+      zones.set(InstanceType, (zones.get(InstanceType) ?? new Set()).add(Location));
     for (const wish of zoned) {
       const offered = wish.places.filter((place) => zones.get(place.size)?.has(zoneOf(place) ?? ""));
       for (const size of new Set(wish.places.map((place) => place.size))) {
-        if (!offered.some((place) => place.size === size)) this.problem(wish, `${size} is not offered in ${[...new Set(wish.places.map(zoneOf))].join(", ")}, but in ${[...(zones.get(size) ?? [])].sort().join(", ") || "no zone"}`);
+        if (!offered.some((place) => place.size === size))
+          this.problem(
+            wish,
+            `${size} is not offered in ${[...new Set(wish.places.map(zoneOf))].join(", ")}, but in ${[...(zones.get(size) ?? [])].sort().join(", ") || "no zone"}`,
+          );
       }
       for (const zone of new Set(wish.places.map(zoneOf))) {
-        if (offered.length > 0 && !offered.some((place) => zoneOf(place) === zone)) this.problem(wish, `${zone ?? ""} offers none of the sizes ${[...new Set(wish.places.map(({ size }) => size))].join(", ")}`);
+        if (offered.length > 0 && !offered.some((place) => zoneOf(place) === zone))
+          this.problem(
+            wish,
+            `${zone ?? ""} offers none of the sizes ${[...new Set(wish.places.map(({ size }) => size))].join(", ")}`,
+          );
       }
     }
   }
 
   private async networks(wishes: readonly Wish[]): Promise<void> {
     const places = wishes.flatMap((wish) => wish.places);
-    const zones = await this.calls.zones(places.flatMap(({ zone }) => zone ?? []), this.signal);
-    const subnets = new Map((await this.calls.subnets(places.flatMap(({ subnet }) => subnet ?? []), this.signal)).map((subnet) => [subnet.SubnetId, subnet]));
-    const groups = new Map((await this.calls.groups(wishes.flatMap(({ settings }) => settings.security_groups ?? []), this.signal)).map((group) => [group.GroupId, group]));
+    const zones = await this.calls.zones(
+      places.flatMap(({ zone }) => zone ?? []),
+      this.signal,
+    );
+    const subnets = new Map(
+      (
+        await this.calls.subnets(
+          places.flatMap(({ subnet }) => subnet ?? []),
+          this.signal,
+        )
+      ).map((subnet) => [subnet.SubnetId, subnet]),
+    );
+    const groups = new Map(
+      (
+        await this.calls.groups(
+          wishes.flatMap(({ settings }) => settings.security_groups ?? []),
+          this.signal,
+        )
+      ).map((group) => [group.GroupId, group]),
+    );
     for (const wish of wishes) {
       for (const { zone, subnet } of wish.places) {
-        if (zone !== null && !zones.some(({ ZoneName, State }) => ZoneName === zone && State !== "unavailable")) this.problem(wish, `the region has no zone ${zone}, or it is not open to you`);
+        if (zone !== null && !zones.some(({ ZoneName, State }) => ZoneName === zone && State !== "unavailable"))
+          this.problem(wish, `the region has no zone ${zone}, or it is not open to you`);
         if (subnet !== null && !subnets.has(subnet)) this.problem(wish, `the region has no subnet ${subnet}`);
       }
       for (const id of wish.settings.security_groups ?? []) {
@@ -169,28 +230,49 @@ class Check {
         if (group === undefined) this.problem(wish, `the region has no security group ${id}`);
         for (const { subnet } of wish.places) {
           const vpc = subnets.get(subnet ?? "")?.VpcId;
-          if (group !== undefined && vpc !== undefined && group.VpcId !== vpc) this.problem(wish, `security group ${id} belongs to network ${group.VpcId ?? "(none)"}, and subnet ${subnet ?? ""} to ${vpc}: they must be of one`);
+          if (group !== undefined && vpc !== undefined && group.VpcId !== vpc)
+            this.problem(
+              wish,
+              `security group ${id} belongs to network ${group.VpcId ?? "(none)"}, and subnet ${subnet ?? ""} to ${vpc}: they must be of one`,
+            );
         }
       }
     }
   }
 
   private async names(wishes: readonly Wish[]): Promise<void> {
-    const keys = new Set((await this.calls.keyPairs(wishes.flatMap(({ settings }) => settings.key_name ?? []), this.signal)).map(({ KeyName }) => KeyName));
-    const groups = await this.calls.placementGroups(wishes.flatMap(({ settings }) => settings.placement_group ?? []), this.signal);
+    const keys = new Set(
+      (
+        await this.calls.keyPairs(
+          wishes.flatMap(({ settings }) => settings.key_name ?? []),
+          this.signal,
+        )
+      ).map(({ KeyName }) => KeyName),
+    );
+    const groups = await this.calls.placementGroups(
+      wishes.flatMap(({ settings }) => settings.placement_group ?? []),
+      this.signal,
+    );
     for (const wish of wishes) {
       const { key_name: key, placement_group: group } = wish.settings;
-      if (key !== undefined && !keys.has(key)) this.problem(wish, `the region has no key pair "${key}": make it there, or leave key_name out`);
-      if (group !== undefined && !groups.some(({ GroupName, State }) => GroupName === group && State === "available")) this.problem(wish, `the region has no placement group "${group}"`);
+      if (key !== undefined && !keys.has(key))
+        this.problem(wish, `the region has no key pair "${key}": make it there, or leave key_name out`);
+      if (group !== undefined && !groups.some(({ GroupName, State }) => GroupName === group && State === "available"))
+        this.problem(wish, `the region has no placement group "${group}"`);
     }
   }
 
   /** Whether a security group could be made where none is named. */
   private async groups(wishes: readonly Wish[]): Promise<void> {
-    for (const wish of wishes.filter(({ settings, request }) => settings.security_groups === undefined && !this.hasProblem(request.key))) {
+    for (const wish of wishes.filter(
+      ({ settings, request }) => settings.security_groups === undefined && !this.hasProblem(request.key),
+    )) {
       for (const subnet of new Set(wish.places.map((place) => place.subnet))) {
         try {
-          await this.parts.groups.check({ mark: wish.request.mark, subnet, publicAddress: wish.settings.public_address }, this.signal);
+          await this.parts.groups.check(
+            { mark: wish.request.mark, subnet, publicAddress: wish.settings.public_address },
+            this.signal,
+          );
         } catch (error) {
           if (!(error instanceof DriverError) || error.constructor !== DriverError) throw error;
           this.problem(wish, error.message);
@@ -202,17 +284,40 @@ class Check {
   /** Each distinct launch once, with each of its sizes; those that are known not to work are left out. */
   private async dryRuns(wishes: readonly Wish[]): Promise<void> {
     const asked = new Map<string, Promise<string | null>>();
-    await Promise.all(wishes.filter(({ request, image }) => image !== null && !this.hasProblem(request.key)).map(async (wish) => {
-      for (const place of wish.places.filter(({ size }, index) => wish.places.findIndex((other) => other.size === size) === index)) {
-        const batch = newBatch([wish.request], placeName(place), 0, { least: 1, hostKeys: [], askedAt: 0, named: false });
-        const input = runInput({ batch, settings: wish.settings, place, image: wish.image?.id ?? "", groups: wish.settings.security_groups ?? null, userData: wish.userData });
-        const distinct = JSON.stringify({ ...input, ClientToken: "", TagSpecifications: [], UserData: wish.settings.user_data });
-        const answer = asked.get(distinct) ?? this.dryRun(input);
-        asked.set(distinct, answer);
-        const message = await answer;
-        if (message !== null) this.problem(wish, message);
-      }
-    }));
+    await Promise.all(
+      wishes
+        .filter(({ request, image }) => image !== null && !this.hasProblem(request.key))
+        .map(async (wish) => {
+          for (const place of wish.places.filter(
+            ({ size }, index) => wish.places.findIndex((other) => other.size === size) === index,
+          )) {
+            const batch = newBatch([wish.request], placeName(place), 0, {
+              least: 1,
+              hostKeys: [],
+              askedAt: 0,
+              named: false,
+            });
+            const input = runInput({
+              batch,
+              settings: wish.settings,
+              place,
+              image: wish.image?.id ?? "",
+              groups: wish.settings.security_groups ?? null,
+              userData: wish.userData,
+            });
+            const distinct = JSON.stringify({
+              ...input,
+              ClientToken: "",
+              TagSpecifications: [],
+              UserData: wish.settings.user_data,
+            });
+            const answer = asked.get(distinct) ?? this.dryRun(input);
+            asked.set(distinct, answer);
+            const message = await answer;
+            if (message !== null) this.problem(wish, message);
+          }
+        }),
+    );
   }
 
   private async dryRun(input: Parameters<CheckCalls["dryRun"]>[0]): Promise<string | null> {
@@ -222,7 +327,8 @@ class Check {
     } catch (error) {
       // Capacity comes and goes.
       if (isNoCapacity(error) && error.code !== "Unsupported") return null;
-      if (error instanceof RefusedError || (error instanceof DriverError && error.constructor === DriverError)) return brief(error);
+      if (error instanceof RefusedError || (error instanceof DriverError && error.constructor === DriverError))
+        return brief(error);
       throw error;
     }
   }
@@ -233,8 +339,14 @@ class Check {
 }
 
 /** Why a size cannot run an image. */
-function misfits({ InstanceType, ProcessorInfo, SupportedRootDeviceTypes, SupportedVirtualizationTypes }: InstanceTypeInfo, { ImageId, Architecture, RootDeviceType, VirtualizationType }: Image): string[] {
-  const fits = (name: string, has: string | undefined, takes: readonly string[] | undefined): string[] => (has === undefined || takes === undefined || takes.length === 0 || takes.includes(has) ? [] : [`image ${ImageId ?? ""} ${name} ${has}, and ${InstanceType ?? ""} takes ${takes.join(", ")} only`]);
+function misfits(
+  { InstanceType, ProcessorInfo, SupportedRootDeviceTypes, SupportedVirtualizationTypes }: InstanceTypeInfo,
+  { ImageId, Architecture, RootDeviceType, VirtualizationType }: Image,
+): string[] {
+  const fits = (name: string, has: string | undefined, takes: readonly string[] | undefined): string[] =>
+    has === undefined || takes === undefined || takes.length === 0 || takes.includes(has)
+      ? []
+      : [`image ${ImageId ?? ""} ${name} ${has}, and ${InstanceType ?? ""} takes ${takes.join(", ")} only`];
   return [
     ...fits("is for", Architecture, ProcessorInfo?.SupportedArchitectures),
     ...fits("has a root disk of type", RootDeviceType, SupportedRootDeviceTypes),

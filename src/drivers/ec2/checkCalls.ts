@@ -1,5 +1,15 @@
 /** What a launch is checked against: the calls of EC2 that tell what exists. None of them changes anything. */
-import type { AvailabilityZone, Image, InstanceTypeInfo, InstanceTypeOffering, KeyPairInfo, PlacementGroup, RunInstancesCommandInput, SecurityGroup, Subnet } from "@aws-sdk/client-ec2";
+import type {
+  AvailabilityZone,
+  Image,
+  InstanceTypeInfo,
+  InstanceTypeOffering,
+  KeyPairInfo,
+  PlacementGroup,
+  RunInstancesCommandInput,
+  SecurityGroup,
+  Subnet,
+} from "@aws-sdk/client-ec2";
 
 import { DriverError } from "../driver.js";
 import { chunks, type Ec2Api, type Opened } from "./api.js";
@@ -21,59 +31,146 @@ export class CheckCalls {
   constructor(private readonly api: Pick<Ec2Api, "call" | "terminate">) {}
 
   types(names: readonly string[], signal: AbortSignal): Promise<InstanceTypeInfo[]> {
-    return this.ask("DescribeInstanceTypes", "instance-type", names, ({ client, sdk }, input) => client.send(new sdk.DescribeInstanceTypesCommand(input)), ({ InstanceTypes }) => InstanceTypes, signal);
+    return this.ask(
+      "DescribeInstanceTypes",
+      "instance-type",
+      names,
+      ({ client, sdk }, input) => client.send(new sdk.DescribeInstanceTypesCommand(input)),
+      ({ InstanceTypes }) => InstanceTypes,
+      signal,
+    );
   }
 
   /** In which zones instance types are to be had. */
   offerings(names: readonly string[], signal: AbortSignal): Promise<InstanceTypeOffering[]> {
-    const send = ({ client, sdk }: Opened, input: Asked) => client.send(new sdk.DescribeInstanceTypeOfferingsCommand({ ...input, LocationType: "availability-zone" }));
-    return this.ask("DescribeInstanceTypeOfferings", "instance-type", names, send, ({ InstanceTypeOfferings }) => InstanceTypeOfferings, signal);
+    const send = ({ client, sdk }: Opened, input: Asked) =>
+      client.send(new sdk.DescribeInstanceTypeOfferingsCommand({ ...input, LocationType: "availability-zone" }));
+    return this.ask(
+      "DescribeInstanceTypeOfferings",
+      "instance-type",
+      names,
+      send,
+      ({ InstanceTypeOfferings }) => InstanceTypeOfferings,
+      signal,
+    );
   }
 
   zones(names: readonly string[], signal: AbortSignal): Promise<AvailabilityZone[]> {
-    return this.ask("DescribeAvailabilityZones", "zone-name", names, async ({ client, sdk }, input) => ({ ...(await client.send(new sdk.DescribeAvailabilityZonesCommand(input))), NextToken: undefined }), ({ AvailabilityZones }) => AvailabilityZones, signal);
+    return this.ask(
+      "DescribeAvailabilityZones",
+      "zone-name",
+      names,
+      async ({ client, sdk }, input) => ({
+        ...(await client.send(new sdk.DescribeAvailabilityZonesCommand(input))),
+        NextToken: undefined,
+      }),
+      ({ AvailabilityZones }) => AvailabilityZones,
+      signal,
+    );
   }
 
   subnets(ids: readonly string[], signal: AbortSignal): Promise<Subnet[]> {
-    return this.ask("DescribeSubnets", "subnet-id", ids, ({ client, sdk }, input) => client.send(new sdk.DescribeSubnetsCommand(input)), ({ Subnets }) => Subnets, signal);
+    return this.ask(
+      "DescribeSubnets",
+      "subnet-id",
+      ids,
+      ({ client, sdk }, input) => client.send(new sdk.DescribeSubnetsCommand(input)),
+      ({ Subnets }) => Subnets,
+      signal,
+    );
   }
 
   groups(ids: readonly string[], signal: AbortSignal): Promise<SecurityGroup[]> {
-    return this.ask("DescribeSecurityGroups", "group-id", ids, ({ client, sdk }, input) => client.send(new sdk.DescribeSecurityGroupsCommand(input)), ({ SecurityGroups }) => SecurityGroups, signal);
+    return this.ask(
+      "DescribeSecurityGroups",
+      "group-id",
+      ids,
+      ({ client, sdk }, input) => client.send(new sdk.DescribeSecurityGroupsCommand(input)),
+      ({ SecurityGroups }) => SecurityGroups,
+      signal,
+    );
   }
 
   keyPairs(names: readonly string[], signal: AbortSignal): Promise<KeyPairInfo[]> {
-    return this.ask("DescribeKeyPairs", "key-name", names, async ({ client, sdk }, input) => ({ ...(await client.send(new sdk.DescribeKeyPairsCommand(input))), NextToken: undefined }), ({ KeyPairs }) => KeyPairs, signal);
+    return this.ask(
+      "DescribeKeyPairs",
+      "key-name",
+      names,
+      async ({ client, sdk }, input) => ({
+        ...(await client.send(new sdk.DescribeKeyPairsCommand(input))),
+        NextToken: undefined,
+      }),
+      ({ KeyPairs }) => KeyPairs,
+      signal,
+    );
   }
 
   placementGroups(names: readonly string[], signal: AbortSignal): Promise<PlacementGroup[]> {
-    return this.ask("DescribePlacementGroups", "group-name", names, async ({ client, sdk }, input) => ({ ...(await client.send(new sdk.DescribePlacementGroupsCommand(input))), NextToken: undefined }), ({ PlacementGroups }) => PlacementGroups, signal);
+    return this.ask(
+      "DescribePlacementGroups",
+      "group-name",
+      names,
+      async ({ client, sdk }, input) => ({
+        ...(await client.send(new sdk.DescribePlacementGroupsCommand(input))),
+        NextToken: undefined,
+      }),
+      ({ PlacementGroups }) => PlacementGroups,
+      signal,
+    );
   }
 
   /** One image by its id, or null. */
   async image(id: string, signal: AbortSignal): Promise<Image | null> {
     try {
-      return (await this.api.call("DescribeImages", "describe", ({ client, sdk }) => client.send(new sdk.DescribeImagesCommand({ ImageIds: [id] })), signal)).Images?.[0] ?? null;
+      return (
+        (
+          await this.api.call(
+            "DescribeImages",
+            "describe",
+            ({ client, sdk }) => client.send(new sdk.DescribeImagesCommand({ ImageIds: [id] })),
+            signal,
+          )
+        ).Images?.[0] ?? null
+      );
     } catch (error) {
       if (isNoSuchImage(error)) return null;
       throw error;
     }
   }
 
-  /** Whether RunInstances would work, as far as the cloud tells beforehand: capacity it does not. @throws RefusedError saying why not. */
+  /**
+   * Whether RunInstances would work, as far as the cloud tells beforehand: capacity it does not. @throws RefusedError
+   * saying why not.
+   */
   async dryRun(input: RunInstancesCommandInput, signal: AbortSignal): Promise<void> {
-    const launched = await this.api.call("RunInstances", "run", ({ client, sdk }) => client.send(new sdk.RunInstancesCommand({ ...input, DryRun: true })), signal).catch((error: unknown) => {
-      if (error instanceof RefusedError && error.code === "DryRunOperation") return null;
-      throw error;
-    });
+    const launched = await this.api
+      .call(
+        "RunInstances",
+        "run",
+        ({ client, sdk }) => client.send(new sdk.RunInstancesCommand({ ...input, DryRun: true })),
+        signal,
+      )
+      .catch((error: unknown) => {
+        if (error instanceof RefusedError && error.code === "DryRunOperation") return null;
+        throw error;
+      });
     if (launched === null) return;
     // A cloud that only resembles EC2 may not know the word.
     const ids = (launched.Instances ?? []).flatMap(({ InstanceId }) => InstanceId ?? []);
     if (ids.length > 0) await this.api.terminate(ids, signal);
-    throw new DriverError(`this cloud does not know DryRun: it launched ${ids.join(", ") || "a machine"}, which was ended at once`);
+    throw new DriverError(
+      `this cloud does not know DryRun: it launched ${ids.join(", ") || "a machine"}, which was ended at once`,
+    );
   }
 
-  private async ask<P extends Page, T>(name: string, filter: string, values: readonly string[], send: (opened: Opened, input: Asked) => Promise<P>, read: (page: P) => T[] | undefined, signal: AbortSignal): Promise<T[]> {
+  private async ask<P extends Page, T>(
+    name: string,
+    filter: string,
+    values: readonly string[],
+    send: (opened: Opened, input: Asked) => Promise<P>,
+    read: (page: P) => T[] | undefined,
+    signal: AbortSignal,
+  ): Promise<T[]> {
     const found: T[] = [];
     for (const Values of chunks([...new Set(values)], MOST_VALUES)) {
       for (let token: string | undefined; ;) {

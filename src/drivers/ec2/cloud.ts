@@ -5,7 +5,10 @@ export interface Ec2Cloud {
   readonly address: AddressChoice;
   /** How long the cloud may not show a machine that it has launched, in milliseconds. */
   readonly visibilityMs: number;
-  /** Whether the cloud answers a call whose token it knows with the machines of the first one; null if the plan does not say. */
+  /**
+   * Whether the cloud answers a call whose token it knows with the machines of the first one; null if the plan does not
+   * say.
+   */
   readonly heedsTokens: boolean | null;
 }
 
@@ -23,7 +26,9 @@ export function cloudOf(options: Readonly<Record<string, unknown>>): Ec2Cloud {
   };
 }
 
-/** Whether a host is one of Amazon's own. It keeps its promise about tokens at all of them; others may not have made it. */
+/**
+ * Whether a host is one of Amazon's own. It keeps its promise about tokens at all of them; others may not have made it.
+ */
 export function isAmazon(host: string): boolean {
   return /(^|\.)(amazonaws\.com(\.cn)?|api\.aws)$/.test(host);
 }

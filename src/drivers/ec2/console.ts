@@ -1,4 +1,7 @@
-/** What a machine has printed on its console of its host keys, as cloud-init and Amazon's images do when they have made them. */
+/**
+ * What a machine has printed on its console of its host keys, as cloud-init and Amazon's images do when they have made
+ * them.
+ */
 import { createHash } from "node:crypto";
 
 import type { Ec2Calls } from "./calls.js";
@@ -8,12 +11,22 @@ import { isNotFound, RefusedError } from "./errors.js";
 const FINGERPRINTS = "SSH HOST KEY FINGERPRINTS";
 const KEYS = "SSH HOST KEY KEYS";
 /** What EC2, or a cloud that speaks its API, says when a machine's console cannot be read as of now. */
-const NOT_LATEST = new Set(["UnsupportedOperation", "Unsupported", "UnknownParameter", "InvalidParameterCombination", "InvalidParameterValue"]);
+const NOT_LATEST = new Set([
+  "UnsupportedOperation",
+  "Unsupported",
+  "UnknownParameter",
+  "InvalidParameterCombination",
+  "InvalidParameterValue",
+]);
 const SHA256 = /(?:^|\s)(SHA256:[A-Za-z0-9+/]{43})=?(?=\s|$)/;
 const KEY = /(?:^|\s)((?:ssh-|ecdsa-|sk-)[a-z0-9@.-]+)\s+([A-Za-z0-9+/]+={0,2})(?=\s|$)/;
 
 /** As `Driver.hostKeyFingerprints`. */
-export async function printedFingerprints(id: string, calls: Ec2Calls, signal: AbortSignal): Promise<readonly string[] | null> {
+export async function printedFingerprints(
+  id: string,
+  calls: Ec2Calls,
+  signal: AbortSignal,
+): Promise<readonly string[] | null> {
   try {
     return fingerprintsIn(await consoleOf(id, calls, signal));
   } catch (error) {
@@ -32,12 +45,17 @@ async function consoleOf(id: string, calls: Ec2Calls, signal: AbortSignal): Prom
 }
 
 /**
- * Fingerprints (`SHA256:…`) of a machine's host keys in the text of its console, each once. Lines may begin with anything, such as the kernel's
- * time. A console goes through several boots: the last complete block of each kind counts. MD5 fingerprints are not believed.
+ * Fingerprints (`SHA256:…`) of a machine's host keys in the text of its console, each once. Lines may begin with
+ * anything, such as the kernel's
+ * time. A console goes through several boots: the last complete block of each kind counts. MD5 fingerprints are not
+ * believed.
  * @returns null when nothing complete is there yet.
  */
 export function fingerprintsIn(console: string): string[] | null {
-  const lines = console.replaceAll("\r", "\n").split("\n").map((line) => line.replace(/\u001b\[[0-9;]*[A-Za-z]/g, ""));
+  const lines = console
+    .replaceAll("\r", "\n")
+    .split("\n")
+    .map((line) => line.replace(/\u001b\[[0-9;]*[A-Za-z]/g, ""));
   const printed = lastBlock(lines, FINGERPRINTS).flatMap((line) => SHA256.exec(line)?.[1] ?? []);
   const computed = lastBlock(lines, KEYS).flatMap((line) => fingerprintOf(line) ?? []);
   const all = [...new Set([...printed, ...computed])];
@@ -62,6 +80,12 @@ function lastBlock(lines: readonly string[], title: string): readonly string[] {
 function fingerprintOf(line: string): string | null {
   const [, type = "", blob = ""] = KEY.exec(line) ?? [];
   const bytes = Buffer.from(blob, "base64");
-  if (type === "" || bytes.length < 4 + type.length || bytes.readUInt32BE(0) !== type.length || bytes.toString("latin1", 4, 4 + type.length) !== type) return null;
+  if (
+    type === "" ||
+    bytes.length < 4 + type.length ||
+    bytes.readUInt32BE(0) !== type.length ||
+    bytes.toString("latin1", 4, 4 + type.length) !== type
+  )
+    return null;
   return `SHA256:${createHash("sha256").update(bytes).digest("base64").replace(/=+$/, "")}`;
 }

@@ -1,7 +1,18 @@
 /** Machines of Amazon EC2, and of clouds that speak its API. */
 import { join } from "node:path";
 
-import type { Driver, DriverContext, DriverDefinition, ImageRequest, LaunchOutcome, LaunchProblem, LaunchRequest, MachineStatus, MarkScope, TerminateOutcome } from "../driver.js";
+import type {
+  Driver,
+  DriverContext,
+  DriverDefinition,
+  ImageRequest,
+  LaunchOutcome,
+  LaunchProblem,
+  LaunchRequest,
+  MachineStatus,
+  MarkScope,
+  TerminateOutcome,
+} from "../driver.js";
 import { Ec2Api } from "./api.js";
 import { BatchBook } from "./batches.js";
 import { cloudOf, isAmazon, type Ec2Cloud } from "./cloud.js";
@@ -37,12 +48,23 @@ class Ec2Driver implements Driver {
     const { api, visibilityMs } = this;
     const { clock, warn } = context;
     this.tagger = context.readOnly ? null : new Tagger({ api, clock, warn, visibilityMs });
-    this.fleet = new Fleet({ api, book: this.book, clock, visibilityMs, address: this.cloud.address, tagger: this.tagger });
+    this.fleet = new Fleet({
+      api,
+      book: this.book,
+      clock,
+      visibilityMs,
+      address: this.cloud.address,
+      tagger: this.tagger,
+    });
     this.calls = new Ec2Calls(api);
     this.groups = new SecurityGroups({ ...context, calls: this.calls, host: () => api.host ?? "" });
     const preparation = new Preparation(api, this.groups);
     this.launcher = new Launcher({
-      api, fleet: this.fleet, clock, visibilityMs, heedsTokens: () => this.cloud.heedsTokens ?? isAmazon(api.host ?? ""),
+      api,
+      fleet: this.fleet,
+      clock,
+      visibilityMs,
+      heedsTokens: () => this.cloud.heedsTokens ?? isAmazon(api.host ?? ""),
       prepare: (settings, place, request, signal) => preparation.of(settings, place, request, signal),
     });
   }

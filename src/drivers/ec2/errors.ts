@@ -5,17 +5,59 @@ import { CloudUnreachableError, DriverError, LostReplyError, ThrottledError } fr
 export class RefusedError extends DriverError {
   override readonly name = "RefusedError";
   /** @param code EC2's own name of the error, such as `InsufficientInstanceCapacity`. */
-  constructor(readonly code: string, message: string, options?: ErrorOptions) {
+  constructor(
+    readonly code: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
     super(message, options);
   }
 }
 
-const THROTTLED = new Set(["RequestLimitExceeded", "Throttling", "ThrottlingException", "RequestThrottled", "TooManyRequestsException", "EC2ThrottledException", "SlowDown", "BandwidthLimitExceeded"]);
-const NO_CAPACITY = new Set(["InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientReservedInstanceCapacity", "InsufficientCapacity", "InsufficientFreeAddressesInSubnet", "SpotMaxPriceTooLow", "Unsupported"]);
+const THROTTLED = new Set([
+  "RequestLimitExceeded",
+  "Throttling",
+  "ThrottlingException",
+  "RequestThrottled",
+  "TooManyRequestsException",
+  "EC2ThrottledException",
+  "SlowDown",
+  "BandwidthLimitExceeded",
+]);
+const NO_CAPACITY = new Set([
+  "InsufficientInstanceCapacity",
+  "InsufficientHostCapacity",
+  "InsufficientReservedInstanceCapacity",
+  "InsufficientCapacity",
+  "InsufficientFreeAddressesInSubnet",
+  "SpotMaxPriceTooLow",
+  "Unsupported",
+]);
 const NOT_FOUND = new Set(["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"]);
-const BAD_CREDENTIALS = new Set(["AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "ExpiredToken", "ExpiredTokenException", "MissingAuthenticationToken", "CredentialsProviderError", "TokenProviderError"]);
+const BAD_CREDENTIALS = new Set([
+  "AuthFailure",
+  "InvalidClientTokenId",
+  "UnrecognizedClientException",
+  "SignatureDoesNotMatch",
+  "ExpiredToken",
+  "ExpiredTokenException",
+  "MissingAuthenticationToken",
+  "CredentialsProviderError",
+  "TokenProviderError",
+]);
 /** The network said no before anything was sent. */
-const NOT_CONNECTED = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "CERT_HAS_EXPIRED", "DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", "ERR_TLS_CERT_ALTNAME_INVALID"]);
+const NOT_CONNECTED = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "CERT_HAS_EXPIRED",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+]);
 /** Errors whose code names an exhausted quota, beside those that end on LimitExceeded. */
 const QUOTAS = new Set(["MaxSpotInstanceCountExceeded", "PendingVerification"]);
 
@@ -71,19 +113,25 @@ export function explain(error: unknown, cloud: string, call: string): Error {
 /** What to do about an error that comes before the call, or null if it is none. */
 function unreachable(error: SdkError): string | null {
   const { name = "", message = "" } = error;
-  if (BAD_CREDENTIALS.has(name)) return "give valid credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile (profile: or AWS_PROFILE; log in again if it is one of SSO), or a role of this machine";
+  if (BAD_CREDENTIALS.has(name))
+    return "give valid credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile (profile: or AWS_PROFILE; log in again if it is one of SSO), or a role of this machine";
   if (name === "RequestExpired") return "set this computer's clock right";
   if (/region is missing/i.test(message)) return "write region: in the cloud, or set AWS_REGION";
-  if (/could not be found in shared|profile .* (not found|could not)/i.test(message)) return "see to the profile in ~/.aws/config";
-  // A host with several addresses gives one error for each, and one that the SDK wrapped has its code in its words only.
+  if (/could not be found in shared|profile .* (not found|could not)/i.test(message))
+    return "see to the profile in ~/.aws/config";
+  // A host with several addresses gives one error for each, and one that the SDK wrapped has its code in its words
+  // only.
   const codes = [error.code, ...(error.errors ?? []).map(({ code }) => code), ...message.split(/[^A-Z_]+/)];
-  if (codes.some((code) => NOT_CONNECTED.has(code ?? ""))) return "see to the network, and to region: and endpoint: of the cloud";
-  if (name === "TimeoutError" && /not establish a connection|connect ETIMEDOUT/.test(message)) return "see to the network: nothing answers there";
+  if (codes.some((code) => NOT_CONNECTED.has(code ?? "")))
+    return "see to the network, and to region: and endpoint: of the cloud";
+  if (name === "TimeoutError" && /not establish a connection|connect ETIMEDOUT/.test(message))
+    return "see to the network: nothing answers there";
   return null;
 }
 
 function hint(code: string): string {
-  if (code.endsWith("LimitExceeded") || QUOTAS.has(code)) return ` (quota ${code}: ask for more in the Service Quotas console, or end machines)`;
+  if (code.endsWith("LimitExceeded") || QUOTAS.has(code))
+    return ` (quota ${code}: ask for more in the Service Quotas console, or end machines)`;
   if (code === "UnauthorizedOperation") return " (the credentials are valid, but may not do this)";
   return "";
 }

@@ -1,4 +1,7 @@
-/** A run's machines as the cloud shows them, told with what is on file of them: whose each is, and how it is known at its first contact. */
+/**
+ * A run's machines as the cloud shows them, told with what is on file of them: whose each is, and how it is known at
+ * its first contact.
+ */
 import type { Instance } from "@aws-sdk/client-ec2";
 
 import type { Clock } from "../../time/clock.js";
@@ -42,26 +45,37 @@ export class Fleet {
     this.noteAll(run, machines);
     const told = this.told(machines);
     const orphan = told.find(({ key, state }) => key === null && state !== "terminated");
-    if (orphan !== undefined) throw new DriverError(`machine ${orphan.id} of this run is nobody's: the driver's files about it are lost. Restore them, or end it with bootlevel clean`);
+    if (orphan !== undefined)
+      throw new DriverError(
+        `machine ${orphan.id} of this run is nobody's: the driver's files about it are lost. Restore them, or end it with bootlevel clean`,
+      );
     return told;
   }
 
   /**
-   * Every machine with these marks that is not gone. Whoever works on a run goes by what is missing: the list must be complete then.
+   * Every machine with these marks that is not gone. Whoever works on a run goes by what is missing: the list must be
+   * complete then.
    * @throws LostReplyError while a call may have made machines that the cloud does not show yet
    */
   async list({ installation, run }: MarkScope, signal: AbortSignal): Promise<MachineStatus[]> {
     const { clock, tagger, visibilityMs } = this.parts;
     const askedAt = clock.now();
-    const machines = await this.api.find([
-      { Name: `tag:${TAG.installation}`, Values: [installation] },
-      ...(run === null ? [] : [{ Name: `tag:${TAG.run}`, Values: [run] }]),
-      { Name: "instance-state-name", Values: NOT_GONE },
-    ], signal);
+    const machines = await this.api.find(
+      [
+        { Name: `tag:${TAG.installation}`, Values: [installation] },
+        ...(run === null ? [] : [{ Name: `tag:${TAG.run}`, Values: [run] }]),
+        { Name: "instance-state-name", Values: NOT_GONE },
+      ],
+      signal,
+    );
     if (run !== null && tagger !== null) {
       this.noteAll(run, machines);
-      const isDoubtful = (batch: Batch) => !batch.settled && batch.ids.includes(null) && askedAt < Math.min(batch.askedAt, askedAt) + visibilityMs;
-      if (this.book.all(run).some(isDoubtful)) throw new LostReplyError("RunInstances: the answer to an earlier call is not known, and the cloud may not show its machines yet");
+      const isDoubtful = (batch: Batch) =>
+        !batch.settled && batch.ids.includes(null) && askedAt < Math.min(batch.askedAt, askedAt) + visibilityMs;
+      if (this.book.all(run).some(isDoubtful))
+        throw new LostReplyError(
+          "RunInstances: the answer to an earlier call is not known, and the cloud may not show its machines yet",
+        );
     }
     return this.told(machines);
   }
@@ -69,7 +83,8 @@ export class Fleet {
   /** What the cloud knows of these machines, by id. */
   async describe(ids: readonly string[], signal: AbortSignal): Promise<Map<string, MachineStatus>> {
     const machines = await this.api.machines([...new Set(ids)], signal);
-    for (const run of new Set([...machines.values()].map((machine) => tag(machine, TAG.run)))) if (run !== null) this.completeRun(run);
+    for (const run of new Set([...machines.values()].map((machine) => tag(machine, TAG.run))))
+      if (run !== null) this.completeRun(run);
     return new Map(this.told([...machines.values()]).map((machine) => [machine.id, machine]));
   }
 
@@ -83,7 +98,10 @@ export class Fleet {
   /** @param answered the batch whose call gave these machines: the answer does not always show their tags. */
   private told(machines: readonly Instance[], answered: Batch | null = null): MachineStatus[] {
     const memberships = new Map<string, Membership>();
-    const found = answered === null ? this.batches(machines) : new Map([[this.book.find(answered.run, answered.id) ?? answered, [...machines]]]);
+    const found =
+      answered === null
+        ? this.batches(machines)
+        : new Map([[this.book.find(answered.run, answered.id) ?? answered, [...machines]]]);
     for (const [batch, own] of found) {
       placed(batch, own).forEach((id, place) => {
         const member = batch.members[place];
@@ -98,7 +116,10 @@ export class Fleet {
     });
   }
 
-  /** Machines that were launched together get the tags that are each one's own, also when their launcher died before that. */
+  /**
+   * Machines that were launched together get the tags that are each one's own, also when their launcher died before
+   * that.
+   */
   private completeRun(run: string): void {
     if (this.cared.has(run)) return;
     this.cared.add(run);
@@ -111,7 +132,8 @@ export class Fleet {
     tagger.add(batch, () => {
       const now = this.book.find(batch.run, batch.id);
       // Machines that are found later are seen to when they are.
-      if (now !== null && now.settled && now.ids.every((id) => id === null || batch.ids.includes(id))) this.book.write({ ...now, tagged: true });
+      if (now !== null && now.settled && now.ids.every((id) => id === null || batch.ids.includes(id)))
+        this.book.write({ ...now, tagged: true });
     });
   }
 

@@ -7,10 +7,16 @@ import type { Ec2Api } from "./api.js";
 import { isNoSuchImage, RefusedError } from "./errors.js";
 import { runTags, TAG, tagList } from "./machines.js";
 
-/** Milliseconds before the cloud is asked again whether an image is there: first, and at most; each pause is longer than the one before. */
+/**
+ * Milliseconds before the cloud is asked again whether an image is there: first, and at most; each pause is longer than
+ * the one before.
+ */
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 30_000;
-/** How long an image may take, in milliseconds: a large disk takes an hour and more when it is copied for the first time. */
+/**
+ * How long an image may take, in milliseconds: a large disk takes an hour and more when it is copied for the first
+ * time.
+ */
 const AVAILABLE_MS = 4 * 60 * 60_000;
 /** How long the cloud may not know an image that it has begun, in milliseconds. */
 const HIDDEN_MS = 2 * 60_000;
@@ -21,7 +27,11 @@ export interface ImageMakerParts {
 }
 
 /** As `Driver.createImage`. */
-export async function createImage(request: ImageRequest, parts: ImageMakerParts, signal: AbortSignal): Promise<{ readonly id: string }> {
+export async function createImage(
+  request: ImageRequest,
+  parts: ImageMakerParts,
+  signal: AbortSignal,
+): Promise<{ readonly id: string }> {
   const known = (await imageNamed(request, parts, signal))?.ImageId;
   const id = known ?? (await begin(request, parts, signal));
   await waitUntilAvailable(id, parts, signal);
@@ -34,12 +44,18 @@ export async function deleteImage(id: string, parts: ImageMakerParts, signal: Ab
   const image = await imageOf(id, parts, signal);
   const own = (image?.BlockDeviceMappings ?? []).flatMap(({ Ebs }) => Ebs?.SnapshotId ?? []);
   try {
-    await api.call("DeregisterImage", "change", ({ client, sdk }) => client.send(new sdk.DeregisterImageCommand({ ImageId: id })), signal);
+    await api.call(
+      "DeregisterImage",
+      "change",
+      ({ client, sdk }) => client.send(new sdk.DeregisterImageCommand({ ImageId: id })),
+      signal,
+    );
   } catch (error) {
     if (!isNoSuchImage(error)) throw error;
   }
   // An earlier attempt may have ended between the two: then only their words tell whose they were.
-  for (const snapshot of new Set([...own, ...(await snapshotsOf(id, parts, signal))])) await deleteSnapshot(snapshot, parts, signal);
+  for (const snapshot of new Set([...own, ...(await snapshotsOf(id, parts, signal))]))
+    await deleteSnapshot(snapshot, parts, signal);
 }
 
 /** Asks for an image. @returns its id, or that of the image of this name that another call has begun meanwhile. */
@@ -47,12 +63,19 @@ async function begin(request: ImageRequest, parts: ImageMakerParts, signal: Abor
   const { machine, name, description, mark } = request;
   const tags = tagList({ ...runTags(mark), Name: `${mark.service} ${name}`.slice(0, 256), [TAG.image]: mark.service });
   const input = {
-    InstanceId: machine, Name: name, Description: description.slice(0, 255),
+    InstanceId: machine,
+    Name: name,
+    Description: description.slice(0, 255),
     NoReboot: false, // what the machine has not written to its disk yet is no part of an image
     TagSpecifications: (["image", "snapshot"] as const).map((ResourceType) => ({ ResourceType, Tags: tags })),
   };
   try {
-    const { ImageId } = await parts.api.call("CreateImage", "change", ({ client, sdk }) => client.send(new sdk.CreateImageCommand(input)), signal);
+    const { ImageId } = await parts.api.call(
+      "CreateImage",
+      "change",
+      ({ client, sdk }) => client.send(new sdk.CreateImageCommand(input)),
+      signal,
+    );
     if (ImageId === undefined) throw new LostReplyError("CreateImage: the answer names no image");
     return ImageId;
   } catch (error) {
@@ -62,7 +85,12 @@ async function begin(request: ImageRequest, parts: ImageMakerParts, signal: Abor
 }
 
 /** The image whose name is taken: an earlier call has begun it, and the cloud may be slow to show it. */
-async function adopt(request: ImageRequest, parts: ImageMakerParts, signal: AbortSignal, taken: Error): Promise<string> {
+async function adopt(
+  request: ImageRequest,
+  parts: ImageMakerParts,
+  signal: AbortSignal,
+  taken: Error,
+): Promise<string> {
   const { clock } = parts;
   for (const until = clock.now() + HIDDEN_MS; ; await clock.sleep(FIRST_PAUSE_MS, signal)) {
     const id = (await imageNamed(request, parts, signal))?.ImageId;
@@ -72,18 +100,39 @@ async function adopt(request: ImageRequest, parts: ImageMakerParts, signal: Abor
 }
 
 /** This installation's image of that name, or null. @throws DriverError if the name belongs to somebody else's. */
-async function imageNamed({ name, mark }: ImageRequest, { api }: ImageMakerParts, signal: AbortSignal): Promise<Image | null> {
+async function imageNamed(
+  { name, mark }: ImageRequest,
+  { api }: ImageMakerParts,
+  signal: AbortSignal,
+): Promise<Image | null> {
   const input = { Owners: ["self"], Filters: [{ Name: "name", Values: [name] }] };
-  const { Images = [] } = await api.call("DescribeImages", "describe", ({ client, sdk }) => client.send(new sdk.DescribeImagesCommand(input)), signal);
+  const { Images = [] } = await api.call(
+    "DescribeImages",
+    "describe",
+    ({ client, sdk }) => client.send(new sdk.DescribeImagesCommand(input)),
+    signal,
+  );
   const found = Images.find((image) => image.Name === name) ?? null;
   const owner = found?.Tags?.find(({ Key }) => Key === TAG.installation)?.Value;
-  if (found !== null && owner !== mark.installation) throw new DriverError(`there is an image ${name} (${found.ImageId ?? "?"}) already, which this installation has not made: remove it, or give it another name`);
+  if (found !== null && owner !== mark.installation)
+    throw new DriverError(
+      `there is an image ${name} (${found.ImageId ?? "?"}) already, which this installation has not made: remove it, or give it another name`,
+    );
   return found;
 }
 
 async function imageOf(id: string, { api }: ImageMakerParts, signal: AbortSignal): Promise<Image | null> {
   try {
-    return (await api.call("DescribeImages", "describe", ({ client, sdk }) => client.send(new sdk.DescribeImagesCommand({ ImageIds: [id] })), signal)).Images?.[0] ?? null;
+    return (
+      (
+        await api.call(
+          "DescribeImages",
+          "describe",
+          ({ client, sdk }) => client.send(new sdk.DescribeImagesCommand({ ImageIds: [id] })),
+          signal,
+        )
+      ).Images?.[0] ?? null
+    );
   } catch (error) {
     if (isNoSuchImage(error)) return null;
     throw error;
@@ -99,7 +148,8 @@ async function waitUntilAvailable(id: string, parts: ImageMakerParts, signal: Ab
     if (state === "available") return;
     const hidden = image === null && clock.now() < startedAt + HIDDEN_MS;
     if (!hidden && state !== "pending" && state !== "transient") throw await failed(id, image, parts, signal);
-    if (clock.now() > startedAt + AVAILABLE_MS) throw new DriverError(`image ${id} is not available after ${AVAILABLE_MS / 3_600_000} hours: ask for it again`);
+    if (clock.now() > startedAt + AVAILABLE_MS)
+      throw new DriverError(`image ${id} is not available after ${AVAILABLE_MS / 3_600_000} hours: ask for it again`);
     await clock.sleep(pause, signal);
   }
 }
@@ -111,20 +161,34 @@ async function failed(id: string, image: Image | null, parts: ImageMakerParts, s
     await deleteImage(id, parts, signal);
     return new ImageFailedError(words);
   } catch (error) {
-    return new ImageFailedError(`${words}; and what is left of it could not be removed: ${(error as Error).message}`, { cause: error });
+    return new ImageFailedError(`${words}; and what is left of it could not be removed: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 
 /** Snapshots that were made for an image, by the words that EC2 describes them with. */
 async function snapshotsOf(id: string, { api }: ImageMakerParts, signal: AbortSignal): Promise<string[]> {
   const Filters = [{ Name: "description", Values: [`Created by CreateImage(*) for ${id}*`] }];
-  const { Snapshots = [] } = await api.call("DescribeSnapshots", "describe", ({ client, sdk }) => client.send(new sdk.DescribeSnapshotsCommand({ OwnerIds: ["self"], Filters })), signal);
-  return Snapshots.flatMap(({ SnapshotId, Description }) => (SnapshotId !== undefined && Description?.includes(id) === true ? [SnapshotId] : []));
+  const { Snapshots = [] } = await api.call(
+    "DescribeSnapshots",
+    "describe",
+    ({ client, sdk }) => client.send(new sdk.DescribeSnapshotsCommand({ OwnerIds: ["self"], Filters })),
+    signal,
+  );
+  return Snapshots.flatMap(({ SnapshotId, Description }) =>
+    SnapshotId !== undefined && Description?.includes(id) === true ? [SnapshotId] : [],
+  );
 }
 
 async function deleteSnapshot(snapshot: string, { api }: ImageMakerParts, signal: AbortSignal): Promise<void> {
   try {
-    await api.call("DeleteSnapshot", "change", ({ client, sdk }) => client.send(new sdk.DeleteSnapshotCommand({ SnapshotId: snapshot })), signal);
+    await api.call(
+      "DeleteSnapshot",
+      "change",
+      ({ client, sdk }) => client.send(new sdk.DeleteSnapshotCommand({ SnapshotId: snapshot })),
+      signal,
+    );
   } catch (error) {
     if (!(error instanceof RefusedError) || error.code !== "InvalidSnapshot.NotFound") throw error;
   }

@@ -11,9 +11,14 @@ export async function imageId(written: string, api: Ec2Api, signal: AbortSignal)
   if (/^ami-[0-9a-zA-Z]+$/.test(written)) return written;
   if (/^ssm:\S+$/.test(written)) return `resolve:${written}`;
   const [, owner, pattern] = /^newest:([^/]+)\/(.+)$/.exec(written) ?? [];
-  if (owner === undefined || pattern === undefined) throw new DriverError(`image "${written}" is none: write ami-…, ssm:/path/of/a/parameter or newest:OWNER/NAME-*`);
+  if (owner === undefined || pattern === undefined)
+    throw new DriverError(`image "${written}" is none: write ami-…, ssm:/path/of/a/parameter or newest:OWNER/NAME-*`);
   const images = (await api.images(owner, pattern, signal)).filter(({ ImageId }) => ImageId !== undefined);
-  const newest = images.sort((a, b) => (b.CreationDate ?? "").localeCompare(a.CreationDate ?? "") || (a.ImageId ?? "").localeCompare(b.ImageId ?? ""))[0];
-  if (newest?.ImageId === undefined) throw new DriverError(`no image of ${owner} is named like "${pattern}" in this region`);
+  const newest = images.sort(
+    (a, b) =>
+      (b.CreationDate ?? "").localeCompare(a.CreationDate ?? "") || (a.ImageId ?? "").localeCompare(b.ImageId ?? ""),
+  )[0];
+  if (newest?.ImageId === undefined)
+    throw new DriverError(`no image of ${owner} is named like "${pattern}" in this region`);
   return newest.ImageId;
 }

@@ -1,5 +1,6 @@
 /**
- * The calls that launch machines, one at a time: each is on file from right before it is made, and of one whose answer was lost it is found out what
+ * The calls that launch machines, one at a time: each is on file from right before it is made, and of one whose answer
+ * was lost it is found out what
  * became of it.
  */
 import type { Instance } from "@aws-sdk/client-ec2";
@@ -25,7 +26,12 @@ export interface LaunchParts {
   readonly visibilityMs: number;
   /** Whether the cloud answers a call whose token it knows with the machines of the first one. */
   readonly heedsTokens: () => boolean;
-  readonly prepare: (settings: LaunchSettings, place: Place, request: LaunchRequest, signal: AbortSignal) => Promise<Prepared>;
+  readonly prepare: (
+    settings: LaunchSettings,
+    place: Place,
+    request: LaunchRequest,
+    signal: AbortSignal,
+  ) => Promise<Prepared>;
 }
 
 /** One call of `launch`. */
@@ -52,7 +58,9 @@ interface FailedCall {
 export class Launched extends Map<string, MachineStatus> {
   /** Should there be two for a key against all odds, the one that lives is the one to go on with. */
   learn(machines: readonly MachineStatus[], wanted: ReadonlySet<string>): void {
-    for (const machine of [...machines].sort((a, b) => Number(a.state !== "terminated") - Number(b.state !== "terminated"))) {
+    for (const machine of [...machines].sort(
+      (a, b) => Number(a.state !== "terminated") - Number(b.state !== "terminated"),
+    )) {
       if (machine.key !== null && wanted.has(machine.key)) this.set(machine.key, machine);
     }
   }
@@ -68,18 +76,31 @@ export class LaunchCalls {
   /** Calls whose answers were lost, by batch: a repetition must be the same to the letter. */
   private readonly unanswered = new Map<string, ReturnType<typeof runInput>>();
 
-  constructor(private readonly parts: LaunchParts, private readonly launched: Launched) {}
+  constructor(
+    private readonly parts: LaunchParts,
+    private readonly launched: Launched,
+  ) {}
 
   /** Calls for some of these machines of which nobody knows what became. */
   doubts(run: string, keys: ReadonlySet<string>): Batch[] {
-    return this.parts.fleet.book.all(run).filter((batch) => !batch.settled && batch.members.some(({ key }, place) => keys.has(key) && batch.ids[place] === null));
+    return this.parts.fleet.book
+      .all(run)
+      .filter(
+        (batch) => !batch.settled && batch.members.some(({ key }, place) => keys.has(key) && batch.ids[place] === null),
+      );
   }
 
   /**
-   * Finds out what became of earlier calls: by the same call again where the cloud knows its token, else by waiting until what they made must be
+   * Finds out what became of earlier calls: by the same call again where the cloud knows its token, else by waiting
+   * until what they made must be
    * seen: what is not seen then does not exist. @throws LostReplyError while that is not certain
    */
-  async clearDoubts(left: Map<string, LaunchRequest>, settings: LaunchSettings, places: readonly Place[], round: Round): Promise<void> {
+  async clearDoubts(
+    left: Map<string, LaunchRequest>,
+    settings: LaunchSettings,
+    places: readonly Place[],
+    round: Round,
+  ): Promise<void> {
     const { fleet } = this.parts;
     const run = (left.values().next().value as LaunchRequest).mark.run;
     for (const batch of this.doubts(run, new Set(left.keys()))) {
@@ -88,13 +109,18 @@ export class LaunchCalls {
         fleet.book.write({ ...batch, settled: true });
       } else if (!(await this.repeat(batch, left, settings, places, round))) {
         round.asked = true;
-        throw new LostReplyError("RunInstances: the answer to an earlier call is not known, and the cloud may not show its machines yet");
+        throw new LostReplyError(
+          "RunInstances: the answer to an earlier call is not known, and the cloud may not show its machines yet",
+        );
       }
     }
     for (const key of [...left.keys()]) if (this.launched.has(key)) left.delete(key);
   }
 
-  /** When what a call has made must be seen, in milliseconds since the epoch. Machines of one call are shown together, or nearly so. */
+  /**
+   * When what a call has made must be seen, in milliseconds since the epoch. Machines of one call are shown together,
+   * or nearly so.
+   */
   private certainAt({ id, askedAt, ids }: Batch): number {
     const now = this.parts.clock.now();
     if (ids.every((one) => one === null)) return Math.min(askedAt, now) + this.parts.visibilityMs;
@@ -104,11 +130,18 @@ export class LaunchCalls {
   }
 
   /**
-   * Makes a call again, if the cloud knows its token and nothing is asked for that nobody wants any more. What another launcher has asked for is
+   * Makes a call again, if the cloud knows its token and nothing is asked for that nobody wants any more. What another
+   * launcher has asked for is
    * asked for with another host key: the cloud refuses that if the first call took effect.
    * @returns whether it is certain now what became of it.
    */
-  private async repeat(batch: Batch, left: ReadonlyMap<string, LaunchRequest>, settings: LaunchSettings, places: readonly Place[], round: Round): Promise<boolean> {
+  private async repeat(
+    batch: Batch,
+    left: ReadonlyMap<string, LaunchRequest>,
+    settings: LaunchSettings,
+    places: readonly Place[],
+    round: Round,
+  ): Promise<boolean> {
     const { heedsTokens, prepare } = this.parts;
     const place = places.find((one) => placeName(one) === batch.place);
     const wanted = batch.members.every(({ key }, index) => batch.ids[index] !== null || left.has(key));
@@ -119,7 +152,9 @@ export class LaunchCalls {
       again = { ...batch, hostKeys: [...batch.hostKeys, ...(prepared.hostKey === null ? [] : [prepared.hostKey])] };
       input = runInput({ batch: again, settings, place, ...prepared });
     }
-    await this.ask(again, input, round, batch).catch((error: unknown) => { if (!isNoCapacity(error)) throw error; });
+    await this.ask(again, input, round, batch).catch((error: unknown) => {
+      if (!isNoCapacity(error)) throw error;
+    });
     return true;
   }
 
@@ -133,7 +168,9 @@ export class LaunchCalls {
     let sent: Batch | null = null;
     let machines: Instance[];
     try {
-      machines = await api.run(input, round.signal, () => { fleet.book.write((sent = { ...batch, askedAt: clock.now() })); });
+      machines = await api.run(input, round.signal, () => {
+        fleet.book.write((sent = { ...batch, askedAt: clock.now() }));
+      });
     } catch (error) {
       throw this.failed(error as Error, { batch, input, round, doubt, wasSent: sent !== null });
     }
@@ -141,14 +178,18 @@ export class LaunchCalls {
     this.unanswered.delete(batch.id);
     const told = fleet.launched(sent ?? batch, machines);
     this.launched.learn(told, new Set(batch.members.map(({ key }) => key)));
-    if (told.some(({ key }) => key === null)) throw new DriverError(`the cloud gave ${machines.length} machines where ${batch.members.length} were asked for: see to them with bootlevel clean`);
+    if (told.some(({ key }) => key === null))
+      throw new DriverError(
+        `the cloud gave ${machines.length} machines where ${batch.members.length} were asked for: see to them with bootlevel clean`,
+      );
     return machines.length;
   }
 
   /** Notes what is known after a call that failed. @returns the error to tell */
   private failed(error: Error, { batch, input, round, doubt, wasSent }: FailedCall): Error {
     const { clock, fleet } = this.parts;
-    // A token that is known with other machines: an earlier launcher's call has made them after all, and they will be seen.
+    // A token that is known with other machines: an earlier launcher's call has made them after all, and they will be
+    // seen.
     const known = error instanceof RefusedError && error.code === "IdempotentParameterMismatch";
     if (known || error instanceof LostReplyError) {
       fleet.book.write({ ...batch, askedAt: known && doubt !== null ? doubt.askedAt : clock.now() });
@@ -156,7 +197,8 @@ export class LaunchCalls {
       round.asked = true;
       return known ? new LostReplyError(error.message, { cause: error }) : error;
     }
-    // That this call did nothing says nothing of an earlier one, whose machines may still come: only for want of room would its token not help.
+    // That this call did nothing says nothing of an earlier one, whose machines may still come: only for want of room
+    // would its token not help.
     if (doubt !== null && !isNoCapacity(error)) {
       if (wasSent) fleet.book.write({ ...batch, askedAt: doubt.askedAt });
       return error;

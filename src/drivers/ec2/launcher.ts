@@ -1,11 +1,20 @@
 /**
- * Launches machines: like requests are one call, which gives as many machines as there is capacity for; the rest is asked for again, then in the
- * next place. A call of which nobody knows what became is never followed by another one for the same machines until the cloud must have shown what it
+ * Launches machines: like requests are one call, which gives as many machines as there is capacity for; the rest is
+ * asked for again, then in the
+ * next place. A call of which nobody knows what became is never followed by another one for the same machines until the
+ * cloud must have shown what it
  * made.
  */
 import pLimit from "p-limit";
 
-import { CloudUnreachableError, DriverError, LostReplyError, ThrottledError, type LaunchOutcome, type LaunchRequest } from "../driver.js";
+import {
+  CloudUnreachableError,
+  DriverError,
+  LostReplyError,
+  ThrottledError,
+  type LaunchOutcome,
+  type LaunchRequest,
+} from "../driver.js";
 import { alike } from "./alike.js";
 import { newBatch } from "./batches.js";
 import { isHiddenGroup, isNoCapacity, RefusedError } from "./errors.js";
@@ -17,7 +26,9 @@ import { placeName, placesFor, settingsOf, type LaunchSettings, type Place } fro
 const GROUPS_AT_A_TIME = 8;
 /** Machines in one call. */
 const MOST_MACHINES = 500;
-/** How long the cloud may not know a security group yet that was just made, and how often it is tried; in milliseconds. */
+/**
+ * How long the cloud may not know a security group yet that was just made, and how often it is tried; in milliseconds.
+ */
 const HIDDEN_GROUP_MS = 60_000;
 const GROUP_PAUSE_MS = 2_000;
 /** Machines in one call when the account's rate has run out: fewer would need more calls than their own rate gives. */
@@ -34,7 +45,10 @@ export class Launcher {
   /** As `Driver.launch`. */
   async launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]> {
     const round: Round = { signal, failures: new Map(), lookedAt: null, asked: false, trouble: null };
-    await this.lookUp(requests.filter(({ key }) => !this.launched.has(key)), round);
+    await this.lookUp(
+      requests.filter(({ key }) => !this.launched.has(key)),
+      round,
+    );
     const limit = pLimit(GROUPS_AT_A_TIME);
     const groups = alike(requests.filter(({ key }) => !this.launched.has(key)));
     // All are waited for: a call that is under way may give machines.
@@ -43,7 +57,9 @@ export class Launcher {
     const outcomes = requests.map((request) => this.outcome(request, round));
     if (round.trouble === null || signal.aborted) return outcomes;
     // "Unreachable" would say that nothing was asked.
-    throw round.asked && round.trouble instanceof CloudUnreachableError ? new LostReplyError(round.trouble.message, { cause: round.trouble }) : round.trouble;
+    throw round.asked && round.trouble instanceof CloudUnreachableError
+      ? new LostReplyError(round.trouble.message, { cause: round.trouble })
+      : round.trouble;
   }
 
   /** A terminated machine is asked for at the cloud again, and not remembered. */
@@ -69,7 +85,10 @@ export class Launcher {
     const machine = this.launched.get(key);
     if (machine !== undefined) return { key, kind: "launched", machine };
     const reason = round.failures.get(key);
-    const error = reason === undefined ? new DriverError("interrupted") : new DriverError(`no machine for ${mark.service}: ${reason.message}`, { cause: reason });
+    const error =
+      reason === undefined
+        ? new DriverError("interrupted")
+        : new DriverError(`no machine for ${mark.service}: ${reason.message}`, { cause: reason });
     return { key, kind: "failed", error, leftover: this.leftover(mark.run, key, round) };
   }
 
@@ -88,13 +107,20 @@ export class Launcher {
       await this.fill(left, settings, places, round);
     } catch (error) {
       if (!(error instanceof DriverError) && (error as Error).name !== "AbortError") throw error;
-      if (error instanceof ThrottledError || error instanceof LostReplyError || error instanceof CloudUnreachableError) round.trouble ??= error;
-      else if (error instanceof DriverError) for (const key of left.keys()) if (!this.launched.has(key)) round.failures.set(key, error);
+      if (error instanceof ThrottledError || error instanceof LostReplyError || error instanceof CloudUnreachableError)
+        round.trouble ??= error;
+      else if (error instanceof DriverError)
+        for (const key of left.keys()) if (!this.launched.has(key)) round.failures.set(key, error);
     }
   }
 
   /** Asks for machines in one place after the other until there is one for each request. */
-  private async fill(left: Map<string, LaunchRequest>, settings: LaunchSettings, places: readonly Place[], round: Round): Promise<void> {
+  private async fill(
+    left: Map<string, LaunchRequest>,
+    settings: LaunchSettings,
+    places: readonly Place[],
+    round: Round,
+  ): Promise<void> {
     const full: string[] = [];
     const youngUntil = this.parts.clock.now() + HIDDEN_GROUP_MS;
     for (let [index, all] = [0, false]; left.size > 0;) {
@@ -103,7 +129,8 @@ export class Launcher {
       try {
         const given = await this.askFor([...left.values()], settings, place, all, round);
         for (const key of [...left.keys()]) if (this.launched.has(key)) left.delete(key);
-        // Some clouds take the least number for the number that is wanted: they are asked for all the rest or nothing, once.
+        // Some clouds take the least number for the number that is wanted: they are asked for all the rest or nothing,
+        // once.
         all = given === 1 && !all;
       } catch (error) {
         if (all && error instanceof RefusedError) {
@@ -117,22 +144,35 @@ export class Launcher {
         if (!isNoCapacity(error)) throw error;
         full.push(placeName(place));
         index += 1;
-        if (index >= places.length) throw new DriverError(`${full.length === 1 ? "" : `none of ${full.join(", ")} is to be had: `}${error.message} (name more to try: size: [a, b], launch: { zone: [a, b] } or subnet: [a, b]; or try again later)`, { cause: error });
+        if (index >= places.length)
+          throw new DriverError(
+            `${full.length === 1 ? "" : `none of ${full.join(", ")} is to be had: `}${error.message} (name more to try: size: [a, b], launch: { zone: [a, b] } or subnet: [a, b]; or try again later)`,
+            { cause: error },
+          );
       }
     }
   }
 
   /** One call for as many of these as may be asked for now. @returns how many machines it gave */
-  private async askFor(requests: readonly LaunchRequest[], settings: LaunchSettings, place: Place, all: boolean, round: Round): Promise<number> {
+  private async askFor(
+    requests: readonly LaunchRequest[],
+    settings: LaunchSettings,
+    place: Place,
+    all: boolean,
+    round: Round,
+  ): Promise<number> {
     const { api, clock, fleet, prepare } = this.parts;
     const [first] = requests as [LaunchRequest];
     const prepared = await prepare(settings, place, first, round.signal);
     const some = requests.slice(0, Math.min(MOST_MACHINES, Math.max(FEWEST_MACHINES, await api.launchable())));
     const earlier = fleet.book.all(first.mark.run).filter(({ members }) => members[0]?.key === first.key).length;
-    const parts = { least: all ? some.length : 1, hostKeys: prepared.hostKey === null ? [] : [prepared.hostKey], askedAt: clock.now(), named: settings.tags?.["Name"] !== undefined };
+    const parts = {
+      least: all ? some.length : 1,
+      hostKeys: prepared.hostKey === null ? [] : [prepared.hostKey],
+      askedAt: clock.now(),
+      named: settings.tags?.["Name"] !== undefined,
+    };
     const batch = newBatch(some, placeName(place), earlier, parts);
     return this.calls.ask(batch, runInput({ batch, settings, place, ...prepared }), round, null);
   }
-
 }
-

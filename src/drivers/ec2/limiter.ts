@@ -1,11 +1,13 @@
 /**
- * Keeps to the rates that EC2 grants an account in a region, so that large launches are not turned away: a bucket of tokens for each kind of
+ * Keeps to the rates that EC2 grants an account in a region, so that large launches are not turned away: a bucket of
+ * tokens for each kind of
  * call, shared by all drivers of the process that speak to the same place.
  */
 import type { Clock } from "../../time/clock.js";
 
 /**
- * Tokens that a full bucket has, and tokens that come back each second, as EC2 documents them ("Request throttling for the Amazon EC2 API"). Calls
+ * Tokens that a full bucket has, and tokens that come back each second, as EC2 documents them ("Request throttling for
+ * the Amazon EC2 API"). Calls
  * cost one token; machines that are launched or terminated cost one each of a bucket of their own.
  */
 const BUCKETS = {
@@ -18,10 +20,16 @@ const BUCKETS = {
   change: { size: 50, perSecond: 5 },
 } as const;
 
-/** RunInstances and the machines that it launches; questions; TerminateInstances and its machines; CreateTags; every other change. */
+/**
+ * RunInstances and the machines that it launches; questions; TerminateInstances and its machines; CreateTags; every
+ * other change.
+ */
 export type CallKind = keyof typeof BUCKETS;
 
-/** A cloud that asks for fewer calls gets half as many at most; each second after that, this share of the full rate comes back. */
+/**
+ * A cloud that asks for fewer calls gets half as many at most; each second after that, this share of the full rate
+ * comes back.
+ */
 const RECOVERY_PER_SECOND = 0.05;
 const SLOWEST = 0.05;
 
@@ -53,7 +61,8 @@ export class Limiter {
   constructor(private readonly clock: Clock) {}
 
   /**
-   * Resolves when a call of this kind may be made, in the order of asking. Rejects with an `AbortError` when `signal` aborts before.
+   * Resolves when a call of this kind may be made, in the order of asking. Rejects with an `AbortError` when `signal`
+   * aborts before.
    * @param cost how many tokens it takes.
    */
   async take(kind: CallKind, signal: AbortSignal, cost = 1): Promise<void> {
@@ -73,7 +82,10 @@ export class Limiter {
     return Math.max(0, Math.floor(this.filled(kind).tokens));
   }
 
-  /** The cloud refused a call of this kind: others use the account too, its bucket is as good as empty, and fills slower for a while. */
+  /**
+   * The cloud refused a call of this kind: others use the account too, its bucket is as good as empty, and fills slower
+   * for a while.
+   */
   drain(kind: CallKind): void {
     const bucket = this.filled(kind);
     bucket.tokens = Math.min(bucket.tokens, 0);

@@ -30,7 +30,12 @@ export function runTags({ installation, run, runName }: Pick<MachineMark, "insta
 
 /** The tags that are one machine's own; `Name` is for people. */
 export function ownTags({ key, mark, replica }: Member): Tags {
-  return { Name: `${mark.runName}/${mark.service}`.slice(0, 256), [TAG.service]: mark.service, [TAG.replica]: String(replica), [TAG.key]: key };
+  return {
+    Name: `${mark.runName}/${mark.service}`.slice(0, 256),
+    [TAG.service]: mark.service,
+    [TAG.replica]: String(replica),
+    [TAG.key]: key,
+  };
 }
 
 /** Tags as EC2 writes them. */
@@ -56,22 +61,48 @@ export function statusOf(instance: Instance, address: AddressChoice, membership:
     host,
     privateHost: instance.PrivateIpAddress ?? null,
     hostname: nonEmpty(instance.PrivateDnsName),
-    access: host === null ? null : { kind: "ssh", host, port: null, user: null, firstContact: { machine: `ec2 ${id}`, hostKeys: membership?.hostKeys ?? [] } },
+    access:
+      host === null
+        ? null
+        : {
+            kind: "ssh",
+            host,
+            port: null,
+            user: null,
+            firstContact: { machine: `ec2 ${id}`, hostKeys: membership?.hostKeys ?? [] },
+          },
     reason: instance.StateReason?.Message ?? nonEmpty(instance.StateTransitionReason) ?? "",
   };
 }
 
 /** The status of a machine that the cloud does not know. */
 export function unknownStatus(id: string): MachineStatus {
-  return { id, key: null, mark: null, state: "unknown", host: null, privateHost: null, hostname: null, access: null, reason: "the cloud does not know it" };
+  return {
+    id,
+    key: null,
+    mark: null,
+    state: "unknown",
+    host: null,
+    privateHost: null,
+    hostname: null,
+    access: null,
+    reason: "the cloud does not know it",
+  };
 }
 
 function stateOf({ State }: Instance): MachineStatus["state"] {
   switch (State?.Name) {
-    case "running": return "running";
-    case "stopping": case "stopped": return "stopped";
-    case "shutting-down": case "terminated": return "terminated";
-    case "pending": case undefined: return "pending";
+    case "running":
+      return "running";
+    case "stopping":
+    case "stopped":
+      return "stopped";
+    case "shutting-down":
+    case "terminated":
+      return "terminated";
+    case "pending":
+    case undefined:
+      return "pending";
   }
 }
 
@@ -81,8 +112,12 @@ function hostOf({ PublicIpAddress, PrivateIpAddress }: Instance, address: Addres
 }
 
 function markOf(instance: Instance, membership: Membership | null): MachineMark | null {
-  const [installation, run, runName, service] = [TAG.installation, TAG.run, TAG.runName, TAG.service].map((name) => tag(instance, name));
-  return installation && run ? { installation, run, runName: runName ?? "", service: service ?? membership?.member.mark.service ?? "" } : null;
+  const [installation, run, runName, service] = [TAG.installation, TAG.run, TAG.runName, TAG.service].map((name) =>
+    tag(instance, name),
+  );
+  return installation && run
+    ? { installation, run, runName: runName ?? "", service: service ?? membership?.member.mark.service ?? "" }
+    : null;
 }
 
 /** A machine's tag, or null. */

@@ -1,4 +1,7 @@
-/** What a call for machines needs besides the plan's own words: the image's id, security groups, user data with a host key for the first contact. */
+/**
+ * What a call for machines needs besides the plan's own words: the image's id, security groups, user data with a host
+ * key for the first contact.
+ */
 import { makeKeyPair } from "../../machines/ssh/keyPair.js";
 import type { LaunchRequest } from "../driver.js";
 import { DriverError } from "../driver.js";
@@ -22,7 +25,10 @@ export class Preparation {
   /** Resolved images: the same in every repetition, since EC2 refuses a known token with another image. */
   private readonly images = new Map<string, Promise<string>>();
 
-  constructor(private readonly api: Ec2Api, private readonly groups: Pick<SecurityGroups, "groupFor">) {}
+  constructor(
+    private readonly api: Ec2Api,
+    private readonly groups: Pick<SecurityGroups, "groupFor">,
+  ) {}
 
   /** @throws DriverError for a service that cannot be launched so; what the calls throw */
   async of(settings: LaunchSettings, place: Place, request: LaunchRequest, signal: AbortSignal): Promise<Prepared> {

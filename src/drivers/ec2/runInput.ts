@@ -33,7 +33,10 @@ export function runInput(parts: RunParts): RunInstancesCommandInput {
     ImageId: image,
     InstanceType: place.size as NonNullable<RunInstancesCommandInput["InstanceType"]>,
     TagSpecifications: marked.map((ResourceType) => ({ ResourceType: ResourceType as "instance", Tags })),
-    MetadataOptions: { HttpTokens: settings.metadata?.tokens ?? "required", ...(settings.metadata?.hop_limit === undefined ? {} : { HttpPutResponseHopLimit: settings.metadata.hop_limit }) },
+    MetadataOptions: {
+      HttpTokens: settings.metadata?.tokens ?? "required",
+      ...(settings.metadata?.hop_limit === undefined ? {} : { HttpPutResponseHopLimit: settings.metadata.hop_limit }),
+    },
     InstanceInitiatedShutdownBehavior: settings.shutdown ?? "terminate",
     ...network(parts),
     ...placement(settings, place),
@@ -41,7 +44,9 @@ export function runInput(parts: RunParts): RunInstancesCommandInput {
     ...(settings.instance_profile === undefined ? {} : { IamInstanceProfile: profile(settings.instance_profile) }),
     ...(settings.disks === undefined ? {} : { BlockDeviceMappings: settings.disks.map(blockDevice) }),
     ...(userData === null ? {} : { UserData: userData.toString("base64") }),
-    ...(settings.spot === true ? { InstanceMarketOptions: { MarketType: "spot", SpotOptions: { SpotInstanceType: "one-time" } } } : {}),
+    ...(settings.spot === true
+      ? { InstanceMarketOptions: { MarketType: "spot", SpotOptions: { SpotInstanceType: "one-time" } } }
+      : {}),
   };
 }
 
@@ -52,23 +57,50 @@ function batchTags({ id, members }: Batch, own: Tags): Tags {
   return { ...alone, ...own, ...runTags(first.mark), [TAG.batch]: id };
 }
 
-/** Whether a machine gets a public address is said of its network interface, and then all else of the network is said there too. */
-function network({ settings: { public_address: isPublic }, place: { subnet }, groups }: RunParts): Partial<RunInstancesCommandInput> {
-  if (isPublic === undefined) return { ...(subnet === null ? {} : { SubnetId: subnet }), ...(groups === null ? {} : { SecurityGroupIds: [...groups] }) };
+/**
+ * Whether a machine gets a public address is said of its network interface, and then all else of the network is said
+ * there too.
+ */
+function network({
+  settings: { public_address: isPublic },
+  place: { subnet },
+  groups,
+}: RunParts): Partial<RunInstancesCommandInput> {
+  if (isPublic === undefined)
+    return {
+      ...(subnet === null ? {} : { SubnetId: subnet }),
+      ...(groups === null ? {} : { SecurityGroupIds: [...groups] }),
+    };
   const own = { ...(subnet === null ? {} : { SubnetId: subnet }), ...(groups === null ? {} : { Groups: [...groups] }) };
-  return { NetworkInterfaces: [{ DeviceIndex: 0, AssociatePublicIpAddress: isPublic, DeleteOnTermination: true, ...own }] };
+  return {
+    NetworkInterfaces: [{ DeviceIndex: 0, AssociatePublicIpAddress: isPublic, DeleteOnTermination: true, ...own }],
+  };
 }
 
 function placement({ placement_group: group }: LaunchSettings, { zone }: Place): Partial<RunInstancesCommandInput> {
   if (group === undefined && zone === null) return {};
-  return { Placement: { ...(zone === null ? {} : { AvailabilityZone: zone }), ...(group === undefined ? {} : { GroupName: group }) } };
+  return {
+    Placement: {
+      ...(zone === null ? {} : { AvailabilityZone: zone }),
+      ...(group === undefined ? {} : { GroupName: group }),
+    },
+  };
 }
 
 function profile(name: string): { Arn: string } | { Name: string } {
   return name.startsWith("arn:") ? { Arn: name } : { Name: name };
 }
 
-function blockDevice({ device, size_gb: size, type, encrypted }: Disk): NonNullable<RunInstancesCommandInput["BlockDeviceMappings"]>[number] {
-  const volume = { ...(size === undefined ? {} : { VolumeSize: size }), ...(type === undefined ? {} : { VolumeType: type }), ...(encrypted === undefined ? {} : { Encrypted: encrypted }) };
+function blockDevice({
+  device,
+  size_gb: size,
+  type,
+  encrypted,
+}: Disk): NonNullable<RunInstancesCommandInput["BlockDeviceMappings"]>[number] {
+  const volume = {
+    ...(size === undefined ? {} : { VolumeSize: size }),
+    ...(type === undefined ? {} : { VolumeType: type }),
+    ...(encrypted === undefined ? {} : { Encrypted: encrypted }),
+  };
   return { DeviceName: device, Ebs: { DeleteOnTermination: true, ...volume } };
 }

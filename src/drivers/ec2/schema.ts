@@ -4,7 +4,11 @@ const text = { type: "string", minLength: 1 };
 const flag = { type: "boolean" };
 
 function id(prefix: string, example: string): object {
-  return { ...text, pattern: `^${prefix}-[0-9a-f]+$`, "x-mistake": { pattern: `{value} is no id: write for example ${example}` } };
+  return {
+    ...text,
+    pattern: `^${prefix}-[0-9a-f]+$`,
+    "x-mistake": { pattern: `{value} is no id: write for example ${example}` },
+  };
 }
 
 /** One, or several that are tried in order. */
@@ -17,27 +21,43 @@ function closed(properties: Readonly<Record<string, object>>, required: readonly
 }
 
 const source = {
-  ...text, pattern: "^(auto|https://.+|http://127\\..+|[0-9.]+(/[0-9]+)?|[0-9a-fA-F:]*:[0-9a-fA-F:.]*(/[0-9]+)?)$",
+  ...text,
+  pattern: "^(auto|https://.+|http://127\\..+|[0-9.]+(/[0-9]+)?|[0-9a-fA-F:]*:[0-9a-fA-F:.]*(/[0-9]+)?)$",
   "x-mistake": { pattern: "{value} is no address: write for example 203.0.113.7, 198.51.100.0/24 or auto" },
 };
 
 /** A cloud's own keys. */
 export const cloudSchema = closed({
-  region: { ...text, pattern: "^[a-z0-9-]+$", "x-mistake": { pattern: "{value} is no region: write for example eu-central-1" } },
+  region: {
+    ...text,
+    pattern: "^[a-z0-9-]+$",
+    "x-mistake": { pattern: "{value} is no region: write for example eu-central-1" },
+  },
   profile: text,
-  endpoint: { ...text, pattern: "^https?://[^/]+", "x-mistake": { pattern: "{value} is no address: write for example https://cloud.example.com" } },
+  endpoint: {
+    ...text,
+    pattern: "^https?://[^/]+",
+    "x-mistake": { pattern: "{value} is no address: write for example https://cloud.example.com" },
+  },
   address: { enum: ["public", "private"] },
   heeds_tokens: flag,
   visibility_seconds: { type: "integer", minimum: 0, maximum: 3600 },
   allow_ssh_from: inOrder(source),
 });
 
-const disk = closed({
-  device: { ...text, pattern: "^(/dev/)?[a-z0-9]+$", "x-mistake": { pattern: "{value} is no device: write for example /dev/sda1" } },
-  size_gb: { type: "integer", minimum: 1, maximum: 65_536 },
-  type: { enum: ["gp2", "gp3", "io1", "io2", "st1", "sc1", "standard"] },
-  encrypted: flag,
-}, ["device"]);
+const disk = closed(
+  {
+    device: {
+      ...text,
+      pattern: "^(/dev/)?[a-z0-9]+$",
+      "x-mistake": { pattern: "{value} is no device: write for example /dev/sda1" },
+    },
+    size_gb: { type: "integer", minimum: 1, maximum: 65_536 },
+    type: { enum: ["gp2", "gp3", "io1", "io2", "st1", "sc1", "standard"] },
+    encrypted: flag,
+  },
+  ["device"],
+);
 
 /** `launch:` of a service. */
 export const launchSchema = {
@@ -53,7 +73,10 @@ export const launchSchema = {
     tags: {
       type: "object",
       propertyNames: {
-        type: "string", minLength: 1, maxLength: 128, pattern: "^(?!bootlevel:|aws:)",
+        type: "string",
+        minLength: 1,
+        maxLength: 128,
+        pattern: "^(?!bootlevel:|aws:)",
         "x-mistake": { pattern: "{value} is somebody else's tag: names that begin with bootlevel: or aws: are taken" },
       },
       additionalProperties: { type: "string", maxLength: 256 },
@@ -63,7 +86,10 @@ export const launchSchema = {
     spot: flag,
     apart: flag,
     shutdown: { enum: ["terminate", "stop"] },
-    metadata: closed({ tokens: { enum: ["required", "optional"] }, hop_limit: { type: "integer", minimum: 1, maximum: 64 } }),
+    metadata: closed({
+      tokens: { enum: ["required", "optional"] },
+      hop_limit: { type: "integer", minimum: 1, maximum: 64 },
+    }),
   }),
   not: { required: ["zone", "subnet"] },
   "x-mistake": { not: "{subject} has zone and subnet: a subnet lies in a zone, so write one of them" },

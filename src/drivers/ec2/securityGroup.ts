@@ -1,5 +1,6 @@
 /**
- * The security group of a run, for machines whose plan names none: it lets in SSH from the launcher, and everything from the run's other
+ * The security group of a run, for machines whose plan names none: it lets in SSH from the launcher, and everything
+ * from the run's other
  * machines. One in each network that the run uses, found by its tags by whoever needs it next.
  */
 import type { IpPermission, SecurityGroup, Tag } from "@aws-sdk/client-ec2";
@@ -57,24 +58,36 @@ export class SecurityGroups {
 
   constructor(private readonly parts: GroupParts) {}
 
-  /** The id of the run's group in the network of the wish, complete with its rules: made if it does not exist. Safe to repeat, also side by side. */
+  /**
+   * The id of the run's group in the network of the wish, complete with its rules: made if it does not exist. Safe to
+   * repeat, also side by side.
+   */
   async groupFor(wish: GroupWish, signal: AbortSignal): Promise<string> {
     const network = await this.network(wish.subnet, signal);
     const sources = await this.sources(wish, network, signal);
-    return once(this.groups, JSON.stringify([wish.mark.installation, wish.mark.run, network.vpc, sources]), () => this.ensure(wish.mark, network.vpc, sources, signal));
+    return once(this.groups, JSON.stringify([wish.mark.installation, wish.mark.run, network.vpc, sources]), () =>
+      this.ensure(wish.mark, network.vpc, sources, signal),
+    );
   }
 
-  /** Whether a group could be made, as far as that shows without making it. @throws DriverError with what is missing. */
+  /**
+   * Whether a group could be made, as far as that shows without making it. @throws DriverError with what is missing.
+   */
   async check(wish: GroupWish, signal: AbortSignal): Promise<void> {
     await this.sources(wish, await this.network(wish.subnet, signal), signal);
   }
 
-  /** Deletes the groups of a run that has no machine any more. Safe to repeat. @throws DriverError if one is still in use. */
+  /**
+   * Deletes the groups of a run that has no machine any more. Safe to repeat. @throws DriverError if one is still in
+   * use.
+   */
   async release({ installation, run }: MarkScope & { readonly run: string }, signal: AbortSignal): Promise<void> {
     const found = await this.parts.calls.groups(tagFilters(installation, run), signal).catch((error: unknown) => {
       // Whoever names groups in the plan needs no right to ask for any: that must not keep the run from ending.
       if (codeOf(error) !== "UnauthorizedOperation") throw error;
-      this.parts.warn(`whether bootlevel made security groups for run ${run} cannot be seen; if its plan names security_groups, there are none: ${(error as Error).message}`);
+      this.parts.warn(
+        `whether bootlevel made security groups for run ${run} cannot be seen; if its plan names security_groups, there are none: ${(error as Error).message}`,
+      );
       return [];
     });
     for (const { GroupId } of found) if (GroupId !== undefined) await this.delete(GroupId, signal);
@@ -89,13 +102,15 @@ export class SecurityGroups {
         return { vpc: found.VpcId, range: found.CidrBlock ?? "", isPublic: found.MapPublicIpOnLaunch ?? true };
       }
       const found = await this.parts.calls.defaultVpc(signal);
-      if (found?.VpcId === undefined) throw new DriverError("the region has no default network: write launch: { subnet: … } with one of your own");
+      if (found?.VpcId === undefined)
+        throw new DriverError("the region has no default network: write launch: { subnet: … } with one of your own");
       return { vpc: found.VpcId, range: found.CidrBlock ?? "", isPublic: true };
     });
   }
 
   /**
-   * Who is let in: what the plan says; else this computer, by the address that machines see: Amazon tells the public one, and inside of a network,
+   * Who is let in: what the plan says; else this computer, by the address that machines see: Amazon tells the public
+   * one, and inside of a network,
    * or on the way to a cloud of one's own, the routing table tells it.
    */
   private async sources({ publicAddress }: GroupWish, network: Network, signal: AbortSignal): Promise<string[]> {
@@ -103,17 +118,27 @@ export class SecurityGroups {
     const host = this.parts.host(); // the network was asked for before
     const address = (options["address"] ?? null) as AddressChoice;
     const isPublic = address === "public" || (address === null && (publicAddress ?? network.isPublic));
-    const written = (options["allow_ssh_from"] ?? (isPublic && isAmazon(host) ? "auto" : undefined)) as string | readonly string[] | undefined;
+    const written = (options["allow_ssh_from"] ?? (isPublic && isAmazon(host) ? "auto" : undefined)) as
+      string | readonly string[] | undefined;
     try {
-      if (written !== undefined) return await once(this.asked, JSON.stringify(written), () => rangesOf(written, signal));
+      if (written !== undefined)
+        return await once(this.asked, JSON.stringify(written), () => rangesOf(written, signal));
       return [rangeOf(await addressTowards(isPublic ? host.replace(/^\[|\]$/g, "") : addressIn(network.range)))];
     } catch (error) {
       if (signal.aborted || options["allow_ssh_from"] !== undefined) throw error;
-      throw new DriverError(`no security_groups are named, and for a group of the run's own it is not known where you are: ${(error as Error).message}; write allow_ssh_from: and the address that machines see you from into cloud "${cloud}"`, { cause: error });
+      throw new DriverError(
+        `no security_groups are named, and for a group of the run's own it is not known where you are: ${(error as Error).message}; write allow_ssh_from: and the address that machines see you from into cloud "${cloud}"`,
+        { cause: error },
+      );
     }
   }
 
-  private async ensure(mark: MachineMark, vpc: string, sources: readonly string[], signal: AbortSignal): Promise<string> {
+  private async ensure(
+    mark: MachineMark,
+    vpc: string,
+    sources: readonly string[],
+    signal: AbortSignal,
+  ): Promise<string> {
     const known = await this.find(mark, vpc, signal);
     const id = known?.GroupId ?? (await this.create(mark, vpc, signal));
     // Whoever made it may have died before its rules were complete.
@@ -121,27 +146,50 @@ export class SecurityGroups {
     const before = sshRanges(present);
     const added = sources.filter((range) => !before.includes(range));
     for (const range of added) await this.authorize(id, sshFrom(range, mark), signal);
-    if (!letsItselfIn(present, id)) await this.authorize(id, { IpProtocol: "-1", UserIdGroupPairs: [{ GroupId: id, Description: "machines of this run" }] }, signal);
-    if (added.length > 0 && before.length > 0) this.parts.warn(`security group ${id} of run ${mark.runName} lets in SSH from ${added.join(", ")} too now; before: ${before.join(", ")}`);
+    if (!letsItselfIn(present, id))
+      await this.authorize(
+        id,
+        { IpProtocol: "-1", UserIdGroupPairs: [{ GroupId: id, Description: "machines of this run" }] },
+        signal,
+      );
+    if (added.length > 0 && before.length > 0)
+      this.parts.warn(
+        `security group ${id} of run ${mark.runName} lets in SSH from ${added.join(", ")} too now; before: ${before.join(", ")}`,
+      );
     return id;
   }
 
-  private async find({ installation, run }: MachineMark, vpc: string, signal: AbortSignal): Promise<SecurityGroup | null> {
+  private async find(
+    { installation, run }: MachineMark,
+    vpc: string,
+    signal: AbortSignal,
+  ): Promise<SecurityGroup | null> {
     const [found = null] = await this.parts.calls.groups({ ...tagFilters(installation, run), "vpc-id": [vpc] }, signal);
     return found;
   }
 
   private async create(mark: MachineMark, vpc: string, signal: AbortSignal): Promise<string> {
     const name = `bootlevel-${mark.run}`;
-    const tags: Tag[] = Object.entries({ Name: mark.runName, [TAG.installation]: mark.installation, [TAG.run]: mark.run, [TAG.runName]: mark.runName }).map(([Key, Value]) => ({ Key, Value }));
+    const tags: Tag[] = Object.entries({
+      Name: mark.runName,
+      [TAG.installation]: mark.installation,
+      [TAG.run]: mark.run,
+      [TAG.runName]: mark.runName,
+    }).map(([Key, Value]) => ({ Key, Value }));
     try {
-      return await this.parts.calls.createGroup({ name, description: `Made by bootlevel for run ${mark.runName}; goes with it`, vpc, tags }, signal);
+      return await this.parts.calls.createGroup(
+        { name, description: `Made by bootlevel for run ${mark.runName}; goes with it`, vpc, tags },
+        signal,
+      );
     } catch (error) {
       if (codeOf(error) !== DUPLICATE_GROUP) throw error;
       // Another launcher was faster, or the answer to an earlier call was lost; the cloud may show it with delay.
       const made = await this.untilShown(() => this.find(mark, vpc, signal), signal);
       if (made?.GroupId !== undefined) return made.GroupId;
-      throw new DriverError(`network ${vpc} has a security group "${name}" that does not carry this run's tags: delete or rename it`, { cause: error });
+      throw new DriverError(
+        `network ${vpc} has a security group "${name}" that does not carry this run's tags: delete or rename it`,
+        { cause: error },
+      );
     }
   }
 
@@ -155,24 +203,32 @@ export class SecurityGroups {
       }
       return true;
     }, signal);
-    if (done === null) throw new DriverError(`security group ${group} is gone: repeat the command, and a new one is made`);
+    if (done === null)
+      throw new DriverError(`security group ${group} is gone: repeat the command, and a new one is made`);
   }
 
   private async delete(group: string, signal: AbortSignal): Promise<void> {
     let words = "";
-    const done = await this.repeated(HELD_MS, async () => {
-      try {
-        await this.parts.calls.deleteGroup(group, signal);
-      } catch (error) {
-        if (IN_USE.has(codeOf(error))) {
-          words = (error as Error).message;
-          return null;
+    const done = await this.repeated(
+      HELD_MS,
+      async () => {
+        try {
+          await this.parts.calls.deleteGroup(group, signal);
+        } catch (error) {
+          if (IN_USE.has(codeOf(error))) {
+            words = (error as Error).message;
+            return null;
+          }
+          if (!NOT_FOUND.has(codeOf(error))) throw error;
         }
-        if (!NOT_FOUND.has(codeOf(error))) throw error;
-      }
-      return true;
-    }, signal);
-    if (done === null) throw new DriverError(`security group ${group} is still in use (${words}): take it from the network interfaces that have it, or delete it yourself, and repeat the command`);
+        return true;
+      },
+      signal,
+    );
+    if (done === null)
+      throw new DriverError(
+        `security group ${group} is still in use (${words}): take it from the network interfaces that have it, or delete it yourself, and repeat the command`,
+      );
   }
 
   private untilShown<T>(look: () => Promise<T | null>, signal: AbortSignal): Promise<T | null> {
@@ -206,17 +262,32 @@ function tagFilters(installation: string, run: string): Record<string, string[]>
 }
 
 function sshRanges(rules: readonly IpPermission[]): string[] {
-  const ssh = rules.filter(({ IpProtocol, FromPort, ToPort }) => IpProtocol === "tcp" && FromPort === SSH_PORT && ToPort === SSH_PORT);
-  return ssh.flatMap(({ IpRanges = [], Ipv6Ranges = [] }) => [...IpRanges.map(({ CidrIp }) => CidrIp ?? ""), ...Ipv6Ranges.map(({ CidrIpv6 }) => CidrIpv6 ?? "")]);
+  const ssh = rules.filter(
+    ({ IpProtocol, FromPort, ToPort }) => IpProtocol === "tcp" && FromPort === SSH_PORT && ToPort === SSH_PORT,
+  );
+  return ssh.flatMap(({ IpRanges = [], Ipv6Ranges = [] }) => [
+    ...IpRanges.map(({ CidrIp }) => CidrIp ?? ""),
+    ...Ipv6Ranges.map(({ CidrIpv6 }) => CidrIpv6 ?? ""),
+  ]);
 }
 
 function sshFrom(range: string, { runName }: MachineMark): IpPermission {
   const Description = `SSH for the launcher of ${runName}`;
-  return { IpProtocol: "tcp", FromPort: SSH_PORT, ToPort: SSH_PORT, ...(range.includes(":") ? { Ipv6Ranges: [{ CidrIpv6: range, Description }] } : { IpRanges: [{ CidrIp: range, Description }] }) };
+  return {
+    IpProtocol: "tcp",
+    FromPort: SSH_PORT,
+    ToPort: SSH_PORT,
+    ...(range.includes(":")
+      ? { Ipv6Ranges: [{ CidrIpv6: range, Description }] }
+      : { IpRanges: [{ CidrIp: range, Description }] }),
+  };
 }
 
 function letsItselfIn(rules: readonly IpPermission[], group: string): boolean {
-  return rules.some(({ IpProtocol, UserIdGroupPairs }) => IpProtocol === "-1" && (UserIdGroupPairs ?? []).some(({ GroupId }) => GroupId === group));
+  return rules.some(
+    ({ IpProtocol, UserIdGroupPairs }) =>
+      IpProtocol === "-1" && (UserIdGroupPairs ?? []).some(({ GroupId }) => GroupId === group),
+  );
 }
 
 function codeOf(error: unknown): string {

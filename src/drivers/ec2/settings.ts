@@ -1,4 +1,7 @@
-/** What a service's `launch:` says, once its references are resolved: checked again, and in the order in which places are tried. */
+/**
+ * What a service's `launch:` says, once its references are resolved: checked again, and in the order in which places
+ * are tried.
+ */
 import { Ajv, type ValidateFunction } from "ajv";
 
 import { DriverError, type LaunchRequest } from "../driver.js";
@@ -41,17 +44,25 @@ const validate: ValidateFunction = ajv.compile(launchSchema);
 /** @throws DriverError if a resolved reference gave something that the schema does not allow. */
 export function settingsOf(request: LaunchRequest): LaunchSettings {
   const launch: unknown = structuredClone(request.launch);
-  if (!validate(launch)) throw new DriverError(`launch of ${request.mark.service}: ${ajv.errorsText(validate.errors, { dataVar: "launch" })}`);
+  if (!validate(launch))
+    throw new DriverError(
+      `launch of ${request.mark.service}: ${ajv.errorsText(validate.errors, { dataVar: "launch" })}`,
+    );
   return launch as LaunchSettings;
 }
 
-/** Every size in every zone or subnet, in the order of trying: all places of the first size come first. @throws DriverError without a size. */
+/**
+ * Every size in every zone or subnet, in the order of trying: all places of the first size come first. @throws
+ * DriverError without a size.
+ */
 export function placesFor(request: LaunchRequest, { zone, subnet }: LaunchSettings): Place[] {
   const wanted = [...new Set([...(request.size === null ? [] : [request.size]), ...request.fallbackSizes])];
-  if (wanted.length === 0) throw new DriverError(`${request.mark.service} has no size: write for example size: m7g.large`);
-  const where = subnet === undefined
-    ? listOf(zone).map((name) => ({ zone: name, subnet: null }))
-    : listOf(subnet).map((id) => ({ zone: null, subnet: id }));
+  if (wanted.length === 0)
+    throw new DriverError(`${request.mark.service} has no size: write for example size: m7g.large`);
+  const where =
+    subnet === undefined
+      ? listOf(zone).map((name) => ({ zone: name, subnet: null }))
+      : listOf(subnet).map((id) => ({ zone: null, subnet: id }));
   return wanted.flatMap((size) => where.map((place) => ({ size, ...place })));
 }
 

@@ -10,7 +10,10 @@ const ANSWER_MS = 10_000;
 /** Any will do: nothing is sent. */
 const DISCARD_PORT = 9;
 
-/** Address ranges (CIDR) for `allow_ssh_from`: addresses, ranges, `auto`, or a web address that answers with the caller's. @throws DriverError */
+/**
+ * Address ranges (CIDR) for `allow_ssh_from`: addresses, ranges, `auto`, or a web address that answers with the
+ * caller's. @throws DriverError
+ */
 export async function rangesOf(written: string | readonly string[], signal: AbortSignal): Promise<string[]> {
   const ranges: string[] = [];
   for (const each of typeof written === "string" ? [written] : written) {
@@ -20,7 +23,10 @@ export async function rangesOf(written: string | readonly string[], signal: Abor
   return [...new Set(ranges)];
 }
 
-/** The address that this computer reaches another one from, by its routing table; nothing is sent. @throws DriverError without a route. */
+/**
+ * The address that this computer reaches another one from, by its routing table; nothing is sent. @throws DriverError
+ * without a route.
+ */
 export async function localAddress(towards: string): Promise<string> {
   const socket = createSocket(isIP(towards) === 6 ? "udp6" : "udp4");
   try {
@@ -40,8 +46,14 @@ export async function localAddress(towards: string): Promise<string> {
 export function rangeOf(written: string): string {
   const [address = "", bits, ...rest] = written.split("/");
   const longest = { 4: 32, 6: 128 }[isIP(address)];
-  if (longest === undefined || rest.length > 0 || (bits !== undefined && !(/^\d{1,3}$/.test(bits) && Number(bits) <= longest))) {
-    throw new DriverError(`allow_ssh_from: "${written}" is no address: write for example 203.0.113.7, 198.51.100.0/24 or auto`);
+  if (
+    longest === undefined ||
+    rest.length > 0 ||
+    (bits !== undefined && !(/^\d{1,3}$/.test(bits) && Number(bits) <= longest))
+  ) {
+    throw new DriverError(
+      `allow_ssh_from: "${written}" is no address: write for example 203.0.113.7, 198.51.100.0/24 or auto`,
+    );
   }
   return `${address}/${bits ?? longest}`;
 }
@@ -56,14 +68,21 @@ async function askedAddress(url: string, signal: AbortSignal): Promise<string> {
   const remedy = "write your public address into allow_ssh_from instead";
   let answer: string;
   try {
-    const reply = await fetch(url, { redirect: "error", signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]) });
+    const reply = await fetch(url, {
+      redirect: "error",
+      signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
+    });
     if (!reply.ok) throw new Error(`HTTP status ${reply.status}`);
     answer = (await reply.text()).trim();
   } catch (error) {
     if (signal.aborted) throw error;
     const { cause, message } = error as Error;
-    throw new DriverError(`${url} was asked for this computer's address, and did not answer: ${cause instanceof Error ? cause.message || message : message}; ${remedy}`, { cause: error });
+    throw new DriverError(
+      `${url} was asked for this computer's address, and did not answer: ${cause instanceof Error ? cause.message || message : message}; ${remedy}`,
+      { cause: error },
+    );
   }
-  if (isIP(answer) === 0) throw new DriverError(`${url} was asked for this computer's address, and answered with something else; ${remedy}`);
+  if (isIP(answer) === 0)
+    throw new DriverError(`${url} was asked for this computer's address, and answered with something else; ${remedy}`);
   return answer;
 }

@@ -1,4 +1,7 @@
-/** Gives machines that were launched together the tags that are each one's own, while the launch goes on: nothing waits for it but the end. */
+/**
+ * Gives machines that were launched together the tags that are each one's own, while the launch goes on: nothing waits
+ * for it but the end.
+ */
 import pLimit from "p-limit";
 
 import type { Clock } from "../../time/clock.js";
@@ -40,14 +43,25 @@ export class Tagger {
     // One that the cloud does not show although it must by now is gone.
     const until = Math.max(batch.askedAt + this.parts.visibilityMs, this.parts.clock.now() + PATIENCE_MS);
     const tasks = batch.members.map((member, place) => this.one(batch.ids[place] ?? null, member, batch.named, until));
-    const task = Promise.all(tasks).then((done) => { if (done.every(Boolean)) onDone(); }).catch((error: unknown) => { this.failed(batch.ids.join(), error); });
+    const task = Promise.all(tasks)
+      .then((done) => {
+        if (done.every(Boolean)) onDone();
+      })
+      .catch((error: unknown) => {
+        this.failed(batch.ids.join(), error);
+      });
     this.work.add(task);
     void task.finally(() => this.work.delete(task));
   }
 
-  /** Resolves when all machines have their tags, or as soon as the operator wants to stop: what is left is the next command's. */
+  /**
+   * Resolves when all machines have their tags, or as soon as the operator wants to stop: what is left is the next
+   * command's.
+   */
   async close(signal: AbortSignal): Promise<void> {
-    const hurry = () => { this.stop.abort(); };
+    const hurry = () => {
+      this.stop.abort();
+    };
     if (signal.aborted) hurry();
     signal.addEventListener("abort", hurry, { once: true });
     await Promise.all(this.work);
@@ -58,11 +72,16 @@ export class Tagger {
   private one(id: string | null, member: Member, named: boolean, until: number): Promise<boolean> {
     if (id === null) return Promise.resolve(true);
     const { Name, ...tags } = ownTags(member);
-    const task = this.known.get(id) ?? this.limit(() => this.tag(id, named || Name === undefined ? tags : { Name, ...tags }, until)).then(() => !this.stop.signal.aborted, (error: unknown) => {
-      this.known.delete(id);
-      this.failed(id, error);
-      return isNotFound(error);
-    });
+    const task =
+      this.known.get(id) ??
+      this.limit(() => this.tag(id, named || Name === undefined ? tags : { Name, ...tags }, until)).then(
+        () => !this.stop.signal.aborted,
+        (error: unknown) => {
+          this.known.delete(id);
+          this.failed(id, error);
+          return isNotFound(error);
+        },
+      );
     this.known.set(id, task);
     return task;
   }

@@ -4,19 +4,28 @@ import { DriverError, type TerminateOutcome } from "../driver.js";
 import { chunks, withoutNamed, type Ec2Api } from "./api.js";
 import { isNotFound, RefusedError } from "./errors.js";
 
-/** Milliseconds before the cloud is asked again whether they are gone: first, and at most; each pause is longer than the one before. */
+/**
+ * Milliseconds before the cloud is asked again whether they are gone: first, and at most; each pause is longer than the
+ * one before.
+ */
 const FIRST_PAUSE_MS = 2_000;
 const LONGEST_PAUSE_MS = 15_000;
 /** How long that may take, in milliseconds. */
 const GONE_MS = 10 * 60_000;
-/** For how long the cloud must not know a machine before it is taken as gone: it may be too young to be shown. In milliseconds. */
+/**
+ * For how long the cloud must not know a machine before it is taken as gone: it may be too young to be shown. In
+ * milliseconds.
+ */
 const UNKNOWN_MS = 30_000;
 const MOST_IDS = 500;
 
 export interface TerminationParts {
   readonly api: Ec2Api;
   readonly clock: Clock;
-  /** Until when the cloud may not show a machine that this process launched (milliseconds since the epoch); null for all others. */
+  /**
+   * Until when the cloud may not show a machine that this process launched (milliseconds since the epoch); null for all
+   * others.
+   */
   readonly hiddenUntil: (id: string) => number | null;
   readonly signal: AbortSignal;
 }
@@ -36,7 +45,10 @@ class Termination {
   private readonly pending: Map<string, { accepted: boolean; state: string }>;
   private readonly startedAt: number;
 
-  constructor(ids: readonly string[], private readonly parts: TerminationParts) {
+  constructor(
+    ids: readonly string[],
+    private readonly parts: TerminationParts,
+  ) {
     this.pending = new Map(ids.map((id) => [id, { accepted: false, state: "unknown" }]));
     this.startedAt = parts.clock.now();
   }
@@ -45,7 +57,8 @@ class Termination {
     const { clock, signal } = this.parts;
     try {
       if (signal.aborted) return this.giveUp("interrupted");
-      // Looked at first: what is gone already has no tags any more, and who may end machines by their tags only would be refused.
+      // Looked at first: what is gone already has no tags any more, and who may end machines by their tags only would
+      // be refused.
       await this.look();
       await this.askUnseen([...this.pending].filter(([, { state }]) => state === "unknown").map(([id]) => id));
       for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.3)) {
@@ -60,10 +73,13 @@ class Termination {
     }
   }
 
-  /** A machine may be too young to be shown and be ended all the same; a refusal says nothing of one that may not be there. */
+  /**
+   * A machine may be too young to be shown and be ended all the same; a refusal says nothing of one that may not be
+   * there.
+   */
   private async askUnseen(ids: readonly string[]): Promise<void> {
     for (const part of chunks(ids, MOST_IDS)) {
-      for (let rest: string[] | null = part; rest !== null && rest.length > 0; ) rest = await this.askOnce(rest);
+      for (let rest: string[] | null = part; rest !== null && rest.length > 0;) rest = await this.askOnce(rest);
     }
   }
 
@@ -105,7 +121,8 @@ class Termination {
     for (const [id, machine] of this.pending) {
       const state = found.get(id)?.State?.Name;
       machine.state = state ?? "unknown";
-      if (state === "terminated" || (state === undefined && (machine.accepted || this.isShownByNow(id)))) this.pending.delete(id);
+      if (state === "terminated" || (state === undefined && (machine.accepted || this.isShownByNow(id))))
+        this.pending.delete(id);
       else if (state !== undefined && !machine.accepted) again.push(id);
     }
     await this.ask(again);
@@ -122,6 +139,7 @@ class Termination {
   }
 
   private giveUp(why: string): void {
-    for (const [id, { state }] of [...this.pending]) this.fail(id, new DriverError(`machine ${id} is "${state}": ${why}`));
+    for (const [id, { state }] of [...this.pending])
+      this.fail(id, new DriverError(`machine ${id} is "${state}": ${why}`));
   }
 }

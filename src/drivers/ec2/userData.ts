@@ -1,5 +1,6 @@
 /**
- * The user data of a machine: what the plan says and, beside it, the keys for the first contact. cloud-init reads both: it is told of the keys
+ * The user data of a machine: what the plan says and, beside it, the keys for the first contact. cloud-init reads both:
+ * it is told of the keys
  * inside of the plan's own cloud-config where that is plain, and in a part of a MIME message otherwise.
  */
 import { createHash } from "node:crypto";
@@ -30,7 +31,8 @@ const KINDS = [
 const MERGE_TYPE = "list(append)+dict(no_replace,recurse_list)+str()";
 
 /**
- * Every scalar is text and stays as it is written, but for null, which would become "": author and cloud-init speak YAML 1.1, in which `on`
+ * Every scalar is text and stays as it is written, but for null, which would become "": author and cloud-init speak
+ * YAML 1.1, in which `on`
  * is true and `0644` is octal.
  */
 const AS_WRITTEN = { schema: "failsafe", customTags: (tags: Tags): Tags => [...tags, "null"] } as const;
@@ -49,22 +51,37 @@ interface Keys {
  * @returns the bytes before base64, or null for none.
  * @throws DriverError if the keys cannot be joined to the plan's own, or if all of it is too large.
  */
-export function userData(own: string | null, contact: Contact | null, keyName: string | null, hostKey: KeyPair | null): Buffer | null {
-  const keys = keysOf(keyName === null ? contact?.authorizedKeys ?? [] : [], hostKey);
+export function userData(
+  own: string | null,
+  contact: Contact | null,
+  keyName: string | null,
+  hostKey: KeyPair | null,
+): Buffer | null {
+  const keys = keysOf(keyName === null ? (contact?.authorizedKeys ?? []) : [], hostKey);
   if (Object.keys(keys).length === 0) return own === null ? null : fitting(own);
   if (own === null || own.trim() === "") return fitting(`#cloud-config\n${stringify(keys, { lineWidth: 0 })}`);
   const kind = kindOf(own);
-  if (kind === null) throw new DriverError("user_data is nothing that cloud-init takes, so no keys for the first contact can be joined to it: begin it with #cloud-config, #!, #include, #cloud-boothook, #part-handler, #cloud-config-archive, #cloud-config-jsonp or ## template: jinja, or write a MIME message; or give key_name and ssh: { host_keys: console } or accept-new");
+  if (kind === null)
+    throw new DriverError(
+      "user_data is nothing that cloud-init takes, so no keys for the first contact can be joined to it: begin it with #cloud-config, #!, #include, #cloud-boothook, #part-handler, #cloud-config-archive, #cloud-config-jsonp or ## template: jinja, or write a MIME message; or give key_name and ssh: { host_keys: console } or accept-new",
+    );
   const merged = kind === "text/cloud-config" ? mergedConfig(own, keys) : null;
   if (merged !== null) return fitting(merged);
   if (hostKey !== null && setsHostKeys(kind, own)) throw twoHostKeys();
-  return fitting(message([kind === "mime" ? nested(own) : part(kind, own), part("text/cloud-config", stringify(keys, { lineWidth: 0 }), [`X-Merge-Type: ${MERGE_TYPE}`])]));
+  return fitting(
+    message([
+      kind === "mime" ? nested(own) : part(kind, own),
+      part("text/cloud-config", stringify(keys, { lineWidth: 0 }), [`X-Merge-Type: ${MERGE_TYPE}`]),
+    ]),
+  );
 }
 
 function keysOf(authorized: readonly string[], hostKey: KeyPair | null): Keys {
   return {
     ...(authorized.length === 0 ? {} : { ssh_authorized_keys: authorized }),
-    ...(hostKey === null ? {} : { ssh_deletekeys: true, ssh_keys: { ed25519_private: hostKey.privateKey, ed25519_public: hostKey.publicKey } }),
+    ...(hostKey === null
+      ? {}
+      : { ssh_deletekeys: true, ssh_keys: { ed25519_private: hostKey.privateKey, ed25519_public: hostKey.publicKey } }),
   };
 }
 
@@ -91,15 +108,25 @@ function mergedConfig(own: string, keys: Keys): string | null {
 }
 
 function configIn(text: string): Document {
-  const document: Document = parseDocument(text, { ...AS_WRITTEN, prettyErrors: false, logLevel: "error", uniqueKeys: false });
+  const document: Document = parseDocument(text, {
+    ...AS_WRITTEN,
+    prettyErrors: false,
+    logLevel: "error",
+    uniqueKeys: false,
+  });
   const [error] = document.errors;
-  if (error !== undefined) throw new DriverError(`line ${lineAt(text, error.pos[0]) + 1} of user_data is no YAML: ${error.message}`);
+  if (error !== undefined)
+    throw new DriverError(`line ${lineAt(text, error.pos[0]) + 1} of user_data is no YAML: ${error.message}`);
   if (document.contents === null || isEmpty(document.contents)) document.contents = document.createNode({});
-  if (!isMap(document.contents)) throw new DriverError("user_data is no cloud-config: after #cloud-config, a map of keys must follow");
+  if (!isMap(document.contents))
+    throw new DriverError("user_data is no cloud-config: after #cloud-config, a map of keys must follow");
   return document;
 }
 
-/** Whether changing the list of keys could change something else, or be changed by it: anchors, merges, a key that stands twice. */
+/**
+ * Whether changing the list of keys could change something else, or be changed by it: anchors, merges, a key that
+ * stands twice.
+ */
 function isShared(document: Document): boolean {
   if (!isMap(document.contents)) return true;
   const names = document.contents.items.map(({ key }) => String(key));
@@ -118,7 +145,10 @@ function isEmpty(node: unknown): boolean {
   return isScalar(node) && node.value === null;
 }
 
-/** Whether a text that is not parsed has the key, as far as it can be seen: what a script or a template fetches shows only on the machine. */
+/**
+ * Whether a text that is not parsed has the key, as far as it can be seen: what a script or a template fetches shows
+ * only on the machine.
+ */
 function setsHostKeys(kind: string, own: string): boolean {
   if (!["mime", "text/jinja2", "text/cloud-config-archive"].includes(kind)) return false;
   const encoded = own.match(/^(?:[A-Za-z0-9+/]{4,}={0,2}\r?\n?)+$/gm) ?? [];
@@ -127,14 +157,29 @@ function setsHostKeys(kind: string, own: string): boolean {
 }
 
 function twoHostKeys(): DriverError {
-  return new DriverError("user_data gives the machine host keys (ssh_keys), and bootlevel would give it another: remove ssh_keys, or write ssh: { host_keys: console } or ssh: { host_keys: accept-new } at the service");
+  return new DriverError(
+    "user_data gives the machine host keys (ssh_keys), and bootlevel would give it another: remove ssh_keys, or write ssh: { host_keys: console } or ssh: { host_keys: accept-new } at the service",
+  );
 }
 
 /** A message's part. Text beyond ASCII is encoded: cloud-init reads it wrongly otherwise. */
 function part(type: string, text: string, headers: readonly string[] = []): string {
   const isPlain = /^[\t\n\x20-\x7e]*$/.test(text) && text.split("\n").every((line) => line.length < 998);
-  const body = isPlain ? text : (Buffer.from(text).toString("base64").match(/.{1,76}/g) ?? []).join("\n");
-  return [`Content-Type: ${type}; charset="utf-8"`, "MIME-Version: 1.0", `Content-Transfer-Encoding: ${isPlain ? "7bit" : "base64"}`, ...headers, "", body].join("\n");
+  const body = isPlain
+    ? text
+    : (
+        Buffer.from(text)
+          .toString("base64")
+          .match(/.{1,76}/g) ?? []
+      ).join("\n");
+  return [
+    `Content-Type: ${type}; charset="utf-8"`,
+    "MIME-Version: 1.0",
+    `Content-Transfer-Encoding: ${isPlain ? "7bit" : "base64"}`,
+    ...headers,
+    "",
+    body,
+  ].join("\n");
 }
 
 /** A message of the plan's as a part of another: cloud-init walks into it. */
@@ -145,7 +190,14 @@ function nested(own: string): string {
 function message(parts: readonly string[]): string {
   // The same for the same parts: a repeated call must not differ from the first one.
   const boundary = `===bootlevel-${createHash("sha256").update(parts.join()).digest("hex").slice(0, 32)}==`;
-  return [`Content-Type: multipart/mixed; boundary="${boundary}"`, "MIME-Version: 1.0", "", ...parts.flatMap((each) => [`--${boundary}`, each]), `--${boundary}--`, ""].join("\n");
+  return [
+    `Content-Type: multipart/mixed; boundary="${boundary}"`,
+    "MIME-Version: 1.0",
+    "",
+    ...parts.flatMap((each) => [`--${boundary}`, each]),
+    `--${boundary}--`,
+    "",
+  ].join("\n");
 }
 
 /** cloud-init takes gzip too. */
@@ -156,7 +208,9 @@ function fitting(text: string): Buffer {
   const packed = isKnown ? gzipSync(plain, { level: 9 }) : plain;
   if (packed.length <= MOST_BYTES) return packed;
   const sizes = `${plain.length} bytes${isKnown ? `, ${packed.length} when compressed` : ""}`;
-  throw new DriverError(`user_data is too large: ${sizes}, and EC2 takes ${MOST_BYTES}; fetch the rest in the boot program`);
+  throw new DriverError(
+    `user_data is too large: ${sizes}, and EC2 takes ${MOST_BYTES}; fetch the rest in the boot program`,
+  );
 }
 
 function lineAt(text: string, offset: number): number {

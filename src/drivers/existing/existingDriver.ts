@@ -1,11 +1,24 @@
 /**
- * Hosts that exist already: launching is taking a free one from the cloud's pool, terminating is giving it back. A host serves one machine
+ * Hosts that exist already: launching is taking a free one from the cloud's pool, terminating is giving it back. A host
+ * serves one machine
  * at a time, over all runs of this installation.
  */
 import { join } from "node:path";
 
 import { Claims } from "../claims.js";
-import { DriverError, isInScope, type Driver, type DriverContext, type DriverDefinition, type LaunchOutcome, type LaunchRequest, type MachineMark, type MachineStatus, type MarkScope, type TerminateOutcome } from "../driver.js";
+import {
+  DriverError,
+  isInScope,
+  type Driver,
+  type DriverContext,
+  type DriverDefinition,
+  type LaunchOutcome,
+  type LaunchRequest,
+  type MachineMark,
+  type MachineStatus,
+  type MarkScope,
+  type TerminateOutcome,
+} from "../driver.js";
 
 interface PoolHost {
   readonly host: string;
@@ -34,19 +47,37 @@ class ExistingDriver implements Driver {
     const claims = this.claims.all();
     const known = new Map(claims.map(({ holder }) => [holder.key, holder]));
     const taken = new Set(claims.map(({ name }) => name));
-    // What is known to be taken is not tried again by every request: in a pool of hundreds, that would be most of a boot.
+    // What is known to be taken is not tried again by every request: in a pool of hundreds, that would be most of a
+    // boot.
     const free = new Map(this.pool.map((host) => [hostName(host), host] as const).filter(([name]) => !taken.has(name)));
     return requests.map((request) => {
       const mine = known.get(request.key) ?? (signal.aborted ? null : this.claim(request, free));
       if (mine) return { key: request.key, kind: "launched", machine: status(mine) };
-      return { key: request.key, kind: "failed", error: new DriverError(signal.aborted ? "interrupted" : this.exhausted(request)), leftover: null };
+      return {
+        key: request.key,
+        kind: "failed",
+        error: new DriverError(signal.aborted ? "interrupted" : this.exhausted(request)),
+        leftover: null,
+      };
     });
   }
 
   async describe(ids: readonly string[]): Promise<MachineStatus[]> {
     return ids.map((id) => {
       const tenant = this.tenant(id);
-      return tenant ? status(tenant) : { id, key: null, mark: null, state: "terminated", host: null, privateHost: null, hostname: null, access: null, reason: "the host was given back" };
+      return tenant
+        ? status(tenant)
+        : {
+            id,
+            key: null,
+            mark: null,
+            state: "terminated",
+            host: null,
+            privateHost: null,
+            hostname: null,
+            access: null,
+            reason: "the host was given back",
+          };
     });
   }
 
@@ -60,10 +91,15 @@ class ExistingDriver implements Driver {
   }
 
   async list(scope: MarkScope): Promise<MachineStatus[]> {
-    return this.claims.all().filter(({ holder }) => isInScope(holder.mark, scope)).map(({ holder }) => status(holder));
+    return this.claims
+      .all()
+      .filter(({ holder }) => isInScope(holder.mark, scope))
+      .map(({ holder }) => status(holder));
   }
 
-  /** A host that was no good for the service before is taken only when no other is free. @param free loses what is tried */
+  /**
+   * A host that was no good for the service before is taken only when no other is free. @param free loses what is tried
+   */
   private claim(request: LaunchRequest, free: Map<string, PoolHost>): Tenant | null {
     const avoided = new Set(request.avoid.map((id) => id.split("/", 1)[0]));
     for (const last of [false, true]) {
@@ -85,7 +121,10 @@ class ExistingDriver implements Driver {
 
   private exhausted(request: LaunchRequest): string {
     const own = new Set(this.pool.map(hostName));
-    const holders = this.claims.all().filter(({ name }) => own.has(name)).map(({ name, holder }) => `${name} by ${holder.mark.runName}/${holder.mark.service}`);
+    const holders = this.claims
+      .all()
+      .filter(({ name }) => own.has(name))
+      .map(({ name, holder }) => `${name} by ${holder.mark.runName}/${holder.mark.service}`);
     const shown = holders.slice(0, 5).join(", ") + (holders.length > 5 ? ` and ${holders.length - 5} more` : "");
     return `no free host for ${request.mark.service} among the ${this.pool.length} of cloud "${this.context.cloud}"; taken: ${shown || "none"}`;
   }
@@ -105,7 +144,17 @@ function status(tenant: Tenant): MachineStatus {
   const { key, host } = tenant;
   const id = machineId(tenant);
   const access = { kind: "ssh", host: host.host, port: host.port ?? null, user: host.user ?? null } as const;
-  return { id, key, mark: tenant.mark, state: "running", host: host.host, privateHost: host.private_host ?? host.host, hostname: host.host, access, reason: "" };
+  return {
+    id,
+    key,
+    mark: tenant.mark,
+    state: "running",
+    host: host.host,
+    privateHost: host.private_host ?? host.host,
+    hostname: host.host,
+    access,
+    reason: "",
+  };
 }
 
 const definition: DriverDefinition = {

@@ -1,5 +1,6 @@
 /**
- * The embedded default cloud: a machine is a directory of its own with a loopback address of its own, and the processes started in it. What
+ * The embedded default cloud: a machine is a directory of its own with a loopback address of its own, and the processes
+ * started in it. What
  * a machine's programs leave running is found by its brand (see `machines/local/branded.ts`), wherever it went.
  */
 import { randomInt } from "node:crypto";
@@ -10,7 +11,20 @@ import { findBranded, killBranded, type BrandedProcess } from "../../machines/lo
 import { removeMachineDirectory } from "../../machines/local/machineDirectory.js";
 import { LocalImages } from "./localImages.js";
 import { Claims } from "../claims.js";
-import { DriverError, isInScope, type Driver, type DriverContext, type DriverDefinition, type ImageRequest, type LaunchOutcome, type LaunchRequest, type MachineMark, type MachineStatus, type MarkScope, type TerminateOutcome } from "../driver.js";
+import {
+  DriverError,
+  isInScope,
+  type Driver,
+  type DriverContext,
+  type DriverDefinition,
+  type ImageRequest,
+  type LaunchOutcome,
+  type LaunchRequest,
+  type MachineMark,
+  type MachineStatus,
+  type MarkScope,
+  type TerminateOutcome,
+} from "../driver.js";
 
 /** How long processes have between SIGTERM and SIGKILL, in milliseconds. */
 const GRACE_MS = 5_000;
@@ -41,17 +55,24 @@ class LocalDriver implements Driver {
 
   async launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]> {
     const known = new Map(this.machines().map((machine) => [machine.key, machine]));
-    return Promise.all(requests.map(async (request): Promise<LaunchOutcome> => {
-      try {
-        signal.throwIfAborted();
-        const machine = known.get(request.key) ?? this.create(request);
-        await this.makeDirectories(machine, request.image);
-        return { key: request.key, kind: "launched", machine: this.status(machine) };
-      } catch (error) {
-        const message = `no machine for ${request.mark.service}: ${(error as Error).message}`;
-        return { key: request.key, kind: "failed", error: new DriverError(message, { cause: error }), leftover: null };
-      }
-    }));
+    return Promise.all(
+      requests.map(async (request): Promise<LaunchOutcome> => {
+        try {
+          signal.throwIfAborted();
+          const machine = known.get(request.key) ?? this.create(request);
+          await this.makeDirectories(machine, request.image);
+          return { key: request.key, kind: "launched", machine: this.status(machine) };
+        } catch (error) {
+          const message = `no machine for ${request.mark.service}: ${(error as Error).message}`;
+          return {
+            key: request.key,
+            kind: "failed",
+            error: new DriverError(message, { cause: error }),
+            leftover: null,
+          };
+        }
+      }),
+    );
   }
 
   async createImage({ machine, name }: ImageRequest): Promise<{ readonly id: string }> {
@@ -80,7 +101,10 @@ class LocalDriver implements Driver {
     for (const machine of machines) {
       try {
         const alive = survivors.get(machine.brand) ?? [];
-        if (alive.length > 0) throw new DriverError(`processes of ${machine.mark.service} cannot be ended: ${alive.map(({ pid }) => pid).join(", ")}`);
+        if (alive.length > 0)
+          throw new DriverError(
+            `processes of ${machine.mark.service} cannot be ended: ${alive.map(({ pid }) => pid).join(", ")}`,
+          );
         await removeMachineDirectory(this.directory(machine.id));
         if (this.claims.holder(machine.address)?.id === machine.id) this.claims.release(machine.address);
       } catch (error) {
@@ -94,14 +118,21 @@ class LocalDriver implements Driver {
   }
 
   async list(scope: MarkScope): Promise<MachineStatus[]> {
-    return this.machines().filter((machine) => isInScope(machine.mark, scope)).map((machine) => this.status(machine));
+    return this.machines()
+      .filter((machine) => isInScope(machine.mark, scope))
+      .map((machine) => this.status(machine));
   }
 
-  /** Every machine that there is; also one whose claim somebody has removed, while its directory and processes are there. */
+  /**
+   * Every machine that there is; also one whose claim somebody has removed, while its directory and processes are
+   * there.
+   */
   private machines(): LocalMachine[] {
     const claimed = this.claims.all().map((claim) => claim.holder);
     const known = new Set(claimed.map((machine) => machine.id));
-    const strays = this.directories().filter((id) => !known.has(id)).flatMap((id) => this.readRecord(id) ?? []);
+    const strays = this.directories()
+      .filter((id) => !known.has(id))
+      .flatMap((id) => this.readRecord(id) ?? []);
     return [...claimed, ...strays];
   }
 
@@ -141,8 +172,10 @@ class LocalDriver implements Driver {
   private async makeDirectories(machine: LocalMachine, image: string | null): Promise<void> {
     try {
       // Before all others, for a machine that has a home is there.
-      if (image !== null && this.images.isImage(image)) await this.images.copyTo(image, join(this.directory(machine.id), "home"));
-      for (const folder of ["home", "tmp", "work"]) mkdirSync(join(this.directory(machine.id), folder), { recursive: true, mode: 0o700 });
+      if (image !== null && this.images.isImage(image))
+        await this.images.copyTo(image, join(this.directory(machine.id), "home"));
+      for (const folder of ["home", "tmp", "work"])
+        mkdirSync(join(this.directory(machine.id), folder), { recursive: true, mode: 0o700 });
       const record = join(this.directory(machine.id), RECORD);
       writeFileSync(`${record}.new`, JSON.stringify(machine), { mode: 0o600 });
       renameSync(`${record}.new`, record);
@@ -155,7 +188,10 @@ class LocalDriver implements Driver {
   /** Linux answers on all of 127.0.0.0/8 without set-up; the low part is left to the system's own services. */
   private drawAddress(): string {
     if (process.platform === "linux") return `127.${randomInt(16, 255)}.${randomInt(0, 256)}.${randomInt(1, 255)}`;
-    if (!this.warned) this.context.warn(`on ${process.platform} all local machines share 127.0.0.1: their services need ports of their own`);
+    if (!this.warned)
+      this.context.warn(
+        `on ${process.platform} all local machines share 127.0.0.1: their services need ports of their own`,
+      );
     this.warned = true;
     return "127.0.0.1";
   }
@@ -168,12 +204,32 @@ class LocalDriver implements Driver {
     const there = existsSync(join(access.directory, "home"));
     const claimed = this.claims.holder(machine.address)?.id === id;
     const state = there && claimed ? "running" : "stopped";
-    return { id, key, mark, state, host: address, privateHost: address, hostname: mark.service, access, reason: !there ? `its directory ${access.directory} is gone` : claimed ? "" : "its claim on its address is gone" };
+    return {
+      id,
+      key,
+      mark,
+      state,
+      host: address,
+      privateHost: address,
+      hostname: mark.service,
+      access,
+      reason: !there ? `its directory ${access.directory} is gone` : claimed ? "" : "its claim on its address is gone",
+    };
   }
 }
 
 function gone(id: string): MachineStatus {
-  return { id, key: null, mark: null, state: "terminated", host: null, privateHost: null, hostname: null, access: null, reason: "no such machine on this computer" };
+  return {
+    id,
+    key: null,
+    mark: null,
+    state: "terminated",
+    host: null,
+    privateHost: null,
+    hostname: null,
+    access: null,
+    reason: "no such machine on this computer",
+  };
 }
 
 const definition: DriverDefinition = {

@@ -18,7 +18,10 @@ export class LocalImages {
     return id.startsWith(PREFIX);
   }
 
-  /** Copies a machine's home, unless there is an image of that name. @returns its id. @throws DriverError if the machine has none. */
+  /**
+   * Copies a machine's home, unless there is an image of that name. @returns its id. @throws DriverError if the machine
+   * has none.
+   */
   async make(name: string, home: string): Promise<string> {
     const id = `${PREFIX}${name}`;
     const place = this.place(id);
@@ -65,7 +68,10 @@ export class LocalImages {
   }
 }
 
-/** A copy with modes, times and links as they are, under its name only when it is whole. Sockets and pipes belong to programs that ran: they stay behind. */
+/**
+ * A copy with modes, times and links as they are, under its name only when it is whole. Sockets and pipes belong to
+ * programs that ran: they stay behind.
+ */
 async function copyWhole(from: string, to: string): Promise<void> {
   const begun = `${to}.${randomUUID()}.new`;
   const isCopied = async (path: string): Promise<boolean> => {

@@ -22,7 +22,12 @@ interface Luck {
 export class Calls {
   private readonly script: readonly CallEntry[];
 
-  constructor(private readonly cloud: string, private readonly settings: Settings, private readonly clock: Clock, private readonly file: () => CloudFile) {
+  constructor(
+    private readonly cloud: string,
+    private readonly settings: Settings,
+    private readonly clock: Clock,
+    private readonly file: () => CloudFile,
+  ) {
     this.script = settings.script.filter((entry) => entry.kind === "call");
   }
 
@@ -36,7 +41,8 @@ export class Calls {
     if (latencyMs > 0) await this.clock.sleep(latencyMs, signal);
     if (fault === "unreachable") throw new CloudUnreachableError(this.cloud, "the simulated cloud does not answer");
     const { limit } = this.settings.calls;
-    if (fault === "throttle" || (limit < Infinity && !this.file().takeToken(limit, this.clock.now()))) throw new ThrottledError(`RequestLimitExceeded: ${verb} was called too often`);
+    if (fault === "throttle" || (limit < Infinity && !this.file().takeToken(limit, this.clock.now())))
+      throw new ThrottledError(`RequestLimitExceeded: ${verb} was called too often`);
     const result = work();
     if (fault === "lost-reply") throw new LostReplyError(`the reply to ${verb} was lost`);
     return result;
@@ -53,10 +59,17 @@ export class Calls {
       const scope = scopeOf(about);
       const scripted = this.scripted(script, scope, about);
       if (!random) return { latencyMs: constant, fault: scripted };
-      const services = about.map(({ service }) => service).sort().join(" ");
+      const services = about
+        .map(({ service }) => service)
+        .sort()
+        .join(" ");
       const content = `${verb} ${createHash("sha256").update(services).digest("base64url")}`;
       const words = [this.settings.seed ?? scope, content, this.file().count(scope, content)] as const;
-      const drawn = happens(throttle, ...words, "throttle") ? "throttle" : happens(lostReply, ...words, "lost-reply") ? "lost-reply" : null;
+      const drawn = happens(throttle, ...words, "throttle")
+        ? "throttle"
+        : happens(lostReply, ...words, "lost-reply")
+          ? "lost-reply"
+          : null;
       return { latencyMs: drawMs(latency, ...words, "latency"), fault: scripted ?? drawn };
     });
   }
@@ -75,7 +88,10 @@ export function isDue(nth: number | "every", count: number): boolean {
   return nth === "every" || nth === count;
 }
 
-/** Counters and chance are a run's own, so that the same plan meets the same faults each time; "" for what is about several runs. */
+/**
+ * Counters and chance are a run's own, so that the same plan meets the same faults each time; "" for what is about
+ * several runs.
+ */
 function scopeOf(subjects: readonly Subject[]): string {
   const runs = new Set(subjects.map(({ run }) => run));
   const [only] = runs;

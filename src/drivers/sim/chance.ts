@@ -1,5 +1,6 @@
 /**
- * Chance that can be repeated: every draw is a hash of the seed and of what is drawn for, so that neither the order in which concurrent calls
+ * Chance that can be repeated: every draw is a hash of the seed and of what is drawn for, so that neither the order in
+ * which concurrent calls
  * happen to run nor the process that asks changes a result.
  */
 import { createHash } from "node:crypto";
@@ -35,7 +36,9 @@ export function drawMs(distribution: Distribution, ...words: readonly (string | 
     case "exponential":
       return Math.round(-distribution.mean * Math.log(1 - uniform(...words)));
     case "log-normal":
-      return Math.round(distribution.p50 * Math.exp((Math.log(distribution.p95 / distribution.p50) / Z95) * normal(...words)));
+      return Math.round(
+        distribution.p50 * Math.exp((Math.log(distribution.p95 / distribution.p50) / Z95) * normal(...words)),
+      );
   }
 }
 

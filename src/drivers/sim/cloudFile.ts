@@ -1,4 +1,7 @@
-/** The file in which a simulated cloud lives: SQLite, so that it stays whole whatever process dies when, and several may use it at once. */
+/**
+ * The file in which a simulated cloud lives: SQLite, so that it stays whole whatever process dies when, and several may
+ * use it at once.
+ */
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 
@@ -61,7 +64,9 @@ export class CloudFile {
   private readonly db: Database.Database;
   private readonly statements = new Map<string, Database.Statement>();
 
-  /** Opens the file, and makes it (mode 0600) if it is not there. @throws DriverError if it is none, or cannot be used. */
+  /**
+   * Opens the file, and makes it (mode 0600) if it is not there. @throws DriverError if it is none, or cannot be used.
+   */
   constructor(readonly path: string) {
     let db: Database.Database | null = null;
     try {
@@ -70,13 +75,18 @@ export class CloudFile {
       closeSync(openSync(path, "a", 0o600));
       this.db = db = new Database(path, { timeout: 30_000 });
       useWal(this.db);
-      // Survives every death of a process; after a power failure the last commits may be missing, as machines of a simulation may.
+      // Survives every death of a process; after a power failure the last commits may be missing, as machines of a
+      // simulation may.
       this.db.pragma("synchronous = NORMAL");
-      this.transaction(() => { this.makeTables(); });
+      this.transaction(() => {
+        this.makeTables();
+      });
     } catch (error) {
       db?.close();
       if (error instanceof DriverError) throw error;
-      throw new DriverError(`the simulated cloud's file ${path} cannot be used: ${(error as Error).message}`, { cause: error });
+      throw new DriverError(`the simulated cloud's file ${path} cannot be used: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 
@@ -100,22 +110,43 @@ export class CloudFile {
 
   /** Machines that nobody has terminated yet, whether they died or not. */
   machinesInScope({ installation, run }: MarkScope): MachineRow[] {
-    const rows = this.statement("SELECT * FROM machine WHERE installation = ? AND (? IS NULL OR run = ?) AND terminated_at IS NULL").all(installation, run, run);
+    const rows = this.statement(
+      "SELECT * FROM machine WHERE installation = ? AND (? IS NULL OR run = ?) AND terminated_at IS NULL",
+    ).all(installation, run, run);
     return rows.map(machineRow).filter((row) => row !== null);
   }
 
   /** How many machines are alive at this moment. */
   aliveAt(now: number): number {
-    return this.statement("SELECT count(*) FROM machine WHERE terminated_at IS NULL AND (dies_at IS NULL OR dies_at > ?)").pluck().get(now) as number;
+    return this.statement(
+      "SELECT count(*) FROM machine WHERE terminated_at IS NULL AND (dies_at IS NULL OR dies_at > ?)",
+    )
+      .pluck()
+      .get(now) as number;
   }
 
   isFree(address: string): boolean {
-    return this.statement("SELECT 1 FROM machine WHERE address = ? AND terminated_at IS NULL").get(address) === undefined;
+    return (
+      this.statement("SELECT 1 FROM machine WHERE address = ? AND terminated_at IS NULL").get(address) === undefined
+    );
   }
 
   addMachine({ id, key, mark, address, launchedAt, visibleAt, runningAt, diesAt, outages, launch }: MachineRow): void {
-    this.statement("INSERT INTO machine VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)")
-      .run(id, key, mark.installation, mark.run, mark.runName, mark.service, address, launchedAt, visibleAt, runningAt, diesAt, JSON.stringify(outages), JSON.stringify(launch));
+    this.statement("INSERT INTO machine VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)").run(
+      id,
+      key,
+      mark.installation,
+      mark.run,
+      mark.runName,
+      mark.service,
+      address,
+      launchedAt,
+      visibleAt,
+      runningAt,
+      diesAt,
+      JSON.stringify(outages),
+      JSON.stringify(launch),
+    );
   }
 
   terminateMachine(id: string, now: number): void {
@@ -123,31 +154,60 @@ export class CloudFile {
   }
 
   program(machine: string, directory: string): ProgramRow | null {
-    const row = this.statement("SELECT * FROM program WHERE machine = ? AND directory = ?").get(machine, directory) as Record<string, unknown> | undefined;
+    const row = this.statement("SELECT * FROM program WHERE machine = ? AND directory = ?").get(machine, directory) as
+      Record<string, unknown> | undefined;
     if (row === undefined) return null;
-    return { machine, directory, state: row["state"] as ProgramRow["state"], endsAt: row["ends_at"] as number | null, exit: row["exit"] as number, outputs: JSON.parse(row["outputs"] as string) as Record<string, string>, output: row["output"] as string };
+    return {
+      machine,
+      directory,
+      state: row["state"] as ProgramRow["state"],
+      endsAt: row["ends_at"] as number | null,
+      exit: row["exit"] as number,
+      outputs: JSON.parse(row["outputs"] as string) as Record<string, string>,
+      output: row["output"] as string,
+    };
   }
 
   addProgram({ machine, directory, state, endsAt, exit, outputs, output }: ProgramRow): void {
-    this.statement("INSERT INTO program VALUES (?, ?, ?, ?, ?, ?, ?)").run(machine, directory, state, endsAt, exit, JSON.stringify(outputs), output);
+    this.statement("INSERT INTO program VALUES (?, ?, ?, ?, ?, ?, ?)").run(
+      machine,
+      directory,
+      state,
+      endsAt,
+      exit,
+      JSON.stringify(outputs),
+      output,
+    );
   }
 
   /** Ends a program from outside. */
   killProgram(machine: string, directory: string): void {
-    this.statement("UPDATE program SET state = 'killed' WHERE machine = ? AND directory = ? AND state = 'started'").run(machine, directory);
+    this.statement("UPDATE program SET state = 'killed' WHERE machine = ? AND directory = ? AND state = 'started'").run(
+      machine,
+      directory,
+    );
   }
 
   /** Counts one more of something within a run. @returns how many there have been, this one with them. */
   count(scope: string, name: string): number {
-    return this.statement("INSERT INTO counter VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value").pluck().get(scope, name) as number;
+    return this.statement(
+      "INSERT INTO counter VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value",
+    )
+      .pluck()
+      .get(scope, name) as number;
   }
 
-  /** Takes one token of a bucket that fills with `rate` tokens a second and holds as many (one at least). @returns whether there was one. */
+  /**
+   * Takes one token of a bucket that fills with `rate` tokens a second and holds as many (one at least). @returns
+   * whether there was one.
+   */
   takeToken(rate: number, now: number): boolean {
     return this.transaction(() => {
-      const bucket = this.statement("SELECT tokens, at FROM bucket").get() as { tokens: number; at: number } | undefined;
+      const bucket = this.statement("SELECT tokens, at FROM bucket").get() as
+        { tokens: number; at: number } | undefined;
       const size = Math.max(1, rate);
-      const tokens = bucket === undefined ? size : Math.min(size, bucket.tokens + (Math.max(0, now - bucket.at) * rate) / 1000);
+      const tokens =
+        bucket === undefined ? size : Math.min(size, bucket.tokens + (Math.max(0, now - bucket.at) * rate) / 1000);
       this.statement("DELETE FROM bucket").run();
       this.statement("INSERT INTO bucket VALUES (?, ?)").run(tokens < 1 ? tokens : tokens - 1, now);
       return tokens >= 1;
@@ -161,7 +221,10 @@ export class CloudFile {
   private makeTables(): void {
     const format = this.db.pragma("user_version", { simple: true });
     if (format === FORMAT) return;
-    if (format !== 0) throw new DriverError(`the simulated cloud's file ${this.path} was written by another bootlevel (format ${String(format)}, this one knows ${FORMAT})`);
+    if (format !== 0)
+      throw new DriverError(
+        `the simulated cloud's file ${this.path} was written by another bootlevel (format ${String(format)}, this one knows ${FORMAT})`,
+      );
     this.db.exec(TABLES);
     this.db.pragma(`user_version = ${FORMAT}`);
   }
@@ -176,12 +239,38 @@ export class CloudFile {
 /** Ten thousand machines are asked for at once, and again: what most questions do not need is not made of each row. */
 function machineRow(found: unknown): MachineRow | null {
   if (found === undefined) return null;
-  const row = found as Record<string, string> & { launched_at: number; visible_at: number; running_at: number; dies_at: number | null; terminated_at: number | null };
-  const { id = "", key = "", installation = "", run = "", run_name: runName = "", service = "", address = "", outages = "", launch = "" } = row;
+  const row = found as Record<string, string> & {
+    launched_at: number;
+    visible_at: number;
+    running_at: number;
+    dies_at: number | null;
+    terminated_at: number | null;
+  };
+  const {
+    id = "",
+    key = "",
+    installation = "",
+    run = "",
+    run_name: runName = "",
+    service = "",
+    address = "",
+    outages = "",
+    launch = "",
+  } = row;
   return {
-    id, key, address, mark: { installation, run, runName, service }, launchedAt: row.launched_at, visibleAt: row.visible_at, runningAt: row.running_at, diesAt: row.dies_at, terminatedAt: row.terminated_at,
+    id,
+    key,
+    address,
+    mark: { installation, run, runName, service },
+    launchedAt: row.launched_at,
+    visibleAt: row.visible_at,
+    runningAt: row.running_at,
+    diesAt: row.dies_at,
+    terminatedAt: row.terminated_at,
     outages: outages === "[]" ? NONE : (JSON.parse(outages) as [number, number][]),
-    get launch() { return JSON.parse(launch) as Record<string, unknown>; },
+    get launch() {
+      return JSON.parse(launch) as Record<string, unknown>;
+    },
   };
 }
 

@@ -9,7 +9,13 @@ import { isMeant, type ProgramEntry, type Step } from "./script.js";
 import type { ServiceSettings, Settings } from "./settings.js";
 
 /** The program's row. Must run in a transaction, since it counts. */
-export function drawProgram(settings: Settings, file: CloudFile, machine: MachineRow, request: ProgramRequest, now: number): ProgramRow {
+export function drawProgram(
+  settings: Settings,
+  file: CloudFile,
+  machine: MachineRow,
+  request: ProgramRequest,
+  now: number,
+): ProgramRow {
   const { mark } = machine;
   const name = request.env["BOOTLEVEL_SERVICE"] ?? mark.service;
   const word = wordOf(request.directory);
@@ -20,17 +26,33 @@ export function drawProgram(settings: Settings, file: CloudFile, machine: Machin
   const drawn = service.programs[step];
   const fails = happens(drawn.fail, ...words, "fail");
   const row: ProgramRow = {
-    machine: machine.id, directory: request.directory, state: "started",
+    machine: machine.id,
+    directory: request.directory,
+    state: "started",
     endsAt: happens(drawn.hang, ...words, "hang") ? null : now + drawMs(drawn.duration, ...words, "duration"),
-    exit: fails ? drawn.exit : 0, output: drawn.output, outputs: {},
+    exit: fails ? drawn.exit : 0,
+    output: drawn.output,
+    outputs: {},
   };
-  const entries = settings.script.filter((entry) => entry.kind === "program")
-    .filter((entry) => entry.step === word && isMeant(entry.service, name) && isDue(entry.nth, file.count(mark.run, entry.id)));
+  const entries = settings.script
+    .filter((entry) => entry.kind === "program")
+    .filter(
+      (entry) =>
+        entry.step === word && isMeant(entry.service, name) && isDue(entry.nth, file.count(mark.run, entry.id)),
+    );
   const end = entries.reduce((before, entry) => scripted(before, entry, now, words), row);
-  return { ...end, outputs: end.exit === 0 ? outputsAt(word, outputsOf(service, name, request.promised), request.promised) : {} };
+  return {
+    ...end,
+    outputs: end.exit === 0 ? outputsAt(word, outputsOf(service, name, request.promised), request.promised) : {},
+  };
 }
 
-function scripted(row: ProgramRow, { hang, exit, duration, output }: ProgramEntry, now: number, words: readonly (string | number)[]): ProgramRow {
+function scripted(
+  row: ProgramRow,
+  { hang, exit, duration, output }: ProgramEntry,
+  now: number,
+  words: readonly (string | number)[],
+): ProgramRow {
   return {
     ...row,
     endsAt: hang ? null : duration === null ? row.endsAt : now + drawMs(duration, ...words, "duration"),
@@ -40,9 +62,15 @@ function scripted(row: ProgramRow, { hang, exit, duration, output }: ProgramEntr
 }
 
 /** Boot sets all; what executes sets what is left to be set. */
-function outputsAt(word: string, outputs: Readonly<Record<string, string>>, promised: readonly string[]): Record<string, string> {
+function outputsAt(
+  word: string,
+  outputs: Readonly<Record<string, string>>,
+  promised: readonly string[],
+): Record<string, string> {
   if (word === "boot") return outputs;
-  return word === "execute" ? Object.fromEntries(Object.entries(outputs).filter(([name]) => promised.includes(name))) : {};
+  return word === "execute"
+    ? Object.fromEntries(Object.entries(outputs).filter(([name]) => promised.includes(name)))
+    : {};
 }
 
 /** What was promised and what the plan's author says; a value that nobody gave is made up and always the same. */
@@ -56,7 +84,10 @@ function wordOf(directory: string): string {
   return basename(directory).split("-", 1)[0] ?? "";
 }
 
-/** Which step's settings a program goes by: what sets a machine up takes as long, and fails as often, as what boots a service. */
+/**
+ * Which step's settings a program goes by: what sets a machine up takes as long, and fails as often, as what boots a
+ * service.
+ */
 function stepOf(word: string): Step {
   return word === "ready" || word === "terminate" ? word : "boot";
 }

@@ -17,24 +17,51 @@ export interface Launcher {
 /** So many taken addresses in a row mean that something else is wrong. */
 const ADDRESS_TRIES = 1_000;
 
-/** Makes a machine for a key that the cloud does not know. Must run in a transaction. @throws DriverError if the cloud refuses. */
+/**
+ * Makes a machine for a key that the cloud does not know. Must run in a transaction. @throws DriverError if the cloud
+ * refuses.
+ */
 export function launchMachine(launcher: Launcher, { key, mark, launch }: LaunchRequest, id: string): MachineRow {
   const { settings, file, now } = launcher;
   const service = settings.service(mark.service, launch);
-  const words = [settings.seed ?? mark.run, mark.service, "launch", file.count(mark.run, `launch ${mark.service}`)] as const;
-  const due = settings.script.filter((entry) => entry.kind === "launch" || entry.kind === "moment")
+  const words = [
+    settings.seed ?? mark.run,
+    mark.service,
+    "launch",
+    file.count(mark.run, `launch ${mark.service}`),
+  ] as const;
+  const due = settings.script
+    .filter((entry) => entry.kind === "launch" || entry.kind === "moment")
     .filter((entry) => isMeant(entry.service, mark.service) && isDue(entry.nth, file.count(mark.run, entry.id)));
-  if (launcher.alive >= settings.capacity) throw new DriverError(`InsufficientInstanceCapacity: the cloud holds ${settings.capacity} machines, and has as many`);
-  if (due.some(({ fault }) => fault === "refuse") || happens(service.refuse, ...words, "refuse")) throw new DriverError("Server.InternalError: the simulated cloud refused the launch");
+  if (launcher.alive >= settings.capacity)
+    throw new DriverError(
+      `InsufficientInstanceCapacity: the cloud holds ${settings.capacity} machines, and has as many`,
+    );
+  if (due.some(({ fault }) => fault === "refuse") || happens(service.refuse, ...words, "refuse"))
+    throw new DriverError("Server.InternalError: the simulated cloud refused the launch");
   const runningAt = now + drawMs(service.latency, ...words, "latency");
   const { probability, withinMs } = service.die;
-  const drawnDeath = happens(probability, ...words, "die") ? [now + Math.round(uniform(...words, "death") * withinMs)] : [];
+  const drawnDeath = happens(probability, ...words, "die")
+    ? [now + Math.round(uniform(...words, "death") * withinMs)]
+    : [];
   const deaths = [...drawnDeath, ...due.flatMap((entry) => scriptedDeath(entry, now, runningAt))];
   const machine: MachineRow = {
-    id, key, mark, launch, address: freeAddress(file, words), launchedAt: now,
-    visibleAt: now + Math.max(settings.visibilityMs, ...due.map((entry) => (entry.fault === "invisible" ? entry.forMs : 0))),
-    runningAt, diesAt: deaths.length === 0 ? null : Math.min(...deaths), terminatedAt: null,
-    outages: due.flatMap((entry) => (entry.kind === "moment" && entry.fault === "unreachable" ? [[now + entry.atMs, now + entry.atMs + entry.forMs] as const] : [])),
+    id,
+    key,
+    mark,
+    launch,
+    address: freeAddress(file, words),
+    launchedAt: now,
+    visibleAt:
+      now + Math.max(settings.visibilityMs, ...due.map((entry) => (entry.fault === "invisible" ? entry.forMs : 0))),
+    runningAt,
+    diesAt: deaths.length === 0 ? null : Math.min(...deaths),
+    terminatedAt: null,
+    outages: due.flatMap((entry) =>
+      entry.kind === "moment" && entry.fault === "unreachable"
+        ? [[now + entry.atMs, now + entry.atMs + entry.forMs] as const]
+        : [],
+    ),
   };
   file.addMachine(machine);
   launcher.alive += 1;

@@ -5,7 +5,8 @@ import type { MachineRow } from "./cloudFile.js";
 /** When the machine was or will be gone, and why; null if never. */
 export function end(machine: MachineRow): { readonly at: number; readonly reason: string } | null {
   const { terminatedAt, diesAt } = machine;
-  if (diesAt !== null && (terminatedAt === null || diesAt < terminatedAt)) return { at: diesAt, reason: "InstanceFailure: the simulated machine died" };
+  if (diesAt !== null && (terminatedAt === null || diesAt < terminatedAt))
+    return { at: diesAt, reason: "InstanceFailure: the simulated machine died" };
   return terminatedAt === null ? null : { at: terminatedAt, reason: "UserInitiatedShutdown: terminated on request" };
 }
 
@@ -27,13 +28,34 @@ export function nextChange(machine: MachineRow, now: number): number {
 export function describe(machine: MachineRow, cloud: string, now: number): MachineStatus {
   const { id, key, mark, address } = machine;
   const ending = end(machine);
-  if (ending !== null && ending.at <= now && (machine.terminatedAt !== null || machine.visibleAt <= now)) return { ...unknown(id), key, mark, state: "terminated", reason: ending.reason };
+  if (ending !== null && ending.at <= now && (machine.terminatedAt !== null || machine.visibleAt <= now))
+    return { ...unknown(id), key, mark, state: "terminated", reason: ending.reason };
   if (now < machine.visibleAt) return unknown(id);
   if (now < machine.runningAt) return { ...unknown(id), key, mark, state: "pending", reason: "" };
-  return { id, key, mark, state: "running", host: address, privateHost: address, hostname: mark.service, access: { kind: "driver", cloud, id }, reason: "" };
+  return {
+    id,
+    key,
+    mark,
+    state: "running",
+    host: address,
+    privateHost: address,
+    hostname: mark.service,
+    access: { kind: "driver", cloud, id },
+    reason: "",
+  };
 }
 
 /** A machine that the cloud does not know, or does not show yet. */
 export function unknown(id: string): MachineStatus {
-  return { id, key: null, mark: null, state: "unknown", host: null, privateHost: null, hostname: null, access: null, reason: `InvalidInstanceID.NotFound: there is no machine ${id}` };
+  return {
+    id,
+    key: null,
+    mark: null,
+    state: "unknown",
+    host: null,
+    privateHost: null,
+    hostname: null,
+    access: null,
+    reason: `InvalidInstanceID.NotFound: there is no machine ${id}`,
+  };
 }

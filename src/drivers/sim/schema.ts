@@ -1,9 +1,16 @@
-/** What a plan may say of a simulated cloud and of a service on it, as JSON Schemas. Strings with references are checked again by `settings.ts`. */
+/**
+ * What a plan may say of a simulated cloud and of a service on it, as JSON Schemas. Strings with references are checked
+ * again by `settings.ts`.
+ */
 
 const DURATION_PATTERN = "^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d))+$";
 const NO_DURATION = "{value} is no duration: write numbers with units (ms, s, m, h, d), such as 90s, 2m or 500ms";
 
-const duration = { type: "string", pattern: DURATION_PATTERN, "x-mistake": { type: "{value} has no unit: write for example {value}s", pattern: NO_DURATION } };
+const duration = {
+  type: "string",
+  pattern: DURATION_PATTERN,
+  "x-mistake": { type: "{value} has no unit: write for example {value}s", pattern: NO_DURATION },
+};
 const probability = { type: "number", minimum: 0, maximum: 1 };
 const positive = { type: "integer", minimum: 1 };
 const exitCode = { type: "integer", minimum: 0, maximum: 255 };
@@ -27,7 +34,13 @@ const distribution = {
 };
 
 const die = closed({ probability, within: duration }, ["probability", "within"]);
-const program = closed({ duration: distribution, fail: probability, exit: { ...exitCode, minimum: 1 }, hang: probability, output: { type: "string" } });
+const program = closed({
+  duration: distribution,
+  fail: probability,
+  exit: { ...exitCode, minimum: 1 },
+  hang: probability,
+  output: { type: "string" },
+});
 const programs = closed({ boot: program, ready: program, terminate: program });
 const outputs = { type: "object", additionalProperties: { type: ["string", "number", "boolean"] } };
 
@@ -36,12 +49,37 @@ const serviceProperties = { latency: distribution, refuse: probability, die, pro
 /** `launch:` of a service: what is different for it. */
 export const launchSchema = closed(serviceProperties);
 
-const nth = { type: ["integer", "string"], minimum: 1, pattern: "^every$", "x-mistake": { pattern: '{subject} must be a number from 1, or "every"', type: '{subject} must be a number from 1, or "every"' } };
+const nth = {
+  type: ["integer", "string"],
+  minimum: 1,
+  pattern: "^every$",
+  "x-mistake": {
+    pattern: '{subject} must be a number from 1, or "every"',
+    type: '{subject} must be a number from 1, or "every"',
+  },
+};
 const service = { type: "string", minLength: 1 };
 
-const callFault = { call: { enum: ["launch", "describe", "terminate", "list"] }, service, nth: nth, fault: { enum: ["throttle", "lost-reply", "unreachable"] } };
-const launchFault = { ...callFault, fault: { enum: ["throttle", "lost-reply", "unreachable", "refuse", "die", "invisible"] }, for: duration };
-const programFault = { program: { enum: ["boot", "ready", "terminate"] }, service, nth: nth, exit: exitCode, hang: { type: "boolean" }, duration: distribution, output: { type: "string" } };
+const callFault = {
+  call: { enum: ["launch", "describe", "terminate", "list"] },
+  service,
+  nth: nth,
+  fault: { enum: ["throttle", "lost-reply", "unreachable"] },
+};
+const launchFault = {
+  ...callFault,
+  fault: { enum: ["throttle", "lost-reply", "unreachable", "refuse", "die", "invisible"] },
+  for: duration,
+};
+const programFault = {
+  program: { enum: ["boot", "ready", "terminate"] },
+  service,
+  nth: nth,
+  exit: exitCode,
+  hang: { type: "boolean" },
+  duration: distribution,
+  output: { type: "string" },
+};
 const momentFault = { at: duration, service, nth: nth, fault: { enum: ["die", "unreachable"] }, for: duration };
 
 const fault = {
@@ -52,7 +90,10 @@ const fault = {
     when({ required: ["call"], properties: { call: { const: "launch" } } }, closed(launchFault, ["fault"])),
     when({ required: ["call"], properties: { call: { not: { const: "launch" } } } }, closed(callFault, ["fault"])),
     when({ required: ["program"], not: { required: ["call"] } }, closed(programFault)),
-    when({ required: ["at"], not: { anyOf: [{ required: ["call"] }, { required: ["program"] }] } }, closed(momentFault, ["fault"])),
+    when(
+      { required: ["at"], not: { anyOf: [{ required: ["call"] }, { required: ["program"] }] } },
+      closed(momentFault, ["fault"]),
+    ),
     when({ required: ["call", "fault"], properties: { fault: { const: "invisible" } } }, { required: ["for"] }),
     when({ required: ["at", "fault"], properties: { fault: { const: "unreachable" } } }, { required: ["for"] }),
   ],
@@ -64,7 +105,12 @@ export const cloudSchema = closed({
   file: { type: "string", minLength: 1 },
   launch: closed({ latency: distribution, refuse: probability, capacity: positive }),
   machines: closed({ die }),
-  calls: closed({ latency: distribution, throttle: probability, lost_reply: probability, limit: { type: "number", exclusiveMinimum: 0 } }),
+  calls: closed({
+    latency: distribution,
+    throttle: probability,
+    lost_reply: probability,
+    limit: { type: "number", exclusiveMinimum: 0 },
+  }),
   visibility: duration,
   programs,
   services: { type: "object", additionalProperties: launchSchema },

@@ -67,7 +67,9 @@ export interface WrittenEntry {
 
 /** @throws DriverError for a value that only a reference could bring in. */
 export function readScript(written: readonly WrittenEntry[]): ScriptEntry[] {
-  return written.map((entry, index) => readEntry(entry, `item ${index + 1} of script`, `${index} ${JSON.stringify(entry)}`));
+  return written.map((entry, index) =>
+    readEntry(entry, `item ${index + 1} of script`, `${index} ${JSON.stringify(entry)}`),
+  );
 }
 
 /** Whether a name of the script or of `services` means this service: its own name, or that of all its replicas. */
@@ -81,16 +83,22 @@ export function allReplicas(service: string): string {
 }
 
 function readEntry(written: WrittenEntry, key: string, id: string): ScriptEntry {
-  const nth: Entry["nth"] = written.nth === "every" ? "every" : readNumber(`${key}, nth`, written.nth, 1, [1, Number.MAX_SAFE_INTEGER]);
+  const nth: Entry["nth"] =
+    written.nth === "every" ? "every" : readNumber(`${key}, nth`, written.nth, 1, [1, Number.MAX_SAFE_INTEGER]);
   const entry = { id, service: written.service ?? null, nth };
   const forMs = written.for === undefined ? 0 : readDuration(`${key}, for`, written.for);
   if (written.call !== undefined) return readCall(written.call, written.fault, { ...entry, forMs });
   if (written.program !== undefined) return readProgram(written, written.program, key, entry);
-  if (written.fault !== "die" && written.fault !== "unreachable") throw new DriverError(`${key}: at a moment a machine can die or be unreachable`);
+  if (written.fault !== "die" && written.fault !== "unreachable")
+    throw new DriverError(`${key}: at a moment a machine can die or be unreachable`);
   return { ...entry, kind: "moment", atMs: readDuration(`${key}, at`, written.at), fault: written.fault, forMs };
 }
 
-function readCall(verb: Verb, fault: WrittenEntry["fault"], { forMs, ...entry }: Entry & { readonly forMs: number }): ScriptEntry {
+function readCall(
+  verb: Verb,
+  fault: WrittenEntry["fault"],
+  { forMs, ...entry }: Entry & { readonly forMs: number },
+): ScriptEntry {
   switch (fault) {
     case "refuse":
     case "die":

@@ -1,4 +1,7 @@
-/** The keys of a simulated cloud and of a service's `launch:`, read into what the driver works with: nothing optional, milliseconds. */
+/**
+ * The keys of a simulated cloud and of a service's `launch:`, read into what the driver works with: nothing optional,
+ * milliseconds.
+ */
 import type { Distribution } from "./chance.js";
 import { allReplicas, readScript, type ScriptEntry, type Step, type WrittenEntry } from "./script.js";
 import { readDistribution, readDuration, readNumber, type WrittenDistribution } from "./values.js";
@@ -27,7 +30,12 @@ interface WrittenCloud {
   readonly file?: string;
   readonly launch?: Pick<WrittenService, "latency" | "refuse"> & { readonly capacity?: WrittenNumber };
   readonly machines?: Pick<WrittenService, "die">;
-  readonly calls?: { readonly latency?: WrittenDistribution; readonly throttle?: WrittenNumber; readonly lost_reply?: WrittenNumber; readonly limit?: WrittenNumber };
+  readonly calls?: {
+    readonly latency?: WrittenDistribution;
+    readonly throttle?: WrittenNumber;
+    readonly lost_reply?: WrittenNumber;
+    readonly limit?: WrittenNumber;
+  };
   readonly visibility?: string;
   readonly programs?: WrittenService["programs"];
   readonly services?: Readonly<Record<string, WrittenService>>;
@@ -72,7 +80,10 @@ export class Settings {
   readonly script: readonly ScriptEntry[];
   private readonly written: WrittenCloud;
 
-  /** @param options the cloud's keys, references resolved. @throws DriverError for a value that only a reference could bring in. */
+  /**
+   * @param options the cloud's keys, references resolved. @throws DriverError for a value that only a reference could
+   * bring in.
+   */
   constructor(cloud: string, options: Readonly<Record<string, unknown>>) {
     const written = options as WrittenCloud;
     const { launch = {}, calls = {} } = written;
@@ -92,7 +103,8 @@ export class Settings {
   }
 
   /**
-   * What holds for a service: the nearest of its `launch:`, the cloud's `services` (its own name before that of all replicas), and the cloud.
+   * What holds for a service: the nearest of its `launch:`, the cloud's `services` (its own name before that of all
+   * replicas), and the cloud.
    * @throws DriverError
    */
   service(name: string, launch: WrittenService = {}): ServiceSettings {
@@ -113,8 +125,18 @@ function readService({ latency, refuse, die, programs = {}, outputs = {} }: Writ
   return {
     latency: readDistribution("latency", latency),
     refuse: readNumber("refuse", refuse, 0, PROBABILITY),
-    die: die === undefined ? { probability: 0, withinMs: 0 } : { probability: readNumber("die", die.probability, 0, PROBABILITY), withinMs: readDuration("die", die.within) },
-    programs: { boot: readProgram("boot", programs.boot), ready: readProgram("ready", programs.ready), terminate: readProgram("terminate", programs.terminate) },
+    die:
+      die === undefined
+        ? { probability: 0, withinMs: 0 }
+        : {
+            probability: readNumber("die", die.probability, 0, PROBABILITY),
+            withinMs: readDuration("die", die.within),
+          },
+    programs: {
+      boot: readProgram("boot", programs.boot),
+      ready: readProgram("ready", programs.ready),
+      terminate: readProgram("terminate", programs.terminate),
+    },
     outputs: Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, String(value)])),
   };
 }

@@ -1,12 +1,24 @@
 /**
- * A simulated cloud, for plans that are to be tried before they meet a real one: machines that start, die and fail as the plan's author says,
+ * A simulated cloud, for plans that are to be tried before they meet a real one: machines that start, die and fail as
+ * the plan's author says,
  * in a file of their own. Nothing of it exists outside of that file.
  */
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 
 import type { MachinePrograms } from "../../machines/program/programs.js";
-import { DriverError, type Driver, type DriverContext, type DriverDefinition, type ImageRequest, type LaunchOutcome, type LaunchRequest, type MachineStatus, type MarkScope, type TerminateOutcome } from "../driver.js";
+import {
+  DriverError,
+  type Driver,
+  type DriverContext,
+  type DriverDefinition,
+  type ImageRequest,
+  type LaunchOutcome,
+  type LaunchRequest,
+  type MachineStatus,
+  type MarkScope,
+  type TerminateOutcome,
+} from "../driver.js";
 import { Calls, type Subject } from "./calls.js";
 import { CloudFile } from "./cloudFile.js";
 import { launchMachine, type Launcher } from "./launch.js";
@@ -33,30 +45,56 @@ class SimDriver implements Driver {
       return await this.calls.make("launch", subjects, () => this.launchAll(requests), signal);
     } catch (error) {
       if (!signal.aborted || error instanceof DriverError) throw error;
-      return requests.map(({ key }) => ({ key, kind: "failed", error: new DriverError("interrupted", { cause: error }), leftover: null }));
+      return requests.map(({ key }) => ({
+        key,
+        kind: "failed",
+        error: new DriverError("interrupted", { cause: error }),
+        leftover: null,
+      }));
     }
   }
 
   async describe(ids: readonly string[], signal: AbortSignal): Promise<MachineStatus[]> {
-    return this.calls.make("describe", () => this.subjects(ids), () => this.file().read(() => ids.map((id) => {
-      const machine = this.file().machine(id);
-      return machine === null ? unknown(id) : describe(machine, this.context.cloud, this.context.clock.now());
-    })), signal);
+    return this.calls.make(
+      "describe",
+      () => this.subjects(ids),
+      () =>
+        this.file().read(() =>
+          ids.map((id) => {
+            const machine = this.file().machine(id);
+            return machine === null ? unknown(id) : describe(machine, this.context.cloud, this.context.clock.now());
+          }),
+        ),
+      signal,
+    );
   }
 
   async terminate(ids: readonly string[], signal: AbortSignal): Promise<TerminateOutcome[]> {
-    return this.calls.make("terminate", () => this.subjects(ids), () => this.file().transaction(() => {
-      for (const id of ids) this.file().terminateMachine(id, this.context.clock.now());
-      return ids.map((id) => ({ id, kind: "terminated" as const }));
-    }), signal);
+    return this.calls.make(
+      "terminate",
+      () => this.subjects(ids),
+      () =>
+        this.file().transaction(() => {
+          for (const id of ids) this.file().terminateMachine(id, this.context.clock.now());
+          return ids.map((id) => ({ id, kind: "terminated" as const }));
+        }),
+      signal,
+    );
   }
 
   async list(scope: MarkScope, signal: AbortSignal): Promise<MachineStatus[]> {
     const subjects = scope.run === null ? [] : [{ run: scope.run, service: "" }];
-    return this.calls.make("list", () => subjects, () => {
-      const machines = this.file().machinesInScope(scope).map((machine) => describe(machine, this.context.cloud, this.context.clock.now()));
-      return machines.filter(({ state }) => state !== "terminated" && state !== "unknown");
-    }, signal);
+    return this.calls.make(
+      "list",
+      () => subjects,
+      () => {
+        const machines = this.file()
+          .machinesInScope(scope)
+          .map((machine) => describe(machine, this.context.cloud, this.context.clock.now()));
+        return machines.filter(({ state }) => state !== "terminated" && state !== "unknown");
+      },
+      signal,
+    );
   }
 
   /** Nothing is kept of a simulated image but its name: every machine is as good as any. */
@@ -92,10 +130,19 @@ class SimDriver implements Driver {
       const known = launcher.file.machineOfKey(key);
       const machine = known ?? launchMachine(launcher, request, machineId(key));
       // The answer to a launch shows the machine that it made, even where later questions do not yet.
-      return { key, kind: "launched", machine: describe({ ...machine, visibleAt: machine.launchedAt }, this.context.cloud, launcher.now) };
+      return {
+        key,
+        kind: "launched",
+        machine: describe({ ...machine, visibleAt: machine.launchedAt }, this.context.cloud, launcher.now),
+      };
     } catch (error) {
       if (!(error instanceof DriverError)) throw error;
-      return { key, kind: "failed", error: new DriverError(`no machine for ${mark.service}: ${error.message}`, { cause: error }), leftover: null };
+      return {
+        key,
+        kind: "failed",
+        error: new DriverError(`no machine for ${mark.service}: ${error.message}`, { cause: error }),
+        leftover: null,
+      };
     }
   }
 

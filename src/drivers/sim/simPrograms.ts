@@ -1,11 +1,20 @@
-/** Programs on a simulated machine. How one ends is drawn and written down when it begins, so that any launcher can be told later. */
+/**
+ * Programs on a simulated machine. How one ends is drawn and written down when it begins, so that any launcher can be
+ * told later.
+ */
 import { basename } from "node:path/posix";
 
 import type { Clock } from "../../time/clock.js";
 import { ConnectionError } from "../../machines/connection.js";
 import { StagingError } from "../../machines/program/errors.js";
 import type { MachinePrograms } from "../../machines/program/programs.js";
-import { checkLimits, type ProgramRequest, type ProgramResult, type RecoverRequest, type RecoverResult } from "../../machines/program/request.js";
+import {
+  checkLimits,
+  type ProgramRequest,
+  type ProgramResult,
+  type RecoverRequest,
+  type RecoverResult,
+} from "../../machines/program/request.js";
 import type { CloudFile, MachineRow, ProgramRow } from "./cloudFile.js";
 import { drawProgram } from "./drawProgram.js";
 import { end, nextChange, unreachable } from "./machines.js";
@@ -17,7 +26,12 @@ const REACH_MS = 30_000;
 const LOOK_MS = 5_000;
 
 export class SimPrograms implements MachinePrograms {
-  constructor(private readonly id: string, private readonly settings: Settings, private readonly file: CloudFile, private readonly clock: Clock) {}
+  constructor(
+    private readonly id: string,
+    private readonly settings: Settings,
+    private readonly file: CloudFile,
+    private readonly clock: Clock,
+  ) {}
 
   async reach(): Promise<string> {
     const deadline = this.clock.now() + REACH_MS;
@@ -28,7 +42,8 @@ export class SimPrograms implements MachinePrograms {
       const reason = unreachable(machine, now);
       if (reason === null) return `${machine.mark.service} at ${machine.address}`;
       const gone = (end(machine)?.at ?? Infinity) <= now;
-      if (gone || now >= deadline) throw new ConnectionError(`${machine.mark.service} at ${machine.address} cannot be reached: ${reason}`);
+      if (gone || now >= deadline)
+        throw new ConnectionError(`${machine.mark.service} at ${machine.address} cannot be reached: ${reason}`);
       await this.clock.sleep(Math.min(nextChange(machine, now), deadline, now + LOOK_MS) - now);
     }
   }
@@ -50,7 +65,9 @@ export class SimPrograms implements MachinePrograms {
     } catch (error) {
       return { kind: "unknown", reason: (error as Error).message };
     }
-    const program = this.file.transaction(() => this.file.program(this.id, request.directory) ?? this.claim(request.directory));
+    const program = this.file.transaction(
+      () => this.file.program(this.id, request.directory) ?? this.claim(request.directory),
+    );
     return program.state === "never" ? { kind: "never-started" } : this.finish(request);
   }
 
@@ -58,13 +75,22 @@ export class SimPrograms implements MachinePrograms {
   private start(request: ProgramRequest): void {
     this.file.transaction(() => {
       const machine = this.file.machine(this.id) as MachineRow;
-      if (this.file.program(this.id, request.directory) !== null) throw new StagingError(`${request.directory} was used on ${machine.mark.service} before; nothing was started`);
+      if (this.file.program(this.id, request.directory) !== null)
+        throw new StagingError(`${request.directory} was used on ${machine.mark.service} before; nothing was started`);
       this.file.addProgram(drawProgram(this.settings, this.file, machine, request, this.clock.now()));
     });
   }
 
   private claim(directory: string): ProgramRow {
-    const row: ProgramRow = { machine: this.id, directory, state: "never", endsAt: null, exit: 0, outputs: {}, output: "" };
+    const row: ProgramRow = {
+      machine: this.id,
+      directory,
+      state: "never",
+      endsAt: null,
+      exit: 0,
+      outputs: {},
+      output: "",
+    };
     this.file.addProgram(row);
     return row;
   }
@@ -82,14 +108,20 @@ export class SimPrograms implements MachinePrograms {
     const deadline = startedAt + request.timeoutMs;
     for (;;) {
       const now = this.clock.now();
-      const { machine, program } = this.file.read(() => ({ machine: this.file.machine(this.id) as MachineRow, program: this.file.program(this.id, request.directory) as ProgramRow }));
+      const { machine, program } = this.file.read(() => ({
+        machine: this.file.machine(this.id) as MachineRow,
+        program: this.file.program(this.id, request.directory) as ProgramRow,
+      }));
       const result = this.resultAt(machine, program, now);
       if (result?.kind === "exited") return this.report(request, program, result);
       if (result !== null) return result;
       const silent = unreachable(machine, now);
       if (request.signal.aborted) return this.kill(request, silent, { kind: "aborted" });
       if (now >= deadline) return this.kill(request, silent, { kind: "timed-out", afterMs: now - startedAt });
-      await this.pause(Math.min(nextChange(machine, now), after(program.endsAt, now), deadline, now + LOOK_MS) - now, request.signal);
+      await this.pause(
+        Math.min(nextChange(machine, now), after(program.endsAt, now), deadline, now + LOOK_MS) - now,
+        request.signal,
+      );
     }
   }
 
@@ -101,10 +133,16 @@ export class SimPrograms implements MachinePrograms {
     if (gone && ending.at < endsAt) return { kind: "lost", reason: ending.reason };
     if (!gone && unreachable(machine, now) !== null) return null;
     if (program.state === "killed") return { kind: "lost", reason: "it was ended" };
-    return endsAt <= now ? { kind: "exited", code: program.exit, outputs: new Map(Object.entries(program.outputs)) } : null;
+    return endsAt <= now
+      ? { kind: "exited", code: program.exit, outputs: new Map(Object.entries(program.outputs)) }
+      : null;
   }
 
-  private async report(request: RecoverRequest, program: ProgramRow, result: ProgramResult & { readonly kind: "exited" }): Promise<ProgramResult> {
+  private async report(
+    request: RecoverRequest,
+    program: ProgramRow,
+    result: ProgramResult & { readonly kind: "exited" },
+  ): Promise<ProgramResult> {
     if (program.output !== "") request.onOutput(Buffer.from(`${program.output}\n`));
     await request.onResult?.(result);
     return result;

@@ -1,10 +1,21 @@
-/** Reads the values of a cloud's and a service's keys. A string with a reference could not be checked with the plan, so it is checked here. */
+/**
+ * Reads the values of a cloud's and a service's keys. A string with a reference could not be checked with the plan, so
+ * it is checked here.
+ */
 import { durationMs } from "../../plan/duration.js";
 import { DriverError } from "../driver.js";
 import type { Distribution } from "./chance.js";
 
 /** A duration as it is written, or one distribution of them. */
-export type WrittenDistribution = string | { readonly p50?: string; readonly p95?: string; readonly min?: string; readonly max?: string; readonly mean?: string };
+export type WrittenDistribution =
+  | string
+  | {
+      readonly p50?: string;
+      readonly p95?: string;
+      readonly min?: string;
+      readonly max?: string;
+      readonly mean?: string;
+    };
 
 export const AT_ONCE: Distribution = { kind: "fixed", ms: 0 };
 
@@ -13,7 +24,10 @@ export function readDistribution(key: string, written: WrittenDistribution | und
   if (written === undefined) return AT_ONCE;
   if (typeof written === "string") return { kind: "fixed", ms: readDuration(key, written) };
   if (written.mean !== undefined) return { kind: "exponential", mean: readDuration(key, written.mean) };
-  const [low, high, kind] = written.p50 === undefined ? [written.min, written.max, "uniform" as const] : [written.p50, written.p95, "log-normal" as const];
+  const [low, high, kind] =
+    written.p50 === undefined
+      ? [written.min, written.max, "uniform" as const]
+      : [written.p50, written.p95, "log-normal" as const];
   const [min, max] = [readDuration(key, low), readDuration(key, high)];
   if (min > max) throw new DriverError(`${key}: ${String(low)} is more than ${String(high)}`);
   if (kind === "uniform") return { kind, min, max };
@@ -29,8 +43,19 @@ export function readDuration(key: string, written: string | undefined): number {
 }
 
 /** A number; one that came out of a reference is a string. @throws DriverError */
-export function readNumber(key: string, written: number | string | undefined, otherwise: number, [min, max]: readonly [number, number]): number {
-  const value = written === undefined ? otherwise : typeof written === "string" && written.trim() === "" ? Number.NaN : Number(written);
-  if (!(value >= min && value <= max)) throw new DriverError(`${key}: ${JSON.stringify(written)} is no number from ${min} to ${max}`);
+export function readNumber(
+  key: string,
+  written: number | string | undefined,
+  otherwise: number,
+  [min, max]: readonly [number, number],
+): number {
+  const value =
+    written === undefined
+      ? otherwise
+      : typeof written === "string" && written.trim() === ""
+        ? Number.NaN
+        : Number(written);
+  if (!(value >= min && value <= max))
+    throw new DriverError(`${key}: ${JSON.stringify(written)} is no number from ${min} to ${max}`);
   return value;
 }

@@ -28,13 +28,21 @@ export interface AnalysisRequest {
 export function analyzeEvents(request: AnalysisRequest): RunAnalysis {
   const sections = splitSections(request.events, request.working);
   const chosen = choose(sections, request);
-  return { run: request.run, sections: sections.map(({ section }) => section), section: chosen === undefined ? null : analyzeSection(chosen, request) };
+  return {
+    run: request.run,
+    sections: sections.map(({ section }) => section),
+    section: chosen === undefined ? null : analyzeSection(chosen, request),
+  };
 }
 
 function choose(sections: readonly SectionEvents[], { run, section }: AnalysisRequest): SectionEvents | undefined {
   if (section === null) return sections.findLast((one) => one.section.verb !== "terminate");
   const chosen = sections[section - 1];
-  if (chosen === undefined) throw new StateError(`run "${run}" has no section ${section}, it has ${sections.length}`, `bootlevel analyze ${run} --sections lists them`);
+  if (chosen === undefined)
+    throw new StateError(
+      `run "${run}" has no section ${section}, it has ${sections.length}`,
+      `bootlevel analyze ${run} --sections lists them`,
+    );
   return chosen;
 }
 

@@ -1,4 +1,7 @@
-/** The critical chain: what a section's time went by with. Its parts follow each other without a gap, so their sum is the section's time. */
+/**
+ * The critical chain: what a section's time went by with. Its parts follow each other without a gap, so their sum is
+ * the section's time.
+ */
 import type { ChainPart, LevelTiming, PartKind, ServiceTiming, StepTiming } from "../../analysis.js";
 
 type Owner = Pick<ChainPart, "level" | "service">;
@@ -22,7 +25,9 @@ export function criticalChain(levels: readonly LevelTiming[], endMs: number, wal
   return chain.parts;
 }
 
-/** Steps of a machine that was launched ahead may lie before the level: `Chain` cuts off what lies behind it already. */
+/**
+ * Steps of a machine that was launched ahead may lie before the level: `Chain` cuts off what lies behind it already.
+ */
 function followService(chain: Chain, owner: Owner, service: ServiceTiming, levelEnd: number): void {
   service.steps.forEach((step, index) => {
     chain.wait(owner, waitBetween(service, service.steps[index - 1], step), Math.min(step.startMs, levelEnd));
@@ -33,7 +38,8 @@ function followService(chain: Chain, owner: Owner, service: ServiceTiming, level
 }
 
 function waitBetween(service: ServiceTiming, before: StepTiming | undefined, after: StepTiming | undefined): PartKind {
-  if (before?.step === "ready" && (after?.step === "ready" || (after === undefined && service.state === "verifying"))) return "pause";
+  if (before?.step === "ready" && (after?.step === "ready" || (after === undefined && service.state === "verifying")))
+    return "pause";
   // A level's machines are destroyed together, which is no step of a service.
   if (after === undefined && (service.state === "terminated" || service.state === "terminating")) return "destroy";
   return "bootlevel";
@@ -57,7 +63,14 @@ class Chain {
 
   private push(owner: Owner, kind: PartKind, attempt: number | null, untilMs: number): void {
     const ms = untilMs - this.untilMs;
-    this.parts.push({ ...owner, kind, attempt, startMs: this.untilMs, ms, share: this.wallMs === 0 ? 0 : ms / this.wallMs });
+    this.parts.push({
+      ...owner,
+      kind,
+      attempt,
+      startMs: this.untilMs,
+      ms,
+      share: this.wallMs === 0 ? 0 : ms / this.wallMs,
+    });
     this.untilMs = untilMs;
   }
 }

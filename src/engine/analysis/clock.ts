@@ -1,5 +1,6 @@
 /**
- * When events happened, in milliseconds since the first one. Events carry the launcher's wall clock, which somebody may set while it works, and
+ * When events happened, in milliseconds since the first one. Events carry the launcher's wall clock, which somebody may
+ * set while it works, and
  * are told in the order in which things happened; the two together show most of such jumps.
  */
 import type { RunEvent } from "../../events.js";
@@ -44,7 +45,10 @@ class Clock {
     return this.keep(event, real ?? told);
   }
 
-  /** The moment of an end by its own `ms`, if that contradicts the wall clock: it was measured on a clock that nobody sets. */
+  /**
+   * The moment of an end by its own `ms`, if that contradicts the wall clock: it was measured on a clock that nobody
+   * sets.
+   */
   private measured(event: RunEvent): number | null {
     if (!("ms" in event) || !Number.isFinite(event.ms) || event.ms < 0) return null;
     const start = this.begun.get(spanOf(event));
@@ -62,13 +66,17 @@ class Clock {
   }
 }
 
-/** The beginning of something is told with the time before it was written down, which may be long ago where thousands of services begin. */
+/**
+ * The beginning of something is told with the time before it was written down, which may be long ago where thousands of
+ * services begin.
+ */
 function isToldAtOnce(event: RunEvent): boolean {
   return !event.type.endsWith("-started");
 }
 
 /** What begins by one event and ends by another: the run, a level, a step. */
 function spanOf(event: RunEvent): string {
-  if (event.type === "step-started" || event.type === "step-finished") return `step ${event.service} ${event.step} ${event.attempt}`;
+  if (event.type === "step-started" || event.type === "step-finished")
+    return `step ${event.service} ${event.step} ${event.attempt}`;
   return "level" in event ? `level ${event.level}` : "run";
 }

@@ -1,5 +1,6 @@
 /**
- * Which programs waited because `concurrency` others ran. The log does not say when a program got its place, but places are given in the order
+ * Which programs waited because `concurrency` others ran. The log does not say when a program got its place, but places
+ * are given in the order
  * in which steps began, and are free when steps end: so the queue is run once more.
  */
 import type { StepName } from "../../events.js";

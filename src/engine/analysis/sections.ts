@@ -12,7 +12,8 @@ export interface SectionEvents {
 }
 
 /**
- * Cuts the log before every `run-started`: a launcher that was killed wrote no end, and the next one begins all the same. What stands before
+ * Cuts the log before every `run-started`: a launcher that was killed wrote no end, and the next one begins all the
+ * same. What stands before
  * the first one belongs to no section.
  * @param records oldest first.
  * @param working whether a launcher works on the run: the newest section is still running then.
@@ -35,6 +36,13 @@ function describe(events: readonly RunEvent[], number: number, working: boolean)
   const [first] = events as [Extract<RunEvent, { type: "run-started" }>];
   const last = events.findLast((event) => event.type === "run-finished");
   const clock = readClock(events);
-  const section = { number, verb: first.verb, startedAt: first.at, ms: clock.endMs, result: last?.state ?? null, running: last === undefined && working };
+  const section = {
+    number,
+    verb: first.verb,
+    startedAt: first.at,
+    ms: clock.endMs,
+    result: last?.state ?? null,
+    running: last === undefined && working,
+  };
   return { section, events, clock };
 }

@@ -37,7 +37,9 @@ const SETTLED: ReadonlySet<ServiceState> = new Set(["planned", "ready", "failed"
  */
 export function readTimeline({ events, clock }: SectionEvents, concurrency: number): LevelTiming[] {
   const timeline = new Timeline(concurrency);
-  events.forEach((event, index) => { timeline.add(event, clock.times[index] ?? 0); });
+  events.forEach((event, index) => {
+    timeline.add(event, clock.times[index] ?? 0);
+  });
   return timeline.close(clock.endMs);
 }
 
@@ -68,9 +70,18 @@ class Timeline {
   close(endMs: number): LevelTiming[] {
     return this.levels.map((level) => {
       const services = this.inPlanOrder(level).map((service) => this.serviceTiming(level, service, endMs));
-      const last = services.reduce<ServiceTiming | null>((latest, one) => (latest === null || endsAfter(one, latest) ? one : latest), null);
+      const last = services.reduce<ServiceTiming | null>(
+        (latest, one) => (latest === null || endsAfter(one, latest) ? one : latest),
+        null,
+      );
       const end = level.endMs ?? (services.length === 0 ? endMs : (last?.endMs ?? endMs));
-      return { name: level.name, startMs: Math.min(level.startMs, end), endMs: end, last: last?.name ?? null, services };
+      return {
+        name: level.name,
+        startMs: Math.min(level.startMs, end),
+        endMs: end,
+        last: last?.name ?? null,
+        services,
+      };
     });
   }
 
@@ -154,12 +165,27 @@ class Timeline {
     return { name, state, failure, startMs, endMs: cut ? Math.max(lastMs, endMs) : lastMs, steps };
   }
 
-  private stepTiming(level: string, { event, startMs, placedMs, endMs, end }: OpenStep, sectionEnd: number): StepTiming {
+  private stepTiming(
+    level: string,
+    { event, startMs, placedMs, endMs, end }: OpenStep,
+    sectionEnd: number,
+  ): StepTiming {
     const { service, step, attempt } = event;
     const ms = Math.max(0, (endMs ?? sectionEnd) - startMs);
     const exitCode = end?.exitCode ?? null;
     const outcome = end?.outcome ?? null;
-    return { service, level, step, attempt, startMs, ms, waitedMs: this.places.waited({ startMs, placedMs }, ms), outcome, exitCode, failed: endedBadly(outcome, exitCode) };
+    return {
+      service,
+      level,
+      step,
+      attempt,
+      startMs,
+      ms,
+      waitedMs: this.places.waited({ startMs, placedMs }, ms),
+      outcome,
+      exitCode,
+      failed: endedBadly(outcome, exitCode),
+    };
   }
 }
 

@@ -3,7 +3,10 @@ import type { ServiceState } from "../../events.js";
 import type { ServiceRecord } from "../../state/records.js";
 import type { Service } from "../run/runContext.js";
 
-/** States in which a service without a boot program leaves nothing to a terminate program: it never was up on its machine, or it is stopped. */
+/**
+ * States in which a service without a boot program leaves nothing to a terminate program: it never was up on its
+ * machine, or it is stopped.
+ */
 const UNTOUCHED: ReadonlySet<ServiceState> = new Set(["planned", "launching", "terminating"]);
 
 /** Whether a service's programs may have left something on its machine, for a terminate program or a report. */

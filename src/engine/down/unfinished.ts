@@ -23,22 +23,39 @@ export function unfinishedPrograms(steps: readonly StepRecord[]): Map<number, St
 }
 
 /** Ends such programs of a service: nothing may run beside a new program, or on a host that is given back. */
-export async function endUnfinished(context: RunContext, placements: Placements, service: Service, steps: readonly StepRecord[]): Promise<void> {
+export async function endUnfinished(
+  context: RunContext,
+  placements: Placements,
+  service: Service,
+  steps: readonly StepRecord[],
+): Promise<void> {
   if (steps.length === 0 || !hasMachine(placements, service)) return;
-  const onWarning = (message: string) => context.tell({ at: context.clock.now(), type: "warning", service: service.name, message });
+  const onWarning = (message: string) =>
+    context.tell({ at: context.clock.now(), type: "warning", service: service.name, message });
   for (const begun of steps) {
     const { id, step, directory } = begun;
     const program = begunProgram(service, begun);
     if (program === null || directory === null) continue;
     const end = await placements.programs(service, program).recover({
-      directory, timeoutMs: GRACE_MS, graceMs: GRACE_MS, sudo: program.sudo, keep: step !== "report", onOutput: () => undefined, onWarning, signal: AbortSignal.abort(),
+      directory,
+      timeoutMs: GRACE_MS,
+      graceMs: GRACE_MS,
+      sudo: program.sudo,
+      keep: step !== "report",
+      onOutput: () => undefined,
+      onWarning,
+      signal: AbortSignal.abort(),
     });
-    if (end.kind === "unknown") await warn(context, service, `its ${step} program of before may still run: ${end.reason}`);
+    if (end.kind === "unknown")
+      await warn(context, service, `its ${step} program of before may still run: ${end.reason}`);
     else await writerOf(context).write({ kind: "step-ended", id, outcome: "ended", exitCode: null });
   }
 }
 
-/** The program that a step runs, or null; of a setup step that the plan does not have any more, one that is handled like it. */
+/**
+ * The program that a step runs, or null; of a setup step that the plan does not have any more, one that is handled like
+ * it.
+ */
 function begunProgram({ spec }: Service, { step, content, attempt }: StepRecord): ProgramSpec | null {
   if (step !== "setup") return programOf(spec, step as Exclude<ProgramStep, "setup">);
   const setups = spec.setup ?? [];

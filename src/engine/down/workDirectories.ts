@@ -7,16 +7,30 @@ import { programsOf } from "../programs/bundles.js";
 import { hasMachine } from "../programs/programs.js";
 import type { RunContext, Service } from "../run/runContext.js";
 
-/** Removes the staged programs of services, which lie in these folders, from hosts reached over SSH. A host that does not answer is told as a warning. */
-export async function removeWorkDirectories(context: RunContext, placements: Placements, folders: ReadonlyMap<Service, readonly string[]>): Promise<void> {
-  const onHosts = [...folders].filter(([service]) => hasMachine(placements, service) && placements.access(service).kind === "ssh" && programsOf(service.spec).some(({ program }) => program.where === "machine"));
-  await Promise.all(onHosts.map(async ([service, own]) => {
-    try {
-      await sweep(placements, service, own);
-    } catch (error) {
-      await warn(context, service, `its staged programs may still lie on the host: ${(error as Error).message}`);
-    }
-  }));
+/**
+ * Removes the staged programs of services, which lie in these folders, from hosts reached over SSH. A host that does
+ * not answer is told as a warning.
+ */
+export async function removeWorkDirectories(
+  context: RunContext,
+  placements: Placements,
+  folders: ReadonlyMap<Service, readonly string[]>,
+): Promise<void> {
+  const onHosts = [...folders].filter(
+    ([service]) =>
+      hasMachine(placements, service) &&
+      placements.access(service).kind === "ssh" &&
+      programsOf(service.spec).some(({ program }) => program.where === "machine"),
+  );
+  await Promise.all(
+    onHosts.map(async ([service, own]) => {
+      try {
+        await sweep(placements, service, own);
+      } catch (error) {
+        await warn(context, service, `its staged programs may still lie on the host: ${(error as Error).message}`);
+      }
+    }),
+  );
 }
 
 async function sweep(placements: Placements, service: Service, folders: readonly string[]): Promise<void> {
@@ -33,7 +47,8 @@ async function sweep(placements: Placements, service: Service, folders: readonly
 }
 
 /**
- * All names are made of letters, digits, dots, slashes, -, _ and, inside, ~ only, so they need no quotes in any shell. What a launcher that died
+ * All names are made of letters, digits, dots, slashes, -, _ and, inside, ~ only, so they need no quotes in any shell.
+ * What a launcher that died
  * left in memory goes first: its path stands in the step's directory. The run's folder goes when it is empty.
  */
 function sweepScript(work: string, folders: readonly string[]): string {

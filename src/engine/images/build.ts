@@ -1,6 +1,8 @@
 /**
- * Builds an image: boots a run of one machine that is made what the image says, lets the machine's cloud make an image of it, and takes the run
- * down. What is to be built is on record before anything is started, so whoever asks again goes on where this ended, and no second image comes of it.
+ * Builds an image: boots a run of one machine that is made what the image says, lets the machine's cloud make an image
+ * of it, and takes the run
+ * down. What is to be built is on record before anything is started, so whoever asks again goes on where this ended,
+ * and no second image comes of it.
  */
 import { CloudUnreachableError, DriverError, ImageFailedError, type Driver } from "../../drivers/driver.js";
 import type { RunEvent, RunState, ServiceFailure } from "../../events.js";
@@ -65,8 +67,10 @@ export async function buildImage(store: Store, request: BuildRequest): Promise<B
   const image = await store.beginImage(wish);
   if (image.driverId !== null) return finish(store, request, image, { id: image.driverId });
   const { booted, run } = await bringUp(store, request, image);
-  if (booted.state === "ready") return finish(store, request, { ...image, run }, await make(store, request, { ...image, run }));
-  if (booted.state !== "failed" || request.signal.aborted) return resultOf({ ...image, run }, "building", "interrupted", booted);
+  if (booted.state === "ready")
+    return finish(store, request, { ...image, run }, await make(store, request, { ...image, run }));
+  if (booted.state !== "failed" || request.signal.aborted)
+    return resultOf({ ...image, run }, "building", "interrupted", booted);
   const reason = booted.failures[0]?.message ?? "its machine did not come up";
   return fail(store, request, { ...image, run }, reason, booted);
 }
@@ -74,26 +78,43 @@ export async function buildImage(store: Store, request: BuildRequest): Promise<B
 async function checkDriver(store: Store, { plan, variables }: BuildRequest, cloud: CloudSpec): Promise<void> {
   const driver = await openCloud(store, plan, cloud, variables);
   try {
-    if (driver.createImage === undefined) throw new DriverError(`cloud "${cloud.name}" (driver "${cloud.driver}") cannot make images: there, packages and recipes run at each boot of a new machine`);
+    if (driver.createImage === undefined)
+      throw new DriverError(
+        `cloud "${cloud.name}" (driver "${cloud.driver}") cannot make images: there, packages and recipes run at each boot of a new machine`,
+      );
   } finally {
     await driver.close?.();
   }
 }
 
-async function wishOf(store: Store, { plan, image, variables, name }: BuildRequest, cloud: CloudSpec): Promise<ImageWish> {
+async function wishOf(
+  store: Store,
+  { plan, image, variables, name }: BuildRequest,
+  cloud: CloudSpec,
+): Promise<ImageWish> {
   const [service] = plan.levels.flatMap(({ services }) => services);
   if (service === undefined) throw new Error("the plan of an image has one service");
   const lookup = imageValues(variables);
   const setup = withContents(service, await packBundles(plan, store.home), lookup);
   const base = service.image === null ? "" : resolveTemplate(service.image, lookup);
   return {
-    image, cloud: cloud.name, driver: cloud.driver, place: placeOf(cloud, lookup), definition: definitionOf(cloud, base, setup.at(-1), lookup),
-    planFile: plan.file, run: name ?? (await freeRunName(store, plan.name)), installation: await store.installation(),
+    image,
+    cloud: cloud.name,
+    driver: cloud.driver,
+    place: placeOf(cloud, lookup),
+    definition: definitionOf(cloud, base, setup.at(-1), lookup),
+    planFile: plan.file,
+    run: name ?? (await freeRunName(store, plan.name)),
+    installation: await store.installation(),
   };
 }
 
 /** The machine that becomes the image: one that an earlier launcher has begun with, or a new run. */
-async function bringUp(store: Store, request: BuildRequest, image: BuiltImage): Promise<{ booted: BootResult; run: string }> {
+async function bringUp(
+  store: Store,
+  request: BuildRequest,
+  image: BuiltImage,
+): Promise<{ booted: BootResult; run: string }> {
   const { plan, variables, observe, signal } = request;
   const options = { observe, signal, waitMs: 0 };
   const known = await findRun(store, image.run);
@@ -118,22 +139,35 @@ async function findRun(store: Store, name: string): Promise<RunRecord | null> {
 /** How the cloud has answered: with the image's id, or why there is none. */
 type Made = { readonly id: string } | { readonly error: Error };
 
-async function make(store: Store, { image, cloud, progress, observe, signal }: BuildRequest, { run, name, version }: BuiltImage): Promise<Made> {
-  return workOnRun(store, await store.findRun(run), "image build", { observe, signal, waitMs: 0 }, async (context): Promise<Made> => {
-    const placements = await Placements.read(context);
-    const [service] = context.levels.flat();
-    const machine = service === undefined ? null : (placements.machine(service)?.driverId ?? null);
-    if (machine === null) throw new Error(`run ${run} has no machine to make an image of`);
-    progress(`cloud "${cloud}" makes image ${name} of machine ${machine}`);
-    const mark = { installation: await store.installation(), run: context.run.uid, runName: run, service: image };
-    const driver = (await context.clouds.driver(cloud)) as Driver & Required<Pick<Driver, "createImage">>;
-    try {
-      return await driver.createImage({ machine, name, mark, description: `${image}, version ${version}, made by bootlevel in run ${run}` }, context.stop);
-    } catch (error) {
-      if (!(error instanceof DriverError) && !context.stop.aborted) throw error;
-      return { error: error as Error };
-    }
-  });
+async function make(
+  store: Store,
+  { image, cloud, progress, observe, signal }: BuildRequest,
+  { run, name, version }: BuiltImage,
+): Promise<Made> {
+  return workOnRun(
+    store,
+    await store.findRun(run),
+    "image build",
+    { observe, signal, waitMs: 0 },
+    async (context): Promise<Made> => {
+      const placements = await Placements.read(context);
+      const [service] = context.levels.flat();
+      const machine = service === undefined ? null : (placements.machine(service)?.driverId ?? null);
+      if (machine === null) throw new Error(`run ${run} has no machine to make an image of`);
+      progress(`cloud "${cloud}" makes image ${name} of machine ${machine}`);
+      const mark = { installation: await store.installation(), run: context.run.uid, runName: run, service: image };
+      const driver = (await context.clouds.driver(cloud)) as Driver & Required<Pick<Driver, "createImage">>;
+      try {
+        return await driver.createImage(
+          { machine, name, mark, description: `${image}, version ${version}, made by bootlevel in run ${run}` },
+          context.stop,
+        );
+      } catch (error) {
+        if (!(error instanceof DriverError) && !context.stop.aborted) throw error;
+        return { error: error as Error };
+      }
+    },
+  );
 }
 
 async function finish(store: Store, request: BuildRequest, image: BuiltImage, made: Made): Promise<BuildResult> {
@@ -147,24 +181,52 @@ async function finish(store: Store, request: BuildRequest, image: BuiltImage, ma
   await store.changeImage(image.id, { driverId: made.id });
   const ended = request.keepMachine ? null : await endRun(store, request, image.run);
   await store.changeImage(image.id, { state: "available" });
-  const left = ended === null || ended.state === "terminated" ? "" : `the image is there, and run ${image.run} could not be ended`;
+  const left =
+    ended === null || ended.state === "terminated" ? "" : `the image is there, and run ${image.run} could not be ended`;
   return { ...resultOf(image, "available", left, ended), id: made.id, runState: ended?.state ?? "ready" };
 }
 
 /** The image will never be: nobody goes on with it, and its machine is of no use. */
-async function fail(store: Store, request: BuildRequest, image: BuiltImage, reason: string, booted: BootResult | null): Promise<BuildResult> {
-  // First its machine: a launcher that dies in between leaves a build to go on with, and none that is over and costs money.
+async function fail(
+  store: Store,
+  request: BuildRequest,
+  image: BuiltImage,
+  reason: string,
+  booted: BootResult | null,
+): Promise<BuildResult> {
+  // First its machine: a launcher that dies in between leaves a build to go on with, and none that is over and costs
+  // money.
   const ended = request.keepMachine ? null : await endRun(store, request, image.run);
   await store.changeImage(image.id, { state: "failed", reason });
   return { ...resultOf(image, "failed", reason, booted), runState: ended?.state ?? booted?.state ?? "ready" };
 }
 
-async function endRun(store: Store, { observe, signal }: BuildRequest, name: string): Promise<Pick<BootResult, "state" | "failures" | "cloudUnreachable"> | null> {
+async function endRun(
+  store: Store,
+  { observe, signal }: BuildRequest,
+  name: string,
+): Promise<Pick<BootResult, "state" | "failures" | "cloudUnreachable"> | null> {
   const run = await findRun(store, name);
   return run === null ? null : terminateRun(store, run, { observe, signal, waitMs: 0, force: true, keep: false });
 }
 
-function resultOf(image: BuiltImage, state: ImageState, reason: string, end: Pick<BootResult, "state" | "failures" | "cloudUnreachable"> | null): BuildResult {
+function resultOf(
+  image: BuiltImage,
+  state: ImageState,
+  reason: string,
+  end: Pick<BootResult, "state" | "failures" | "cloudUnreachable"> | null,
+): BuildResult {
   const { image: name, cloud, version, driverId: id, run } = image;
-  return { image: name, cloud, version, id, state, reason, run, runState: end?.state ?? "ready", failures: end?.failures ?? [], cloudUnreachable: end?.cloudUnreachable ?? false };
+  return {
+    image: name,
+    cloud,
+    version,
+    id,
+    state,
+    reason,
+    run,
+    runState: end?.state ?? "ready",
+    failures: end?.failures ?? [],
+    cloudUnreachable: end?.cloudUnreachable ?? false,
+  };
 }

@@ -1,4 +1,7 @@
-/** Decides from which built images the machines of a plan start. What is decided is stored with the run, which keeps to it. */
+/**
+ * Decides from which built images the machines of a plan start. What is decided is stored with the run, which keeps to
+ * it.
+ */
 import type { CloudSpec, ImageChoice, LaunchPlan, ServiceSpec } from "../../plan/launchPlan.js";
 import { resolveTemplate, type ReferenceLookup } from "../../plan/resolve.js";
 import type { BuiltImage } from "../../state/builtImages.js";
@@ -11,7 +14,9 @@ export interface Choosing {
   readonly variables: readonly VariableRecord[];
   /** Every image that was ever built. */
   readonly built: readonly BuiltImage[];
-  /** The plan that the run has followed: what was decided of an image that has not changed stays. Null for a new run. */
+  /**
+   * The plan that the run has followed: what was decided of an image that has not changed stays. Null for a new run.
+   */
   readonly before: LaunchPlan | null;
   /** Whether an image that is built itself may be taken, and not only what it is made from. */
   readonly whole: boolean;
@@ -23,38 +28,73 @@ export interface Chosen {
   readonly warnings: readonly string[];
 }
 
-/** The plan, each service of which starts from the newest built image that has the most of what it needs; what that lacks runs at boot. */
+/**
+ * The plan, each service of which starts from the newest built image that has the most of what it needs; what that
+ * lacks runs at boot.
+ */
 export function chooseImages(choosing: Choosing): Chosen {
   const lookup = imageValues(choosing.variables);
   const warnings = new Set<string>();
-  const levels = choosing.plan.levels.map((level) => ({ ...level, services: level.services.map((service) => chooseFor(service, choosing, lookup, warnings)) }));
+  const levels = choosing.plan.levels.map((level) => ({
+    ...level,
+    services: level.services.map((service) => chooseFor(service, choosing, lookup, warnings)),
+  }));
   return { plan: { ...choosing.plan, levels }, warnings: [...warnings] };
 }
 
-function chooseFor(written: ServiceSpec, choosing: Choosing, lookup: ReferenceLookup, warnings: Set<string>): ServiceSpec {
+function chooseFor(
+  written: ServiceSpec,
+  choosing: Choosing,
+  lookup: ReferenceLookup,
+  warnings: Set<string>,
+): ServiceSpec {
   if (typeof written.imageName !== "string") return written;
   const service = { ...written, setup: withContents(written, choosing.bundles, lookup) };
   const cloud = service.placement.kind === "cloud" ? choosing.plan.clouds[service.placement.cloud] : undefined;
   if (cloud === undefined) return service;
   const base = service.image === null ? "" : resolveTemplate(service.image, lookup);
   const definition = definitionOf(cloud, base, service.setup.at(-1), lookup);
-  const built = keptChoice(written, definition, choosing.before) ?? newest(service, cloud, base, choosing, lookup, warnings);
+  const built =
+    keptChoice(written, definition, choosing.before) ?? newest(service, cloud, base, choosing, lookup, warnings);
   const imageChoice: ImageChoice = { definition, built: built === "none" ? null : built };
   if (imageChoice.built === null) return { ...service, imageChoice };
-  return { ...service, imageChoice, image: [imageChoice.built.id], setup: service.setup.slice(imageChoice.built.steps) };
+  return {
+    ...service,
+    imageChoice,
+    image: [imageChoice.built.id],
+    setup: service.setup.slice(imageChoice.built.steps),
+  };
 }
 
-/** What the run's earlier plan has decided of the same image; null when it has decided nothing, or the image has changed. */
-function keptChoice({ name, was }: ServiceSpec, definition: string, before: LaunchPlan | null): ImageChoice["built"] | "none" {
+/**
+ * What the run's earlier plan has decided of the same image; null when it has decided nothing, or the image has
+ * changed.
+ */
+function keptChoice(
+  { name, was }: ServiceSpec,
+  definition: string,
+  before: LaunchPlan | null,
+): ImageChoice["built"] | "none" {
   const services = before?.levels.flatMap((level) => level.services) ?? [];
   const former = services.find((service) => service.name === name) ?? services.find((service) => service.name === was);
   return former?.imageChoice?.definition === definition ? (former.imageChoice.built ?? "none") : null;
 }
 
 /** The newest built image with the most of the service's steps. */
-function newest({ setup = [] }: ServiceSpec, cloud: CloudSpec, base: string, { plan, built, whole }: Choosing, lookup: ReferenceLookup, warnings: Set<string>): ImageChoice["built"] {
+function newest(
+  { setup = [] }: ServiceSpec,
+  cloud: CloudSpec,
+  base: string,
+  { plan, built, whole }: Choosing,
+  lookup: ReferenceLookup,
+  warnings: Set<string>,
+): ImageChoice["built"] {
   const place = placeOf(cloud, lookup);
-  const usable = built.flatMap((one) => (one.cloud === cloud.name && one.place === place && one.state === "available" && one.driverId !== null ? [{ ...one, id: one.driverId }] : []));
+  const usable = built.flatMap((one) =>
+    one.cloud === cloud.name && one.place === place && one.state === "available" && one.driverId !== null
+      ? [{ ...one, id: one.driverId }]
+      : [],
+  );
   let isTold = false;
   for (let steps = setup.length; steps > 0; steps -= 1) {
     const last = setup[steps - 1];
@@ -67,7 +107,9 @@ function newest({ setup = [] }: ServiceSpec, cloud: CloudSpec, base: string, { p
     // To build the last one anew is enough: it has all that those have which it is made from.
     if (old !== undefined && !isTold && whole) {
       isTold = true;
-      warnings.add(`image "${old.image}" has changed since version ${old.version} was built of it in cloud "${cloud.name}", so that is not used. Build it again: bootlevel image build ${old.image} --cloud ${cloud.name}`);
+      warnings.add(
+        `image "${old.image}" has changed since version ${old.version} was built of it in cloud "${cloud.name}", so that is not used. Build it again: bootlevel image build ${old.image} --cloud ${cloud.name}`,
+      );
     }
   }
   return null;

@@ -32,30 +32,59 @@ export async function listImages(store: Store): Promise<ListedImage[]> {
 
 /**
  * Removes built images from their cloud.
- * @throws StateError if there is none, or a live run uses one: nothing is removed then. DriverError, CloudUnreachableError
+ * @throws StateError if there is none, or a live run uses one: nothing is removed then. DriverError,
+ *   CloudUnreachableError
  */
-export async function removeImages(store: Store, { image, cloud, version, confirm, signal }: RemoveRequest): Promise<RemoveResult> {
+export async function removeImages(
+  store: Store,
+  { image, cloud, version, confirm, signal }: RemoveRequest,
+): Promise<RemoveResult> {
   const users = await usersOf(store);
-  const chosen = (await store.builtImages()).filter((one) => one.image === image && one.cloud === cloud && one.state === "available" && (version === null || one.version === version));
+  const chosen = (await store.builtImages()).filter(
+    (one) =>
+      one.image === image &&
+      one.cloud === cloud &&
+      one.state === "available" &&
+      (version === null || one.version === version),
+  );
   const words = `image "${image}"${version === null ? "" : `, version ${version},`}`;
-  if (chosen.length === 0) throw new StateError(`there is no built ${words} in cloud "${cloud}"`, "bootlevel image list shows those that there are");
+  if (chosen.length === 0)
+    throw new StateError(
+      `there is no built ${words} in cloud "${cloud}"`,
+      "bootlevel image list shows those that there are",
+    );
   const shown = chosen.map((one) => listed(one, users));
   const used = [...new Set(shown.flatMap(({ usedBy }) => usedBy))];
-  if (used.length > 0) throw new StateError(`${words} is used by ${used.join(", ")}: a machine that is replaced there starts from it`, `end ${used.length === 1 ? "that run" : "those runs"} first`);
+  if (used.length > 0)
+    throw new StateError(
+      `${words} is used by ${used.join(", ")}: a machine that is replaced there starts from it`,
+      `end ${used.length === 1 ? "that run" : "those runs"} first`,
+    );
   if (!(await confirm(shown))) return { removed: [] };
   for (const one of chosen) await remove(store, one, signal);
   return { removed: shown };
 }
 
-async function remove(store: Store, { id, image, cloud, run, driverId }: BuiltImage, signal: AbortSignal): Promise<void> {
+async function remove(
+  store: Store,
+  { id, image, cloud, run, driverId }: BuiltImage,
+  signal: AbortSignal,
+): Promise<void> {
   // How the cloud is reached stands in the record of the run that it was made in.
   const record = await store.findRun(run);
   const { plan } = await store.plan(record);
   const spec = plan.clouds[cloud];
-  if (spec === undefined || record.planName !== `image-${image}`) throw new StateError(`run "${run}" is not the one that image "${image}" was made in`, "remove the image by the cloud's own means");
+  if (spec === undefined || record.planName !== `image-${image}`)
+    throw new StateError(
+      `run "${run}" is not the one that image "${image}" was made in`,
+      "remove the image by the cloud's own means",
+    );
   const driver = await openCloud(store, plan, spec, await store.variables(record));
   try {
-    if (driver.deleteImage === undefined) throw new DriverError(`the driver of cloud "${cloud}" cannot remove images: remove ${driverId ?? "it"} by the cloud's own means`);
+    if (driver.deleteImage === undefined)
+      throw new DriverError(
+        `the driver of cloud "${cloud}" cannot remove images: remove ${driverId ?? "it"} by the cloud's own means`,
+      );
     await driver.deleteImage(driverId ?? "", signal);
     await store.changeImage(id, { state: "deleted" });
   } finally {
@@ -68,13 +97,20 @@ async function usersOf(store: Store): Promise<Map<string, string[]>> {
   const users = new Map<string, string[]>();
   for (const run of await store.listRuns({ all: false })) {
     const { plan } = await store.plan(run);
-    const used = plan.levels.flatMap(({ services }) => services).flatMap(({ placement, imageChoice }) => (placement.kind === "cloud" && imageChoice?.built ? [keyOf(placement.cloud, imageChoice.built.id)] : []));
+    const used = plan.levels
+      .flatMap(({ services }) => services)
+      .flatMap(({ placement, imageChoice }) =>
+        placement.kind === "cloud" && imageChoice?.built ? [keyOf(placement.cloud, imageChoice.built.id)] : [],
+      );
     for (const key of new Set(used)) users.set(key, [...(users.get(key) ?? []), run.name]);
   }
   return users;
 }
 
-function listed({ id: _id, place: _place, ...image }: BuiltImage, users: ReadonlyMap<string, readonly string[]>): ListedImage {
+function listed(
+  { id: _id, place: _place, ...image }: BuiltImage,
+  users: ReadonlyMap<string, readonly string[]>,
+): ListedImage {
   return { ...image, usedBy: image.driverId === null ? [] : (users.get(keyOf(image.cloud, image.driverId)) ?? []) };
 }
 

@@ -8,10 +8,28 @@ import { AttributeBook } from "../run/attributes.js";
 import { createDriver } from "../run/clouds.js";
 import { guardDriver } from "../run/guardedDriver.js";
 
-/** Opens a cloud; the caller closes it. No run's lease guards its calls. @throws DriverError if its driver cannot be loaded */
-export async function openCloud(store: Store, plan: LaunchPlan, cloud: CloudSpec, variables: readonly VariableRecord[]): Promise<Driver> {
+/**
+ * Opens a cloud; the caller closes it. No run's lease guards its calls. @throws DriverError if its driver cannot be
+ * loaded
+ */
+export async function openCloud(
+  store: Store,
+  plan: LaunchPlan,
+  cloud: CloudSpec,
+  variables: readonly VariableRecord[],
+): Promise<Driver> {
   const book = new AttributeBook(plan, "", variables);
   const options = resolveTree(cloud.options, (reference) => book.lookup(reference, null));
-  const driver = await createDriver(store, cloud, plan.dir, options, { warn: () => undefined, permit: () => undefined, readOnly: true });
-  return guardDriver(driver, { cloud: cloud.name, clock: store.clock, prove: () => undefined, probe: store.probe, random: store.random });
+  const driver = await createDriver(store, cloud, plan.dir, options, {
+    warn: () => undefined,
+    permit: () => undefined,
+    readOnly: true,
+  });
+  return guardDriver(driver, {
+    cloud: cloud.name,
+    clock: store.clock,
+    prove: () => undefined,
+    probe: store.probe,
+    random: store.random,
+  });
 }

@@ -1,4 +1,7 @@
-/** Who refers to what: which services must do which part of their story again when an attribute of another one has changed. */
+/**
+ * Who refers to what: which services must do which part of their story again when an attribute of another one has
+ * changed.
+ */
 import type { Stage } from "../../events.js";
 import type { LaunchPlan, Reference, ServiceSpec, Template } from "../../plan/launchPlan.js";
 import { treeReferences } from "../../plan/resolve.js";
@@ -32,22 +35,39 @@ export function dependencies(plan: LaunchPlan): Map<string, Dependency[]> {
   return bySource;
 }
 
-/** What a machine was made from needs another machine; what the boot program was told, another boot. Terminate programs take the values of their time. */
+/**
+ * What a machine was made from needs another machine; what the boot program was told, another boot. Terminate programs
+ * take the values of their time.
+ */
 function referencesByStage(service: ServiceSpec): [Stage, Reference[]][] {
   const { boot, ready, attributes, placement } = service;
   const machine = [...of(service.image), ...of(service.size), ...treeReferences(service.launch)];
   const configured = [...programReferences(boot), ...Object.values(attributes).flatMap(({ value }) => of(value))];
-  const inputs = (service.inputs ?? []).flatMap(({ source }) => (source.kind === "link" ? [source.link] : of(source.value)));
+  const inputs = (service.inputs ?? []).flatMap(({ source }) =>
+    source.kind === "link" ? [source.link] : of(source.value),
+  );
   const host = placement.kind === "host" ? of(placement.host) : [];
   // The same address may be another machine's now: whoever is on it must boot again.
-  const hosts = host.flatMap((reference): Reference[] => (reference.kind === "service" && reference.attribute === "host" ? [reference, { ...reference, attribute: "instance_id" }] : [reference]));
-  return [["replace", machine], ["boot", [...configured, ...inputs, ...hosts]], ["verify", programReferences(ready)]];
+  const hosts = host.flatMap((reference): Reference[] =>
+    reference.kind === "service" && reference.attribute === "host"
+      ? [reference, { ...reference, attribute: "instance_id" }]
+      : [reference],
+  );
+  return [
+    ["replace", machine],
+    ["boot", [...configured, ...inputs, ...hosts]],
+    ["verify", programReferences(ready)],
+  ];
 }
 
 function programReferences(program: ServiceSpec["boot"]): Reference[] {
   if (program === null) return [];
   const line = program.run.kind === "command" ? of(program.run.line) : [];
-  return [...line, ...program.args.flatMap((arg) => of(arg)), ...Object.values(program.env).flatMap((value) => of(value))];
+  return [
+    ...line,
+    ...program.args.flatMap((arg) => of(arg)),
+    ...Object.values(program.env).flatMap((value) => of(value)),
+  ];
 }
 
 function of(template: Template | null): Reference[] {

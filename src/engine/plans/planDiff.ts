@@ -1,4 +1,7 @@
-/** What a changed plan means for each service of a run: which are added, removed, replaced, booted again, verified again, renamed or left alone. */
+/**
+ * What a changed plan means for each service of a run: which are added, removed, replaced, booted again, verified
+ * again, renamed or left alone.
+ */
 import type { Stage } from "../../events.js";
 import { replicaNames, replicaNumbers, type LaunchPlan } from "../../plan/launchPlan.js";
 import type { PlanRecord, ServiceRecord, VariableRecord } from "../../state/records.js";
@@ -25,10 +28,23 @@ export interface PlanVersion extends Pick<PlanRecord, "plan" | "bundles"> {
 }
 
 /** Compares the plan that a run follows with another one, replica by replica. */
-export function diffPlans(before: PlanVersion, after: PlanVersion, records: readonly ServiceRecord[], runName: string): ServiceChange[] {
+export function diffPlans(
+  before: PlanVersion,
+  after: PlanVersion,
+  records: readonly ServiceRecord[],
+  runName: string,
+): ServiceChange[] {
   const names = formerNames(before.plan, after.plan);
-  const known = new Map(records.filter((record) => record.due?.stage !== "remove").map((record) => [identity(record.spec, record.replica), record]));
-  const specs = new Map(before.plan.levels.flatMap((level) => level.services.map((spec) => [spec.name, { spec, level: level.name }] as const)));
+  const known = new Map(
+    records
+      .filter((record) => record.due?.stage !== "remove")
+      .map((record) => [identity(record.spec, record.replica), record]),
+  );
+  const specs = new Map(
+    before.plan.levels.flatMap((level) =>
+      level.services.map((spec) => [spec.name, { spec, level: level.name }] as const),
+    ),
+  );
   const old = comparable(before, new Map(), runName);
   const fresh = comparable(after, names, runName);
   const changes: ServiceChange[] = [];
@@ -42,13 +58,22 @@ export function diffPlans(before: PlanVersion, after: PlanVersion, records: read
         const record = former === undefined ? undefined : known.get(key);
         known.delete(key);
         const place = { name, level, levelName, spec: spec.name, replica: numbers[index] as number };
-        if (record === undefined || difference === null) changes.push({ ...place, id: null, was: null, action: "add", differences: [] });
+        if (record === undefined || difference === null)
+          changes.push({ ...place, id: null, was: null, action: "add", differences: [] });
         else changes.push({ ...place, id: record.id, was: record.name === name ? null : record.name, ...difference });
       }
     }
   }
   const removed = [...known.values()].map((record): ServiceChange => ({
-    id: record.id, name: record.name, was: null, level: record.level, levelName: before.plan.levels[record.level]?.name ?? "", spec: record.spec, replica: record.replica, action: "remove", differences: [],
+    id: record.id,
+    name: record.name,
+    was: null,
+    level: record.level,
+    levelName: before.plan.levels[record.level]?.name ?? "",
+    spec: record.spec,
+    replica: record.replica,
+    action: "remove",
+    differences: [],
   }));
   return [...changes, ...removed];
 }
@@ -63,7 +88,12 @@ export function formerNames(before: LaunchPlan, after: LaunchPlan): Map<string, 
   const old = new Set(namesOf(before));
   const fresh = new Set(namesOf(after));
   const followed = new Map(before.levels.flatMap((level) => level.services).map(({ name, was }) => [name, was]));
-  const renamed = after.levels.flatMap((level) => level.services).filter(({ name, was }) => was !== null && was !== followed.get(name) && old.has(was) && (!old.has(name) || fresh.has(was)));
+  const renamed = after.levels
+    .flatMap((level) => level.services)
+    .filter(
+      ({ name, was }) =>
+        was !== null && was !== followed.get(name) && old.has(was) && (!old.has(name) || fresh.has(was)),
+    );
   return new Map(renamed.map(({ name, was }) => [name, was as string]));
 }
 
@@ -71,13 +101,25 @@ function namesOf(plan: LaunchPlan): string[] {
   return plan.levels.flatMap((level) => level.services.map((service) => service.name));
 }
 
-const ACTIONS: readonly [Aspect["stage"], ServiceChange["action"]][] = [["replace", "replace"], ["boot", "boot"], ["verify", "verify"], ["none", "keep"]];
+const ACTIONS: readonly [Aspect["stage"], ServiceChange["action"]][] = [
+  ["replace", "replace"],
+  ["boot", "boot"],
+  ["verify", "verify"],
+  ["none", "keep"],
+];
 
 /** The earliest stage that a difference asks for, and all differences. */
-function compare(before: readonly Aspect[], after: readonly Aspect[], levelBefore: string, levelAfter: string): Pick<ServiceChange, "action" | "differences"> {
+function compare(
+  before: readonly Aspect[],
+  after: readonly Aspect[],
+  levelBefore: string,
+  levelAfter: string,
+): Pick<ServiceChange, "action" | "differences"> {
   const old = new Map(before.map((aspect) => [aspect.name, aspect]));
   const fresh = new Map(after.map((aspect) => [aspect.name, aspect]));
-  const different = [...new Set([...old.keys(), ...fresh.keys()])].filter((name) => old.get(name)?.value !== fresh.get(name)?.value);
+  const different = [...new Set([...old.keys(), ...fresh.keys()])].filter(
+    (name) => old.get(name)?.value !== fresh.get(name)?.value,
+  );
   const stages = new Set(different.map((name) => (fresh.get(name) ?? old.get(name))?.stage));
   const action = ACTIONS.find(([stage]) => stages.has(stage))?.[1] ?? "keep";
   const moved = levelBefore === levelAfter ? [] : [`level: ${levelBefore} → ${levelAfter}`];

@@ -1,5 +1,6 @@
 /**
- * A shell line with references: each becomes an environment variable that the line expands, so that a value is never parsed by the shell.
+ * A shell line with references: each becomes an environment variable that the line expands, so that a value is never
+ * parsed by the shell.
  */
 import type { Reference, Template } from "../../plan/launchPlan.js";
 import { ShellQuoting, type Quoting } from "./shellQuoting.js";
@@ -12,7 +13,8 @@ export interface CommandLine {
 }
 
 /**
- * Writes the line so that a value arrives as one word wherever the author put its reference: bare, in double quotes, in single quotes, in a
+ * Writes the line so that a value arrives as one word wherever the author put its reference: bare, in double quotes, in
+ * single quotes, in a
  * substitution or in a here-document.
  */
 export function compileCommandLine(template: Template): CommandLine {

@@ -40,27 +40,39 @@ export interface ProgramEnd {
 }
 
 /**
- * Runs a program on the service's machine (or the launcher) and waits for its end, under the run's limit of programs. A machine that has to be
+ * Runs a program on the service's machine (or the launcher) and waits for its end, under the run's limit of programs. A
+ * machine that has to be
  * reached first takes no place meanwhile: one that does not answer must not keep the programs of others from running.
- * @throws ConnectionError, StagingError, OutputError, UnresolvedError: the program did not run, or what it did cannot be used.
+ * @throws ConnectionError, StagingError, OutputError, UnresolvedError: the program did not run, or what it did cannot
+ *   be used.
  */
-export async function runServiceProgram(context: RunContext, placements: Placements, run: ProgramRun): Promise<ProgramEnd> {
+export async function runServiceProgram(
+  context: RunContext,
+  placements: Placements,
+  run: ProgramRun,
+): Promise<ProgramEnd> {
   const programs = placements.programs(run.service, run.program);
   const label = await unlessAborted(endedBy(context, run), programs.reach());
-  return inPlace(context, (giveBack) => inLog(context, run, label, `${run.step} attempt ${run.attempt}`, async (hooks) => {
-    return programs.run({ ...resolveProgram(context, run), ...talk(context, run, giveBack), ...hooks });
-  }));
+  return inPlace(context, (giveBack) =>
+    inLog(context, run, label, `${run.step} attempt ${run.attempt}`, async (hooks) => {
+      return programs.run({ ...resolveProgram(context, run), ...talk(context, run, giveBack), ...hooks });
+    }),
+  );
 }
 
 /**
- * Works in one of the places for programs. It may be given back before the work has ended: a program that waits for another one must not keep that
+ * Works in one of the places for programs. It may be given back before the work has ended: a program that waits for
+ * another one must not keep that
  * one from running. Once given back, it is not taken again.
  */
 function inPlace<T>(context: RunContext, work: (giveBack: () => void) => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    void context.programs(() => new Promise<void>((giveBack) => {
-      void work(giveBack).then(resolve, reject).finally(giveBack);
-    }));
+    void context.programs(
+      () =>
+        new Promise<void>((giveBack) => {
+          void work(giveBack).then(resolve, reject).finally(giveBack);
+        }),
+    );
   });
 }
 
@@ -68,16 +80,27 @@ function inPlace<T>(context: RunContext, work: (giveBack: () => void) => Promise
  * Waits for the end of a program that an earlier launcher has started; `timeoutMs` is what is left of its time.
  * @returns null if it was never started, and never will be.
  */
-export async function recoverServiceProgram(context: RunContext, placements: Placements, run: ProgramRun): Promise<ProgramEnd | null> {
+export async function recoverServiceProgram(
+  context: RunContext,
+  placements: Placements,
+  run: ProgramRun,
+): Promise<ProgramEnd | null> {
   const programs = placements.programs(run.service, run.program);
   const label = await unlessAborted(endedBy(context, run), programs.reach()).catch((error: unknown) => {
     // The program may run still: the next command asks for it.
-    throw error instanceof InterruptedError ? new ConnectionError("the run was aborted before it could be asked") : error;
+    throw error instanceof InterruptedError
+      ? new ConnectionError("the run was aborted before it could be asked")
+      : error;
   });
   return inPlace(context, async (giveBack) => {
     let started = true;
     const end = await inLog(context, run, label, `${run.step} of before`, async (hooks) => {
-      const recovered = await programs.recover({ ...staging(context, run), ...talk(context, run, giveBack), ...hooks, onAlive: () => run.onAlive?.() });
+      const recovered = await programs.recover({
+        ...staging(context, run),
+        ...talk(context, run, giveBack),
+        ...hooks,
+        onAlive: () => run.onAlive?.(),
+      });
       if (recovered.kind !== "never-started") return recovered;
       started = false;
       return { kind: "lost", reason: "it had not been started" };
@@ -88,7 +111,13 @@ export async function recoverServiceProgram(context: RunContext, placements: Pla
 
 type Hooks = Pick<ProgramRequest, "onOutput" | "onWarning" | "onResult">;
 
-async function inLog(context: RunContext, run: ProgramRun, label: string, what: string, work: (hooks: Hooks) => Promise<ProgramResult>): Promise<ProgramEnd> {
+async function inLog(
+  context: RunContext,
+  run: ProgramRun,
+  label: string,
+  what: string,
+  work: (hooks: Hooks) => Promise<ProgramResult>,
+): Promise<ProgramEnd> {
   const { clock } = context;
   const log = openLog(context, run);
   const startedAt = clock.now();
@@ -156,12 +185,18 @@ function openLog(context: RunContext, { service, step }: ProgramRun): StepLog {
   });
 }
 
-async function runAndLog(context: RunContext, run: ProgramRun, log: StepLog, work: (hooks: Hooks) => Promise<ProgramResult>): Promise<ProgramResult> {
+async function runAndLog(
+  context: RunContext,
+  run: ProgramRun,
+  log: StepLog,
+  work: (hooks: Hooks) => Promise<ProgramResult>,
+): Promise<ProgramResult> {
   let known = false;
   try {
     return await work({
       onOutput: (chunk) => log.push(chunk),
-      onWarning: (message) => context.tell({ at: context.clock.now(), type: "warning", service: run.service.name, message }),
+      onWarning: (message) =>
+        context.tell({ at: context.clock.now(), type: "warning", service: run.service.name, message }),
       onResult: async (result) => {
         known = true;
         learnSecrets(context, run.service, result.outputs);
@@ -186,7 +221,10 @@ function resolveProgram(context: RunContext, run: ProgramRun) {
   if (bundle === undefined) throw new Error(`the ${step} program of ${service.spec.name} was not kept with the run`);
   const env: Record<string, string> = {};
   for (const [name, template] of Object.entries(program.env)) env[name] = book.resolve(template, service.name);
-  const start = program.run.kind === "command" ? commandStart(context, service, program.run.line, env) : { kind: "file" as const, name: bundle.entry as string };
+  const start =
+    program.run.kind === "command"
+      ? commandStart(context, service, program.run.line, env)
+      : { kind: "file" as const, name: bundle.entry as string };
   return {
     ...staging(context, run),
     bundle,
@@ -194,7 +232,14 @@ function resolveProgram(context: RunContext, run: ProgramRun) {
     args: program.args.map((template) => book.resolve(template, service.name)),
     env: { ...env, ...identity(context, service) },
     // What a machine is made is the same for whoever is made from the image.
-    attributes: step === "setup" ? {} : Object.fromEntries([...book.knownInputs(service.name, !TIDIES_UP.has(step)), ...book.of(service.name)].map(([name, { value }]) => [name, value])),
+    attributes:
+      step === "setup"
+        ? {}
+        : Object.fromEntries(
+            [...book.knownInputs(service.name, !TIDIES_UP.has(step)), ...book.of(service.name)].map(
+              ([name, { value }]) => [name, value],
+            ),
+          ),
     folders: step === "report" ? { BOOTLEVEL_REPORT_DIR: REPORT_FOLDER } : {},
     promised: step === "boot" || step === "execute" ? unset(context, service) : [],
   };
@@ -203,10 +248,15 @@ function resolveProgram(context: RunContext, run: ProgramRun) {
 /** Outputs that nothing has set since the service began to boot. */
 export function unset({ book }: RunContext, service: Service): string[] {
   const own = book.of(service.name);
-  return service.spec.outputs.map(({ name }) => name).filter((name) => own.get(name) === undefined || own.get(name)?.stale === true);
+  return service.spec.outputs
+    .map(({ name }) => name)
+    .filter((name) => own.get(name) === undefined || own.get(name)?.stale === true);
 }
 
-/** Steps whose directories outlive their programs: a server may run there, and what was written there may be brought home. */
+/**
+ * Steps whose directories outlive their programs: a server may run there, and what was written there may be brought
+ * home.
+ */
 const KEPT: ReadonlySet<ProgramStep> = new Set(["boot", "execute", "report"]);
 
 /** Steps that an abort of the run does not end: they tidy up after it. */
@@ -230,7 +280,12 @@ function talk(context: RunContext, { service, step }: ProgramRun, onWait: () => 
   return { talk: context.talk.handler(service, step, onWait) };
 }
 
-function commandStart(context: RunContext, service: Service, line: ProgramSpec["args"][number], env: Record<string, string>): { kind: "command"; line: string } {
+function commandStart(
+  context: RunContext,
+  service: Service,
+  line: ProgramSpec["args"][number],
+  env: Record<string, string>,
+): { kind: "command"; line: string } {
   const compiled = compileCommandLine(line);
   for (const [name, reference] of compiled.variables) env[name] = context.book.lookup(reference, service.name);
   return { kind: "command", line: compiled.line };
@@ -239,7 +294,8 @@ function commandStart(context: RunContext, service: Service, line: ProgramSpec["
 function identity(context: RunContext, service: Service): Record<string, string> {
   return {
     BOOTLEVEL_RUN: context.run.name,
-    // A service that was removed gave its name up in the record, if another one has it now; its programs know it by that name still.
+    // A service that was removed gave its name up in the record, if another one has it now; its programs know it by
+    // that name still.
     BOOTLEVEL_SERVICE: service.name.replace(/~\d+$/, ""),
     BOOTLEVEL_REPLICA: String(service.replica),
     BOOTLEVEL_LEVEL: service.level.name,

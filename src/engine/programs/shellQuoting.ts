@@ -1,9 +1,13 @@
 /**
- * Follows a POSIX shell line far enough to know how the text at a place is quoted (Shell Command Language, 2.2 Quoting, 2.6 Word Expansions,
+ * Follows a POSIX shell line far enough to know how the text at a place is quoted (Shell Command Language, 2.2 Quoting,
+ * 2.6 Word Expansions,
  * 2.7.4 Here-Document). It never decides what runs: an error of its makes a value split at blanks, not run.
  */
 
-/** What stands at a place: "single" and "double" quotes, "plain" text where quotes may be opened, or "verbatim", where they are characters. */
+/**
+ * What stands at a place: "single" and "double" quotes, "plain" text where quotes may be opened, or "verbatim", where
+ * they are characters.
+ */
 export type Quoting = "plain" | "double" | "single" | "verbatim";
 
 type Context =
@@ -21,7 +25,7 @@ export class ShellQuoting {
 
   /** Reads on. */
   read(text: string): void {
-    for (let at = 0; at < text.length; ) {
+    for (let at = 0; at < text.length;) {
       const step = this.step(text, at);
       this.previous = text[at + step - 1] ?? " ";
       at += step;
@@ -46,7 +50,9 @@ export class ShellQuoting {
       case "comment":
         return "verbatim";
       case "brace":
-        return this.stack.some((context) => context.kind === "double" || context.kind === "document") ? "verbatim" : "plain";
+        return this.stack.some((context) => context.kind === "double" || context.kind === "document")
+          ? "verbatim"
+          : "plain";
       case "plain":
       case "backtick":
       case "substitution":

@@ -1,6 +1,8 @@
 /**
- * One log file a service and step. Output is written as it comes, redacted. Where a program may print a secret that is known only when it has
- * ended (a secret output), its output is held in memory until then: a log that had the secret for a moment had it on disk.
+ * One log file a service and step. Output is written as it comes, redacted. Where a program may print a secret that is
+ * known only when it has
+ * ended (a secret output), its output is held in memory until then: a log that had the secret for a moment had it on
+ * disk.
  */
 import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
@@ -38,7 +40,10 @@ export class StepLog {
 
   /** A line of bootlevel's own in the log: when and what. */
   note(text: string): void {
-    this.write(`${this.tail === "" || this.tail.endsWith("\n") ? "" : "\n"}--- ${new Date().toISOString()} ${this.parts.redactor.redact(text)}\n`, false);
+    this.write(
+      `${this.tail === "" || this.tail.endsWith("\n") ? "" : "\n"}--- ${new Date().toISOString()} ${this.parts.redactor.redact(text)}\n`,
+      false,
+    );
   }
 
   push(chunk: Buffer): void {
@@ -60,7 +65,10 @@ export class StepLog {
 
   /** Forgets what was held back: the program ended before its secrets were known. */
   discard(): void {
-    if (this.held !== "") this.note(`${this.held.length} characters of output are not kept: this program has secret outputs, and it ended before they were known`);
+    if (this.held !== "")
+      this.note(
+        `${this.held.length} characters of output are not kept: this program has secret outputs, and it ended before they were known`,
+      );
     this.held = "";
   }
 
@@ -70,7 +78,11 @@ export class StepLog {
 
   /** The last lines that the program printed, oldest first. */
   lastLines(): string[] {
-    return this.tail.split("\n").map((line) => line.trimEnd()).filter((line) => line !== "").slice(-LAST_LINES);
+    return this.tail
+      .split("\n")
+      .map((line) => line.trimEnd())
+      .filter((line) => line !== "")
+      .slice(-LAST_LINES);
   }
 
   private write(text: string, program: boolean): void {
@@ -83,5 +95,5 @@ export class StepLog {
 }
 
 function writeAll(file: number, bytes: Buffer): void {
-  for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written);
+  for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written);
 }

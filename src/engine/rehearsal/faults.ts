@@ -23,7 +23,10 @@ export function readFaults(file: string): SimOptions {
   if (source === null) throw new PlanError(mistakes);
   const root = Located.root(source);
   const options = root.value ?? {};
-  if (!isRecord(options)) throw new PlanError([root.mistake("a file of faults is a map of the keys of a simulated cloud, such as launch: { refuse: 0.05 }")]);
+  if (!isRecord(options))
+    throw new PlanError([
+      root.mistake("a file of faults is a map of the keys of a simulated cloud, such as launch: { refuse: 0.05 }"),
+    ]);
   const found = [...mistakes, ...checkDriverSchema(root, options, sim.cloudSchema), ...strangers(root)];
   if (found.length > 0) throw new PlanError(found);
   return withUsual(options);
@@ -31,9 +34,16 @@ export function readFaults(file: string): SimOptions {
 
 /** What the schema allows in a plan and what means nothing here. */
 function strangers(root: Located) {
-  const seed = root.get("seed")?.mistake("each rehearsal has luck of its own: give --seed to choose them all", null, "key");
-  const file = root.get("file")?.mistake("each rehearsal has a cloud of its own, which is removed afterwards: leave this key out", null, "key");
-  const references = root.strings().filter(({ value }) => String(value).includes("${")).map((place) => place.mistake("a file of faults holds no references: write the value itself"));
+  const seed = root
+    .get("seed")
+    ?.mistake("each rehearsal has luck of its own: give --seed to choose them all", null, "key");
+  const file = root
+    .get("file")
+    ?.mistake("each rehearsal has a cloud of its own, which is removed afterwards: leave this key out", null, "key");
+  const references = root
+    .strings()
+    .filter(({ value }) => String(value).includes("${"))
+    .map((place) => place.mistake("a file of faults holds no references: write the value itself"));
   return [seed, file, ...references].filter((mistake) => mistake !== undefined);
 }
 

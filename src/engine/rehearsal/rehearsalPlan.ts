@@ -1,5 +1,13 @@
 /** Turns a plan into one that can be rehearsed: the same levels, services and references, on simulated clouds only. */
-import type { CloudSpec, LaunchPlan, Placement, ProgramSpec, ReadySpec, ServiceSpec, VariableSpec } from "../../plan/launchPlan.js";
+import type {
+  CloudSpec,
+  LaunchPlan,
+  Placement,
+  ProgramSpec,
+  ReadySpec,
+  ServiceSpec,
+  VariableSpec,
+} from "../../plan/launchPlan.js";
 
 /** The keys of a simulated cloud. */
 export type SimOptions = Readonly<Record<string, unknown>>;
@@ -8,37 +16,68 @@ export type SimOptions = Readonly<Record<string, unknown>>;
 export const MADE_UP = "rehearsal";
 
 /**
- * The plan to rehearse. Nothing of it touches anything real: each cloud is simulated; a host that exists becomes a simulated machine; programs of
- * the launcher go to the service's machine; and no program is packed, since none is run. References stay, and must resolve as in the plan.
- * @param faults the keys of every simulated cloud; null: a cloud that the plan simulates itself keeps its own keys, the others take `otherwise`.
+ * The plan to rehearse. Nothing of it touches anything real: each cloud is simulated; a host that exists becomes a
+ * simulated machine; programs of
+ * the launcher go to the service's machine; and no program is packed, since none is run. References stay, and must
+ * resolve as in the plan.
+ * @param faults the keys of every simulated cloud; null: a cloud that the plan simulates itself keeps its own keys, the
+ *   others take `otherwise`.
  */
 export function rehearsalPlan(plan: LaunchPlan, faults: SimOptions | null, otherwise: SimOptions): LaunchPlan {
   const hosts = freeName(plan, "hosts");
   const services = plan.levels.flatMap((level) => level.services);
-  const clouds = Object.values(plan.clouds).map((cloud) => rehearsalCloud(cloud, faults ?? (cloud.driver === "sim" ? cloud.options : otherwise)));
+  const clouds = Object.values(plan.clouds).map((cloud) =>
+    rehearsalCloud(cloud, faults ?? (cloud.driver === "sim" ? cloud.options : otherwise)),
+  );
   const needsHosts = services.some(({ placement }) => placement.kind === "host" && !isGuest(placement));
-  const own = new Set(Object.values(plan.clouds).filter(({ driver }) => driver === "sim").map(({ name }) => name));
+  const own = new Set(
+    Object.values(plan.clouds)
+      .filter(({ driver }) => driver === "sim")
+      .map(({ name }) => name),
+  );
   return {
     ...plan,
     variables: plan.variables.map(rehearsalVariable),
-    clouds: Object.fromEntries([...clouds, ...(needsHosts ? [rehearsalCloud({ name: hosts, driver: "sim", options: {} }, faults ?? otherwise)] : [])].map((cloud) => [cloud.name, cloud])),
-    levels: plan.levels.map((level) => ({ ...level, services: level.services.map((service) => rehearsalService(service, hosts, own)) })),
+    clouds: Object.fromEntries(
+      [
+        ...clouds,
+        ...(needsHosts ? [rehearsalCloud({ name: hosts, driver: "sim", options: {} }, faults ?? otherwise)] : []),
+      ].map((cloud) => [cloud.name, cloud]),
+    ),
+    levels: plan.levels.map((level) => ({
+      ...level,
+      services: level.services.map((service) => rehearsalService(service, hosts, own)),
+    })),
   };
 }
 
 /** The plan with another luck: each of its clouds gets this seed. */
 export function withSeed(plan: LaunchPlan, seed: string): LaunchPlan {
-  return { ...plan, clouds: Object.fromEntries(Object.values(plan.clouds).map((cloud) => [cloud.name, { ...cloud, options: { ...cloud.options, seed: `${seed} ${cloud.name}` } }])) };
+  return {
+    ...plan,
+    clouds: Object.fromEntries(
+      Object.values(plan.clouds).map((cloud) => [
+        cloud.name,
+        { ...cloud, options: { ...cloud.options, seed: `${seed} ${cloud.name}` } },
+      ]),
+    ),
+  };
 }
 
 /** A rehearsal's clouds live in its own directory, whatever `file` says. */
 function rehearsalCloud({ name }: CloudSpec, options: SimOptions): CloudSpec {
-  return { name, driver: "sim", options: Object.fromEntries(Object.entries(options).filter(([key]) => key !== "file")) };
+  return {
+    name,
+    driver: "sim",
+    options: Object.fromEntries(Object.entries(options).filter(([key]) => key !== "file")),
+  };
 }
 
 /** Secrets have no business in a rehearsal. */
 function rehearsalVariable(variable: VariableSpec): VariableSpec {
-  return variable.secret ? { ...variable, default: MADE_UP, env: null } : { ...variable, default: variable.default ?? MADE_UP };
+  return variable.secret
+    ? { ...variable, default: MADE_UP, env: null }
+    : { ...variable, default: variable.default ?? MADE_UP };
 }
 
 function rehearsalService(service: ServiceSpec, hosts: string, simulated: ReadonlySet<string>): ServiceSpec {
@@ -48,7 +87,9 @@ function rehearsalService(service: ServiceSpec, hosts: string, simulated: Readon
     placement: placement.kind === "cloud" || isGuest(placement) ? placement : { kind: "cloud", cloud: hosts },
     // The keys of another driver mean nothing here.
     launch: placement.kind === "cloud" && simulated.has(placement.cloud) ? service.launch : {},
-    ...(service.setup === undefined ? {} : { setup: service.setup.map((setup) => ({ ...setup, program: rehearsalProgram(setup.program) })) }),
+    ...(service.setup === undefined
+      ? {}
+      : { setup: service.setup.map((setup) => ({ ...setup, program: rehearsalProgram(setup.program) })) }),
     boot: service.boot && rehearsalProgram(service.boot),
     ready: service.ready && rehearsalProgram(service.ready),
     terminate: service.terminate && rehearsalProgram(service.terminate),
@@ -59,7 +100,13 @@ function rehearsalService(service: ServiceSpec, hosts: string, simulated: Readon
 }
 
 function rehearsalProgram<P extends ProgramSpec | ReadySpec>(program: P): P {
-  return { ...program, run: program.run.kind === "command" ? program.run : { kind: "command", line: [program.run.path] }, files: [], where: "machine", sudo: false };
+  return {
+    ...program,
+    run: program.run.kind === "command" ? program.run : { kind: "command", line: [program.run.path] },
+    files: [],
+    where: "machine",
+    sudo: false,
+  };
 }
 
 /** Whether it is the machine of another service: `host: "${db.host}"` and nothing more. */

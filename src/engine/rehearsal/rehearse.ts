@@ -1,4 +1,6 @@
-/** Rehearses a plan: boots it many times on simulated clouds, in a time that jumps, and repairs what did not come up. */
+/**
+ * Rehearses a plan: boots it many times on simulated clouds, in a time that jumps, and repairs what did not come up.
+ */
 import { accessSync, constants, rmSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -57,7 +59,9 @@ export async function rehearsePlan(request: RehearsalRequest): Promise<Rehearsal
 
 async function rehearseOnce(request: RehearsalRequest, seed: string): Promise<Rehearsal> {
   const home = await mkdtemp(join(temporaryFolder(), `bootlevel-rehearsal-${process.pid}-`));
-  const remove = () => { rmSync(home, { recursive: true, force: true }); };
+  const remove = () => {
+    rmSync(home, { recursive: true, force: true });
+  };
   process.on("exit", remove); // an operator who does not want to wait leaves nothing either
   try {
     let draws = 0;
@@ -74,22 +78,48 @@ async function rehearseOnce(request: RehearsalRequest, seed: string): Promise<Re
   }
 }
 
-async function bootAndRepair(store: Store, { repairs, variables, signal }: RehearsalRequest, plan: LaunchPlan): Promise<Attempt[]> {
+async function bootAndRepair(
+  store: Store,
+  { repairs, variables, signal }: RehearsalRequest,
+  plan: LaunchPlan,
+): Promise<Attempt[]> {
   const watch = { observe: () => undefined, signal };
-  const specs = new Map(plan.levels.flatMap(({ services }) => services).flatMap((spec) => replicaNames(spec).map((name) => [name, spec.name])));
-  const attempt = (state: string, causes: readonly Cause[]): Attempt => ({ ready: state === "ready", endMs: store.clock.now() - START, causes: causes.map((cause) => commonCause(cause, specs.get(cause.service) ?? cause.service)) });
+  const specs = new Map(
+    plan.levels
+      .flatMap(({ services }) => services)
+      .flatMap((spec) => replicaNames(spec).map((name) => [name, spec.name])),
+  );
+  const attempt = (state: string, causes: readonly Cause[]): Attempt => ({
+    ready: state === "ready",
+    endMs: store.clock.now() - START,
+    causes: causes.map((cause) => commonCause(cause, specs.get(cause.service) ?? cause.service)),
+  });
   const booted = await bootRun(store, { plan, variables, name: "rehearsal", ...watch });
   const attempts = [attempt(booted.state, booted.failures)];
   while (attempts.at(-1)?.ready === false && attempts.length <= repairs && !signal.aborted) {
     const run = await store.findRun("rehearsal");
-    const { state, failures, blocked, refused } = await repairRun(store, run, { ...watch, replace: [], maxReplacements: null, force: false, dryRun: false, waitMs: 0 });
-    const causes = [...failures, ...blocked.map((each) => ({ ...each, step: "repair" })), ...(refused === null ? [] : [{ service: "", step: "repair", message: refused }])];
+    const { state, failures, blocked, refused } = await repairRun(store, run, {
+      ...watch,
+      replace: [],
+      maxReplacements: null,
+      force: false,
+      dryRun: false,
+      waitMs: 0,
+    });
+    const causes = [
+      ...failures,
+      ...blocked.map((each) => ({ ...each, step: "repair" })),
+      ...(refused === null ? [] : [{ service: "", step: "repair", message: refused }]),
+    ];
     attempts.push(attempt(state, causes));
   }
   return attempts;
 }
 
-/** In memory where there is such a folder: a rehearsal need not outlive a power failure, and every write of the state waits for the disk. */
+/**
+ * In memory where there is such a folder: a rehearsal need not outlive a power failure, and every write of the state
+ * waits for the disk.
+ */
 function temporaryFolder(): string {
   try {
     accessSync("/dev/shm", constants.W_OK);

@@ -53,7 +53,10 @@ export function summarise(rehearsals: readonly Rehearsal[], repairs: number): St
   return {
     runs: rehearsals.length,
     ready: Array.from({ length: repairs + 1 }, (_, most) => readyAt.filter((at) => at >= 0 && at <= most).length),
-    ms: { boot: spread(times.filter((ms, index) => ms !== null && readyAt[index] === 0) as number[]), end: spread(times.filter((ms) => ms !== null)) },
+    ms: {
+      boot: spread(times.filter((ms, index) => ms !== null && readyAt[index] === 0) as number[]),
+      end: spread(times.filter((ms) => ms !== null)),
+    },
     causes: countCauses(rehearsals),
   };
 }
@@ -67,18 +70,24 @@ export function spread(times: readonly number[]): Spread | null {
 }
 
 /**
- * One sentence for all that failed alike: addresses and machine ids are left out, and a replica goes by its service's name.
+ * One sentence for all that failed alike: addresses and machine ids are left out, and a replica goes by its service's
+ * name.
  * @param spec the service's name in the plan.
  */
 export function commonCause({ service, step, message }: Cause, spec: string): Cause {
-  const common = message.replaceAll(service, spec).replace(/\b10(\.\d{1,3}){3}\b/g, "10.x.x.x").replace(/\bi-[0-9a-f]{17}\b/g, "i-…");
+  const common = message
+    .replaceAll(service, spec)
+    .replace(/\b10(\.\d{1,3}){3}\b/g, "10.x.x.x")
+    .replace(/\bi-[0-9a-f]{17}\b/g, "i-…");
   return { service: spec, step, message: common };
 }
 
 function countCauses(rehearsals: readonly Rehearsal[]): CauseCount[] {
   const counts = new Map<string, { -readonly [key in keyof CauseCount]: CauseCount[key] }>();
   const count = (causes: readonly Cause[], seed: string, moment: "atBoot" | "inTheEnd"): void => {
-    const different = new Map(causes.map((cause) => [JSON.stringify([cause.service, cause.step, cause.message]), cause]));
+    const different = new Map(
+      causes.map((cause) => [JSON.stringify([cause.service, cause.step, cause.message]), cause]),
+    );
     for (const [key, { service, step, message }] of different) {
       const known = counts.get(key) ?? { service, step, message, atBoot: 0, inTheEnd: 0, seed };
       known[moment] += 1;

@@ -41,13 +41,18 @@ export function listArchives(home: Home, uid: string): ArchivePath[] {
     return [{ archive: name.slice(0, -".tar.gz".length), service, generation: number, path: join(directory, name) }];
   });
   const age = ({ generation }: ArchivePath) => generation ?? Number.MAX_SAFE_INTEGER;
-  return found.sort((one, other) => one.service.localeCompare(other.service, "en", { numeric: true }) || age(other) - age(one));
+  return found.sort(
+    (one, other) => one.service.localeCompare(other.service, "en", { numeric: true }) || age(other) - age(one),
+  );
 }
 
-/** Removes what a launcher that died has left of a replica's report. The run's lease is held: nobody else writes there. */
+/**
+ * Removes what a launcher that died has left of a replica's report. The run's lease is held: nobody else writes there.
+ */
 export function removeUnfinished(home: Home, uid: string, service: string): void {
   const directory = reportsDirectory(home, uid);
-  for (const name of names(directory)) if (name.startsWith(`.${service}.tar.gz.`)) rmSync(join(directory, name), { force: true });
+  for (const name of names(directory))
+    if (name.startsWith(`.${service}.tar.gz.`)) rmSync(join(directory, name), { force: true });
 }
 
 function names(directory: string): string[] {

@@ -26,7 +26,13 @@ export interface About {
   readonly service: string;
   readonly level: string;
   /** The machine that it is of; null for a host that was there before. */
-  readonly machine: { readonly key: string; readonly generation: number; readonly cloud: string; readonly id: string | null; readonly host: string | null } | null;
+  readonly machine: {
+    readonly key: string;
+    readonly generation: number;
+    readonly cloud: string;
+    readonly id: string | null;
+    readonly host: string | null;
+  } | null;
   /** Milliseconds since the epoch. */
   readonly collectedAt: number;
 }
@@ -45,7 +51,12 @@ export async function readAbout(path: string): Promise<About | null> {
     return text === null ? null : (JSON.parse(text) as About);
   } catch (error) {
     // Whoever asks takes a damaged archive, and one that is not there, for none.
-    if (error instanceof StateError || error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    if (
+      error instanceof StateError ||
+      error instanceof SyntaxError ||
+      (error as NodeJS.ErrnoException).code === "ENOENT"
+    )
+      return null;
     throw error;
   }
 }
@@ -58,7 +69,12 @@ export async function readAbout(path: string): Promise<About | null> {
 export async function listMembers(path: string, members: ArchiveMember[] = []): Promise<ArchiveMember[]> {
   await walk(path, async ({ name, type, size, mtime, linkname }) => {
     if (type === "directory") return "go on";
-    const linkTo = type === "link" ? linkname ?? null : type === "symlink" ? posix.join(posix.dirname(name), linkname ?? "") : null;
+    const linkTo =
+      type === "link"
+        ? (linkname ?? null)
+        : type === "symlink"
+          ? posix.join(posix.dirname(name), linkname ?? "")
+          : null;
     members.push({ file: name, bytes: size ?? 0, modifiedAt: mtime?.getTime() ?? 0, linkTo });
     return "go on";
   });
@@ -88,7 +104,10 @@ async function* contentOf(path: string, file: string): AsyncGenerator<Buffer> {
   }
 }
 
-async function walk(path: string, visit: (header: Header, content: AsyncIterable<Buffer>) => Promise<"go on" | "stop">): Promise<void> {
+async function walk(
+  path: string,
+  visit: (header: Header, content: AsyncIterable<Buffer>) => Promise<"go on" | "stop">,
+): Promise<void> {
   const { unpacking, piped } = unpack(path);
   try {
     for await (const member of unpacking) {
@@ -107,7 +126,10 @@ async function walk(path: string, visit: (header: Header, content: AsyncIterable
 
 function unpack(path: string): { readonly unpacking: Extract; readonly piped: Promise<Error | null> } {
   const unpacking = extract();
-  const piped = pipeline(createReadStream(path), createGunzip(), unpacking as unknown as NodeJS.WritableStream).then(() => null, (error: unknown) => error as Error);
+  const piped = pipeline(createReadStream(path), createGunzip(), unpacking as unknown as NodeJS.WritableStream).then(
+    () => null,
+    (error: unknown) => error as Error,
+  );
   return { unpacking, piped };
 }
 
@@ -119,5 +141,9 @@ async function bytesOf(content: AsyncIterable<Buffer>): Promise<Buffer> {
 
 function damaged(path: string, cause: unknown): unknown {
   if ((cause as NodeJS.ErrnoException).code === "ENOENT" || cause instanceof StateError) return cause;
-  return new StateError(`${path} cannot be read: ${(cause as Error).message}`, "collect the report again if the run still has its machines", { cause });
+  return new StateError(
+    `${path} cannot be read: ${(cause as Error).message}`,
+    "collect the report again if the run still has its machines",
+    { cause },
+  );
 }

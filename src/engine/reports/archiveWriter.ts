@@ -1,4 +1,7 @@
-/** Writes the archive of a report: a .tar.gz in a private file, with a limit, that is well-formed whatever breaks off on the way. */
+/**
+ * Writes the archive of a report: a .tar.gz in a private file, with a limit, that is well-formed whatever breaks off on
+ * the way.
+ */
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { Readable } from "node:stream";
@@ -14,7 +17,10 @@ export class ArchiveError extends Error {
 /** The next file would make the archive larger than it may be. */
 export class LimitError extends Error {
   override readonly name = "LimitError";
-  constructor(readonly member: string, readonly limitBytes: number) {
+  constructor(
+    readonly member: string,
+    readonly limitBytes: number,
+  ) {
     super(`it would hold more than ${limitBytes} bytes`);
   }
 }
@@ -58,12 +64,18 @@ export class ArchiveWriter {
    * @param path must not exist yet.
    * @param limitBytes of all files together, before they are compressed.
    */
-  constructor(readonly path: string, private readonly limitBytes: number) {
+  constructor(
+    readonly path: string,
+    private readonly limitBytes: number,
+  ) {
     const file = createWriteStream(path, { mode: 0o600, flags: "wx", flush: true });
-    this.written = pipeline(this.tar, createGzip(), file).then(() => null, (cause: unknown) => {
-      this.failure = new ArchiveError((cause as Error).message, { cause });
-      return this.failure;
-    });
+    this.written = pipeline(this.tar, createGzip(), file).then(
+      () => null,
+      (cause: unknown) => {
+        this.failure = new ArchiveError((cause as Error).message, { cause });
+        return this.failure;
+      },
+    );
   }
 
   has(name: string): boolean {
@@ -99,7 +111,8 @@ export class ArchiveWriter {
       failure = error as Error;
     }
     if (left > 0) this.brokenOff.push(name);
-    for (; left > 0; left -= Math.min(left, ZEROS.length)) await this.write(sink, ZEROS.subarray(0, Math.min(left, ZEROS.length)));
+    for (; left > 0; left -= Math.min(left, ZEROS.length))
+      await this.write(sink, ZEROS.subarray(0, Math.min(left, ZEROS.length)));
     const closed = once(sink, "close");
     sink.end(null);
     await this.unlessBroken(closed);
@@ -116,13 +129,24 @@ export class ArchiveWriter {
     this.links.push(link);
   }
 
-  /** Writes the links that lead to something in the archive, and closes it. @returns the labels of those that do not. @throws ArchiveError */
+  /**
+   * Writes the links that lead to something in the archive, and closes it. @returns the labels of those that do not.
+   * @throws ArchiveError
+   */
   async finish(): Promise<string[]> {
     const idle: string[] = [];
     for (const { name, label, target, written, mtime } of this.links) {
       if (this.names.has(name)) continue;
       if (!this.leadsSomewhere(target)) idle.push(label);
-      else this.tar.entry({ name, mode: 0o777, mtime, uid: 0, gid: 0, ...(written === null ? { type: "link", linkname: target } : { type: "symlink", linkname: written }) });
+      else
+        this.tar.entry({
+          name,
+          mode: 0o777,
+          mtime,
+          uid: 0,
+          gid: 0,
+          ...(written === null ? { type: "link", linkname: target } : { type: "symlink", linkname: written }),
+        });
     }
     this.tar.finalize();
     const error = await this.written;
@@ -152,7 +176,9 @@ export class ArchiveWriter {
   }
 
   private async unlessBroken(work: Promise<unknown>): Promise<void> {
-    const broken = this.written.then((error) => { if (error !== null) throw error; });
+    const broken = this.written.then((error) => {
+      if (error !== null) throw error;
+    });
     await Promise.race([work, broken]);
   }
 }

@@ -9,7 +9,10 @@ import { OccupiedError, type CopyOptions, type Destination } from "./copyReports
 const CONNECT_MS = 10_000;
 const SILENT_MS = 120_000;
 
-/** Opens a bucket with the SDK's usual credentials and region. Nothing is asked yet. @throws StateError for what names no bucket */
+/**
+ * Opens a bucket with the SDK's usual credentials and region. Nothing is asked yet. @throws StateError for what names
+ * no bucket
+ */
 export function openBucket({ to, overwrite, endpoint }: CopyOptions): Destination {
   const [, bucket, path = ""] = /^s3:\/\/([a-z0-9][a-z0-9._-]{1,62})(?:\/(.*))?$/.exec(to) ?? [];
   if (bucket === undefined) throw new StateError(`${to} names no bucket`, "write s3://bucket or s3://bucket/prefix");
@@ -20,7 +23,8 @@ export function openBucket({ to, overwrite, endpoint }: CopyOptions): Destinatio
     ...(own === "" ? {} : { endpoint: own, forcePathStyle: true }),
     requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: SILENT_MS },
     // Stores that are not Amazon's know no checksum at the end of a stream.
-    requestChecksumCalculation: "WHEN_REQUIRED", responseChecksumValidation: "WHEN_REQUIRED",
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
   });
   const key = (name: string) => (prefix === "" ? name : `${prefix}/${name}`);
   const place = (name: string) => `s3://${bucket}/${key(name)}`;
@@ -30,7 +34,17 @@ export function openBucket({ to, overwrite, endpoint }: CopyOptions): Destinatio
       const body = createReadStream(file);
       const condition = overwrite ? {} : { IfNoneMatch: "*" };
       try {
-        await client.send(new PutObjectCommand({ Bucket: bucket, Key: key(name), Body: body, ContentLength: statSync(file).size, ContentType: "application/gzip", Metadata: { sha256 }, ...condition }));
+        await client.send(
+          new PutObjectCommand({
+            Bucket: bucket,
+            Key: key(name),
+            Body: body,
+            ContentLength: statSync(file).size,
+            ContentType: "application/gzip",
+            Metadata: { sha256 },
+            ...condition,
+          }),
+        );
         return "copied";
       } catch (error) {
         if (!isOccupied(error)) throw explain(error);
@@ -40,12 +54,17 @@ export function openBucket({ to, overwrite, endpoint }: CopyOptions): Destinatio
         body.destroy();
       }
     },
-    close: () => { client.destroy(); },
+    close: () => {
+      client.destroy();
+    },
   };
 }
 
 function isOccupied(error: unknown): boolean {
-  return (error as Error).name === "PreconditionFailed" || (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode === 412;
+  return (
+    (error as Error).name === "PreconditionFailed" ||
+    (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode === 412
+  );
 }
 
 /** The sum that was noted when the object was put there; null if it is not bootlevel's, or nobody may know. */
@@ -62,8 +81,13 @@ async function sumOf(client: S3Client, bucket: string, key: string): Promise<str
 /** An error of the SDK's in words that help. */
 function explain(cause: unknown): Error {
   const { name, message } = cause as Error;
-  const help = name === "CredentialsProviderError" ? ": set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-    : message.includes("Region is missing") ? ": set AWS_REGION"
-    : name === "NoSuchBucket" ? ": make the bucket first" : "";
+  const help =
+    name === "CredentialsProviderError"
+      ? ": set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+      : message.includes("Region is missing")
+        ? ": set AWS_REGION"
+        : name === "NoSuchBucket"
+          ? ": make the bucket first"
+          : "";
   return new Error(`${name === "Error" ? "" : `${name}: `}${message}${help}`, { cause });
 }

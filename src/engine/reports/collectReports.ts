@@ -1,4 +1,7 @@
-/** Brings home what services leave behind: before their machines go, or while they live. Nothing that goes wrong here changes what becomes of a run. */
+/**
+ * Brings home what services leave behind: before their machines go, or while they live. Nothing that goes wrong here
+ * changes what becomes of a run.
+ */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -36,7 +39,10 @@ export interface ReportOutcome {
   /** Files in what was collected now, and their bytes before compression. */
   readonly files: number;
   readonly bytes: number;
-  /** Whether the program passed and all machines sent what they have. Otherwise an earlier report of the same machine stays, if there is one. */
+  /**
+   * Whether the program passed and all machines sent what they have. Otherwise an earlier report of the same machine
+   * stays, if there is one.
+   */
   readonly complete: boolean;
   /** What is missing, and why; without secrets. */
   readonly warnings: readonly string[];
@@ -52,12 +58,22 @@ const LONGEST_NAMED = 600;
 const LOGS_TIMEOUT_MS = 600_000;
 
 /**
- * Collects the reports of services side by side, under the run's limit of programs. What goes wrong is told as a warning, one a service.
+ * Collects the reports of services side by side, under the run's limit of programs. What goes wrong is told as a
+ * warning, one a service.
  * @returns what came of each service that has something to report, in order.
  * @throws StateError when the record refuses more: another launcher has the run.
  */
-export async function collectReports(context: RunContext, placements: Placements, services: readonly Service[], options: CollectOptions = {}): Promise<ReportOutcome[]> {
-  const due = services.filter((service) => (service.spec.report ?? null) !== null || (options.all === true && logNames(logsDirectory(context), `${service.name}.`).length > 0));
+export async function collectReports(
+  context: RunContext,
+  placements: Placements,
+  services: readonly Service[],
+  options: CollectOptions = {},
+): Promise<ReportOutcome[]> {
+  const due = services.filter(
+    (service) =>
+      (service.spec.report ?? null) !== null ||
+      (options.all === true && logNames(logsDirectory(context), `${service.name}.`).length > 0),
+  );
   return settleAll(due.map((service) => new Collection(context, placements, service, options).outcome()));
 }
 
@@ -72,10 +88,18 @@ class Collection {
   private readonly path: string;
   private readonly temporary: string;
 
-  constructor(private readonly context: RunContext, private readonly placements: Placements, private readonly service: Service, private readonly options: CollectOptions) {
+  constructor(
+    private readonly context: RunContext,
+    private readonly placements: Placements,
+    private readonly service: Service,
+    private readonly options: CollectOptions,
+  ) {
     const { store, run } = context;
     this.path = archivePath(store.home, run.uid, service.name);
-    this.temporary = join(reportsDirectory(store.home, run.uid), `.${service.name}.tar.gz.${randomBytes(6).toString("hex")}`);
+    this.temporary = join(
+      reportsDirectory(store.home, run.uid),
+      `.${service.name}.tar.gz.${randomBytes(6).toString("hex")}`,
+    );
   }
 
   async outcome(): Promise<ReportOutcome> {
@@ -94,7 +118,8 @@ class Collection {
       mkdirSync(reportsDirectory(context.store.home, context.run.uid), { recursive: true, mode: 0o700 });
       removeUnfinished(context.store.home, context.run.uid, service.name);
       const asked = options.reachable?.(service) ?? true;
-      if (!asked && (service.spec.report ?? null) !== null) this.problem = "its machine is gone, or not to be asked: its logs are all there is";
+      if (!asked && (service.spec.report ?? null) !== null)
+        this.problem = "its machine is gone, or not to be asked: its logs are all there is";
       const gathered = await this.gatherAll(asked ? await this.fetches() : []);
       if (context.stop.aborted) return { archive: null, files: 0, bytes: 0 };
       this.leftOut.push(...gathered.leftOut);
@@ -134,7 +159,10 @@ class Collection {
     return true;
   }
 
-  /** Reaches the machines, which takes no place among the programs, and gathers what they send; again if a connection breaks. */
+  /**
+   * Reaches the machines, which takes no place among the programs, and gathers what they send; again if a connection
+   * breaks.
+   */
   private async gatherAll(fetches: readonly PlannedFetch[]): Promise<Gathered> {
     const { context, service, options } = this;
     const timeoutMs = service.spec.report?.timeoutMs ?? LOGS_TIMEOUT_MS;
@@ -145,12 +173,23 @@ class Collection {
         const connection = await this.reach(fetch.link, timeoutMs);
         if (connection !== null) reached.push({ ...fetch, connection });
       }
-      const gathered = await context.programs(() => withLimit(timeoutMs, [context.stop, ...(context.over === null ? [] : [context.over])], (signal) => gather({
-        path: this.temporary, limitBytes: options.limitBytes ?? LIMIT_BYTES, about, logs: { directory: logsDirectory(context), prefix: `${service.name}.` }, fetches: reached, signal,
-      }))).catch((error: unknown) => {
-        this.removeUnfetched(reached);
-        throw error;
-      });
+      const gathered = await context
+        .programs(() =>
+          withLimit(timeoutMs, [context.stop, ...(context.over === null ? [] : [context.over])], (signal) =>
+            gather({
+              path: this.temporary,
+              limitBytes: options.limitBytes ?? LIMIT_BYTES,
+              about,
+              logs: { directory: logsDirectory(context), prefix: `${service.name}.` },
+              fetches: reached,
+              signal,
+            }),
+          ),
+        )
+        .catch((error: unknown) => {
+          this.removeUnfetched(reached);
+          throw error;
+        });
       if (gathered.problem?.lost === true && round < TRIES && !context.stop.aborted) {
         rmSync(this.temporary);
         continue;
@@ -160,7 +199,10 @@ class Collection {
     }
   }
 
-  /** What a program wrote goes with what it is kept in; where it was not fetched, nobody else will remove it from a machine that lives on. */
+  /**
+   * What a program wrote goes with what it is kept in; where it was not fetched, nobody else will remove it from a
+   * machine that lives on.
+   */
   private removeUnfetched(fetches: readonly PlannedFetch[]): void {
     for (const { link, request } of fetches) {
       const directory = request.report?.steps.at(-1);
@@ -171,9 +213,15 @@ class Collection {
   private async reach(link: () => MachineLink, timeoutMs: number): Promise<MachineConnection | null> {
     const { over } = this.context;
     try {
-      return await withLimit(timeoutMs, over === null ? [] : [over], (signal) => unlessAborted(signal, link().connection()));
+      return await withLimit(timeoutMs, over === null ? [] : [over], (signal) =>
+        unlessAborted(signal, link().connection()),
+      );
     } catch (error) {
-      const why = !(error instanceof InterruptedError) ? (error as Error).message : over?.aborted === true ? (over.reason as Error).message : `it was not reached within ${timeoutMs / 1000} s`;
+      const why = !(error instanceof InterruptedError)
+        ? (error as Error).message
+        : over?.aborted === true
+          ? (over.reason as Error).message
+          : `it was not reached within ${timeoutMs / 1000} s`;
       this.problem ??= `its machine cannot be asked: ${why}`;
       return null;
     }
@@ -183,8 +231,13 @@ class Collection {
   private async keep({ fetched }: Gathered): Promise<string> {
     const { context, placements, service } = this;
     const before = await readAbout(this.path);
-    const same = before !== null && (before.machine?.key ?? null) === (placements.machine(placements.owner(service))?.key ?? null);
-    if (before !== null && !same) renameSync(this.path, earlierPath(context.store.home, context.run.uid, before.service, before.machine?.generation ?? 0));
+    const same =
+      before !== null && (before.machine?.key ?? null) === (placements.machine(placements.owner(service))?.key ?? null);
+    if (before !== null && !same)
+      renameSync(
+        this.path,
+        earlierPath(context.store.home, context.run.uid, before.service, before.machine?.generation ?? 0),
+      );
     if (same && this.problem !== null) this.problem += "; the report that there was before is kept";
     else renameSync(this.temporary, this.path);
     for (const one of fetched) {
@@ -198,8 +251,21 @@ class Collection {
     const { context, placements, service } = this;
     const machine = placements.machine(placements.owner(service));
     return {
-      run: context.run.name, uid: context.run.uid, plan: context.plan.name, service: service.name, level: service.level.name,
-      machine: machine === null ? null : { key: machine.key, generation: machine.generation, cloud: machine.cloud, id: machine.driverId, host: machine.host },
+      run: context.run.name,
+      uid: context.run.uid,
+      plan: context.plan.name,
+      service: service.name,
+      level: service.level.name,
+      machine:
+        machine === null
+          ? null
+          : {
+              key: machine.key,
+              generation: machine.generation,
+              cloud: machine.cloud,
+              id: machine.driverId,
+              host: machine.host,
+            },
       collectedAt: context.clock.now(),
     };
   }
@@ -216,9 +282,15 @@ function sentence(archive: string | null, warnings: readonly string[]): string {
 }
 
 /** Does `work` with a signal that aborts when its time is over, or one of `stops` aborts. */
-async function withLimit<T>(ms: number, stops: readonly AbortSignal[], work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+async function withLimit<T>(
+  ms: number,
+  stops: readonly AbortSignal[],
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const late = new AbortController();
-  const timer = setTimeout(() => { late.abort(new Error(`fetching its files took longer than ${ms / 1000} s, the report's timeout`)); }, ms);
+  const timer = setTimeout(() => {
+    late.abort(new Error(`fetching its files took longer than ${ms / 1000} s, the report's timeout`));
+  }, ms);
   try {
     return await work(AbortSignal.any([...stops, late.signal]));
   } finally {

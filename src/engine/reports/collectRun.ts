@@ -39,9 +39,16 @@ export async function collectRun(store: Store, run: RunRecord, options: CollectR
 /** A report program of a launcher that died must not run beside the new one. */
 async function endEarlier(context: RunContext, placements: Placements, services: readonly Service[]): Promise<void> {
   const unfinished = unfinishedPrograms(await context.store.steps(context.run));
-  for (const service of services) await endUnfinished(context, placements, service, (unfinished.get(service.id) ?? []).filter(({ step }) => step === "report"));
+  for (const service of services)
+    await endUnfinished(
+      context,
+      placements,
+      service,
+      (unfinished.get(service.id) ?? []).filter(({ step }) => step === "report"),
+    );
 }
 
 function checkAlive(run: RunRecord): void {
-  if (run.state === "terminated") throw new StateError(`run "${run.name}" is terminated`, `what was collected before: bootlevel reports ${run.name}`);
+  if (run.state === "terminated")
+    throw new StateError(`run "${run.name}" is terminated`, `what was collected before: bootlevel reports ${run.name}`);
 }

@@ -1,4 +1,7 @@
-/** Copies archives to a folder or to a bucket. What is there already under that name, and is something else, stays unless it may be replaced. */
+/**
+ * Copies archives to a folder or to a bucket. What is there already under that name, and is something else, stays
+ * unless it may be replaced.
+ */
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { copyFile, mkdir, rename, rm } from "node:fs/promises";
@@ -46,7 +49,10 @@ export class OccupiedError extends Error {
   }
 }
 
-/** Copies archives one after the other; what does not work is told of each. @throws StateError for a place that cannot be one */
+/**
+ * Copies archives one after the other; what does not work is told of each. @throws StateError for a place that cannot
+ * be one
+ */
 export async function copyReports(store: Store, run: RunRecord, options: CopyOptions): Promise<CopiedReport[]> {
   const archives = await chooseArchives(store, run, options.service);
   const destination = await open(options);
@@ -55,9 +61,19 @@ export async function copyReports(store: Store, run: RunRecord, options: CopyOpt
     for (const { archive, path } of archives) {
       const name = basename(path);
       try {
-        copied.push({ report: archive, to: destination.place(name), outcome: await destination.put(path, name, await hash(path)), message: "" });
+        copied.push({
+          report: archive,
+          to: destination.place(name),
+          outcome: await destination.put(path, name, await hash(path)),
+          message: "",
+        });
       } catch (error) {
-        copied.push({ report: archive, to: destination.place(name), outcome: "failed", message: (error as Error).message });
+        copied.push({
+          report: archive,
+          to: destination.place(name),
+          outcome: "failed",
+          message: (error as Error).message,
+        });
       }
     }
   } finally {
@@ -68,8 +84,10 @@ export async function copyReports(store: Store, run: RunRecord, options: CopyOpt
 
 async function open(options: CopyOptions): Promise<Destination> {
   // Nothing, which an unset variable of a shell leaves, would be the current folder.
-  if (options.to !== "" && !/^[a-z][a-z0-9+.-]*:\/\//i.test(options.to)) return folder(resolve(options.to), options.overwrite);
-  if (!options.to.startsWith("s3://")) throw new StateError(`reports cannot be copied to "${options.to}"`, "name a folder, or s3://bucket/prefix");
+  if (options.to !== "" && !/^[a-z][a-z0-9+.-]*:\/\//i.test(options.to))
+    return folder(resolve(options.to), options.overwrite);
+  if (!options.to.startsWith("s3://"))
+    throw new StateError(`reports cannot be copied to "${options.to}"`, "name a folder, or s3://bucket/prefix");
   const { openBucket } = await import("./bucket.js");
   return openBucket(options);
 }

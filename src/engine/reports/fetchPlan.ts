@@ -12,14 +12,23 @@ export interface PlannedFetch {
   readonly request: FetchRequest;
 }
 
-/** Directories in which a step may lie: where the connection broke before its program began, it was staged again beside. */
+/**
+ * Directories in which a step may lie: where the connection broke before its program began, it was staged again beside.
+ */
 const STAGINGS = ["-again-2", "-again", ""];
 
 /**
  * @param step where the report program has run, or null if it has not.
  * @param problems told which patterns have no meaning.
  */
-export async function planFetches(context: RunContext, placements: Placements, service: Service, report: ReportSpec, step: string | null, problems: string[]): Promise<PlannedFetch[]> {
+export async function planFetches(
+  context: RunContext,
+  placements: Placements,
+  service: Service,
+  report: ReportSpec,
+  step: string | null,
+  problems: string[],
+): Promise<PlannedFetch[]> {
   const patterns = report.patterns.flatMap((template) => resolvePattern(context, service, template, problems) ?? []);
   const folder = step === null ? null : { steps: stagings(step), folder: REPORT_FOLDER };
   const away = folder !== null && report.program?.where === "launcher";
@@ -28,20 +37,36 @@ export async function planFetches(context: RunContext, placements: Placements, s
   const base = relative.length === 0 ? { away: false, steps: [] } : await baseOf(context, placements, service);
   const here = base.away ? relative : [];
   const there = patterns.filter((pattern) => !here.includes(pattern));
-  if (away || here.length > 0) fetches.push({ link: () => context.links.launcher(), request: { report: away ? folder : null, patterns: here, base: base.steps, sudo: report.sudo } });
+  if (away || here.length > 0)
+    fetches.push({
+      link: () => context.links.launcher(),
+      request: { report: away ? folder : null, patterns: here, base: base.steps, sudo: report.sudo },
+    });
   if ((folder !== null && !away) || there.length > 0) {
-    fetches.push({ link: () => placements.machineLink(service), request: { report: away ? null : folder, patterns: there, base: base.steps, sudo: report.sudo } });
+    fetches.push({
+      link: () => placements.machineLink(service),
+      request: { report: away ? null : folder, patterns: there, base: base.steps, sudo: report.sudo },
+    });
   }
   return fetches;
 }
 
-/** Where relative patterns begin: where the boot program runs, else where the execute program does, else at home. `away`: on the launching computer. */
-async function baseOf({ store, run }: RunContext, placements: Placements, service: Service): Promise<{ away: boolean; steps: string[] }> {
+/**
+ * Where relative patterns begin: where the boot program runs, else where the execute program does, else at home.
+ * `away`: on the launching computer.
+ */
+async function baseOf(
+  { store, run }: RunContext,
+  placements: Placements,
+  service: Service,
+): Promise<{ away: boolean; steps: string[] }> {
   const { boot, execute } = service.spec;
   const [step, program] = boot !== null ? (["boot", boot] as const) : (["execute", execute ?? null] as const);
   if (program === null) return { away: false, steps: [] };
   const key = placements.machine(service)?.key ?? null;
-  const last = (await store.steps(run, service.id)).findLast((one) => one.step === step && one.directory !== null && one.machineKey === key);
+  const last = (await store.steps(run, service.id)).findLast(
+    (one) => one.step === step && one.directory !== null && one.machineKey === key,
+  );
   return { away: program.where === "launcher", steps: last === undefined ? [] : stagings(last.directory as string) };
 }
 
@@ -52,7 +77,13 @@ function stagings(directory: string): string[] {
 /** A value in a pattern stands for itself: what a shell would match by it is escaped. */
 function resolvePattern({ book }: RunContext, service: Service, template: Template, problems: string[]): string | null {
   try {
-    const pattern = template.map((part) => (typeof part === "string" ? part : book.lookup(part, service.name).replace(/[*?[\\]/g, (found) => (found === "\\" ? "[\\\\]" : `[${found}]`)))).join("");
+    const pattern = template
+      .map((part) =>
+        typeof part === "string"
+          ? part
+          : book.lookup(part, service.name).replace(/[*?[\\]/g, (found) => (found === "\\" ? "[\\\\]" : `[${found}]`)),
+      )
+      .join("");
     if (!/[\0\n\r]/.test(pattern) && !pattern.split("/").includes("..")) return pattern;
     problems.push(`a pattern holds a line break or ".." by its references: ${JSON.stringify(pattern)}`);
   } catch (error) {

@@ -33,7 +33,9 @@ export interface Gathered {
   readonly fetched: readonly Fetched[];
 }
 
-/** Writes the archive. What machines do not send is told in the result. @throws ArchiveError when it cannot be written. */
+/**
+ * Writes the archive. What machines do not send is told in the result. @throws ArchiveError when it cannot be written.
+ */
 export async function gather(parts: GatherParts): Promise<Gathered> {
   const archive = new ArchiveWriter(parts.path, parts.limitBytes);
   const leftOut: string[] = [];
@@ -43,7 +45,10 @@ export async function gather(parts: GatherParts): Promise<Gathered> {
     await archive.addText(ABOUT, `${JSON.stringify(parts.about, null, 2)}\n`, new Date(parts.about.collectedAt));
     await addLogs(archive, parts.logs);
     for (const { connection, request } of parts.fetches) {
-      const one = await fetchFiles(connection, request, { signal: parts.signal, onMember: (origin, header, content) => take(archive, leftOut, origin, header, content) });
+      const one = await fetchFiles(connection, request, {
+        signal: parts.signal,
+        onMember: (origin, header, content) => take(archive, leftOut, origin, header, content),
+      });
       fetched.push(one);
       leftOut.push(...one.notes.map(noteWords));
     }
@@ -55,14 +60,20 @@ export async function gather(parts: GatherParts): Promise<Gathered> {
     problem = problemOf(error as Error);
   }
   const idle = await archive.finish();
-  leftOut.push(...idle.map((name) => `${name} is a link to what is not in the report`), ...archive.brokenOff.map((name) => `${name} broke off, and ends in zeros`));
+  leftOut.push(
+    ...idle.map((name) => `${name} is a link to what is not in the report`),
+    ...archive.brokenOff.map((name) => `${name} broke off, and ends in zeros`),
+  );
   return { files: archive.files, bytes: archive.bytes, leftOut, problem, fetched };
 }
 
 function problemOf(error: Error): Gathered["problem"] {
   if (!(error instanceof LimitError)) return { message: error.message, lost: error instanceof ConnectionLostError };
   const limit = `${Math.round(error.limitBytes / 1_048_576)} MiB`;
-  return { message: `it was cut off before ${error.member}: a report holds at most ${limit}, before it is compressed; name less in its patterns, or let its program choose`, lost: false };
+  return {
+    message: `it was cut off before ${error.member}: a report holds at most ${limit}, before it is compressed; name less in its patterns, or let its program choose`,
+    lost: false,
+  };
 }
 
 /** Logs were written by this launcher's own hand, redacted as they came. */
@@ -71,26 +82,39 @@ async function addLogs(archive: ArchiveWriter, { directory, prefix }: GatherPart
     const path = join(directory, name);
     const { size, mtime } = statSync(path);
     if (size === 0) continue;
-    await archive.addFile({ name: `logs/${name.slice(prefix.length)}`, mode: 0o600, mtime }, size, createReadStream(path, { end: size - 1 }) as AsyncIterable<Buffer>);
+    await archive.addFile(
+      { name: `logs/${name.slice(prefix.length)}`, mode: 0o600, mtime },
+      size,
+      createReadStream(path, { end: size - 1 }) as AsyncIterable<Buffer>,
+    );
   }
 }
 
 /** The names of the logs in a directory that begin so, in order. */
 export function logNames(directory: string, prefix: string): string[] {
   try {
-    return readdirSync(directory).filter((name) => name.startsWith(prefix) && name.endsWith(".log")).sort();
+    return readdirSync(directory)
+      .filter((name) => name.startsWith(prefix) && name.endsWith(".log"))
+      .sort();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return []; // no program has run yet
     throw error;
   }
 }
 
-async function take(archive: ArchiveWriter, leftOut: string[], origin: Origin, header: Header, content: AsyncIterable<Buffer>): Promise<void> {
+async function take(
+  archive: ArchiveWriter,
+  leftOut: string[],
+  origin: Origin,
+  header: Header,
+  content: AsyncIterable<Buffer>,
+): Promise<void> {
   const name = memberName(origin, header.name);
   const member = { name: name ?? "", mode: header.mode ?? 0o600, mtime: header.mtime ?? new Date(0) };
   const plain = header.type === "file" || header.type === "contiguous-file";
   // What two patterns match is there once.
-  if (plain && name !== null && name !== "" && !archive.has(name)) return archive.addFile(member, header.size ?? 0, content);
+  if (plain && name !== null && name !== "" && !archive.has(name))
+    return archive.addFile(member, header.size ?? 0, content);
   await drain(content);
   if (name === null) leftOut.push(`${machineName(origin, header.name)} leads out of the report`);
   else if (name === "" || plain) return;
@@ -99,10 +123,24 @@ async function take(archive: ArchiveWriter, leftOut: string[], origin: Origin, h
   else leftOut.push(`${machineName(origin, header.name)} is no plain file`);
 }
 
-function takeLink(archive: ArchiveWriter, leftOut: string[], origin: Origin, name: string, { name: written, type, linkname, mtime }: Header): void {
+function takeLink(
+  archive: ArchiveWriter,
+  leftOut: string[],
+  origin: Origin,
+  name: string,
+  { name: written, type, linkname, mtime }: Header,
+): void {
   const target = type === "symlink" ? linkTarget(name, linkname ?? "") : memberName(origin, linkname ?? "");
-  if (target === null || target === "") leftOut.push(`${machineName(origin, written)} is a link that leads out of the report`);
-  else archive.addLink({ name, label: machineName(origin, written), target, written: type === "symlink" ? linkname ?? "" : null, mtime: mtime ?? new Date(0) });
+  if (target === null || target === "")
+    leftOut.push(`${machineName(origin, written)} is a link that leads out of the report`);
+  else
+    archive.addLink({
+      name,
+      label: machineName(origin, written),
+      target,
+      written: type === "symlink" ? (linkname ?? "") : null,
+      mtime: mtime ?? new Date(0),
+    });
 }
 
 async function drain(content: AsyncIterable<Buffer>): Promise<void> {

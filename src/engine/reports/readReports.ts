@@ -29,14 +29,32 @@ export interface RunReport {
   readonly problem: string | null;
 }
 
-/** The newest report of each replica of these services, and those of earlier machines. @throws StateError for a service without any */
-export async function listReports(store: Store, run: RunRecord, options: { readonly service: string | null; readonly match: string | null }): Promise<RunReport[]> {
+/**
+ * The newest report of each replica of these services, and those of earlier machines. @throws StateError for a service
+ * without any
+ */
+export async function listReports(
+  store: Store,
+  run: RunRecord,
+  options: { readonly service: string | null; readonly match: string | null },
+): Promise<RunReport[]> {
   const reports: RunReport[] = [];
   for (const { archive, service, generation, path } of await chooseArchives(store, run, options.service)) {
     const { files, problem } = await filesOf(path);
-    const shown = files.filter(({ file }) => file !== ABOUT && (options.match === null || matchesGlob(file, options.match)));
+    const shown = files.filter(
+      ({ file }) => file !== ABOUT && (options.match === null || matchesGlob(file, options.match)),
+    );
     const about = await readAbout(path);
-    reports.push({ report: archive, service, generation, path, bytes: statSync(path).size, collectedAt: about?.collectedAt ?? null, files: shown, problem });
+    reports.push({
+      report: archive,
+      service,
+      generation,
+      path,
+      bytes: statSync(path).size,
+      collectedAt: about?.collectedAt ?? null,
+      files: shown,
+      problem,
+    });
   }
   return reports;
 }
@@ -45,11 +63,26 @@ export async function listReports(store: Store, run: RunRecord, options: { reado
 export async function chooseArchives(store: Store, run: RunRecord, service: string | null): Promise<ArchivePath[]> {
   const all = listArchives(store.home, run.uid);
   if (service === null) return all;
-  const replicas = new Set((await store.services(run)).filter(({ name, spec }) => name === service || spec === service).map(({ name }) => name));
-  const chosen = all.filter((one) => one.archive === service || one.service === service || replicas.has(one.service) || one.service.replace(/-\d+$/, "") === service);
+  const replicas = new Set(
+    (await store.services(run))
+      .filter(({ name, spec }) => name === service || spec === service)
+      .map(({ name }) => name),
+  );
+  const chosen = all.filter(
+    (one) =>
+      one.archive === service ||
+      one.service === service ||
+      replicas.has(one.service) ||
+      one.service.replace(/-\d+$/, "") === service,
+  );
   if (chosen.length > 0 || replicas.size > 0) return chosen;
   const names = all.map(({ archive }) => archive);
-  throw new StateError(`run "${run.name}" has no report of "${service}"`, names.length === 0 ? `it has none at all; what is left while it lives: bootlevel reports ${run.name} --collect` : `it has those of ${names.slice(0, 20).join(", ")}${names.length > 20 ? ", …" : ""}`);
+  throw new StateError(
+    `run "${run.name}" has no report of "${service}"`,
+    names.length === 0
+      ? `it has none at all; what is left while it lives: bootlevel reports ${run.name} --collect`
+      : `it has those of ${names.slice(0, 20).join(", ")}${names.length > 20 ? ", …" : ""}`,
+  );
 }
 
 async function filesOf(path: string): Promise<Pick<RunReport, "files" | "problem">> {
@@ -70,13 +103,21 @@ export interface OpenedReport {
 }
 
 /**
- * Opens one file of the reports: by its whole path in one, or by the end of it (`a.json` for `files/results/a.json`). Earlier machines' reports are
+ * Opens one file of the reports: by its whole path in one, or by the end of it (`a.json` for `files/results/a.json`).
+ * Earlier machines' reports are
  * looked at only when they are named.
  * @throws StateError when no file is meant, or several are: it names them.
  */
-export async function openReport(store: Store, run: RunRecord, options: { readonly service: string | null; readonly file: string }): Promise<OpenedReport> {
-  const archives = (await chooseArchives(store, run, options.service)).filter(({ archive, generation }) => generation === null || archive === options.service);
-  const found: { archive: ArchivePath; member: ArchiveMember; whole: boolean; members: readonly ArchiveMember[] }[] = [];
+export async function openReport(
+  store: Store,
+  run: RunRecord,
+  options: { readonly service: string | null; readonly file: string },
+): Promise<OpenedReport> {
+  const archives = (await chooseArchives(store, run, options.service)).filter(
+    ({ archive, generation }) => generation === null || archive === options.service,
+  );
+  const found: { archive: ArchivePath; member: ArchiveMember; whole: boolean; members: readonly ArchiveMember[] }[] =
+    [];
   for (const archive of archives) {
     const members = await listMembers(archive.path);
     for (const member of members) {
@@ -86,10 +127,24 @@ export async function openReport(store: Store, run: RunRecord, options: { readon
   }
   const exact = found.filter(({ whole }) => whole);
   const [only, ...others] = exact.length > 0 ? exact : found;
-  if (only === undefined) throw new StateError(`no report of run "${run.name}" has a file "${options.file}"`, `bootlevel reports ${run.name} lists them`);
-  if (others.length > 0) throw ambiguous(run, options.file, [only, ...others].map(({ archive, member }) => `${archive.archive} ${member.file}`));
+  if (only === undefined)
+    throw new StateError(
+      `no report of run "${run.name}" has a file "${options.file}"`,
+      `bootlevel reports ${run.name} lists them`,
+    );
+  if (others.length > 0)
+    throw ambiguous(
+      run,
+      options.file,
+      [only, ...others].map(({ archive, member }) => `${archive.archive} ${member.file}`),
+    );
   const member = followed(only.member, only.members);
-  return { report: only.archive.archive, file: member.file, bytes: member.bytes, content: openMember(only.archive.path, member.file) };
+  return {
+    report: only.archive.archive,
+    file: member.file,
+    bytes: member.bytes,
+    content: openMember(only.archive.path, member.file),
+  };
 }
 
 /** What a link leads to; a link to a link, too. */
@@ -97,7 +152,8 @@ function followed(member: ArchiveMember, members: readonly ArchiveMember[]): Arc
   let current = member;
   for (let hops = 0; current.linkTo !== null; hops += 1) {
     const next = members.find(({ file }) => file === current.linkTo);
-    if (next === undefined || hops > 40) throw new StateError(`${member.file} is a link to ${current.linkTo}, which is no file of its report`);
+    if (next === undefined || hops > 40)
+      throw new StateError(`${member.file} is a link to ${current.linkTo}, which is no file of its report`);
     current = next;
   }
   return current;
@@ -105,6 +161,8 @@ function followed(member: ArchiveMember, members: readonly ArchiveMember[]): Arc
 
 function ambiguous(run: RunRecord, file: string, candidates: readonly string[]): StateError {
   const named = candidates.slice(0, 10).join(", ");
-  return new StateError(`"${file}" may be one of ${candidates.length} files: ${named}${candidates.length > 10 ? ", …" : ""}`, `name the report, and more of the path: bootlevel reports ${run.name} SERVICE --open ${file}`);
+  return new StateError(
+    `"${file}" may be one of ${candidates.length} files: ${named}${candidates.length > 10 ? ", …" : ""}`,
+    `name the report, and more of the path: bootlevel reports ${run.name} SERVICE --open ${file}`,
+  );
 }
-

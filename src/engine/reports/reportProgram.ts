@@ -17,21 +17,55 @@ export interface ReportProgramEnd {
   readonly unreachable: boolean;
 }
 
-/** Runs it as a step, with a log of its own. What it wrote until it failed is worth fetching, too. @throws StateError when the record refuses more. */
-export async function runReportProgram(context: RunContext, placements: Placements, service: Service, program: ProgramSpec): Promise<ReportProgramEnd> {
+/**
+ * Runs it as a step, with a log of its own. What it wrote until it failed is worth fetching, too. @throws StateError
+ * when the record refuses more.
+ */
+export async function runReportProgram(
+  context: RunContext,
+  placements: Placements,
+  service: Service,
+  program: ProgramSpec,
+): Promise<ReportProgramEnd> {
   let directory: string | null = null;
   try {
-    const result = await inStep(context, service, "report", 1, placements.machine(service)?.key ?? null, async (step) => {
-      directory = stepDirectory(service, "report", step.id);
-      const end = await runServiceProgram(context, placements, { service, step: "report", program, directory: directory as string, timeoutMs: program.timeoutMs, attempt: 1 });
-      return { value: end.result, outcome: end.result.kind, exitCode: end.result.kind === "exited" ? end.result.code : null };
-    });
+    const result = await inStep(
+      context,
+      service,
+      "report",
+      1,
+      placements.machine(service)?.key ?? null,
+      async (step) => {
+        directory = stepDirectory(service, "report", step.id);
+        const end = await runServiceProgram(context, placements, {
+          service,
+          step: "report",
+          program,
+          directory: directory as string,
+          timeoutMs: program.timeoutMs,
+          attempt: 1,
+        });
+        return {
+          value: end.result,
+          outcome: end.result.kind,
+          exitCode: end.result.kind === "exited" ? end.result.code : null,
+        };
+      },
+    );
     const fine = result.kind === "exited" && result.code === 0;
-    return { directory, unreachable: false, problem: fine ? null : `the report program failed: ${describeResult(result, whyEnded(context, "report"))} (its log: bootlevel logs ${context.run.name} ${service.name})` };
+    return {
+      directory,
+      unreachable: false,
+      problem: fine
+        ? null
+        : `the report program failed: ${describeResult(result, whyEnded(context, "report"))} (its log: bootlevel logs ${context.run.name} ${service.name})`,
+    };
   } catch (error) {
     if (error instanceof StateError) throw error;
-    const message = error instanceof ServiceError ? error.failure.message : (whyEnded(context, "report") ?? (error as Error).message);
-    const unreachable = error instanceof ServiceError && error.cause instanceof ConnectionError && program.where === "machine";
+    const message =
+      error instanceof ServiceError ? error.failure.message : (whyEnded(context, "report") ?? (error as Error).message);
+    const unreachable =
+      error instanceof ServiceError && error.cause instanceof ConnectionError && program.where === "machine";
     return { directory, unreachable, problem: `the report program did not run: ${message}` };
   }
 }

@@ -1,5 +1,14 @@
-/** What every service of the run is known by, and what a reference gives: the attributes that pass from level to level. */
-import { replicaNames, type InputSpec, type LaunchPlan, type Reference, type ServiceSpec, type Template } from "../../plan/launchPlan.js";
+/**
+ * What every service of the run is known by, and what a reference gives: the attributes that pass from level to level.
+ */
+import {
+  replicaNames,
+  type InputSpec,
+  type LaunchPlan,
+  type Reference,
+  type ServiceSpec,
+  type Template,
+} from "../../plan/launchPlan.js";
 import { resolveTemplate } from "../../plan/resolve.js";
 import type { AttributeRecord, VariableRecord } from "../../state/records.js";
 
@@ -26,8 +35,15 @@ export class AttributeBook {
   private listener: ((service: string, name: string) => void) | null = null;
 
   /** @param dropped services that the plan has no more, and whose terminate programs may still refer to each other */
-  constructor(private readonly plan: LaunchPlan, private readonly runName: string, variables: readonly VariableRecord[], dropped: readonly ServiceSpec[] = []) {
-    this.specs = new Map([...dropped, ...plan.levels.flatMap((level) => level.services)].map((service) => [service.name, service]));
+  constructor(
+    private readonly plan: LaunchPlan,
+    private readonly runName: string,
+    variables: readonly VariableRecord[],
+    dropped: readonly ServiceSpec[] = [],
+  ) {
+    this.specs = new Map(
+      [...dropped, ...plan.levels.flatMap((level) => level.services)].map((service) => [service.name, service]),
+    );
     this.variables = new Map(variables.map((variable) => [`${variable.kind} ${variable.name}`, variable]));
   }
 
@@ -38,24 +54,31 @@ export class AttributeBook {
     this.listener?.(service, name);
   }
 
-  /** A service boots again: its outputs are those of before until they are set again. @returns whether there are any. */
+  /**
+   * A service boots again: its outputs are those of before until they are set again. @returns whether there are any.
+   */
   outdate(service: string): boolean {
     const outputs = [...this.of(service)].filter(([, { kind }]) => kind === "output");
-    for (const [name, value] of outputs) this.services.get(service)?.set(name, { ...value, stale: true, doubted: false });
+    for (const [name, value] of outputs)
+      this.services.get(service)?.set(name, { ...value, stale: true, doubted: false });
     return outputs.length > 0;
   }
 
   /**
-   * Nobody knows yet whether the boot program lives on, or is done, that has set the service's outputs: until `trust` says so they count as those of
+   * Nobody knows yet whether the boot program lives on, or is done, that has set the service's outputs: until `trust`
+   * says so they count as those of
    * before, and they are those of before when it has to run again.
    */
   doubt(service: string): void {
-    for (const [name, value] of this.of(service)) if (value.kind === "output" && value.stale !== true) this.services.get(service)?.set(name, { ...value, stale: true, doubted: true });
+    for (const [name, value] of this.of(service))
+      if (value.kind === "output" && value.stale !== true)
+        this.services.get(service)?.set(name, { ...value, stale: true, doubted: true });
   }
 
   /** The boot program that has set the service's outputs lives on, or is done. */
   trust(service: string): void {
-    for (const [name, { doubted, ...value }] of [...this.of(service)]) if (doubted === true) this.set(service, name, { ...value, stale: false });
+    for (const [name, { doubted, ...value }] of [...this.of(service)])
+      if (doubted === true) this.set(service, name, { ...value, stale: false });
   }
 
   /** Whether an attribute is what an earlier boot has set, and this one has not yet. */
@@ -75,18 +98,33 @@ export class AttributeBook {
 
   /** The inputs of a service replica. */
   inputs(service: string): readonly InputSpec[] {
-    this.byReplica ??= new Map([...this.specs.values()].flatMap((spec) => (spec.inputs?.length ? replicaNames(spec).map((name) => [name, spec] as const) : [])));
+    this.byReplica ??= new Map(
+      [...this.specs.values()].flatMap((spec) =>
+        spec.inputs?.length ? replicaNames(spec).map((name) => [name, spec] as const) : [],
+      ),
+    );
     return this.byReplica.get(service)?.inputs ?? [];
   }
 
-  /** The inputs of a service replica whose values are known by now. @param now leave out what an earlier boot has set, and this one may set anew */
+  /**
+   * The inputs of a service replica whose values are known by now. @param now leave out what an earlier boot has set,
+   * and this one may set anew
+   */
   knownInputs(service: string, now: boolean): Map<string, AttributeValue> {
     const known = new Map<string, AttributeValue>();
     for (const { name, source } of this.inputs(service)) {
       try {
-        if (now && source.kind === "link" && this.sources(source.link).some((linked) => this.isStale(linked, source.link.attribute))) continue;
+        if (
+          now &&
+          source.kind === "link" &&
+          this.sources(source.link).some((linked) => this.isStale(linked, source.link.attribute))
+        )
+          continue;
         const value = source.kind === "value" ? this.resolve(source.value, service) : this.lookup(source.link, service);
-        const secret = source.kind === "value" ? source.secret : this.sources(source.link).some((linked) => this.of(linked).get(source.link.attribute)?.secret === true);
+        const secret =
+          source.kind === "value"
+            ? source.secret
+            : this.sources(source.link).some((linked) => this.of(linked).get(source.link.attribute)?.secret === true);
         known.set(name, { value, secret, kind: "declared" });
       } catch (error) {
         if (!(error instanceof UnresolvedError)) throw error;
@@ -103,7 +141,8 @@ export class AttributeBook {
   /** Every secret value known: of variables and of attributes. */
   *secrets(): Generator<string> {
     for (const variable of this.variables.values()) if (variable.secret) yield variable.value;
-    for (const own of this.services.values()) for (const attribute of own.values()) if (attribute.secret) yield attribute.value;
+    for (const own of this.services.values())
+      for (const attribute of own.values()) if (attribute.secret) yield attribute.value;
   }
 
   /**
@@ -119,7 +158,9 @@ export class AttributeBook {
   lookup(reference: Reference, self: string | null): string {
     switch (reference.kind) {
       case "service":
-        return this.sources(reference).map((source) => this.attribute(source, reference.attribute)).join(",");
+        return this.sources(reference)
+          .map((source) => this.attribute(source, reference.attribute))
+          .join(",");
       case "self":
         return this.own(self ?? "self", reference.attribute);
       case "variable":
@@ -138,14 +179,17 @@ export class AttributeBook {
     const spec = this.specs.get(reference.service);
     if (reference.replica === "all" && spec) return replicaNames(spec);
     // A service of one replica has its name, but for one whose number is not the first any more.
-    if (reference.replica === 0 || reference.replica === "all") return [(spec && replicaNames(spec)[0]) ?? reference.service];
+    if (reference.replica === 0 || reference.replica === "all")
+      return [(spec && replicaNames(spec)[0]) ?? reference.service];
     return [`${reference.service}-${reference.replica}`];
   }
 
   private own(service: string, name: string): string {
     const input = this.services.get(service)?.has(name) === true ? null : this.input(service, name);
     if (input === null) return this.attribute(service, name);
-    return input.source.kind === "value" ? this.resolve(input.source.value, service) : this.lookup(input.source.link, service);
+    return input.source.kind === "value"
+      ? this.resolve(input.source.value, service)
+      : this.lookup(input.source.link, service);
   }
 
   private attribute(service: string, name: string): string {

@@ -53,15 +53,29 @@ export class Clouds {
     const { plan, store, book, warn, prove, readOnly, contacts } = this.parts;
     const options = resolveTree(cloud.options, (reference) => book.lookup(reference, null));
     const driver = await createDriver(store, cloud, plan.dir, options, { warn, permit: prove, readOnly });
-    const noteAsked = async (keys: readonly string[]) => contacts.writer?.write(...keys.map((key) => ({ kind: "asked", key }) as const));
-    const guarded = guardDriver(driver, { cloud: cloud.name, clock: store.clock, prove, probe: store.probe, noteAsked, random: store.random });
+    const noteAsked = async (keys: readonly string[]) =>
+      contacts.writer?.write(...keys.map((key) => ({ kind: "asked", key }) as const));
+    const guarded = guardDriver(driver, {
+      cloud: cloud.name,
+      clock: store.clock,
+      prove,
+      probe: store.probe,
+      noteAsked,
+      random: store.random,
+    });
     const { preparesMachines } = await loadDriver(cloud.driver, plan.dir);
     return preparesMachines === true ? withContacts(guarded, contacts) : guarded;
   }
 }
 
 /** Makes the driver of a cloud whose options are resolved. @throws DriverError if it cannot be loaded. */
-export async function createDriver(store: Store, cloud: CloudSpec, planDirectory: string, options: Readonly<Record<string, unknown>>, parts: Pick<DriverContext, "warn" | "permit" | "readOnly">): Promise<Driver> {
+export async function createDriver(
+  store: Store,
+  cloud: CloudSpec,
+  planDirectory: string,
+  options: Readonly<Record<string, unknown>>,
+  parts: Pick<DriverContext, "warn" | "permit" | "readOnly">,
+): Promise<Driver> {
   const definition = await loadDriver(cloud.driver, planDirectory);
   const stateDirectory = store.home.driverDirectory(definition.name);
   mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });

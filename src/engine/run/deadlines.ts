@@ -1,4 +1,7 @@
-/** How long booting and executing may take in all, however often a run goes from one to the other: a level executes before the next one boots. */
+/**
+ * How long booting and executing may take in all, however often a run goes from one to the other: a level executes
+ * before the next one boots.
+ */
 import type { Phase } from "../../plan/launchPlan.js";
 import { LONGEST_TIMER_MS } from "../../time/clock.js";
 import type { RunContext } from "./runContext.js";
@@ -6,14 +9,20 @@ import type { RunContext } from "./runContext.js";
 type Timed = Extract<Phase, "boot" | "execute">;
 
 /** A run that is to end by itself is aborted when one of its phases takes longer than the plan allows. */
-export async function underDeadlines<T>(context: RunContext, verb: "boot" | "run", work: (enterPhase: (phase: Timed) => void) => Promise<T>): Promise<T> {
+export async function underDeadlines<T>(
+  context: RunContext,
+  verb: "boot" | "run",
+  work: (enterPhase: (phase: Timed) => void) => Promise<T>,
+): Promise<T> {
   if (verb === "boot") return work(() => undefined);
   const deadlines = new Deadlines(context.plan.deadlines ?? {}, (phase, limitMs) => {
     const reason = `${phase === "boot" ? "booting" : "executing"} took longer than its deadline of ${limitMs / 1000} s`;
     context.writer?.expect(context.abort.begin({ reason, origin: "deadline", at: context.clock.now() }));
   });
   try {
-    return await work((phase) => { deadlines.enter(phase); });
+    return await work((phase) => {
+      deadlines.enter(phase);
+    });
   } finally {
     deadlines.stop();
   }
@@ -29,7 +38,10 @@ class Deadlines {
    * @param limits milliseconds; a phase without one takes as long as it takes.
    * @param onOver called once, with the phase that took too long and its limit.
    */
-  constructor(private readonly limits: Readonly<Partial<Record<Phase, number>>>, private readonly onOver: (phase: Timed, limitMs: number) => void) {
+  constructor(
+    private readonly limits: Readonly<Partial<Record<Phase, number>>>,
+    private readonly onOver: (phase: Timed, limitMs: number) => void,
+  ) {
     this.arm();
   }
 
@@ -51,6 +63,11 @@ class Deadlines {
     const { phase } = this;
     const limit = this.limits[phase];
     if (limit === undefined) return;
-    this.timer = setTimeout(() => { this.onOver(phase, limit); }, Math.min(LONGEST_TIMER_MS, Math.max(0, limit - this.spent[phase])));
+    this.timer = setTimeout(
+      () => {
+        this.onOver(phase, limit);
+      },
+      Math.min(LONGEST_TIMER_MS, Math.max(0, limit - this.spent[phase])),
+    );
   }
 }

@@ -10,7 +10,10 @@ export class ServiceError extends Error {
   override readonly name = "ServiceError";
   /** The program may be running still: its step has not ended, and the next command asks for it. */
   readonly mayRun: boolean;
-  constructor(readonly failure: ServiceFailure, options: { cause?: unknown; mayRun?: boolean } = {}) {
+  constructor(
+    readonly failure: ServiceFailure,
+    options: { cause?: unknown; mayRun?: boolean } = {},
+  ) {
     super(`${failure.service}: ${failure.message}`, { cause: options.cause });
     this.mayRun = options.mayRun ?? false;
   }
@@ -39,31 +42,62 @@ export async function pause(clock: Clock, ms: number, stop: AbortSignal): Promis
   }
 }
 
-/** Waits for work as long as nothing aborts: what goes on ends with the command. @throws InterruptedError when `signal` aborts first. */
+/**
+ * Waits for work as long as nothing aborts: what goes on ends with the command. @throws InterruptedError when `signal`
+ * aborts first.
+ */
 export async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   let stop = (): void => undefined;
   const aborted = new Promise<never>((_, reject) => {
-    stop = () => { reject(new InterruptedError()); };
+    stop = () => {
+      reject(new InterruptedError());
+    };
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
   });
-  return Promise.race([work, aborted]).finally(() => { signal.removeEventListener("abort", stop); });
+  return Promise.race([work, aborted]).finally(() => {
+    signal.removeEventListener("abort", stop);
+  });
 }
 
 export type FailureDetails = Partial<Pick<ServiceFailure, "exitCode" | "machine" | "lastLines" | "log" | "remedy">>;
 
 /** Makes the failure of a service at a step. `message` is one sentence; details that are not known are left out. */
-export function serviceError(service: Service, step: StepName, message: string, details: FailureDetails = {}, cause?: unknown, mayRun = false): ServiceError {
+export function serviceError(
+  service: Service,
+  step: StepName,
+  message: string,
+  details: FailureDetails = {},
+  cause?: unknown,
+  mayRun = false,
+): ServiceError {
   const failure: ServiceFailure = {
-    service: service.name, level: service.level.name, step, message,
-    exitCode: null, machine: null, lastLines: [], log: null, remedy: "", ...details,
+    service: service.name,
+    level: service.level.name,
+    step,
+    message,
+    exitCode: null,
+    machine: null,
+    lastLines: [],
+    log: null,
+    remedy: "",
+    ...details,
   };
   return new ServiceError(failure, { cause, mayRun });
 }
 
-/** Whatever was thrown at a step, as the service's failure; interruptions, and a state that cannot be recorded, stay what they are. */
+/**
+ * Whatever was thrown at a step, as the service's failure; interruptions, and a state that cannot be recorded, stay
+ * what they are.
+ */
 export function asServiceError(service: Service, step: StepName, error: unknown, details: FailureDetails = {}): Error {
   if (error instanceof ServiceError || error instanceof InterruptedError || error instanceof StateError) return error;
   const remedy = (error as { remedy?: unknown }).remedy;
-  return serviceError(service, step, (error as Error).message, { ...details, ...(typeof remedy === "string" ? { remedy } : {}) }, error);
+  return serviceError(
+    service,
+    step,
+    (error as Error).message,
+    { ...details, ...(typeof remedy === "string" ? { remedy } : {}) },
+    error,
+  );
 }

@@ -1,6 +1,8 @@
 /**
- * Every call to a cloud goes through here. Right before it the lease is proved, so that a launcher that froze and was replaced calls no cloud; a
- * cloud that asks for fewer calls slows all calls to it; a call whose answer is lost is made again, since every verb is safe to repeat.
+ * Every call to a cloud goes through here. Right before it the lease is proved, so that a launcher that froze and was
+ * replaced calls no cloud; a
+ * cloud that asks for fewer calls slows all calls to it; a call whose answer is lost is made again, since every verb is
+ * safe to repeat.
  */
 import type { Clock } from "../../time/clock.js";
 import { LostReplyError, ThrottledError, type Driver } from "../../drivers/driver.js";
@@ -13,7 +15,10 @@ export interface GuardParts {
   readonly prove: () => void;
   /** Told before and after each call. */
   readonly probe: ((point: string) => void) | undefined;
-  /** Notes that machines are asked for now, and not when they were wished for: whoever looks for them later counts from there. Who launches nothing needs none. */
+  /**
+   * Notes that machines are asked for now, and not when they were wished for: whoever looks for them later counts from
+   * there. Who launches nothing needs none.
+   */
   readonly noteAsked?: (keys: readonly string[]) => Promise<void>;
   /** A number from 0 to 1, for how long to wait before a call is made again. */
   readonly random: () => number;
@@ -31,15 +36,32 @@ const AT_ONCE_MS = 1_000;
 export function guardDriver(driver: Driver, parts: GuardParts): Driver {
   const calls = new GuardedCalls(parts);
   return {
-    launch: (requests, signal) => calls.make("launch", signal, () => driver.launch(requests, signal), async () => parts.noteAsked?.(requests.map(({ key }) => key))),
+    launch: (requests, signal) =>
+      calls.make(
+        "launch",
+        signal,
+        () => driver.launch(requests, signal),
+        async () => parts.noteAsked?.(requests.map(({ key }) => key)),
+      ),
     describe: (ids, signal) => calls.make("describe", signal, () => driver.describe(ids, signal)),
     terminate: (ids, signal) => calls.make("terminate", signal, () => driver.terminate(ids, signal)),
     list: (scope, signal) => calls.make("list", signal, () => driver.list(scope, signal)),
     visibilityMs: driver.visibilityMs ?? 0,
-    ...(driver.hostKeyFingerprints === undefined ? {} : { hostKeyFingerprints: (id, signal) => calls.make("hostKeyFingerprints", signal, async () => driver.hostKeyFingerprints?.(id, signal) ?? null) }),
+    ...(driver.hostKeyFingerprints === undefined
+      ? {}
+      : {
+          hostKeyFingerprints: (id, signal) =>
+            calls.make("hostKeyFingerprints", signal, async () => driver.hostKeyFingerprints?.(id, signal) ?? null),
+        }),
     ...withImages(driver, calls),
-    ...(driver.check === undefined ? {} : { check: (requests, signal) => calls.make("check", signal, async () => driver.check?.(requests, signal) ?? []) }),
-    ...(driver.release === undefined ? {} : { release: (scope, signal) => calls.make("release", signal, async () => driver.release?.(scope, signal)) }),
+    ...(driver.check === undefined
+      ? {}
+      : {
+          check: (requests, signal) => calls.make("check", signal, async () => driver.check?.(requests, signal) ?? []),
+        }),
+    ...(driver.release === undefined
+      ? {}
+      : { release: (scope, signal) => calls.make("release", signal, async () => driver.release?.(scope, signal)) }),
     ...(driver.programs === undefined ? {} : { programs: driver.programs.bind(driver) }),
     close: async (signal) => driver.close?.(signal),
   };
@@ -50,8 +72,12 @@ function withImages(driver: Driver, calls: GuardedCalls): Pick<Driver, "createIm
   const createImage = driver.createImage?.bind(driver);
   const deleteImage = driver.deleteImage?.bind(driver);
   return {
-    ...(createImage === undefined ? {} : { createImage: (request, signal) => calls.make("createImage", signal, () => createImage(request, signal)) }),
-    ...(deleteImage === undefined ? {} : { deleteImage: (id, signal) => calls.make("deleteImage", signal, () => deleteImage(id, signal)) }),
+    ...(createImage === undefined
+      ? {}
+      : { createImage: (request, signal) => calls.make("createImage", signal, () => createImage(request, signal)) }),
+    ...(deleteImage === undefined
+      ? {}
+      : { deleteImage: (id, signal) => calls.make("deleteImage", signal, () => deleteImage(id, signal)) }),
   };
 }
 
@@ -92,7 +118,8 @@ class GuardedCalls {
   }
 
   private slowDown(error: unknown, attempt: number): void {
-    if (error instanceof ThrottledError) this.notBefore = Math.max(this.notBefore, this.parts.clock.now() + this.pauseMs(attempt));
+    if (error instanceof ThrottledError)
+      this.notBefore = Math.max(this.notBefore, this.parts.clock.now() + this.pauseMs(attempt));
   }
 
   private async wait(signal: AbortSignal): Promise<void> {

@@ -15,7 +15,9 @@ export interface LaunchContactsParts {
   readonly ssh: (service: string) => SshSpec | null;
 }
 
-/** A driver that prepares machines, each of whose launch requests is given what the machine needs for its first contact. */
+/**
+ * A driver that prepares machines, each of whose launch requests is given what the machine needs for its first contact.
+ */
 export function withContacts(driver: Driver, parts: LaunchContactsParts): Driver {
   return {
     ...driver,
@@ -55,7 +57,8 @@ async function keysOf(ssh: SshSpec, { store, run, writer }: LaunchContactsParts)
   const theirs = await publicKeys(ssh);
   if (theirs.length > 0) return theirs;
   // Nobody could get in: bootlevel gets a key of its own, on disk before any machine knows it.
-  if ((await store.runKey(run)) === null) await writer?.write({ kind: "run-key", pair: makeKeyPair(`bootlevel ${run.name}`) });
+  if ((await store.runKey(run)) === null)
+    await writer?.write({ kind: "run-key", pair: makeKeyPair(`bootlevel ${run.name}`) });
   const own = await store.runKey(run);
   return own === null ? [] : [{ key: own.publicKey, label: "made for this run" }];
 }

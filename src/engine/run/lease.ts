@@ -30,15 +30,30 @@ export interface WorkOptions {
 }
 
 /**
- * Takes a run's lease and works on the run: `work` is given what is known of it then, for it may have changed while the lease was waited for.
+ * Takes a run's lease and works on the run: `work` is given what is known of it then, for it may have changed while the
+ * lease was waited for.
  * @param command for people: `repair`.
  * @throws RunBusyError when another launcher works on the run, and does not end in time.
  */
-export async function workOnRun<T>(store: Store, run: RunRecord, command: string, options: WorkOptions & { readonly secrets?: SecretReading }, work: (context: RunContext, run: RunRecord) => Promise<T>): Promise<T> {
+export async function workOnRun<T>(
+  store: Store,
+  run: RunRecord,
+  command: string,
+  options: WorkOptions & { readonly secrets?: SecretReading },
+  work: (context: RunContext, run: RunRecord) => Promise<T>,
+): Promise<T> {
   const writer = await takeLease(store, run, command, options);
   return underLease(writer, options.signal, async (stop) => {
     const now = await store.findRun(String(run.id));
-    const context = await openContext({ run: now, store, writer, stop, over: options.over ?? null, observe: options.observe, ...(options.secrets === undefined ? {} : { secrets: options.secrets }) });
+    const context = await openContext({
+      run: now,
+      store,
+      writer,
+      stop,
+      over: options.over ?? null,
+      observe: options.observe,
+      ...(options.secrets === undefined ? {} : { secrets: options.secrets }),
+    });
     try {
       return await work(context, now);
     } finally {
@@ -50,9 +65,14 @@ export async function workOnRun<T>(store: Store, run: RunRecord, command: string
 /**
  * Does `work` under the lease that `writer` holds, and gives the lease back.
  * @param signal aborted when the operator wants to stop.
- * @param work is told when nothing new may be started: the operator wants to stop, or another launcher has taken the run over.
+ * @param work is told when nothing new may be started: the operator wants to stop, or another launcher has taken the
+ *   run over.
  */
-export async function underLease<T>(writer: RunWriter, signal: AbortSignal, work: (stop: AbortSignal) => Promise<T>): Promise<T> {
+export async function underLease<T>(
+  writer: RunWriter,
+  signal: AbortSignal,
+  work: (stop: AbortSignal) => Promise<T>,
+): Promise<T> {
   const lost = new AbortController();
   const timer = setInterval(() => {
     writer.renew().catch((error: unknown) => {
@@ -71,12 +91,20 @@ export async function underLease<T>(writer: RunWriter, signal: AbortSignal, work
     throw error;
   } finally {
     clearInterval(timer);
-    // A lease that cannot be given back falls to the next launcher once this one is gone; what ended the work is the error to tell.
-    await writer.release().catch((error: unknown) => { if (!failed) throw error; });
+    // A lease that cannot be given back falls to the next launcher once this one is gone; what ended the work is the
+    // error to tell.
+    await writer.release().catch((error: unknown) => {
+      if (!failed) throw error;
+    });
   }
 }
 
-async function takeLease(store: Store, run: RunRecord, command: string, { waitMs, signal, onWait }: WorkOptions): Promise<RunWriter> {
+async function takeLease(
+  store: Store,
+  run: RunRecord,
+  command: string,
+  { waitMs, signal, onWait }: WorkOptions,
+): Promise<RunWriter> {
   // Whoever holds the lease works in real time, whatever clock the run goes by.
   const deadline = realClock.now() + waitMs;
   for (let told = false; ; told = true) {
@@ -85,7 +113,9 @@ async function takeLease(store: Store, run: RunRecord, command: string, { waitMs
     } catch (error) {
       if (!(error instanceof RunBusyError) || realClock.now() >= deadline) throw error;
       if (!told) onWait?.(error);
-      await pause(realClock, TRY_AGAIN_MS, signal).catch((stopped: unknown) => { throw stopped instanceof InterruptedError ? error : stopped; });
+      await pause(realClock, TRY_AGAIN_MS, signal).catch((stopped: unknown) => {
+        throw stopped instanceof InterruptedError ? error : stopped;
+      });
     }
   }
 }

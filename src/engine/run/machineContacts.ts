@@ -1,5 +1,14 @@
-/** What is recorded of machines that were launched, as their connections need it: their host keys, and who is let in. */
-import { CloudUnreachableError, DriverError, LostReplyError, ThrottledError, type Driver, type FirstContact } from "../../drivers/driver.js";
+/**
+ * What is recorded of machines that were launched, as their connections need it: their host keys, and who is let in.
+ */
+import {
+  CloudUnreachableError,
+  DriverError,
+  LostReplyError,
+  ThrottledError,
+  type Driver,
+  type FirstContact,
+} from "../../drivers/driver.js";
 import { AuthenticationError, HostKeyError } from "../../machines/connection.js";
 import type { MachineContact } from "../../machines/ssh/settings.js";
 import type { RunWriter } from "../../state/runWriter.js";
@@ -25,7 +34,11 @@ const ANYWHERE = "*";
 const CONSOLE_EVERY_MS = 15_000;
 
 /** The record of a first contact. One object a machine: it keeps the pace of questions to the cloud. */
-export function machineContact({ store, writer, driver }: ContactParts, { machine, hostKeys }: FirstContact, launched: LaunchedHere): MachineContact {
+export function machineContact(
+  { store, writer, driver }: ContactParts,
+  { machine, hostKeys }: FirstContact,
+  launched: LaunchedHere,
+): MachineContact {
   let askAgainAt = 0;
   return {
     hostKeys,
@@ -33,28 +46,44 @@ export function machineContact({ store, writer, driver }: ContactParts, { machin
     pins: {
       find: () => store.hostKeys(machine, ANYWHERE),
       pin: async (_address, key) => {
-        if (writer === null) throw new Error(`the host key of ${machine} was never pinned by a boot, and this command writes nothing`);
+        if (writer === null)
+          throw new Error(`the host key of ${machine} was never pinned by a boot, and this command writes nothing`);
         await writer.write({ kind: "host-key", scope: machine, address: ANYWHERE, key });
       },
     },
     finished: async () => (await store.contact(machine)).has("trusted"),
-    finish: async () => { await writer?.write({ kind: "contact", machine, stage: "trusted" }); },
+    finish: async () => {
+      await writer?.write({ kind: "contact", machine, stage: "trusted" });
+    },
     async fingerprints(signal) {
       const cloud = await driver(launched.cloud);
       if (cloud.hostKeyFingerprints === undefined) {
-        throw new HostKeyError(`host_keys: console is not possible: the driver of cloud "${launched.cloud}" cannot tell what machines print on their consoles. Set known-hosts, accept-new or injected`, "", []);
+        throw new HostKeyError(
+          `host_keys: console is not possible: the driver of cloud "${launched.cloud}" cannot tell what machines print on their consoles. Set known-hosts, accept-new or injected`,
+          "",
+          [],
+        );
       }
       if (store.clock.now() < askAgainAt) return null;
       askAgainAt = store.clock.now() + CONSOLE_EVERY_MS;
-      return cloud.hostKeyFingerprints(launched.id, signal).catch((error: unknown) => { throw unlessPassing(launched.id, error); });
+      return cloud.hostKeyFingerprints(launched.id, signal).catch((error: unknown) => {
+        throw unlessPassing(launched.id, error);
+      });
     },
   };
 }
 
 /** A refusal will not become an answer by waiting. */
 function unlessPassing(id: string, error: unknown): unknown {
-  const passing = error instanceof CloudUnreachableError || error instanceof ThrottledError || error instanceof LostReplyError;
-  return passing || !(error instanceof DriverError) ? error : new HostKeyError(`the console of machine ${id} cannot be read, and host_keys: console goes by it: ${error.message}`, "", []);
+  const passing =
+    error instanceof CloudUnreachableError || error instanceof ThrottledError || error instanceof LostReplyError;
+  return passing || !(error instanceof DriverError)
+    ? error
+    : new HostKeyError(
+        `the console of machine ${id} cannot be read, and host_keys: console goes by it: ${error.message}`,
+        "",
+        [],
+      );
 }
 
 /** The private half of the key that was made for the run, or null. */
@@ -70,6 +99,11 @@ export async function explainRefusal(store: Store, error: unknown, launched: Lau
   if (authorized === null || authorized.length === 0) return error;
   const { fingerprint } = await import("../../machines/ssh/hostKeys.js");
   const keys = authorized.map(({ key, label }) => `${fingerprint(key)} (${label})`).join(", ");
-  const agent = authorized.some(({ label }) => label.startsWith("the agent")) ? ". An agent's key must be in the agent of whoever runs a later command, too; cron has none: name a key file with ssh: { identity } before machines are launched" : "";
-  return new AuthenticationError(`${error.message}${error.message.endsWith("?") ? "" : "."} The machine was launched with these keys, and lets in nobody else by itself: ${keys}${agent}`, { cause: error });
+  const agent = authorized.some(({ label }) => label.startsWith("the agent"))
+    ? ". An agent's key must be in the agent of whoever runs a later command, too; cron has none: name a key file with ssh: { identity } before machines are launched"
+    : "";
+  return new AuthenticationError(
+    `${error.message}${error.message.endsWith("?") ? "" : "."} The machine was launched with these keys, and lets in nobody else by itself: ${keys}${agent}`,
+    { cause: error },
+  );
 }

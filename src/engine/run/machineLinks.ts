@@ -48,7 +48,10 @@ export class MachineLinks {
     return access.kind === "local" ? this.local(access) : this.ssh(access, ssh, launched);
   }
 
-  /** Lets go of a machine that is about to be destroyed: what is being cleaned up on it is waited for, then its connection is closed. */
+  /**
+   * Lets go of a machine that is about to be destroyed: what is being cleaned up on it is waited for, then its
+   * connection is closed.
+   */
   async release(access: ShellAccess, ssh: SshSpec): Promise<void> {
     const key = linkKey(access, ssh);
     await this.links.get(key)?.close();
@@ -86,17 +89,34 @@ export class MachineLinks {
 
   private local(access: MachineAccess & { kind: "local" }): ClosableLink {
     const { directory, brand } = access;
-    return this.keep(linkKey(access, null), async () => openLocal({ directory: join(directory, "home"), workDirectory: join(directory, "work"), env: machineEnvironment(directory, brand), brand }));
+    return this.keep(linkKey(access, null), async () =>
+      openLocal({
+        directory: join(directory, "home"),
+        workDirectory: join(directory, "work"),
+        env: machineEnvironment(directory, brand),
+        brand,
+      }),
+    );
   }
 
   private ssh(access: SshAccess, ssh: SshSpec, launched: LaunchedHere | null): ClosableLink {
     const { store, run, warn } = this.parts;
-    const contact = access.firstContact === undefined || launched === null ? null : machineContact(this.parts, access.firstContact, launched);
+    const contact =
+      access.firstContact === undefined || launched === null
+        ? null
+        : machineContact(this.parts, access.firstContact, launched);
     return this.keep(linkKey(access, ssh), async () => {
       const { connectSsh } = await import("../../machines/ssh/sshConnection.js");
       // A key that was made for the run's machines is shown to no other host.
       const own = contact === null ? null : await ownKey(store, run);
-      const settings = { ...ssh, ...sshTarget(access, ssh), workDirectory: `.bootlevel/runs/${run.uid}`, pins: this.pins(), contact, ownKey: own };
+      const settings = {
+        ...ssh,
+        ...sshTarget(access, ssh),
+        workDirectory: `.bootlevel/runs/${run.uid}`,
+        pins: this.pins(),
+        contact,
+        ownKey: own,
+      };
       try {
         return await connectSsh(settings, { signal: this.closing.signal, onWarning: warn });
       } catch (error) {
@@ -110,7 +130,8 @@ export class MachineLinks {
     return {
       find: (address: string) => store.hostKeys("", address),
       pin: async (address: string, key: string) => {
-        if (writer === null) throw new Error(`the host key of ${address} was never pinned by a boot, and this command writes nothing`);
+        if (writer === null)
+          throw new Error(`the host key of ${address} was never pinned by a boot, and this command writes nothing`);
         await writer.write({ kind: "host-key", scope: "", address, key });
       },
     };
@@ -124,7 +145,9 @@ export class MachineLinks {
 }
 
 function linkKey(access: ShellAccess, ssh: SshSpec | null): string {
-  return access.kind === "local" ? access.directory : JSON.stringify([sshTarget(access, ssh), ssh?.jump, access.firstContact?.machine]);
+  return access.kind === "local"
+    ? access.directory
+    : JSON.stringify([sshTarget(access, ssh), ssh?.jump, access.firstContact?.machine]);
 }
 
 /** What the driver knows of the host goes before what the plan says for all. */
@@ -132,7 +155,10 @@ function sshTarget(access: SshAccess, ssh: SshSpec | null): { host: string; port
   return { host: access.host, port: access.port ?? ssh?.port ?? 22, user: access.user ?? ssh?.user ?? "" };
 }
 
-/** The brand of what a run's programs leave running on the launcher itself: the same in every command, from the run's unique id. */
+/**
+ * The brand of what a run's programs leave running on the launcher itself: the same in every command, from the run's
+ * unique id.
+ */
 function launcherBrand(uid: string): string {
   return String(2 ** 47 + createHash("sha256").update(uid).digest().readUIntBE(0, 5));
 }

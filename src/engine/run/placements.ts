@@ -56,8 +56,26 @@ export class Placements {
   /** The wish is written down: the service has this machine from now on, whether the cloud knows of it yet or not. */
   intend(service: Service, cloud: string, { key, generation }: Wish): void {
     if (this.machine(service)?.key === key) return;
-    const unknown = { driverId: null, host: null, privateHost: null, hostname: null, access: null, launchedAt: null, endedAt: null, endReason: null };
-    this.learn({ id: 0, serviceId: service.id, cloud, key, generation, state: "intended", requestedAt: this.context.clock.now(), ...unknown });
+    const unknown = {
+      driverId: null,
+      host: null,
+      privateHost: null,
+      hostname: null,
+      access: null,
+      launchedAt: null,
+      endedAt: null,
+      endReason: null,
+    };
+    this.learn({
+      id: 0,
+      serviceId: service.id,
+      cloud,
+      key,
+      generation,
+      state: "intended",
+      requestedAt: this.context.clock.now(),
+      ...unknown,
+    });
   }
 
   /** The cloud has told of the service's machine. */
@@ -66,7 +84,16 @@ export class Placements {
     if (machine === null) return;
     const { id: driverId, host, privateHost, hostname, access } = status;
     const launchedAt = machine.launchedAt ?? this.context.clock.now();
-    this.machines.set(service.id, { ...machine, state: "running", driverId, host, privateHost, hostname, access: access && JSON.stringify(access), launchedAt });
+    this.machines.set(service.id, {
+      ...machine,
+      state: "running",
+      driverId,
+      host,
+      privateHost,
+      hostname,
+      access: access && JSON.stringify(access),
+      launchedAt,
+    });
   }
 
   /** The service has no machine any more. */
@@ -81,7 +108,8 @@ export class Placements {
   access(service: Service): MachineAccess {
     const owner = this.owner(service);
     const { placement } = owner.spec;
-    if (placement.kind === "host") return { kind: "ssh", host: this.context.book.resolve(placement.host, owner.name), port: null, user: null };
+    if (placement.kind === "host")
+      return { kind: "ssh", host: this.context.book.resolve(placement.host, owner.name), port: null, user: null };
     const access = this.machine(owner)?.access;
     if (access) return JSON.parse(access) as MachineAccess;
     throw new NoMachineError(`${owner.name} has no machine`);
@@ -91,7 +119,9 @@ export class Placements {
   programs(service: Service, program: ProgramSpec): MachinePrograms {
     if (program.where === "launcher") return shellPrograms(this.context.links.launcher());
     const access = this.access(service);
-    return access.kind === "driver" ? driverPrograms(this.context.clouds, access) : shellPrograms(this.machineLink(service));
+    return access.kind === "driver"
+      ? driverPrograms(this.context.clouds, access)
+      : shellPrograms(this.machineLink(service));
   }
 
   /** The link to the service's machine, with the settings of the service whose machine it is. @throws NoMachineError */
@@ -110,7 +140,10 @@ export class Placements {
     if (access.kind !== "driver") await this.context.links.release(access, this.owner(service).spec.ssh);
   }
 
-  /** `host: "${db.host}"` is db's machine, reached as db's machine is; any other service is on a machine or host of its own. */
+  /**
+   * `host: "${db.host}"` is db's machine, reached as db's machine is; any other service is on a machine or host of its
+   * own.
+   */
   owner(service: Service): Service {
     const { placement } = service.spec;
     if (placement.kind !== "host" || placement.host.length !== 1) return service;

@@ -1,5 +1,6 @@
 /**
- * The abort of a run, as the launcher that works on it sees it: by a program of the run, or by somebody who has written one into the record. Programs
+ * The abort of a run, as the launcher that works on it sees it: by a program of the run, or by somebody who has written
+ * one into the record. Programs
  * that run are ended, nothing new begins, and every `bl` that waits is told. The first reason stays.
  */
 import { setMaxListeners } from "node:events";
@@ -25,11 +26,17 @@ export class RunAbort {
   private timer: NodeJS.Timeout | null = null;
   private version: number;
 
-  private constructor(private readonly parts: RunAbortParts, public current: Abort | null) {
+  private constructor(
+    private readonly parts: RunAbortParts,
+    public current: Abort | null,
+  ) {
     setMaxListeners(0, this.controller.signal);
     this.version = parts.store.dataVersion();
     if (current !== null) this.controller.abort();
-    else if (parts.writer !== null) this.timer = setInterval(() => { void this.look(); }, LOOK_MS).unref();
+    else if (parts.writer !== null)
+      this.timer = setInterval(() => {
+        void this.look();
+      }, LOOK_MS).unref();
   }
 
   static async open(parts: RunAbortParts): Promise<RunAbort> {
@@ -74,7 +81,12 @@ export class RunAbort {
     } catch (error) {
       // The database is closed or broken: the next write says so to whoever can do something about it.
       this.close();
-      tell({ at: Date.now(), type: "warning", service: null, message: `nobody looks for an abort any more: ${(error as Error).message}` });
+      tell({
+        at: Date.now(),
+        type: "warning",
+        service: null,
+        message: `nobody looks for an abort any more: ${(error as Error).message}`,
+      });
     }
   }
 }

@@ -5,7 +5,13 @@ import pLimit, { type LimitFunction } from "p-limit";
 
 import type { Clock } from "../../time/clock.js";
 import type { RunEvent } from "../../events.js";
-import { replicaNames, replicaNumbers, type LaunchPlan, type LevelSpec, type ServiceSpec } from "../../plan/launchPlan.js";
+import {
+  replicaNames,
+  replicaNumbers,
+  type LaunchPlan,
+  type LevelSpec,
+  type ServiceSpec,
+} from "../../plan/launchPlan.js";
 import { Redactor } from "../../secrets/redactor.js";
 import type { PlanRecord, RunRecord, ServiceRecord } from "../../state/records.js";
 import type { SecretReading } from "../../state/runReader.js";
@@ -52,7 +58,10 @@ export interface RunContext {
   readonly programs: LimitFunction;
   /** Aborted when the operator wants to stop: nothing new is started then, what runs is written down. */
   readonly stop: AbortSignal;
-  /** Aborted, with an Error that says why, when the time for tidying up is over; null where that takes as long as it takes. */
+  /**
+   * Aborted, with an Error that says why, when the time for tidying up is over; null where that takes as long as it
+   * takes.
+   */
   readonly over: AbortSignal | null;
   /** Of the run, by one of its programs or somebody outside. */
   readonly abort: RunAbort;
@@ -66,7 +75,10 @@ export interface RunContext {
   readonly levels: readonly (readonly Service[])[];
   /** Services that the plan has no more, and that are not taken down yet; the last level first. */
   readonly dropped: readonly DroppedService[];
-  /** Services whose machines are to be replaced, as the earlier plan describes them that their machines were started by; by number. */
+  /**
+   * Services whose machines are to be replaced, as the earlier plan describes them that their machines were started by;
+   * by number.
+   */
   readonly former: ReadonlyMap<number, Service>;
   /** Replicas of the services of the plan, by the service's name in it. */
   readonly bySpec: ReadonlyMap<string, readonly Service[]>;
@@ -100,7 +112,12 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
   const dropped = await droppedServices(described, records, plan);
   const former = await formerServices(described, records, current);
   const variables = await store.variables(run, parts.secrets);
-  const book = new AttributeBook(plan, run.name, variables, [...dropped, ...former.values()].map(({ spec }) => spec));
+  const book = new AttributeBook(
+    plan,
+    run.name,
+    variables,
+    [...dropped, ...former.values()].map(({ spec }) => spec),
+  );
   const names = new Map(records.map((service) => [service.id, service.name]));
   for (const { serviceId, name, ...value } of await store.attributes(run, parts.secrets)) {
     const service = names.get(serviceId);
@@ -111,13 +128,36 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
   const warn = (message: string) => tell({ at: store.clock.now(), type: "warning", service: null, message });
   const byName = new Map<string, Service>([...dropped, ...levels.flat()].map((service) => [service.name, service]));
   const contacts = { store, run, writer, ssh: (service: string) => byName.get(service)?.spec.ssh ?? null };
-  const clouds = new Clouds({ plan, store, book, warn, prove: () => writer?.prove(), readOnly: writer === null, contacts });
+  const clouds = new Clouds({
+    plan,
+    store,
+    book,
+    warn,
+    prove: () => writer?.prove(),
+    readOnly: writer === null,
+    contacts,
+  });
   const abort = await RunAbort.open({ store, run, writer, tell });
   const halt = AbortSignal.any([stop, abort.signal]);
   setMaxListeners(0, halt);
   const known = {
-    abort, halt,
-    run, plan, store, clock: store.clock, writer, book, redactor, stop, over, tell, levels, dropped, former, clouds, byName,
+    abort,
+    halt,
+    run,
+    plan,
+    store,
+    clock: store.clock,
+    writer,
+    book,
+    redactor,
+    stop,
+    over,
+    tell,
+    levels,
+    dropped,
+    former,
+    clouds,
+    byName,
     links: new MachineLinks({ store, writer, run, driver: (cloud) => clouds.driver(cloud), warn }),
     programs: pLimit(plan.concurrency),
     bySpec: groupBy(levels.flat(), ({ spec }) => spec.name),
@@ -135,7 +175,10 @@ function withTalk(known: Omit<RunContext, "talk">): RunContext {
 
 /** The levels with their services' names, as the event of a run's start tells them. */
 export function levelNames(context: RunContext): { name: string; services: string[] }[] {
-  return context.levels.map((services, index) => ({ name: levelName(context, index), services: services.map((service) => service.name) }));
+  return context.levels.map((services, index) => ({
+    name: levelName(context, index),
+    services: services.map((service) => service.name),
+  }));
 }
 
 export function levelName(context: RunContext, index: number): string {
@@ -150,12 +193,16 @@ export async function closeContext(context: RunContext): Promise<void> {
 }
 
 function placeServices(records: readonly ServiceRecord[], { plan, bundles }: PlanRecord): Service[][] {
-  const numbers = new Map(records.filter((record) => record.due?.stage !== "remove").map((record) => [record.name, record.id]));
+  const numbers = new Map(
+    records.filter((record) => record.due?.stage !== "remove").map((record) => [record.name, record.id]),
+  );
   return plan.levels.map((level) =>
     level.services.flatMap((spec) =>
       replicaNames(spec).flatMap((name, index) => {
         const id = numbers.get(name);
-        return id === undefined ? [] : [{ id, name, replica: replicaNumbers(spec)[index] as number, spec, level, bundles }];
+        return id === undefined
+          ? []
+          : [{ id, name, replica: replicaNumbers(spec)[index] as number, spec, level, bundles }];
       }),
     ),
   );
@@ -171,27 +218,49 @@ function plansOf(store: Store, run: Pick<RunRecord, "id" | "uid">): (revision: n
   };
 }
 
-async function droppedServices(planOf: (revision: number) => Promise<PlanRecord>, records: readonly ServiceRecord[], current: LaunchPlan): Promise<DroppedService[]> {
-  const dropped = records.filter((record) => record.due?.stage === "remove").sort((one, other) => other.level - one.level);
+async function droppedServices(
+  planOf: (revision: number) => Promise<PlanRecord>,
+  records: readonly ServiceRecord[],
+  current: LaunchPlan,
+): Promise<DroppedService[]> {
+  const dropped = records
+    .filter((record) => record.due?.stage === "remove")
+    .sort((one, other) => other.level - one.level);
   const kept = new Set(current.levels.flatMap((level) => level.services).flatMap(({ name, was }) => [name, was]));
-  const services = await Promise.all(dropped.map(async (record) => {
-    const plan = await planOf(record.revision);
-    const service = serviceIn(plan, record, [record.spec]);
-    const needed = (dependencies(plan.plan).get(record.spec) ?? []).some(({ dependent }) => kept.has(dependent));
-    return service === null ? [] : [{ ...service, needed }];
-  }));
+  const services = await Promise.all(
+    dropped.map(async (record) => {
+      const plan = await planOf(record.revision);
+      const service = serviceIn(plan, record, [record.spec]);
+      const needed = (dependencies(plan.plan).get(record.spec) ?? []).some(({ dependent }) => kept.has(dependent));
+      return service === null ? [] : [{ ...service, needed }];
+    }),
+  );
   return services.flat();
 }
 
-async function formerServices(planOf: (revision: number) => Promise<PlanRecord>, records: readonly ServiceRecord[], current: PlanRecord): Promise<Map<number, Service>> {
-  const replaced = records.filter(({ due, revision }) => (due?.stage === "replace" || due?.stage === "discard") && revision < current.revision);
+async function formerServices(
+  planOf: (revision: number) => Promise<PlanRecord>,
+  records: readonly ServiceRecord[],
+  current: PlanRecord,
+): Promise<Map<number, Service>> {
+  const replaced = records.filter(
+    ({ due, revision }) => (due?.stage === "replace" || due?.stage === "discard") && revision < current.revision,
+  );
   const was = new Map(current.plan.levels.flatMap((level) => level.services).map((spec) => [spec.name, spec.was]));
-  const services = await Promise.all(replaced.map(async (record) => serviceIn(await planOf(record.revision), record, [record.spec, was.get(record.spec) ?? null])));
+  const services = await Promise.all(
+    replaced.map(async (record) =>
+      serviceIn(await planOf(record.revision), record, [record.spec, was.get(record.spec) ?? null]),
+    ),
+  );
   return new Map(services.flatMap((service) => (service === null ? [] : [[service.id, service] as const])));
 }
 
 /** A service as a plan describes it, under one of these names. */
-function serviceIn({ plan, bundles }: PlanRecord, { id, name, replica }: ServiceRecord, specNames: readonly (string | null)[]): Service | null {
+function serviceIn(
+  { plan, bundles }: PlanRecord,
+  { id, name, replica }: ServiceRecord,
+  specNames: readonly (string | null)[],
+): Service | null {
   for (const specName of specNames) {
     const level = plan.levels.find(({ services }) => services.some((one) => one.name === specName));
     const spec = level?.services.find((one) => one.name === specName);

@@ -13,7 +13,10 @@ export function chooseServices(context: RunContext, names: readonly string[]): S
   const unknown = names.find((name) => !known.has(name));
   if (unknown !== undefined) {
     const near = suggest(unknown, known);
-    throw new StateError(`run "${context.run.name}" has no service "${unknown}"${near === null ? "" : `, did you mean "${near}"?`}`, `bootlevel show ${context.run.name} lists its services`);
+    throw new StateError(
+      `run "${context.run.name}" has no service "${unknown}"${near === null ? "" : `, did you mean "${near}"?`}`,
+      `bootlevel show ${context.run.name} lists its services`,
+    );
   }
   const chosen = new Set(names);
   return all.filter((service) => chosen.has(service.name) || chosen.has(service.spec.name));

@@ -11,7 +11,9 @@ export interface Arrival {
   /** The barrier's name, as the program says it. */
   readonly name: string;
   /** The service whose replicas meet, and those of them that can come; or how many programs of the run meet. */
-  readonly meeting: { readonly kind: "replicas"; readonly spec: string; readonly expected: readonly string[] } | { readonly kind: "parties"; readonly count: number };
+  readonly meeting:
+    | { readonly kind: "replicas"; readonly spec: string; readonly expected: readonly string[] }
+    | { readonly kind: "parties"; readonly count: number };
   readonly timeoutMs: number | null;
   readonly ignoreAbort: boolean;
   readonly gone: AbortSignal;
@@ -30,22 +32,36 @@ interface Barrier {
 export class Barriers {
   private readonly barriers = new Map<string, Barrier>();
 
-  constructor(private readonly waits: Waits, private readonly progress: Pick<Progress, "over" | "ranBefore">) {}
+  constructor(
+    private readonly waits: Waits,
+    private readonly progress: Pick<Progress, "over" | "ranBefore">,
+  ) {}
 
   /** Waits until all have come. A barrier can be used again: who comes after that meets at the next one of its name. */
   async meet(arrival: Arrival): Promise<TalkReply> {
     const { meeting, name } = arrival;
     const key = meeting.kind === "replicas" ? `${meeting.spec}/${name}` : `/${name}`;
     const parties = meeting.kind === "replicas" ? meeting.expected.length : meeting.count;
-    const barrier = this.barriers.get(key) ?? { parties, arrived: new Set<Arrival>(), gaveUp: 0, came: new Set<string>() };
-    if (meeting.kind === "parties" && barrier.parties !== parties) return refusal(CODE.usage, `barrier "${name}" is one of ${barrier.parties} parties, ${barrier.arrived.size} of which are here; this program says ${parties}`);
+    const barrier = this.barriers.get(key) ?? {
+      parties,
+      arrived: new Set<Arrival>(),
+      gaveUp: 0,
+      came: new Set<string>(),
+    };
+    if (meeting.kind === "parties" && barrier.parties !== parties)
+      return refusal(
+        CODE.usage,
+        `barrier "${name}" is one of ${barrier.parties} parties, ${barrier.arrived.size} of which are here; this program says ${parties}`,
+      );
     this.barriers.set(key, barrier);
     barrier.arrived.add(arrival);
     barrier.came.add(arrival.service);
     const whole = this.isWhole(barrier, arrival);
     if (whole) this.barriers.delete(key);
     const reply = this.waits.add({
-      ...arrival, what: `barrier "${name}"`, keys: [barrierKey(key)],
+      ...arrival,
+      what: `barrier "${name}"`,
+      keys: [barrierKey(key)],
       look: () => (this.barriers.get(key) === barrier ? this.neverWhole(barrier, arrival) : done()),
       on: () => this.missing(barrier, arrival).map((to): Edge => ({ to, why: `${to} at barrier "${name}"` })),
       late: () => this.late(barrier, arrival),
@@ -68,10 +84,14 @@ export class Barriers {
 
   /** Of replicas each counts once, however many of its programs come; of parties every program does. */
   private isWhole(barrier: Barrier, arrival: Arrival): boolean {
-    return arrival.meeting.kind === "parties" ? barrier.arrived.size >= barrier.parties : this.missing(barrier, arrival).length === 0;
+    return arrival.meeting.kind === "parties"
+      ? barrier.arrived.size >= barrier.parties
+      : this.missing(barrier, arrival).length === 0;
   }
 
-  /** Who came when an earlier launcher served is not known: a replica whose program has ended then is not waited for. */
+  /**
+   * Who came when an earlier launcher served is not known: a replica whose program has ended then is not waited for.
+   */
   private missing({ arrived }: Barrier, { meeting }: Arrival): string[] {
     if (meeting.kind === "parties") return [];
     const here = new Set([...arrived].map(({ service }) => service));
@@ -92,7 +112,12 @@ export class Barriers {
     const { arrived, parties, gaveUp, came } = barrier;
     const missing = this.missing(barrier, arrival).filter((name) => !came.has(name));
     const still = gaveUp === 0 ? "" : ` still, and ${gaveUp} had given up`;
-    return [`${arrived.size} of ${parties} were there${still}: ${listed([...arrived].map(({ service }) => service))}`, missing.length === 0 ? [] : `missing: ${listed(missing)}`].flat().join("; ");
+    return [
+      `${arrived.size} of ${parties} were there${still}: ${listed([...arrived].map(({ service }) => service))}`,
+      missing.length === 0 ? [] : `missing: ${listed(missing)}`,
+    ]
+      .flat()
+      .join("; ");
   }
 
   /** One that waits no more, for whatever reason, does not count for the others. */
@@ -113,5 +138,7 @@ const MOST_NAMED = 10;
 
 function listed(services: readonly string[]): string {
   const names = [...new Set(services)].sort();
-  return names.length > MOST_NAMED ? `${names.slice(0, MOST_NAMED).join(", ")} and ${names.length - MOST_NAMED} more` : names.join(", ");
+  return names.length > MOST_NAMED
+    ? `${names.slice(0, MOST_NAMED).join(", ")} and ${names.length - MOST_NAMED} more`
+    : names.join(", ");
 }

@@ -1,4 +1,6 @@
-/** Who waits for whom: a circle in that graph is a deadlock, as long as nobody in it has another program that goes on. */
+/**
+ * Who waits for whom: a circle in that graph is a deadlock, as long as nobody in it has another program that goes on.
+ */
 
 /** One step of a path: `from` waits for `to`, in words `why`. */
 export interface Edge {
@@ -9,8 +11,15 @@ export interface Edge {
 
 export type Circle = readonly (Edge & { readonly from: string })[];
 
-/** The shortest path from a node back to itself, or null. @param first the steps that begin it @param edgesOf whom any other node waits for */
-export function circleThrough(start: string, first: readonly Edge[], edgesOf: (node: string) => readonly Edge[]): Circle | null {
+/**
+ * The shortest path from a node back to itself, or null. @param first the steps that begin it @param edgesOf whom any
+ * other node waits for
+ */
+export function circleThrough(
+  start: string,
+  first: readonly Edge[],
+  edgesOf: (node: string) => readonly Edge[],
+): Circle | null {
   const reached = new Map<string, Edge & { readonly from: string }>();
   let front = [start];
   while (front.length > 0) {
@@ -37,9 +46,13 @@ export function circleWords(circle: Circle): string {
   return circle.length > MOST_NAMED ? `${named.join(", ")} and ${circle.length - MOST_NAMED} more` : named.join(", ");
 }
 
-function pathTo(reached: ReadonlyMap<string, Edge & { readonly from: string }>, last: Edge & { readonly from: string }, start: string): Circle {
+function pathTo(
+  reached: ReadonlyMap<string, Edge & { readonly from: string }>,
+  last: Edge & { readonly from: string },
+  start: string,
+): Circle {
   const path = [last];
-  for (let at = last.from; at !== start; ) {
+  for (let at = last.from; at !== start;) {
     const edge = reached.get(at);
     if (edge === undefined) break;
     path.unshift(edge);

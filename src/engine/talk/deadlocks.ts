@@ -1,5 +1,6 @@
 /**
- * Finds programs that wait for each other in a circle. That a service waits does not prove that it does nothing else (a program may wait in the
+ * Finds programs that wait for each other in a circle. That a service waits does not prove that it does nothing else (a
+ * program may wait in the
  * background), so a circle is told when it stands, and ends only those of its waits that would never end by themselves.
  */
 import { groupBy } from "../run/lists.js";
@@ -8,12 +9,15 @@ import { circleThrough, circleWords, type Circle, type Edge } from "./circles.js
 import type { Progress } from "./progress.js";
 import type { Wait, Waits } from "./waits.js";
 
-/** A circle is told when it has stood so long, and a wait for ever in it ends when it has stood that long; milliseconds. */
+/**
+ * A circle is told when it has stood so long, and a wait for ever in it ends when it has stood that long; milliseconds.
+ */
 const TOLD_AFTER_MS = 2_000;
 const ENDED_AFTER_MS = 30_000;
 
 /**
- * So many waits are looked at in a look, those for ever first, since only they need to be ended: thousands at one barrier each wait for all that
+ * So many waits are looked at in a look, those for ever first, since only they need to be ended: thousands at one
+ * barrier each wait for all that
  * are missing, and the launcher has other things to do.
  */
 const MOST_LOOKED_AT = 500;
@@ -29,9 +33,16 @@ export class Deadlocks {
   /** Circles that the end of another wait has broken, in words: whoever was in one is told so when it ends, too. */
   private readonly broken = new WeakMap<Wait, string>();
 
-  constructor(private readonly waits: Waits, private readonly progress: Progress, private readonly warn: (message: string) => void) {}
+  constructor(
+    private readonly waits: Waits,
+    private readonly progress: Progress,
+    private readonly warn: (message: string) => void,
+  ) {}
 
-  /** For the message of a wait whose time is over: the circle that it is in, or was in until another wait ended; null without one. */
+  /**
+   * For the message of a wait whose time is over: the circle that it is in, or was in until another wait ended; null
+   * without one.
+   */
   why(wait: Wait): string | null {
     const circle = this.breakAt(wait);
     return circle === null ? this.whyBroken(wait) : `this is a circle, in which each waits for the next: ${circle}`;
@@ -56,7 +67,10 @@ export class Deadlocks {
     return words;
   }
 
-  /** Looks for circles a moment from now: programs have begun to wait, or somebody for whom they may wait has come to a stop. */
+  /**
+   * Looks for circles a moment from now: programs have begun to wait, or somebody for whom they may wait has come to a
+   * stop.
+   */
   look(): void {
     this.timer ??= setTimeout(() => {
       this.timer = null;
@@ -67,7 +81,10 @@ export class Deadlocks {
   private find(): void {
     const edges = this.edges();
     const all = [...this.waits.all()];
-    const looked = [...all.filter(({ timeoutMs }) => timeoutMs === null), ...all.filter(({ timeoutMs }) => timeoutMs !== null)].slice(0, MOST_LOOKED_AT);
+    const looked = [
+      ...all.filter(({ timeoutMs }) => timeoutMs === null),
+      ...all.filter(({ timeoutMs }) => timeoutMs !== null),
+    ].slice(0, MOST_LOOKED_AT);
     const circles = looked.flatMap((wait) => {
       const circle = circleOf(wait, edges);
       return circle === null ? [] : [{ wait, circle }];
@@ -86,7 +103,8 @@ export class Deadlocks {
     const standing = new Set(circles.flat().map(({ from }) => from));
     this.told = new Set([...this.told].filter((name) => standing.has(name)));
     for (const circle of circles) {
-      if (!circle.some(({ from }) => this.told.has(from))) this.warn(`programs wait for each other in a circle: ${circleWords(circle)}`);
+      if (!circle.some(({ from }) => this.told.has(from)))
+        this.warn(`programs wait for each other in a circle: ${circleWords(circle)}`);
       for (const { from } of circle) this.told.add(from);
     }
   }
@@ -96,7 +114,14 @@ export class Deadlocks {
     for (const [old, since] of this.since) {
       const circle = now - since < ENDED_AFTER_MS ? null : this.breakAt(old);
       if (circle === null) continue;
-      this.waits.endWhere((wait) => (wait === old ? refusal(CODE.timedOut, `waited for ${wait.what}, which cannot come: programs wait for each other in a circle: ${circle}`) : null));
+      this.waits.endWhere((wait) =>
+        wait === old
+          ? refusal(
+              CODE.timedOut,
+              `waited for ${wait.what}, which cannot come: programs wait for each other in a circle: ${circle}`,
+            )
+          : null,
+      );
     }
   }
 

@@ -1,6 +1,8 @@
 /**
- * Where the programs of a run meet while they run: what one sets is there for every other at once, barriers, what they say, and the end of all by
- * an abort. Nothing in it has to outlive the launcher but what is written down: who waited when it died is told so by its `bl`.
+ * Where the programs of a run meet while they run: what one sets is there for every other at once, barriers, what they
+ * say, and the end of all by
+ * an abort. Nothing in it has to outlive the launcher but what is written down: who waited when it died is told so by
+ * its `bl`.
  */
 import { textOfBytes } from "../../byteText.js";
 import type { StepName } from "../../events.js";
@@ -22,7 +24,9 @@ import { Waits } from "./waits.js";
 /** Makes an output known that a program has set. */
 export type Publisher = (service: Service, attribute: AttributeRecord) => Promise<void>;
 
-/** Requests of one program that are answered in a second, and at once before that counts; and the same of what is said. */
+/**
+ * Requests of one program that are answered in a second, and at once before that counts; and the same of what is said.
+ */
 const REQUESTS = { perSecond: 500, burst: 1_000 };
 const SAYINGS = { perSecond: 10, burst: 20 };
 const LONGEST_VALUE = 16 * 1024 * 1024;
@@ -37,12 +41,27 @@ export class TalkHub {
   private publisher: Publisher;
 
   constructor(private readonly context: RunContext) {
-    this.waits = new Waits(() => context.abort.current, (wait) => this.deadlocks.why(wait));
+    this.waits = new Waits(
+      () => context.abort.current,
+      (wait) => this.deadlocks.why(wait),
+    );
     this.barriers = new Barriers(this.waits, this.progress);
-    this.deadlocks = new Deadlocks(this.waits, this.progress, (message) => { this.warn(message); });
-    this.publisher = async (service, attribute) => { await this.write(service, attribute); };
-    context.book.listen((service, name) => { this.waits.wake(keyOf({ service, attribute: name })); });
-    context.abort.signal.addEventListener("abort", () => { this.waits.abort(); }, { once: true });
+    this.deadlocks = new Deadlocks(this.waits, this.progress, (message) => {
+      this.warn(message);
+    });
+    this.publisher = async (service, attribute) => {
+      await this.write(service, attribute);
+    };
+    context.book.listen((service, name) => {
+      this.waits.wake(keyOf({ service, attribute: name }));
+    });
+    context.abort.signal.addEventListener(
+      "abort",
+      () => {
+        this.waits.abort();
+      },
+      { once: true },
+    );
   }
 
   /** What is set goes by this from now on. */
@@ -63,7 +82,10 @@ export class TalkHub {
     if (over === null) return;
     this.waits.endWhere((wait) => {
       if (!wait.on().some(({ to }) => to === service.name)) return null;
-      return refusal(CODE.notSet, [`${over}, so ${wait.what} does not come any more`, this.deadlocks.whyBroken(wait) ?? []].flat().join("; "));
+      return refusal(
+        CODE.notSet,
+        [`${over}, so ${wait.what} does not come any more`, this.deadlocks.whyBroken(wait) ?? []].flat().join("; "),
+      );
     });
   }
 
@@ -79,13 +101,20 @@ export class TalkHub {
         return await this.answer(service, step, request, gone, onWait);
       } catch (error) {
         if ((error as Error).name === "AbortError") return refusal(CODE.noLauncher, "nobody waits for this answer");
-        if (error instanceof StateError) return refusal(CODE.noLauncher, `it could not be written down: ${error.message}`);
+        if (error instanceof StateError)
+          return refusal(CODE.noLauncher, `it could not be written down: ${error.message}`);
         throw error;
       }
     };
   }
 
-  private async answer(service: Service, step: StepName, request: TalkRequest, gone: AbortSignal, onWait: () => void): Promise<TalkReply> {
+  private async answer(
+    service: Service,
+    step: StepName,
+    request: TalkRequest,
+    gone: AbortSignal,
+    onWait: () => void,
+  ): Promise<TalkReply> {
     switch (request.verb) {
       case "get":
         return this.get(service, request, gone, onWait);
@@ -103,21 +132,43 @@ export class TalkHub {
   private async get(service: Service, request: TalkRequest, gone: AbortSignal, onWait: () => void): Promise<TalkReply> {
     const meaning = meaningOf(this.context, service, request.name);
     if (meaning.kind === "unknown") return meaning.reply;
-    const wait = getWait({ context: this.context, progress: this.progress, service: service.name, meaning, request, gone });
+    const wait = getWait({
+      context: this.context,
+      progress: this.progress,
+      service: service.name,
+      meaning,
+      request,
+      gone,
+    });
     const now = request.wait ? this.waits.now(wait) : wait.look();
     if (now !== null) return now;
     if (!request.wait) return refusal(CODE.notSet, `${wait.what} is not set`);
     return this.wait(() => this.waits.add(wait), onWait);
   }
 
-  private async barrier(service: Service, { name, parties, timeoutMs, ignoreAbort }: TalkRequest, gone: AbortSignal, onWait: () => void): Promise<TalkReply> {
-    if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/.test(name)) return refusal(CODE.usage, "a barrier's name is letters, digits, _, - and ., 100 at most");
-    if (parties !== null && (parties < 1 || parties > 100_000)) return refusal(CODE.usage, "--parties takes a whole number from 1");
+  private async barrier(
+    service: Service,
+    { name, parties, timeoutMs, ignoreAbort }: TalkRequest,
+    gone: AbortSignal,
+    onWait: () => void,
+  ): Promise<TalkReply> {
+    if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/.test(name))
+      return refusal(CODE.usage, "a barrier's name is letters, digits, _, - and ., 100 at most");
+    if (parties !== null && (parties < 1 || parties > 100_000))
+      return refusal(CODE.usage, "--parties takes a whole number from 1");
     // A replica that this command leaves as it is does not come; one that has failed was to come.
     const replicas = this.context.bySpec.get(service.spec.name) ?? [service];
-    const expected = replicas.map((replica) => replica.name).filter((replica) => replica === service.name || this.progress.comes(replica));
-    const meeting = parties === null ? { kind: "replicas" as const, spec: service.spec.name, expected } : { kind: "parties" as const, count: parties };
-    return this.wait(() => this.barriers.meet({ service: service.name, name, meeting, timeoutMs, ignoreAbort, gone }), onWait);
+    const expected = replicas
+      .map((replica) => replica.name)
+      .filter((replica) => replica === service.name || this.progress.comes(replica));
+    const meeting =
+      parties === null
+        ? { kind: "replicas" as const, spec: service.spec.name, expected }
+        : { kind: "parties" as const, count: parties };
+    return this.wait(
+      () => this.barriers.meet({ service: service.name, name, meeting, timeoutMs, ignoreAbort, gone }),
+      onWait,
+    );
   }
 
   private async wait(begin: () => Promise<TalkReply>, onWait: () => void): Promise<TalkReply> {
@@ -131,17 +182,33 @@ export class TalkHub {
     const { context } = this;
     const output = service.spec.outputs.find((one) => one.name === name);
     if (output === undefined) return this.notAnOutput(service, name);
-    if (value.length > LONGEST_VALUE) return refusal(CODE.usage, `the value is ${value.length} bytes long; ${LONGEST_VALUE} are allowed`);
-    if (context.writer === null) return refusal(CODE.noLauncher, "this command only looks at the run: nothing can be set");
-    await this.publisher(service, { serviceId: service.id, name, kind: "output", secret: output.secret, value: textOfBytes(value) });
+    if (value.length > LONGEST_VALUE)
+      return refusal(CODE.usage, `the value is ${value.length} bytes long; ${LONGEST_VALUE} are allowed`);
+    if (context.writer === null)
+      return refusal(CODE.noLauncher, "this command only looks at the run: nothing can be set");
+    await this.publisher(service, {
+      serviceId: service.id,
+      name,
+      kind: "output",
+      secret: output.secret,
+      value: textOfBytes(value),
+    });
     return done();
   }
 
   private notAnOutput(service: Service, name: string): TalkReply {
     const names = service.spec.outputs.map((output) => output.name);
     const near = suggest(name, names);
-    const hint = near !== null ? `, did you mean "${near}"?` : names.length === 0 ? "; it has none" : `; it has ${names.join(", ")}`;
-    return refusal(CODE.unknown, `service "${service.spec.name}" has no output "${name}"${hint}. What a service sets stands in the plan under its outputs`);
+    const hint =
+      near !== null
+        ? `, did you mean "${near}"?`
+        : names.length === 0
+          ? "; it has none"
+          : `; it has ${names.join(", ")}`;
+    return refusal(
+      CODE.unknown,
+      `service "${service.spec.name}" has no output "${name}"${hint}. What a service sets stands in the plan under its outputs`,
+    );
   }
 
   private async write(service: Service, attribute: AttributeRecord): Promise<void> {
@@ -165,8 +232,13 @@ export class TalkHub {
 
   private async abort(service: Service, { value }: TalkRequest): Promise<TalkReply> {
     const { context } = this;
-    if (context.writer === null) return refusal(CODE.noLauncher, "this command only looks at the run: it cannot be aborted by it");
-    await context.abort.begin({ reason: context.redactor.redact(tidy(value)) || "no reason was given", origin: service.name, at: context.clock.now() });
+    if (context.writer === null)
+      return refusal(CODE.noLauncher, "this command only looks at the run: it cannot be aborted by it");
+    await context.abort.begin({
+      reason: context.redactor.redact(tidy(value)) || "no reason was given",
+      origin: service.name,
+      at: context.clock.now(),
+    });
     return done();
   }
 
@@ -179,6 +251,10 @@ export class TalkHub {
 
 /** Text of a program as one line of bounded length, without what a terminal would take for an order. */
 function tidy(value: Buffer): string {
-  const text = value.subarray(0, 4 * LONGEST_TEXT).toString("utf8").replace(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim();
+  const text = value
+    .subarray(0, 4 * LONGEST_TEXT)
+    .toString("utf8")
+    .replace(/[\p{Cc}\p{Cf}\s]+/gu, " ")
+    .trim();
   return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
 }

@@ -1,4 +1,7 @@
-/** Slows whoever asks for too much down: each may have so many at once, and so many a second from then on. Nothing is refused, it only comes later. */
+/**
+ * Slows whoever asks for too much down: each may have so many at once, and so many a second from then on. Nothing is
+ * refused, it only comes later.
+ */
 import { setTimeout as delay } from "node:timers/promises";
 
 export class Pace {
@@ -6,7 +9,10 @@ export class Pace {
   private due = Number.NEGATIVE_INFINITY;
 
   /** @param perSecond in the long run; `burst` of them may come at once. */
-  constructor(private readonly perSecond: number, private readonly burst: number) {}
+  constructor(
+    private readonly perSecond: number,
+    private readonly burst: number,
+  ) {}
 
   /** Resolves when it is one's turn. Rejects with AbortError when `signal` aborts before. */
   async turn(signal: AbortSignal): Promise<void> {

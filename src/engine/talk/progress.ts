@@ -68,7 +68,8 @@ export class Progress {
 
   /** Whom a service, or a level, waits for beside what its programs say. */
   edges(node: string): Edge[] {
-    if (node.startsWith(LEVEL)) return this.unfinished(node.slice(LEVEL.length, -1)).map((name) => ({ to: name, why: name }));
+    if (node.startsWith(LEVEL))
+      return this.unfinished(node.slice(LEVEL.length, -1)).map((name) => ({ to: name, why: name }));
     const stand = this.stands.get(node);
     if (stand !== "to come" && stand !== "to execute") return [];
     const own = [...this.levels].find(([, names]) => names.has(node))?.[0];

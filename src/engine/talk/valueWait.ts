@@ -27,11 +27,15 @@ export function getWait({ context, progress, service, meaning, request, gone }: 
   const sources = meaning.kind === "sources" ? meaning.sources : [];
   const unset = (): Source[] => sources.filter((source) => valueOf(context, source) === null);
   return {
-    service, what: meaning.kind === "sources" ? meaning.what : request.name, keys: sources.map(keyOf),
+    service,
+    what: meaning.kind === "sources" ? meaning.what : request.name,
+    keys: sources.map(keyOf),
     look: () => (meaning.kind === "value" ? done(bytesOfText(meaning.value)) : lookAt(context, progress, sources)),
     on: () => unset().map((source) => ({ to: source.service, why: `${source.service}.${source.attribute}` })),
     late: () => stillUnset(unset(), sources.length),
-    timeoutMs: request.timeoutMs, ignoreAbort: request.ignoreAbort, gone,
+    timeoutMs: request.timeoutMs,
+    ignoreAbort: request.ignoreAbort,
+    gone,
   };
 }
 
@@ -77,6 +81,9 @@ const MOST_NAMED = 5;
 
 function stillUnset(unset: readonly Source[], all: number): string {
   if (all < 2) return "";
-  const names = unset.slice(0, MOST_NAMED).map(({ service }) => service).join(", ");
+  const names = unset
+    .slice(0, MOST_NAMED)
+    .map(({ service }) => service)
+    .join(", ");
   return `${unset.length} of ${all} have not set it: ${names}${unset.length > MOST_NAMED ? ", …" : ""}`;
 }

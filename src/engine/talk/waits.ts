@@ -1,4 +1,7 @@
-/** Programs that wait: each is told at once when what it waits for is there, cannot come any more, takes too long, or when the run is aborted. */
+/**
+ * Programs that wait: each is told at once when what it waits for is there, cannot come any more, takes too long, or
+ * when the run is aborted.
+ */
 import type { Abort } from "../../state/records.js";
 import type { TalkReply } from "../../machines/talk/talk.js";
 import { LONGEST_TIMER_MS } from "../../time/clock.js";
@@ -40,7 +43,10 @@ export class Waits {
    * @param aborted the run's abort, or null.
    * @param circle of a wait whose time is over: the circle that it is or was in, for its message; null without one.
    */
-  constructor(private readonly aborted: () => Abort | null, private readonly circle: (wait: Wait) => string | null) {}
+  constructor(
+    private readonly aborted: () => Abort | null,
+    private readonly circle: (wait: Wait) => string | null,
+  ) {}
 
   get any(): boolean {
     return this.waiting.size > 0;
@@ -61,8 +67,18 @@ export class Waits {
     const now = this.now(wait);
     if (now !== null) return Promise.resolve(now);
     return new Promise((resolve) => {
-      const timer = wait.timeoutMs === null ? null : setTimeout(() => { waiting.end(this.lateReply(wait)); }, Math.min(wait.timeoutMs, LONGEST_TIMER_MS));
-      const onGone = (): void => { waiting.end(refusal(CODE.noLauncher, "nobody waits for this answer")); };
+      const timer =
+        wait.timeoutMs === null
+          ? null
+          : setTimeout(
+              () => {
+                waiting.end(this.lateReply(wait));
+              },
+              Math.min(wait.timeoutMs, LONGEST_TIMER_MS),
+            );
+      const onGone = (): void => {
+        waiting.end(refusal(CODE.noLauncher, "nobody waits for this answer"));
+      };
       const waiting: Waiting = {
         wait,
         end: (reply) => {

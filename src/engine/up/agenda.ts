@@ -1,12 +1,16 @@
-/** What is to be done for each service, and why: the one thing in which a boot, a resume, a repair and a reload differ. */
+/**
+ * What is to be done for each service, and why: the one thing in which a boot, a resume, a repair and a reload differ.
+ */
 import type { PlannedTask, Stage } from "../../events.js";
 import type { DueStage } from "../../state/records.js";
 import type { RunContext, Service } from "../run/runContext.js";
 
 /**
- * From the earliest: `discard` takes a service's machine down without its programs (it is lost, or cannot be reached) and starts another;
+ * From the earliest: `discard` takes a service's machine down without its programs (it is lost, or cannot be reached)
+ * and starts another;
  * `replace` does so after the terminate program; `launch` gets the machine, or the one that was asked for already;
- * `boot` runs the boot program on the machine that there is; `verify` the ready program only; `execute` what the service is there for, and nothing
+ * `boot` runs the boot program on the machine that there is; `verify` the ready program only; `execute` what the
+ * service is there for, and nothing
  * else.
  */
 const ORDER: readonly Stage[] = ["discard", "replace", "launch", "boot", "verify", "execute"];
@@ -34,7 +38,12 @@ export class Agenda {
   /** Puts a task down; of two for one service the earlier stage stays. @returns whether it is this one. */
   add(service: Service, task: Task): boolean {
     const known = this.tasks.get(service.id);
-    if (known !== undefined && ORDER.indexOf(known.stage) <= ORDER.indexOf(task.stage) && (!known.resume || known.stage !== task.stage)) return false;
+    if (
+      known !== undefined &&
+      ORDER.indexOf(known.stage) <= ORDER.indexOf(task.stage) &&
+      (!known.resume || known.stage !== task.stage)
+    )
+      return false;
     this.tasks.set(service.id, task);
     return true;
   }
@@ -46,7 +55,8 @@ export class Agenda {
 }
 
 /**
- * How a task is kept until it is begun. A launch, and a boot that goes on, need no keeping, for the service's state says it; that a service has
+ * How a task is kept until it is begun. A launch, and a boot that goes on, need no keeping, for the service's state
+ * says it; that a service has
  * only to be verified, no state before "verifying" says.
  */
 export function dueStage(task: Task): DueStage | null {

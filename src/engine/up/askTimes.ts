@@ -24,12 +24,20 @@ export interface Turn {
   readonly next: number | null;
 }
 
-/** Machines of a level that are wanted at nearly the same moment go out in one call: within so many milliseconds, or such a part of their launch. */
+/**
+ * Machines of a level that are wanted at nearly the same moment go out in one call: within so many milliseconds, or
+ * such a part of their launch.
+ */
 const TOGETHER_MS = 5_000;
 const TOGETHER_PART = 0.05;
 
 /** When each later level is expected to begin, in milliseconds since the epoch; null when nothing says so. */
-export function expectedBegins(forecast: Forecast, present: Present, later: readonly (readonly Work[])[], now: number): (number | null)[] {
+export function expectedBegins(
+  forecast: Forecast,
+  present: Present,
+  later: readonly (readonly Work[])[],
+  now: number,
+): (number | null)[] {
   let begin = after(now, forecast.remaining(present.works, now - present.startedAt));
   return later.map((works) => {
     const begins = begin;
@@ -38,8 +46,15 @@ export function expectedBegins(forecast: Forecast, present: Present, later: read
   });
 }
 
-/** Which machines of later levels are to be asked for at `now`. What nothing is known of is asked for one level ahead. */
-export function turnAt(forecast: Forecast, present: Present, later: readonly (readonly LaterWork[])[], now: number): Turn {
+/**
+ * Which machines of later levels are to be asked for at `now`. What nothing is known of is asked for one level ahead.
+ */
+export function turnAt(
+  forecast: Forecast,
+  present: Present,
+  later: readonly (readonly LaterWork[])[],
+  now: number,
+): Turn {
   const begins = expectedBegins(forecast, present, later, now);
   const due: string[] = [];
   let next = Infinity;
@@ -62,7 +77,12 @@ interface Moment {
   readonly slack: number;
 }
 
-function momentsByCloud(forecast: Forecast, works: readonly LaterWork[], begin: number | null, isNext: boolean): Map<string, Moment[]> {
+function momentsByCloud(
+  forecast: Forecast,
+  works: readonly LaterWork[],
+  begin: number | null,
+  isNext: boolean,
+): Map<string, Moment[]> {
   const clouds = new Map<string, Moment[]>();
   for (const { spec, cloud } of works) {
     if (cloud === null) continue;

@@ -1,4 +1,7 @@
-/** The boot program of a service: run once on a machine, or waited for when an earlier launcher has started it; then its outputs. */
+/**
+ * The boot program of a service: run once on a machine, or waited for when an earlier launcher has started it; then its
+ * outputs.
+ */
 import { endUnfinished } from "../down/unfinished.js";
 import { note, passState } from "../run/journal.js";
 import type { Service } from "../run/runContext.js";
@@ -20,12 +23,24 @@ export async function bootOnMachine(work: BringUp, service: Service, task: Task,
   const begun = [{ kind: "due", id: service.id, due: null }] as const;
   if (booting) note(context, begun, []);
   else passState(context, service, "booting", begun);
-  const steps = (work.unfinished.get(service.id) ?? []).filter((step) => step.step !== "setup" && (step.machineKey === machineKey || step.machineKey === null));
+  const steps = (work.unfinished.get(service.id) ?? []).filter(
+    (step) => step.step !== "setup" && (step.machineKey === machineKey || step.machineKey === null),
+  );
   const before = task.resume ? steps.findLast((step) => step.step === "boot") : undefined;
-  await endUnfinished(context, placements, service, steps.filter((step) => step !== before));
+  await endUnfinished(
+    context,
+    placements,
+    service,
+    steps.filter((step) => step !== before),
+  );
   await runOutputProgram(work, service, {
-    step: "boot", program, before, next: "verifying",
-    begin: () => { if (context.book.outdate(service.name)) note(context, [{ kind: "stale-outputs", id: service.id }], []); },
+    step: "boot",
+    program,
+    before,
+    next: "verifying",
+    begin: () => {
+      if (context.book.outdate(service.name)) note(context, [{ kind: "stale-outputs", id: service.id }], []);
+    },
     also: ({ id }, set) => [{ kind: "forget-outputs", id, except: set }],
   });
   return true;

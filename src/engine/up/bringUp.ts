@@ -1,4 +1,7 @@
-/** Brings services up by their tasks: level by level, side by side in a level, and no program of a level before the one below is ready. */
+/**
+ * Brings services up by their tasks: level by level, side by side in a level, and no program of a level before the one
+ * below is ready.
+ */
 import type { RunState, ServiceFailure } from "../../events.js";
 import { dependencies } from "../plans/dependents.js";
 import type { Agenda, Task } from "./agenda.js";
@@ -24,7 +27,10 @@ export interface BringUpEnd {
   readonly failures: readonly ServiceFailure[];
   /** Whether a service failed because its cloud did not answer at all. */
   readonly cloudUnreachable: boolean;
-  /** Machines that were started early, for levels that never began: ended when the run failed, kept when it was interrupted. */
+  /**
+   * Machines that were started early, for levels that never began: ended when the run failed, kept when it was
+   * interrupted.
+   */
   readonly unused: readonly UnusedMachine[];
   /** Why the run was aborted meanwhile, or null. */
   readonly aborted: Abort | null;
@@ -43,13 +49,36 @@ export interface BringUpOptions {
 }
 
 /**
- * Does what is on the agenda, and what changed values add to it, and removes services that the plan has no more. Failures of services are in the
+ * Does what is on the agenda, and what changed values add to it, and removes services that the plan has no more.
+ * Failures of services are in the
  * result, and end it with their level.
  */
-export async function bringUp(context: RunContext, placements: Placements, agenda: Agenda, { fresh = false, force = false, enterPhase = () => undefined }: BringUpOptions = {}): Promise<BringUpEnd> {
+export async function bringUp(
+  context: RunContext,
+  placements: Placements,
+  agenda: Agenda,
+  { fresh = false, force = false, enterPhase = () => undefined }: BringUpOptions = {},
+): Promise<BringUpEnd> {
   const unfinished = unfinishedPrograms(fresh ? [] : await context.store.steps(context.run));
-  const early = new EarlyLaunches({ context, placements, agenda, machines: new MachineLaunches(context, placements), timetable: await Timetable.read(context, agenda) });
-  const work: BringUp = { context, placements, agenda, early, unfinished, fresh, force, dependencies: dependencies(context.plan), failed: [], enterPhase };
+  const early = new EarlyLaunches({
+    context,
+    placements,
+    agenda,
+    machines: new MachineLaunches(context, placements),
+    timetable: await Timetable.read(context, agenda),
+  });
+  const work: BringUp = {
+    context,
+    placements,
+    agenda,
+    early,
+    unfinished,
+    fresh,
+    force,
+    dependencies: dependencies(context.plan),
+    failed: [],
+    enterPhase,
+  };
   context.talk.publishBy((service, attribute) => publish(work, service, [attribute]));
   context.talk.progress.expect(agenda.among(context.levels.flat()));
   outdate(work, context.levels.flat());
@@ -62,14 +91,19 @@ export async function bringUp(context: RunContext, placements: Placements, agend
     throw error;
   }
   const unused = await early.unused();
-  // An operator who interrupts a run goes on with it; who looks into a failure takes the time that it takes, and unused machines cost money.
-  const settled = end.state === "failed" && !context.stop.aborted ? await endUnused(context, placements, unused) : keepUnused(placements, unused);
+  // An operator who interrupts a run goes on with it; who looks into a failure takes the time that it takes, and unused
+  // machines cost money.
+  const settled =
+    end.state === "failed" && !context.stop.aborted
+      ? await endUnused(context, placements, unused)
+      : keepUnused(placements, unused);
   return { ...end, unused: settled, aborted: context.abort.current };
 }
 
 async function bringLevelsUp(work: BringUp): Promise<LevelsEnd> {
   const { context, agenda } = work;
-  // What nobody needed goes first, since what comes may need its place (a host of a pool); the rest last, when whoever used it does without.
+  // What nobody needed goes first, since what comes may need its place (a host of a pool); the rest last, when whoever
+  // used it does without.
   // One that does not go keeps nobody from coming up.
   const left = await removeDropped(work, (service) => !service.needed);
   for (const [index, services] of context.levels.entries()) {
@@ -93,7 +127,12 @@ function halted(context: RunContext): LevelsEnd {
 /** What errors mean for the run; null when there are none. */
 export function endOf(errors: readonly Error[], context: RunContext | null = null): LevelsEnd | null {
   const failed = errors.filter((error) => error instanceof ServiceError);
-  if (failed.length > 0) return { state: "failed", failures: failed.map((error) => error.failure), cloudUnreachable: failed.some((error) => error.cloudUnreachable) };
+  if (failed.length > 0)
+    return {
+      state: "failed",
+      failures: failed.map((error) => error.failure),
+      cloudUnreachable: failed.some((error) => error.cloudUnreachable),
+    };
   if (errors.length === 0) return null;
   return context === null ? interrupted : halted(context);
 }
@@ -106,7 +145,11 @@ async function stateNow(context: RunContext): Promise<RunState> {
 }
 
 /** Brings services of one level up and waits until every one has settled. */
-async function bringLevelUp(work: BringUp, index: number, services: readonly Service[]): Promise<(ServiceError | InterruptedError)[]> {
+async function bringLevelUp(
+  work: BringUp,
+  index: number,
+  services: readonly Service[],
+): Promise<(ServiceError | InterruptedError)[]> {
   const { context, agenda } = work;
   const startedAt = context.clock.now();
   const level = levelName(context, index);
@@ -115,8 +158,13 @@ async function bringLevelUp(work: BringUp, index: number, services: readonly Ser
   const replaced = services.filter((service) => isReplaced(agenda.of(service)));
   await work.early.begin(index, replaced);
   if (replaced.length > 0) {
-    const ends = await new TakeDown(context, work.placements, work.unfinished, work.force).retire(replaced, (service) => agenda.of(service) as Task);
-    ends.forEach((error, place) => { if (error !== null) failed.set(replaced[place] as Service, error); });
+    const ends = await new TakeDown(context, work.placements, work.unfinished, work.force).retire(
+      replaced,
+      (service) => agenda.of(service) as Task,
+    );
+    ends.forEach((error, place) => {
+      if (error !== null) failed.set(replaced[place] as Service, error);
+    });
     for (const [service, { message }] of failed) context.talk.progress.failed(service, message);
   }
   const going = services.filter((service) => !failed.has(service));
@@ -125,26 +173,47 @@ async function bringLevelUp(work: BringUp, index: number, services: readonly Ser
   const errors = [...failed.values(), ...settled];
   if (errors.length === 0) errors.push(...(await executeLevel(work, index)));
   // In the plan's order; but of a run that was aborted those come first that failed before the others were ended.
-  if (context.abort.current !== null) errors.sort((one, other) => work.failed.indexOf(one) - work.failed.indexOf(other));
+  if (context.abort.current !== null)
+    errors.sort((one, other) => work.failed.indexOf(one) - work.failed.indexOf(other));
   context.talk.progress.levelEnded(level);
   const at = context.clock.now();
-  await record(context, { at, type: "level-finished", level, index, ms: at - startedAt, failed: errors.filter((error) => error instanceof ServiceError).length });
+  await record(context, {
+    at,
+    type: "level-finished",
+    level,
+    index,
+    ms: at - startedAt,
+    failed: errors.filter((error) => error instanceof ServiceError).length,
+  });
   return errors as (ServiceError | InterruptedError)[];
 }
 
 /**
- * Tells the stories of services side by side. A value that one of them has changed may be an input of another one of the level, which then gets a
- * task: it is told in another round, in a level that is `healthy` so far. None gets the same task twice, so there are few.
+ * Tells the stories of services side by side. A value that one of them has changed may be an input of another one of
+ * the level, which then gets a
+ * task: it is told in another round, in a level that is `healthy` so far. None gets the same task twice, so there are
+ * few.
  */
-async function settleLevel(work: BringUp, index: number, services: readonly Service[], healthy: boolean): Promise<Error[]> {
+async function settleLevel(
+  work: BringUp,
+  index: number,
+  services: readonly Service[],
+  healthy: boolean,
+): Promise<Error[]> {
   const { context, agenda, early } = work;
   const told = new Map<Service, Task>();
-  for (let going = services; going.length > 0; going = agenda.among(context.levels[index] ?? []).filter((service) => agenda.of(service) !== told.get(service))) {
+  for (
+    let going = services;
+    going.length > 0;
+    going = agenda.among(context.levels[index] ?? []).filter((service) => agenda.of(service) !== told.get(service))
+  ) {
     for (const service of going) told.set(service, agenda.of(service) as Task);
     outdate(work, going);
     context.talk.progress.begin(going);
     const launches = early.launch(going.filter((service) => needsMachine(service, told.get(service) as Task)));
-    const settled = await settleAll(going.map((service) => settle(work, service, told.get(service) as Task, launches.get(service) ?? null)));
+    const settled = await settleAll(
+      going.map((service) => settle(work, service, told.get(service) as Task, launches.get(service) ?? null)),
+    );
     const errors = settled.filter((error) => error !== null);
     if (errors.length > 0 || !healthy) return errors;
   }
@@ -154,12 +223,16 @@ async function settleLevel(work: BringUp, index: number, services: readonly Serv
 /** Runs the execute programs of a level whose services are all ready, side by side. */
 async function executeLevel(work: BringUp, index: number): Promise<Error[]> {
   const { context, agenda } = work;
-  const services = agenda.among(context.levels[index] ?? []).filter((service) => willExecute(work, service, agenda.of(service) as Task));
+  const services = agenda
+    .among(context.levels[index] ?? [])
+    .filter((service) => willExecute(work, service, agenda.of(service) as Task));
   if (services.length === 0) return [];
   if (context.halt.aborted) return [new InterruptedError()];
   work.enterPhase("execute");
   context.talk.progress.begin(services);
-  const errors = await settleAll(services.map((service) => outcome(work, service, "execute", () => execute(work, service))));
+  const errors = await settleAll(
+    services.map((service) => outcome(work, service, "execute", () => execute(work, service))),
+  );
   work.enterPhase("boot");
   return errors.filter((error) => error !== null);
 }
@@ -173,7 +246,12 @@ function needsMachine({ spec }: Service, { stage }: Task): boolean {
 }
 
 /** A service's end: null when it is ready. */
-async function settle(work: BringUp, service: Service, task: Task, launch: Promise<Launch> | null): Promise<ServiceError | InterruptedError | null> {
+async function settle(
+  work: BringUp,
+  service: Service,
+  task: Task,
+  launch: Promise<Launch> | null,
+): Promise<ServiceError | InterruptedError | null> {
   const executes = willExecute(work, service, task);
   return outcome(work, service, executes ? "to execute" : "ready", async () => {
     if (task.stage === "execute" || task.stage === "verify") work.context.talk.ranBefore(service);
@@ -182,8 +260,16 @@ async function settle(work: BringUp, service: Service, task: Task, launch: Promi
   });
 }
 
-/** Does a part of a service's story. A failure is recorded at once, with its state; an interrupted service keeps its state. */
-async function outcome(work: BringUp, service: Service, then: "ready" | "to execute" | "execute", part: () => Promise<void>): Promise<ServiceError | InterruptedError | null> {
+/**
+ * Does a part of a service's story. A failure is recorded at once, with its state; an interrupted service keeps its
+ * state.
+ */
+async function outcome(
+  work: BringUp,
+  service: Service,
+  then: "ready" | "to execute" | "execute",
+  part: () => Promise<void>,
+): Promise<ServiceError | InterruptedError | null> {
   const { context } = work;
   const { talk } = context;
   try {
@@ -194,7 +280,10 @@ async function outcome(work: BringUp, service: Service, then: "ready" | "to exec
     return null;
   } catch (error) {
     work.early.stop();
-    const failure = error instanceof InterruptedError ? error : asServiceError(service, then === "execute" ? "execute" : "boot", error);
+    const failure =
+      error instanceof InterruptedError
+        ? error
+        : asServiceError(service, then === "execute" ? "execute" : "boot", error);
     talk.progress.failed(service, failure instanceof ServiceError ? failure.failure.message : failure.message);
     talk.ended(service);
     if (failure instanceof InterruptedError) return failure;
@@ -207,12 +296,20 @@ async function outcome(work: BringUp, service: Service, then: "ready" | "to exec
 }
 
 /** Takes down services that the plan has no more: a level at a time, the last one first, as in a terminate. */
-async function removeDropped({ context, placements, unfinished, force }: BringUp, chosen: (service: DroppedService) => boolean): Promise<Error[]> {
+async function removeDropped(
+  { context, placements, unfinished, force }: BringUp,
+  chosen: (service: DroppedService) => boolean,
+): Promise<Error[]> {
   const dropped = context.dropped.filter(chosen);
   if (dropped.length > 0 && context.stop.aborted) return [new InterruptedError()];
   const takeDown = new TakeDown(context, placements, unfinished, force);
   for (const level of new Set(dropped.map((service) => service.level))) {
-    const errors = (await takeDown.end(dropped.filter((service) => service.level === level), "removed")).filter((error) => error !== null);
+    const errors = (
+      await takeDown.end(
+        dropped.filter((service) => service.level === level),
+        "removed",
+      )
+    ).filter((error) => error !== null);
     if (errors.length > 0) return errors;
   }
   return [];

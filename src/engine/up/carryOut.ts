@@ -1,4 +1,7 @@
-/** Carries an agenda out on a run that is there already: written down first, so that whatever dies, the next command knows what was decided. */
+/**
+ * Carries an agenda out on a run that is there already: written down first, so that whatever dies, the next command
+ * knows what was decided.
+ */
 import type { RunEvent, RunState, RunVerb } from "../../events.js";
 import type { Change } from "../../state/changes.js";
 import { dueStage, plannedTasks, type Agenda, type Task } from "./agenda.js";
@@ -20,21 +23,42 @@ export interface CarryOutOptions {
 }
 
 /** Does what is on the agenda and moves the run to the state that comes of it. */
-export async function carryOut(context: RunContext, placements: Placements, agenda: Agenda, options: CarryOutOptions): Promise<BringUpEnd> {
+export async function carryOut(
+  context: RunContext,
+  placements: Placements,
+  agenda: Agenda,
+  options: CarryOutOptions,
+): Promise<BringUpEnd> {
   await begin(context, agenda, options);
   return finish(context, options.startedAt, await bringUp(context, placements, agenda, options));
 }
 
 /** Writes an agenda down, and tells it. */
-export async function begin(context: RunContext, agenda: Agenda, { verb, state, startedAt }: CarryOutOptions): Promise<void> {
+export async function begin(
+  context: RunContext,
+  agenda: Agenda,
+  { verb, state, startedAt }: CarryOutOptions,
+): Promise<void> {
   const services = context.levels.flat();
   const dues = agenda.among(services).flatMap((service): Change[] => {
     const task = agenda.of(service) as Task;
     const stage = dueStage(task);
-    return stage === null ? [] : [{ kind: "due", id: service.id, due: { stage, reason: context.redactor.redact(task.reason) } }];
+    return stage === null
+      ? []
+      : [{ kind: "due", id: service.id, due: { stage, reason: context.redactor.redact(task.reason) } }];
   });
-  const states = Object.fromEntries(services.map((service) => [service.name, context.records.get(service.id)?.state ?? "planned"]));
-  const started: RunEvent = { at: startedAt, type: "run-started", run: context.run.name, plan: context.plan.name, verb, levels: levelNames(context), states };
+  const states = Object.fromEntries(
+    services.map((service) => [service.name, context.records.get(service.id)?.state ?? "planned"]),
+  );
+  const started: RunEvent = {
+    at: startedAt,
+    type: "run-started",
+    run: context.run.name,
+    plan: context.plan.name,
+    verb,
+    levels: levelNames(context),
+    states,
+  };
   const told: RunEvent = { at: context.clock.now(), type: "agenda", tasks: plannedTasks(context, agenda) };
   await change(context, [{ kind: "run", state, goal: "up" }, ...dues], [started, told]);
 }

@@ -47,7 +47,14 @@ function recordedTask({ state, due, failure }: ServiceRecord): Task | null {
 }
 
 function failedTask(step: string, message: string): Task {
-  const stage = step === "setup" || step === "boot" || step === "terminate" || step === "destroy" ? "boot" : step === "ready" ? "verify" : step === "execute" ? "execute" : "launch";
+  const stage =
+    step === "setup" || step === "boot" || step === "terminate" || step === "destroy"
+      ? "boot"
+      : step === "ready"
+        ? "verify"
+        : step === "execute"
+          ? "execute"
+          : "launch";
   return { stage, reason: `it failed in ${step}: ${message}`, resume: true };
 }
 
@@ -66,7 +73,11 @@ export function repairTask(service: Service, finding: Finding): Diagnosis {
     case "stopped":
       return { stage: "discard", reason: message, resume: false };
     case "unreachable":
-      return { stage: own ? "discard" : "boot", reason: own ? `its machine does not answer: ${message}` : message, resume: false };
+      return {
+        stage: own ? "discard" : "boot",
+        reason: own ? `its machine does not answer: ${message}` : message,
+        resume: false,
+      };
     case "not-ready":
       return { stage: "boot", reason: message, resume: false };
   }

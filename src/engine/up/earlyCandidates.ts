@@ -29,14 +29,19 @@ export class EarlyCandidates {
   private readonly references = new Map<ServiceSpec, readonly (Reference & { kind: "service" })[]>();
 
   constructor(private readonly parts: CandidateParts) {
-    this.levelOf = new Map(parts.context.levels.flatMap((services, level) => services.map((service) => [service, level] as const)));
+    this.levelOf = new Map(
+      parts.context.levels.flatMap((services, level) => services.map((service) => [service, level] as const)),
+    );
   }
 
   hasBegun(service: Service): boolean {
     return this.place(service) <= this.level;
   }
 
-  /** Whether its machine may still be started early: its level has not begun, and what was published meanwhile has left its task what it was. */
+  /**
+   * Whether its machine may still be started early: its level has not begun, and what was published meanwhile has left
+   * its task what it was.
+   */
   isOpen(service: Service): boolean {
     return !this.hasBegun(service) && this.parts.agenda.of(service)?.stage === "launch";
   }
@@ -58,13 +63,19 @@ export class EarlyCandidates {
   /** Services of levels that never began, with machines on which nothing ever ran. */
   unused(): Service[] {
     const { context, placements, agenda } = this.parts;
-    const later = context.levels.flat().filter((service) => !this.hasBegun(service) && placements.machine(service) !== null);
-    return agenda.among(later).filter((service) => this.chosen.has(service) || (this.isNew(service) && agenda.of(service)?.stage === "launch"));
+    const later = context.levels
+      .flat()
+      .filter((service) => !this.hasBegun(service) && placements.machine(service) !== null);
+    return agenda
+      .among(later)
+      .filter((service) => this.chosen.has(service) || (this.isNew(service) && agenda.of(service)?.stage === "launch"));
   }
 
   private levelsInReach(): number[] {
     const { context, agenda } = this.parts;
-    const later = context.levels.flatMap((services, level) => (level > this.level && agenda.among(services).length > 0 ? [level] : []));
+    const later = context.levels.flatMap((services, level) =>
+      level > this.level && agenda.among(services).length > 0 ? [level] : [],
+    );
     const { prelaunch } = context.plan;
     if (prelaunch === "all" || prelaunch === "just-in-time") return later;
     return later.slice(0, prelaunch === "none" ? 0 : 1);
@@ -73,7 +84,11 @@ export class EarlyCandidates {
   private freeOn(level: number): Service[] {
     const replacing = this.cloudsWithReplacements(level);
     return (this.parts.context.levels[level] ?? []).filter((service) => {
-      const begins = service.spec.placement.kind === "cloud" && this.isOpen(service) && this.isNew(service) && (this.parts.timetable?.isDue(service) ?? true);
+      const begins =
+        service.spec.placement.kind === "cloud" &&
+        this.isOpen(service) &&
+        this.isNew(service) &&
+        (this.parts.timetable?.isDue(service) ?? true);
       // A service that gives a machine back before this one's turn may need the place, or another one than it had.
       return begins && !this.chosen.has(service) && !replacing.has(cloudOf(service));
     });
@@ -83,14 +98,25 @@ export class EarlyCandidates {
   private isNew(service: Service): boolean {
     const { context, placements } = this.parts;
     const state = context.records.get(service.id)?.state ?? "planned";
-    return placements.machine(service) === null || state === "planned" || state === "launching" || this.chosen.has(service);
+    return (
+      placements.machine(service) === null || state === "planned" || state === "launching" || this.chosen.has(service)
+    );
   }
 
   private cloudsWithReplacements(level: number): Set<string> {
     const { context, placements, agenda } = this.parts;
     const between = context.levels.slice(this.level + 1, level + 1).flat();
-    const replaced = between.filter((service) => agenda.of(service)?.stage === "discard" || agenda.of(service)?.stage === "replace");
-    return new Set(replaced.flatMap((service) => [placements.machine(service)?.cloud ?? [], service.spec.placement.kind === "cloud" ? cloudOf(service) : []].flat()));
+    const replaced = between.filter(
+      (service) => agenda.of(service)?.stage === "discard" || agenda.of(service)?.stage === "replace",
+    );
+    return new Set(
+      replaced.flatMap((service) =>
+        [
+          placements.machine(service)?.cloud ?? [],
+          service.spec.placement.kind === "cloud" ? cloudOf(service) : [],
+        ].flat(),
+      ),
+    );
   }
 
   /** Takes those whose values are known, and lets the others wait for them. */
@@ -116,13 +142,19 @@ export class EarlyCandidates {
     const { context } = this.parts;
     const references = this.references.get(spec) ?? machineReferences(spec);
     this.references.set(spec, references);
-    return references.every((reference) => context.book.sources(reference).every((name) => this.isSettled(name, reference.attribute)));
+    return references.every((reference) =>
+      context.book.sources(reference).every((name) => this.isSettled(name, reference.attribute)),
+    );
   }
 
   private isSettled(name: string, attribute: string): boolean {
     const source = this.parts.context.byName.get(name);
     if (source === undefined) return false;
-    return this.place(source) < this.level || this.settledServices.has(source) || this.settledNames.has(`${name} ${attribute}`);
+    return (
+      this.place(source) < this.level ||
+      this.settledServices.has(source) ||
+      this.settledNames.has(`${name} ${attribute}`)
+    );
   }
 
   private place(service: Service): number {

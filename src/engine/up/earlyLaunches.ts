@@ -1,6 +1,8 @@
 /**
- * Machines of levels that have not begun: asked for while earlier levels still boot, since only programs wait for their level. A level's own
- * calls go out before those for later ones. Nothing that goes wrong here fails the level that boots: it is told, and tried again when the
+ * Machines of levels that have not begun: asked for while earlier levels still boot, since only programs wait for their
+ * level. A level's own
+ * calls go out before those for later ones. Nothing that goes wrong here fails the level that boots: it is told, and
+ * tried again when the
  * machine's own level begins.
  */
 import { setMaxListeners } from "node:events";
@@ -58,7 +60,9 @@ export class EarlyLaunches {
     return this.launching.has(service);
   }
 
-  /** A level begins: early launches of these services of it, whose machines are to be replaced, come to an end first. */
+  /**
+   * A level begins: early launches of these services of it, whose machines are to be replaced, come to an end first.
+   */
   async begin(level: number, replaced: readonly Service[]): Promise<void> {
     this.candidates.level = level;
     await Promise.all(replaced.map((service) => this.land(service)));
@@ -71,11 +75,17 @@ export class EarlyLaunches {
   launch(services: readonly Service[]): Map<Service, Promise<Launch>> {
     const launches = new Map<Service, Promise<Launch>>();
     const { timetable, placements } = this.parts;
-    timetable?.begun(this.candidates.level, new Set(services.filter((service) => !this.flights.has(service) && placements.machine(service) === null)));
+    timetable?.begun(
+      this.candidates.level,
+      new Set(services.filter((service) => !this.flights.has(service) && placements.machine(service) === null)),
+    );
     for (const [cloud, group] of groupByCloud(services)) {
       const flown = group.filter((service) => this.flights.has(service));
       const fresh = group.filter((service) => !this.flights.has(service));
-      const batches = [...(fresh.length > 0 ? [this.parts.machines.launch(cloud, fresh)] : []), ...(flown.length > 0 ? [this.takeOver(cloud, flown)] : [])];
+      const batches = [
+        ...(fresh.length > 0 ? [this.parts.machines.launch(cloud, fresh)] : []),
+        ...(flown.length > 0 ? [this.takeOver(cloud, flown)] : []),
+      ];
       for (const batch of batches) for (const [service, launch] of batch.launches) launches.set(service, launch);
       this.turns.set(cloud, Promise.all([this.turns.get(cloud), ...batches.map(({ answered }) => answered)]));
     }
@@ -105,7 +115,10 @@ export class EarlyLaunches {
     return this.candidates.unused();
   }
 
-  /** Queues machines as their moments come, until the level ends: the next one's own calls go first, and it changes what is expected. */
+  /**
+   * Queues machines as their moments come, until the level ends: the next one's own calls go first, and it changes what
+   * is expected.
+   */
   private async keepTime(timetable: Timetable, first: number): Promise<void> {
     const { clock } = this.parts.context;
     const { level } = this.candidates;
@@ -125,7 +138,10 @@ export class EarlyLaunches {
 
   private queue(services: readonly Service[]): void {
     for (const [cloud, group] of groupByCloud(services)) {
-      this.turns.set(cloud, Promise.resolve(this.turns.get(cloud)).then(() => this.ask(cloud, group)));
+      this.turns.set(
+        cloud,
+        Promise.resolve(this.turns.get(cloud)).then(() => this.ask(cloud, group)),
+      );
     }
   }
 
@@ -133,7 +149,8 @@ export class EarlyLaunches {
     const services = group.filter((service) => this.candidates.isOpen(service));
     if (this.early.signal.aborted || services.length === 0) return;
     const { answered, launches } = this.parts.machines.launch(cloud, services, this.early);
-    for (const [service, launch] of launches) this.flights.set(service, { answered, done: this.watch(service, launch) });
+    for (const [service, launch] of launches)
+      this.flights.set(service, { answered, done: this.watch(service, launch) });
     await answered;
   }
 
@@ -143,18 +160,34 @@ export class EarlyLaunches {
     try {
       await this.fail(service, ended.error);
     } catch {
-      // The record refuses more. What is there names the wish, and whoever writes next meets the error where it matters.
+      // The record refuses more. What is there names the wish, and whoever writes next meets the error where it
+      // matters.
     }
   }
 
-  /** A machine that is there waits for its level with whatever is wrong; without one the service waits as it did before. */
+  /**
+   * A machine that is there waits for its level with whatever is wrong; without one the service waits as it did before.
+   */
   private async fail(service: Service, error: Error): Promise<void> {
     const { context, placements } = this.parts;
-    const back = this.launching.has(service) && placements.machine(service) === null && !this.candidates.hasBegun(service);
+    const back =
+      this.launching.has(service) && placements.machine(service) === null && !this.candidates.hasBegun(service);
     const silent = error instanceof InterruptedError || this.early.signal.aborted;
-    const told = silent ? [] : [warning(context, service, `its machine could not be started early, and is asked for again when its level begins: ${error.message}`)];
+    const told = silent
+      ? []
+      : [
+          warning(
+            context,
+            service,
+            `its machine could not be started early, and is asked for again when its level begins: ${error.message}`,
+          ),
+        ];
     if (back) this.launching.delete(service);
-    if (back || told.length > 0) await change(context, back ? [{ kind: "service", id: service.id, state: "planned" }] : [], [...told, ...(back ? [stateEvent(context, service, "planned")] : [])]);
+    if (back || told.length > 0)
+      await change(context, back ? [{ kind: "service", id: service.id, state: "planned" }] : [], [
+        ...told,
+        ...(back ? [stateEvent(context, service, "planned")] : []),
+      ]);
   }
 
   /** Ends the early part of a launch. */
@@ -167,10 +200,15 @@ export class EarlyLaunches {
     this.flights.delete(service);
   }
 
-  /** Goes on with early launches: machines that are there are asked for once more, since they may be gone; others are wished for anew. */
+  /**
+   * Goes on with early launches: machines that are there are asked for once more, since they may be gone; others are
+   * wished for anew.
+   */
   private takeOver(cloud: string, services: readonly Service[]): Batch {
     const batch = this.inOne(cloud, services);
-    const launches = new Map(services.map((service) => [service, batch.then(({ launches: begun }) => begun.get(service) as Promise<Launch>)]));
+    const launches = new Map(
+      services.map((service) => [service, batch.then(({ launches: begun }) => begun.get(service) as Promise<Launch>)]),
+    );
     return { answered: batch.then(({ answered }) => answered), launches };
   }
 

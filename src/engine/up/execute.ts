@@ -6,7 +6,8 @@ import { runOutputProgram } from "./outputProgram.js";
 import type { BringUp } from "./serviceStory.js";
 
 /**
- * Runs a service's execute program, or waits for it when an earlier launcher has started it. The service is ready before, and ready again when it
+ * Runs a service's execute program, or waits for it when an earlier launcher has started it. The service is ready
+ * before, and ready again when it
  * has succeeded: that there is nothing left to execute is written down together with the program's end.
  * @throws ServiceError when it fails; InterruptedError when nothing new is to begin.
  */
@@ -17,9 +18,15 @@ export async function execute(work: BringUp, service: Service): Promise<void> {
   if (context.halt.aborted) throw new InterruptedError();
   const machineKey = placements.machine(service)?.key ?? null;
   passState(context, service, "executing");
-  const before = (work.unfinished.get(service.id) ?? []).findLast((step) => step.step === "execute" && step.machineKey === machineKey);
+  const before = (work.unfinished.get(service.id) ?? []).findLast(
+    (step) => step.step === "execute" && step.machineKey === machineKey,
+  );
   await runOutputProgram(work, service, {
-    step: "execute", program, before, next: "ready", begin: () => undefined,
+    step: "execute",
+    program,
+    before,
+    next: "ready",
+    begin: () => undefined,
     also: ({ id }) => [{ kind: "due", id, due: null }],
   });
 }

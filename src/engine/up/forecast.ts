@@ -1,4 +1,7 @@
-/** How long machines and levels will take, from how long they took in earlier runs. Knows nothing of clocks, and nothing of the run under way but what it is asked. */
+/**
+ * How long machines and levels will take, from how long they took in earlier runs. Knows nothing of clocks, and nothing
+ * of the run under way but what it is asked.
+ */
 import type { PastRun } from "../../state/pastRuns.js";
 import { append } from "../run/lists.js";
 
@@ -12,10 +15,14 @@ export interface Work {
 
 /** So many of a service's machines are to be there in time, of all that were ever seen. */
 const IN_TIME = 0.9;
-/** A level may be done sooner than it usually is, and machines take no notice: one run in four may be as quick as this. */
+/**
+ * A level may be done sooner than it usually is, and machines take no notice: one run in four may be as quick as this.
+ */
 const QUICK = 0.25;
 
-/** The longest that a replica of a service took in one run, in milliseconds: without its machine's launch, and with it. */
+/**
+ * The longest that a replica of a service took in one run, in milliseconds: without its machine's launch, and with it.
+ */
 interface Longest {
   readonly work: number;
   readonly whole: number;
@@ -30,10 +37,15 @@ export class Forecast {
 
   /**
    * @param past what earlier runs took.
-   * @param kinds of each service of the plan, what its machine is like: a service that is new is taken for one of its kind.
+   * @param kinds of each service of the plan, what its machine is like: a service that is new is taken for one of its
+   *   kind.
    */
-  constructor(past: readonly PastRun[], private readonly kinds: ReadonlyMap<string, string>) {
-    for (const { spec, launchMs } of past.flatMap(({ services }) => services)) if (launchMs !== null) this.learn(spec, launchMs);
+  constructor(
+    past: readonly PastRun[],
+    private readonly kinds: ReadonlyMap<string, string>,
+  ) {
+    for (const { spec, launchMs } of past.flatMap(({ services }) => services))
+      if (launchMs !== null) this.learn(spec, launchMs);
     // What the plan has no more says nothing of what is new.
     this.likeLaunches.delete("");
     for (const launches of [...this.launches.values(), ...this.likeLaunches.values()]) launches.sort((a, b) => a - b);
@@ -41,17 +53,25 @@ export class Forecast {
     const times = new Map<string, Longest[]>();
     for (const [spec, time] of this.runs.flatMap((run) => [...run])) append(times, kinds.get(spec) ?? "", time);
     times.delete("");
-    for (const [kind, like] of times) this.usual.set(kind, { work: median(like.map(({ work }) => work)), whole: median(like.map(({ whole }) => whole)) });
+    for (const [kind, like] of times)
+      this.usual.set(kind, {
+        work: median(like.map(({ work }) => work)),
+        whole: median(like.map(({ whole }) => whole)),
+      });
   }
 
-  /** How long before it is needed a machine of the service is to be asked for, in milliseconds; null when nothing says so. */
+  /**
+   * How long before it is needed a machine of the service is to be asked for, in milliseconds; null when nothing says
+   * so.
+   */
   lead(spec: string): number | null {
     const launches = this.launches.get(spec) ?? this.likeLaunches.get(this.kinds.get(spec) ?? "");
     return launches === undefined ? null : quantile(launches, IN_TIME);
   }
 
   /**
-   * How much longer a level goes on, in milliseconds; null when nothing says so. Runs in which it was done by now say nothing any more; if it was
+   * How much longer a level goes on, in milliseconds; null when nothing says so. Runs in which it was done by now say
+   * nothing any more; if it was
    * in all of them, it may be done at any moment.
    * @param works of its services that are not ready.
    * @param elapsedMs since it began.

@@ -1,4 +1,6 @@
-/** Asks clouds for machines: one call a cloud, the wish on disk before the call, the machine's id before anything waits. */
+/**
+ * Asks clouds for machines: one call a cloud, the wish on disk before the call, the machine's id before anything waits.
+ */
 import type { Driver, LaunchOutcome, LaunchRequest, MachineStatus } from "../../drivers/driver.js";
 import { resolveTree } from "../../plan/resolve.js";
 import type { Change, LaunchedMachine } from "../../state/changes.js";
@@ -17,15 +19,29 @@ export interface Early {
 }
 
 /**
- * Gets a machine for each service of one cloud, or the one that was asked for already. What the cloud tells is on record then.
+ * Gets a machine for each service of one cloud, or the one that was asked for already. What the cloud tells is on
+ * record then.
  * @param early for services whose level has not begun.
  */
-export async function getMachines(context: RunContext, placements: Placements, cloud: string, services: readonly Service[], early: Early | null): Promise<Map<Service, LaunchOutcome>> {
+export async function getMachines(
+  context: RunContext,
+  placements: Placements,
+  cloud: string,
+  services: readonly Service[],
+  early: Early | null,
+): Promise<Map<Service, LaunchOutcome>> {
   const driver = await context.clouds.driver(cloud);
   const outcomes = await findMachines(context, placements, driver, services);
   const missing = services.filter((service) => !outcomes.has(service));
-  for (const [service, outcome] of await askForMachines(context, placements, driver, { cloud, services: missing, early })) outcomes.set(service, outcome);
-  const launched = [...outcomes].flatMap(([service, outcome]) => (outcome.kind === "launched" ? [{ service, machine: outcome.machine }] : []));
+  for (const [service, outcome] of await askForMachines(context, placements, driver, {
+    cloud,
+    services: missing,
+    early,
+  }))
+    outcomes.set(service, outcome);
+  const launched = [...outcomes].flatMap(([service, outcome]) =>
+    outcome.kind === "launched" ? [{ service, machine: outcome.machine }] : [],
+  );
   await noteMachines(context, placements, launched);
   return outcomes;
 }
@@ -46,20 +62,35 @@ export function groupByCloud(services: readonly Service[]): Map<string, Service[
   return groupBy(services, cloudOf);
 }
 
-/** Machines that services have already: an earlier launcher got them, and may have died at once. Those that are gone are written off. */
-async function findMachines(context: RunContext, placements: Placements, driver: Driver, services: readonly Service[]): Promise<Map<Service, LaunchOutcome>> {
+/**
+ * Machines that services have already: an earlier launcher got them, and may have died at once. Those that are gone are
+ * written off.
+ */
+async function findMachines(
+  context: RunContext,
+  placements: Placements,
+  driver: Driver,
+  services: readonly Service[],
+): Promise<Map<Service, LaunchOutcome>> {
   const outcomes = new Map<Service, LaunchOutcome>();
   const known = services.flatMap((service) => {
     const machine = placements.machine(service);
     return machine === null || machine.driverId === null ? [] : [{ service, machine, id: machine.driverId }];
   });
   if (known.length === 0) return outcomes;
-  const statuses = await driver.describe(known.map(({ id }) => id), context.halt);
+  const statuses = await driver.describe(
+    known.map(({ id }) => id),
+    context.halt,
+  );
   for (const [index, { service, machine }] of known.entries()) {
     const status = statuses[index];
     if (status === undefined) continue;
     if (isGone(status, machine.launchedAt ?? machine.requestedAt, driver, context.clock.now())) {
-      await writerOf(context).write({ kind: "ended", key: machine.key, reason: status.reason || `the cloud calls it ${status.state}` });
+      await writerOf(context).write({
+        kind: "ended",
+        key: machine.key,
+        reason: status.reason || `the cloud calls it ${status.state}`,
+      });
       placements.ended(service);
     } else outcomes.set(service, { key: machine.key, kind: "launched", machine: status });
   }
@@ -72,7 +103,12 @@ interface Asking {
   readonly early: Early | null;
 }
 
-async function askForMachines(context: RunContext, placements: Placements, driver: Driver, { cloud, services, early }: Asking): Promise<Map<Service, LaunchOutcome>> {
+async function askForMachines(
+  context: RunContext,
+  placements: Placements,
+  driver: Driver,
+  { cloud, services, early }: Asking,
+): Promise<Map<Service, LaunchOutcome>> {
   const outcomes = new Map<Service, LaunchOutcome>();
   if (services.length === 0) return outcomes;
   const installation = await context.store.installation();
@@ -88,7 +124,14 @@ async function askForMachines(context: RunContext, placements: Placements, drive
   }
   await writeWishes(context, asked, early?.launching ?? null);
   for (const { service } of asked) placements.intend(service, cloud, placements.wish(service));
-  const answers = new Map((await driver.launch(asked.map(({ request }) => request), early?.signal ?? context.halt)).map((outcome) => [outcome.key, outcome]));
+  const answers = new Map(
+    (
+      await driver.launch(
+        asked.map(({ request }) => request),
+        early?.signal ?? context.halt,
+      )
+    ).map((outcome) => [outcome.key, outcome]),
+  );
   for (const { service, request } of asked) {
     const answer = answers.get(request.key);
     if (answer !== undefined) outcomes.set(service, answer);
@@ -96,15 +139,32 @@ async function askForMachines(context: RunContext, placements: Placements, drive
   return outcomes;
 }
 
-/** A service whose level has not begun becomes "launching" with its wish: whoever looks at the run later must not take it for one without a machine. */
-async function writeWishes(context: RunContext, asked: readonly { service: Service; intent: Change }[], launching: Set<Service> | null): Promise<void> {
+/**
+ * A service whose level has not begun becomes "launching" with its wish: whoever looks at the run later must not take
+ * it for one without a machine.
+ */
+async function writeWishes(
+  context: RunContext,
+  asked: readonly { service: Service; intent: Change }[],
+  launching: Set<Service> | null,
+): Promise<void> {
   const told = launching === null ? [] : asked.map(({ service }) => service);
   const states = told.map(({ id }): Change => ({ kind: "service", id, state: "launching" }));
-  await change(context, [...asked.map(({ intent }) => intent), ...states], told.map((service) => stateEvent(context, service, "launching")));
+  await change(
+    context,
+    [...asked.map(({ intent }) => intent), ...states],
+    told.map((service) => stateEvent(context, service, "launching")),
+  );
   for (const service of told) launching?.add(service);
 }
 
-function requestFor(context: RunContext, placements: Placements, service: Service, key: string, installation: string): LaunchRequest {
+function requestFor(
+  context: RunContext,
+  placements: Placements,
+  service: Service,
+  key: string,
+  installation: string,
+): LaunchRequest {
   const { spec } = service;
   const { book, run } = context;
   return {
@@ -121,7 +181,11 @@ function requestFor(context: RunContext, placements: Placements, service: Servic
 }
 
 /** Writes down what a cloud told of machines, as far as the record does not say it, in one write. */
-async function noteMachines(context: RunContext, placements: Placements, told: readonly { service: Service; machine: MachineStatus }[]): Promise<void> {
+async function noteMachines(
+  context: RunContext,
+  placements: Placements,
+  told: readonly { service: Service; machine: MachineStatus }[],
+): Promise<void> {
   const news = told.flatMap(({ service, machine }) => {
     const change = launchedChange(placements, service, machine);
     return change === null ? [] : [{ service, machine, change }];
@@ -136,12 +200,20 @@ export function launchedChange(placements: Placements, service: Service, status:
   // A cloud that does not show a young machine yet takes back nothing of what it has told.
   if (known === null || (known.driverId !== null && status.state === "unknown")) return null;
   const machine = launchedMachine(status);
-  const same = known.state === "running" && (Object.keys(machine) as (keyof LaunchedMachine)[]).every((name) => known[name] === machine[name]);
+  const same =
+    known.state === "running" &&
+    (Object.keys(machine) as (keyof LaunchedMachine)[]).every((name) => known[name] === machine[name]);
   return same ? null : { kind: "launched", key: known.key, machine };
 }
 
 /** The wish has no machine, and never will: the next attempt is a new wish. */
-export async function writeOff(context: RunContext, placements: Placements, service: Service, key: string, reason: string): Promise<void> {
+export async function writeOff(
+  context: RunContext,
+  placements: Placements,
+  service: Service,
+  key: string,
+  reason: string,
+): Promise<void> {
   await writerOf(context).write({ kind: "ended", key, reason: context.redactor.redact(reason) });
   placements.ended(service);
 }

@@ -1,4 +1,7 @@
-/** Launches as they go on, from the wish for a machine to its address: what levels and early launches of one command share. */
+/**
+ * Launches as they go on, from the wish for a machine to its address: what levels and early launches of one command
+ * share.
+ */
 import { DriverError, type LaunchOutcome } from "../../drivers/driver.js";
 import { change } from "../run/journal.js";
 import type { Placements } from "../run/placements.js";
@@ -22,7 +25,10 @@ export class MachineLaunches {
   /** Keys of machines of which it was told that they are there. */
   private readonly told = new Set<string>();
 
-  constructor(private readonly context: RunContext, private readonly placements: Placements) {}
+  constructor(
+    private readonly context: RunContext,
+    private readonly placements: Placements,
+  ) {}
 
   /**
    * Gets a machine for each service of a cloud, or the one that was asked for already.
@@ -31,7 +37,13 @@ export class MachineLaunches {
   launch(cloud: string, services: readonly Service[], early: Early | null = null): Batch {
     const outcomes = getMachines(this.context, this.placements, cloud, services, early);
     const launches = new Map(services.map((service) => [service, this.settle(cloud, service, outcomes)]));
-    return { answered: outcomes.then(() => undefined, () => undefined), launches };
+    return {
+      answered: outcomes.then(
+        () => undefined,
+        () => undefined,
+      ),
+      launches,
+    };
   }
 
   /** Nobody waits for the address of the service's machine any more. */
@@ -40,12 +52,18 @@ export class MachineLaunches {
     if (machine !== null && machine.driverId !== null) this.watches.get(machine.cloud)?.forget(machine.driverId);
   }
 
-  private async settle(cloud: string, service: Service, outcomes: Promise<ReadonlyMap<Service, LaunchOutcome>>): Promise<Launch> {
+  private async settle(
+    cloud: string,
+    service: Service,
+    outcomes: Promise<ReadonlyMap<Service, LaunchOutcome>>,
+  ): Promise<Launch> {
     try {
       const outcome = (await outcomes).get(service);
-      if (outcome === undefined) throw new DriverError(`the driver of cloud "${cloud}" gave no answer for ${service.name}`);
+      if (outcome === undefined)
+        throw new DriverError(`the driver of cloud "${cloud}" gave no answer for ${service.name}`);
       if (outcome.kind === "failed") {
-        if (outcome.leftover === null) await writeOff(this.context, this.placements, service, outcome.key, outcome.error.message);
+        if (outcome.leftover === null)
+          await writeOff(this.context, this.placements, service, outcome.key, outcome.error.message);
         throw outcome.error;
       }
       return { machine: await this.reach(cloud, service, outcome) };
@@ -54,15 +72,28 @@ export class MachineLaunches {
     }
   }
 
-  private async reach(cloud: string, service: Service, { key, machine: launched }: LaunchOutcome & { kind: "launched" }): Promise<ReachableMachine> {
+  private async reach(
+    cloud: string,
+    service: Service,
+    { key, machine: launched }: LaunchOutcome & { kind: "launched" },
+  ): Promise<ReachableMachine> {
     const { context, placements } = this;
     const watch = await this.watch(cloud);
     const since = placements.machine(service)?.launchedAt ?? context.clock.now();
-    const machine = await watch.reachable(launched, since, async (reason) => writeOff(context, placements, service, key, reason));
+    const machine = await watch.reachable(launched, since, async (reason) =>
+      writeOff(context, placements, service, key, reason),
+    );
     const news = launchedChange(placements, service, machine);
     const told = this.told.has(key);
     this.told.add(key);
-    const event = { at: context.clock.now(), type: "machine-launched", service: service.name, cloud, id: machine.id, host: machine.host } as const;
+    const event = {
+      at: context.clock.now(),
+      type: "machine-launched",
+      service: service.name,
+      cloud,
+      id: machine.id,
+      host: machine.host,
+    } as const;
     if (news !== null || !told) await change(context, news === null ? [] : [news], told ? [] : [event]);
     if (news !== null) placements.launched(service, machine);
     return machine;

@@ -1,4 +1,7 @@
-/** Waits for machines to have an address: one question a cloud for all that are waited for, in the whole command, never one a machine. */
+/**
+ * Waits for machines to have an address: one question a cloud for all that are waited for, in the whole command, never
+ * one a machine.
+ */
 import type { Clock } from "../../time/clock.js";
 import { InterruptedError, pause } from "../run/failure.js";
 import { DriverError, type Driver, type MachineStatus } from "../../drivers/driver.js";
@@ -17,7 +20,10 @@ const ADDRESS_DEADLINE_MS = 15 * 60_000;
 const SILENCE_MS = 2 * 60_000;
 
 /** A machine that has an address. */
-export type ReachableMachine = MachineStatus & { readonly host: string; readonly access: NonNullable<MachineStatus["access"]> };
+export type ReachableMachine = MachineStatus & {
+  readonly host: string;
+  readonly access: NonNullable<MachineStatus["access"]>;
+};
 
 interface Waiting {
   /** When the cloud launched it, or was asked to: milliseconds since the epoch. */
@@ -36,15 +42,24 @@ export class MachineWatch {
   private askAt = 0;
   private heardAt = 0;
 
-  constructor(private readonly driver: Driver, private readonly clock: Clock, private readonly stop: AbortSignal) {}
+  constructor(
+    private readonly driver: Driver,
+    private readonly clock: Clock,
+    private readonly stop: AbortSignal,
+  ) {}
 
   /**
    * The machine, once it is running and has an address.
    * @param since when it was launched.
    * @param onGone told, and waited for, when the machine does not exist any more, before the error.
-   * @throws DriverError if it ends before, or has no address in time; InterruptedError when the operator wants to stop, or after `forget`.
+   * @throws DriverError if it ends before, or has no address in time; InterruptedError when the operator wants to stop,
+   *   or after `forget`.
    */
-  async reachable(launched: MachineStatus, since: number, onGone: (reason: string) => Promise<void>): Promise<ReachableMachine> {
+  async reachable(
+    launched: MachineStatus,
+    since: number,
+    onGone: (reason: string) => Promise<void>,
+  ): Promise<ReachableMachine> {
     if (isReachable(launched)) return launched;
     return new Promise((resolve, reject) => {
       const now = this.clock.now();
@@ -71,7 +86,8 @@ export class MachineWatch {
         if (ids.length > 0) await this.ask(ids);
       } catch (error) {
         // One question without an answer says nothing of the machines; a lost lease or an operator who stops says all.
-        const passing = error instanceof DriverError && !this.stop.aborted && this.clock.now() < this.heardAt + SILENCE_MS;
+        const passing =
+          error instanceof DriverError && !this.stop.aborted && this.clock.now() < this.heardAt + SILENCE_MS;
         if (!passing) for (const id of [...this.waiting.keys()]) this.fail(id, error as Error);
       }
     }
@@ -80,7 +96,8 @@ export class MachineWatch {
 
   /** Slept through in short pieces, since somebody who joins may want the question sooner. */
   private async untilDue(): Promise<void> {
-    while (this.waiting.size > 0 && this.clock.now() < this.askAt) await pause(this.clock, Math.min(SHORTEST_PAUSE_MS, this.askAt - this.clock.now()), this.stop);
+    while (this.waiting.size > 0 && this.clock.now() < this.askAt)
+      await pause(this.clock, Math.min(SHORTEST_PAUSE_MS, this.askAt - this.clock.now()), this.stop);
   }
 
   private async ask(ids: readonly string[]): Promise<void> {
@@ -98,7 +115,10 @@ export class MachineWatch {
     const now = this.clock.now();
     let youngest = 0;
     for (const { since } of this.waiting.values()) youngest = Math.max(youngest, since);
-    return Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, (now - youngest) * PAUSE_SHARE, (now - askedAt) * PAUSE_OVER_QUESTION));
+    return Math.min(
+      LONGEST_PAUSE_MS,
+      Math.max(SHORTEST_PAUSE_MS, (now - youngest) * PAUSE_SHARE, (now - askedAt) * PAUSE_OVER_QUESTION),
+    );
   }
 
   private settle(id: string, machine: MachineStatus | undefined): void {
@@ -107,14 +127,25 @@ export class MachineWatch {
     if (isReachable(machine)) {
       this.waiting.delete(id);
       waiting.resolve(machine);
-    } else if (machine === undefined || machine.state === "stopped" || isGone(machine, waiting.since, this.driver, this.clock.now())) {
-      const error = new DriverError(`machine ${id} went to "${machine?.state ?? "nowhere"}" before it could be reached${machine?.reason ? `: ${machine.reason}` : ""}`);
+    } else if (
+      machine === undefined ||
+      machine.state === "stopped" ||
+      isGone(machine, waiting.since, this.driver, this.clock.now())
+    ) {
+      const error = new DriverError(
+        `machine ${id} went to "${machine?.state ?? "nowhere"}" before it could be reached${machine?.reason ? `: ${machine.reason}` : ""}`,
+      );
       this.waiting.delete(id);
       // A stopped machine is of no use either, but it is there: it must be destroyed, not forgotten.
       if (machine?.state === "stopped") waiting.reject(error);
       else waiting.onGone(error.message).then(() => waiting.reject(error), waiting.reject);
     } else if (this.clock.now() > waiting.deadline) {
-      this.fail(id, new DriverError(`machine ${id} has no address after ${ADDRESS_DEADLINE_MS / 60_000} minutes (state "${machine.state}")`));
+      this.fail(
+        id,
+        new DriverError(
+          `machine ${id} has no address after ${ADDRESS_DEADLINE_MS / 60_000} minutes (state "${machine.state}")`,
+        ),
+      );
     }
   }
 
@@ -124,8 +155,16 @@ export class MachineWatch {
   }
 }
 
-/** Whether a machine does not exist any more: the cloud says so, or does not know a machine (launched at `since`) that it would show by now. */
-export function isGone(machine: MachineStatus, since: number, driver: Pick<Driver, "visibilityMs">, now: number): boolean {
+/**
+ * Whether a machine does not exist any more: the cloud says so, or does not know a machine (launched at `since`) that
+ * it would show by now.
+ */
+export function isGone(
+  machine: MachineStatus,
+  since: number,
+  driver: Pick<Driver, "visibilityMs">,
+  now: number,
+): boolean {
   if (machine.state === "unknown") return now >= since + (driver.visibilityMs ?? 0);
   return machine.state === "terminated";
 }

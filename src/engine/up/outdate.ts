@@ -6,8 +6,10 @@ import type { Task } from "./agenda.js";
 import type { BringUp } from "./serviceStory.js";
 
 /**
- * Makes the outputs of those of the services that are to boot anew those of before, ahead of their boots: a program that asks for one while their
- * machines are got and reached waits for the new value. What a boot program of an earlier launcher has set is in doubt until its
+ * Makes the outputs of those of the services that are to boot anew those of before, ahead of their boots: a program
+ * that asks for one while their
+ * machines are got and reached waits for the new value. What a boot program of an earlier launcher has set is in doubt
+ * until its
  * machine has answered what became of it: it counts if that program does.
  */
 export function outdate(work: BringUp, services: readonly Service[]): void {
@@ -17,7 +19,12 @@ export function outdate(work: BringUp, services: readonly Service[]): void {
     if (isLeft(work, service)) context.book.doubt(service.name);
     else if (context.book.outdate(service.name)) outdated.push(service);
   }
-  if (outdated.length > 0) note(context, outdated.map(({ id }): Change => ({ kind: "stale-outputs", id })), []);
+  if (outdated.length > 0)
+    note(
+      context,
+      outdated.map(({ id }): Change => ({ kind: "stale-outputs", id })),
+      [],
+    );
 }
 
 function boots({ agenda, fresh }: BringUp, service: Service): boolean {

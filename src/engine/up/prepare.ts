@@ -11,7 +11,8 @@ import type { RunContext, Service } from "../run/runContext.js";
 const LIMIT_MS = 600_000;
 
 /**
- * Waits for the cloud-init of a new machine, once a machine, where its service asks for that. The machine has been reached.
+ * Waits for the cloud-init of a new machine, once a machine, where its service asks for that. The machine has been
+ * reached.
  * @throws ServiceError when cloud-init has failed or takes too long.
  */
 export async function prepare(context: RunContext, placements: Placements, service: Service): Promise<void> {
@@ -27,7 +28,12 @@ export async function prepare(context: RunContext, placements: Placements, servi
   });
 }
 
-async function wait(context: RunContext, placements: Placements, service: Service, limitMs: number): Promise<StepEnd<void>> {
+async function wait(
+  context: RunContext,
+  placements: Placements,
+  service: Service,
+  limitMs: number,
+): Promise<StepEnd<void>> {
   const link = placements.machineLink(service);
   const { label } = await link.connection();
   const end = await waitForCloudInit(link, limitMs, context.halt).catch((error: unknown) => {
@@ -35,11 +41,21 @@ async function wait(context: RunContext, placements: Placements, service: Servic
   });
   const lastLines = end.kind === "absent" ? [] : keep(context, service, label, end);
   if (end.kind === "degraded") await warn(context, service, `cloud-init went on after errors${because(end)}`);
-  if (end.kind !== "failed" && end.kind !== "late") return { value: undefined, outcome: end.kind === "absent" ? "absent" : "prepared", exitCode: end.code };
-  const message = end.kind === "late" ? `cloud-init has not finished within ${limitMs / 1000} s` : `cloud-init failed with exit code ${String(end.code)}${because(end)}`;
+  if (end.kind !== "failed" && end.kind !== "late")
+    return { value: undefined, outcome: end.kind === "absent" ? "absent" : "prepared", exitCode: end.code };
+  const message =
+    end.kind === "late"
+      ? `cloud-init has not finished within ${limitMs / 1000} s`
+      : `cloud-init failed with exit code ${String(end.code)}${because(end)}`;
   throw serviceError(service, "prepare", message, {
-    exitCode: end.code, machine: label, lastLines, log: logPath(context, service, "prepare"),
-    remedy: end.kind === "late" ? "give it longer with ssh: { cloud_init_timeout }, or leave it alone with ssh: { cloud_init: ignore }" : "mend the machine's user data or image; cloud-init's logs are in /var/log there. ssh: { cloud_init: ignore } does not look",
+    exitCode: end.code,
+    machine: label,
+    lastLines,
+    log: logPath(context, service, "prepare"),
+    remedy:
+      end.kind === "late"
+        ? "give it longer with ssh: { cloud_init_timeout }, or leave it alone with ssh: { cloud_init: ignore }"
+        : "mend the machine's user data or image; cloud-init's logs are in /var/log there. ssh: { cloud_init: ignore } does not look",
   });
 }
 
@@ -50,7 +66,12 @@ function because({ lines }: CloudInitEnd): string {
 
 /** Writes what cloud-init says into the step's log. @returns its last lines, redacted. */
 function keep(context: RunContext, service: Service, label: string, { kind, lines }: CloudInitEnd): string[] {
-  const log = new StepLog({ path: logPath(context, service, "prepare"), redactor: context.redactor, hold: false, onText: () => undefined });
+  const log = new StepLog({
+    path: logPath(context, service, "prepare"),
+    redactor: context.redactor,
+    hold: false,
+    onText: () => undefined,
+  });
   try {
     log.note(`cloud-init on ${label}: ${kind}`);
     log.push(Buffer.from(lines.map((line) => `${line}\n`).join("")));

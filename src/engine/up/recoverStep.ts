@@ -1,4 +1,7 @@
-/** A step whose program an earlier launcher has started: it is waited for, and not started again unless nothing came of it. */
+/**
+ * A step whose program an earlier launcher has started: it is waited for, and not started again unless nothing came of
+ * it.
+ */
 import { ConnectionError } from "../../machines/connection.js";
 import type { StepRecord } from "../../state/records.js";
 import { recoverServiceProgram, type ProgramEnd, type ProgramRun } from "../programs/programs.js";
@@ -27,14 +30,29 @@ export interface StepBefore {
 }
 
 /** Waits for a program of before. @returns false if it has to be started again. @throws ServiceError */
-export async function recoverStep({ context, placements }: BringUp, { service, step: name, what, before, timeoutMs, run, ended }: StepBefore): Promise<boolean> {
+export async function recoverStep(
+  { context, placements }: BringUp,
+  { service, step: name, what, before, timeoutMs, run, ended }: StepBefore,
+): Promise<boolean> {
   const { id, attempt, startedAt, directory } = before;
-  // A clock that was set between the two launchers must neither end the program at once nor wait for it longer than it may run.
+  // A clock that was set between the two launchers must neither end the program at once nor wait for it longer than it
+  // may run.
   const left = Math.min(timeoutMs, Math.max(LEAST_MS, startedAt + timeoutMs - context.clock.now()));
   return finishStep(context, { id, service, name, attempt, startedAt }, async (step): Promise<StepEnd<boolean>> => {
-    const end = await recoverServiceProgram(context, placements, trusting(context, run(step, directory as string, left))).catch((error: unknown) => {
+    const end = await recoverServiceProgram(
+      context,
+      placements,
+      trusting(context, run(step, directory as string, left)),
+    ).catch((error: unknown) => {
       if (!(error instanceof ConnectionError)) throw error;
-      throw serviceError(service, name, `${what} was started, and its machine does not answer: ${error.message}`, {}, error, true);
+      throw serviceError(
+        service,
+        name,
+        `${what} was started, and its machine does not answer: ${error.message}`,
+        {},
+        error,
+        true,
+      );
     });
     if (end === null) return { value: false, outcome: "never-started", exitCode: null };
     const again = whyAgain(end);
@@ -44,12 +62,18 @@ export async function recoverStep({ context, placements }: BringUp, { service, s
   });
 }
 
-/** What a boot program has set counts from the moment that it is known to live on, or to be done: until then it may have to be run again. */
+/**
+ * What a boot program has set counts from the moment that it is known to live on, or to be done: until then it may have
+ * to be run again.
+ */
 function trusting({ book }: RunContext, run: ProgramRun): ProgramRun {
   if (run.step !== "boot") return run;
-  const trust = () => { book.trust(run.service.name); };
+  const trust = () => {
+    book.trust(run.service.name);
+  };
   return {
-    ...run, onAlive: trust,
+    ...run,
+    onAlive: trust,
     onResult: async (result) => {
       if (whyAgain({ result }) === null) trust();
       await run.onResult?.(result);
@@ -60,5 +84,7 @@ function trusting({ book }: RunContext, run: ProgramRun): ProgramRun {
 /** Why a program of before has to be run again, or null. */
 function whyAgain({ result }: Pick<ProgramEnd, "result">): string | null {
   if (result.kind === "lost") return `it was lost: ${result.reason}`;
-  return result.kind === "exited" && result.code === NO_LAUNCHER ? `it ended because no launcher was there to answer it (exit code ${NO_LAUNCHER})` : null;
+  return result.kind === "exited" && result.code === NO_LAUNCHER
+    ? `it ended because no launcher was there to answer it (exit code ${NO_LAUNCHER})`
+    : null;
 }

@@ -1,4 +1,7 @@
-/** One service's story: get its machine, reach it, set it up, boot, publish what it made, verify; told from the stage at which its task begins. */
+/**
+ * One service's story: get its machine, reach it, set it up, boot, publish what it made, verify; told from the stage at
+ * which its task begins.
+ */
 import type { StepRecord } from "../../state/records.js";
 import type { Agenda, Task } from "./agenda.js";
 import { bootOnMachine } from "./bootProgram.js";
@@ -39,10 +42,16 @@ export interface BringUp {
 
 /**
  * Brings one service up. A machine that is to be replaced is gone by now.
- * @param launch how the launch of its machine ends; null when its task does not begin with one, or it has no machine of its own.
+ * @param launch how the launch of its machine ends; null when its task does not begin with one, or it has no machine of
+ *   its own.
  * @throws ServiceError at the step that failed; InterruptedError between steps, when the operator wants to stop.
  */
-export async function tellStory(work: BringUp, service: Service, task: Task, launch: Promise<Launch> | null): Promise<void> {
+export async function tellStory(
+  work: BringUp,
+  service: Service,
+  task: Task,
+  launch: Promise<Launch> | null,
+): Promise<void> {
   const { context, placements } = work;
   const goOn = () => {
     if (context.halt.aborted) throw new InterruptedError();
@@ -61,19 +70,35 @@ export async function tellStory(work: BringUp, service: Service, task: Task, lau
     await endEarlierVerification(work, service);
   }
   await verify(context, placements, service);
-  await enterState(context, service, "ready", willExecute(work, service, task) ? [{ kind: "due", id: service.id, due: { stage: "execute", reason: "it has not executed yet" } }] : []);
+  await enterState(
+    context,
+    service,
+    "ready",
+    willExecute(work, service, task)
+      ? [{ kind: "due", id: service.id, due: { stage: "execute", reason: "it has not executed yet" } }]
+      : [],
+  );
 }
 
 /** Whether the service executes when its level is ready: it has booted, or it was to execute before and has not. */
 export function willExecute({ context }: BringUp, service: Service, { stage }: Task): boolean {
   if (!service.spec.execute) return false;
-  return stage !== "verify" || context.records.get(service.id)?.due?.stage === "execute" || context.records.get(service.id)?.state !== "ready";
+  return (
+    stage !== "verify" ||
+    context.records.get(service.id)?.due?.stage === "execute" ||
+    context.records.get(service.id)?.state !== "ready"
+  );
 }
 
-/** A ready program of an earlier launcher may run still: it must not run beside the new one, and its end is written down. */
+/**
+ * A ready program of an earlier launcher may run still: it must not run beside the new one, and its end is written
+ * down.
+ */
 async function endEarlierVerification({ context, placements, unfinished }: BringUp, service: Service): Promise<void> {
   const machineKey = placements.machine(service)?.key ?? null;
-  const steps = (unfinished.get(service.id) ?? []).filter((step) => step.step === "ready" && step.machineKey === machineKey);
+  const steps = (unfinished.get(service.id) ?? []).filter(
+    (step) => step.step === "ready" && step.machineKey === machineKey,
+  );
   await endUnfinished(context, placements, service, steps);
 }
 
@@ -97,9 +122,14 @@ async function place(work: BringUp, service: Service, launch: Promise<Launch> | 
   }
 }
 
-/** A service without programs on its machine needs no connection: that the cloud calls the machine running is all there is to verify. */
+/**
+ * A service without programs on its machine needs no connection: that the cloud calls the machine running is all there
+ * is to verify.
+ */
 async function connect(context: RunContext, placements: Placements, service: Service): Promise<void> {
-  const first = programsOf(service.spec).find(({ step, program }) => step !== "report" && step !== "terminate" && program.where === "machine");
+  const first = programsOf(service.spec).find(
+    ({ step, program }) => step !== "report" && step !== "terminate" && program.where === "machine",
+  );
   if (first === undefined) return;
   passState(context, service, "connecting");
   await inBareStep(context, service, "connect", placements.machine(service)?.key ?? null, async () => {

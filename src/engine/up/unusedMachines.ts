@@ -29,12 +29,21 @@ export function keepUnused(placements: Placements, services: readonly Service[])
   });
 }
 
-/** Ends unused machines of a run that failed: nobody can say when they would be used. One that does not end stays on record, with a warning. */
-export async function endUnused(context: RunContext, placements: Placements, services: readonly Service[]): Promise<UnusedMachine[]> {
-  const machines = new Map(services.flatMap((service) => {
-    const machine = placements.machine(service);
-    return machine === null ? [] : [[service, machine] as const];
-  }));
+/**
+ * Ends unused machines of a run that failed: nobody can say when they would be used. One that does not end stays on
+ * record, with a warning.
+ */
+export async function endUnused(
+  context: RunContext,
+  placements: Placements,
+  services: readonly Service[],
+): Promise<UnusedMachine[]> {
+  const machines = new Map(
+    services.flatMap((service) => {
+      const machine = placements.machine(service);
+      return machine === null ? [] : [[service, machine] as const];
+    }),
+  );
   if (machines.size === 0) return [];
   const { errors, ids } = await destroyMachines(context, [...machines.values()]);
   const changes: Change[] = [];
@@ -44,8 +53,18 @@ export async function endUnused(context: RunContext, placements: Placements, ser
     const result = unused(service, machine, error === undefined, ids.get(machine));
     if (error !== undefined) events.push(warning(context, service, failure(context, result, error)));
     else {
-      changes.push({ kind: "ended", key: machine.key, reason: ids.has(machine) ? REASON : NEVER }, { kind: "service", id: service.id, state: "planned" });
-      if (ids.has(machine)) events.push({ at: context.clock.now(), type: "machine-terminated", service: service.name, cloud: machine.cloud, id: result.id });
+      changes.push(
+        { kind: "ended", key: machine.key, reason: ids.has(machine) ? REASON : NEVER },
+        { kind: "service", id: service.id, state: "planned" },
+      );
+      if (ids.has(machine))
+        events.push({
+          at: context.clock.now(),
+          type: "machine-terminated",
+          service: service.name,
+          cloud: machine.cloud,
+          id: result.id,
+        });
       events.push(stateEvent(context, service, "planned"));
     }
     return error !== undefined || ids.has(machine) ? [result] : [];

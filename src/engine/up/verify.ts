@@ -17,15 +17,22 @@ export async function verify(context: RunContext, placements: Placements, servic
   const startedAt = clock.now();
   for (let attempt = 1; ; attempt += 1) {
     if (context.halt.aborted) throw new InterruptedError();
-    const timeoutMs = Math.max(1, Math.min(ready.timeoutMs, attemptBudget(ready, attempt === 1 ? 0 : clock.now() - startedAt)));
+    const timeoutMs = Math.max(
+      1,
+      Math.min(ready.timeoutMs, attemptBudget(ready, attempt === 1 ? 0 : clock.now() - startedAt)),
+    );
     const end = await tryOnce(context, placements, service, ready, attempt, timeoutMs);
     if (end.result.kind === "exited" && end.result.code === 0) return;
-    if (end.result.kind === "aborted" || isOver(ready, attempt, startedAt, clock.now())) throw notReady(context, service, end, attempt, clock.now() - startedAt);
+    if (end.result.kind === "aborted" || isOver(ready, attempt, startedAt, clock.now()))
+      throw notReady(context, service, end, attempt, clock.now() - startedAt);
     await pause(clock, ready.everyMs, context.halt);
   }
 }
 
-/** What is left of a `ready: { timeout }`, which bounds all tries together; without one a try has the service's own timeout. */
+/**
+ * What is left of a `ready: { timeout }`, which bounds all tries together; without one a try has the service's own
+ * timeout.
+ */
 function attemptBudget(ready: ReadySpec, elapsedMs: number): number {
   return ready.bounded ? ready.windowMs - elapsedMs : ready.timeoutMs;
 }
@@ -35,10 +42,24 @@ function isOver(ready: ReadySpec, attempt: number, startedAt: number, now: numbe
   return now + ready.everyMs - startedAt > ready.windowMs;
 }
 
-async function tryOnce(context: RunContext, placements: Placements, service: Service, ready: ReadySpec, attempt: number, timeoutMs: number): Promise<ProgramEnd> {
+async function tryOnce(
+  context: RunContext,
+  placements: Placements,
+  service: Service,
+  ready: ReadySpec,
+  attempt: number,
+  timeoutMs: number,
+): Promise<ProgramEnd> {
   return inStep(context, service, "ready", attempt, placements.machine(service)?.key ?? null, async (step) => {
     const directory = stepDirectory(service, "ready", step.id) as string;
-    const value = await runServiceProgram(context, placements, { service, step: "ready", program: ready, directory, timeoutMs, attempt });
+    const value = await runServiceProgram(context, placements, {
+      service,
+      step: "ready",
+      program: ready,
+      directory,
+      timeoutMs,
+      attempt,
+    });
     return { value, outcome: value.result.kind, exitCode: value.result.kind === "exited" ? value.result.code : null };
   });
 }
@@ -47,5 +68,10 @@ function notReady(context: RunContext, service: Service, end: ProgramEnd, attemp
   const tries = attempts === 1 ? "" : ` (${attempts} tries in ${(ms / 1000).toFixed(1)} s)`;
   const { machine, log, lastLines } = end;
   const exitCode = end.result.kind === "exited" ? end.result.code : null;
-  return serviceError(service, "ready", `the ready program failed: ${describeResult(end.result, whyEnded(context, "ready"))}${tries}`, { exitCode, machine, log, lastLines });
+  return serviceError(
+    service,
+    "ready",
+    `the ready program failed: ${describeResult(end.result, whyEnded(context, "ready"))}${tries}`,
+    { exitCode, machine, log, lastLines },
+  );
 }

@@ -27,7 +27,9 @@ export function chunksOf(stream: Readable): Chunks {
   return {
     async next() {
       while (queue.length === 0 && !ended) {
-        const woken = new Promise<void>((resolve) => { wake = resolve; });
+        const woken = new Promise<void>((resolve) => {
+          wake = resolve;
+        });
         stream.resume();
         await woken;
       }

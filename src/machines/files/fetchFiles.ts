@@ -11,7 +11,10 @@ import { fetchDismissal, fetchScript, type FetchRequest, type Origin } from "./f
 import { Segments } from "./segments.js";
 
 export interface FetchOptions {
-  /** Takes one member of what a machine sends; must read `content` to its end, or throw what that throws. Anything else that it throws ends the fetch. */
+  /**
+   * Takes one member of what a machine sends; must read `content` to its end, or throw what that throws. Anything else
+   * that it throws ends the fetch.
+   */
   readonly onMember: (origin: Origin, header: Header, content: AsyncIterable<Buffer>) => Promise<void>;
   /** Aborted when it takes too long, or is not wanted any more. */
   readonly signal: AbortSignal;
@@ -29,23 +32,31 @@ const DISMISS_MS = 15_000;
 
 /**
  * Fetches what a request names, each file once it is there. What cannot be read is noted and left out.
- * @throws ConnectionLostError when the connection breaks, ConnectionError when `signal` aborts, StagingError when the machine cannot send files
+ * @throws ConnectionLostError when the connection breaks, ConnectionError when `signal` aborts, StagingError when the
+ *   machine cannot send files
  *   (no tar, no sudo), and what `onMember` throws.
  */
-export async function fetchFiles(connection: MachineConnection, request: FetchRequest, options: FetchOptions): Promise<Fetched> {
+export async function fetchFiles(
+  connection: MachineConnection,
+  request: FetchRequest,
+  options: FetchOptions,
+): Promise<Fetched> {
   options.signal.throwIfAborted();
   const nonce = randomBytes(12).toString("hex");
   const script = fetchScript({ workDirectory: connection.workDirectory, nonce }, request);
   const channel = await connection.open(channelCommand(script));
   const notes = new FetchNotes(nonce);
-  channel.stderr.on("data", (chunk: Buffer) => { notes.push(chunk); });
+  channel.stderr.on("data", (chunk: Buffer) => {
+    notes.push(chunk);
+  });
   channel.stdin.on("error", () => undefined); // why it ended is told by the channel's end
   channel.stdin.write(script);
   const broken = breakOf(channel, connection.label, options.signal);
   try {
     const whole = await broken.before(receive(channel, nonce, broken, options.onMember));
     const verdict = await broken.before(Promise.race([notes.verdict, channel.ended.then(() => null)]));
-    if (verdict === null || verdict.kind !== "done" || !whole) throw failure(connection.label, verdict?.why ?? "fetch", notes.words);
+    if (verdict === null || verdict.kind !== "done" || !whole)
+      throw failure(connection.label, verdict?.why ?? "fetch", notes.words);
     return { notes: notes.list(), dismiss: () => dismiss(channel, nonce, notes) };
   } catch (error) {
     channel.close();
@@ -56,7 +67,12 @@ export async function fetchFiles(connection: MachineConnection, request: FetchRe
 }
 
 /** @returns whether all came that was to come. */
-async function receive(channel: Channel, nonce: string, broken: Break, onMember: FetchOptions["onMember"]): Promise<boolean> {
+async function receive(
+  channel: Channel,
+  nonce: string,
+  broken: Break,
+  onMember: FetchOptions["onMember"],
+): Promise<boolean> {
   const chunks = chunksOf(channel.stdout);
   const segments = new Segments({ next: () => broken.before(chunks.next()) }, nonce);
   try {
@@ -70,13 +86,20 @@ async function receive(channel: Channel, nonce: string, broken: Break, onMember:
   }
 }
 
-/** One archive of the machine's tar. One that breaks off costs what was to come in it; the next one begins at its own mark. */
+/**
+ * One archive of the machine's tar. One that breaks off costs what was to come in it; the next one begins at its own
+ * mark.
+ */
 async function readSegment(segments: Segments, origin: Origin, onMember: FetchOptions["onMember"]): Promise<void> {
   const unpacking = extract();
   const members = unpacking[Symbol.asyncIterator]();
-  const pumped = pump(segments, unpacking).then(() => null, (error: unknown) => error as Error);
+  const pumped = pump(segments, unpacking).then(
+    () => null,
+    (error: unknown) => error as Error,
+  );
   try {
-    for (let member = await members.next(); member.done !== true; member = await members.next()) await onMember(origin, member.value.header, member.value as AsyncIterable<Buffer>);
+    for (let member = await members.next(); member.done !== true; member = await members.next())
+      await onMember(origin, member.value.header, member.value as AsyncIterable<Buffer>);
   } catch (error) {
     unpacking.destroy(error as Error);
     // What a broken archive lacks is known by tar's own words.
@@ -86,12 +109,19 @@ async function readSegment(segments: Segments, origin: Origin, onMember: FetchOp
   if (cause !== null) throw cause;
 }
 
-/** Reads the segment to its end, whatever becomes of the archive in it: what follows must not be taken for a part of it. */
+/**
+ * Reads the segment to its end, whatever becomes of the archive in it: what follows must not be taken for a part of it.
+ */
 async function pump(segments: Segments, unpacking: Extract): Promise<void> {
-  const closed = new Promise<void>((resolve) => { unpacking.once("close", () => { resolve(); }); });
+  const closed = new Promise<void>((resolve) => {
+    unpacking.once("close", () => {
+      resolve();
+    });
+  });
   try {
     for await (const chunk of segments.content()) {
-      if (!unpacking.destroyed && !unpacking.write(chunk)) await Promise.race([once(unpacking, "drain").catch(() => undefined), closed]);
+      if (!unpacking.destroyed && !unpacking.write(chunk))
+        await Promise.race([once(unpacking, "drain").catch(() => undefined), closed]);
     }
     if (!unpacking.destroyed) unpacking.end(null);
   } catch (error) {
@@ -101,7 +131,10 @@ async function pump(segments: Segments, unpacking: Extract): Promise<void> {
 }
 
 function isDamage(error: unknown): boolean {
-  return error instanceof Error && /^(Unexpected end of data|Invalid tar header|Invalid header|Header exceeds max size)/.test(error.message);
+  return (
+    error instanceof Error &&
+    /^(Unexpected end of data|Invalid tar header|Invalid header|Header exceeds max size)/.test(error.message)
+  );
 }
 
 interface Break {
@@ -113,25 +146,41 @@ interface Break {
 function breakOf(channel: Channel, label: string, signal: AbortSignal): Break {
   let onAbort = (): void => undefined;
   const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => { reject(new ConnectionError(`${label}: given up: ${signal.reason instanceof Error ? signal.reason.message : "not wanted any more"}`)); };
+    onAbort = () => {
+      reject(
+        new ConnectionError(
+          `${label}: given up: ${signal.reason instanceof Error ? signal.reason.message : "not wanted any more"}`,
+        ),
+      );
+    };
     signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) onAbort();
   });
   const lost = new Promise<never>((_, reject) => {
-    void channel.ended.then((end) => { if (end.kind === "lost") reject(new ConnectionLostError(`${label}: ${end.reason}`)); });
+    void channel.ended.then((end) => {
+      if (end.kind === "lost") reject(new ConnectionLostError(`${label}: ${end.reason}`));
+    });
   });
   for (const promise of [aborted, lost]) promise.catch(() => undefined); // nobody may be waiting any more
   return {
     before: (work) => Promise.race([work, aborted, lost]),
-    forget: () => { signal.removeEventListener("abort", onAbort); },
+    forget: () => {
+      signal.removeEventListener("abort", onAbort);
+    },
   };
 }
 
 async function dismiss(channel: Channel, nonce: string, notes: FetchNotes): Promise<string | null> {
   channel.stdin.end(`${fetchDismissal(nonce)}\n`);
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<string>((resolve) => { timer = setTimeout(() => { resolve(`no answer within ${DISMISS_MS / 1000} s`); }, DISMISS_MS); });
-  const ended = channel.ended.then((end) => (end.kind === "lost" ? end.reason : end.code === 0 ? null : notes.words || `exit code ${String(end.code)}`));
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => {
+      resolve(`no answer within ${DISMISS_MS / 1000} s`);
+    }, DISMISS_MS);
+  });
+  const ended = channel.ended.then((end) =>
+    end.kind === "lost" ? end.reason : end.code === 0 ? null : notes.words || `exit code ${String(end.code)}`,
+  );
   return Promise.race([ended, late]).finally(() => {
     clearTimeout(timer);
     channel.close();

@@ -1,4 +1,7 @@
-/** What a machine that sends files says on standard error: notes of what it leaves out, its tar's own words, and how it ended. */
+/**
+ * What a machine that sends files says on standard error: notes of what it leaves out, its tar's own words, and how it
+ * ended.
+ */
 import type { Origin, Reason } from "./fetchScript.js";
 
 export interface FetchNote {
@@ -29,7 +32,9 @@ export class FetchNotes {
 
   constructor(private readonly nonce: string) {
     this.#verdictLine = new RegExp(`\\nbl-(done|fail) ${nonce} ([^\\n]*)\\n`);
-    this.verdict = new Promise((resolve) => { this.#tell = resolve; });
+    this.verdict = new Promise((resolve) => {
+      this.#tell = resolve;
+    });
   }
 
   push(chunk: Buffer): void {
@@ -60,7 +65,15 @@ export class FetchNotes {
       return "";
     });
     const lines = rest.split("\n").map((line) => line.trim());
-    return { notes, words: lines.filter((line) => line !== "" && !line.includes(this.nonce) && !/Exiting with failure status|Error is not recoverable/.test(line)) };
+    return {
+      notes,
+      words: lines.filter(
+        (line) =>
+          line !== "" &&
+          !line.includes(this.nonce) &&
+          !/Exiting with failure status|Error is not recoverable/.test(line),
+      ),
+    };
   }
 }
 

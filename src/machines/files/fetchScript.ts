@@ -1,6 +1,8 @@
 /**
- * The script that sends files of a machine home, as POSIX sh. What it finds it hands to the machine's own tar, one match at a time, so that a file
- * that cannot be read spoils no other. On standard output a line with the nonce stands before each of these archives; names come on standard
+ * The script that sends files of a machine home, as POSIX sh. What it finds it hands to the machine's own tar, one
+ * match at a time, so that a file
+ * that cannot be read spoils no other. On standard output a line with the nonce stands before each of these archives;
+ * names come on standard
  * error, between two nonces, so that nothing in a name can be mistaken for the end of it.
  */
 import { quote } from "../program/quote.js";
@@ -9,18 +11,25 @@ import { superuser } from "../program/scripts.js";
 /** Where the files of an archive come from: what a step's program left for it, a relative or an absolute pattern. */
 export type Origin = "report" | "relative" | "absolute";
 
-/** Why the machine left something out: nothing matches, a link to nothing, no plain file, closed to its user, no directory to begin at. */
+/**
+ * Why the machine left something out: nothing matches, a link to nothing, no plain file, closed to its user, no
+ * directory to begin at.
+ */
 export type Reason = "none" | "dangling" | "special" | "unreadable" | "base" | "tar";
 
 export interface FetchRequest {
   /** The folder of a step that is sent as a whole, or null. */
   readonly report: {
-    /** Directories in which the step may lie, below the connection's work directory: the first one that has the folder counts, and is removed at the end. */
+    /**
+     * Directories in which the step may lie, below the connection's work directory: the first one that has the folder
+     * counts, and is removed at the end.
+     */
     readonly steps: readonly string[];
     readonly folder: string;
   } | null;
   /**
-   * Shell patterns; of a value in one, `*`, `?` and `[` are escaped. They are matched, and never parsed. A relative one begins at the first of `base`
+   * Shell patterns; of a value in one, `*`, `?` and `[` are escaped. They are matched, and never parsed. A relative one
+   * begins at the first of `base`
    * that is there, or at the home directory when `base` is empty.
    */
   readonly patterns: readonly string[];
@@ -42,8 +51,12 @@ export const fetchDismissal = (nonce: string): string => `bl-dismissed ${nonce}`
 /** Sends the files, tells `bl-done`, and removes the step's directory when it is dismissed. */
 export function fetchScript(context: FetchContext, request: FetchRequest): string {
   const { nonce } = context;
-  const below = (directory: string) => (context.workDirectory.startsWith("/") ? quote(`${context.workDirectory}/${directory}`) : `"\${HOME:?}"/${quote(`${context.workDirectory}/${directory}`)}`);
-  const first = (name: string, directories: readonly string[], file: string) => `${name}=; for d in ${directories.map(below).join(" ")}; do [ -n "$${name}" ] || [ ! -e "$d"/${quote(file)} ] || ${name}=$d; done`;
+  const below = (directory: string) =>
+    context.workDirectory.startsWith("/")
+      ? quote(`${context.workDirectory}/${directory}`)
+      : `"\${HOME:?}"/${quote(`${context.workDirectory}/${directory}`)}`;
+  const first = (name: string, directories: readonly string[], file: string) =>
+    `${name}=; for d in ${directories.map(below).join(" ")}; do [ -n "$${name}" ] || [ ! -e "$d"/${quote(file)} ] || ${name}=$d; done`;
   const { report, base } = request;
   return [
     "{",
@@ -63,7 +76,10 @@ export function fetchScript(context: FetchContext, request: FetchRequest): strin
   ].join("\n");
 }
 
-/** Runs as the user who may read the files. $1 is the step's directory, $2 where relative patterns begin; both may be empty. */
+/**
+ * Runs as the user who may read the files. $1 is the step's directory, $2 where relative patterns begin; both may be
+ * empty.
+ */
 function worker(nonce: string, { report, patterns }: FetchRequest): string {
   const relative = patterns.filter((pattern) => !pattern.startsWith("/"));
   const absolute = patterns.filter((pattern) => pattern.startsWith("/"));
@@ -77,14 +93,21 @@ function worker(nonce: string, { report, patterns }: FetchRequest): string {
     SEND,
     'bl_match() { for f in $1; do if [ -e "$f" ] || [ -L "$f" ]; then bl_send "$f"; else bl_note none "$2"; fi; done; }',
     report === null ? ":" : `o=report; [ -z "$1" ] || ! cd "$1"/${quote(report.folder)} || bl_tar c .`,
-    ...(relative.length === 0 ? [] : [`o=relative; if [ -n "$2" ] && cd "$2"; then ${relative.map((pattern) => search(pattern, "./")).join("; ")}; else bl_note base "$2"; fi`]),
+    ...(relative.length === 0
+      ? []
+      : [
+          `o=relative; if [ -n "$2" ] && cd "$2"; then ${relative.map((pattern) => search(pattern, "./")).join("; ")}; else bl_note base "$2"; fi`,
+        ]),
     ...(absolute.length === 0 ? [] : ["o=absolute; cd /", ...absolute.map((pattern) => search(pattern, "."))]),
     "bl_mark end",
     "}",
   ].join("\n");
 }
 
-/** Sends one match. A link that was matched is followed, since what it leads to was meant; links below a folder stay links. */
+/**
+ * Sends one match. A link that was matched is followed, since what it leads to was meant; links below a folder stay
+ * links.
+ */
 const SEND = `
 bl_tar() { bl_mark "$o"; tar -"$1"f - "$2" </dev/null || bl_note tar "$2"; }
 bl_send() {

@@ -1,4 +1,7 @@
-/** Takes a stream of bytes apart at lines that hold a nonce: nothing in a file can be such a line, since no file can know it. */
+/**
+ * Takes a stream of bytes apart at lines that hold a nonce: nothing in a file can be such a line, since no file can
+ * know it.
+ */
 
 /** The parts of a machine's standard output. Reads no faster than it is read. */
 export class Segments {
@@ -33,7 +36,8 @@ export class Segments {
   async *content(): AsyncGenerator<Buffer> {
     for (;;) {
       const at = this.#held.indexOf(this.#mark);
-      const length = at >= 0 ? at : this.#over ? this.#held.length : Math.max(0, this.#held.length - this.#mark.length + 1);
+      const length =
+        at >= 0 ? at : this.#over ? this.#held.length : Math.max(0, this.#held.length - this.#mark.length + 1);
       if (length > 0) {
         const ready = this.#held.subarray(0, length);
         this.#held = this.#held.subarray(length);
@@ -48,7 +52,8 @@ export class Segments {
   async #read(): Promise<boolean> {
     const read = await this.#source.next();
     this.#over = read.done === true;
-    if (read.value !== undefined) this.#held = this.#held.length === 0 ? read.value : Buffer.concat([this.#held, read.value]);
+    if (read.value !== undefined)
+      this.#held = this.#held.length === 0 ? read.value : Buffer.concat([this.#held, read.value]);
     return !this.#over;
   }
 }

@@ -1,6 +1,8 @@
 /**
- * Finds and ends what runs on local machines, by the brand that every process of a machine carries: the limit of file locks (Linux; see
- * `localConnection.ts`) or BOOTLEVEL_MACHINE in its environment. A process may have left its session, its group and its environment behind.
+ * Finds and ends what runs on local machines, by the brand that every process of a machine carries: the limit of file
+ * locks (Linux; see
+ * `localConnection.ts`) or BOOTLEVEL_MACHINE in its environment. A process may have left its session, its group and its
+ * environment behind.
  */
 import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
@@ -9,7 +11,10 @@ import { promisify } from "node:util";
 
 export interface BrandedProcess {
   readonly pid: number;
-  /** Tells the process from a later one of the same number: ticks since the machine's start (Linux), or the start's date. */
+  /**
+   * Tells the process from a later one of the same number: ticks since the machine's start (Linux), or the start's
+   * date.
+   */
   readonly startTime: string;
 }
 
@@ -27,13 +32,17 @@ export async function findBranded(brands: ReadonlySet<string>): Promise<Map<stri
 }
 
 /**
- * Ends every process of these brands: TERM, and KILL after `graceMs` milliseconds, until two scans in a row find none (a process may fork
+ * Ends every process of these brands: TERM, and KILL after `graceMs` milliseconds, until two scans in a row find none
+ * (a process may fork
  * while it is looked for). Returns those that would not die.
  */
-export async function killBranded(brands: ReadonlySet<string>, { graceMs }: { readonly graceMs: number }): Promise<BrandedProcess[]> {
+export async function killBranded(
+  brands: ReadonlySet<string>,
+  { graceMs }: { readonly graceMs: number },
+): Promise<BrandedProcess[]> {
   const killAt = performance.now() + graceMs;
   const termed = new Set<string>();
-  for (let empty = 0; empty < 2; ) {
+  for (let empty = 0; empty < 2;) {
     const left = [...(await findBranded(brands)).values()].flat();
     empty = left.length === 0 ? empty + 1 : 0;
     if (left.length > 0 && performance.now() > killAt + DEATH_MS) return left;

@@ -1,10 +1,14 @@
 /**
- * The environment of programs on this computer: made from nothing, so that no secret of the launcher's own (cloud keys, tokens) is inherited.
+ * The environment of programs on this computer: made from nothing, so that no secret of the launcher's own (cloud keys,
+ * tokens) is inherited.
  */
 import { userInfo } from "node:os";
 import { join } from "node:path";
 
-/** Names that a program may need to run at all and that tell nothing: where programs are found, languages, the time zone. */
+/**
+ * Names that a program may need to run at all and that tell nothing: where programs are found, languages, the time
+ * zone.
+ */
 const PASSED_ON = ["PATH", "LANG", "LANGUAGE", "TZ"];
 
 /** For a local machine: its own HOME and TMPDIR below `directory`. */
@@ -19,6 +23,14 @@ export function launcherEnvironment(brand: string): Record<string, string> {
 
 function basics(): Record<string, string> {
   const user = userInfo().username;
-  const passed = Object.entries(process.env).flatMap(([name, value]) => (value !== undefined && (PASSED_ON.includes(name) || name.startsWith("LC_")) ? [[name, value] as const] : []));
-  return { PATH: "/usr/local/bin:/usr/bin:/bin", ...Object.fromEntries(passed), USER: user, LOGNAME: user, SHELL: "/bin/sh" };
+  const passed = Object.entries(process.env).flatMap(([name, value]) =>
+    value !== undefined && (PASSED_ON.includes(name) || name.startsWith("LC_")) ? [[name, value] as const] : [],
+  );
+  return {
+    PATH: "/usr/local/bin:/usr/bin:/bin",
+    ...Object.fromEntries(passed),
+    USER: user,
+    LOGNAME: user,
+    SHELL: "/bin/sh",
+  };
 }

@@ -1,4 +1,7 @@
-/** This computer as a machine: channels are child processes in sessions of their own, marked with a brand that no descendant can lose. */
+/**
+ * This computer as a machine: channels are child processes in sessions of their own, marked with a brand that no
+ * descendant can lose.
+ */
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import type { Channel, ChannelEnd, MachineConnection } from "../connection.js";
@@ -23,7 +26,9 @@ export function openLocal(machine: LocalMachine): MachineConnection {
   return {
     label: machine.directory,
     workDirectory: machine.workDirectory,
-    get alive() { return alive; },
+    get alive() {
+      return alive;
+    },
     async open(command) {
       if (!alive) throw new ConnectionLostError(`the connection to ${machine.directory} was closed`);
       const channel = await startShell(machine, command);
@@ -38,9 +43,9 @@ export function openLocal(machine: LocalMachine): MachineConnection {
   };
 }
 
-
 /**
- * RLIMIT_LOCKS has meant nothing to Linux since 2.4.25, and every process inherits it through fork, exec, setsid and `env -i`: so its value
+ * RLIMIT_LOCKS has meant nothing to Linux since 2.4.25, and every process inherits it through fork, exec, setsid and
+ * `env -i`: so its value
  * is a mark. bash calls it -x, dash -w; other shells get it from prlimit.
  */
 function branding(brand: string): string {
@@ -64,21 +69,30 @@ async function startShell(machine: LocalMachine, command: string): Promise<Chann
 function started(child: ChildProcess, directory: string): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once("spawn", resolve);
-    child.once("error", (cause) => { reject(new ConnectionLostError(`cannot start a shell in ${directory}: ${cause.message}`, { cause })); });
+    child.once("error", (cause) => {
+      reject(new ConnectionLostError(`cannot start a shell in ${directory}: ${cause.message}`, { cause }));
+    });
   });
 }
 
 function channelOf(child: ChildProcess): Channel {
   const { stdin, stdout, stderr } = child;
-  if (stdin === null || stdout === null || stderr === null) throw new ConnectionLostError("the shell has no standard streams");
+  if (stdin === null || stdout === null || stderr === null)
+    throw new ConnectionLostError("the shell has no standard streams");
   let letGo: (end: ChannelEnd) => void = () => undefined;
-  const closed = new Promise<ChannelEnd>((resolve) => { letGo = resolve; });
+  const closed = new Promise<ChannelEnd>((resolve) => {
+    letGo = resolve;
+  });
   const exited = new Promise<ChannelEnd>((resolve) => {
     // "close" comes after both outputs have ended, so nothing is cut off.
-    child.once("close", (code) => { resolve({ kind: "exited", code }); });
+    child.once("close", (code) => {
+      resolve({ kind: "exited", code });
+    });
   });
   return {
-    stdin, stdout, stderr,
+    stdin,
+    stdout,
+    stderr,
     ended: Promise.race([exited, closed]),
     close() {
       for (const stream of [stdin, stdout, stderr]) stream.destroy();

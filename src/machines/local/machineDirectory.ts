@@ -34,7 +34,9 @@ async function children(directory: string): Promise<string[]> {
   }
 }
 
-/** A run that nobody came back for has left its private directory in memory; its path stands in the step's directory. */
+/**
+ * A run that nobody came back for has left its private directory in memory; its path stands in the step's directory.
+ */
 async function removeRuntimeDirectory(step: string): Promise<void> {
   let path: string;
   try {

@@ -1,4 +1,6 @@
-/** A .tar.gz as members of a bundle. It may come from anywhere, so nothing in it may lead out of the step's directory. */
+/**
+ * A .tar.gz as members of a bundle. It may come from anywhere, so nothing in it may lead out of the step's directory.
+ */
 import { createReadStream } from "node:fs";
 import { posix } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -6,7 +8,10 @@ import { createGunzip } from "node:zlib";
 import { extract, type Header } from "tar-stream";
 import { type BundleEntry, StagingSourceError } from "./bundleEntry.js";
 
-/** Throws `StagingSourceError` for a damaged archive, for paths and links that lead out, and for devices, sockets and FIFOs. */
+/**
+ * Throws `StagingSourceError` for a damaged archive, for paths and links that lead out, and for devices, sockets and
+ * FIFOs.
+ */
 export async function readArchive(path: string): Promise<BundleEntry[]> {
   const entries = new Map<string, BundleEntry>();
   const links: { name: string; target: string }[] = [];
@@ -25,7 +30,13 @@ export async function readArchive(path: string): Promise<BundleEntry[]> {
   return [...entries.values()];
 }
 
-function take(path: string, header: Header, content: Buffer, entries: Map<string, BundleEntry>, links: { name: string; target: string }[]): void {
+function take(
+  path: string,
+  header: Header,
+  content: Buffer,
+  entries: Map<string, BundleEntry>,
+  links: { name: string; target: string }[],
+): void {
   const name = inside(path, header.name, "");
   const mode = (header.mode ?? 0o644) & 0o777;
   switch (header.type) {
@@ -52,28 +63,46 @@ function take(path: string, header: Header, content: Buffer, entries: Map<string
 /** The path below the archive's root, without `./`; throws when it leads out. */
 function inside(path: string, name: string, base: string): string {
   const joined = posix.normalize(posix.join(base, name)).replace(/\/$/, "");
-  if (posix.isAbsolute(name) || name.split("/").includes("..") && base === "" || joined === ".." || joined.startsWith("../")) {
+  if (
+    posix.isAbsolute(name) ||
+    (name.split("/").includes("..") && base === "") ||
+    joined === ".." ||
+    joined.startsWith("../")
+  ) {
     throw new StagingSourceError(`${path}: ${name} leads out of the archive`);
   }
   return joined === "." ? "" : joined;
 }
 
 /** Puts what a link leads to in the link's place, as for folders. */
-function follow(path: string, link: { name: string; target: string }, entries: Map<string, BundleEntry>, links: readonly { name: string; target: string }[]): void {
+function follow(
+  path: string,
+  link: { name: string; target: string },
+  entries: Map<string, BundleEntry>,
+  links: readonly { name: string; target: string }[],
+): void {
   let target = link.target;
   for (let hops = 0; !entries.has(target); hops++) {
     const next = links.find(({ name }) => name === target);
     if (next === undefined || hops > 40) throw new StagingSourceError(`${path}: the link ${link.name} leads nowhere`);
     target = next.target;
   }
-  if (link.name.startsWith(`${target}/`)) throw new StagingSourceError(`${path}: the link ${link.name} leads to a folder that contains it`);
+  if (link.name.startsWith(`${target}/`))
+    throw new StagingSourceError(`${path}: the link ${link.name} leads to a folder that contains it`);
   for (const entry of [...entries.values()]) {
     if (entry.name === target) entries.set(link.name, { ...entry, name: link.name });
-    else if (entry.name.startsWith(`${target}/`)) entries.set(link.name + entry.name.slice(target.length), { ...entry, name: link.name + entry.name.slice(target.length) });
+    else if (entry.name.startsWith(`${target}/`))
+      entries.set(link.name + entry.name.slice(target.length), {
+        ...entry,
+        name: link.name + entry.name.slice(target.length),
+      });
   }
 }
 
 function explain(path: string, cause: unknown): Error {
   if (cause instanceof StagingSourceError) return cause;
-  return new StagingSourceError(`${path} is not a readable .tar.gz: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  return new StagingSourceError(
+    `${path} is not a readable .tar.gz: ${cause instanceof Error ? cause.message : String(cause)}`,
+    { cause },
+  );
 }

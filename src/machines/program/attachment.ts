@@ -17,7 +17,10 @@ const KEPT = 32;
 
 const kept = new Map<string, Promise<Buffer>>();
 
-/** Sends a file and leaves the channel's input open. A file that is too short closes it, so that nobody waits for the rest. Throws `StagingError`. */
+/**
+ * Sends a file and leaves the channel's input open. A file that is too short closes it, so that nobody waits for the
+ * rest. Throws `StagingError`.
+ */
 export async function sendFile(channel: Channel, attachment: Attachment): Promise<void> {
   if (attachment.size > SMALL) return sendLarge(channel, attachment);
   const content = await contentOf(attachment.path);
@@ -42,7 +45,9 @@ function sendLarge(channel: Channel, { path, size }: Attachment): Promise<void> 
   file.pipe(channel.stdin, { end: false });
   void channel.ended.then(() => file.destroy());
   return new Promise((resolve, reject) => {
-    file.on("error", (cause) => { reject(unreadable(path, cause)); });
+    file.on("error", (cause) => {
+      reject(unreadable(path, cause));
+    });
     file.on("end", () => {
       if (file.bytesRead < size) channel.stdin.end();
       resolve();

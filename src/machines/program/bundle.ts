@@ -1,4 +1,7 @@
-/** A program and its files as one tar file, named after its content: equal input gives the same file, whoever makes it and when. */
+/**
+ * A program and its files as one tar file, named after its content: equal input gives the same file, whoever makes it
+ * and when.
+ */
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { access, mkdir, rename, rm } from "node:fs/promises";
@@ -32,7 +35,8 @@ export interface BundleSource {
 const MTIME = new Date(Date.UTC(2000, 0, 1));
 
 /**
- * Writes `<sha256>.tar` (mode 0600) to `targetDirectory`, or finds it there. Throws `StagingSourceError` for what cannot be bundled: missing
+ * Writes `<sha256>.tar` (mode 0600) to `targetDirectory`, or finds it there. Throws `StagingSourceError` for what
+ * cannot be bundled: missing
  * files, loops of links, sockets and devices, two things of one name, paths that lead out.
  */
 export async function writeBundle(source: BundleSource, targetDirectory: string): Promise<Bundle> {
@@ -66,15 +70,19 @@ async function collect(source: BundleSource): Promise<{ entries: BundleEntry[]; 
 
 async function readProgram(program: NonNullable<BundleSource["program"]>): Promise<BundleEntry[]> {
   switch (program.kind) {
-    case "file": return readPath(program.path, { onlyFile: true });
-    case "folder": return readFolder(program.path);
-    case "archive": return readArchive(program.path);
+    case "file":
+      return readPath(program.path, { onlyFile: true });
+    case "folder":
+      return readFolder(program.path);
+    case "archive":
+      return readArchive(program.path);
   }
 }
 
 function add(found: Map<string, BundleEntry>, entries: readonly BundleEntry[], from: string): void {
   for (const entry of entries) {
-    if (entry.name === ".bl" || entry.name.startsWith(".bl/")) throw new StagingSourceError(`${from}: the name .bl is bootlevel's own; rename it`);
+    if (entry.name === ".bl" || entry.name.startsWith(".bl/"))
+      throw new StagingSourceError(`${from}: the name .bl is bootlevel's own; rename it`);
     const earlier = found.get(entry.name);
     if (earlier !== undefined && !(earlier.kind === "directory" && entry.kind === "directory")) {
       throw new StagingSourceError(`${from}: there are two things with the name ${entry.name} beside the program`);
@@ -120,7 +128,9 @@ async function fill(tar: Pack, entries: readonly BundleEntry[]): Promise<void> {
 async function copyFile(tar: Pack, header: Parameters<Pack["entry"]>[0], path: string): Promise<void> {
   const member = tar.entry(header);
   const failed = new Promise<never>((_, reject) => {
-    member.on("error", (cause) => { reject(new StagingSourceError(`${path} changed while it was read: ${cause.message}`, { cause })); });
+    member.on("error", (cause) => {
+      reject(new StagingSourceError(`${path} changed while it was read: ${cause.message}`, { cause }));
+    });
   });
   const copied = (async () => {
     for await (const chunk of createReadStream(path)) if (!member.write(chunk)) await once(member, "drain");

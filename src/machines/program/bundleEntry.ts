@@ -2,7 +2,13 @@
 
 export type BundleEntry =
   | { readonly kind: "directory"; readonly name: string; readonly mode: number }
-  | { readonly kind: "file"; readonly name: string; readonly mode: number; readonly path: string; readonly size: number }
+  | {
+      readonly kind: "file";
+      readonly name: string;
+      readonly mode: number;
+      readonly path: string;
+      readonly size: number;
+    }
   | { readonly kind: "file"; readonly name: string; readonly mode: number; readonly content: Buffer };
 
 /** A program or a file beside it cannot be bundled. The message names it. */

@@ -12,7 +12,13 @@ const LONGEST_WORDS = 1_000;
 
 export type DialogueEnd =
   /** `words`: what the machine said beside the verdict. */
-  | { readonly kind: "verdict"; readonly verdict: Verdict; readonly words: string; readonly error: OutputError | null; readonly dismiss: Dismiss | null }
+  | {
+      readonly kind: "verdict";
+      readonly verdict: Verdict;
+      readonly words: string;
+      readonly error: OutputError | null;
+      readonly dismiss: Dismiss | null;
+    }
   /** The channel ended and the script had not said what came of it. */
   | { readonly kind: "silent"; readonly end: ChannelEnd; readonly words: string };
 
@@ -50,12 +56,16 @@ export async function openDialogue(connection: MachineConnection, options: Dialo
   const channel = await connection.open(channelCommand(script), { urgent: options.urgent });
   const waits = options.attachment !== null;
   let dismissed = false;
-  const close = (): void => { if (!dismissed) channel.close(); };
+  const close = (): void => {
+    if (!dismissed) channel.close();
+  };
   const answers = listen(channel, nonce, options);
   const dismiss: Dismiss = () => {
     dismissed = true;
     channel.stdin.end(`\n${dismissal(nonce)}\n`);
-    return answers.second.finally(() => { channel.close(); });
+    return answers.second.finally(() => {
+      channel.close();
+    });
   };
   const first = answers.first.then((end) => (waits && end.kind === "verdict" ? { ...end, dismiss } : end));
   const ended = Promise.race([first, send(channel, script, options.attachment)]);
@@ -63,22 +73,36 @@ export async function openDialogue(connection: MachineConnection, options: Dialo
 }
 
 /** What comes from the machine: a verdict, and another one from a script that was dismissed. */
-function listen(channel: Channel, nonce: string, options: DialogueOptions): { readonly first: Promise<DialogueEnd>; readonly second: Promise<DialogueEnd> } {
+function listen(
+  channel: Channel,
+  nonce: string,
+  options: DialogueOptions,
+): { readonly first: Promise<DialogueEnd>; readonly second: Promise<DialogueEnd> } {
   let begun = false;
-  const output = new OutputReader(nonce, (chunk) => { options.onOutput(chunk); }, () => {
-    begun = true;
-    options.onBegin();
-  });
+  const output = new OutputReader(
+    nonce,
+    (chunk) => {
+      options.onOutput(chunk);
+    },
+    () => {
+      begun = true;
+      options.onBegin();
+    },
+  );
   // What comes before the program is not its output; where nothing else comes, it is what the machine has to say.
   let before = "";
-  const hangUp = (): void => { if (channel.stdin.writable) channel.stdin.write("\n"); };
+  const hangUp = (): void => {
+    if (channel.stdin.writable) channel.stdin.write("\n");
+  };
   const onNews = (news: News): void => {
     if (news === "call") options.onCall?.(hangUp);
     else options.onAlive?.();
   };
   const [first, second] = [new Answer(nonce, onNews), new Answer(nonce)];
   // The result comes after the output's last byte, whichever of the two streams is faster.
-  const look = (): void => { first.look((verdict) => verdict.kind !== "done" || output.finished); };
+  const look = (): void => {
+    first.look((verdict) => verdict.kind !== "done" || output.finished);
+  };
   channel.stdout.on("data", (chunk: Buffer) => {
     if (!begun) before = (before + chunk.toString("utf8")).slice(0, LONGEST_WORDS);
     output.push(chunk);
@@ -93,7 +117,9 @@ function listen(channel: Channel, nonce: string, options: DialogueOptions): { re
       look();
     }
   });
-  void channel.ended.then((end) => { for (const answer of [first, second]) answer.end(end, before); });
+  void channel.ended.then((end) => {
+    for (const answer of [first, second]) answer.end(end, before);
+  });
   return { first: first.ended, second: second.ended };
 }
 
@@ -105,7 +131,9 @@ class Answer {
 
   constructor(nonce: string, onNews?: (news: News) => void) {
     this.report = new VerdictReader(nonce, onNews);
-    this.ended = new Promise((resolve) => { this.#resolve = resolve; });
+    this.ended = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
   }
 
   get told(): boolean {
@@ -120,13 +148,18 @@ class Answer {
   /** Nothing comes any more: what was told is all. */
   end(end: ChannelEnd, before: string): void {
     this.look(() => true);
-    this.#resolve({ kind: "silent", end, words: [this.report.words, before.trim()].filter((text) => text !== "").join(" ") });
+    this.#resolve({
+      kind: "silent",
+      end,
+      words: [this.report.words, before.trim()].filter((text) => text !== "").join(" "),
+    });
   }
 }
 
 /** Never resolves: that all was sent says nothing. */
 async function send(channel: Channel, script: string, attachment: Attachment | null): Promise<never> {
-  // A script that ends early leaves its input unread (EPIPE). Why it ended is told by its verdict or by the channel's end.
+  // A script that ends early leaves its input unread (EPIPE). Why it ended is told by its verdict or by the channel's
+  // end.
   channel.stdin.on("error", () => undefined);
   channel.stdin.write(script);
   if (attachment === null) channel.stdin.end();

@@ -2,10 +2,15 @@
 import { quote } from "./quote.js";
 import type { ProgramRequest, ProgramStart } from "./request.js";
 
-/** What the program's own shell reads on standard input. $1 is the runtime directory. Where bl lies is kept from a PWD of the plan's own. */
+/**
+ * What the program's own shell reads on standard input. $1 is the runtime directory. Where bl lies is kept from a PWD
+ * of the plan's own.
+ */
 export function environment(request: Pick<ProgramRequest, "start" | "args" | "env" | "folders" | "talk">): string {
   const exports = Object.entries(request.env).map(([name, value]) => `export ${name}=${quote(value)}`);
-  const folders = Object.entries(request.folders ?? {}).map(([name, path]) => `mkdir -p ${quote(path)} || exit 126; ${name}=$(pwd)/${quote(path)}; export ${name}`);
+  const folders = Object.entries(request.folders ?? {}).map(
+    ([name, path]) => `mkdir -p ${quote(path)} || exit 126; ${name}=$(pwd)/${quote(path)}; export ${name}`,
+  );
   return [
     'set -- "$1" "$PWD/.bl/bin"',
     ...exports,

@@ -1,4 +1,7 @@
-/** The program could not be put on the machine or be started there. It did not run. The message carries the machine's own words. */
+/**
+ * The program could not be put on the machine or be started there. It did not run. The message carries the machine's
+ * own words.
+ */
 export class StagingError extends Error {
   override readonly name = "StagingError";
 }
@@ -7,7 +10,10 @@ export class StagingError extends Error {
 export class OutputError extends Error {
   override readonly name = "OutputError";
   /** @param line the line of the output file, counted from 1; 0 when the whole file is meant */
-  constructor(message: string, readonly line: number) {
+  constructor(
+    message: string,
+    readonly line: number,
+  ) {
     super(message);
   }
 }

@@ -42,7 +42,14 @@ async function explain<T>(path: string, work: Promise<T>): Promise<T> {
     return await work;
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    const reason = code === "ENOENT" ? "does not exist" : code === "EACCES" ? "is not readable" : code === "ELOOP" ? "is a link that leads to itself" : `cannot be read: ${message}`;
+    const reason =
+      code === "ENOENT"
+        ? "does not exist"
+        : code === "EACCES"
+          ? "is not readable"
+          : code === "ELOOP"
+            ? "is a link that leads to itself"
+            : `cannot be read: ${message}`;
     throw new StagingSourceError(`${path} ${reason}`, { cause });
   }
 }

@@ -1,4 +1,6 @@
-/** Finds a program's output in a channel's standard output: what lies between the begin mark's line and the end mark. */
+/**
+ * Finds a program's output in a channel's standard output: what lies between the begin mark's line and the end mark.
+ */
 import { beginMark, endMark } from "./scripts.js";
 
 export class OutputReader {
@@ -10,7 +12,11 @@ export class OutputReader {
   #end: Buffer = Buffer.alloc(0);
   #held: Buffer = Buffer.alloc(0);
 
-  constructor(nonce: string, private readonly onOutput: (chunk: Buffer) => void, private readonly onBegin: () => void) {
+  constructor(
+    nonce: string,
+    private readonly onOutput: (chunk: Buffer) => void,
+    private readonly onBegin: () => void,
+  ) {
     this.#begin = Buffer.from(beginMark(nonce));
   }
 

@@ -8,8 +8,10 @@ export const OUTPUT_LIMIT = 16 * 1024 * 1024;
 const NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
 
 /**
- * Reads `name=value` lines and `name<<END` blocks (the lines up to one that is exactly `END`). Empty lines are ignored, the last value of a
- * name wins, a value is kept byte for byte. Throws `OutputError` with the line's number; values never appear in its message, since
+ * Reads `name=value` lines and `name<<END` blocks (the lines up to one that is exactly `END`). Empty lines are ignored,
+ * the last value of a
+ * name wins, a value is kept byte for byte. Throws `OutputError` with the line's number; values never appear in its
+ * message, since
  * they may be secret.
  */
 export function parseOutputs(content: Buffer): Map<string, string> {
@@ -26,7 +28,8 @@ export function parseOutputs(content: Buffer): Map<string, string> {
       continue;
     }
     const equals = line.indexOf("=");
-    if (equals < 0) throw new OutputError(`line ${index + 1} of the outputs is neither name=value nor name<<END`, index + 1);
+    if (equals < 0)
+      throw new OutputError(`line ${index + 1} of the outputs is neither name=value nor name<<END`, index + 1);
     outputs.set(checkName(line.slice(0, equals), index), line.slice(equals + 1));
   }
   return outputs;
@@ -37,7 +40,8 @@ function decode(content: Buffer): string {
     throw new OutputError(`the outputs are ${content.length} bytes long; ${OUTPUT_LIMIT} are allowed`, 0);
   }
   const nul = content.indexOf(0);
-  if (nul >= 0) throw new OutputError(`line ${lineAt(content, nul)} of the outputs contains a NUL byte`, lineAt(content, nul));
+  if (nul >= 0)
+    throw new OutputError(`line ${lineAt(content, nul)} of the outputs contains a NUL byte`, lineAt(content, nul));
   if (isUtf8(content)) return content.toString("utf8");
   const line = firstInvalidLine(content);
   throw new OutputError(`line ${line} of the outputs is not valid UTF-8`, line);
@@ -61,14 +65,25 @@ function firstInvalidLine(content: Buffer): number {
 }
 
 function endOfBlock(lines: readonly string[], start: number, delimiter: string): number {
-  if (delimiter === "") throw new OutputError(`line ${start + 1} of the outputs begins a block without naming its last line (name<<END)`, start + 1);
+  if (delimiter === "")
+    throw new OutputError(
+      `line ${start + 1} of the outputs begins a block without naming its last line (name<<END)`,
+      start + 1,
+    );
   const end = lines.indexOf(delimiter, start + 1);
-  if (end < 0) throw new OutputError(`the block that begins at line ${start + 1} of the outputs never ends with a line "${delimiter}"`, start + 1);
+  if (end < 0)
+    throw new OutputError(
+      `the block that begins at line ${start + 1} of the outputs never ends with a line "${delimiter}"`,
+      start + 1,
+    );
   return end;
 }
 
 function checkName(name: string, index: number): string {
   if (NAME.test(name)) return name;
   const shown = name.length > 40 ? `${name.slice(0, 40)}…` : name;
-  throw new OutputError(`line ${index + 1} of the outputs has the name ${JSON.stringify(shown)}; a name is a letter, then letters, digits and _`, index + 1);
+  throw new OutputError(
+    `line ${index + 1} of the outputs has the name ${JSON.stringify(shown)}; a name is a letter, then letters, digits and _`,
+    index + 1,
+  );
 }

@@ -14,7 +14,10 @@ export interface ProgramRequest {
   readonly env: Readonly<Record<string, string>>;
   /** Arrive as a JSON object in the file $BOOTLEVEL_ATTRIBUTES. */
   readonly attributes: Readonly<Record<string, string>>;
-  /** Directories that are made for the program, by the environment variable that names each; relative to the step's directory. */
+  /**
+   * Directories that are made for the program, by the environment variable that names each; relative to the step's
+   * directory.
+   */
   readonly folders?: Readonly<Record<string, string>>;
   /** Names of the outputs that the program promises to set: what a simulated machine makes up. */
   readonly promised: readonly string[];
@@ -30,7 +33,8 @@ export interface ProgramRequest {
   /** What went wrong beside the program, such as a directory that could not be removed. */
   onWarning?(message: string): void;
   /**
-   * Called with the result of a program that exited, before anything of it is removed from the machine: until this has written it down, a launcher
+   * Called with the result of a program that exited, before anything of it is removed from the machine: until this has
+   * written it down, a launcher
    * that dies can still be told the same result. If it rejects, what the program left stays, and the error goes on.
    */
   onResult?(result: ProgramResult & { readonly kind: "exited" }): Promise<void>;
@@ -39,7 +43,8 @@ export interface ProgramRequest {
   readonly signal: AbortSignal;
 }
 
-export type ProgramStart = { readonly kind: "file"; readonly name: string } | { readonly kind: "command"; readonly line: string };
+export type ProgramStart =
+  { readonly kind: "file"; readonly name: string } | { readonly kind: "command"; readonly line: string };
 
 export type ProgramResult =
   /** `code` as the shell gives it: 128 + n when signal n ended the program. */
@@ -47,13 +52,18 @@ export type ProgramResult =
   /** The program ran too long and was ended. */
   | { readonly kind: "timed-out"; readonly afterMs: number }
   | { readonly kind: "aborted" }
-  /** Something ended the program and left no exit code: the machine restarted, or somebody killed it with its wrapper. */
+  /**
+   * Something ended the program and left no exit code: the machine restarted, or somebody killed it with its wrapper.
+   */
   | { readonly kind: "lost"; readonly reason: string }
   /** The machine could not be asked in time; the program may be running still. */
   | { readonly kind: "unknown"; readonly reason: string };
 
 /** What became of a step of an earlier launcher. `timeoutMs` is what is left of the program's time. */
-export type RecoverRequest = Pick<ProgramRequest, "directory" | "timeoutMs" | "graceMs" | "sudo" | "keep" | "onOutput" | "onWarning" | "onResult" | "talk" | "signal"> & {
+export type RecoverRequest = Pick<
+  ProgramRequest,
+  "directory" | "timeoutMs" | "graceMs" | "sudo" | "keep" | "onOutput" | "onWarning" | "onResult" | "talk" | "signal"
+> & {
   /** Called when the machine has answered that the program runs still; of one that has ended, its result tells. */
   onAlive?(): void;
 };
@@ -61,7 +71,10 @@ export type RecoverResult = ProgramResult | { readonly kind: "never-started" };
 
 /** Linux MAX_ARG_STRLEN less the NUL: the longest single argument or `NAME=value` that a program can be given. */
 const LONGEST_STRING = 131_071;
-/** Linux allows a quarter of the stack limit (8 MiB) for all of them; half of that leaves room for the machine's own environment. */
+/**
+ * Linux allows a quarter of the stack limit (8 MiB) for all of them; half of that leaves room for the machine's own
+ * environment.
+ */
 const LARGEST_SUM = 1_048_576;
 /** Read-only in bash in its POSIX mode: to set them would end the shell. */
 const READ_ONLY = new Set(["UID", "EUID", "PPID", "BASHOPTS", "SHELLOPTS", "BASH_VERSINFO"]);
@@ -69,10 +82,14 @@ const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** Throws `StagingError` for what no machine could take, naming the thing. Values are not shown: they may be secret. */
 export function checkLimits(request: Pick<ProgramRequest, "args" | "env" | "start">): void {
-  request.args.forEach((arg, index) => { checkString(`argument ${index + 1}`, arg, 0); });
+  request.args.forEach((arg, index) => {
+    checkString(`argument ${index + 1}`, arg, 0);
+  });
   for (const [name, value] of Object.entries(request.env)) {
-    if (!ENV_NAME.test(name)) throw new StagingError(`the environment variable ${JSON.stringify(name)} has a name that a shell cannot set`);
-    if (READ_ONLY.has(name)) throw new StagingError(`the environment variable ${name} is read-only in some shells; give it another name`);
+    if (!ENV_NAME.test(name))
+      throw new StagingError(`the environment variable ${JSON.stringify(name)} has a name that a shell cannot set`);
+    if (READ_ONLY.has(name))
+      throw new StagingError(`the environment variable ${name} is read-only in some shells; give it another name`);
     checkString(`the environment variable ${name}`, value, name.length + 1);
   }
   if (request.start.kind === "command") checkString("the command line", request.start.line, 0);
@@ -81,12 +98,15 @@ export function checkLimits(request: Pick<ProgramRequest, "args" | "env" | "star
 
 function checkString(what: string, value: string, extra: number): void {
   checkNul(what, value);
-  if (!isText(value)) throw new StagingError(`${what} holds bytes that are no UTF-8: let the program read the value itself, by bl get --raw`);
+  if (!isText(value))
+    throw new StagingError(
+      `${what} holds bytes that are no UTF-8: let the program read the value itself, by bl get --raw`,
+    );
   const bytes = Buffer.byteLength(value);
   if (bytes + extra <= LONGEST_STRING) return;
   throw new StagingError(
     `${what} is ${bytes} bytes long; a program can be given at most ${LONGEST_STRING} bytes in one piece. ` +
-    "Declare it as an attribute instead and read it from the file $BOOTLEVEL_ATTRIBUTES",
+      "Declare it as an attribute instead and read it from the file $BOOTLEVEL_ATTRIBUTES",
   );
 }
 
@@ -99,7 +119,6 @@ function checkSum(strings: readonly string[]): void {
   if (bytes <= LARGEST_SUM) return;
   throw new StagingError(
     `the arguments and environment variables are ${bytes} bytes long together; ${LARGEST_SUM} are allowed. ` +
-    "Declare the large ones as attributes and read them from the file $BOOTLEVEL_ATTRIBUTES",
+      "Declare the large ones as attributes and read them from the file $BOOTLEVEL_ATTRIBUTES",
   );
 }
-

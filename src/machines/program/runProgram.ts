@@ -5,7 +5,13 @@ import type { MachineLink } from "../link.js";
 import { StagingError } from "./errors.js";
 import { openDialogue, type Dialogue, type DialogueEnd, type Dismiss } from "./dialogue.js";
 import { parseOutputs } from "./outputs.js";
-import { checkLimits, type ProgramRequest, type ProgramResult, type RecoverRequest, type RecoverResult } from "./request.js";
+import {
+  checkLimits,
+  type ProgramRequest,
+  type ProgramResult,
+  type RecoverRequest,
+  type RecoverResult,
+} from "./request.js";
 import { cleanUp, killStep } from "./endings.js";
 import { recoverScript, runnerScript } from "./scripts.js";
 import { TalkLine } from "../talk/talkLine.js";
@@ -23,21 +29,26 @@ const DEFAULT_GRACE_MS = 5000;
 const SHRUGS = 3;
 
 /**
- * Stages the bundle and runs the program, once. Throws `StagingError` (it did not run), `ConnectionError` (the machine could not be reached;
+ * Stages the bundle and runs the program, once. Throws `StagingError` (it did not run), `ConnectionError` (the machine
+ * could not be reached;
  * it did not run) and `OutputError` (it ran, and its outputs are not readable).
  */
 export async function runProgram(link: MachineLink, request: ProgramRequest): Promise<ProgramResult> {
   checkLimits(request);
   for (let staging = 1; staging <= STAGINGS; staging++) {
-    const directory = staging === 1 ? request.directory : `${request.directory}-again${staging === 2 ? "" : `-${staging - 1}`}`;
+    const directory =
+      staging === 1 ? request.directory : `${request.directory}-again${staging === 2 ? "" : `-${staging - 1}`}`;
     const result = await attempt(link, { ...request, directory });
     if (result.kind !== "never-started") return result;
   }
-  throw new StagingError(`the connection broke ${STAGINGS} times before the program was on the machine; it did not run`);
+  throw new StagingError(
+    `the connection broke ${STAGINGS} times before the program was on the machine; it did not run`,
+  );
 }
 
 /**
- * Asks a machine what became of the step in `request.directory`: waits for its end, or makes sure that it never starts. Never throws for a
+ * Asks a machine what became of the step in `request.directory`: waits for its end, or makes sure that it never starts.
+ * Never throws for a
  * machine that cannot be asked: that is "unknown". Throws `OutputError`.
  */
 export async function recoverProgram(link: MachineLink, request: RecoverRequest): Promise<RecoverResult> {
@@ -55,7 +66,13 @@ export async function recoverProgram(link: MachineLink, request: RecoverRequest)
 type Begun = RecoverRequest & { readonly line: TalkLine };
 
 function lineOf({ directory, talk, onWarning }: RecoverRequest): TalkLine {
-  return new TalkLine({ directory, handler: talk ?? null, onWarning: (message) => { onWarning?.(message); } });
+  return new TalkLine({
+    directory,
+    handler: talk ?? null,
+    onWarning: (message) => {
+      onWarning?.(message);
+    },
+  });
 }
 
 async function attempt(link: MachineLink, request: ProgramRequest): Promise<RecoverResult> {
@@ -65,14 +82,20 @@ async function attempt(link: MachineLink, request: ProgramRequest): Promise<Reco
   const step = { ...request, line: lineOf(request) };
   try {
     let begun = false;
-    const first = await watch.race(stage(connection, step, watch, () => { begun = true; }));
+    const first = await watch.race(
+      stage(connection, step, watch, () => {
+        begun = true;
+      }),
+    );
     if (first.kind === "interrupted") return await settle(link, step, watch, first);
     if (first.value.kind === "verdict") return await settle(link, step, watch, first);
     const silent = first.value;
     const asked = await ask(link, step, watch);
     const result = await settle(link, step, watch, asked);
-    // The shell itself gave up before it began (no dd, no sh, an account without a shell): to try again would end the same way.
-    if ((result.kind === "never-started" || (result.kind === "unknown" && !begun)) && silent.end.kind === "exited") throw failure(connection.label, `exit code ${String(silent.end.code)}`, silent.words);
+    // The shell itself gave up before it began (no dd, no sh, an account without a shell): to try again would end the
+    // same way.
+    if ((result.kind === "never-started" || (result.kind === "unknown" && !begun)) && silent.end.kind === "exited")
+      throw failure(connection.label, `exit code ${String(silent.end.code)}`, silent.words);
     return result;
   } finally {
     watch.stop();
@@ -80,18 +103,27 @@ async function attempt(link: MachineLink, request: ProgramRequest): Promise<Reco
   }
 }
 
-async function stage(connection: MachineConnection, request: ProgramRequest & Begun, watch: Watch, onBegin: () => void): Promise<DialogueEnd> {
+async function stage(
+  connection: MachineConnection,
+  request: ProgramRequest & Begun,
+  watch: Watch,
+  onBegin: () => void,
+): Promise<DialogueEnd> {
   return converse(connection, watch, {
     script: (context) => runnerScript(context, request),
     directory: request.directory,
     attachment: request.bundle,
-    onOutput: (chunk) => { request.onOutput(chunk); },
+    onOutput: (chunk) => {
+      request.onOutput(chunk);
+    },
     // The program's time counts from its start, not from the staging's.
     onBegin: () => {
       onBegin();
       watch.restart();
     },
-    onCall: (hangUp) => { request.line.attend(connection, "take-over", hangUp); },
+    onCall: (hangUp) => {
+      request.line.attend(connection, "take-over", hangUp);
+    },
   });
 }
 
@@ -108,11 +140,16 @@ async function converse(
     if (!(error instanceof ConnectionLostError)) throw error;
     return { kind: "silent", end: { kind: "lost", reason: error.message }, words: "" };
   }
-  watch.onStop(() => { dialogue.close(); });
+  watch.onStop(() => {
+    dialogue.close();
+  });
   return dialogue.ended;
 }
 
-type Answer = { readonly kind: "value"; readonly value: DialogueEnd } | { readonly kind: "interrupted"; readonly by: "timeout" | "abort" } | { readonly kind: "unreachable"; readonly reason: string };
+type Answer =
+  | { readonly kind: "value"; readonly value: DialogueEnd }
+  | { readonly kind: "interrupted"; readonly by: "timeout" | "abort" }
+  | { readonly kind: "unreachable"; readonly reason: string };
 
 /** Asks until the machine answers or the program's time is over. */
 async function ask(link: MachineLink, request: Begun, watch: Watch): Promise<Answer> {
@@ -127,11 +164,15 @@ async function ask(link: MachineLink, request: Begun, watch: Watch): Promise<Ans
       if (error instanceof AuthenticationError || error instanceof HostKeyError) return { kind: "unreachable", reason };
     }
     if (end !== null) {
-      if (end.kind === "interrupted") return end.by === "timeout" && watch.unanswered ? { kind: "unreachable", reason } : end;
+      if (end.kind === "interrupted")
+        return end.by === "timeout" && watch.unanswered ? { kind: "unreachable", reason } : end;
       if (end.value.kind === "verdict") return end;
       // A shell that ends without a word, again and again, will not answer the next time either.
       shrugs = end.value.end.kind === "exited" ? shrugs + 1 : 0;
-      reason = end.value.end.kind === "lost" ? end.value.end.reason : `the question ended with exit code ${String(end.value.end.code)}: ${end.value.words}`;
+      reason =
+        end.value.end.kind === "lost"
+          ? end.value.end.reason
+          : `the question ended with exit code ${String(end.value.end.code)}: ${end.value.words}`;
       if (shrugs >= SHRUGS) return { kind: "unreachable", reason };
     }
     const pause = await watch.race(delay(ASK_AGAIN_MS));
@@ -148,10 +189,16 @@ async function askOnce(link: MachineLink, request: Begun, watch: Watch): Promise
     script: (context) => recoverScript(context, request.sudo),
     directory: request.directory,
     attachment: null,
-    onOutput: (chunk) => { request.onOutput(chunk); },
-    onAlive: () => { request.onAlive?.(); },
+    onOutput: (chunk) => {
+      request.onOutput(chunk);
+    },
+    onAlive: () => {
+      request.onAlive?.();
+    },
     // What was on its way when the connection broke is nowhere any more.
-    onBegin: () => { request.onOutput(GAP); },
+    onBegin: () => {
+      request.onOutput(GAP);
+    },
   });
 }
 
@@ -168,7 +215,8 @@ async function settle(link: MachineLink, request: Begun, watch: Watch, answer: A
       throw failure(label, verdict.why, words);
     }
     case "never":
-      // The directory stays, for it holds the claim: without it, a runner that arrives late would start the program after all.
+      // The directory stays, for it holds the claim: without it, a runner that arrives late would start the program
+      // after all.
       return { kind: "never-started" };
     case "done":
       return done(link, request, { ...verdict, error, dismiss });
@@ -190,7 +238,11 @@ interface Done {
 }
 
 /** What the program left, where its relay works too, is removed when its result is written down, or cannot be used. */
-async function done(link: MachineLink, request: Begun, { code, outputs, error, dismiss }: Done): Promise<ProgramResult> {
+async function done(
+  link: MachineLink,
+  request: Begun,
+  { code, outputs, error, dismiss }: Done,
+): Promise<ProgramResult> {
   const quiet = request.line.close();
   let result: ProgramResult & { kind: "exited" };
   try {
@@ -208,7 +260,12 @@ async function done(link: MachineLink, request: Begun, { code, outputs, error, d
 }
 
 /** Ends the program. A machine that cannot be told in time may go on running it: that is "unknown". */
-async function interrupt(link: MachineLink, request: Begun, watch: Watch, by: "timeout" | "abort"): Promise<ProgramResult> {
+async function interrupt(
+  link: MachineLink,
+  request: Begun,
+  watch: Watch,
+  by: "timeout" | "abort",
+): Promise<ProgramResult> {
   const killed = await killStep(link, request, request.graceMs ?? DEFAULT_GRACE_MS);
   if (killed.kind === "unknown") return { kind: "unknown", reason: `the program could not be ended: ${killed.reason}` };
   await request.line.close();

@@ -1,11 +1,16 @@
 /**
- * The scripts that run on machines, as POSIX sh (dash, bash and busybox ash run them in the tests). They come on standard input, never in an
+ * The scripts that run on machines, as POSIX sh (dash, bash and busybox ash run them in the tests). They come on
+ * standard input, never in an
  * argument: process lists show arguments. Every value in them is quoted, and only the builtin printf touches secrets.
  *
- * A step's directory holds `.bl/`: `started` (the claim: whoever can make it owns the start), `staged` (the bundle's last member: nothing
- * was cut off), `pid` (of the wrapper, which is also its process group), `exit` (the program's exit code, written by the wrapper whatever
- * became of the connection), `nonce` (of the runner), `boot` (which boot of the machine), `relay` (pid of the cat that carries output), `rt-path`
- * (where the runtime directory lies, in RAM where the machine has any: attributes, outputs, FIFOs; talkScripts.ts tells of those of bl) and `bin`
+ * A step's directory holds `.bl/`: `started` (the claim: whoever can make it owns the start), `staged` (the bundle's
+ * last member: nothing
+ * was cut off), `pid` (of the wrapper, which is also its process group), `exit` (the program's exit code, written by
+ * the wrapper whatever
+ * became of the connection), `nonce` (of the runner), `boot` (which boot of the machine), `relay` (pid of the cat that
+ * carries output), `rt-path`
+ * (where the runtime directory lies, in RAM where the machine has any: attributes, outputs, FIFOs; talkScripts.ts tells
+ * of those of bl) and `bin`
  * (bl).
  */
 import { environment } from "./environment.js";
@@ -18,8 +23,10 @@ import { endHolder, endTalk, holder, talkSetUp, talkShut } from "../talk/talkScr
 const nap = "{ sleep 0.1 2>/dev/null || sleep 1; }";
 
 /**
- * The line that a machine's login shell is given (sh, bash, zsh, csh and fish read it alike): it takes the script, and not one byte more,
- * from standard input. Only `dd` promises that: with blocks of one byte on every system, in one piece where it knows how to fill a block.
+ * The line that a machine's login shell is given (sh, bash, zsh, csh and fish read it alike): it takes the script, and
+ * not one byte more,
+ * from standard input. Only `dd` promises that: with blocks of one byte on every system, in one piece where it knows
+ * how to fill a block.
  */
 export function channelCommand(script: string): string {
   return `exec /bin/sh -c 'eval "$(count=${Buffer.byteLength(script)}; dd bs=$count count=1 iflag=fullblock 2>/dev/null || dd ibs=1 count=$count 2>/dev/null)"'`;
@@ -32,15 +39,26 @@ export interface ScriptContext {
   readonly nonce: string;
 }
 
-/** The program's output begins after the line that starts so; the line ends with the nonce of the mark that the output ends at. */
+/**
+ * The program's output begins after the line that starts so; the line ends with the nonce of the mark that the output
+ * ends at.
+ */
 export const beginMark = (nonce: string): string => `bl-begin ${nonce} `;
 export const endMark = (nonce: string): string => `bl-end ${nonce}\n`;
 
 /**
- * Stages the tar that follows on standard input and starts the program, unless somebody has claimed the directory. When the result is told, waits
- * for `dismissal` on the same input and removes what the step has left: another channel for that would cost as much as the program's own.
+ * Stages the tar that follows on standard input and starts the program, unless somebody has claimed the directory. When
+ * the result is told, waits
+ * for `dismissal` on the same input and removes what the step has left: another channel for that would cost as much as
+ * the program's own.
  */
-export function runnerScript(context: ScriptContext, request: Pick<ProgramRequest, "start" | "args" | "env" | "folders" | "attributes" | "sudo" | "bundle" | "keep" | "talk">): string {
+export function runnerScript(
+  context: ScriptContext,
+  request: Pick<
+    ProgramRequest,
+    "start" | "args" | "env" | "folders" | "attributes" | "sudo" | "bundle" | "keep" | "talk"
+  >,
+): string {
   const talks = request.talk !== undefined;
   const feed = 'printf %s "$w" >"$r/in"';
   return block([
@@ -52,7 +70,7 @@ export function runnerScript(context: ScriptContext, request: Pick<ProgramReques
     `${exactly(request.bundle.size)} | tar -xof - || bl_say fail unpack`,
     "[ -f .bl/staged ] || bl_say fail cut-off",
     superuser(request.sudo),
-    'if command -v setsid >/dev/null 2>&1; then g=setsid; else g=; set -m; case $- in *m*) ;; *) bl_say fail no-setsid ;; esac; fi',
+    "if command -v setsid >/dev/null 2>&1; then g=setsid; else g=; set -m; case $- in *m*) ;; *) bl_say fail no-setsid ;; esac; fi",
     runtimeDirectory(talks),
     `printf %s ${quote(JSON.stringify(request.attributes))} >"$r/attributes" && : >"$r/output" || bl_say fail runtime`,
     `echo ${context.nonce} >.bl/nonce; { read -r b </proc/sys/kernel/random/boot_id && echo "$b" >.bl/boot; } 2>/dev/null`,
@@ -72,17 +90,21 @@ export function runnerScript(context: ScriptContext, request: Pick<ProgramReques
 /** What a runner that has told its result is given to remove what the step has left. */
 export const dismissal = (nonce: string): string => `bl-dismissed ${nonce}`;
 
-/** Ends the step's process group: TERM, and KILL after `graceMs`. A step that has not started is claimed, so that it never will. */
+/**
+ * Ends the step's process group: TERM, and KILL after `graceMs`. A step that has not started is claimed, so that it
+ * never will.
+ */
 export function killScript(context: ScriptContext, graceMs: number, sudo: boolean): string {
   return block([
     enter(context, "create"),
     superuser(sudo),
     `${claim} && bl_say never; set +C`,
     `i=0; while [ ! -s .bl/pid ] && [ $i -lt 20 ]; do i=$((i+1)); ${nap}; done`,
-    "p=$(cat .bl/pid) || bl_say killed; [ -n \"$p\" ] || bl_say killed",
+    'p=$(cat .bl/pid) || bl_say killed; [ -n "$p" ] || bl_say killed',
     `${sameBoot} || bl_say killed`,
     `if [ -d /proc/$p ] && [ -d /proc/self ]; then ${ownWrapper} || bl_say killed; fi`,
-    // One process that may be signalled makes kill succeed, though sudo's child was not: so both, and the machine's words go nowhere.
+    // One process that may be signalled makes kill succeed, though sudo's child was not: so both, and the machine's
+    // words go nowhere.
     'bl_kill() { kill -$1 -$p 2>/dev/null; [ -z "$S" ] || $S kill -$1 -$p 2>/dev/null; }',
     groupThere,
     "bl_kill TERM",
@@ -92,7 +114,10 @@ export function killScript(context: ScriptContext, graceMs: number, sudo: boolea
   ]);
 }
 
-/** Finds out what became of a step: waits for its end and tells it in the runner's own words, or claims it if it never started. */
+/**
+ * Finds out what became of a step: waits for its end and tells it in the runner's own words, or claims it if it never
+ * started.
+ */
 export function recoverScript(context: ScriptContext, sudo: boolean): string {
   return block([
     `umask 077; ${enter(context, "create")}`,
@@ -100,16 +125,16 @@ export function recoverScript(context: ScriptContext, sudo: boolean): string {
     superuser(sudo),
     "r=$(cat .bl/rt-path); n=$(cat .bl/nonce)",
     // The relay's cat may hang on a connection that nobody reads any more, and the program on the cat.
-    "k=$(cat .bl/relay 2>/dev/null) && [ -n \"$k\" ] && kill -9 $k 2>/dev/null",
+    'k=$(cat .bl/relay 2>/dev/null) && [ -n "$k" ] && kill -9 $k 2>/dev/null',
     `${sameBoot} || [ -s .bl/exit ] || bl_say lost restarted`,
     `i=0; while [ ! -s .bl/pid ] && [ $i -lt 50 ]; do i=$((i+1)); ${nap}; done`,
-    "p=$(cat .bl/pid 2>/dev/null); [ -n \"$p\" ] || bl_say lost no-start",
+    'p=$(cat .bl/pid 2>/dev/null); [ -n "$p" ] || bl_say lost no-start',
     // The words keep the channel honest: when nobody listens any more, writing them ends this script.
     `i=0; until [ -s .bl/exit ]; do kill -0 $p 2>/dev/null && { [ ! -d /proc/self ] || ${ownWrapper}; } || { [ -s .bl/exit ] || bl_say lost killed; }; [ $i -gt 0 ] || printf '\\nbl-lives ${context.nonce} -\\n' >&2; i=$((i+1)); [ $((i%10)) -ne 0 ] || printf '\\nbl-wait\\n' >&2; ${nap}; done`,
     `i=0; until grep -q "bl-end $n" "$r/rest" 2>/dev/null || [ $i -ge 10 ]; do i=$((i+1)); ${nap}; done`,
     `printf '%s%s\\n' ${quote(beginMark(context.nonce))} "$n"`,
     'cat "$r/rest" 2>/dev/null',
-    'printf \'bl-end %s\\n\' "$n"',
+    "printf 'bl-end %s\\n' \"$n\"",
     // A restart takes the outputs with it, since they lie in RAM.
     '[ -e "$r/output" ] || bl_say lost outputs',
     trailer(context.nonce, "126"),
@@ -132,7 +157,8 @@ function remove(paths: string): string {
 }
 
 /**
- * Passes on so many bytes of standard input, and leaves what follows. Where head knows no -c, dd does it a byte at a time; one that was ended
+ * Passes on so many bytes of standard input, and leaves what follows. Where head knows no -c, dd does it a byte at a
+ * time; one that was ended
  * because tar had enough has not failed.
  */
 function exactly(bytes: number): string {
@@ -145,8 +171,10 @@ export function block(lines: readonly string[]): string {
 }
 
 /**
- * Goes to the step's directory; `bl_say` tells the launcher a verdict and ends the script. With "runtime" the runtime directory is made by the
- * same mkdir where memory can be had: nobody can have made one of that name, since nobody knows the nonce. A script that fails takes it away.
+ * Goes to the step's directory; `bl_say` tells the launcher a verdict and ends the script. With "runtime" the runtime
+ * directory is made by the
+ * same mkdir where memory can be had: nobody can have made one of that name, since nobody knows the nonce. A script
+ * that fails takes it away.
  */
 function enter(context: ScriptContext, how: "existing" | "create" | "runtime"): string {
   const tidy = how === "runtime" ? '[ "$1" != fail ] || [ -z "$r" ] || rm -rf "$r"; ' : "";
@@ -161,24 +189,32 @@ function enter(context: ScriptContext, how: "existing" | "create" | "runtime"): 
   return `${say}; ${directory}; ${go[how]} || bl_say fail directory`;
 }
 
-/** Makes the step one's own, with a file that only one can make: no program needs to be loaded for that. The shell's own refusal goes nowhere. */
+/**
+ * Makes the step one's own, with a file that only one can make: no program needs to be loaded for that. The shell's own
+ * refusal goes nowhere.
+ */
 const claim = "set -C; { true >.bl/started; } 2>/dev/null";
 
-/** Sets S to what makes a command root's: nothing for root. /bin/sh is what will be run, so that is what is asked for. */
+/**
+ * Sets S to what makes a command root's: nothing for root. /bin/sh is what will be run, so that is what is asked for.
+ */
 export function superuser(sudo: boolean): string {
   if (!sudo) return "S=";
   return 'S=; if [ "$(id -u)" != 0 ]; then S="sudo -n"; command -v sudo >/dev/null 2>&1 || bl_say fail no-sudo; $S /bin/sh -c : || bl_say fail sudo; fi';
 }
 
 /** In RAM, because attributes may be secret; a machine without any gets a directory that only its user can read. */
-const runtimeDirectory = (talks: boolean): string => [
-  "[ -n \"$r\" ] || r=$(mktemp -d \"${XDG_RUNTIME_DIR:-/nowhere}/bl.XXXXXXXXXX\" 2>/dev/null) || { r=$d/.bl/rt; mkdir \"$r\" || bl_say fail runtime; }",
-  `printf '%s\\n' "$r" >.bl/rt-path && mkfifo "$r/in" "$r/pipe"${talks ? ' "$r/req" "$r/up"' : ""} || bl_say fail runtime`,
-].join("\n");
+const runtimeDirectory = (talks: boolean): string =>
+  [
+    '[ -n "$r" ] || r=$(mktemp -d "${XDG_RUNTIME_DIR:-/nowhere}/bl.XXXXXXXXXX" 2>/dev/null) || { r=$d/.bl/rt; mkdir "$r" || bl_say fail runtime; }',
+    `printf '%s\\n' "$r" >.bl/rt-path && mkfifo "$r/in" "$r/pipe"${talks ? ' "$r/req" "$r/up"' : ""} || bl_say fail runtime`,
+  ].join("\n");
 
 /**
- * Carries the program's output. When nobody takes it any more, the first MiB is kept for whoever asks and the rest goes nowhere: the program, or
- * a server that it left behind, never waits and never gets SIGPIPE. `ulimit -f` counts blocks of 512 bytes; every byte is in the
+ * Carries the program's output. When nobody takes it any more, the first MiB is kept for whoever asks and the rest goes
+ * nowhere: the program, or
+ * a server that it left behind, never waits and never gets SIGPIPE. `ulimit -f` counts blocks of 512 bytes; every byte
+ * is in the
  * file as soon as cat has it, which neither `head -c` nor `dd` promises.
  */
 function relay(nonce: string): string {
@@ -190,8 +226,10 @@ function relay(nonce: string): string {
 }
 
 /**
- * The leader of the program's process group, a shell that reads all this before it does any of it. It outlives a TERM to the group, so that the exit
- * code of a program that ends on TERM is written down. $1 is the runtime directory, $2 what makes a command root's, $3 the user's umask.
+ * The leader of the program's process group, a shell that reads all this before it does any of it. It outlives a TERM
+ * to the group, so that the exit
+ * code of a program that ends on TERM is written down. $1 is the runtime directory, $2 what makes a command root's, $3
+ * the user's umask.
  */
 function wrapper(nonce: string, program: string): string {
   return block([
@@ -210,7 +248,10 @@ function wrapper(nonce: string, program: string): string {
   ]);
 }
 
-/** The result, on standard error: exit code, size of the outputs, the outputs. Without an exit code somebody killed the wrapper. */
+/**
+ * The result, on standard error: exit code, size of the outputs, the outputs. Without an exit code somebody killed the
+ * wrapper.
+ */
 function trailer(nonce: string, otherwise: string): string {
   return [
     `if [ -s .bl/exit ]; then read -r c <.bl/exit; else c=${otherwise}; [ "$c" -le 128 ] || bl_say lost killed; fi`,
@@ -221,17 +262,19 @@ function trailer(nonce: string, otherwise: string): string {
 }
 
 /**
- * Whether the group $p has a living process. kill counts zombies too, and in a container whose first process buries none, a killed program's
+ * Whether the group $p has a living process. kill counts zombies too, and in a container whose first process buries
+ * none, a killed program's
  * orphans stay zombies: so /proc is asked where there is one (after the name in brackets: state, parent, group).
  */
 const groupThere = [
-  "bl_there() { kill -0 -$p 2>/dev/null || { [ -n \"$S\" ] && $S kill -0 -$p 2>/dev/null; } || return 1",
+  'bl_there() { kill -0 -$p 2>/dev/null || { [ -n "$S" ] && $S kill -0 -$p 2>/dev/null; } || return 1',
   "[ -d /proc/self ] || return 0",
   "for s in /proc/[0-9]*/stat; do { read -r l <$s; } 2>/dev/null || continue",
   'l=${l##*) }; set -- $l; [ "$1" != Z ] && [ "$3" = "$p" ] && return 0; done; return 1; }',
 ].join("\n");
 
 /** A pid means nothing after a restart. Machines without /proc are taken at their word. */
-const sameBoot = '{ [ ! -s .bl/boot ] || [ "$(cat .bl/boot)" = "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)" ]; }';
+const sameBoot =
+  '{ [ ! -s .bl/boot ] || [ "$(cat .bl/boot)" = "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)" ]; }';
 /** The wrapper is the process that works in this directory; another one has got its number since. */
 const ownWrapper = '[ /proc/$p/cwd -ef "$d" ]';

@@ -1,4 +1,7 @@
-/** What a script says on standard error: the machine's own words, and in between the one verdict that the launcher waits for, and what it tells before. */
+/**
+ * What a script says on standard error: the machine's own words, and in between the one verdict that the launcher waits
+ * for, and what it tells before.
+ */
 import { OUTPUT_LIMIT } from "./outputs.js";
 import { OutputError } from "./errors.js";
 
@@ -7,7 +10,10 @@ export type Verdict =
   | { readonly kind: "fail" | "lost"; readonly why: string }
   | { readonly kind: "never" | "killed" | "removed" };
 
-/** "call": the holder of a program that talks wants somebody to answer. "lives": a program that was asked about runs still. */
+/**
+ * "call": the holder of a program that talks wants somebody to answer. "lives": a program that was asked about runs
+ * still.
+ */
 export type News = "call" | "lives";
 
 /** One pattern for all, since to compile one for each nonce cost more than to read what came. */
@@ -25,7 +31,10 @@ export class VerdictReader {
   #body: { code: number; size: number; chunks: Buffer[]; length: number } | null = null;
 
   /** @param onNews told what comes before the verdict */
-  constructor(private readonly nonce: string, private readonly onNews: (news: News) => void = () => undefined) {}
+  constructor(
+    private readonly nonce: string,
+    private readonly onNews: (news: News) => void = () => undefined,
+  ) {}
 
   /** What the machine said beside the verdict, for error messages. */
   get words(): string {
@@ -74,7 +83,8 @@ export class VerdictReader {
     else if (kind === "never" || kind === "killed" || kind === "removed") this.verdict = { kind };
     else {
       const [code = 0, size = 0] = rest.split(" ").map(Number);
-      if (size > OUTPUT_LIMIT) this.error = new OutputError(`the outputs are ${size} bytes long; ${OUTPUT_LIMIT} are allowed`, 0);
+      if (size > OUTPUT_LIMIT)
+        this.error = new OutputError(`the outputs are ${size} bytes long; ${OUTPUT_LIMIT} are allowed`, 0);
       this.#body = { code, size: size > OUTPUT_LIMIT ? 0 : size, chunks: [], length: 0 };
       this.#fill(after);
     }
@@ -85,10 +95,15 @@ export class VerdictReader {
     if (body === null) return;
     body.chunks.push(chunk);
     body.length += chunk.length;
-    if (body.length >= body.size) this.verdict = { kind: "done", code: body.code, outputs: Buffer.concat(body.chunks).subarray(0, body.size) };
+    if (body.length >= body.size)
+      this.verdict = { kind: "done", code: body.code, outputs: Buffer.concat(body.chunks).subarray(0, body.size) };
   }
 }
 
 function clean(words: string): string {
-  return words.split("\n").map((line) => line.trim()).filter((line) => line !== "" && line !== "bl-wait").join("; ");
+  return words
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && line !== "bl-wait")
+    .join("; ");
 }

@@ -12,11 +12,20 @@ export class Watch {
   #interrupt: (by: "timeout" | "abort") => void = () => undefined;
   #timer: NodeJS.Timeout | null = null;
   #startedAt = performance.now();
-  readonly #onAbort = (): void => { this.#interrupt("abort"); };
+  readonly #onAbort = (): void => {
+    this.#interrupt("abort");
+  };
 
   /** @param timeoutMs milliseconds from now, and from `restart` anew */
-  constructor(private readonly timeoutMs: number, private readonly signal: AbortSignal) {
-    this.#interrupted = new Promise((resolve) => { this.#interrupt = (by) => { resolve({ kind: "interrupted", by }); }; });
+  constructor(
+    private readonly timeoutMs: number,
+    private readonly signal: AbortSignal,
+  ) {
+    this.#interrupted = new Promise((resolve) => {
+      this.#interrupt = (by) => {
+        resolve({ kind: "interrupted", by });
+      };
+    });
     signal.addEventListener("abort", this.#onAbort, { once: true });
     if (signal.aborted) this.#onAbort();
     this.restart();
@@ -51,9 +60,12 @@ export class Watch {
   #arm(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     const left = this.timeoutMs - (performance.now() - this.#startedAt);
-    this.#timer = setTimeout(() => {
-      if (left > 2_000_000_000) this.#arm();
-      else this.#interrupt("timeout");
-    }, Math.max(0, Math.min(left, 2_000_000_000)));
+    this.#timer = setTimeout(
+      () => {
+        if (left > 2_000_000_000) this.#arm();
+        else this.#interrupt("timeout");
+      },
+      Math.max(0, Math.min(left, 2_000_000_000)),
+    );
   }
 }

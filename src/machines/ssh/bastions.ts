@@ -13,14 +13,18 @@ export class BastionPool {
   readonly #bastions = new Map<string, Bastion>();
 
   /**
-   * A stream to `host:port` through the bastion `key`, which `connect` reaches if nobody has yet. The bastion is kept until the last
-   * stream through it has closed. Throws what `connect` throws, and `ConnectionError` when the bastion cannot reach the machine.
+   * A stream to `host:port` through the bastion `key`, which `connect` reaches if nobody has yet. The bastion is kept
+   * until the last
+   * stream through it has closed. Throws what `connect` throws, and `ConnectionError` when the bastion cannot reach the
+   * machine.
    */
   async stream(key: string, connect: () => Promise<Client>, host: string, port: number): Promise<Duplex> {
     const bastion = this.#take(key, connect);
     try {
       const stream = await forward(await bastion.client, host, port);
-      stream.once("close", () => { this.#release(key, bastion); });
+      stream.once("close", () => {
+        this.#release(key, bastion);
+      });
       return stream;
     } catch (error) {
       this.#release(key, bastion);
@@ -36,7 +40,9 @@ export class BastionPool {
     }
     const fresh: Bastion = { client: connect(), users: 1 };
     this.#bastions.set(key, fresh);
-    const forget = (): void => { if (this.#bastions.get(key) === fresh) this.#bastions.delete(key); };
+    const forget = (): void => {
+      if (this.#bastions.get(key) === fresh) this.#bastions.delete(key);
+    };
     fresh.client.then((client) => {
       client.on("close", forget);
       // Every machine behind it hears of it through its own stream.
@@ -49,14 +55,22 @@ export class BastionPool {
     bastion.users--;
     if (bastion.users > 0) return;
     if (this.#bastions.get(key) === bastion) this.#bastions.delete(key);
-    bastion.client.then((client) => client.end(), () => undefined);
+    bastion.client.then(
+      (client) => client.end(),
+      () => undefined,
+    );
   }
 }
 
 function forward(client: Client, host: string, port: number): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const refuse = (cause: unknown): void => {
-      reject(new ConnectionError(`the jump host cannot reach ${host}:${port}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));
+      reject(
+        new ConnectionError(
+          `the jump host cannot reach ${host}:${port}: ${cause instanceof Error ? cause.message : String(cause)}`,
+          { cause },
+        ),
+      );
     };
     try {
       client.forwardOut("127.0.0.1", 0, host, port, (error, channel) => {

@@ -1,7 +1,10 @@
 /**
- * The first contact with a machine that was given a host key when it was launched. Whoever can read what machines are given knows that key, so the
- * machine makes keys of its own over the first session; they are pinned, then installed, then proved by another connection, and from then on the
- * first key is refused. A launcher may die after any of these: the machine shows its first key until its own are installed, and a pinned one after that.
+ * The first contact with a machine that was given a host key when it was launched. Whoever can read what machines are
+ * given knows that key, so the
+ * machine makes keys of its own over the first session; they are pinned, then installed, then proved by another
+ * connection, and from then on the
+ * first key is refused. A launcher may die after any of these: the machine shows its first key until its own are
+ * installed, and a pinned one after that.
  */
 import { HostKeyError, type MachineConnection } from "../connection.js";
 import { inquire, type InquiryAnswer } from "../inquiry.js";
@@ -28,14 +31,20 @@ const LIMIT_MS = 180_000;
 const FAILURES: Readonly<Record<string, string>> = {
   "no-keygen": "the machine has no ssh-keygen; install OpenSSH there",
   "no-sudo": "the user is not root, and the machine has no sudo",
-  "sudo": "the user is not root, and sudo refuses without a password",
-  "make": "ssh-keygen cannot make them",
-  "install": "they cannot be written where sshd looks for them",
+  sudo: "the user is not root, and sudo refuses without a password",
+  make: "ssh-keygen cannot make them",
+  install: "they cannot be written where sshd looks for them",
 };
 
 /** Whether there is something to be done before the machine's own keys are all that counts. */
 export async function isUnfinished({ hostKeys, contact }: Pick<SshSettings, "hostKeys" | "contact">): Promise<boolean> {
-  return hostKeys === "injected" && contact !== null && contact.hostKeys.length > 0 && contact.mayChange && !(await contact.finished());
+  return (
+    hostKeys === "injected" &&
+    contact !== null &&
+    contact.hostKeys.length > 0 &&
+    contact.mayChange &&
+    !(await contact.finished())
+  );
 }
 
 /**
@@ -43,7 +52,11 @@ export async function isUnfinished({ hostKeys, contact }: Pick<SshSettings, "hos
  * @returns a connection to the machine that its own keys have proved; the first one is closed then.
  * @throws HostKeyError when the machine cannot be given keys of its own: another attempt would end the same way.
  */
-export async function finishContact({ connection, recognition }: Met, settings: SshSettings, options: ContactOptions): Promise<SshConnection> {
+export async function finishContact(
+  { connection, recognition }: Met,
+  settings: SshSettings,
+  options: ContactOptions,
+): Promise<SshConnection> {
   const contact = settings.contact as MachineContact;
   let proved = connection;
   if (recognition === "temporary") {
@@ -64,7 +77,12 @@ export async function finishContact({ connection, recognition }: Met, settings: 
   return proved;
 }
 
-async function pinOwnKeys(connection: MachineConnection, { host }: SshSettings, contact: MachineContact, signal: AbortSignal): Promise<void> {
+async function pinOwnKeys(
+  connection: MachineConnection,
+  { host }: SshSettings,
+  contact: MachineContact,
+  signal: AbortSignal,
+): Promise<void> {
   const pinned = await contact.pins.find(host);
   const answer = await inquire(connection, (say) => stageScript(say, pinned), { limitMs: LIMIT_MS, signal });
   const keys = answer.said.filter((line) => line.startsWith("key ")).map((line) => line.slice("key ".length));
@@ -82,6 +100,8 @@ function failure({ label }: MachineConnection, { said, words }: InquiryAnswer): 
   const sentence = FAILURES[why] ?? "its shell did not finish";
   return new HostKeyError(
     `${label}: the machine cannot be given host keys of its own: ${sentence}${words === "" ? "" : ` (${words})`}. ` +
-    "host_keys: injected needs root's rights there; host_keys: console and accept-new do without", "", [],
+      "host_keys: injected needs root's rights there; host_keys: console and accept-new do without",
+    "",
+    [],
   );
 }

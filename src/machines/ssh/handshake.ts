@@ -28,14 +28,34 @@ export interface Handshake {
 }
 
 /**
- * The fast and modern ones first; the others are for machines that have nothing else. With ssh2's native part built, a login and a short command
- * cost the launcher 4 to 5 ms of processor time whichever is taken (medians of 40 logins: curve25519 4.9, nistp256 4.3, group14 5.1 ms), and a
- * megabyte 2.2 ms with AES-GCM, 2.3 ms with chacha20 and 2.8 ms with AES-CTR and its HMAC. So the order is by what is safest.
+ * The fast and modern ones first; the others are for machines that have nothing else. With ssh2's native part built, a
+ * login and a short command
+ * cost the launcher 4 to 5 ms of processor time whichever is taken (medians of 40 logins: curve25519 4.9, nistp256 4.3,
+ * group14 5.1 ms), and a
+ * megabyte 2.2 ms with AES-GCM, 2.3 ms with chacha20 and 2.8 ms with AES-CTR and its HMAC. So the order is by what is
+ * safest.
  */
 const ALGORITHMS: Algorithms = {
-  kex: ["curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521", "diffie-hellman-group-exchange-sha256", "diffie-hellman-group16-sha512", "diffie-hellman-group14-sha256"],
-  // chacha20 comes last: without its native part, ssh2 1.17 sends it wrongly through another SSH connection (a jump host).
-  cipher: ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr", "chacha20-poly1305@openssh.com"],
+  kex: [
+    "curve25519-sha256",
+    "curve25519-sha256@libssh.org",
+    "ecdh-sha2-nistp256",
+    "ecdh-sha2-nistp384",
+    "ecdh-sha2-nistp521",
+    "diffie-hellman-group-exchange-sha256",
+    "diffie-hellman-group16-sha512",
+    "diffie-hellman-group14-sha256",
+  ],
+  // chacha20 comes last: without its native part, ssh2 1.17 sends it wrongly through another SSH connection (a jump
+  // host).
+  cipher: [
+    "aes128-gcm@openssh.com",
+    "aes256-gcm@openssh.com",
+    "aes128-ctr",
+    "aes192-ctr",
+    "aes256-ctr",
+    "chacha20-poly1305@openssh.com",
+  ],
   hmac: ["hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512"],
   compress: ["none"],
 };
@@ -70,26 +90,39 @@ function talk(client: Client, stream: Duplex, shake: Handshake, deadline: Deadli
   const trust: { refused: Error | null; recognition: Recognition } = { refused: null, recognition: "known" };
   const auth = new Authentication(shake);
   return new Promise((resolve, reject) => {
-    client.on("ready", () => { resolve(trust.recognition); });
+    client.on("ready", () => {
+      resolve(trust.recognition);
+    });
     client.on("error", (error) => {
       // ssh2 goes on with the next key after an agent's error.
       if (error.level === "agent") shake.onWarning(`${shake.label}: ${error.message}`);
       else reject(trust.refused ?? explain(error, shake, auth));
     });
-    client.on("close", () => { reject(trust.refused ?? new ConnectionError("closed by the machine during the handshake")); });
+    client.on("close", () => {
+      reject(trust.refused ?? new ConnectionError("closed by the machine during the handshake"));
+    });
     deadline.onOver(reject);
     client.connect({
-      sock: stream, username: shake.user, readyTimeout: 0, keepaliveInterval: shake.keepaliveMs, keepaliveCountMax: 3,
+      sock: stream,
+      username: shake.user,
+      readyTimeout: 0,
+      keepaliveInterval: shake.keepaliveMs,
+      keepaliveCountMax: 3,
       algorithms: { ...ALGORITHMS, serverHostKey: shake.hostKey.algorithms },
-      authHandler: (left, _partial, next) => { auth.next(left, next as (method: AnyAuthMethod | false) => void); },
+      authHandler: (left, _partial, next) => {
+        auth.next(left, next as (method: AnyAuthMethod | false) => void);
+      },
       hostVerifier: (key: Buffer, verify: (permitted: boolean) => void) => {
-        shake.hostKey.verify(key).then((recognition) => {
-          trust.recognition = recognition;
-          verify(true);
-        }, (error: unknown) => {
-          trust.refused = error instanceof Error ? error : new ConnectionError(String(error));
-          verify(false);
-        });
+        shake.hostKey.verify(key).then(
+          (recognition) => {
+            trust.recognition = recognition;
+            verify(true);
+          },
+          (error: unknown) => {
+            trust.refused = error instanceof Error ? error : new ConnectionError(String(error));
+            verify(false);
+          },
+        );
       },
     });
     declineHostKeyProofs(client);
@@ -97,12 +130,16 @@ function talk(client: Client, stream: Duplex, shake: Handshake, deadline: Deadli
 }
 
 /**
- * An OpenSSH server tells all of its host keys after the login, and ssh2 makes it prove them at once, though nobody here asks: a signature on the
- * machine, its verification here and an exchange for nothing, a tenth of what a login costs. ssh2 has no option for that. Where its inside looks
+ * An OpenSSH server tells all of its host keys after the login, and ssh2 makes it prove them at once, though nobody
+ * here asks: a signature on the
+ * machine, its verification here and an exchange for nothing, a tenth of what a login costs. ssh2 has no option for
+ * that. Where its inside looks
  * different, all is as it was.
  */
 function declineHostKeyProofs(client: Client): void {
-  const { _protocol: protocol } = client as unknown as { readonly _protocol?: { readonly _handlers?: Record<string, unknown> } };
+  const { _protocol: protocol } = client as unknown as {
+    readonly _protocol?: { readonly _handlers?: Record<string, unknown> };
+  };
   const usual = protocol?._handlers?.["GLOBAL_REQUEST"];
   if (protocol?._handlers === undefined || typeof usual !== "function") return;
   protocol._handlers["GLOBAL_REQUEST"] = (from: unknown, name: string, ...rest: unknown[]): void => {
@@ -111,7 +148,8 @@ function declineHostKeyProofs(client: Client): void {
 }
 
 /**
- * Holds back what a machine says, from its first word on, until it is let through. Our own greeting is on its way meanwhile, so waiting for the
+ * Holds back what a machine says, from its first word on, until it is let through. Our own greeting is on its way
+ * meanwhile, so waiting for the
  * machine's costs no round trip.
  */
 class FirstWords {
@@ -121,7 +159,9 @@ class FirstWords {
 
   constructor(private readonly stream: Duplex) {
     // Whoever listens to "readable" keeps "data" from those that listen to that.
-    this.heard = new Promise((resolve) => { this.#hold = resolve; });
+    this.heard = new Promise((resolve) => {
+      this.#hold = resolve;
+    });
     stream.on("readable", this.#hold);
   }
 
@@ -130,12 +170,17 @@ class FirstWords {
   }
 }
 
-/** The time that a machine has to answer: it does not run while the handshake waits for its turn. The operator may give up at any time. */
+/**
+ * The time that a machine has to answer: it does not run while the handshake waits for its turn. The operator may give
+ * up at any time.
+ */
 class Deadline {
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
   #over: (error: Error) => void = () => undefined;
-  readonly #onAbort = (): void => { this.#over(new ConnectionError("given up")); };
+  readonly #onAbort = (): void => {
+    this.#over(new ConnectionError("given up"));
+  };
 
   constructor(private readonly shake: Pick<Handshake, "limitMs" | "signal">) {}
 
@@ -147,7 +192,9 @@ class Deadline {
 
   start(): void {
     if (this.#stopped) return;
-    this.#timer = setTimeout(() => { this.#over(new ConnectionError(`no handshake within ${this.shake.limitMs / 1000} s`)); }, this.shake.limitMs);
+    this.#timer = setTimeout(() => {
+      this.#over(new ConnectionError(`no handshake within ${this.shake.limitMs / 1000} s`));
+    }, this.shake.limitMs);
   }
 
   pause(): void {
@@ -182,10 +229,17 @@ function explain(error: Error & { level?: string }, shake: Handshake, auth: Auth
   if (error.level === "client-authentication" || /too many authentication failures/i.test(error.message)) {
     const offered = shake.identities.map(({ label }) => label).join(", ");
     const accepts = auth.accepted.length === 0 ? "" : ` (it accepts ${auth.accepted.join(", ")})`;
-    return new AuthenticationError(`${shake.label} refused every key: ${offered}${accepts}. Is the public key in ${shake.user}'s authorized_keys there?`, { cause: error });
+    return new AuthenticationError(
+      `${shake.label} refused every key: ${offered}${accepts}. Is the public key in ${shake.user}'s authorized_keys there?`,
+      { cause: error },
+    );
   }
   if (/no matching host key format/.test(error.message)) {
-    return new HostKeyError(`${shake.label} has no host key of the kinds that are known for it (${shake.hostKey.algorithms.join(", ")}); nothing was sent to it`, "", []);
+    return new HostKeyError(
+      `${shake.label} has no host key of the kinds that are known for it (${shake.hostKey.algorithms.join(", ")}); nothing was sent to it`,
+      "",
+      [],
+    );
   }
   return new ConnectionError(error.message, { cause: error });
 }

@@ -5,7 +5,8 @@ const DEFAULT = 32;
 const MOST = 1_000;
 
 /**
- * Handshakes cost processor time, so not all at once. An attempt takes a place when the machine begins to talk: one that refuses, waits for a
+ * Handshakes cost processor time, so not all at once. An attempt takes a place when the machine begins to talk: one
+ * that refuses, waits for a
  * retry or says nothing takes none, and neither does a program that runs.
  */
 export const handshakePlaces = pLimit(DEFAULT);
@@ -15,6 +16,7 @@ export const handshakePlaces = pLimit(DEFAULT);
  * @throws RangeError
  */
 export function limitHandshakes(count: number): void {
-  if (!Number.isInteger(count) || count < 1 || count > MOST) throw new RangeError(`the number of handshakes must be a whole number from 1 to ${MOST}, not ${count}`);
+  if (!Number.isInteger(count) || count < 1 || count > MOST)
+    throw new RangeError(`the number of handshakes must be a whole number from 1 to ${MOST}, not ${count}`);
   handshakePlaces.concurrency = count;
 }

@@ -1,10 +1,15 @@
 /**
- * The scripts that give a machine host keys of its own, as POSIX sh. They run as root, may be killed at any line and are repeated then: a new key is
- * made beside the old one (`.bl-new`), and what is there already is kept, so that its public half stays what the launcher has pinned.
+ * The scripts that give a machine host keys of its own, as POSIX sh. They run as root, may be killed at any line and
+ * are repeated then: a new key is
+ * made beside the old one (`.bl-new`), and what is there already is kept, so that its public half stays what the
+ * launcher has pinned.
  */
 import { quote } from "../program/quote.js";
 
-/** Makes new keys, says `key TYPE BLOB` for each and lets nobody use them yet. A key whose public half is among `pinned` is its own already, and is said as it is. */
+/**
+ * Makes new keys, says `key TYPE BLOB` for each and lets nobody use them yet. A key whose public half is among `pinned`
+ * is its own already, and is said as it is.
+ */
 export function stageScript(say: string, pinned: readonly string[]): string {
   return asRoot(say, [
     `P=${quote(`\n${pinned.join("\n")}\n`)}`,
@@ -19,12 +24,12 @@ export function stageScript(say: string, pinned: readonly string[]): string {
     // A file that is there and cannot be read is no key of this kind: it is left alone.
     '  [ -n "$old" ] || [ ! -s "$1" ] || return',
     '  if [ -n "$old" ]; then case $P in *"',
-    '$old',
+    "$old",
     '"*) say key $old; return ;; esac; fi',
     '  public "$1.bl-new"',
     '  if [ -z "$key" ]; then',
     '    rm -f "$1.bl-tmp" "$1.bl-tmp.pub"',
-    "    ssh-keygen -q -t $t ${b:+-b $b} -N '' -C '' -f \"$1.bl-tmp\" </dev/null >/dev/null && mv -f \"$1.bl-tmp\" \"$1.bl-new\" || give_up make",
+    '    ssh-keygen -q -t $t ${b:+-b $b} -N \'\' -C \'\' -f "$1.bl-tmp" </dev/null >/dev/null && mv -f "$1.bl-tmp" "$1.bl-new" || give_up make',
     '    rm -f "$1.bl-tmp.pub"; public "$1.bl-new"',
     '    [ -n "$key" ] || give_up make',
     "  fi",
@@ -62,11 +67,15 @@ export function installScript(say: string): string {
 /** Says `fail WHY` for a user who cannot become root; the program comes on standard input, as everywhere. */
 function asRoot(say: string, lines: readonly string[]): string {
   const program = [
-    say, 'give_up() { say fail "$1"; exit 97; }', "umask 077; LC_ALL=C; PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export LC_ALL PATH",
-    "command -v ssh-keygen >/dev/null 2>&1 || give_up no-keygen", ...lines,
+    say,
+    'give_up() { say fail "$1"; exit 97; }',
+    "umask 077; LC_ALL=C; PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export LC_ALL PATH",
+    "command -v ssh-keygen >/dev/null 2>&1 || give_up no-keygen",
+    ...lines,
   ].join("\n");
   return [
-    say, "S=",
+    say,
+    "S=",
     'if [ "$(id -u)" != 0 ]; then S="sudo -n"',
     "  command -v sudo >/dev/null 2>&1 || { say fail no-sudo; exit 97; }",
     "  $S /bin/sh -c : || { say fail sudo; exit 97; }",
@@ -76,11 +85,14 @@ function asRoot(say: string, lines: readonly string[]): string {
 }
 
 /** Sets `key` to `TYPE BLOB` of a private key, "" where there is none. */
-const PUBLIC = "public() { key=; [ -s \"$1\" ] || return 0; key=$(ssh-keygen -y -P '' -f \"$1\" </dev/null 2>/dev/null) || key=; set -f; set -- $key; set +f; key=\"${1:+$1 }${2:-}\"; }";
+const PUBLIC =
+  'public() { key=; [ -s "$1" ] || return 0; key=$(ssh-keygen -y -P \'\' -f "$1" </dev/null 2>/dev/null) || key=; set -f; set -- $key; set +f; key="${1:+$1 }${2:-}"; }';
 
 /**
- * The host keys that sshd uses become the arguments: those that its configuration names and those of the usual names, as far as they are there. An
- * ed25519 key that is missing is made where sshd would take it; a machine of which nothing is known gets one in the usual place.
+ * The host keys that sshd uses become the arguments: those that its configuration names and those of the usual names,
+ * as far as they are there. An
+ * ed25519 key that is missing is made where sshd would take it; a machine of which nothing is known gets one in the
+ * usual place.
  */
 const TARGETS = [
   "targets() {",
@@ -93,8 +105,10 @@ const TARGETS = [
 ].join("\n");
 
 /**
- * systemd reloads its own service. Elsewhere the sshd that listens gets SIGHUP: it is the next one above this shell that does. There may be none, since one
- * that serves a single connection (a socket was activated, inetd) has none above it: then the next one reads the keys anyway.
+ * systemd reloads its own service. Elsewhere the sshd that listens gets SIGHUP: it is the next one above this shell
+ * that does. There may be none, since one
+ * that serves a single connection (a socket was activated, inetd) has none above it: then the next one reads the keys
+ * anyway.
  */
 const LISTENER = [
   "reload() {",
@@ -103,14 +117,15 @@ const LISTENER = [
   "      if systemctl is-active -q $u 2>/dev/null && systemctl try-reload-or-restart $u; then return; fi",
   "    done",
   "  fi",
-  "  if [ ! -d /proc/self ]; then p=$(cat /run/sshd.pid 2>/dev/null || cat /var/run/sshd.pid 2>/dev/null); [ -z \"$p\" ] || kill -HUP $p; return 0; fi",
+  '  if [ ! -d /proc/self ]; then p=$(cat /run/sshd.pid 2>/dev/null || cat /var/run/sshd.pid 2>/dev/null); [ -z "$p" ] || kill -HUP $p; return 0; fi',
   "  p=$$",
   '  while [ "${p:-0}" -gt 0 ] && [ -r /proc/$p/stat ] && read -r l </proc/$p/stat; do',
-  "    n=${l#*(}; if [ \"${n%)*}\" = sshd ] && listens $p; then kill -HUP $p; return 0; fi",
-  '    l=${l##*) }; set -- $l; p=$2',
+  '    n=${l#*(}; if [ "${n%)*}" = sshd ] && listens $p; then kill -HUP $p; return 0; fi',
+  "    l=${l##*) }; set -- $l; p=$2",
   "  done",
   "}",
-  // Sessions are called "sshd: user [priv]"; a listener has the command that it was started with, with a word before and behind since OpenSSH 8.2.
+  // Sessions are called "sshd: user [priv]"; a listener has the command that it was started with, with a word before
+  // and behind since OpenSSH 8.2.
   "listens() {",
   "  c=$(tr '\\000' ' ' </proc/$1/cmdline)",
   '  case $c in *" -i "*|*" -i") return 1 ;; *"[listener]"*|/*) return 0 ;; esac; return 1',

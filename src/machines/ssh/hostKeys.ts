@@ -7,16 +7,27 @@ import { type HostKeyPins, type SshSettings, hostAddress } from "./settings.js";
 import { readKnownHosts, SYSTEM_FILE } from "./knownHosts.js";
 
 const ALL_ALGORITHMS: readonly ServerHostKeyAlgorithm[] = [
-  "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512", "rsa-sha2-256",
+  "ssh-ed25519",
+  "ecdsa-sha2-nistp256",
+  "ecdsa-sha2-nistp384",
+  "ecdsa-sha2-nistp521",
+  "rsa-sha2-512",
+  "rsa-sha2-256",
 ];
 
-/** How a host was recognised; "temporary": by the key that it was given for its first contact; "new": nobody knew it, and it is pinned now. */
+/**
+ * How a host was recognised; "temporary": by the key that it was given for its first contact; "new": nobody knew it,
+ * and it is pinned now.
+ */
 export type Recognition = "known" | "pinned" | "temporary" | "new";
 
 export interface HostKeyCheck {
   /** The algorithms to offer: those of the keys that are known, as OpenSSH does, or all. */
   readonly algorithms: ServerHostKeyAlgorithm[];
-  /** Resolves when the key is the host's own; one that is believed at first sight is pinned before. Rejects with `HostKeyError`. */
+  /**
+   * Resolves when the key is the host's own; one that is believed at first sight is pinned before. Rejects with
+   * `HostKeyError`.
+   */
   verify(key: Buffer): Promise<Recognition>;
 }
 
@@ -24,9 +35,15 @@ export type Trust = Pick<SshSettings, "hostKeys" | "knownHosts" | "pins" | "cont
 
 /**
  * Reads what is known of the host. Made anew for each attempt, so that a key pinned meanwhile counts.
- * @throws ConnectionError when the machine's console is to tell its keys and has not yet: nothing is said to it until then.
+ * @throws ConnectionError when the machine's console is to tell its keys and has not yet: nothing is said to it until
+ *   then.
  */
-export async function hostKeyCheck(host: string, port: number, trust: Trust, signal: AbortSignal): Promise<HostKeyCheck> {
+export async function hostKeyCheck(
+  host: string,
+  port: number,
+  trust: Trust,
+  signal: AbortSignal,
+): Promise<HostKeyCheck> {
   const address = hostAddress(host, port);
   const pins = trust.contact?.pins ?? trust.pins;
   const known = await readKnownHosts([trust.knownHosts, SYSTEM_FILE], address);
@@ -60,7 +77,11 @@ async function temporaryKeys({ hostKeys, contact }: Trust): Promise<readonly str
 }
 
 /** Fingerprints of which an unknown host must show one; none where any is believed; null where none is. */
-async function printedKeys(address: string, { hostKeys, contact }: Trust, signal: AbortSignal): Promise<readonly string[] | null> {
+async function printedKeys(
+  address: string,
+  { hostKeys, contact }: Trust,
+  signal: AbortSignal,
+): Promise<readonly string[] | null> {
   if (hostKeys === "accept-new") return [];
   if (hostKeys !== "console" || contact === null) return null;
   const printed = await contact.fingerprints(signal);

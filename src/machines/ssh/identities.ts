@@ -1,4 +1,6 @@
-/** The keys that are offered to a machine: files first, then the agent; without files the agent, then the usual files. */
+/**
+ * The keys that are offered to a machine: files first, then the agent; without files the agent, then the usual files.
+ */
 import { homedir } from "node:os";
 import { join } from "node:path";
 import ssh2, { type ParsedKey } from "ssh2";
@@ -13,16 +15,23 @@ export type Identity =
 export const USUAL_FILES = ["id_ed25519", "id_ecdsa", "id_rsa"];
 
 /** Throws `AuthenticationError` for a key that cannot be used, saying what to do; trying again would not help. */
-export async function loadIdentities(settings: Pick<SshSettings, "identities" | "passphraseEnv" | "agent" | "ownKey">): Promise<Identity[]> {
+export async function loadIdentities(
+  settings: Pick<SshSettings, "identities" | "passphraseEnv" | "agent" | "ownKey">,
+): Promise<Identity[]> {
   const files: Identity[] = [];
-  for (const path of settings.identities) files.push({ kind: "key", label: path, key: await loadKey(path, settings.passphraseEnv) });
+  for (const path of settings.identities)
+    files.push({ kind: "key", label: path, key: await loadKey(path, settings.passphraseEnv) });
   const socket = process.env["SSH_AUTH_SOCK"] ?? "";
-  const agent: Identity[] = settings.agent && socket !== "" ? [{ kind: "agent", label: `the agent at ${socket}`, socket }] : [];
-  const identities = [...(files.length > 0 ? [...files, ...agent] : [...agent, ...(await usualKeys())]), ...ownKey(settings)];
+  const agent: Identity[] =
+    settings.agent && socket !== "" ? [{ kind: "agent", label: `the agent at ${socket}`, socket }] : [];
+  const identities = [
+    ...(files.length > 0 ? [...files, ...agent] : [...agent, ...(await usualKeys())]),
+    ...ownKey(settings),
+  ];
   if (identities.length > 0) return identities;
   throw new AuthenticationError(
     `there is no key to offer: no identity is given, ${settings.agent ? "SSH_AUTH_SOCK is not set" : "the agent is not to be used"}, ` +
-    `and ~/.ssh has no readable key without a passphrase (${USUAL_FILES.join(", ")}). Give one with ssh: identity`,
+      `and ~/.ssh has no readable key without a passphrase (${USUAL_FILES.join(", ")}). Give one with ssh: identity`,
   );
 }
 
@@ -43,7 +52,10 @@ async function loadKey(path: string, passphraseEnv: string | null): Promise<Pars
   parsers.set(passphrase, parse);
   const key = await parse(path).catch((cause: unknown) => {
     const { code, message } = cause as NodeJS.ErrnoException;
-    throw new AuthenticationError(`the private key ${path} ${code === "ENOENT" ? "does not exist" : `cannot be read: ${message}`}`, { cause });
+    throw new AuthenticationError(
+      `the private key ${path} ${code === "ENOENT" ? "does not exist" : `cannot be read: ${message}`}`,
+      { cause },
+    );
   });
   if (key instanceof Error) throw unusable(path, key, passphraseEnv, passphrase);
   if (!key.isPrivateKey()) throw new AuthenticationError(`${path} is a public key; give the private one`);
@@ -59,12 +71,15 @@ function parseKey(text: Buffer, passphrase: string): ParsedKey | Error {
 function unusable(path: string, error: Error, passphraseEnv: string | null, passphrase: string): AuthenticationError {
   if (passphrase !== "") {
     const wrong = /passphrase|decrypt|integrity|bad/i.test(error.message);
-    return new AuthenticationError(`the private key ${path} ${wrong ? `does not open with the passphrase in $${String(passphraseEnv)}` : "cannot be read"} (${error.message})`);
+    return new AuthenticationError(
+      `the private key ${path} ${wrong ? `does not open with the passphrase in $${String(passphraseEnv)}` : "cannot be read"} (${error.message})`,
+    );
   }
   if (!isEncrypted(error)) return new AuthenticationError(`the private key ${path} cannot be read: ${error.message}`);
-  const remedy = passphraseEnv === null
-    ? "name the environment variable that holds it with ssh: { passphrase_env: NAME }, or load the key into the agent"
-    : `set the environment variable ${passphraseEnv}`;
+  const remedy =
+    passphraseEnv === null
+      ? "name the environment variable that holds it with ssh: { passphrase_env: NAME }, or load the key into the agent"
+      : `set the environment variable ${passphraseEnv}`;
   return new AuthenticationError(`the private key ${path} has a passphrase: ${remedy}`);
 }
 

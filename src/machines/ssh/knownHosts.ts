@@ -27,7 +27,10 @@ export async function readKnownHosts(files: readonly string[], address: string):
   return { keys: [...found.keys], revoked: [...found.revoked], authorities: found.authorities };
 }
 
-/** A file's lines, taken apart once for all machines: for each to read them all would grow with the square of their number. */
+/**
+ * A file's lines, taken apart once for all machines: for each to read them all would grow with the square of their
+ * number.
+ */
 interface Entries {
   /** Lines that hold for names only, by each of them in lower case. */
   readonly named: ReadonlyMap<string, readonly Entry[]>;
@@ -45,7 +48,9 @@ function parse(text: string): Entries {
   for (const entry of text.split("\n").map(parseLine)) {
     if (entry === null) continue;
     if (/[*?!|]/.test(entry.hosts)) others.push(entry);
-    else for (const name of new Set(entry.hosts.toLowerCase().split(","))) named.set(name, [...(named.get(name) ?? []), entry]);
+    else
+      for (const name of new Set(entry.hosts.toLowerCase().split(",")))
+        named.set(name, [...(named.get(name) ?? []), entry]);
   }
   return { named, others };
 }
@@ -81,7 +86,10 @@ function matchesHash(hosts: string, address: string): boolean {
 }
 
 function wildcard(pattern: string, text: string): boolean {
-  const source = pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
   return new RegExp(`^${source}$`).test(text);
 }
 

@@ -1,4 +1,7 @@
-/** The public halves of the keys that will be offered to a machine, for it to let them in; and a key of our own where there is none. */
+/**
+ * The public halves of the keys that will be offered to a machine, for it to let them in; and a key of our own where
+ * there is none.
+ */
 import { readFile } from "node:fs/promises";
 import ssh2, { type ParsedKey } from "ssh2";
 import { AuthenticationError } from "../connection.js";
@@ -15,26 +18,37 @@ export interface PublicKey {
 type Who = Pick<SshSettings, "identities" | "passphraseEnv" | "agent">;
 
 /**
- * What a machine must let in so that `loadIdentities` gets in: the identity files' keys; without files the agent's, and those of the usual files that
+ * What a machine must let in so that `loadIdentities` gets in: the identity files' keys; without files the agent's, and
+ * those of the usual files that
  * need no passphrase. May be none. Throws `AuthenticationError` for an identity of which no public half can be found.
  */
 export async function publicKeys({ identities, passphraseEnv, agent }: Who): Promise<PublicKey[]> {
-  if (identities.length > 0) return Promise.all(identities.map(async (path) => ({ key: await publicHalf(path, passphraseEnv), label: path })));
+  if (identities.length > 0)
+    return Promise.all(identities.map(async (path) => ({ key: await publicHalf(path, passphraseEnv), label: path })));
   return unique([...(agent ? await agentKeys() : []), ...(await usualKeys())]);
 }
 
-/** The key's own file tells it, if its passphrase is known or it has none, or if it is OpenSSH's, which holds it in clear; else its `.pub`. */
+/**
+ * The key's own file tells it, if its passphrase is known or it has none, or if it is OpenSSH's, which holds it in
+ * clear; else its `.pub`.
+ */
 async function publicHalf(path: string, passphraseEnv: string | null): Promise<string> {
   const text = await read(path);
   if (text === null) throw new AuthenticationError(`the private key ${path} does not exist`);
-  if (parse(text, "") !== null && !/PRIVATE|PuTTY/.test(text)) throw new AuthenticationError(`${path} is a public key; give the private one`);
+  if (parse(text, "") !== null && !/PRIVATE|PuTTY/.test(text))
+    throw new AuthenticationError(`${path} is a public key; give the private one`);
   const passphrase = passphraseEnv === null ? "" : (process.env[passphraseEnv] ?? "");
   const key = parse(text, passphrase) ?? clearHalf(text) ?? parse((await read(`${path}.pub`)) ?? "", "");
   if (key !== null) return key;
-  throw new AuthenticationError(`the private key ${path} does not tell its public half, which new machines must be given; write it beside it (ssh-keygen -y -f ${path} > ${path}.pub)`);
+  throw new AuthenticationError(
+    `the private key ${path} does not tell its public half, which new machines must be given; write it beside it (ssh-keygen -y -f ${path} > ${path}.pub)`,
+  );
 }
 
-/** The public half that an OpenSSH private key holds in clear, whatever its passphrase: after the magic, cipher, KDF, its options and a count of 1. */
+/**
+ * The public half that an OpenSSH private key holds in clear, whatever its passphrase: after the magic, cipher, KDF,
+ * its options and a count of 1.
+ */
 function clearHalf(text: string): string | null {
   const [, body] = /-----BEGIN OPENSSH PRIVATE KEY-----([\s\S]*?)-----END/.exec(text) ?? [];
   if (body === undefined) return null;
@@ -55,14 +69,21 @@ async function agentKeys(): Promise<PublicKey[]> {
   const socket = process.env["SSH_AUTH_SOCK"] ?? "";
   if (socket === "") return [];
   const keys = await new Promise<readonly unknown[]>((resolve) => {
-    ssh2.createAgent(socket).getIdentities((error, found) => { resolve(error ? [] : (found ?? [])); });
+    ssh2.createAgent(socket).getIdentities((error, found) => {
+      resolve(error ? [] : (found ?? []));
+    });
   });
   return keys.flatMap((found) => {
     // What an agent tells comes parsed, as a blob, or with the blob in it.
     const key = found as ParsedKey | Buffer | { readonly pubKey: ParsedKey | Buffer };
     const parsed = "pubKey" in key ? key.pubKey : key;
     const blob = Buffer.isBuffer(parsed) ? parsed : parsed.getPublicSSH();
-    return [{ key: `${blob.toString("latin1", 4, 4 + blob.readUInt32BE(0))} ${blob.toString("base64")}`, label: `the agent at ${socket}` }];
+    return [
+      {
+        key: `${blob.toString("latin1", 4, 4 + blob.readUInt32BE(0))} ${blob.toString("base64")}`,
+        label: `the agent at ${socket}`,
+      },
+    ];
   });
 }
 

@@ -1,6 +1,7 @@
 /** How a machine is reached over SSH; made from the launch plan by the engine. */
 /**
- * How a host that is met for the first time is believed: it stands in known_hosts; at once, and pinned; by the key that it was given for its
+ * How a host that is met for the first time is believed: it stands in known_hosts; at once, and pinned; by the key that
+ * it was given for its
  * first contact (`FirstContact`); by what it has printed on its console.
  */
 export type HostKeyPolicy = "known-hosts" | "accept-new" | "injected" | "console";
@@ -43,7 +44,10 @@ export interface MachineContact {
   /** Whether the first contact is finished: from then on its first keys are refused. */
   finished(): Promise<boolean>;
   finish(): Promise<void>;
-  /** Fingerprints of the keys that it has printed on its console, or null: not yet, or asked a moment ago. Throws `HostKeyError` where nobody can be asked. */
+  /**
+   * Fingerprints of the keys that it has printed on its console, or null: not yet, or asked a moment ago. Throws
+   * `HostKeyError` where nobody can be asked.
+   */
   fingerprints(signal: AbortSignal): Promise<readonly string[] | null>;
 }
 

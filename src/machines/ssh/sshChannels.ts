@@ -2,13 +2,24 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pLimit from "p-limit";
 import type { Client, ClientChannel } from "ssh2";
-import { ConnectionError, ConnectionLostError, type Channel, type ChannelEnd, type InteractiveChannel, type MachineConnection, type Terminal } from "../connection.js";
+import {
+  ConnectionError,
+  ConnectionLostError,
+  type Channel,
+  type ChannelEnd,
+  type InteractiveChannel,
+  type MachineConnection,
+  type Terminal,
+} from "../connection.js";
 
 /** sshd allows 10 (MaxSessions); two stay free for what cannot wait, such as a kill. */
 const CHANNELS = 8;
 /** Milliseconds that a machine may take to say goodbye. */
 const GOODBYE_MS = 2000;
-/** sshd counts a session until its shell has ended, a moment after the channel has: so a refusal is waited out, in milliseconds. */
+/**
+ * sshd counts a session until its shell has ended, a moment after the channel has: so a refusal is waited out, in
+ * milliseconds.
+ */
 const REFUSAL_MS = 3000;
 const REFUSAL_PAUSE_MS = 50;
 
@@ -22,7 +33,12 @@ export interface SshConnection extends MachineConnection {
 }
 
 /** @param client is ready: the user is logged in */
-export function sshConnection(client: Client, label: string, workDirectory: string, onClosed: () => void): SshConnection {
+export function sshConnection(
+  client: Client,
+  label: string,
+  workDirectory: string,
+  onClosed: () => void,
+): SshConnection {
   const slots = pLimit(CHANNELS);
   let channels = 0;
   let reason: string | null = null;
@@ -33,8 +49,12 @@ export function sshConnection(client: Client, label: string, workDirectory: stri
       resolve(why);
       onClosed();
     };
-    client.on("error", (error) => { lose(`${label}: ${error.message}`); });
-    client.on("close", () => { lose(`${label}: the connection was closed`); });
+    client.on("error", (error) => {
+      lose(`${label}: ${error.message}`);
+    });
+    client.on("close", () => {
+      lose(`${label}: the connection was closed`);
+    });
   });
 
   async function open(command: string): Promise<OpenChannel> {
@@ -53,18 +73,30 @@ export function sshConnection(client: Client, label: string, workDirectory: stri
     if (reason !== null) throw new ConnectionLostError(reason);
     const opened = exec(client, command).catch((cause: unknown) => {
       const message = cause instanceof Error ? cause.message : String(cause);
-      if (reason !== null || /Not connected|No response/.test(message)) throw new ConnectionLostError(`${label}: ${message}`, { cause });
-      throw new ConnectionError(`${label} refuses another session (${message}); see MaxSessions in its sshd_config`, { cause });
+      if (reason !== null || /Not connected|No response/.test(message))
+        throw new ConnectionLostError(`${label}: ${message}`, { cause });
+      throw new ConnectionError(`${label} refuses another session (${message}); see MaxSessions in its sshd_config`, {
+        cause,
+      });
     });
-    const broken = lost.then((why) => { throw new ConnectionLostError(why); });
+    const broken = lost.then((why) => {
+      throw new ConnectionLostError(why);
+    });
     return channelOf(await Promise.race([opened, broken]), lost);
   }
 
   return {
-    label, workDirectory,
-    get alive() { return reason === null; },
-    get channels() { return channels; },
-    get isFree() { return channels < CHANNELS; },
+    label,
+    workDirectory,
+    get alive() {
+      return reason === null;
+    },
+    get channels() {
+      return channels;
+    },
+    get isFree() {
+      return channels < CHANNELS;
+    },
     open(command, options) {
       if (options?.urgent === true) return open(command).then(({ channel }) => channel);
       channels += 1;
@@ -86,12 +118,22 @@ export function sshConnection(client: Client, label: string, workDirectory: stri
       if (reason !== null) throw new ConnectionLostError(reason);
       const stream = await execInteractive(client, command, terminal);
       const { channel } = channelOf(stream, lost);
-      return { ...channel, resize: ({ columns, rows }) => { stream.setWindow(rows, columns, 0, 0); } };
+      return {
+        ...channel,
+        resize: ({ columns, rows }) => {
+          stream.setWindow(rows, columns, 0, 0);
+        },
+      };
     },
     async close() {
       client.end();
       let timer: NodeJS.Timeout | undefined;
-      await Promise.race([lost, new Promise((resolve) => { timer = setTimeout(resolve, GOODBYE_MS); })]);
+      await Promise.race([
+        lost,
+        new Promise((resolve) => {
+          timer = setTimeout(resolve, GOODBYE_MS);
+        }),
+      ]);
       clearTimeout(timer);
       client.destroy();
     },
@@ -109,7 +151,8 @@ function exec(client: Client, command: string): Promise<ClientChannel> {
 
 function execInteractive(client: Client, command: string, terminal: Terminal | null): Promise<ClientChannel> {
   return new Promise((resolve, reject) => {
-    const options = terminal === null ? {} : { pty: { term: terminal.type, cols: terminal.columns, rows: terminal.rows } };
+    const options =
+      terminal === null ? {} : { pty: { term: terminal.type, cols: terminal.columns, rows: terminal.rows } };
     client.exec(command, options, (error, channel) => {
       if (error === undefined) resolve(channel);
       else reject(new ConnectionError(`the machine refuses a shell: ${error.message}`, { cause: error }));
@@ -126,10 +169,16 @@ interface OpenChannel {
 function channelOf(channel: ClientChannel, lost: Promise<string>): OpenChannel {
   let code: number | null | undefined;
   let letGo: (end: ChannelEnd) => void = () => undefined;
-  const closedHere = new Promise<ChannelEnd>((resolve) => { letGo = resolve; });
-  channel.on("exit", (status: number | null) => { code = status; });
+  const closedHere = new Promise<ChannelEnd>((resolve) => {
+    letGo = resolve;
+  });
+  channel.on("exit", (status: number | null) => {
+    code = status;
+  });
   const closedThere = new Promise<ChannelEnd>((resolve) => {
-    channel.on("close", () => { resolve(code === undefined ? { kind: "lost", reason: "the channel broke" } : { kind: "exited", code }); });
+    channel.on("close", () => {
+      resolve(code === undefined ? { kind: "lost", reason: "the channel broke" } : { kind: "exited", code });
+    });
   });
   const broken = lost.then((reason): ChannelEnd => ({ kind: "lost", reason }));
   const close = (): void => {
@@ -141,7 +190,13 @@ function channelOf(channel: ClientChannel, lost: Promise<string>): OpenChannel {
   };
   return {
     // The machine's own close comes first where both are due: it carries the exit code.
-    channel: { stdin: channel, stdout: channel, stderr: channel.stderr, ended: Promise.race([closedThere, closedHere, broken]), close },
+    channel: {
+      stdin: channel,
+      stdout: channel,
+      stderr: channel.stderr,
+      ended: Promise.race([closedThere, closedHere, broken]),
+      close,
+    },
     gone: Promise.race([closedThere, broken]),
   };
 }

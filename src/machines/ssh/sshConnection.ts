@@ -2,7 +2,13 @@
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "ssh2";
-import { AuthenticationError, ConnectionError, ConnectionLostError, HostKeyError, type MachineConnection } from "../connection.js";
+import {
+  AuthenticationError,
+  ConnectionError,
+  ConnectionLostError,
+  HostKeyError,
+  type MachineConnection,
+} from "../connection.js";
 import { BastionPool } from "./bastions.js";
 import { finishContact, isUnfinished, type Met } from "./firstContact.js";
 import { shakeHands, type Welcome } from "./handshake.js";
@@ -32,8 +38,10 @@ const LONGEST_BACKOFF_MS = 3000;
 const everybody = new BastionPool();
 
 /**
- * Connects and logs in. Refused, unreachable, reset and silent machines are tried again until `connectTimeoutMs` is over (a machine that boots
- * is all of these); then `ConnectionError`. `AuthenticationError` and `HostKeyError` come at once and are final. A machine that is met for the
+ * Connects and logs in. Refused, unreachable, reset and silent machines are tried again until `connectTimeoutMs` is
+ * over (a machine that boots
+ * is all of these); then `ConnectionError`. `AuthenticationError` and `HostKeyError` come at once and are final. A
+ * machine that is met for the
  * first time is given host keys of its own before anybody gets the connection.
  */
 export async function connectSsh(settings: SshSettings, options: ConnectOptions): Promise<MachineConnection> {
@@ -42,14 +50,21 @@ export async function connectSsh(settings: SshSettings, options: ConnectOptions)
   const label = `${settings.user}@${settings.host}:${settings.port}`;
   const meet = async (again: boolean, timeoutMs = settings.connectTimeoutMs): Promise<Met> => {
     const { client, recognition } = await persist(label, timeoutMs, options.signal, (limitMs) =>
-      logIn(settings, identities, options, limitMs, again, (limit) => reach(settings, identities, bastions, options, limit)));
+      logIn(settings, identities, options, limitMs, again, (limit) =>
+        reach(settings, identities, bastions, options, limit),
+      ),
+    );
     return { connection: sshConnection(client, label, settings.workDirectory, () => undefined), recognition };
   };
   // The machine has answered already: one that is silent now takes no more.
-  const more = async (): Promise<SshConnection> => (await meet(false, Math.min(settings.connectTimeoutMs, ATTEMPT_MS))).connection;
-  const grown = (connection: SshConnection): MachineConnection => growing(connection, more, (error) => {
-    options.onWarning(`${label} takes no more connections (${error instanceof Error ? error.message : String(error)}): programs there wait for one another to end`);
-  });
+  const more = async (): Promise<SshConnection> =>
+    (await meet(false, Math.min(settings.connectTimeoutMs, ATTEMPT_MS))).connection;
+  const grown = (connection: SshConnection): MachineConnection =>
+    growing(connection, more, (error) => {
+      options.onWarning(
+        `${label} takes no more connections (${error instanceof Error ? error.message : String(error)}): programs there wait for one another to end`,
+      );
+    });
   for (let contact = 1; ; contact++) {
     const met = await meet(false);
     try {
@@ -63,7 +78,13 @@ export async function connectSsh(settings: SshSettings, options: ConnectOptions)
 }
 
 /** A stream to the machine: straight, or through its jump host. */
-async function reach(settings: SshSettings, identities: readonly Identity[], bastions: BastionPool, options: ConnectOptions, limitMs: number): Promise<Duplex> {
+async function reach(
+  settings: SshSettings,
+  identities: readonly Identity[],
+  bastions: BastionPool,
+  options: ConnectOptions,
+  limitMs: number,
+): Promise<Duplex> {
   const { jump } = settings;
   if (jump === null) return reachTcp(settings.host, settings.port, limitMs, options.signal);
   // It was there before: keys that machines are given for their first contact say nothing of it.
@@ -71,12 +92,21 @@ async function reach(settings: SshSettings, identities: readonly Identity[], bas
   const label = `${jump.user}@${jump.host}:${jump.port}`;
   // The bastion belongs to all machines behind it, so one machine's signal does not end the attempt.
   const own = { ...options, signal: new AbortController().signal };
-  const connect = (): Promise<Client> => logIn(bastion, identities, own, limitMs, false, (limit) => reachTcp(bastion.host, bastion.port, limit, own.signal)).then(({ client }) => client);
+  const connect = (): Promise<Client> =>
+    logIn(bastion, identities, own, limitMs, false, (limit) =>
+      reachTcp(bastion.host, bastion.port, limit, own.signal),
+    ).then(({ client }) => client);
   try {
-    return await withLimit(bastions.stream(sharedBy(label, settings), connect, settings.host, settings.port), 2 * limitMs, `the jump host ${label} did not answer`);
+    return await withLimit(
+      bastions.stream(sharedBy(label, settings), connect, settings.host, settings.port),
+      2 * limitMs,
+      `the jump host ${label} did not answer`,
+    );
   } catch (error) {
-    if (error instanceof HostKeyError) throw new HostKeyError(`jump host: ${error.message}`, error.presented, error.expected);
-    if (error instanceof AuthenticationError) throw new AuthenticationError(`jump host: ${error.message}`, { cause: error });
+    if (error instanceof HostKeyError)
+      throw new HostKeyError(`jump host: ${error.message}`, error.presented, error.expected);
+    if (error instanceof AuthenticationError)
+      throw new AuthenticationError(`jump host: ${error.message}`, { cause: error });
     throw error;
   }
 }
@@ -86,14 +116,32 @@ function sharedBy(label: string, { identities, agent, passphraseEnv, hostKeys, k
   return JSON.stringify([label, identities, agent, passphraseEnv, hostKeys, knownHosts]);
 }
 
-/** @param again whether the machine has host keys of its own by now: the one that it was given is what sshd still had a moment ago, and no more. */
-async function logIn(settings: SshSettings, identities: readonly Identity[], options: ConnectOptions, limitMs: number, again: boolean, reachIt: (limitMs: number) => Promise<Duplex>): Promise<Welcome> {
+/**
+ * @param again whether the machine has host keys of its own by now: the one that it was given is what sshd still had a
+ * moment ago, and no more.
+ */
+async function logIn(
+  settings: SshSettings,
+  identities: readonly Identity[],
+  options: ConnectOptions,
+  limitMs: number,
+  again: boolean,
+  reachIt: (limitMs: number) => Promise<Duplex>,
+): Promise<Welcome> {
   const hostKey = await hostKeyCheck(settings.host, settings.port, settings, options.signal);
   const stream = await reachIt(limitMs);
   return shakeHands(stream, {
     label: `${settings.user}@${settings.host}:${settings.port}`,
-    user: settings.user, identities, keepaliveMs: settings.keepaliveMs, limitMs,
-    hostKey: again ? withoutTemporary(hostKey) : hostKey, signal: options.signal, place: handshakePlaces, onWarning: (message) => { options.onWarning(message); },
+    user: settings.user,
+    identities,
+    keepaliveMs: settings.keepaliveMs,
+    limitMs,
+    hostKey: again ? withoutTemporary(hostKey) : hostKey,
+    signal: options.signal,
+    place: handshakePlaces,
+    onWarning: (message) => {
+      options.onWarning(message);
+    },
   });
 }
 
@@ -102,14 +150,22 @@ function withoutTemporary(check: HostKeyCheck): HostKeyCheck {
     algorithms: check.algorithms,
     async verify(key) {
       const recognition = await check.verify(key);
-      if (recognition === "temporary") throw new ConnectionError("sshd still shows the host key of its first contact, and does not take the new ones; restart it there");
+      if (recognition === "temporary")
+        throw new ConnectionError(
+          "sshd still shows the host key of its first contact, and does not take the new ones; restart it there",
+        );
       return recognition;
     },
   };
 }
 
 /** Tries until it works, is refused for good or `timeoutMs` is over. */
-async function persist<T>(label: string, timeoutMs: number, signal: AbortSignal, attempt: (limitMs: number) => Promise<T>): Promise<T> {
+async function persist<T>(
+  label: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+  attempt: (limitMs: number) => Promise<T>,
+): Promise<T> {
   const began = performance.now();
   for (let count = 1; ; count++) {
     const left = timeoutMs - (performance.now() - began);
@@ -119,12 +175,16 @@ async function persist<T>(label: string, timeoutMs: number, signal: AbortSignal,
       const last = final(error) ? "final" : signal.aborted ? "aborted" : "retry";
       if (last === "final") throw error;
       const message = error instanceof Error ? error.message : String(error);
-      if (last === "aborted") throw new ConnectionError(`${label}: given up while connecting (${message})`, { cause: error });
+      if (last === "aborted")
+        throw new ConnectionError(`${label}: given up while connecting (${message})`, { cause: error });
       const pause = backoff(count);
       const spent = performance.now() - began;
       if (spent + pause >= timeoutMs) {
         const times = count === 1 ? "once" : `${count} times`;
-        throw new ConnectionError(`${label} could not be reached within ${(timeoutMs / 1000).toFixed(timeoutMs < 10_000 ? 1 : 0)} s (tried ${times}); last: ${message}`, { cause: error });
+        throw new ConnectionError(
+          `${label} could not be reached within ${(timeoutMs / 1000).toFixed(timeoutMs < 10_000 ? 1 : 0)} s (tried ${times}); last: ${message}`,
+          { cause: error },
+        );
       }
       // An abort ends the pause early; the next attempt then ends at once and says so.
       await delay(pause, undefined, { signal }).catch(() => undefined);
@@ -133,10 +193,17 @@ async function persist<T>(label: string, timeoutMs: number, signal: AbortSignal,
 }
 
 function final(error: unknown): boolean {
-  return error instanceof AuthenticationError || error instanceof HostKeyError || (error instanceof Error && /no matching (key exchange|.*cipher|.*MAC)/i.test(error.message));
+  return (
+    error instanceof AuthenticationError ||
+    error instanceof HostKeyError ||
+    (error instanceof Error && /no matching (key exchange|.*cipher|.*MAC)/i.test(error.message))
+  );
 }
 
-/** Grows by half each time, with up to a half taken off at random, so that machines that failed together do not come back together. */
+/**
+ * Grows by half each time, with up to a half taken off at random, so that machines that failed together do not come
+ * back together.
+ */
 function backoff(count: number): number {
   return Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 1.5 ** (count - 1)) * (0.5 + Math.random() / 2);
 }
@@ -151,6 +218,13 @@ async function withLimit<T extends Duplex>(work: Promise<T>, limitMs: number, me
     }, limitMs);
   });
   // A stream that comes too late is nobody's. If none comes, the race has told why.
-  work.then((stream) => { if (late) stream.destroy(); }, () => undefined);
-  return Promise.race([work, over]).finally(() => { clearTimeout(timer); });
+  work.then(
+    (stream) => {
+      if (late) stream.destroy();
+    },
+    () => undefined,
+  );
+  return Promise.race([work, over]).finally(() => {
+    clearTimeout(timer);
+  });
 }

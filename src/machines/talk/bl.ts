@@ -1,13 +1,16 @@
 /**
- * The program `bl`, which is staged with every program and found in its PATH: POSIX sh, so that nothing needs to be installed. It never
+ * The program `bl`, which is staged with every program and found in its PATH: POSIX sh, so that nothing needs to be
+ * installed. It never
  * sleeps and never blocks on a FIFO that nobody serves:
  *
  * - its own answer FIFO is open for reading and writing before the request is sent, so that no answer is lost;
- * - `up` is held open for writing by whoever serves; opened like this it reads as ended at once when nobody does, and a watcher that
+ * - `up` is held open for writing by whoever serves; opened like this it reads as ended at once when nobody does, and a
+ * watcher that
  *   waits for that end then gives the answer "10" itself;
  * - `req` is open for writing only, so that a write ends with EPIPE when the last reader has gone.
  *
- * Requests are lines of at most 512 bytes, which a FIFO takes whole or not at all. The runtime directory is its user's alone, so files in it
+ * Requests are lines of at most 512 bytes, which a FIFO takes whole or not at all. The runtime directory is its user's
+ * alone, so files in it
  * may be anybody's: a program under sudo is root, the relay is not.
  */
 import { TALK_LIMIT } from "./talk.js";

@@ -1,4 +1,7 @@
-/** What a program on a machine may ask its launcher by `bl`, and what it is answered. Who asks is known by the channel, never by what the machine says. */
+/**
+ * What a program on a machine may ask its launcher by `bl`, and what it is answered. Who asks is known by the channel,
+ * never by what the machine says.
+ */
 
 export interface TalkRequest {
   readonly verb: "get" | "set" | "barrier" | "abort" | "say";

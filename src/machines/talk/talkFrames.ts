@@ -1,4 +1,6 @@
-/** The words of a relay: requests as they come from a machine, which may send anything, and answers as it takes them. */
+/**
+ * The words of a relay: requests as they come from a machine, which may send anything, and answers as it takes them.
+ */
 import { relayMark } from "./relayScript.js";
 import { TALK_LIMIT, type TalkReply, type TalkRequest } from "./talk.js";
 
@@ -15,7 +17,8 @@ export type TalkFrame =
   /** Whoever asked has gone. */
   | { readonly kind: "drop"; readonly id: string };
 
-const LINE = /^([0-9][0-9.]{0,30}) (get|set|barrier|abort|say|drop) (-|[A-Za-z0-9_.:*][A-Za-z0-9_.:*-]{0,199}) (-|[0-9.]{1,9}[smhd]?) (-|[ni]{1,8}) (-|[0-9]{1,4}) ([0-9]{1,8})$/;
+const LINE =
+  /^([0-9][0-9.]{0,30}) (get|set|barrier|abort|say|drop) (-|[A-Za-z0-9_.:*][A-Za-z0-9_.:*-]{0,199}) (-|[0-9.]{1,9}[smhd]?) (-|[ni]{1,8}) (-|[0-9]{1,4}) ([0-9]{1,8})$/;
 const LONGEST_LINE = 512;
 /** What a login shell may say before, in bytes, of which only the end is kept. */
 const LONGEST_MARK = 256;
@@ -70,11 +73,13 @@ export class TalkFrames {
   #readHeader(): Header | null {
     const text = this.#join();
     const end = text.indexOf(10);
-    if (end > LONGEST_LINE || (end < 0 && text.length > LONGEST_LINE)) throw new MalformedTalkError("a request is too long");
+    if (end > LONGEST_LINE || (end < 0 && text.length > LONGEST_LINE))
+      throw new MalformedTalkError("a request is too long");
     if (end < 0) return null;
     const header = LINE.exec(text.toString("latin1", 0, end));
     if (header === null) throw new MalformedTalkError("a line is no request");
-    if (Number(header[7]) > TALK_LIMIT) throw new MalformedTalkError(`a request of ${String(header[7])} bytes; ${TALK_LIMIT} are allowed`);
+    if (Number(header[7]) > TALK_LIMIT)
+      throw new MalformedTalkError(`a request of ${String(header[7])} bytes; ${TALK_LIMIT} are allowed`);
     this.#take(end + 1);
     return header;
   }
@@ -96,15 +101,24 @@ export class TalkFrames {
 }
 
 /** @throws MalformedTalkError for a request that lacks its name, or has one that it cannot have. */
-function frameOf([, id = "", verb = "", name = "", time = "", flags = "", parties = ""]: Header, value: Buffer): TalkFrame {
+function frameOf(
+  [, id = "", verb = "", name = "", time = "", flags = "", parties = ""]: Header,
+  value: Buffer,
+): TalkFrame {
   if (verb === "drop") return { kind: "drop", id };
   const named = verb === "get" || verb === "set" || verb === "barrier";
   if (named !== (name !== "-")) throw new MalformedTalkError("a request has no name, or one too many");
   return {
-    kind: "request", id,
+    kind: "request",
+    id,
     request: {
-      verb: verb as TalkRequest["verb"], name: named ? name : "", value, timeoutMs: milliseconds(time),
-      wait: !flags.includes("n"), ignoreAbort: flags.includes("i"), parties: parties === "-" ? null : Number(parties),
+      verb: verb as TalkRequest["verb"],
+      name: named ? name : "",
+      value,
+      timeoutMs: milliseconds(time),
+      wait: !flags.includes("n"),
+      ignoreAbort: flags.includes("i"),
+      parties: parties === "-" ? null : Number(parties),
     },
   };
 }
@@ -118,7 +132,8 @@ function milliseconds(time: string): number | null {
 
 /** An answer's line; its value, if it has one, follows. */
 export function replyLine(id: string, reply: TalkReply): string {
-  // One line: what would end it, or move a terminal's cursor, is a blank. Cut by characters, and a pair's half is no character.
+  // One line: what would end it, or move a terminal's cursor, is a blank. Cut by characters, and a pair's half is no
+  // character.
   const message = (reply.message ?? "").replace(/\p{Cc}+/gu, " ").trim();
   return `${id} ${reply.code} ${reply.value?.length ?? "-"} ${[...message.slice(0, 4 * LONGEST_MESSAGE)].slice(0, LONGEST_MESSAGE).join("")}\n`;
 }

@@ -1,4 +1,7 @@
-/** The line between one program and the launcher: opens a relay when the program talks, and another one when that breaks. */
+/**
+ * The line between one program and the launcher: opens a relay when the program talks, and another one when that
+ * breaks.
+ */
 import { setTimeout as delay } from "node:timers/promises";
 import { ConnectionLostError, type MachineConnection } from "../connection.js";
 import type { TalkHandler } from "./talk.js";
@@ -43,10 +46,12 @@ export class TalkLine {
     if (handler === null || this.#closing.signal.aborted || this.#connection === connection) return;
     this.#connection = connection;
     const before = this.#work;
-    this.#work = before.then(() => this.#keepRelay(connection, { ...this.options, handler, how })).finally(() => {
-      if (this.#connection === connection) this.#connection = null;
-      if (!this.#closing.signal.aborted) hangUp();
-    });
+    this.#work = before
+      .then(() => this.#keepRelay(connection, { ...this.options, handler, how }))
+      .finally(() => {
+        if (this.#connection === connection) this.#connection = null;
+        if (!this.#closing.signal.aborted) hangUp();
+      });
   }
 
   /** Resolves when nothing of it is left on the machine, or the machine is too slow for that. */
@@ -75,7 +80,10 @@ export class TalkLine {
     const relay = await this.#within(opening);
     if (relay === null) {
       // One that comes too late is nobody's, and why none came is told already.
-      void opening.then((late) => late.close(), () => undefined);
+      void opening.then(
+        (late) => late.close(),
+        () => undefined,
+      );
       return { kind: "broken", reason: `no channel within ${OPENING_MS / 1000} s` };
     }
     this.#relay = relay;
@@ -88,6 +96,8 @@ export class TalkLine {
     const done = new AbortController();
     const signal = AbortSignal.any([this.#closing.signal, done.signal]);
     const over = delay(OPENING_MS, null, { signal }).catch(() => null);
-    return Promise.race([work, over]).finally(() => { done.abort(); });
+    return Promise.race([work, over]).finally(() => {
+      done.abort();
+    });
   }
 }

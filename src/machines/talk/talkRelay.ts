@@ -1,4 +1,6 @@
-/** One relay: a channel on which a machine's requests come and answers go. Whatever it sends, it can hurt only itself. */
+/**
+ * One relay: a channel on which a machine's requests come and answers go. Whatever it sends, it can hurt only itself.
+ */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { Channel, MachineConnection } from "../connection.js";
@@ -43,12 +45,21 @@ export class TalkRelay {
   #bytes = 0;
   #written: Promise<void> = Promise.resolve();
 
-  constructor(private readonly channel: Channel, private readonly frames: TalkFrames, private readonly options: RelayOptions) {
+  constructor(
+    private readonly channel: Channel,
+    private readonly frames: TalkFrames,
+    private readonly options: RelayOptions,
+  ) {
     channel.stdin.on("error", () => undefined); // why it ended is told by the channel's end
-    channel.stdout.on("data", (chunk: Buffer) => { this.#hear(chunk); });
+    channel.stdout.on("data", (chunk: Buffer) => {
+      this.#hear(chunk);
+    });
     channel.stderr.resume();
     this.ended = channel.ended.then((end) => {
-      const last = this.#finish({ kind: "broken", reason: end.kind === "lost" ? end.reason : `the relay ended with exit code ${String(end.code)}` });
+      const last = this.#finish({
+        kind: "broken",
+        reason: end.kind === "lost" ? end.reason : `the relay ended with exit code ${String(end.code)}`,
+      });
       for (const gone of this.#waiting.values()) gone.abort();
       return last;
     });
@@ -60,7 +71,9 @@ export class TalkRelay {
     this.channel.stdin.end();
     // What is not read would hold its end up.
     this.channel.stdout.resume();
-    const timer = setTimeout(() => { this.channel.close(); }, GOODBYE_MS);
+    const timer = setTimeout(() => {
+      this.channel.close();
+    }, GOODBYE_MS);
     await this.ended;
     clearTimeout(timer);
     this.channel.close();
@@ -130,12 +143,17 @@ export class TalkRelay {
     try {
       return await this.options.handler(request, gone);
     } catch (error) {
-      this.options.onWarning(`bl ${request.verb} ${request.name} could not be answered: ${error instanceof Error ? error.message : String(error)}`);
+      this.options.onWarning(
+        `bl ${request.verb} ${request.name} could not be answered: ${error instanceof Error ? error.message : String(error)}`,
+      );
       return { code: 10, message: "the launcher failed to answer" };
     }
   }
 
-  /** One after the other, each when the machine has taken the one before: answers are kept by whoever gave them, and not twice. */
+  /**
+   * One after the other, each when the machine has taken the one before: answers are kept by whoever gave them, and not
+   * twice.
+   */
   #write(id: string, reply: TalkReply): Promise<void> {
     this.#written = this.#written.then(async () => {
       const { stdin } = this.channel;

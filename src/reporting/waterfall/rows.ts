@@ -19,7 +19,10 @@ export interface Rows {
   readonly note: string | null;
 }
 
-/** Gives every service a row while there is room. Where there is not: the service that finished last, failed ones, those that finished late. */
+/**
+ * Gives every service a row while there is room. Where there is not: the service that finished last, failed ones, those
+ * that finished late.
+ */
 export function chooseRows({ levels }: SectionAnalysis): Rows {
   const kept = longest(levels);
   const limit = fairShare(kept.map((level) => level.services.length));
@@ -27,7 +30,11 @@ export function chooseRows({ levels }: SectionAnalysis): Rows {
   const folded = rows.reduce((sum, level) => sum + level.folded.length, 0);
   const notes = [
     ...(kept.length < levels.length ? [`the ${kept.length} longest of ${levels.length} levels`] : []),
-    ...(folded > 0 ? [`in each level the failed services and those that finished last, ${plural(folded, "other")} together in one row a level`] : []),
+    ...(folded > 0
+      ? [
+          `in each level the failed services and those that finished last, ${plural(folded, "other")} together in one row a level`,
+        ]
+      : []),
   ];
   return { levels: rows, note: notes.length === 0 ? null : `Drawn: ${notes.join("; ")}.` };
 }
@@ -54,5 +61,9 @@ function levelRows(level: LevelTiming, limit: number): LevelRows {
   const rank = (service: ServiceTiming) => (service.name === level.last ? 2 : service.state === "failed" ? 1 : 0);
   const urgent = [...level.services].sort((a, b) => rank(b) - rank(a) || b.endMs - a.endMs);
   const own = new Set(urgent.slice(0, limit));
-  return { level, shown: level.services.filter((service) => own.has(service)), folded: level.services.filter((service) => !own.has(service)) };
+  return {
+    level,
+    shown: level.services.filter((service) => own.has(service)),
+    folded: level.services.filter((service) => !own.has(service)),
+  };
 }

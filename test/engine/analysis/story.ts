@@ -25,7 +25,13 @@ export class Story {
   begin(at: number, levels: Levels, verb = "boot"): this {
     this.startedAt = at;
     this.levels = levels;
-    return this.add(at, { type: "run-started", run: "shop", plan: "shop", verb: verb as "boot", levels: Object.entries(levels).map(([name, services]) => ({ name, services })) });
+    return this.add(at, {
+      type: "run-started",
+      run: "shop",
+      plan: "shop",
+      verb: verb as "boot",
+      levels: Object.entries(levels).map(([name, services]) => ({ name, services })),
+    });
   }
 
   level(at: number, level: string): this {
@@ -34,10 +40,20 @@ export class Story {
 
   endLevel(at: number, level: string, failed = 0): this {
     const begun = this.records.findLast(({ type, data }) => type === "level-started" && data["level"] === level);
-    return this.add(at, { type: "level-finished", level, index: Object.keys(this.levels).indexOf(level), ms: at + BEGIN - (begun?.at ?? 0), failed });
+    return this.add(at, {
+      type: "level-finished",
+      level,
+      index: Object.keys(this.levels).indexOf(level),
+      ms: at + BEGIN - (begun?.at ?? 0),
+      failed,
+    });
   }
 
-  state(at: number, service: string, state: "launching" | "verifying" | "ready" | "failed" | "terminating" | "terminated" | "planned"): this {
+  state(
+    at: number,
+    service: string,
+    state: "launching" | "verifying" | "ready" | "failed" | "terminating" | "terminated" | "planned",
+  ): this {
     const level = Object.entries(this.levels).find(([, services]) => services.includes(service))?.[0] ?? "?";
     return this.add(at, { type: "service-state", service, level, state });
   }
@@ -47,10 +63,26 @@ export class Story {
   }
 
   /** @param ms as the event says it; the wall clock's difference if the test does not care. */
-  finish(at: number, service: string, step: "launch" | "connect" | "boot" | "ready" | "terminate", options: { attempt?: number; exitCode?: number | null; outcome?: string; ms?: number } = {}): this {
+  finish(
+    at: number,
+    service: string,
+    step: "launch" | "connect" | "boot" | "ready" | "terminate",
+    options: { attempt?: number; exitCode?: number | null; outcome?: string; ms?: number } = {},
+  ): this {
     const { attempt = 1, exitCode = 0, outcome = "exited" } = options;
-    const begun = this.records.findLast(({ type, service: name, data }) => type === "step-started" && name === service && data["step"] === step && data["attempt"] === attempt);
-    return this.add(at, { type: "step-finished", service, step, attempt, ms: options.ms ?? at + BEGIN - (begun?.at ?? 0), exitCode, outcome });
+    const begun = this.records.findLast(
+      ({ type, service: name, data }) =>
+        type === "step-started" && name === service && data["step"] === step && data["attempt"] === attempt,
+    );
+    return this.add(at, {
+      type: "step-finished",
+      service,
+      step,
+      attempt,
+      ms: options.ms ?? at + BEGIN - (begun?.at ?? 0),
+      exitCode,
+      outcome,
+    });
   }
 
   end(at: number, state: "ready" | "failed" | "terminated" = "ready", ms = at - this.startedAt): this {
@@ -60,16 +92,46 @@ export class Story {
 
 /** Two levels: `db` boots alone, then `web-2` is the slower of two; every millisecond is known. */
 export function twoLevels(): Story {
-  const story = new Story().begin(0, { storage: ["db"], web: ["web-1", "web-2"] }).level(2, "storage").state(3, "db", "launching");
-  story.start(5, "db", "launch").finish(105, "db", "launch", { outcome: "launched", exitCode: null }).start(110, "db", "boot").finish(910, "db", "boot");
-  story.state(911, "db", "verifying").start(912, "db", "ready").finish(950, "db", "ready").state(955, "db", "ready").endLevel(960, "storage");
-  story.level(965, "web").state(966, "web-1", "launching").state(967, "web-2", "launching").start(970, "web-1", "boot").start(971, "web-2", "boot");
-  story.finish(1_470, "web-1", "boot").state(1_472, "web-1", "ready").finish(2_971, "web-2", "boot").state(2_975, "web-2", "ready").endLevel(2_980, "web");
+  const story = new Story()
+    .begin(0, { storage: ["db"], web: ["web-1", "web-2"] })
+    .level(2, "storage")
+    .state(3, "db", "launching");
+  story
+    .start(5, "db", "launch")
+    .finish(105, "db", "launch", { outcome: "launched", exitCode: null })
+    .start(110, "db", "boot")
+    .finish(910, "db", "boot");
+  story
+    .state(911, "db", "verifying")
+    .start(912, "db", "ready")
+    .finish(950, "db", "ready")
+    .state(955, "db", "ready")
+    .endLevel(960, "storage");
+  story
+    .level(965, "web")
+    .state(966, "web-1", "launching")
+    .state(967, "web-2", "launching")
+    .start(970, "web-1", "boot")
+    .start(971, "web-2", "boot");
+  story
+    .finish(1_470, "web-1", "boot")
+    .state(1_472, "web-1", "ready")
+    .finish(2_971, "web-2", "boot")
+    .state(2_975, "web-2", "ready")
+    .endLevel(2_980, "web");
   return story.end(2_990);
 }
 
 export function analyze(story: Story, options: Partial<AnalysisRequest> = {}) {
-  return analyzeEvents({ run: "shop", events: story.records, concurrency: 64, working: false, section: null, top: 20, ...options });
+  return analyzeEvents({
+    run: "shop",
+    events: story.records,
+    concurrency: 64,
+    working: false,
+    section: null,
+    top: 20,
+    ...options,
+  });
 }
 
 /** The section that was looked at, which must be there. */

@@ -10,37 +10,79 @@ import { plan, service } from "../../support/plans.js";
 const template = (text: string) => parseTemplate(text, "compiled").parts;
 
 function program(line: string, parts: Partial<ProgramSpec> = {}): ProgramSpec {
-  return { run: { kind: "command", line: template(line) }, args: [], env: {}, files: [], timeoutMs: 1_000, where: "machine", sudo: false, ...parts };
+  return {
+    run: { kind: "command", line: template(line) },
+    args: [],
+    env: {},
+    files: [],
+    timeoutMs: 1_000,
+    where: "machine",
+    sudo: false,
+    ...parts,
+  };
 }
 
-function version(services: readonly ServiceSpec[], parts: { variables?: VariableRecord[]; sha?: string; plan?: Partial<LaunchPlan> } = {}): PlanVersion {
-  const bundles = Object.fromEntries(services.map(({ name }) => [`${name}.boot`, { path: "/b", sha256: parts.sha ?? "1", size: 1, entry: null }]));
+function version(
+  services: readonly ServiceSpec[],
+  parts: { variables?: VariableRecord[]; sha?: string; plan?: Partial<LaunchPlan> } = {},
+): PlanVersion {
+  const bundles = Object.fromEntries(
+    services.map(({ name }) => [`${name}.boot`, { path: "/b", sha256: parts.sha ?? "1", size: 1, entry: null }]),
+  );
   return { plan: plan([{ name: "one", services }], parts.plan), bundles, variables: parts.variables ?? [] };
 }
 
 function records({ plan: { levels } }: PlanVersion): ServiceRecord[] {
   let id = 0;
-  return levels.flatMap(({ services }, level) => services.flatMap((spec) => replicaNames(spec).map((name, index) => ({
-    id: (id += 1), level, spec: spec.name, name, replica: index + 1, state: "ready" as const, failure: null, revision: 1, due: null, booted: true, said: null, updatedAt: 0,
-  }))));
+  return levels.flatMap(({ services }, level) =>
+    services.flatMap((spec) =>
+      replicaNames(spec).map((name, index) => ({
+        id: (id += 1),
+        level,
+        spec: spec.name,
+        name,
+        replica: index + 1,
+        state: "ready" as const,
+        failure: null,
+        revision: 1,
+        due: null,
+        booted: true,
+        said: null,
+        updatedAt: 0,
+      })),
+    ),
+  );
 }
 
 function diff(before: PlanVersion, after: PlanVersion) {
   return diffPlans(before, after, records(before), "run");
 }
 
-const actions = (before: PlanVersion, after: PlanVersion) => Object.fromEntries(diff(before, after).map(({ name, action }) => [name, action]));
+const actions = (before: PlanVersion, after: PlanVersion) =>
+  Object.fromEntries(diff(before, after).map(({ name, action }) => [name, action]));
 
 test("the same plan changes nothing", () => {
-  const same = () => version([service("db", { boot: program("x ${var.a} ${self.replicas}") }), service("web", { replicas: 3, boot: program("y ${db.host} ${web.2.host}") })]);
-  expect(diff(same(), same()).every(({ action, differences, was, id }) => action === "keep" && differences.length === 0 && was === null && id !== null)).toBe(true);
+  const same = () =>
+    version([
+      service("db", { boot: program("x ${var.a} ${self.replicas}") }),
+      service("web", { replicas: 3, boot: program("y ${db.host} ${web.2.host}") }),
+    ]);
+  expect(
+    diff(same(), same()).every(
+      ({ action, differences, was, id }) =>
+        action === "keep" && differences.length === 0 && was === null && id !== null,
+    ),
+  ).toBe(true);
 });
 
 test("another first size replaces the machine; other sizes to try after it do not", () => {
-  const of = (size: string, ...others: string[]) => version([service("web", { size: template(size), fallbackSizes: others.map(template) })]);
+  const of = (size: string, ...others: string[]) =>
+    version([service("web", { size: template(size), fallbackSizes: others.map(template) })]);
   expect(actions(of("m5.large"), of("m5.large", "m5a.large"))).toEqual({ web: "keep" });
   expect(actions(of("m5.large", "m5a.large"), of("m5a.large", "m5.large"))).toEqual({ web: "replace" });
-  expect(diff(of("m5.large"), of("m5.large", "m5a.large"))[0]?.differences).toEqual(["size (if there is no capacity): none → m5a.large"]);
+  expect(diff(of("m5.large"), of("m5.large", "m5a.large"))[0]?.differences).toEqual([
+    "size (if there is no capacity): none → m5a.large",
+  ]);
 });
 
 test.each([
@@ -55,7 +97,11 @@ test.each([
   ["sudo", { boot: program("boot", { sudo: true }) }, "boot"],
   ["an attribute", { attributes: { port: { value: template("2"), secret: false } } }, "boot"],
   ["promised outputs", { outputs: [{ name: "token", secret: false }] }, "boot"],
-  ["the ready program", { ready: { ...program("check"), everyMs: 1, retries: null, windowMs: 1, bounded: false } }, "verify"],
+  [
+    "the ready program",
+    { ready: { ...program("check"), everyMs: 1, retries: null, windowMs: 1, bounded: false } },
+    "verify",
+  ],
   ["ssh", { ssh: { ...service("x").ssh, port: 2222 } }, "verify"],
   ["the terminate program", { terminate: program("bye") }, "keep"],
   ["a time limit", { boot: program("boot", { timeoutMs: 5_000 }) }, "keep"],
@@ -68,7 +114,10 @@ test.each([
 });
 
 test("the earliest stage wins, and every difference is named", () => {
-  const [change] = diff(version([service("db", { boot: program("a") })]), version([service("db", { boot: program("b"), size: template("big") })]));
+  const [change] = diff(
+    version([service("db", { boot: program("a") })]),
+    version([service("db", { boot: program("b"), size: template("big") })]),
+  );
   expect(change).toMatchObject({ action: "replace", differences: ["size: none → big", "boot: changed"] });
 });
 
@@ -79,9 +128,18 @@ test("a program whose file has other bytes boots again", () => {
 
 test("a variable's value counts where it is used, and only there, and is never shown", () => {
   const variable = (value: string): VariableRecord[] => [{ kind: "variable", name: "password", secret: true, value }];
-  const services = [service("db", { boot: program("boot", { env: { P: template("${var.password}") } }) }), service("web", { boot: program("boot") })];
-  const changes = diff(version(services, { variables: variable("hunter2") }), version(services, { variables: variable("geheim99") }));
-  expect(changes.map(({ name, action, differences }) => [name, action, differences])).toEqual([["db", "boot", ["boot.env.P: changed"]], ["web", "keep", []]]);
+  const services = [
+    service("db", { boot: program("boot", { env: { P: template("${var.password}") } }) }),
+    service("web", { boot: program("boot") }),
+  ];
+  const changes = diff(
+    version(services, { variables: variable("hunter2") }),
+    version(services, { variables: variable("geheim99") }),
+  );
+  expect(changes.map(({ name, action, differences }) => [name, action, differences])).toEqual([
+    ["db", "boot", ["boot.env.P: changed"]],
+    ["web", "keep", []],
+  ]);
   expect(JSON.stringify(changes)).not.toMatch(/hunter2|geheim99/);
 });
 
@@ -94,21 +152,44 @@ test("more replicas are added, fewer removed, and those that stay go on", () => 
 
 test("the one replica is the first of many: it changes its name and keeps its machine", () => {
   const web = (replicas: number) => version([service("web", { replicas })]);
-  expect(diff(web(1), web(2))).toMatchObject([{ id: 1, name: "web-1", was: "web", action: "keep" }, { id: null, name: "web-2", action: "add" }]);
-  expect(diff(web(2), web(1))).toMatchObject([{ id: 1, name: "web", was: "web-1", action: "keep" }, { id: 2, name: "web-2", action: "remove" }]);
+  expect(diff(web(1), web(2))).toMatchObject([
+    { id: 1, name: "web-1", was: "web", action: "keep" },
+    { id: null, name: "web-2", action: "add" },
+  ]);
+  expect(diff(web(2), web(1))).toMatchObject([
+    { id: 1, name: "web", was: "web-1", action: "keep" },
+    { id: 2, name: "web-2", action: "remove" },
+  ]);
 });
 
 test("who refers to all replicas, or to their number, boots again when there are more", () => {
-  const system = (replicas: number) => version([service("web", { replicas, boot: program("x ${self.replica}") }), service("lb", { boot: program("x ${web.*.host}") }), service("one", { boot: program("x ${web.1.host}") })]);
-  expect(actions(system(2), system(3))).toEqual({ "web-1": "keep", "web-2": "keep", "web-3": "add", lb: "boot", one: "keep" });
+  const system = (replicas: number) =>
+    version([
+      service("web", { replicas, boot: program("x ${self.replica}") }),
+      service("lb", { boot: program("x ${web.*.host}") }),
+      service("one", { boot: program("x ${web.1.host}") }),
+    ]);
+  expect(actions(system(2), system(3))).toEqual({
+    "web-1": "keep",
+    "web-2": "keep",
+    "web-3": "add",
+    lb: "boot",
+    one: "keep",
+  });
   const counting = (replicas: number) => version([service("web", { replicas, boot: program("x ${self.replicas}") })]);
   expect(actions(counting(2), counting(3))).toEqual({ "web-1": "boot", "web-2": "boot", "web-3": "add" });
 });
 
 test("was: keeps the machine, and who refers to the service under its new name goes on", () => {
   const before = version([service("db", { boot: program("boot") }), service("web", { boot: program("x ${db.host}") })]);
-  const after = version([service("store", { was: "db", boot: program("boot") }), service("web", { boot: program("x ${store.host}") })]);
-  expect(diff(before, after)).toMatchObject([{ id: 1, name: "store", was: "db", action: "keep", differences: [] }, { id: 2, name: "web", was: null, action: "keep", differences: [] }]);
+  const after = version([
+    service("store", { was: "db", boot: program("boot") }),
+    service("web", { boot: program("x ${store.host}") }),
+  ]);
+  expect(diff(before, after)).toMatchObject([
+    { id: 1, name: "store", was: "db", action: "keep", differences: [] },
+    { id: 2, name: "web", was: null, action: "keep", differences: [] },
+  ]);
 });
 
 test("without was: a renamed service is another one", () => {
@@ -117,8 +198,14 @@ test("without was: a renamed service is another one", () => {
 
 test("two services exchange their names", () => {
   const before = version([service("a", { size: template("small") }), service("b", { size: template("big") })]);
-  const after = version([service("a", { was: "b", size: template("big") }), service("b", { was: "a", size: template("small") })]);
-  expect(diff(before, after)).toMatchObject([{ id: 2, name: "a", was: "b", action: "keep" }, { id: 1, name: "b", was: "a", action: "keep" }]);
+  const after = version([
+    service("a", { was: "b", size: template("big") }),
+    service("b", { was: "a", size: template("small") }),
+  ]);
+  expect(diff(before, after)).toMatchObject([
+    { id: 2, name: "a", was: "b", action: "keep" },
+    { id: 1, name: "b", was: "a", action: "keep" },
+  ]);
 });
 
 test("a was: that was followed before is a remark", () => {
@@ -128,6 +215,15 @@ test("a was: that was followed before is a remark", () => {
 
 test("a service in another level goes on there", () => {
   const before = version([service("db"), service("web")]);
-  const after: PlanVersion = { ...before, plan: plan([{ name: "one", services: [service("db")] }, { name: "two", services: [service("web")] }]) };
-  expect(diff(before, after)).toMatchObject([{ name: "db", action: "keep", level: 0 }, { name: "web", action: "keep", level: 1, differences: ["level: one → two"] }]);
+  const after: PlanVersion = {
+    ...before,
+    plan: plan([
+      { name: "one", services: [service("db")] },
+      { name: "two", services: [service("web")] },
+    ]),
+  };
+  expect(diff(before, after)).toMatchObject([
+    { name: "db", action: "keep", level: 0 },
+    { name: "web", action: "keep", level: 1, differences: ["level: one → two"] },
+  ]);
 });

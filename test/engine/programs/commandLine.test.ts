@@ -1,4 +1,7 @@
-/** Command lines with references, carried out by a real shell: a value is one word of data wherever its reference stands. */
+/**
+ * Command lines with references, carried out by a real shell: a value is one word of data wherever its reference
+ * stands.
+ */
 import { execFileSync } from "node:child_process";
 
 import { test, expect } from "@jest/globals";
@@ -10,13 +13,40 @@ const reference: Reference = { kind: "variable", name: "value" };
 
 /** The line's output in /bin/sh; `@` in it is the reference. */
 function carryOut(line: string, value: string): string {
-  const template: Template = line.split("@").flatMap((text, index) => (index === 0 ? [text] : [reference, text])).filter((part) => part !== "");
+  const template: Template = line
+    .split("@")
+    .flatMap((text, index) => (index === 0 ? [text] : [reference, text]))
+    .filter((part) => part !== "");
   const compiled = compileCommandLine(template);
   const env = Object.fromEntries([...compiled.variables.keys()].map((name) => [name, value]));
-  return execFileSync("/bin/sh", ["-c", compiled.line, "sh"], { cwd: "/", encoding: "utf8", env: { PATH: process.env["PATH"] ?? "", ...env } });
+  return execFileSync("/bin/sh", ["-c", compiled.line, "sh"], {
+    cwd: "/",
+    encoding: "utf8",
+    env: { PATH: process.env["PATH"] ?? "", ...env },
+  });
 }
 
-const values = ["plain", "", "two  words", "*", "it's", 'a "quoted" one', "$(echo ran)", "`echo ran`", "${PATH} $PATH", "\\", "back\\\\slash\\n", "-n", "line\nline\n\nend", "; echo ran", "# no comment", "Grüße 🚀", "~", "a&b|c>d<e", "'\"'\"'"];
+const values = [
+  "plain",
+  "",
+  "two  words",
+  "*",
+  "it's",
+  'a "quoted" one',
+  "$(echo ran)",
+  "`echo ran`",
+  "${PATH} $PATH",
+  "\\",
+  "back\\\\slash\\n",
+  "-n",
+  "line\nline\n\nend",
+  "; echo ran",
+  "# no comment",
+  "Grüße 🚀",
+  "~",
+  "a&b|c>d<e",
+  "'\"'\"'",
+];
 
 /** Each value must come out of the line as `wrap` says. */
 function arrive(line: string, wrap: (value: string) => string): void {
@@ -24,7 +54,9 @@ function arrive(line: string, wrap: (value: string) => string): void {
 }
 
 test.each([
-  ["bare", "printf '<%s>' @"], ["in double quotes", 'printf "<%s>" "@"'], ["in single quotes", "printf '<%s>' '@'"],
+  ["bare", "printf '<%s>' @"],
+  ["in double quotes", 'printf "<%s>" "@"'],
+  ["in single quotes", "printf '<%s>' '@'"],
 ])("every value arrives as one word %s", (_where, line) => {
   arrive(line, (value) => `<${value}>`);
 });
@@ -52,7 +84,10 @@ test("a value stands in a here-document as it is", () => {
 });
 
 test("a line without references stays as it is", () => {
-  expect(compileCommandLine(["echo 'a' \"$HOME\" \\' #"])).toEqual({ line: "echo 'a' \"$HOME\" \\' #", variables: new Map() });
+  expect(compileCommandLine(["echo 'a' \"$HOME\" \\' #"])).toEqual({
+    line: "echo 'a' \"$HOME\" \\' #",
+    variables: new Map(),
+  });
 });
 
 test("no value becomes part of the line itself, which other users could see", () => {

@@ -17,9 +17,18 @@ function faults(text: string): string {
 const mistakes = (text: string) => sentences(Promise.resolve().then(() => readFaults(faults(text))));
 
 test("what the file does not say takes as long as usual", () => {
-  expect(readFaults(faults("launch: { refuse: 0.1 }\nprograms: { boot: { fail: 0.2 }, ready: { duration: 5s } }\nvisibility: 5s"))).toEqual({
-    launch: { ...USUAL.launch, refuse: 0.1 }, visibility: "5s",
-    programs: { boot: { ...USUAL.programs.boot, fail: 0.2 }, ready: { duration: "5s" }, terminate: USUAL.programs.terminate },
+  expect(
+    readFaults(
+      faults("launch: { refuse: 0.1 }\nprograms: { boot: { fail: 0.2 }, ready: { duration: 5s } }\nvisibility: 5s"),
+    ),
+  ).toEqual({
+    launch: { ...USUAL.launch, refuse: 0.1 },
+    visibility: "5s",
+    programs: {
+      boot: { ...USUAL.programs.boot, fail: 0.2 },
+      ready: { duration: "5s" },
+      terminate: USUAL.programs.terminate,
+    },
   });
   expect(readFaults(faults("# nothing\n"))).toEqual(USUAL);
 });
@@ -30,11 +39,15 @@ test("mistakes are told with their line and what would be right", async () => {
     '3: unknown key "machine" in the file of faults -> machines',
     '4: "fault" of item 1 of "script" must be throttle, lost-reply, unreachable, refuse, die or invisible, not "explode"',
   ]);
-  expect(await mistakes("[1, 2]")).toEqual(["1: a file of faults is a map of the keys of a simulated cloud, such as launch: { refuse: 0.05 }"]);
-  expect(await mistakes("seed: 1\nfile: x\nvisibility: \"${var.x}\"")).toEqual([
+  expect(await mistakes("[1, 2]")).toEqual([
+    "1: a file of faults is a map of the keys of a simulated cloud, such as launch: { refuse: 0.05 }",
+  ]);
+  expect(await mistakes('seed: 1\nfile: x\nvisibility: "${var.x}"')).toEqual([
     "1: each rehearsal has luck of its own: give --seed to choose them all",
     "2: each rehearsal has a cloud of its own, which is removed afterwards: leave this key out",
     "3: a file of faults holds no references: write the value itself",
   ]);
-  expect((await sentences(Promise.resolve().then(() => readFaults("/nonexistent/faults.yaml"))))[0]).toBe("0: there is no such file");
+  expect((await sentences(Promise.resolve().then(() => readFaults("/nonexistent/faults.yaml"))))[0]).toBe(
+    "0: there is no such file",
+  );
 });

@@ -15,7 +15,12 @@ import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 const mtime = new Date(1_700_000_000_000);
 const member = (name: string) => ({ name, mode: 0o640, mtime });
 const content = (...chunks: readonly Buffer[]) => Readable.from(chunks) as AsyncIterable<Buffer>;
-const zeros = (size: number) => content(...Array.from({ length: Math.ceil(size / 65_536) }, (_, index) => Buffer.alloc(Math.min(65_536, size - index * 65_536))));
+const zeros = (size: number) =>
+  content(
+    ...Array.from({ length: Math.ceil(size / 65_536) }, (_, index) =>
+      Buffer.alloc(Math.min(65_536, size - index * 65_536)),
+    ),
+  );
 
 async function read(path: string, file: string): Promise<Buffer> {
   const chunks: Buffer[] = [];
@@ -36,8 +41,10 @@ test("what is written can be listed and read, by tar too; nobody else may", asyn
   expect(await archive.finish()).toEqual(["circle", "nothing"]);
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(await listMembers(path)).toEqual([
-    { file: "about.json", bytes: 14, modifiedAt: mtime.getTime(), linkTo: null }, { file: "files/new\nline", bytes: 10, modifiedAt: mtime.getTime(), linkTo: null },
-    { file: "files/empty", bytes: 0, modifiedAt: mtime.getTime(), linkTo: null }, { file: "files/l", bytes: 0, modifiedAt: mtime.getTime(), linkTo: "files/empty" },
+    { file: "about.json", bytes: 14, modifiedAt: mtime.getTime(), linkTo: null },
+    { file: "files/new\nline", bytes: 10, modifiedAt: mtime.getTime(), linkTo: null },
+    { file: "files/empty", bytes: 0, modifiedAt: mtime.getTime(), linkTo: null },
+    { file: "files/l", bytes: 0, modifiedAt: mtime.getTime(), linkTo: "files/empty" },
   ]);
   expect((await read(path, "files/new\nline")).toString()).toBe("1234567890");
   expect(await readAbout(path)).toEqual({ run: "shop" });
@@ -47,13 +54,20 @@ test("what is written can be listed and read, by tar too; nobody else may", asyn
 test("a file whose content breaks off is filled up, and what broke is thrown; the next one is whole", async () => {
   const path = join(temporaryDirectory(), "a.tar.gz");
   const archive = new ArchiveWriter(path, 1_000_000);
-  const broken = Readable.from((async function* () { yield Buffer.from("abc"); throw new RangeError("gone"); })()) as AsyncIterable<Buffer>;
+  const broken = Readable.from(
+    (async function* () {
+      yield Buffer.from("abc");
+      throw new RangeError("gone");
+    })(),
+  ) as AsyncIterable<Buffer>;
   await expect(archive.addFile(member("files/a"), 100_000, broken)).rejects.toThrow(RangeError);
   await archive.addFile(member("files/b"), 1, content(Buffer.from("b")));
   await archive.finish();
   expect(archive.brokenOff).toEqual(["files/a"]);
   const written = await read(path, "files/a");
-  expect([written.length, written.subarray(0, 4).toString("latin1"), (await read(path, "files/b")).toString()]).toEqual([100_000, "abc\0", "b"]);
+  expect([written.length, written.subarray(0, 4).toString("latin1"), (await read(path, "files/b")).toString()]).toEqual(
+    [100_000, "abc\0", "b"],
+  );
 });
 
 test("no file is begun that would make it larger than it may be", async () => {
@@ -70,7 +84,9 @@ testWithMounts("a full disk ends it with its own words, and nothing hangs", asyn
   const disk = mountDisk(1);
   const archive = new ArchiveWriter(join(disk.directory, "a.tar.gz"), 1e9);
   const random = content(...Array.from({ length: 100 }, () => randomBytes(65_536)));
-  await expect(archive.addFile(member("files/a"), 6_553_600, random).then(() => archive.finish())).rejects.toThrow(ArchiveError);
+  await expect(archive.addFile(member("files/a"), 6_553_600, random).then(() => archive.finish())).rejects.toThrow(
+    ArchiveError,
+  );
   await archive.abandon();
   await expect(archive.finish()).rejects.toThrow(/ENOSPC/);
 });

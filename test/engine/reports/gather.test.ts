@@ -11,20 +11,40 @@ import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 
 let host: LocalHost;
 
-beforeEach(async () => { host = await startLocalHost(); });
+beforeEach(async () => {
+  host = await startLocalHost();
+});
 afterEach(() => host.stop());
 
-const about = { run: "shop", uid: "u", plan: "shop", service: "web", level: "one", machine: null, collectedAt: 1_700_000_000_000 };
+const about = {
+  run: "shop",
+  uid: "u",
+  plan: "shop",
+  service: "web",
+  level: "one",
+  machine: null,
+  collectedAt: 1_700_000_000_000,
+};
 
 async function parts(change: Partial<GatherParts> = {}): Promise<GatherParts> {
   const directory = temporaryDirectory();
   mkdirSync(join(directory, "logs"));
-  for (const [name, text] of Object.entries({ "web.boot.log": "booted\n", "web-2.boot.log": "another\n", "web.ready.log": "" })) writeFileSync(join(directory, "logs", name), text);
+  for (const [name, text] of Object.entries({
+    "web.boot.log": "booted\n",
+    "web-2.boot.log": "another\n",
+    "web.ready.log": "",
+  }))
+    writeFileSync(join(directory, "logs", name), text);
   mkdirSync(join(host.directory, "steps"), { recursive: true });
   const request = { report: null, patterns: ["a*"], base: [], sudo: false };
   return {
-    path: join(directory, "a.tar.gz"), limitBytes: 1_000_000, about, logs: { directory: join(directory, "logs"), prefix: "web." },
-    fetches: [{ connection: await host.link.connection(), request }], signal: new AbortController().signal, ...change,
+    path: join(directory, "a.tar.gz"),
+    limitBytes: 1_000_000,
+    about,
+    logs: { directory: join(directory, "logs"), prefix: "web." },
+    fetches: [{ connection: await host.link.connection(), request }],
+    signal: new AbortController().signal,
+    ...change,
   };
 }
 
@@ -42,13 +62,21 @@ test("one that would be too large is cut off before the file that is too much, a
   for (const name of ["a1", "a2", "a3"]) writeFileSync(join(host.directory, name), Buffer.alloc(400_000));
   const given = await parts();
   const gathered = await gather(given);
-  expect(gathered.problem).toEqual({ lost: false, message: expect.stringMatching(/cut off before files\/a3: a report holds at most 1 MiB, .*name less in its patterns/) });
+  expect(gathered.problem).toEqual({
+    lost: false,
+    message: expect.stringMatching(
+      /cut off before files\/a3: a report holds at most 1 MiB, .*name less in its patterns/,
+    ),
+  });
   expect(await files(given)).toEqual(["about.json", "logs/boot.log", "files/a1", "files/a2"]);
 });
 
 test("what takes too long, or a connection that is closed, leaves what there is until then", async () => {
   const aborted = await parts({ signal: AbortSignal.abort(new Error("it took too long")) });
-  expect((await gather(aborted)).problem).toMatchObject({ message: expect.stringContaining("it took too long"), lost: false });
+  expect((await gather(aborted)).problem).toMatchObject({
+    message: expect.stringContaining("it took too long"),
+    lost: false,
+  });
   expect(await files(aborted)).toEqual(["about.json", "logs/boot.log"]);
   const closed = await parts();
   await host.link.close();

@@ -6,12 +6,19 @@ import type { Reference } from "../../../src/plan/launchPlan.js";
 import { plan, service } from "../../support/plans.js";
 
 const value = (text: string, secret = false) => ({ value: text, secret, kind: "output" as const });
-const of = (name: string, attribute: string, replica: number | "all" = 0): Reference => ({ kind: "service", service: name, replica, attribute });
+const of = (name: string, attribute: string, replica: number | "all" = 0): Reference => ({
+  kind: "service",
+  service: name,
+  replica,
+  attribute,
+});
 
 function book(): AttributeBook {
   const levels = [{ name: "one", services: [service("db"), service("web", { replicas: 11 }), service("web-x")] }];
   const filled = new AttributeBook(plan(levels), "run-1", [
-    { kind: "variable", name: "x", value: "of variable", secret: false }, { kind: "environment", name: "x", value: "of environment", secret: false }, { kind: "variable", name: "password", value: "hidden", secret: true },
+    { kind: "variable", name: "x", value: "of variable", secret: false },
+    { kind: "environment", name: "x", value: "of environment", secret: false },
+    { kind: "variable", name: "password", value: "hidden", secret: true },
   ]);
   filled.set("db", "port", value("5432"));
   for (let replica = 1; replica <= 11; replica += 1) filled.set(`web-${replica}`, "id", value(`w${replica}`));
@@ -42,12 +49,17 @@ test("a variable and an environment variable of one name are two things", () => 
 });
 
 test("the run's name and the plan's directory", () => {
-  expect(book().resolve([{ kind: "run", field: "name" }, " ", { kind: "plan", field: "dir" }], null)).toBe("run-1 /plan");
+  expect(book().resolve([{ kind: "run", field: "name" }, " ", { kind: "plan", field: "dir" }], null)).toBe(
+    "run-1 /plan",
+  );
 });
 
 test.each<[string, Reference, string | null, string]>([
-  ["an attribute that is not there yet", of("db", "id"), null, "${db.id}"], ["one replica's that is not there", of("web", "nothing", "all"), null, "${web-1.nothing}"],
-  ["self without a replica", { kind: "self", attribute: "id" }, null, "${self.id}"], ["a variable", { kind: "variable", name: "none" }, null, "${var.none}"], ["the environment", { kind: "environment", name: "none" }, null, "${env.none}"],
+  ["an attribute that is not there yet", of("db", "id"), null, "${db.id}"],
+  ["one replica's that is not there", of("web", "nothing", "all"), null, "${web-1.nothing}"],
+  ["self without a replica", { kind: "self", attribute: "id" }, null, "${self.id}"],
+  ["a variable", { kind: "variable", name: "none" }, null, "${var.none}"],
+  ["the environment", { kind: "environment", name: "none" }, null, "${env.none}"],
 ])("%s is named when it has no value", (_what, reference, self, words) => {
   expect(() => book().lookup(reference, self)).toThrow(UnresolvedError);
   expect(() => book().lookup(reference, self)).toThrow(words);

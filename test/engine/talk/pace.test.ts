@@ -6,10 +6,12 @@ import { Pace } from "../../../src/engine/talk/pace.js";
 test("so many come at once, and the others one after the other", async () => {
   const pace = new Pace(100, 5);
   const startedAt = performance.now();
-  const times = await Promise.all(Array.from({ length: 25 }, async () => {
-    await pace.turn(new AbortController().signal);
-    return performance.now() - startedAt;
-  }));
+  const times = await Promise.all(
+    Array.from({ length: 25 }, async () => {
+      await pace.turn(new AbortController().signal);
+      return performance.now() - startedAt;
+    }),
+  );
   // Twenty of them a hundredth of a second apart: never sooner, whatever the machine does.
   expect(times.filter((ms) => ms >= 150).length).toBeGreaterThanOrEqual(3);
   expect([...times].sort((one, other) => one - other)).toEqual(times);

@@ -4,19 +4,34 @@ import { describe, expect, test } from "@jest/globals";
 import { Forecast } from "../../../src/engine/up/forecast.js";
 import type { PastRun, PastService } from "../../../src/state/pastRuns.js";
 
-const service = (spec: string, launchMs: number | null, workMs: number | null): PastService => ({ spec, launchMs, workMs });
+const service = (spec: string, launchMs: number | null, workMs: number | null): PastService => ({
+  spec,
+  launchMs,
+  workMs,
+});
 const run = (...services: PastService[]): PastRun => ({ cameUp: true, services });
-const small = new Map([["a", "sky small"], ["b", "sky small"], ["new", "sky small"], ["other", "sky big"]]);
+const small = new Map([
+  ["a", "sky small"],
+  ["b", "sky small"],
+  ["new", "sky small"],
+  ["other", "sky big"],
+]);
 const there = (spec: string) => ({ spec, launches: false });
 
 describe("how long before it is needed a machine is asked for", () => {
   test("nine of ten earlier launches of the service, replicas together, were as quick", () => {
-    const runs = Array.from({ length: 5 }, (_, index) => run(service("a", 10 + index * 20, 1), service("a", 20 + index * 20, 1), service("b", 1_000, 1)));
+    const runs = Array.from({ length: 5 }, (_, index) =>
+      run(service("a", 10 + index * 20, 1), service("a", 20 + index * 20, 1), service("b", 1_000, 1)),
+    );
     expect(new Forecast(runs, small).lead("a")).toBe(90);
   });
 
   test("of a few, the slowest counts", () => {
-    expect(new Forecast([run(service("a", 30, null)), run(service("a", 70, null)), run(service("a", 50, null))], small).lead("a")).toBe(70);
+    expect(
+      new Forecast([run(service("a", 30, null)), run(service("a", 70, null)), run(service("a", 50, null))], small).lead(
+        "a",
+      ),
+    ).toBe(70);
   });
 
   test("a new service is taken for others of its kind, and of what is like nothing known nothing is said", () => {
@@ -45,7 +60,12 @@ describe("how much longer a level goes on", () => {
   });
 
   test("of replicas the slowest counts", () => {
-    expect(new Forecast([run(service("a", 50, 10), service("a", 60, 90), service("a", 200, 20))], small).remaining([{ spec: "a", launches: true }], 0)).toBe(220);
+    expect(
+      new Forecast([run(service("a", 50, 10), service("a", 60, 90), service("a", 200, 20))], small).remaining(
+        [{ spec: "a", launches: true }],
+        0,
+      ),
+    ).toBe(220);
   });
 
   test("a new service takes what is usual for its kind, and one that is like nothing known counts for nothing", () => {

@@ -39,7 +39,12 @@ async function boot(run: SimRun, prelaunch: string, cloud = SLOW): Promise<Cost>
 
 test("a second run is up as soon as with all, and pays for its machines no longer than with none", async () => {
   const costs = async (prelaunch: string) => again(await SimRun.open(), prelaunch);
-  const [none, next, all, just] = [await costs("none"), await costs("next"), await costs("all"), await costs("just-in-time")];
+  const [none, next, all, just] = [
+    await costs("none"),
+    await costs("next"),
+    await costs("all"),
+    await costs("just-in-time"),
+  ];
   expect(just.ms / all.ms).toBeLessThan(1.01);
   expect(just.machineMs / none.machineMs).toBeLessThan(1);
   // Which the others are not: none pays in time, next and all in machines.
@@ -50,9 +55,15 @@ test("a second run is up as soon as with all, and pays for its machines no longe
 test("machines are asked for about as long before their level as their launch takes, and nothing runs there before it", async () => {
   const run = await SimRun.open();
   await again(run, "just-in-time");
-  for (const [service, level] of [["b-1", "two"], ["b-2", "two"], ["c", "three"], ["d", "four"]] as const) {
+  for (const [service, level] of [
+    ["b-1", "two"],
+    ["b-2", "two"],
+    ["c", "three"],
+    ["d", "four"],
+  ] as const) {
     const ahead = run.level(level) - run.state(service, "launching");
-    // A launch is seen up to 10 s after its end, and machines that are wanted at nearly the same moment go out together.
+    // A launch is seen up to 10 s after its end, and machines that are wanted at nearly the same moment go out
+    // together.
     expect([ahead > 55, ahead < 80]).toEqual([true, true]);
     expect(run.state(service, "connecting")).toBeGreaterThanOrEqual(run.level(level));
   }
@@ -82,7 +93,10 @@ describe("a level that", () => {
     const run = await SimRun.open();
     await again(run, "just-in-time");
     await run.terminate();
-    const { state } = await run.boot(`${SLOW}, services: { a: { programs: { boot: { duration: 1s } } } }`, plan("just-in-time"));
+    const { state } = await run.boot(
+      `${SLOW}, services: { a: { programs: { boot: { duration: 1s } } } }`,
+      plan("just-in-time"),
+    );
     expect(state).toBe("ready");
     // Where its only service is ready, the next one begins.
     expect(run.state("b-1", "launching")).toBe(run.level("two"));
@@ -91,8 +105,10 @@ describe("a level that", () => {
 
   test("has one slow service left of several is taken for as long as that one", async () => {
     const run = await SimRun.open();
-    const mixed = (slow: string) => `launch: { latency: 60s }, programs: { boot: { duration: 1m } }, services: { slow: { programs: { boot: { duration: ${slow} } } } }`;
-    const levels = "prelaunch: just-in-time\nlevels:\n  - { name: one, services: { slow: { boot: { command: x } }, other: { boot: { command: x } } } }\n  - { name: two, services: { b: { boot: { command: x } } } }\n";
+    const mixed = (slow: string) =>
+      `launch: { latency: 60s }, programs: { boot: { duration: 1m } }, services: { slow: { programs: { boot: { duration: ${slow} } } } }`;
+    const levels =
+      "prelaunch: just-in-time\nlevels:\n  - { name: one, services: { slow: { boot: { command: x } }, other: { boot: { command: x } } } }\n  - { name: two, services: { b: { boot: { command: x } } } }\n";
     expect((await run.boot(mixed("9m"), levels)).state).toBe("ready");
     await run.terminate();
     // Slow is through at once: what is left takes two minutes, as it did before.
@@ -105,7 +121,10 @@ describe("a level that", () => {
     const run = await SimRun.open();
     await again(run, "just-in-time");
     await run.terminate();
-    const { state } = await run.boot(`${SLOW}, services: { a: { programs: { boot: { duration: 9m } } } }`, plan("just-in-time"));
+    const { state } = await run.boot(
+      `${SLOW}, services: { a: { programs: { boot: { duration: 9m } } } }`,
+      plan("just-in-time"),
+    );
     expect(state).toBe("ready");
     expect(run.level("two") - run.state("b-1", "launching")).toBeGreaterThan(240);
     // What comes after is expected anew when the level begins.
@@ -116,7 +135,10 @@ describe("a level that", () => {
     const run = await SimRun.open();
     await again(run, "just-in-time");
     await run.terminate();
-    await run.boot(SLOW, plan("just-in-time", ", huge: { size: huge, boot: { command: x } }, like: { boot: { command: x } }"));
+    await run.boot(
+      SLOW,
+      plan("just-in-time", ", huge: { size: huge, boot: { command: x } }, like: { boot: { command: x } }"),
+    );
     expect(run.state("huge", "launching")).toBe(run.level("three"));
     expect(run.level("four") - run.state("like", "launching")).toBeLessThan(80);
   });
@@ -128,7 +150,14 @@ describe("an end", () => {
     await again(run, "just-in-time");
     await run.terminate();
     const end = await run.boot(`${SLOW}, script: [{ service: a, program: boot, exit: 3 }]`, plan("just-in-time"));
-    expect(end).toMatchObject({ state: "failed", failures: [{ service: "a" }], unused: [{ service: "b-1", ended: true }, { service: "b-2", ended: true }] });
+    expect(end).toMatchObject({
+      state: "failed",
+      failures: [{ service: "a" }],
+      unused: [
+        { service: "b-1", ended: true },
+        { service: "b-2", ended: true },
+      ],
+    });
     expect(await run.keys()).toEqual(["a.1", "b-1.1", "b-2.1"]);
     const failedAt = run.store.clock.now();
     expect((await run.repair()).state).toBe("ready");
@@ -141,7 +170,11 @@ describe("an end", () => {
     const run = await SimRun.open();
     await again(run, "just-in-time");
     await run.terminate();
-    const end = await run.boot(SLOW, plan("just-in-time"), (event) => event.type === "service-state" && event.service === "a" && event.state === "booting");
+    const end = await run.boot(
+      SLOW,
+      plan("just-in-time"),
+      (event) => event.type === "service-state" && event.service === "a" && event.state === "booting",
+    );
     expect(end).toMatchObject({ state: "interrupted", unused: [] });
     expect(await run.resume()).toMatchObject({ state: "ready", unused: [] });
     expect(await run.keys()).toEqual(["a.1", "b-1.1", "b-2.1", "c.1", "d.1"]);
@@ -160,7 +193,8 @@ levels:
     services:
       by-output: { image: "\${a.image}", boot: { command: x } }
 `;
-  const cloud = (a: string) => `launch: { latency: 60s }, services: { a: { programs: { boot: { duration: ${a} } } }, slow: { programs: { boot: { duration: 9m50s } } } }`;
+  const cloud = (a: string) =>
+    `launch: { latency: 60s }, services: { a: { programs: { boot: { duration: ${a} } } }, slow: { programs: { boot: { duration: 9m50s } } } }`;
   expect((await run.boot(cloud("1m"), levels)).state).toBe("ready");
   await run.terminate();
   expect((await run.boot(cloud("9m30s"), levels)).state).toBe("ready");
@@ -169,7 +203,8 @@ levels:
 
 test("a moment that comes while a level takes machines down waits until the level has asked for its own", async () => {
   const run = await SimRun.open();
-  const cloud = "launch: { latency: 60s }, programs: { terminate: { duration: 2m } }, services: { a: { programs: { boot: { duration: 5m } } }, b: { programs: { boot: { duration: 1m } } } }";
+  const cloud =
+    "launch: { latency: 60s }, programs: { terminate: { duration: 2m } }, services: { a: { programs: { boot: { duration: 5m } } }, b: { programs: { boot: { duration: 1m } } } }";
   const levels = (a: string, b: string, third: string) => `prelaunch: just-in-time
 levels:
   - { name: one, services: { a: { boot: { command: ${a} } } } }

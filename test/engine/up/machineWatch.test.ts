@@ -7,13 +7,27 @@ import { VirtualClock } from "../../../src/time/virtualClock.js";
 import { never, START } from "../../support/simCloud.js";
 
 /** Machines that are up so many seconds after the start. */
-function cloud(readyAt: Readonly<Record<string, number>>, fails: (second: number) => boolean = () => false, answerMs = 0) {
+function cloud(
+  readyAt: Readonly<Record<string, number>>,
+  fails: (second: number) => boolean = () => false,
+  answerMs = 0,
+) {
   const clock = new VirtualClock(START);
   const asked: { at: number; ids: readonly string[] }[] = [];
   const second = () => (clock.now() - START) / 1_000;
   const status = (id: string): MachineStatus => {
     const up = second() >= (readyAt[id] ?? Infinity);
-    return { id, key: null, mark: null, state: up ? "running" : "pending", host: up ? "h" : null, privateHost: null, hostname: null, access: up ? { kind: "driver", cloud: "c", id } : null, reason: "" };
+    return {
+      id,
+      key: null,
+      mark: null,
+      state: up ? "running" : "pending",
+      host: up ? "h" : null,
+      privateHost: null,
+      hostname: null,
+      access: up ? { kind: "driver", cloud: "c", id } : null,
+      reason: "",
+    };
   };
   const describe = async (ids: readonly string[]): Promise<MachineStatus[]> => {
     asked.push({ at: second(), ids });
@@ -22,7 +36,15 @@ function cloud(readyAt: Readonly<Record<string, number>>, fails: (second: number
     return ids.map(status);
   };
   const watch = new MachineWatch({ describe } as Partial<Driver> as Driver, clock, never);
-  return { clock, asked, second, reach: async (id: string) => watch.reachable(status(id), clock.now(), async () => undefined), forget: (id: string) => { watch.forget(id); } };
+  return {
+    clock,
+    asked,
+    second,
+    reach: async (id: string) => watch.reachable(status(id), clock.now(), async () => undefined),
+    forget: (id: string) => {
+      watch.forget(id);
+    },
+  };
 }
 
 test("pauses are a fiftieth of the wait, from 1 s to 10 s", async () => {

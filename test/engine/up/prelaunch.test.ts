@@ -24,7 +24,11 @@ async function seconds(prelaunch: string): Promise<number> {
 }
 
 test("levels whose machines take a minute each no longer pay it one after the other", async () => {
-  const [none, next, all] = [await seconds("prelaunch: none"), await seconds("prelaunch: next"), await seconds("prelaunch: all")];
+  const [none, next, all] = [
+    await seconds("prelaunch: none"),
+    await seconds("prelaunch: next"),
+    await seconds("prelaunch: all"),
+  ];
   expect(none).toBeGreaterThan(210);
   expect(next).toBeLessThan(165);
   expect(all).toBeLessThan(105);
@@ -35,20 +39,35 @@ describe("order", () => {
   test("with none, no machine is asked for before its level", async () => {
     const run = await SimRun.open();
     await run.boot(MINUTE, three("prelaunch: none"));
-    for (const [service, level] of [["a", "one"], ["b-1", "two"], ["c", "three"]] as const) expect(run.state(service, "launching")).toBeGreaterThanOrEqual(run.level(level));
+    for (const [service, level] of [
+      ["a", "one"],
+      ["b-1", "two"],
+      ["c", "three"],
+    ] as const)
+      expect(run.state(service, "launching")).toBeGreaterThanOrEqual(run.level(level));
     const launching = run.events.findIndex((event) => event.type === "service-state" && event.service === "c");
-    expect(launching).toBeGreaterThan(run.events.findIndex((event) => event.type === "level-started" && event.level === "three"));
+    expect(launching).toBeGreaterThan(
+      run.events.findIndex((event) => event.type === "level-started" && event.level === "three"),
+    );
   });
 
   test("a level's own call is answered before the wish for the next level is written, and one call a level is made", async () => {
     const run = await SimRun.open();
     await run.boot(`${MINUTE}, calls: { latency: 2s }`, three("prelaunch: all"));
-    const wishes = run.points.filter((point) => point === "launch" || point.includes("intent") || point.includes("launched")).slice(0, 9);
+    const wishes = run.points
+      .filter((point) => point === "launch" || point.includes("intent") || point.includes("launched"))
+      .slice(0, 9);
     const early = "write intent+service+event";
     expect(wishes).toEqual([
-      "write intent", "launch", "write launched",
-      "write intent+intent+service+service+event+event", "launch", "write launched+launched",
-      early, "launch", "write launched",
+      "write intent",
+      "launch",
+      "write launched",
+      "write intent+intent+service+service+event+event",
+      "launch",
+      "write launched+launched",
+      early,
+      "launch",
+      "write launched",
     ]);
     expect(run.calls("launch")).toBe(3);
   });
@@ -56,7 +75,11 @@ describe("order", () => {
   test("next begins with the level, all reaches to the last level", async () => {
     const next = await SimRun.open();
     await next.boot(MINUTE, three("prelaunch: next"));
-    expect([next.state("b-1", "launching") < next.level("two"), next.state("c", "launching") >= next.level("two"), next.state("c", "launching") < next.level("three")]).toEqual([true, true, true]);
+    expect([
+      next.state("b-1", "launching") < next.level("two"),
+      next.state("c", "launching") >= next.level("two"),
+      next.state("c", "launching") < next.level("three"),
+    ]).toEqual([true, true, true]);
     const all = await SimRun.open();
     await all.boot(MINUTE, three("prelaunch: all"));
     expect(all.state("c", "launching")).toBeLessThan(all.level("two"));
@@ -65,18 +88,30 @@ describe("order", () => {
   test("nothing runs on an early machine, and nothing connects to it, before its level", async () => {
     const run = await SimRun.open();
     await run.boot(MINUTE, three("prelaunch: all"));
-    for (const [service, level] of [["b-1", "two"], ["b-2", "two"], ["c", "three"]] as const) {
+    for (const [service, level] of [
+      ["b-1", "two"],
+      ["b-2", "two"],
+      ["c", "three"],
+    ] as const) {
       expect(run.state(service, "connecting")).toBeGreaterThanOrEqual(run.level(level));
-      expect(run.at((event) => event.type === "machine-launched" && event.service === service)).toBeLessThan(run.level(level));
+      expect(run.at((event) => event.type === "machine-launched" && event.service === service)).toBeLessThan(
+        run.level(level),
+      );
     }
     expect(run.events.filter((event) => event.type === "machine-launched")).toHaveLength(4);
-    expect(run.events.filter((event) => event.type === "service-state" && event.service === "c").map((event) => "state" in event && event.state)).toEqual(["launching", "connecting", "booting", "verifying", "ready"]);
+    expect(
+      run.events
+        .filter((event) => event.type === "service-state" && event.service === "c")
+        .map((event) => "state" in event && event.state),
+    ).toEqual(["launching", "connecting", "booting", "verifying", "ready"]);
   });
 });
 
 test("what is made from an attribute is asked for as soon as the attribute is known, and no sooner", async () => {
   const run = await SimRun.open();
-  const { state } = await run.boot(`${MINUTE}, services: { slow: { programs: { boot: { duration: 5m } } } }`, `prelaunch: next
+  const { state } = await run.boot(
+    `${MINUTE}, services: { slow: { programs: { boot: { duration: 5m } } } }`,
+    `prelaunch: next
 levels:
   - name: one
     services:
@@ -90,9 +125,12 @@ levels:
   - name: three
     services:
       far: { size: "\${a.host}", boot: { command: x } }
-`);
+`,
+  );
   expect(state).toBe("ready");
-  expect(run.state("by-host", "launching")).toBe(run.at((event) => event.type === "machine-launched" && event.service === "a"));
+  expect(run.state("by-host", "launching")).toBe(
+    run.at((event) => event.type === "machine-launched" && event.service === "a"),
+  );
   expect(run.state("by-output", "launching")).toBe(run.state("a", "verifying"));
   expect(run.state("by-level", "launching")).toBeLessThan(run.level("two"));
   // Known since level one, and asked for when its turn comes.
@@ -102,7 +140,10 @@ levels:
 
 test("a thousand services are asked for in one call a level, and polled in one question", async () => {
   const run = await SimRun.open();
-  const { state } = await run.boot("launch: { latency: 60s }", "prelaunch: all\nconcurrency: 1000\nlevels:\n  - services: { a: { replicas: 10, boot: { command: x } } }\n  - services: { b: { replicas: 990 } }\n");
+  const { state } = await run.boot(
+    "launch: { latency: 60s }",
+    "prelaunch: all\nconcurrency: 1000\nlevels:\n  - services: { a: { replicas: 10, boot: { command: x } } }\n  - services: { b: { replicas: 990 } }\n",
+  );
   expect(state).toBe("ready");
   expect(run.calls("launch")).toBe(2);
   // 60 s with a question each second for all of them, and one look at what is there when the second level begins.

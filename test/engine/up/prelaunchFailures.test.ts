@@ -1,11 +1,14 @@
-/** Early machines that fail or die, and what becomes of them when the run fails or is interrupted before their level. */
+/**
+ * Early machines that fail or die, and what becomes of them when the run fails or is interrupted before their level.
+ */
 import { describe, expect, test } from "@jest/globals";
 
 import type { RunEvent } from "../../../src/events.js";
 import { SimRun } from "../../support/simRun.js";
 
 /** The first level takes 100 s, the machines of the others are up after 60 s. */
-const cloud = (script: string) => `launch: { latency: 60s }, programs: { boot: { duration: 10s } }, services: { a: { programs: { boot: { duration: 40s } } } }, script: [${script}]`;
+const cloud = (script: string) =>
+  `launch: { latency: 60s }, programs: { boot: { duration: 10s } }, services: { a: { programs: { boot: { duration: 40s } } } }, script: [${script}]`;
 const plan = `prelaunch: all
 levels:
   - name: one
@@ -15,22 +18,35 @@ levels:
   - name: three
     services: { c: { terminate: { command: x } } }
 `;
-const booting = (service: string) => (event: RunEvent) => event.type === "service-state" && event.service === service && event.state === "booting";
+const booting = (service: string) => (event: RunEvent) =>
+  event.type === "service-state" && event.service === service && event.state === "booting";
 
 describe("an early machine that", () => {
   test("is refused is told, fails nothing, and is asked for again when its level begins", async () => {
     const run = await SimRun.open();
     expect((await run.boot(cloud("{ call: launch, service: b, fault: refuse }"), plan)).state).toBe("ready");
-    expect(run.warnings()).toEqual([expect.stringMatching(/^b: its machine could not be started early, and is asked for again when its level begins: .*refused the launch$/)]);
+    expect(run.warnings()).toEqual([
+      expect.stringMatching(
+        /^b: its machine could not be started early, and is asked for again when its level begins: .*refused the launch$/,
+      ),
+    ]);
     expect(await run.keys()).toEqual(["a.1", "b.1", "c.1", "b.2"]);
     expect(run.state("b", "planned")).toBeLessThan(run.level("two"));
-    expect(run.events.filter((event) => event.type === "service-state" && event.service === "b").map((event) => "state" in event && event.state)).toEqual(["launching", "planned", "launching", "connecting", "booting", "verifying", "ready"]);
+    expect(
+      run.events
+        .filter((event) => event.type === "service-state" && event.service === "b")
+        .map((event) => "state" in event && event.state),
+    ).toEqual(["launching", "planned", "launching", "connecting", "booting", "verifying", "ready"]);
   });
 
   test("is refused again fails its own level, as ever", async () => {
     const run = await SimRun.open();
     const end = await run.boot(cloud("{ call: launch, service: b, nth: every, fault: refuse }"), plan);
-    expect(end).toMatchObject({ state: "failed", failures: [{ service: "b", step: "launch" }], unused: [{ service: "c", ended: true }] });
+    expect(end).toMatchObject({
+      state: "failed",
+      failures: [{ service: "b", step: "launch" }],
+      unused: [{ service: "c", ended: true }],
+    });
     expect((await run.service("a")).state).toBe("ready");
     expect(run.calls("launch")).toBe(4);
   });
@@ -39,7 +55,10 @@ describe("an early machine that", () => {
     const run = await SimRun.open();
     expect((await run.boot(cloud(`{ service: b, at: ${at}, fault: die }`), plan)).state).toBe("ready");
     expect(await run.keys()).toEqual(["a.1", "b.1", "c.1", "b.2"]);
-    expect((await run.past()).get("b.1")).toMatchObject({ now: "terminated", end: expect.stringContaining("the simulated machine died") });
+    expect((await run.past()).get("b.1")).toMatchObject({
+      now: "terminated",
+      end: expect.stringContaining("the simulated machine died"),
+    });
     // The level that boots meanwhile goes its way.
     expect(run.level("two")).toBeLessThan(115);
   });
@@ -59,14 +78,27 @@ describe("a run that fails", () => {
   test("ends the machines of levels that never began, says so, and a repair starts others", async () => {
     const run = await SimRun.open();
     const end = await run.boot(cloud(failing), plan);
-    expect(end).toMatchObject({ state: "failed", failures: [{ service: "a" }], unused: [{ service: "b", cloud: "sky", ended: true }, { service: "c", cloud: "sky", ended: true }] });
-    expect(run.events.filter((event) => event.type === "machine-terminated").map((event) => "service" in event && event.service)).toEqual(["b", "c"]);
-    expect((await run.service("b"))).toMatchObject({ state: "planned" });
+    expect(end).toMatchObject({
+      state: "failed",
+      failures: [{ service: "a" }],
+      unused: [
+        { service: "b", cloud: "sky", ended: true },
+        { service: "c", cloud: "sky", ended: true },
+      ],
+    });
+    expect(
+      run.events
+        .filter((event) => event.type === "machine-terminated")
+        .map((event) => "service" in event && event.service),
+    ).toEqual(["b", "c"]);
+    expect(await run.service("b")).toMatchObject({ state: "planned" });
     const past = await run.past();
     expect([...past].map(([key, { now, end: reason }]) => [key, now, reason])).toEqual([
-      ["a.1", "running", ""], ["b.1", "terminated", "its level never began, since the run failed"], ["c.1", "terminated", "its level never began, since the run failed"],
+      ["a.1", "running", ""],
+      ["b.1", "terminated", "its level never began, since the run failed"],
+      ["c.1", "terminated", "its level never began, since the run failed"],
     ]);
-    expect((await run.repair())).toMatchObject({ state: "ready", unused: [] });
+    expect(await run.repair()).toMatchObject({ state: "ready", unused: [] });
     expect(await run.keys()).toEqual(["a.1", "b.1", "c.1", "b.2", "c.2"]);
     expect((await run.terminate()).terminated.map(({ service }) => service).sort()).toEqual(["a", "b", "c"]);
   });
@@ -74,9 +106,17 @@ describe("a run that fails", () => {
   test("tells of machines that it could not end, keeps them on record, and a repair uses them", async () => {
     const run = await SimRun.open();
     const end = await run.boot(cloud(`${failing}, { call: terminate, nth: 1, fault: unreachable }`), plan);
-    expect(end).toMatchObject({ state: "failed", unused: [{ service: "b", ended: false }, { service: "c", ended: false }] });
+    expect(end).toMatchObject({
+      state: "failed",
+      unused: [
+        { service: "b", ended: false },
+        { service: "c", ended: false },
+      ],
+    });
     expect(run.warnings()).toHaveLength(2);
-    expect(run.warnings()[0]).toMatch(/^b: its machine i-\S+ was started early, its level never began, and it could not be ended: .* A repair uses it: bootlevel repair r, or end it with the run: bootlevel terminate r$/);
+    expect(run.warnings()[0]).toMatch(
+      /^b: its machine i-\S+ was started early, its level never began, and it could not be ended: .* A repair uses it: bootlevel repair r, or end it with the run: bootlevel terminate r$/,
+    );
     expect((await run.service("b")).state).toBe("launching");
     expect((await run.repair()).state).toBe("ready");
     expect(await run.keys()).toEqual(["a.1", "b.1", "c.1"]);
@@ -105,8 +145,19 @@ describe("a run that is interrupted", () => {
   test("keeps its early machines, shows them, and a resume uses them", async () => {
     const run = await SimRun.open();
     const end = await run.boot(cloud(""), plan, booting("a"));
-    expect(end).toMatchObject({ state: "interrupted", failures: [], unused: [{ service: "b", ended: false }, { service: "c", ended: false }] });
-    expect(await run.service("b")).toMatchObject({ state: "launching", machine: expect.stringMatching(/^i-/), host: expect.stringMatching(/^10\./) });
+    expect(end).toMatchObject({
+      state: "interrupted",
+      failures: [],
+      unused: [
+        { service: "b", ended: false },
+        { service: "c", ended: false },
+      ],
+    });
+    expect(await run.service("b")).toMatchObject({
+      state: "launching",
+      machine: expect.stringMatching(/^i-/),
+      host: expect.stringMatching(/^10\./),
+    });
     expect(await run.resume()).toMatchObject({ state: "ready", unused: [] });
     expect(await run.keys()).toEqual(["a.1", "b.1", "c.1"]);
   });
@@ -114,7 +165,7 @@ describe("a run that is interrupted", () => {
   test("is repaired without a machine being taken for lost that nobody has connected to yet", async () => {
     const run = await SimRun.open();
     await run.boot(cloud("{ service: b, at: 0ms, fault: unreachable, for: 90s }"), plan, booting("a"));
-    expect((await run.repair())).toMatchObject({ state: "ready" });
+    expect(await run.repair()).toMatchObject({ state: "ready" });
     expect(await run.keys()).toEqual(["a.1", "b.1", "c.1"]);
   });
 
@@ -122,7 +173,9 @@ describe("a run that is interrupted", () => {
     const run = await SimRun.open();
     await run.boot(cloud(""), plan, booting("a"));
     expect((await run.terminate()).terminated.map(({ service }) => service).sort()).toEqual(["a", "b", "c"]);
-    expect(run.events.filter((event) => event.type === "step-started").map((event) => "service" in event && event.service)).toEqual([]);
+    expect(
+      run.events.filter((event) => event.type === "step-started").map((event) => "service" in event && event.service),
+    ).toEqual([]);
     for (const { now } of (await run.past()).values()) expect(now).toBe("terminated");
   });
 });
@@ -131,8 +184,11 @@ describe("commands on a run that is there", () => {
   test("a machine that is to be replaced waits for its level; one that comes after it on its cloud waits with it", async () => {
     const run = await SimRun.open();
     const lost = "{ service: a, at: 130s, fault: die }, { service: b, at: 130s, fault: die }";
-    const refused = "{ call: launch, service: c, nth: 1, fault: refuse }, { call: launch, service: c, nth: 2, fault: refuse }";
-    expect((await run.boot(cloud(`${lost}, ${refused}`), plan)).failures).toMatchObject([{ service: "c", step: "launch" }]);
+    const refused =
+      "{ call: launch, service: c, nth: 1, fault: refuse }, { call: launch, service: c, nth: 2, fault: refuse }";
+    expect((await run.boot(cloud(`${lost}, ${refused}`), plan)).failures).toMatchObject([
+      { service: "c", step: "launch" },
+    ]);
     await run.store.clock.sleep(120_000);
     expect((await run.repair(3)).state).toBe("ready");
     expect((await run.keys()).slice(-3)).toEqual(["a.2", "b.2", "c.3"]);
@@ -146,10 +202,17 @@ describe("commands on a run that is there", () => {
     expect((await run.boot(cloud(""), text)).state).toBe("ready");
     expect((await run.reboot()).state).toBe("ready");
     expect((await run.keys()).sort()).toEqual(["a.1", "a.2", "b.1", "b.2", "c.1", "c.2"]);
-    // The one of before the reboot: it is asked for when the new address is known, and not when the old one still stood on record.
-    expect(run.events.filter((event) => event.type === "step-started" && event.step === "terminate" && event.service === "b")).toHaveLength(1);
+    // The one of before the reboot: it is asked for when the new address is known, and not when the old one still stood
+    // on record.
+    expect(
+      run.events.filter(
+        (event) => event.type === "step-started" && event.step === "terminate" && event.service === "b",
+      ),
+    ).toHaveLength(1);
     expect(run.warnings()).toEqual([]);
-    const launching = run.events.findLast((event) => event.type === "service-state" && event.service === "b" && event.state === "launching");
+    const launching = run.events.findLast(
+      (event) => event.type === "service-state" && event.service === "b" && event.state === "launching",
+    );
     const known = run.events.findLast((event) => event.type === "machine-launched" && event.service === "a");
     expect(launching?.at).toBe(known?.at);
   });
@@ -157,7 +220,10 @@ describe("commands on a run that is there", () => {
   test("a reload that adds a level starts its machines while earlier ones boot again", async () => {
     const run = await SimRun.open();
     await run.boot(cloud(""), "levels:\n  - { name: one, services: { a: { boot: { command: x } } } }\n");
-    const { state } = await run.reload(cloud(""), "levels:\n  - { name: one, services: { a: { boot: { command: y } } } }\n  - { name: two, services: { b: { boot: { command: x } } } }\n");
+    const { state } = await run.reload(
+      cloud(""),
+      "levels:\n  - { name: one, services: { a: { boot: { command: y } } } }\n  - { name: two, services: { b: { boot: { command: x } } } }\n",
+    );
     expect(state).toBe("ready");
     expect(run.state("b", "launching")).toBeLessThan(run.state("a", "ready"));
     expect(await run.keys()).toEqual(["a.1", "b.1"]);

@@ -1,7 +1,16 @@
 /** Files of real machines, over real channels. */
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -37,13 +46,29 @@ function keep(host: Host): Host {
 
 async function localHost(env: Record<string, string> = {}): Promise<Host> {
   const host = await startLocalHost(env);
-  return keep({ connection: await host.link.connection(), directory: join(host.directory, "steps"), stop: () => host.stop() });
+  return keep({
+    connection: await host.link.connection(),
+    directory: join(host.directory, "steps"),
+    stop: () => host.stop(),
+  });
 }
 
 async function sshHost(): Promise<Host> {
   const host = await startSshHost();
-  const connection = await connectSsh(host.settings(), { signal: new AbortController().signal, onWarning: (message) => { throw new Error(message); } });
-  return keep({ connection, directory: join(host.directory, "steps"), stop: async () => { await connection.close(); await host.stop(); } });
+  const connection = await connectSsh(host.settings(), {
+    signal: new AbortController().signal,
+    onWarning: (message) => {
+      throw new Error(message);
+    },
+  });
+  return keep({
+    connection,
+    directory: join(host.directory, "steps"),
+    stop: async () => {
+      await connection.close();
+      await host.stop();
+    },
+  });
 }
 
 interface Got {
@@ -56,19 +81,24 @@ interface Got {
 async function fetch(host: Host, request: Partial<FetchRequest>, signal = new AbortController().signal): Promise<Got> {
   const files: Got["files"] = {};
   const others: Got["others"] = {};
-  const fetched = await fetchFiles(host.connection, { report: null, patterns: [], base: ["base"], sudo: false, ...request }, {
-    signal,
-    async onMember(origin, { name, type }, content) {
-      const chunks: Buffer[] = [];
-      for await (const chunk of content) chunks.push(chunk);
-      if (type === "file") files[`${origin} ${name}`] = Buffer.concat(chunks);
-      else others[`${origin} ${name}`] = type ?? "unknown";
+  const fetched = await fetchFiles(
+    host.connection,
+    { report: null, patterns: [], base: ["base"], sudo: false, ...request },
+    {
+      signal,
+      async onMember(origin, { name, type }, content) {
+        const chunks: Buffer[] = [];
+        for await (const chunk of content) chunks.push(chunk);
+        if (type === "file") files[`${origin} ${name}`] = Buffer.concat(chunks);
+        else others[`${origin} ${name}`] = type ?? "unknown";
+      },
     },
-  });
+  );
   return { files, others, ...fetched };
 }
 
-const texts = ({ files }: Got) => Object.fromEntries(Object.entries(files).map(([name, content]) => [name, content.toString()]));
+const texts = ({ files }: Got) =>
+  Object.fromEntries(Object.entries(files).map(([name, content]) => [name, content.toString()]));
 const folder = (host: Host) => join(host.directory, "base");
 
 const busybox = existsSync("/usr/bin/busybox");
@@ -77,11 +107,27 @@ if (!busybox) console.warn("busybox is not installed: its tar is not tested (apt
 describe.each([
   { name: "a local machine", start: () => localHost() },
   { name: "a host over SSH", start: () => sshHost() },
-  ...(busybox ? [{ name: "a machine with busybox's tar", start: () => hostWithTar('exec /usr/bin/busybox tar "$@"') }] : []),
+  ...(busybox
+    ? [{ name: "a machine with busybox's tar", start: () => hostWithTar('exec /usr/bin/busybox tar "$@"') }]
+    : []),
 ])("$name", ({ start }) => {
   test("sends files of any name, each whole", async () => {
     const host = await start();
-    const names = ["plain", " blank s ", "-rf", "--checkpoint-action=exec=sh", "new\nline", "quo'te\"s", "back\\slash", "$(touch hacked)", "`touch hacked`", "ünï", "*", "a;b&c|d", "x".repeat(200)];
+    const names = [
+      "plain",
+      " blank s ",
+      "-rf",
+      "--checkpoint-action=exec=sh",
+      "new\nline",
+      "quo'te\"s",
+      "back\\slash",
+      "$(touch hacked)",
+      "`touch hacked`",
+      "ünï",
+      "*",
+      "a;b&c|d",
+      "x".repeat(200),
+    ];
     for (const name of names) writeFileSync(join(folder(host), name), `of ${name}`);
     const got = await fetch(host, { patterns: ["*"] });
     expect(texts(got)).toEqual(Object.fromEntries(names.map((name) => [`relative ./${name}`, `of ${name}`])));
@@ -101,13 +147,31 @@ describe.each([
 
 test("a pattern is matched and never parsed", async () => {
   const host = await localHost();
-  const patterns = ["$(touch hacked)*", "`touch hacked`", ";touch hacked", "a b*", "{a,b}", "~", "'*", "[ab]x", "?y", "c/*/z", "[*]"];
+  const patterns = [
+    "$(touch hacked)*",
+    "`touch hacked`",
+    ";touch hacked",
+    "a b*",
+    "{a,b}",
+    "~",
+    "'*",
+    "[ab]x",
+    "?y",
+    "c/*/z",
+    "[*]",
+  ];
   for (const name of ["a b1", "{a,b}", "ax", "bx", "cx", "1y", "~", "*"]) writeFileSync(join(folder(host), name), "");
   mkdirSync(join(folder(host), "c/1"), { recursive: true });
   writeFileSync(join(folder(host), "c/1/z"), "");
   const got = await fetch(host, { patterns });
-  expect(Object.keys(got.files).map((name) => name.slice("relative ./".length)).sort()).toEqual(["*", "1y", "a b1", "ax", "bx", "c/1/z", "{a,b}", "~"]);
-  expect(got.notes.map(({ reason, name }) => [reason, name])).toEqual(["$(touch hacked)*", "`touch hacked`", ";touch hacked", "'*"].map((name) => ["none", name]));
+  expect(
+    Object.keys(got.files)
+      .map((name) => name.slice("relative ./".length))
+      .sort(),
+  ).toEqual(["*", "1y", "a b1", "ax", "bx", "c/1/z", "{a,b}", "~"]);
+  expect(got.notes.map(({ reason, name }) => [reason, name])).toEqual(
+    ["$(touch hacked)*", "`touch hacked`", ";touch hacked", "'*"].map((name) => ["none", name]),
+  );
   expect(existsSync(join(folder(host), "hacked"))).toBe(false);
 });
 
@@ -118,8 +182,19 @@ test("folders are sent whole, also by a link; absolute patterns and those at hom
   symlinkSync("tree", join(folder(host), "way"));
   symlinkSync("one", join(folder(host), "tree/deep/link"));
   const got = await fetch(host, { patterns: ["tree", "way", `${folder(host)}/tree/deep/*`] });
-  expect(Object.keys(got.files).sort()).toEqual([`absolute .${folder(host)}/tree/deep/link`, `absolute .${folder(host)}/tree/deep/one`, "relative ./tree/./deep/one", "relative ./way/./deep/one"].sort());
-  expect(got.others).toMatchObject({ "relative ./tree/./deep/link": "symlink", "relative ./way/./deep/link": "symlink", "relative ./tree/./": "directory" });
+  expect(Object.keys(got.files).sort()).toEqual(
+    [
+      `absolute .${folder(host)}/tree/deep/link`,
+      `absolute .${folder(host)}/tree/deep/one`,
+      "relative ./tree/./deep/one",
+      "relative ./way/./deep/one",
+    ].sort(),
+  );
+  expect(got.others).toMatchObject({
+    "relative ./tree/./deep/link": "symlink",
+    "relative ./way/./deep/link": "symlink",
+    "relative ./tree/./": "directory",
+  });
   writeFileSync(join(folder(host), "../../at-home"), "home");
   expect(texts(await fetch(host, { patterns: ["at-home"], base: [] }))).toEqual({ "relative ./at-home": "home" });
 });
@@ -129,41 +204,78 @@ test("what is no plain file is named and left out, and a place that is not there
   execFileSync("mkfifo", [join(folder(host), "pipe")]);
   symlinkSync("nowhere", join(folder(host), "dangling"));
   const server = createServer().listen(join(folder(host), "socket"));
-  await new Promise((resolve) => { server.once("listening", resolve); });
+  await new Promise((resolve) => {
+    server.once("listening", resolve);
+  });
   writeFileSync(join(folder(host), "fine"), "fine");
   const got = await fetch(host, { patterns: ["*", "/dev/null", "no/*"] });
   server.close();
   expect(texts(got)).toEqual({ "relative ./fine": "fine" });
-  expect(got.notes.map(({ reason, name }) => `${reason} ${name}`).sort()).toEqual(["dangling dangling", "none no/*", "special /dev/null", "special pipe", "special socket"]);
+  expect(got.notes.map(({ reason, name }) => `${reason} ${name}`).sort()).toEqual([
+    "dangling dangling",
+    "none no/*",
+    "special /dev/null",
+    "special pipe",
+    "special socket",
+  ]);
   expect((await fetch(host, { patterns: ["*"], base: ["gone"] })).notes).toMatchObject([{ reason: "base" }]);
 });
 
-(process.getuid?.() === 0 ? test : test.skip)("what the machine's user may not read is named and left out", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "bl-closed-"));
-  chmodSync(directory, 0o755);
-  // A shell of somebody else's.
-  const env = { PATH: process.env["PATH"] ?? "", HOME: directory };
-  const local = openLocal({ directory, workDirectory: directory, env, brand: "77" });
-  const connection: MachineConnection = { ...local, label: "nobody", workDirectory: directory, alive: true, open: (command) => local.open(`exec setpriv --reuid=65534 --regid=65534 --clear-groups /bin/sh -c '${command.replaceAll("'", "'\\''")}'`) };
-  const host = keep({ connection, directory, stop: async () => { await local.close(); rmSync(directory, { recursive: true, force: true }); } });
-  mkdirSync(join(folder(host), "tree"));
-  for (const name of ["open", "closed", "tree/open", "tree/closed"]) writeFileSync(join(folder(host), name), name);
-  for (const name of ["closed", "tree/closed"]) chmodSync(join(folder(host), name), 0o600);
-  const got = await fetch(host, { patterns: ["*"] });
-  expect(texts(got)).toEqual({ "relative ./open": "open", "relative ./tree/./open": "tree/open" });
-  expect(got.notes).toEqual([{ reason: "unreadable", name: "closed", words: "" }, { reason: "tar", name: "", words: expect.stringMatching(/tree\/\.\/closed: .*Permission denied/) }]);
-});
+(process.getuid?.() === 0 ? test : test.skip)(
+  "what the machine's user may not read is named and left out",
+  async () => {
+    const directory = mkdtempSync(join(tmpdir(), "bl-closed-"));
+    chmodSync(directory, 0o755);
+    // A shell of somebody else's.
+    const env = { PATH: process.env["PATH"] ?? "", HOME: directory };
+    const local = openLocal({ directory, workDirectory: directory, env, brand: "77" });
+    const connection: MachineConnection = {
+      ...local,
+      label: "nobody",
+      workDirectory: directory,
+      alive: true,
+      open: (command) =>
+        local.open(
+          `exec setpriv --reuid=65534 --regid=65534 --clear-groups /bin/sh -c '${command.replaceAll("'", "'\\''")}'`,
+        ),
+    };
+    const host = keep({
+      connection,
+      directory,
+      stop: async () => {
+        await local.close();
+        rmSync(directory, { recursive: true, force: true });
+      },
+    });
+    mkdirSync(join(folder(host), "tree"));
+    for (const name of ["open", "closed", "tree/open", "tree/closed"]) writeFileSync(join(folder(host), name), name);
+    for (const name of ["closed", "tree/closed"]) chmodSync(join(folder(host), name), 0o600);
+    const got = await fetch(host, { patterns: ["*"] });
+    expect(texts(got)).toEqual({ "relative ./open": "open", "relative ./tree/./open": "tree/open" });
+    expect(got.notes).toEqual([
+      { reason: "unreadable", name: "closed", words: "" },
+      { reason: "tar", name: "", words: expect.stringMatching(/tree\/\.\/closed: .*Permission denied/) },
+    ]);
+  },
+);
 
 /** A machine whose tar is a script: `$3` is what it is to pack. */
 async function hostWithTar(script: string): Promise<Host> {
   const bin = mkdtempSync(join(tmpdir(), "bl-bin-"));
   writeFileSync(join(bin, "tar"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   const host = await localHost({ PATH: `${bin}:${process.env["PATH"] ?? ""}` });
-  return { ...host, stop: async () => { rmSync(bin, { recursive: true }); } };
+  return {
+    ...host,
+    stop: async () => {
+      rmSync(bin, { recursive: true });
+    },
+  };
 }
 
 test("a tar that dies in the middle of a file costs that file, and no other", async () => {
-  const host = await hostWithTar('case $3 in *shrinks*) /bin/tar "$@" | head -c 3000; echo "tar: short read of $3" >&2; exit 1 ;; *) exec /bin/tar "$@" ;; esac');
+  const host = await hostWithTar(
+    'case $3 in *shrinks*) /bin/tar "$@" | head -c 3000; echo "tar: short read of $3" >&2; exit 1 ;; *) exec /bin/tar "$@" ;; esac',
+  );
   for (const name of ["a", "shrinks", "z"]) writeFileSync(join(folder(host), name), name.repeat(5000));
   const got = await fetchRaw(host, ["*"]);
   expect(got.files).toEqual({ "./a": 5000, "./shrinks": -1, "./z": 5000 });
@@ -171,17 +283,24 @@ test("a tar that dies in the middle of a file costs that file, and no other", as
 });
 
 /** Sizes of files, -1 for one that broke off. */
-async function fetchRaw(host: Host, patterns: readonly string[]): Promise<{ files: Record<string, number>; words: string[] }> {
+async function fetchRaw(
+  host: Host,
+  patterns: readonly string[],
+): Promise<{ files: Record<string, number>; words: string[] }> {
   const files: Record<string, number> = {};
-  const { notes } = await fetchFiles(host.connection, { report: null, patterns, base: ["base"], sudo: false }, {
-    signal: new AbortController().signal,
-    async onMember(_origin, { name }, content) {
-      files[name] = -1;
-      let size = 0;
-      for await (const chunk of content) size += chunk.length;
-      files[name] = size;
+  const { notes } = await fetchFiles(
+    host.connection,
+    { report: null, patterns, base: ["base"], sudo: false },
+    {
+      signal: new AbortController().signal,
+      async onMember(_origin, { name }, content) {
+        files[name] = -1;
+        let size = 0;
+        for await (const chunk of content) size += chunk.length;
+        files[name] = size;
+      },
     },
-  });
+  );
   return { files, words: notes.map(({ words }) => words) };
 }
 
@@ -210,7 +329,9 @@ test("a machine without tar, or with one that hangs, is told of in time", async 
   const hanging = await hostWithTar("exec sleep 20");
   writeFileSync(join(folder(hanging), "a"), "");
   const controller = new AbortController();
-  setTimeout(() => { controller.abort(new Error("it took too long")); }, 300);
+  setTimeout(() => {
+    controller.abort(new Error("it took too long"));
+  }, 300);
   await expect(fetch(hanging, { patterns: ["*"] }, controller.signal)).rejects.toThrow(/given up: it took too long/);
 });
 
@@ -219,14 +340,26 @@ test("a connection that breaks in the middle is lost, and says so", async () => 
   const proxy = await startProxy(sshd.address, sshd.port);
   const settings = sshd.settings({ host: proxy.address, port: proxy.port, hostKeys: "accept-new" });
   const connection = await connectSsh(settings, { signal: new AbortController().signal, onWarning: () => undefined });
-  const host = keep({ connection, directory: join(sshd.directory, "steps"), stop: async () => { await connection.close(); await proxy.stop(); await sshd.stop(); } });
-  writeFileSync(join(folder(host), "big"), randomBytes(30_000_000));
-  const cut = fetchFiles(connection, { report: null, patterns: ["big"], base: ["base"], sudo: false }, {
-    signal: new AbortController().signal,
-    async onMember(_origin, _header, content) {
-      for await (const chunk of content) if (chunk.length > 0) proxy.cut();
+  const host = keep({
+    connection,
+    directory: join(sshd.directory, "steps"),
+    stop: async () => {
+      await connection.close();
+      await proxy.stop();
+      await sshd.stop();
     },
   });
+  writeFileSync(join(folder(host), "big"), randomBytes(30_000_000));
+  const cut = fetchFiles(
+    connection,
+    { report: null, patterns: ["big"], base: ["base"], sudo: false },
+    {
+      signal: new AbortController().signal,
+      async onMember(_origin, _header, content) {
+        for await (const chunk of content) if (chunk.length > 0) proxy.cut();
+      },
+    },
+  );
   await expect(cut).rejects.toBeInstanceOf(ConnectionLostError);
 });
 
@@ -234,11 +367,20 @@ test("whoever takes the files may end it: nothing more is read", async () => {
   const host = await localHost();
   for (const name of ["a", "b"]) writeFileSync(join(folder(host), name), randomBytes(5_000_000));
   const seen: string[] = [];
-  const ended = fetchFiles(host.connection, { report: null, patterns: ["*"], base: ["base"], sudo: false }, {
-    signal: new AbortController().signal,
-    onMember: async (_origin, { name }) => { seen.push(name); throw new RangeError("enough"); },
-  });
+  const ended = fetchFiles(
+    host.connection,
+    { report: null, patterns: ["*"], base: ["base"], sudo: false },
+    {
+      signal: new AbortController().signal,
+      onMember: async (_origin, { name }) => {
+        seen.push(name);
+        throw new RangeError("enough");
+      },
+    },
+  );
   await expect(ended).rejects.toThrow(RangeError);
   expect(seen).toEqual(["./a"]);
-  await expect(fetch(host, { patterns: ["*"] }, AbortSignal.abort(new ConnectionError("before")))).rejects.toThrow("before");
+  await expect(fetch(host, { patterns: ["*"] }, AbortSignal.abort(new ConnectionError("before")))).rejects.toThrow(
+    "before",
+  );
 });

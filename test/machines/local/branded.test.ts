@@ -7,7 +7,9 @@ import { bundleOf, requestFor, startLocalHost, type LocalHost } from "../../supp
 import { isAlive, until } from "../../support/until.js";
 
 let host: LocalHost;
-beforeEach(async () => { host = await startLocalHost(); });
+beforeEach(async () => {
+  host = await startLocalHost();
+});
 afterEach(async () => {
   await killBranded(new Set([host.brand]), { graceMs: 0 });
   await host.stop();
@@ -31,7 +33,9 @@ test("a process that left its session, its parents and its environment behind is
 });
 
 test("a process that ignores TERM and forks on is ended by KILL", async () => {
-  const pid = await leaveBehind("( trap '' TERM; echo $$ >/dev/null; sh -c 'echo $PPID >pid'; while :; do sleep 0.05; done ) >/dev/null 2>&1 &");
+  const pid = await leaveBehind(
+    "( trap '' TERM; echo $$ >/dev/null; sh -c 'echo $PPID >pid'; while :; do sleep 0.05; done ) >/dev/null 2>&1 &",
+  );
   expect(await killBranded(new Set([host.brand]), { graceMs: 200 })).toEqual([]);
   expect(isAlive(pid)).toBe(false);
 });

@@ -1,13 +1,29 @@
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeBundle, type Bundle } from "../../../src/machines/program/bundle.js";
 
 let directory: string;
-beforeEach(() => { directory = mkdtempSync(join(tmpdir(), "bl-bundle-")); });
-afterEach(() => { rmSync(directory, { recursive: true, force: true }); });
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "bl-bundle-"));
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
 
 const target = (): string => join(directory, "bundles");
 function put(name: string, text = name): string {
@@ -29,7 +45,10 @@ test("a folder arrives with its names, contents and modes; links arrive as what 
   chmodSync(put("program/tool"), 0o750);
   mkdirSync(join(directory, "program/empty"));
   symlinkSync("tool", join(directory, "program/link"));
-  const bundle = await writeBundle({ program: { kind: "folder", path: join(directory, "program") }, files: [put("beside.conf")] }, target());
+  const bundle = await writeBundle(
+    { program: { kind: "folder", path: join(directory, "program") }, files: [put("beside.conf")] },
+    target(),
+  );
   const out = unpacked(bundle);
   expect(bundle.entry).toBe("run.sh");
   expect(statSync(join(out, "run.sh")).mode & 0o777).toBe(0o755);
@@ -58,14 +77,17 @@ test("an archive arrives like a folder", async () => {
   put("program/sub/data", "data");
   symlinkSync("../run.sh", join(directory, "program/sub/up"));
   execFileSync("tar", ["-czf", join(directory, "a.tar.gz"), "-C", join(directory, "program"), "."]);
-  const out = unpacked(await writeBundle({ program: { kind: "archive", path: join(directory, "a.tar.gz") }, files: [] }, target()));
+  const out = unpacked(
+    await writeBundle({ program: { kind: "archive", path: join(directory, "a.tar.gz") }, files: [] }, target()),
+  );
   expect(readFileSync(join(out, "sub/data"), "utf8")).toBe("data");
   expect(readFileSync(join(out, "sub/up"), "utf8")).toBe("#!/bin/sh\n");
 });
 
 test("what cannot be bundled is refused by name", async () => {
   const file = put("run.sh");
-  const folder = (path: string) => writeBundle({ program: { kind: "folder", path: join(directory, path) }, files: [] }, target());
+  const folder = (path: string) =>
+    writeBundle({ program: { kind: "folder", path: join(directory, path) }, files: [] }, target());
   put("none/other");
   await expect(folder("none")).rejects.toThrow(/none has no run.sh/);
   put("loop/run.sh");
@@ -77,10 +99,18 @@ test("what cannot be bundled is refused by name", async () => {
   put("own/run.sh");
   put("own/.bl/exit");
   await expect(folder("own")).rejects.toThrow(/\.bl is bootlevel's own/);
-  await expect(writeBundle({ program: { kind: "file", path: file }, files: [put("else/run.sh")] }, target())).rejects.toThrow(/two things with the name run.sh/);
-  await expect(writeBundle({ program: null, files: [join(directory, "gone")] }, target())).rejects.toThrow(/gone does not exist/);
+  await expect(
+    writeBundle({ program: { kind: "file", path: file }, files: [put("else/run.sh")] }, target()),
+  ).rejects.toThrow(/two things with the name run.sh/);
+  await expect(writeBundle({ program: null, files: [join(directory, "gone")] }, target())).rejects.toThrow(
+    /gone does not exist/,
+  );
   execFileSync("tar", ["-czPf", join(directory, "out.tar.gz"), "--transform", "s,^.*$,../evil,", file]);
-  await expect(writeBundle({ program: { kind: "archive", path: join(directory, "out.tar.gz") }, files: [] }, target())).rejects.toThrow(/leads out of the archive/);
-  await expect(writeBundle({ program: { kind: "archive", path: file }, files: [] }, target())).rejects.toThrow(/not a readable .tar.gz/);
+  await expect(
+    writeBundle({ program: { kind: "archive", path: join(directory, "out.tar.gz") }, files: [] }, target()),
+  ).rejects.toThrow(/leads out of the archive/);
+  await expect(writeBundle({ program: { kind: "archive", path: file }, files: [] }, target())).rejects.toThrow(
+    /not a readable .tar.gz/,
+  );
   expect(existsSync(target())).toBe(false);
 });

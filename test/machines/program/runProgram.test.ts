@@ -10,11 +10,20 @@ import { bundleOf, requestFor, startLocalHost, type LocalHost } from "../../supp
 import { isAlive, until } from "../../support/until.js";
 
 let host: LocalHost;
-beforeEach(async () => { host = await startLocalHost(); });
-afterEach(async () => { await host.stop(); });
+beforeEach(async () => {
+  host = await startLocalHost();
+});
+afterEach(async () => {
+  await host.stop();
+});
 
 test("a program's output, exit code and outputs come back", async () => {
-  const request = requestFor(await bundleOf(host.directory, "#!/bin/sh\necho out; echo err >&2; echo a=1 >>$BOOTLEVEL_OUTPUT; printf tail; exit 3\n"));
+  const request = requestFor(
+    await bundleOf(
+      host.directory,
+      "#!/bin/sh\necho out; echo err >&2; echo a=1 >>$BOOTLEVEL_OUTPUT; printf tail; exit 3\n",
+    ),
+  );
   const result = await runProgram(host.link, request);
   expect(result).toEqual({ kind: "exited", code: 3, outputs: new Map([["a", "1"]]) });
   expect(request.text()).toBe("out\nerr\ntail");
@@ -26,18 +35,26 @@ function collect(): void {
   (runInNewContext("gc") as () => void)();
 }
 
-/** Bytes of those buffers that something still refers to: counted by what can be reached, since the heap's own figures fall some time after a collection. */
+/**
+ * Bytes of those buffers that something still refers to: counted by what can be reached, since the heap's own figures
+ * fall some time after a collection.
+ */
 function reachable(buffers: Iterable<WeakRef<ArrayBufferLike>>): number {
   collect();
   const alive = new Set([...buffers].flatMap((reference) => reference.deref() ?? []));
   return [...alive].reduce((bytes, buffer) => bytes + buffer.byteLength, 0);
 }
 
-const NASTY = "it's \"a\" $(touch hacked) `touch hacked` \\ \n two\n\n *; & | ✓ ā\u0081ÿ 日本 \t\r end\n";
+const NASTY = 'it\'s "a" $(touch hacked) `touch hacked` \\ \n two\n\n *; & | ✓ ā\u0081ÿ 日本 \t\r end\n';
 
 test("arguments, environment and attributes arrive byte for byte and execute nothing", async () => {
-  const script = '#!/bin/sh\nprintf %s "$1" >arg; printf %s "$#" >count; printf %s "$VALUE" >env; cp "$BOOTLEVEL_ATTRIBUTES" attributes\n';
-  const request = requestFor(await bundleOf(host.directory, script), { args: [NASTY, "", "-x"], env: { VALUE: NASTY }, attributes: { a: NASTY } });
+  const script =
+    '#!/bin/sh\nprintf %s "$1" >arg; printf %s "$#" >count; printf %s "$VALUE" >env; cp "$BOOTLEVEL_ATTRIBUTES" attributes\n';
+  const request = requestFor(await bundleOf(host.directory, script), {
+    args: [NASTY, "", "-x"],
+    env: { VALUE: NASTY },
+    attributes: { a: NASTY },
+  });
   expect(await runProgram(host.link, request)).toMatchObject({ kind: "exited", code: 0 });
   const step = join(host.directory, "steps", request.directory);
   expect(await readFile(join(step, "arg"), "utf8")).toBe(NASTY);
@@ -48,7 +65,9 @@ test("arguments, environment and attributes arrive byte for byte and execute not
 });
 
 test("an attribute of 1 MB arrives", async () => {
-  const request = requestFor(await bundleOf(host.directory, '#!/bin/sh\nwc -c <"$BOOTLEVEL_ATTRIBUTES"\n'), { attributes: { big: "x".repeat(1_000_000) } });
+  const request = requestFor(await bundleOf(host.directory, '#!/bin/sh\nwc -c <"$BOOTLEVEL_ATTRIBUTES"\n'), {
+    attributes: { big: "x".repeat(1_000_000) },
+  });
   expect(await runProgram(host.link, request)).toMatchObject({ kind: "exited", code: 0 });
   expect(Number(request.text())).toBe(1_000_010);
 });
@@ -60,13 +79,19 @@ test("an environment variable that is too long is refused by name before anythin
 });
 
 test("a command runs in the machine's shell with its arguments", async () => {
-  const request = requestFor(await bundleOf(host.directory, "#!/bin/sh\n"), { start: { kind: "command", line: 'echo "$1-$2"; kill -9 $$' }, args: ["a b", "c"] });
+  const request = requestFor(await bundleOf(host.directory, "#!/bin/sh\n"), {
+    start: { kind: "command", line: 'echo "$1-$2"; kill -9 $$' },
+    args: ["a b", "c"],
+  });
   expect(await runProgram(host.link, request)).toMatchObject({ kind: "exited", code: 137 });
   expect(request.text()).toMatch(/^a b-c\n/);
 });
 
 test("output comes while the program runs", async () => {
-  const bundle = await bundleOf(host.directory, "#!/bin/sh\necho first; until [ -e go ]; do sleep 0.05; done; echo second\n");
+  const bundle = await bundleOf(
+    host.directory,
+    "#!/bin/sh\necho first; until [ -e go ]; do sleep 0.05; done; echo second\n",
+  );
   const step = requestFor(bundle);
   const running = runProgram(host.link, step);
   await until(() => step.text() === "first\n");
@@ -77,12 +102,16 @@ test("output comes while the program runs", async () => {
 });
 
 test("a server left behind with the program's output holds nothing up and lives on", async () => {
-  const bundle = await bundleOf(host.directory, "#!/bin/sh\n( while :; do echo noise; echo >>beats; sleep 0.05; done ) &\necho $! >server\necho done\n");
+  const bundle = await bundleOf(
+    host.directory,
+    "#!/bin/sh\n( while :; do echo noise; echo >>beats; sleep 0.05; done ) &\necho $! >server\necho done\n",
+  );
   const step = requestFor(bundle);
   expect(await runProgram(host.link, step)).toMatchObject({ kind: "exited", code: 0 });
   const pid = Number(await readFile(join(host.directory, "steps", step.directory, "server"), "utf8"));
   await host.link.close();
-  const beats = async () => (await readFile(join(host.directory, "steps", step.directory, "beats"), "utf8").catch(() => "")).length;
+  const beats = async () =>
+    (await readFile(join(host.directory, "steps", step.directory, "beats"), "utf8").catch(() => "")).length;
   const before = await beats();
   await until(async () => (await beats()) > before + 5);
   expect(isAlive(pid)).toBe(true);
@@ -90,7 +119,10 @@ test("a server left behind with the program's output holds nothing up and lives 
 });
 
 test("a program that runs too long is ended with its children", async () => {
-  const bundle = await bundleOf(host.directory, "#!/bin/sh\nsleep 1000 & echo $! >child; trap 'echo bye' TERM; wait; wait\n");
+  const bundle = await bundleOf(
+    host.directory,
+    "#!/bin/sh\nsleep 1000 & echo $! >child; trap 'echo bye' TERM; wait; wait\n",
+  );
   const step = requestFor(bundle, { timeoutMs: 2_000, graceMs: 2_000 });
   expect(await runProgram(host.link, step)).toMatchObject({ kind: "timed-out" });
   expect(step.text()).toContain("bye");
@@ -99,7 +131,10 @@ test("a program that runs too long is ended with its children", async () => {
 });
 
 test("a program that ignores TERM is killed after the grace", async () => {
-  const bundle = await bundleOf(host.directory, "#!/bin/sh\ntrap '' TERM; echo $$ >self; while :; do sleep 0.1; done\n");
+  const bundle = await bundleOf(
+    host.directory,
+    "#!/bin/sh\ntrap '' TERM; echo $$ >self; while :; do sleep 0.1; done\n",
+  );
   const step = requestFor(bundle, { timeoutMs: 2_000, graceMs: 300 });
   expect(await runProgram(host.link, step)).toMatchObject({ kind: "timed-out" });
   const pid = Number(await readFile(join(host.directory, "steps", step.directory, "self"), "utf8"));
@@ -108,7 +143,9 @@ test("a program that ignores TERM is killed after the grace", async () => {
 
 test("the launcher's signal ends the program", async () => {
   const controller = new AbortController();
-  const step = requestFor(await bundleOf(host.directory, "#!/bin/sh\necho up; sleep 1000\n"), { signal: controller.signal });
+  const step = requestFor(await bundleOf(host.directory, "#!/bin/sh\necho up; sleep 1000\n"), {
+    signal: controller.signal,
+  });
   const running = runProgram(host.link, step);
   await until(() => step.text() === "up\n");
   controller.abort();
@@ -117,18 +154,34 @@ test("the launcher's signal ends the program", async () => {
 
 test("secrets are in no file of the machine and in no process list, and the runtime directory goes", async () => {
   const secret = `s3cret-${Date.now()}`;
-  const bundle = await bundleOf(host.directory, "#!/bin/sh\nps -A -ww -o args; grep -rl \"${SECRET}\" . ; cat .bl/rt-path >where; grep -l \"$SECRET\" $BOOTLEVEL_ATTRIBUTES\n");
+  const bundle = await bundleOf(
+    host.directory,
+    '#!/bin/sh\nps -A -ww -o args; grep -rl "${SECRET}" . ; cat .bl/rt-path >where; grep -l "$SECRET" $BOOTLEVEL_ATTRIBUTES\n',
+  );
   const step = requestFor(bundle, { env: { SECRET: secret }, attributes: { secret } });
   expect(await runProgram(host.link, step)).toMatchObject({ kind: "exited", code: 0 });
   const runtime = (await readFile(join(host.directory, "steps", step.directory, "where"), "utf8")).trim();
   // grep itself has the secret in its arguments; nothing else has.
-  expect(step.text().split("\n").filter((line) => line.includes(secret) && !line.startsWith("grep"))).toEqual([]);
+  expect(
+    step
+      .text()
+      .split("\n")
+      .filter((line) => line.includes(secret) && !line.startsWith("grep")),
+  ).toEqual([]);
   expect(step.text()).toContain(`${runtime}/attributes`);
   await host.link.close();
   expect(existsSync(runtime)).toBe(false);
   for (const name of await readdir(join(host.directory, "steps", step.directory), { recursive: true })) {
     const path = join(host.directory, "steps", step.directory, name);
-    if (name.includes(".")) await readFile(path, "utf8").then((text) => { expect(text).not.toContain(secret); }, (error: NodeJS.ErrnoException) => { expect(error.code).toBe("EISDIR"); });
+    if (name.includes("."))
+      await readFile(path, "utf8").then(
+        (text) => {
+          expect(text).not.toContain(secret);
+        },
+        (error: NodeJS.ErrnoException) => {
+          expect(error.code).toBe("EISDIR");
+        },
+      );
   }
 });
 
@@ -144,20 +197,26 @@ test("of 100 MB of output hardly anything is kept in memory", async () => {
   let kept: number | undefined;
   const seen: WeakRef<ArrayBufferLike>[] = [];
   const bundle = await bundleOf(host.directory, "#!/bin/sh\nhead -c 100000000 /dev/zero\n");
-  await runProgram(host.link, requestFor(bundle, {
-    onOutput: (chunk) => {
-      bytes += chunk.length;
-      if (kept !== undefined) return;
-      if (bytes > 90_000_000) kept = reachable(seen);
-      else seen.push(new WeakRef(chunk.buffer));
-    },
-  }));
+  await runProgram(
+    host.link,
+    requestFor(bundle, {
+      onOutput: (chunk) => {
+        bytes += chunk.length;
+        if (kept !== undefined) return;
+        if (bytes > 90_000_000) kept = reachable(seen);
+        else seen.push(new WeakRef(chunk.buffer));
+      },
+    }),
+  );
   expect(bytes).toBe(100_000_000);
   expect(kept).toBeLessThan(20_000_000);
 });
 
 test("outputs that cannot be read are an error with the line", async () => {
-  const bundle = await bundleOf(host.directory, "#!/bin/sh\necho fine=1 >$BOOTLEVEL_OUTPUT; echo nonsense >>$BOOTLEVEL_OUTPUT\n");
+  const bundle = await bundleOf(
+    host.directory,
+    "#!/bin/sh\necho fine=1 >$BOOTLEVEL_OUTPUT; echo nonsense >>$BOOTLEVEL_OUTPUT\n",
+  );
   await expect(runProgram(host.link, requestFor(bundle))).rejects.toMatchObject({ name: "OutputError", line: 2 });
 });
 
@@ -174,6 +233,8 @@ test("a directory that another launcher has claimed is not started twice", async
   const bundle = await bundleOf(host.directory, "#!/bin/sh\necho ran >>../count\n");
   const step = requestFor(bundle);
   await runProgram(host.link, step);
-  await expect(runProgram(host.link, requestFor(bundle, { directory: step.directory }))).rejects.toThrow(/in use by another launcher/);
+  await expect(runProgram(host.link, requestFor(bundle, { directory: step.directory }))).rejects.toThrow(
+    /in use by another launcher/,
+  );
   expect(await readFile(join(host.directory, "steps", "count"), "utf8")).toBe("ran\n");
 });

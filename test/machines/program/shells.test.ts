@@ -1,4 +1,7 @@
-/** The protocol under other shells and on machines that lack something: in a mount namespace of its own, where /bin/sh is another one. */
+/**
+ * The protocol under other shells and on machines that lack something: in a mount namespace of its own, where /bin/sh
+ * is another one.
+ */
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -13,7 +16,9 @@ import { isAlive, until } from "../../support/until.js";
 
 let directory: string;
 let link: ClosableLink;
-beforeEach(() => { directory = mkdtempSync(join(tmpdir(), "bl-shells-")); });
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "bl-shells-"));
+});
 afterEach(async () => {
   await link.close();
   rmSync(directory, { recursive: true, force: true });
@@ -21,10 +26,20 @@ afterEach(async () => {
 
 /** A machine whose mounts are changed by `setUp` before each command. */
 function machine(setUp: string, path = "/usr/sbin:/usr/bin:/sbin:/bin"): ClosableLink {
-  const local = openLocal({ directory, workDirectory: join(directory, "steps"), env: { PATH: path, HOME: directory }, brand: "4711" });
+  const local = openLocal({
+    directory,
+    workDirectory: join(directory, "steps"),
+    env: { PATH: path, HOME: directory },
+    brand: "4711",
+  });
   return createLink(async () => ({
-    label: local.label, workDirectory: local.workDirectory, alive: true,
-    open: (command: string) => local.open(`exec /usr/bin/unshare -m /usr/bin/dash -c ${quoted(`PATH=/usr/bin:/bin:/usr/sbin; ${setUp}; PATH=${path}; ${command}`)}`),
+    label: local.label,
+    workDirectory: local.workDirectory,
+    alive: true,
+    open: (command: string) =>
+      local.open(
+        `exec /usr/bin/unshare -m /usr/bin/dash -c ${quoted(`PATH=/usr/bin:/bin:/usr/sbin; ${setUp}; PATH=${path}; ${command}`)}`,
+      ),
     close: () => local.close(),
   }));
 }
@@ -35,30 +50,68 @@ function tools(names: readonly string[], from = "/usr/bin"): string {
   const path = join(directory, "tools");
   if (existsSync(path)) return path;
   mkdirSync(path);
-  for (const name of names) symlinkSync(existsSync(join(from, name)) ? join(from, name) : "/usr/bin/busybox", join(path, name));
+  for (const name of names)
+    symlinkSync(existsSync(join(from, name)) ? join(from, name) : "/usr/bin/busybox", join(path, name));
   return path;
 }
 
-const NASTY = "it's \"a\" $(touch hacked) `touch hacked` \\ \n two\n\n *; & | ✓ ā\u0081ÿ 日本 \t end\n";
-const SCRIPT = '#!/bin/sh\nprintf %s "$1" >arg; printf %s "$VALUE" >env; cp "$BOOTLEVEL_ATTRIBUTES" attributes; echo a=b >"$BOOTLEVEL_OUTPUT"; echo out; exit 5\n';
+const NASTY = 'it\'s "a" $(touch hacked) `touch hacked` \\ \n two\n\n *; & | ✓ ā\u0081ÿ 日本 \t end\n';
+const SCRIPT =
+  '#!/bin/sh\nprintf %s "$1" >arg; printf %s "$VALUE" >env; cp "$BOOTLEVEL_ATTRIBUTES" attributes; echo a=b >"$BOOTLEVEL_OUTPUT"; echo out; exit 5\n';
 
 // Without head, whose -c not every system has: dd does its work then.
-const TOOLS = ["cat", "dd", "tar", "mkdir", "mktemp", "mkfifo", "rm", "mv", "wc", "id", "sleep", "grep", "kill", "env", "tr"];
+const TOOLS = [
+  "cat",
+  "dd",
+  "tar",
+  "mkdir",
+  "mktemp",
+  "mkfifo",
+  "rm",
+  "mv",
+  "wc",
+  "id",
+  "sleep",
+  "grep",
+  "kill",
+  "env",
+  "tr",
+];
 const busybox = existsSync("/usr/bin/busybox");
 if (!busybox) console.warn("busybox is not installed: its shell is not tested (apt-get install busybox)");
 
 const shells = [
   { name: "dash", setUp: () => machine(":") },
   { name: "bash", setUp: () => machine("mount --bind /usr/bin/bash /usr/bin/dash") },
-  { name: "bash without setsid", setUp: () => machine("mount --bind /usr/bin/bash /usr/bin/dash", tools([...TOOLS, "cp", "touch", "sh"])) },
-  ...(busybox ? [{ name: "busybox, tools and all", setUp: () => machine("mount --bind /usr/bin/busybox /usr/bin/dash", tools([...TOOLS, "head", "cp", "touch", "setsid", "sh"], "/nowhere")) }] : []),
+  {
+    name: "bash without setsid",
+    setUp: () => machine("mount --bind /usr/bin/bash /usr/bin/dash", tools([...TOOLS, "cp", "touch", "sh"])),
+  },
+  ...(busybox
+    ? [
+        {
+          name: "busybox, tools and all",
+          setUp: () =>
+            machine(
+              "mount --bind /usr/bin/busybox /usr/bin/dash",
+              tools([...TOOLS, "head", "cp", "touch", "setsid", "sh"], "/nowhere"),
+            ),
+        },
+      ]
+    : []),
 ];
 
 describe.each(shells)("under $name", ({ setUp }) => {
-  beforeEach(() => { link = setUp(); });
+  beforeEach(() => {
+    link = setUp();
+  });
 
   test("values arrive byte for byte, outputs come back", async () => {
-    const request = requestFor(await bundleOf(directory, SCRIPT), { args: [NASTY], env: { VALUE: NASTY }, attributes: { a: NASTY } });
+    const request = requestFor(await bundleOf(directory, SCRIPT), {
+      args: [NASTY],
+      env: { VALUE: NASTY },
+      attributes: { a: NASTY },
+    });
     expect(await runProgram(link, request)).toEqual({ kind: "exited", code: 5, outputs: new Map([["a", "b"]]) });
     const step = join(directory, "steps", request.directory);
     expect(readFileSync(join(step, "arg"), "utf8")).toBe(NASTY);
@@ -70,7 +123,10 @@ describe.each(shells)("under $name", ({ setUp }) => {
 
   test("a program that runs too long is ended, children too", async () => {
     // The grace is longer than a test may take: the first signal reaches the whole group, and ends it.
-    const request = requestFor(await bundleOf(directory, "#!/bin/sh\nsleep 1000 & echo $! >child; wait\n"), { timeoutMs: 2_000, graceMs: 600_000 });
+    const request = requestFor(await bundleOf(directory, "#!/bin/sh\nsleep 1000 & echo $! >child; wait\n"), {
+      timeoutMs: 2_000,
+      graceMs: 600_000,
+    });
     expect(await runProgram(link, request)).toMatchObject({ kind: "timed-out" });
     const pid = Number(readFileSync(join(directory, "steps", request.directory, "child"), "utf8"));
     await until(() => !isAlive(pid));
@@ -79,11 +135,20 @@ describe.each(shells)("under $name", ({ setUp }) => {
   test("a program talks: what was set is got, who waits is woken, who is ended withdraws, and the next launcher answers", async () => {
     const talk = attributes();
     const bytes = Buffer.from(Array.from({ length: 70_000 }, (_, index) => index % 256));
-    const request = requestFor(await bundleOf(directory, [
-      "#!/bin/sh", 'bl set every <every; bl get every --raw >got; bl set nasty "$NASTY"; bl get nasty; bl get unset --no-wait; echo $?',
-      "bl get later --timeout 0 & bl get ended --timeout 0 & e=$!", "until [ -e go ]; do sleep 0.1; done; kill $e; wait $e; echo $?; bl set later 1; wait",
-      "bl get never --timeout 0; echo $?; until [ -e again ]; do sleep 0.1; done; bl get later; bl random | wc -c", "",
-    ].join("\n")), { env: { NASTY }, talk: talk.handler });
+    const request = requestFor(
+      await bundleOf(
+        directory,
+        [
+          "#!/bin/sh",
+          'bl set every <every; bl get every --raw >got; bl set nasty "$NASTY"; bl get nasty; bl get unset --no-wait; echo $?',
+          "bl get later --timeout 0 & bl get ended --timeout 0 & e=$!",
+          "until [ -e go ]; do sleep 0.1; done; kill $e; wait $e; echo $?; bl set later 1; wait",
+          "bl get never --timeout 0; echo $?; until [ -e again ]; do sleep 0.1; done; bl get later; bl random | wc -c",
+          "",
+        ].join("\n"),
+      ),
+      { env: { NASTY }, talk: talk.handler },
+    );
     const step = join(directory, "steps", request.directory);
     mkdirSync(step, { recursive: true });
     writeFileSync(join(step, "every"), bytes);
@@ -117,7 +182,12 @@ describe.each(shells)("under $name", ({ setUp }) => {
   });
 
   test("what became of a program can be asked later", async () => {
-    const request = requestFor(await bundleOf(directory, "#!/bin/sh\necho up; until [ -e go ]; do sleep 0.1; done; echo a=1 >$BOOTLEVEL_OUTPUT; exit 6\n"));
+    const request = requestFor(
+      await bundleOf(
+        directory,
+        "#!/bin/sh\necho up; until [ -e go ]; do sleep 0.1; done; echo a=1 >$BOOTLEVEL_OUTPUT; exit 6\n",
+      ),
+    );
     const dying = setUp();
     const controller = new AbortController();
     const first = runProgram(dying, { ...request, signal: controller.signal });
@@ -134,7 +204,9 @@ describe.each(shells)("under $name", ({ setUp }) => {
 
 test("a machine without tar says so", async () => {
   link = machine(":", tools(TOOLS.filter((name) => name !== "tar")));
-  await expect(runProgram(link, requestFor(await bundleOf(directory, SCRIPT)))).rejects.toThrow(/has no tar; install it/);
+  await expect(runProgram(link, requestFor(await bundleOf(directory, SCRIPT)))).rejects.toThrow(
+    /has no tar; install it/,
+  );
 });
 
 test("a full disk says so, and so does a read-only one", async () => {

@@ -19,14 +19,20 @@ beforeAll(async () => {
   host = await startSshHost();
   other = await startSshHost({ identity: host.identity });
 });
-afterAll(async () => { await Promise.all([host.stop(), other.stop()]); });
+afterAll(async () => {
+  await Promise.all([host.stop(), other.stop()]);
+});
 afterEach(async () => {
   await Promise.all(open.splice(0).map((connection) => connection.close()));
   delete process.env["TEST_PASSPHRASE"];
 });
 
 async function reach(settings: SshSettings, options: Partial<ConnectOptions> = {}): Promise<MachineConnection> {
-  const connection = await connectSsh(settings, { signal: new AbortController().signal, onWarning: () => undefined, ...options });
+  const connection = await connectSsh(settings, {
+    signal: new AbortController().signal,
+    onWarning: () => undefined,
+    ...options,
+  });
   open.push(connection);
   return connection;
 }
@@ -34,7 +40,9 @@ async function reach(settings: SshSettings, options: Partial<ConnectOptions> = {
 async function words(connection: MachineConnection, command: string): Promise<string> {
   const channel = await connection.open(command);
   let text = "";
-  channel.stdout.on("data", (chunk: Buffer) => { text += chunk.toString(); });
+  channel.stdout.on("data", (chunk: Buffer) => {
+    text += chunk.toString();
+  });
   channel.stderr.resume();
   channel.stdin.end();
   expect(await channel.ended).toEqual({ kind: "exited", code: 0 });
@@ -62,14 +70,20 @@ test("a host in a hashed known_hosts is reached", async () => {
 test("an unknown host is refused with its fingerprint and the remedy, before anything of the user is sent", async () => {
   const before = (await host.log()).length;
   const error = await reach(host.settings({ knownHosts: "/nonexistent" })).catch((cause: unknown) => cause);
-  expect(error).toMatchObject({ name: "HostKeyError", presented: expect.stringMatching(/^SHA256:/) as unknown, message: expect.stringMatching(/ssh-keyscan.*accept-new/) as unknown });
+  expect(error).toMatchObject({
+    name: "HostKeyError",
+    presented: expect.stringMatching(/^SHA256:/) as unknown,
+    message: expect.stringMatching(/ssh-keyscan.*accept-new/) as unknown,
+  });
   expect((await host.log()).slice(before)).not.toMatch(/publickey|user root/);
 });
 
 test("a host with another key than the known one is refused with both fingerprints and gets no authentication request", async () => {
   const before = (await host.log()).length;
   const file = await known("wrong", `${where()} ${other.hostKey}\n`);
-  const error = await reach(host.settings({ knownHosts: file, hostKeys: "accept-new" })).catch((cause: unknown) => cause);
+  const error = await reach(host.settings({ knownHosts: file, hostKeys: "accept-new" })).catch(
+    (cause: unknown) => cause,
+  );
   expect(error).toMatchObject({ name: "HostKeyError" });
   const { stdout } = await run("ssh-keygen", ["-l", "-f", join(host.directory, "host_key.pub")]);
   expect((error as Error).message).toContain(stdout.split(" ")[1]);
@@ -78,10 +92,20 @@ test("a host with another key than the known one is refused with both fingerprin
 });
 
 test("a revoked key, and a wildcard with a negation, are honoured", async () => {
-  await expect(reach(host.settings({ knownHosts: await known("revoked", `${where()} ${host.hostKey}\n@revoked * ${host.hostKey}\n`) }))).rejects.toThrow(/@revoked/);
-  expect((await reach(host.settings({ knownHosts: await known("wild", `[127.*]:${host.port} ${host.hostKey}\n`) }))).alive).toBe(true);
-  await expect(reach(host.settings({ knownHosts: await known("not", `[127.*]:${host.port},!${where()} ${host.hostKey}\n`) }))).rejects.toThrow(/not known/);
-  await expect(reach(host.settings({ knownHosts: await known("ca", `@cert-authority * ${host.hostKey}\n`) }))).rejects.toThrow(/certificates are not supported/);
+  await expect(
+    reach(
+      host.settings({ knownHosts: await known("revoked", `${where()} ${host.hostKey}\n@revoked * ${host.hostKey}\n`) }),
+    ),
+  ).rejects.toThrow(/@revoked/);
+  expect(
+    (await reach(host.settings({ knownHosts: await known("wild", `[127.*]:${host.port} ${host.hostKey}\n`) }))).alive,
+  ).toBe(true);
+  await expect(
+    reach(host.settings({ knownHosts: await known("not", `[127.*]:${host.port},!${where()} ${host.hostKey}\n`) })),
+  ).rejects.toThrow(/not known/);
+  await expect(
+    reach(host.settings({ knownHosts: await known("ca", `@cert-authority * ${host.hostKey}\n`) })),
+  ).rejects.toThrow(/certificates are not supported/);
 });
 
 test("accept-new pins on first contact and refuses another key later", async () => {
@@ -99,8 +123,16 @@ test("a key that the machine does not take is final at once and named", async ()
   await makeKey(key);
   const proxy = await startProxy(host.address, host.port);
   try {
-    const settings = host.settings({ host: proxy.address, port: proxy.port, identities: [key], knownHosts: await known("stranger", `[${proxy.address}]:${proxy.port} ${host.hostKey}\n`) });
-    await expect(reach(settings)).rejects.toMatchObject({ name: "AuthenticationError", message: expect.stringContaining(key) as unknown });
+    const settings = host.settings({
+      host: proxy.address,
+      port: proxy.port,
+      identities: [key],
+      knownHosts: await known("stranger", `[${proxy.address}]:${proxy.port} ${host.hostKey}\n`),
+    });
+    await expect(reach(settings)).rejects.toMatchObject({
+      name: "AuthenticationError",
+      message: expect.stringContaining(key) as unknown,
+    });
     expect(proxy.count).toBe(1);
   } finally {
     await proxy.stop();
@@ -112,12 +144,18 @@ test("an encrypted key opens with the passphrase, and says what is missing witho
   try {
     await run("ssh-keygen", ["-q", "-p", "-P", "", "-N", "open sesame", "-f", locked.identity]);
     await expect(reach(locked.settings())).rejects.toThrow(/has a passphrase.*passphrase_env/);
-    await expect(reach(locked.settings({ passphraseEnv: "TEST_PASSPHRASE" }))).rejects.toThrow(/set the environment variable TEST_PASSPHRASE/);
+    await expect(reach(locked.settings({ passphraseEnv: "TEST_PASSPHRASE" }))).rejects.toThrow(
+      /set the environment variable TEST_PASSPHRASE/,
+    );
     process.env["TEST_PASSPHRASE"] = "wrong";
-    await expect(reach(locked.settings({ passphraseEnv: "TEST_PASSPHRASE" }))).rejects.toThrow(/does not open with the passphrase/);
+    await expect(reach(locked.settings({ passphraseEnv: "TEST_PASSPHRASE" }))).rejects.toThrow(
+      /does not open with the passphrase/,
+    );
     process.env["TEST_PASSPHRASE"] = "open sesame";
     expect((await reach(locked.settings({ passphraseEnv: "TEST_PASSPHRASE" }))).alive).toBe(true);
-    await expect(reach(locked.settings({ identities: ["/no/such/key"] }))).rejects.toThrow(/\/no\/such\/key does not exist/);
+    await expect(reach(locked.settings({ identities: ["/no/such/key"] }))).rejects.toThrow(
+      /\/no\/such\/key does not exist/,
+    );
   } finally {
     await Promise.all(open.splice(0).map((connection) => connection.close()));
     await locked.stop();
@@ -131,7 +169,12 @@ test("the agent's keys are offered", async () => {
   try {
     process.env["SSH_AUTH_SOCK"] = socket;
     for (;;) {
-      const added = await run("ssh-add", ["-q", host.identity], { env: { ...process.env, SSH_AUTH_SOCK: socket } }).then(() => true, () => false);
+      const added = await run("ssh-add", ["-q", host.identity], {
+        env: { ...process.env, SSH_AUTH_SOCK: socket },
+      }).then(
+        () => true,
+        () => false,
+      );
       if (added) break;
     }
     expect((await reach(host.settings({ identities: [], agent: true }))).alive).toBe(true);
@@ -145,14 +188,21 @@ test("the agent's keys are offered", async () => {
 test("machines behind a jump host share one connection to it, and its key is checked too", async () => {
   const proxy = await startProxy(other.address, other.port);
   try {
-    const both = (bastionKey: string): string => `${where()} ${host.hostKey}\n[${proxy.address}]:${proxy.port} ${bastionKey}\n`;
+    const both = (bastionKey: string): string =>
+      `${where()} ${host.hostKey}\n[${proxy.address}]:${proxy.port} ${bastionKey}\n`;
     const jump = { host: proxy.address, port: proxy.port, user: other.user };
     const bastions = new BastionPool();
     const settings = host.settings({ jump, knownHosts: await known("jump", both(other.hostKey)) });
-    const machines = await Promise.all([reach(settings, { bastions }), reach(settings, { bastions }), reach(settings, { bastions })]);
+    const machines = await Promise.all([
+      reach(settings, { bastions }),
+      reach(settings, { bastions }),
+      reach(settings, { bastions }),
+    ]);
     expect(await Promise.all(machines.map((machine) => words(machine, "echo hi")))).toEqual(["hi\n", "hi\n", "hi\n"]);
     expect(proxy.count).toBe(1);
-    await expect(reach(host.settings({ jump, knownHosts: await known("jump-wrong", both(host.hostKey)) }))).rejects.toThrow(/jump host: .*presents the host key/);
+    await expect(
+      reach(host.settings({ jump, knownHosts: await known("jump-wrong", both(host.hostKey)) })),
+    ).rejects.toThrow(/jump host: .*presents the host key/);
   } finally {
     await Promise.all(open.splice(0).map((connection) => connection.close()));
     await proxy.stop();
@@ -162,9 +212,18 @@ test("machines behind a jump host share one connection to it, and its key is che
 test("a machine that is not up yet is tried until it is", async () => {
   const proxy = await startProxy(host.address, host.port);
   proxy.refuse();
-  const reaching = reach(host.settings({ host: proxy.address, port: proxy.port, knownHosts: await known("late", `[${proxy.address}]:${proxy.port} ${host.hostKey}\n`) }));
+  const reaching = reach(
+    host.settings({
+      host: proxy.address,
+      port: proxy.port,
+      knownHosts: await known("late", `[${proxy.address}]:${proxy.port} ${host.hostKey}\n`),
+    }),
+  );
   const early = proxy.count;
-  while (proxy.count < early + 2) await new Promise((resolve) => { setTimeout(resolve, 10); });
+  while (proxy.count < early + 2)
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10);
+    });
   proxy.resume();
   expect((await reaching).alive).toBe(true);
   await Promise.all(open.splice(0).map((connection) => connection.close()));
@@ -173,9 +232,15 @@ test("a machine that is not up yet is tried until it is", async () => {
 
 test("a machine that never answers is an error that tells what was tried", async () => {
   const silent = createServer(() => undefined);
-  await new Promise<void>((resolve) => { silent.listen(0, "127.0.0.1", resolve); });
+  await new Promise<void>((resolve) => {
+    silent.listen(0, "127.0.0.1", resolve);
+  });
   const { port } = silent.address() as AddressInfo;
-  await expect(reach(host.settings({ host: "127.0.0.1", port, connectTimeoutMs: 600 }))).rejects.toThrow(/127.0.0.1:\d+ could not be reached within 0.6 s.*no handshake/);
+  await expect(reach(host.settings({ host: "127.0.0.1", port, connectTimeoutMs: 600 }))).rejects.toThrow(
+    /127.0.0.1:\d+ could not be reached within 0.6 s.*no handshake/,
+  );
   silent.close();
-  await expect(reach(host.settings({ host: "127.0.0.1", port, connectTimeoutMs: 600 }))).rejects.toThrow(/tried \d+ times\); last: connect ECONNREFUSED/);
+  await expect(reach(host.settings({ host: "127.0.0.1", port, connectTimeoutMs: 600 }))).rejects.toThrow(
+    /tried \d+ times\); last: connect ECONNREFUSED/,
+  );
 });

@@ -10,7 +10,15 @@ import { fingerprint } from "../../../src/machines/ssh/hostKeys.js";
 import type { MachineContact, SshSettings } from "../../../src/machines/ssh/settings.js";
 import { connectSsh } from "../../../src/machines/ssh/sshConnection.js";
 import { makeKeyPair } from "../../../src/machines/ssh/keyPair.js";
-import { hostKeysOf, logOf, machineFile, newHostKey, startMachine, stopMachine, type MachineParts } from "../../support/preparedMachine.js";
+import {
+  hostKeysOf,
+  logOf,
+  machineFile,
+  newHostKey,
+  startMachine,
+  stopMachine,
+  type MachineParts,
+} from "../../support/preparedMachine.js";
 import { memoryPins, startSshHost } from "../../support/sshHost.js";
 
 const directories: string[] = [];
@@ -25,21 +33,33 @@ afterEach(async () => {
 
 const user = makeKeyPair("test");
 const PORT = 2222;
-const anywhere = (): string => `127.${1 + Math.floor(Math.random() * 250)}.${Math.floor(Math.random() * 250)}.${1 + Math.floor(Math.random() * 250)}`;
+const anywhere = (): string =>
+  `127.${1 + Math.floor(Math.random() * 250)}.${Math.floor(Math.random() * 250)}.${1 + Math.floor(Math.random() * 250)}`;
 function folder(): string {
   const made = mkdtempSync(join(tmpdir(), "bl-machine-"));
   directories.push(made);
   return made;
 }
 
-interface Machine { readonly directory: string; readonly address: string; readonly given: string }
+interface Machine {
+  readonly directory: string;
+  readonly address: string;
+  readonly given: string;
+}
 
 /** A machine that was given a key; or somebody else at its address, with a key of theirs. */
 async function machine(parts: Partial<MachineParts> = {}): Promise<Machine> {
   const directory = folder();
   const address = parts.address ?? anywhere();
   const { privateKey, publicKey } = newHostKey(directory);
-  await startMachine({ directory, address, port: PORT, hostKeys: { ed25519: privateKey }, authorizedKeys: [user.publicKey], ...parts });
+  await startMachine({
+    directory,
+    address,
+    port: PORT,
+    hostKeys: { ed25519: privateKey },
+    authorizedKeys: [user.publicKey],
+    ...parts,
+  });
   return { directory, address, given: publicKey };
 }
 
@@ -49,25 +69,66 @@ function contact(hostKeys: readonly string[], change: Partial<MachineContact> = 
   const pins = memoryPins();
   let finished = false;
   return {
-    hostKeys, mayChange: true,
+    hostKeys,
+    mayChange: true,
     pins: { find: async () => pins.find("*"), pin: async (_address, key) => pins.pin("*", key) },
-    finished: async () => finished, finish: async () => { finished = true; },
-    fingerprints: async () => null, keys: () => pins.pinned.get("*") ?? [], isFinished: () => finished, ...change,
+    finished: async () => finished,
+    finish: async () => {
+      finished = true;
+    },
+    fingerprints: async () => null,
+    keys: () => pins.pinned.get("*") ?? [],
+    isFinished: () => finished,
+    ...change,
   };
 }
 
-async function meet({ address }: Pick<Machine, "address">, known: MachineContact | null, change: Partial<SshSettings> = {}): Promise<MachineConnection> {
-  const connection = await connectSsh({
-    host: address, port: PORT, user: "root", workDirectory: ".", identities: [], passphraseEnv: null, agent: false, jump: null, hostKeys: "injected",
-    knownHosts: "/nonexistent", connectTimeoutMs: 8000, keepaliveMs: 5000, pins: memoryPins(), contact: known, ownKey: user.privateKey, ...change,
-  }, { signal: new AbortController().signal, onWarning: (message) => { throw new Error(message); } });
+async function meet(
+  { address }: Pick<Machine, "address">,
+  known: MachineContact | null,
+  change: Partial<SshSettings> = {},
+): Promise<MachineConnection> {
+  const connection = await connectSsh(
+    {
+      host: address,
+      port: PORT,
+      user: "root",
+      workDirectory: ".",
+      identities: [],
+      passphraseEnv: null,
+      agent: false,
+      jump: null,
+      hostKeys: "injected",
+      knownHosts: "/nonexistent",
+      connectTimeoutMs: 8000,
+      keepaliveMs: 5000,
+      pins: memoryPins(),
+      contact: known,
+      ownKey: user.privateKey,
+      ...change,
+    },
+    {
+      signal: new AbortController().signal,
+      onWarning: (message) => {
+        throw new Error(message);
+      },
+    },
+  );
   connections.push(connection);
   return connection;
 }
 
-const refusal = (work: Promise<unknown>): Promise<HostKeyError> => work.then(() => { throw new Error("it was let in"); }, (error: unknown) => error as HostKeyError);
+const refusal = (work: Promise<unknown>): Promise<HostKeyError> =>
+  work.then(
+    () => {
+      throw new Error("it was let in");
+    },
+    (error: unknown) => error as HostKeyError,
+  );
 /** The machine has heard of no user: sshd says so, whatever came of it. */
-const heardOfNobody = (directory: string): void => { expect(logOf(directory)).not.toMatch(/userauth-request|Accepted|Failed|userauth_/); };
+const heardOfNobody = (directory: string): void => {
+  expect(logOf(directory)).not.toMatch(/userauth-request|Accepted|Failed|userauth_/);
+};
 
 test("a machine makes its own keys, they are pinned, and the key that it was given is refused from then on", async () => {
   const host = await machine();
@@ -81,7 +142,10 @@ test("a machine makes its own keys, they are pinned, and the key that it was giv
   expect(machineFile(host.directory, "etc/ssh/ssh_host_ed25519_key")).toContain("OPENSSH PRIVATE KEY");
   await meet(host, known);
   await stopMachine(host.directory);
-  const impostor = await machine({ address: host.address, hostKeys: { ed25519: readFileSync(join(host.directory, "given_ed25519"), "utf8") } });
+  const impostor = await machine({
+    address: host.address,
+    hostKeys: { ed25519: readFileSync(join(host.directory, "given_ed25519"), "utf8") },
+  });
   const error = await refusal(meet(host, known));
   expect(error).toBeInstanceOf(HostKeyError);
   expect(error.message).toContain(fingerprint(host.given));
@@ -94,7 +158,13 @@ test("keys of every kind that the machine has are replaced", async () => {
   const directory = folder();
   const given = Object.fromEntries(["ed25519", "ecdsa", "rsa"].map((type) => [type, newHostKey(directory, type)]));
   const host = { directory, address: anywhere() };
-  await startMachine({ directory, address: host.address, port: PORT, hostKeys: Object.fromEntries(Object.entries(given).map(([type, key]) => [type, key.privateKey])), authorizedKeys: [user.publicKey] });
+  await startMachine({
+    directory,
+    address: host.address,
+    port: PORT,
+    hostKeys: Object.fromEntries(Object.entries(given).map(([type, key]) => [type, key.privateKey])),
+    authorizedKeys: [user.publicKey],
+  });
   const known = contact([given["ed25519"]?.publicKey ?? ""]);
   await meet(host, known);
   const own = hostKeysOf(directory, ["ed25519", "ecdsa", "rsa"]);
@@ -107,8 +177,16 @@ test("a launcher that dies at any point goes on: keys that are staged stay, pinn
   const known = contact([host.given]);
   const die = (at: "pin" | "finish"): MachineContact => ({
     ...known,
-    pins: { find: async (address) => known.pins.find(address), pin: async (address, key) => { if (at === "pin") throw new Error("dead"); await known.pins.pin(address, key); } },
-    finish: async () => { throw new Error("dead"); },
+    pins: {
+      find: async (address) => known.pins.find(address),
+      pin: async (address, key) => {
+        if (at === "pin") throw new Error("dead");
+        await known.pins.pin(address, key);
+      },
+    },
+    finish: async () => {
+      throw new Error("dead");
+    },
   });
   await expect(meet(host, die("pin"))).rejects.toThrow("dead");
   expect([known.keys(), hostKeysOf(host.directory)]).toEqual([[], [host.given]]);
@@ -125,7 +203,16 @@ test("a launcher that dies at any point goes on: keys that are staged stay, pinn
 test("pinned keys that are not installed yet are installed as they are", async () => {
   const host = await machine();
   const known = contact([host.given]);
-  const dead = { ...known, pins: { find: async (address: string) => known.pins.find(address), pin: async (address: string, key: string) => { await known.pins.pin(address, key); throw new Error("dead"); } } };
+  const dead = {
+    ...known,
+    pins: {
+      find: async (address: string) => known.pins.find(address),
+      pin: async (address: string, key: string) => {
+        await known.pins.pin(address, key);
+        throw new Error("dead");
+      },
+    },
+  };
   await expect(meet(host, dead)).rejects.toThrow("dead");
   const pinned = [...known.keys()];
   expect(hostKeysOf(host.directory)).toEqual([host.given]);
@@ -149,7 +236,9 @@ test("a machine that was given no key is refused, and the possible settings are 
   const host = await machine();
   const error = await refusal(meet(host, contact([])));
   expect(error.message).toMatch(/known-hosts, accept-new and.*console are possible/);
-  expect((await refusal(meet(host, null))).message).toMatch(/was there before \(known-hosts and accept-new are possible\)/);
+  expect((await refusal(meet(host, null))).message).toMatch(
+    /was there before \(known-hosts and accept-new are possible\)/,
+  );
   heardOfNobody(host.directory);
 });
 
@@ -168,7 +257,10 @@ withSudo("a user with sudo does as well as root; one without is told so, and not
   const known = contact([helped.given]);
   await meet(helped, known, { user: "helper" });
   expect(known.keys()).toEqual(hostKeysOf(helped.directory));
-  for (const [sudo, words] of [["refuses", /sudo refuses without a password/], ["absent", /has no sudo/]] as const) {
+  for (const [sudo, words] of [
+    ["refuses", /sudo refuses without a password/],
+    ["absent", /has no sudo/],
+  ] as const) {
     const alone = await machine({ user: "helper", sudo });
     const unknown = contact([alone.given]);
     await expect(meet(alone, unknown, { user: "helper" })).rejects.toThrow(words);
@@ -193,7 +285,9 @@ test("a machine is believed by what its console shows; until it shows something 
   expect(error.message).toContain("its console shows");
   heardOfNobody(impostor.directory);
   expect(fresh.keys()).toEqual([]);
-  await expect(meet(host, contact([]), { hostKeys: "console", connectTimeoutMs: 300 })).rejects.toThrow(/has not printed its host keys on its console yet/);
+  await expect(meet(host, contact([]), { hostKeys: "console", connectTimeoutMs: 300 })).rejects.toThrow(
+    /has not printed its host keys on its console yet/,
+  );
   heardOfNobody(impostor.directory);
 });
 
@@ -201,9 +295,24 @@ test("keys of which only some are installed: the others are installed too", asyn
   const directory = folder();
   const [ed25519, rsa] = [newHostKey(directory), newHostKey(directory, "rsa")];
   const host = { directory, address: anywhere() };
-  await startMachine({ directory, address: host.address, port: PORT, hostKeys: { ed25519: ed25519.privateKey, rsa: rsa.privateKey }, authorizedKeys: [user.publicKey] });
+  await startMachine({
+    directory,
+    address: host.address,
+    port: PORT,
+    hostKeys: { ed25519: ed25519.privateKey, rsa: rsa.privateKey },
+    authorizedKeys: [user.publicKey],
+  });
   const known = contact([ed25519.publicKey]);
-  const dead = { ...known, pins: { find: async (address: string) => known.pins.find(address), pin: async (address: string, key: string) => { await known.pins.pin(address, key); if (known.keys().length === 2) throw new Error("dead"); } } };
+  const dead = {
+    ...known,
+    pins: {
+      find: async (address: string) => known.pins.find(address),
+      pin: async (address: string, key: string) => {
+        await known.pins.pin(address, key);
+        if (known.keys().length === 2) throw new Error("dead");
+      },
+    },
+  };
   await expect(meet(host, dead)).rejects.toThrow("dead");
   const pid = Number(readFileSync(join(directory, "pid"), "utf8"));
   const key = `/proc/${pid}/root/etc/ssh/ssh_host_ed25519_key`;

@@ -9,12 +9,27 @@ function fake(): SshConnection & { readonly opened: number; free(): void; lose()
   const waiting: (() => void)[] = [];
   let [channels, opened, alive] = [0, 0, true];
   return {
-    label: "m", workDirectory: "w",
-    get alive() { return alive; }, get channels() { return channels; }, get opened() { return opened; }, get isFree() { return channels < 2; },
+    label: "m",
+    workDirectory: "w",
+    get alive() {
+      return alive;
+    },
+    get channels() {
+      return channels;
+    },
+    get opened() {
+      return opened;
+    },
+    get isFree() {
+      return channels < 2;
+    },
     async open(_command, options) {
       if (options?.urgent !== true) {
         channels += 1;
-        if (channels > 2) await new Promise<void>((resolve) => { waiting.push(resolve); });
+        if (channels > 2)
+          await new Promise<void>((resolve) => {
+            waiting.push(resolve);
+          });
       }
       opened += 1;
       return {} as Channel;
@@ -23,20 +38,30 @@ function fake(): SshConnection & { readonly opened: number; free(): void; lose()
       channels -= 1;
       waiting.shift()?.();
     },
-    lose() { alive = false; },
+    lose() {
+      alive = false;
+    },
     interact: () => Promise.reject(new Error("nobody sits in front of it")),
-    async close() { alive = false; },
+    async close() {
+      alive = false;
+    },
   };
 }
 
 function family(refusedFrom = Infinity) {
   const all = [fake()];
   const refusals: unknown[] = [];
-  const machine = growing(all[0] as SshConnection, async () => {
-    if (all.length >= refusedFrom) throw new Error("no more");
-    all.push(fake());
-    return all[all.length - 1] as SshConnection;
-  }, (error) => { refusals.push(error); });
+  const machine = growing(
+    all[0] as SshConnection,
+    async () => {
+      if (all.length >= refusedFrom) throw new Error("no more");
+      all.push(fake());
+      return all[all.length - 1] as SshConnection;
+    },
+    (error) => {
+      refusals.push(error);
+    },
+  );
   return { all, machine, refusals };
 }
 
@@ -75,7 +100,14 @@ test("closing closes all, the one that is just being made too", async () => {
   const first = fake();
   const late = fake();
   let made: (connection: SshConnection) => void = () => undefined;
-  const machine = growing(first, () => new Promise((resolve) => { made = resolve; }), () => undefined);
+  const machine = growing(
+    first,
+    () =>
+      new Promise((resolve) => {
+        made = resolve;
+      }),
+    () => undefined,
+  );
   await Promise.all([1, 2].map(() => machine.open("x")));
   const third = machine.open("x").catch((error: unknown) => error);
   const closing = machine.close();

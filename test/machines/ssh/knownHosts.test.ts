@@ -8,8 +8,12 @@ import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { readKnownHosts } from "../../../src/machines/ssh/knownHosts.js";
 
 let directory: string;
-beforeEach(() => { directory = mkdtempSync(join(tmpdir(), "bl-known-")); });
-afterEach(() => { rmSync(directory, { recursive: true, force: true }); });
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "bl-known-"));
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
 
 function file(text: string): string {
   const path = join(directory, "known_hosts");
@@ -17,7 +21,8 @@ function file(text: string): string {
   return path;
 }
 
-const hashed = (host: string): string => `|1|c2FsdA==|${createHmac("sha1", Buffer.from("c2FsdA==", "base64")).update(host).digest("base64")}`;
+const hashed = (host: string): string =>
+  `|1|c2FsdA==|${createHmac("sha1", Buffer.from("c2FsdA==", "base64")).update(host).digest("base64")}`;
 
 test("lines by name, list, pattern and hash all count, and none of another host", async () => {
   const path = file(`# all kinds
@@ -33,7 +38,13 @@ ${hashed("db.example")} ssh-rsa OTHER
 web.example,web.example ssh-rsa TWICE
 `);
   const { keys, revoked, authorities } = await readKnownHosts([path], "Web.example");
-  expect([...keys].sort()).toEqual(["ssh-ed25519 LIST", "ssh-ed25519 NAME", "ssh-rsa HASH", "ssh-rsa PATTERN", "ssh-rsa TWICE"]);
+  expect([...keys].sort()).toEqual([
+    "ssh-ed25519 LIST",
+    "ssh-ed25519 NAME",
+    "ssh-rsa HASH",
+    "ssh-rsa PATTERN",
+    "ssh-rsa TWICE",
+  ]);
   expect({ revoked, authorities }).toEqual({ revoked: ["ssh-rsa REVOKED"], authorities: true });
   expect((await readKnownHosts([path], "[web.example]:2222")).keys).toEqual(["ssh-rsa PORT"]);
 });

@@ -21,8 +21,12 @@ let proxy: TcpProxy;
 let folder: string;
 let giveUp: AbortController;
 
-beforeAll(async () => { host = await startSshHost(); });
-afterAll(async () => { await host.stop(); });
+beforeAll(async () => {
+  host = await startSshHost();
+});
+afterAll(async () => {
+  await host.stop();
+});
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "bl-places-"));
   proxy = await startProxy(host.address, host.port);
@@ -36,7 +40,11 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const reach = (change: Partial<SshSettings> = {}): Promise<MachineConnection> => connectSsh(host.settings({ connectTimeoutMs: 60_000, ...change }), { signal: giveUp.signal, onWarning: () => undefined });
+const reach = (change: Partial<SshSettings> = {}): Promise<MachineConnection> =>
+  connectSsh(host.settings({ connectTimeoutMs: 60_000, ...change }), {
+    signal: giveUp.signal,
+    onWarning: () => undefined,
+  });
 
 test("a machine that takes the connection and says nothing keeps no other from being reached", async () => {
   proxy.hang();
@@ -60,7 +68,10 @@ test("a machine that has begun to talk and waits for its turn is let in when it 
 test("a program that runs keeps no machine from being reached", async () => {
   const go = join(folder, "go");
   const link = createLink(() => reach());
-  const request = requestFor(await bundleOf(folder, '#!/bin/sh\necho begun; until [ -e "$GO" ]; do sleep 0.05; done\n'), { env: { GO: go } });
+  const request = requestFor(
+    await bundleOf(folder, '#!/bin/sh\necho begun; until [ -e "$GO" ]; do sleep 0.05; done\n'),
+    { env: { GO: go } },
+  );
   const running = runProgram(link, request);
   await until(() => request.text() === "begun\n");
   await (await reach()).close();
@@ -72,7 +83,10 @@ test("a program that runs keeps no machine from being reached", async () => {
 test("a machine that does not answer keeps no program of another machine from its place", async () => {
   const own = installation();
   const known = join(folder, "known_hosts");
-  await writeFile(known, `[${proxy.address}]:${proxy.port} ${host.hostKey}\n[${host.address}]:${host.port} ${host.hostKey}\n`);
+  await writeFile(
+    known,
+    `[${proxy.address}]:${proxy.port} ${host.hostKey}\n[${host.address}]:${host.port} ${host.hostKey}\n`,
+  );
   const plan = `plan: places
 concurrency: 1
 clouds: { rack: { driver: existing, hosts: [{ host: ${proxy.address}, port: ${proxy.port} }, { host: ${host.address}, port: ${host.port} }] } }
@@ -95,5 +109,7 @@ levels:
 });
 
 test.each([0, 1_001, 1.5, Number.NaN])("%d handshakes at a time cannot be", (count) => {
-  expect(() => { limitHandshakes(count); }).toThrow(/whole number from 1 to 1000/);
+  expect(() => {
+    limitHandshakes(count);
+  }).toThrow(/whole number from 1 to 1000/);
 });

@@ -31,33 +31,48 @@ test("without anything there is nobody", async () => {
 });
 
 test("the usual files count as far as they need no passphrase, in the order in which they are offered", async () => {
-  const [rsa, ecdsa, ed25519] = ["id_rsa", "id_ecdsa", "id_ed25519"].map((name) => join(directory, ".ssh", name)) as [string, string, string];
+  const [rsa, ecdsa, ed25519] = ["id_rsa", "id_ecdsa", "id_ed25519"].map((name) => join(directory, ".ssh", name)) as [
+    string,
+    string,
+    string,
+  ];
   await makeKey(rsa, { type: "rsa" });
   await makeKey(ecdsa, { type: "ecdsa", passphrase: "words" });
   await makeKey(ed25519);
-  expect(await publicKeys(who)).toEqual([{ key: half(ed25519), label: ed25519 }, { key: half(rsa), label: rsa }]);
+  expect(await publicKeys(who)).toEqual([
+    { key: half(ed25519), label: ed25519 },
+    { key: half(rsa), label: rsa },
+  ]);
   const offered = await loadIdentities({ ...who, ownKey: null });
   expect(offered.map(({ label }) => label)).toEqual([ed25519, rsa]);
 });
 
-test.each([["OPENSSH", []], ["PEM", ["-m", "PEM"]]])("a named identity with a passphrase tells its public half: %s", async (format, options) => {
+test.each([
+  ["OPENSSH", []],
+  ["PEM", ["-m", "PEM"]],
+])("a named identity with a passphrase tells its public half: %s", async (format, options) => {
   const path = join(directory, "named");
   execFileSync("ssh-keygen", ["-q", "-t", "rsa", ...options, "-N", "words words", "-f", path]);
   const expected = half(path);
   expect(await publicKeys({ ...who, identities: [path] })).toEqual([{ key: expected, label: path }]);
   rmSync(`${path}.pub`);
   // What a PEM file holds is all locked away.
-  if (format === "OPENSSH") expect(await publicKeys({ ...who, identities: [path] })).toEqual([{ key: expected, label: path }]);
+  if (format === "OPENSSH")
+    expect(await publicKeys({ ...who, identities: [path] })).toEqual([{ key: expected, label: path }]);
   else await expect(publicKeys({ ...who, identities: [path] })).rejects.toThrow(/ssh-keygen -y -f/);
   process.env["WORDS"] = "words words";
-  expect(await publicKeys({ ...who, identities: [path], passphraseEnv: "WORDS" })).toEqual([{ key: expected, label: path }]);
+  expect(await publicKeys({ ...who, identities: [path], passphraseEnv: "WORDS" })).toEqual([
+    { key: expected, label: path },
+  ]);
   delete process.env["WORDS"];
 });
 
 test("an identity that is no private key, or is not there, is told before anything is launched", async () => {
   const path = join(directory, "named");
   await makeKey(path);
-  await expect(publicKeys({ ...who, identities: [`${path}.pub`] })).rejects.toThrow("is a public key; give the private one");
+  await expect(publicKeys({ ...who, identities: [`${path}.pub`] })).rejects.toThrow(
+    "is a public key; give the private one",
+  );
   await expect(publicKeys({ ...who, identities: ["/nowhere"] })).rejects.toThrow("/nowhere does not exist");
   writeFileSync(path, "nonsense");
   chmodSync(path, 0o600);

@@ -18,13 +18,22 @@ let link: ClosableLink;
 let sent = 0;
 let onUp: () => void = () => undefined;
 
-beforeAll(async () => { host = await startSshHost(); });
-afterAll(async () => { await host.stop(); });
+beforeAll(async () => {
+  host = await startSshHost();
+});
+afterAll(async () => {
+  await host.stop();
+});
 beforeEach(async () => {
   bundles = await mkdtemp(join(tmpdir(), "bl-bundles-"));
   sent = 0;
   onUp = () => undefined;
-  proxy = await startProxy(host.address, host.port, (chunk, direction) => { if (direction === "up") { sent += chunk.length; onUp(); } });
+  proxy = await startProxy(host.address, host.port, (chunk, direction) => {
+    if (direction === "up") {
+      sent += chunk.length;
+      onUp();
+    }
+  });
   link = linkTo({});
 });
 afterEach(async () => {
@@ -37,13 +46,28 @@ function linkTo(change: Partial<SshSettings>): ClosableLink {
   const signal = new AbortController().signal;
   return createLink(async () => {
     await writeFile(join(bundles, "known_hosts"), `[${proxy.address}]:${proxy.port} ${host.hostKey}\n`);
-    return connectSsh(host.settings({ host: proxy.address, port: proxy.port, knownHosts: join(bundles, "known_hosts"), keepaliveMs: 200, connectTimeoutMs: 5000, ...change }),
-      { signal, onWarning: (message) => { throw new Error(message); } });
+    return connectSsh(
+      host.settings({
+        host: proxy.address,
+        port: proxy.port,
+        knownHosts: join(bundles, "known_hosts"),
+        keepaliveMs: 200,
+        connectTimeoutMs: 5000,
+        ...change,
+      }),
+      {
+        signal,
+        onWarning: (message) => {
+          throw new Error(message);
+        },
+      },
+    );
   });
 }
 
 const step = (name: string): string => join(host.directory, "steps", name);
-const COUNTED = '#!/bin/sh\necho ran >>"$COUNT"; echo begun; until [ -e "$GO" ]; do sleep 0.05; done; echo value=7 >"$BOOTLEVEL_OUTPUT"; echo ended; exit 4\n';
+const COUNTED =
+  '#!/bin/sh\necho ran >>"$COUNT"; echo begun; until [ -e "$GO" ]; do sleep 0.05; done; echo value=7 >"$BOOTLEVEL_OUTPUT"; echo ended; exit 4\n';
 
 async function counted(): Promise<{ request: ReturnType<typeof requestFor>; count: string; go: string }> {
   const count = join(bundles, "count");
@@ -74,7 +98,15 @@ test("what a program leaves is removed over its own channel: one session a progr
 test("what a program leaves is removed over a new connection when its own breaks first", async () => {
   const { request, go } = await counted();
   await writeFile(go, "");
-  expect(await runProgram(link, { ...request, keep: false, onResult: async () => { proxy.cut(); } })).toEqual(RESULT);
+  expect(
+    await runProgram(link, {
+      ...request,
+      keep: false,
+      onResult: async () => {
+        proxy.cut();
+      },
+    }),
+  ).toEqual(RESULT);
   await link.idle();
   expect(existsSync(step(request.directory))).toBe(false);
 });
@@ -164,7 +196,12 @@ test("a later launcher learns what became of a step, and makes sure that one tha
   await until(() => request.text() === "begun\n");
   const later = linkTo({});
   const seen: Buffer[] = [];
-  const recovering = recoverProgram(later, { ...request, onOutput: (chunk) => { seen.push(chunk); } });
+  const recovering = recoverProgram(later, {
+    ...request,
+    onOutput: (chunk) => {
+      seen.push(chunk);
+    },
+  });
   // The new launcher's question ends the old relay, so what comes from here on is the new one's.
   await until(() => !existsSync(join(step(request.directory), ".bl/relay")));
   await writeFile(go, "");
@@ -178,14 +215,18 @@ test("a later launcher learns what became of a step, and makes sure that one tha
 });
 
 test("a server that a program leaves behind outlives the connection", async () => {
-  const bundle = await bundleOf(bundles, "#!/bin/sh\n( while :; do echo noise; sleep 0.02; done ) &\necho $! >server\n");
+  const bundle = await bundleOf(
+    bundles,
+    "#!/bin/sh\n( while :; do echo noise; sleep 0.02; done ) &\necho $! >server\n",
+  );
   const request = requestFor(bundle);
   expect(await runProgram(link, request)).toMatchObject({ kind: "exited", code: 0 });
   const pid = Number(await readFile(join(step(request.directory), "server"), "utf8"));
   const again = requestFor(bundle);
   await runProgram(link, again);
   expect(isAlive(pid)).toBe(true);
-  for (const { directory } of [request, again]) process.kill(Number(await readFile(join(step(directory), "server"), "utf8")), "SIGKILL");
+  for (const { directory } of [request, again])
+    process.kill(Number(await readFile(join(step(directory), "server"), "utf8")), "SIGKILL");
 });
 
 test("programs share a connection, and get another one when sshd allows no more sessions on it", async () => {

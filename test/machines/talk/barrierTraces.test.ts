@@ -7,16 +7,25 @@ import { bundleOf, requestFor, startLocalHost, type LocalHost } from "../../supp
 import { attributes } from "../../support/talk.js";
 
 let host: LocalHost;
-beforeEach(async () => { host = await startLocalHost(); });
-afterEach(async () => { await host.stop(); });
+beforeEach(async () => {
+  host = await startLocalHost();
+});
+afterEach(async () => {
+  await host.stop();
+});
 
 test("a program that comes to many barriers, and is refused at others, leaves few FIFOs about, and does not trip over them", async () => {
   const { handler } = attributes();
-  const bundle = await bundleOf(host.directory, [
-    "#!/bin/sh -e", 'i=0; while [ $i -lt 70 ]; do i=$((i+1)); bl barrier "b$i"; done',
-    "! bl barrier late --parties 2 --timeout 0.01 2>/dev/null; bl set done yes",
-    'ls "$BOOTLEVEL_TALK" | grep -c "^[qpv][.]" >left', "",
-  ].join("\n"));
+  const bundle = await bundleOf(
+    host.directory,
+    [
+      "#!/bin/sh -e",
+      'i=0; while [ $i -lt 70 ]; do i=$((i+1)); bl barrier "b$i"; done',
+      "! bl barrier late --parties 2 --timeout 0.01 2>/dev/null; bl set done yes",
+      'ls "$BOOTLEVEL_TALK" | grep -c "^[qpv][.]" >left',
+      "",
+    ].join("\n"),
+  );
   const request = requestFor(bundle, { talk: handler });
   expect(await runProgram(host.link, request)).toMatchObject({ kind: "exited", code: 0 });
   expect(request.text()).toBe("");

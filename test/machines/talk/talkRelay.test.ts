@@ -18,34 +18,85 @@ interface Machine {
 
 const ONCE: TalkHandler = async () => ({ code: 0 });
 
-async function machine(handler: TalkHandler = ONCE, { ready = true, warnings = [] as string[] } = {}): Promise<Machine> {
+async function machine(
+  handler: TalkHandler = ONCE,
+  { ready = true, warnings = [] as string[] } = {},
+): Promise<Machine> {
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
   let resolve: (end: ChannelEnd) => void = () => undefined;
-  const ended = new Promise<ChannelEnd>((done) => { resolve = done; });
-  const channel: Channel = { stdin, stdout, stderr, ended, close: () => { resolve({ kind: "lost", reason: "the channel was closed" }); } };
-  const connection: MachineConnection = { label: "m", workDirectory: "/w", alive: true, open: async () => channel, close: async () => undefined };
+  const ended = new Promise<ChannelEnd>((done) => {
+    resolve = done;
+  });
+  const channel: Channel = {
+    stdin,
+    stdout,
+    stderr,
+    ended,
+    close: () => {
+      resolve({ kind: "lost", reason: "the channel was closed" });
+    },
+  };
+  const connection: MachineConnection = {
+    label: "m",
+    workDirectory: "/w",
+    alive: true,
+    open: async () => channel,
+    close: async () => undefined,
+  };
   let sent = "";
-  stdin.on("data", (chunk: Buffer) => { sent += chunk.toString("latin1"); });
-  stdin.on("end", () => { resolve({ kind: "exited", code: 0 }); });
-  const relay = await openRelay(connection, { directory: "s", how: "take-over", handler, onWarning: (message) => { warnings.push(message); } });
+  stdin.on("data", (chunk: Buffer) => {
+    sent += chunk.toString("latin1");
+  });
+  stdin.on("end", () => {
+    resolve({ kind: "exited", code: 0 });
+  });
+  const relay = await openRelay(connection, {
+    directory: "s",
+    how: "take-over",
+    handler,
+    onWarning: (message) => {
+      warnings.push(message);
+    },
+  });
   await until(() => sent.endsWith("\n}\n"));
   const script = sent.length;
   const nonce = /bl-talk ([0-9a-f]+) /.exec(sent)?.[1] ?? "";
   if (ready) stdout.write(`Welcome!\nto this machine\n\nbl-talk ${nonce} ready\n`);
-  return { relay, stdout, send: (text) => { stdout.write(text); }, replies: () => sent.slice(script), end: () => { resolve({ kind: "exited", code: 1 }); } };
+  return {
+    relay,
+    stdout,
+    send: (text) => {
+      stdout.write(text);
+    },
+    replies: () => sent.slice(script),
+    end: () => {
+      resolve({ kind: "exited", code: 1 });
+    },
+  };
 }
 
 /** Answers when it is told to. */
-function patient(): { readonly handler: TalkHandler; readonly requests: TalkRequest[]; readonly gone: string[]; readonly answer: (reply: TalkReply) => void } {
+function patient(): {
+  readonly handler: TalkHandler;
+  readonly requests: TalkRequest[];
+  readonly gone: string[];
+  readonly answer: (reply: TalkReply) => void;
+} {
   const [requests, gone, answers]: [TalkRequest[], string[], ((reply: TalkReply) => void)[]] = [[], [], []];
   return {
-    requests, gone,
-    handler: (request, signal) => new Promise((resolve) => {
-      requests.push(request);
-      answers.push(resolve);
-      signal.addEventListener("abort", () => { gone.push(request.name); });
-    }),
-    answer: (reply) => { answers.shift()?.(reply); },
+    requests,
+    gone,
+    handler: (request, signal) =>
+      new Promise((resolve) => {
+        requests.push(request);
+        answers.push(resolve);
+        signal.addEventListener("abort", () => {
+          gone.push(request.name);
+        });
+      }),
+    answer: (reply) => {
+      answers.shift()?.(reply);
+    },
   };
 }
 
@@ -55,13 +106,41 @@ test("requests may come in any pieces, with any bytes", async () => {
     seen.push(request);
     return { code: 0, ...(request.verb === "get" ? { value: Buffer.from("v\n") } : {}) };
   });
-  const bytes = Buffer.concat([Buffer.from("7 set a - - - 300\n"), Buffer.alloc(300, "\n"), Buffer.from("8 get db-1:a 1.5m in - 0\n7.1 barrier b - - 12 0\n")]);
+  const bytes = Buffer.concat([
+    Buffer.from("7 set a - - - 300\n"),
+    Buffer.alloc(300, "\n"),
+    Buffer.from("8 get db-1:a 1.5m in - 0\n7.1 barrier b - - 12 0\n"),
+  ]);
   for (const byte of bytes) send(Buffer.from([byte]));
   await until(() => seen.length === 3);
   expect(seen).toEqual([
-    { verb: "set", name: "a", value: Buffer.alloc(300, "\n"), timeoutMs: null, wait: true, ignoreAbort: false, parties: null },
-    { verb: "get", name: "db-1:a", value: Buffer.alloc(0), timeoutMs: 90_000, wait: false, ignoreAbort: true, parties: null },
-    { verb: "barrier", name: "b", value: Buffer.alloc(0), timeoutMs: null, wait: true, ignoreAbort: false, parties: 12 },
+    {
+      verb: "set",
+      name: "a",
+      value: Buffer.alloc(300, "\n"),
+      timeoutMs: null,
+      wait: true,
+      ignoreAbort: false,
+      parties: null,
+    },
+    {
+      verb: "get",
+      name: "db-1:a",
+      value: Buffer.alloc(0),
+      timeoutMs: 90_000,
+      wait: false,
+      ignoreAbort: true,
+      parties: null,
+    },
+    {
+      verb: "barrier",
+      name: "b",
+      value: Buffer.alloc(0),
+      timeoutMs: null,
+      wait: true,
+      ignoreAbort: false,
+      parties: 12,
+    },
   ]);
   await until(() => replies() === "7 0 - \n8 0 2 \nv\n7.1 0 - \n");
   await relay.close();
@@ -76,9 +155,18 @@ test("a message is one line, and not a long one", async () => {
 });
 
 test.each([
-  ["words", "hello there\n"], ["an unknown verb", "1 eval a 0 - - 0\n"], ["an id that is a path", "../1 get a 0 - - 0\n"], ["a name that is a path", "1 get ../a 0 - - 0\n"],
-  ["no name", "1 get - 0 - - 0\n"], ["a name too many", "1 say a - - - 0\n"], ["too large", "1 set a - - - 16777217\n"], ["a negative size", "1 set a - - - -1\n"],
-  ["a time that is none", "1 get a 1.2.3 - - 0\n"], ["a line without end", "1".repeat(600)], ["zeros", Buffer.alloc(600)], ["a number twice", "1 get a 0 - - 0\n1 get a 0 - - 0\n"],
+  ["words", "hello there\n"],
+  ["an unknown verb", "1 eval a 0 - - 0\n"],
+  ["an id that is a path", "../1 get a 0 - - 0\n"],
+  ["a name that is a path", "1 get ../a 0 - - 0\n"],
+  ["no name", "1 get - 0 - - 0\n"],
+  ["a name too many", "1 say a - - - 0\n"],
+  ["too large", "1 set a - - - 16777217\n"],
+  ["a negative size", "1 set a - - - -1\n"],
+  ["a time that is none", "1 get a 1.2.3 - - 0\n"],
+  ["a line without end", "1".repeat(600)],
+  ["zeros", Buffer.alloc(600)],
+  ["a number twice", "1 get a 0 - - 0\n1 get a 0 - - 0\n"],
 ])("%s is no request: the relay is given up", async (_, text) => {
   const { handler, gone } = patient();
   const { send, relay } = await machine(handler);

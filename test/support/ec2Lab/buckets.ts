@@ -11,7 +11,15 @@ const QUESTIONS: BucketSize = { size: 100, perSecond: 20 };
 const WHOLE_LISTS: BucketSize = { size: 50, perSecond: 10 };
 const CHANGES: BucketSize = { size: 50, perSecond: 5 };
 /** Questions that cost more when they name no filter, no page and no ids. */
-const LISTS = new Set(["DescribeInstances", "DescribeInstanceStatus", "DescribeNetworkInterfaces", "DescribeSecurityGroups", "DescribeSnapshots", "DescribeSpotInstanceRequests", "DescribeVolumes"]);
+const LISTS = new Set([
+  "DescribeInstances",
+  "DescribeInstanceStatus",
+  "DescribeNetworkInterfaces",
+  "DescribeSecurityGroups",
+  "DescribeSnapshots",
+  "DescribeSpotInstanceRequests",
+  "DescribeVolumes",
+]);
 /** Calls with rates of their own; those that Amazon calls resource-intensive have the rates of all other changes. */
 const REQUESTS: Readonly<Record<string, BucketSize>> = {
   RunInstances: { size: 5, perSecond: 2 },
@@ -67,10 +75,15 @@ function requestOf(action: string, parameters: URLSearchParams): [string, Bucket
 
 /** Machines that a call is about. */
 function machinesOf(parameters: URLSearchParams): number {
-  return parameters.has("MaxCount") ? Number(parameters.get("MaxCount")) : [...parameters.keys()].filter((key) => key.startsWith("InstanceId.")).length;
+  return parameters.has("MaxCount")
+    ? Number(parameters.get("MaxCount"))
+    : [...parameters.keys()].filter((key) => key.startsWith("InstanceId.")).length;
 }
 
 /** Refuses calls for which a bucket has no token. @param buckets null: none are kept. */
 export function bucketLayer(buckets: () => Buckets | null): Layer {
-  return async (call, next) => (buckets()?.take(call) === false ? refusal({ status: 503, code: "RequestLimitExceeded", message: "Request limit exceeded." }) : next(call));
+  return async (call, next) =>
+    buckets()?.take(call) === false
+      ? refusal({ status: 503, code: "RequestLimitExceeded", message: "Request limit exceeded." })
+      : next(call);
 }

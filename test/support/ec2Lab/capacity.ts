@@ -20,7 +20,10 @@ export function capacityLayer(faults: Faults, countLive: () => Promise<number>):
   return async (call, next) => {
     if (call.action !== "RunInstances" || call.parameters.get("DryRun") === "true") return next(call);
     const { capacity, quota } = faults.settings;
-    const [least, most] = ["MinCount", "MaxCount"].map((name) => Number(call.parameters.get(name) ?? 1)) as [number, number];
+    const [least, most] = ["MinCount", "MaxCount"].map((name) => Number(call.parameters.get(name) ?? 1)) as [
+      number,
+      number,
+    ];
     const limits = capacity.filter((limit) => concerns(limit, call));
     const room = Math.min(most, ...limits.map((limit) => limit.left - (used.get(limit) ?? 0)));
     if (room < least) return noCapacity(call);
@@ -42,8 +45,13 @@ function changed({ action, parameters }: Call, given: number, { settings }: Faul
 }
 
 function concerns({ zone, subnet, type }: CapacityLimit, { parameters }: Call): boolean {
-  const fits = (wanted: string | undefined, ...names: string[]): boolean => wanted === undefined || names.some((name) => parameters.get(name) === wanted);
-  return fits(zone, "Placement.AvailabilityZone") && fits(subnet, "SubnetId", "NetworkInterface.1.SubnetId") && fits(type, "InstanceType");
+  const fits = (wanted: string | undefined, ...names: string[]): boolean =>
+    wanted === undefined || names.some((name) => parameters.get(name) === wanted);
+  return (
+    fits(zone, "Placement.AvailabilityZone") &&
+    fits(subnet, "SubnetId", "NetworkInterface.1.SubnetId") &&
+    fits(type, "InstanceType")
+  );
 }
 
 function noCapacity({ parameters }: Call): Reply {

@@ -1,14 +1,23 @@
 #!/bin/sh
 # The command by which a machine tells how far its first boot is.
-[ "$1" = status ] || { echo "only status is known here" >&2; exit 2; }
+[ "$1" = status ] || {
+  echo "only status is known here" >&2
+  exit 2
+}
 shift
 for option; do
   case $option in
-    -w | --wait) while [ ! -e /run/cloud-init/result ]; do printf .; sleep 0.1; done; echo ;;
+    -w | --wait)
+      while [ ! -e /run/cloud-init/result ]; do
+        printf .
+        sleep 0.1
+      done
+      echo
+      ;;
     -l | --long) long=yes ;;
   esac
 done
-state=$(cat /run/cloud-init/result 2>/dev/null || echo running)
+state=$(cat /run/cloud-init/result 2> /dev/null || echo running)
 case $state in degraded) echo "status: done" ;; *) echo "status: $state" ;; esac
 if [ -n "$long" ]; then
   case $state in degraded) echo "extended_status: degraded done" ;; *) echo "extended_status: $state" ;; esac

@@ -1,4 +1,7 @@
-/** What goes wrong in a lab, and when: set by a test, changed at any time, the same again for the same seed and the same order of calls. */
+/**
+ * What goes wrong in a lab, and when: set by a test, changed at any time, the same again for the same seed and the same
+ * order of calls.
+ */
 import type { Rule } from "../moto.js";
 import { Buckets } from "./buckets.js";
 import type { CapacityLimit } from "./capacity.js";
@@ -6,7 +9,10 @@ import type { CapacityLimit } from "./capacity.js";
 export interface FaultSettings {
   /** Keeps to Amazon's published rates: `RequestLimitExceeded` when a bucket is empty. */
   readonly buckets: boolean;
-  /** Plays Amazon where a ClientToken comes again: the same answer for the same parameters, an error for others. moto heeds none. */
+  /**
+   * Plays Amazon where a ClientToken comes again: the same answer for the same parameters, an error for others. moto
+   * heeds none.
+   */
   readonly tokens: boolean;
   /** Calls that the chances below concern; null: all. */
   readonly actions: readonly string[] | null;
@@ -22,9 +28,15 @@ export interface FaultSettings {
   readonly lostAfter: number;
   /** Answers come up to so many milliseconds late, at random. */
   readonly slowMs: number;
-  /** For how long after their launch machines are not shown: `InvalidInstanceID.NotFound` for their ids, missing in filtered answers. Infinity until changed. */
+  /**
+   * For how long after their launch machines are not shown: `InvalidInstanceID.NotFound` for their ids, missing in
+   * filtered answers. Infinity until changed.
+   */
   readonly hiddenMs: number;
-  /** The chance of a hidden machine to be in a filtered answer nevertheless, drawn for each answer: shown now, hidden again. */
+  /**
+   * The chance of a hidden machine to be in a filtered answer nevertheless, drawn for each answer: shown now, hidden
+   * again.
+   */
   readonly flicker: number;
   /** For how long after their launch machines are said to be pending, without a public address. */
   readonly pendingMs: number;
@@ -45,8 +57,25 @@ export interface FaultSettings {
 }
 
 const NONE: FaultSettings = {
-  buckets: false, tokens: true, actions: null, throttled: 0, failedBefore: 0, failedAfter: 0, lostBefore: 0, lostAfter: 0, slowMs: 0,
-  hiddenMs: 0, flicker: 0, pendingMs: 0, endingMs: 0, consoleMs: 0, capacity: [], quota: null, userData: "given", reuseAddresses: false, rule: null,
+  buckets: false,
+  tokens: true,
+  actions: null,
+  throttled: 0,
+  failedBefore: 0,
+  failedAfter: 0,
+  lostBefore: 0,
+  lostAfter: 0,
+  slowMs: 0,
+  hiddenMs: 0,
+  flicker: 0,
+  pendingMs: 0,
+  endingMs: 0,
+  consoleMs: 0,
+  capacity: [],
+  quota: null,
+  userData: "given",
+  reuseAddresses: false,
+  rule: null,
 };
 
 export class Faults {

@@ -21,9 +21,14 @@ interface Wanted {
 export class Holds {
   private wanted: Wanted | null = null;
 
-  /** Stops the next call that fits; `nth` counts the calls from now on, of every kind, from 1. Resolves when it has come. */
+  /**
+   * Stops the next call that fits; `nth` counts the calls from now on, of every kind, from 1. Resolves when it has
+   * come.
+   */
   next(moment: Moment, fits: (call: Call, nth: number) => boolean): Promise<Held> {
-    return new Promise((reached) => { this.wanted = { fits, moment, reached, nth: 0 }; });
+    return new Promise((reached) => {
+      this.wanted = { fits, moment, reached, nth: 0 };
+    });
   }
 
   /** Stops none any more. */
@@ -37,7 +42,10 @@ export class Holds {
     wanted.nth += 1;
     if (!wanted.fits(call, wanted.nth)) return next(call);
     this.wanted = null;
-    const stop = () => new Promise<"go on" | "cut">((end) => { wanted.reached({ call, end }); });
+    const stop = () =>
+      new Promise<"go on" | "cut">((end) => {
+        wanted.reached({ call, end });
+      });
     if (wanted.moment === "before") return (await stop()) === "cut" ? "cut" : next(call);
     const reply = await next(call);
     return (await stop()) === "cut" ? "cut" : reply;

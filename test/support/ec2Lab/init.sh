@@ -3,7 +3,7 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/r
 here=/usr/local/lib/machine
 rm -rf /run/* /tmp/*
 mkdir -p /run/sshd /run/cloud-init
-if [ -e "$here/first" ]; then sh "$here/early" || echo "early stage failed" >>/run/cloud-init/errors; fi
+if [ -e "$here/first" ]; then sh "$here/early" || echo "early stage failed" >> /run/cloud-init/errors; fi
 [ -e /etc/ssh/ssh_host_ed25519_key ] || ssh-keygen -q -t ed25519 -N "" -C "" -f /etc/ssh/ssh_host_ed25519_key
 sleep "$(cat "$here/late-seconds")"
 /usr/sbin/sshd -D -E /var/log/auth.log &
@@ -18,7 +18,7 @@ if [ -e "$here/first" ]; then
   rm "$here/first"
   for script in "$here"/scripts/*; do
     [ -e "$script" ] || continue
-    "$script" || echo "${script##*/} ended with $?" >>/run/cloud-init/errors
+    "$script" || echo "${script##*/} ended with $?" >> /run/cloud-init/errors
   done
 fi
 sh "$here/final"

@@ -1,5 +1,22 @@
-/** What the cloud of a lab really has, by its own API and past the proxy: no fault hides anything, and no call is counted. */
-import { EC2Client, paginateDescribeInstances, DescribeImagesCommand, DescribeInstanceAttributeCommand, DescribeSnapshotsCommand, DescribeKeyPairsCommand, DescribeSecurityGroupsCommand, StopInstancesCommand, StartInstancesCommand, TerminateInstancesCommand, type Instance, type KeyPairInfo, type SecurityGroup } from "@aws-sdk/client-ec2";
+/**
+ * What the cloud of a lab really has, by its own API and past the proxy: no fault hides anything, and no call is
+ * counted.
+ */
+import {
+  EC2Client,
+  paginateDescribeInstances,
+  DescribeImagesCommand,
+  DescribeInstanceAttributeCommand,
+  DescribeSnapshotsCommand,
+  DescribeKeyPairsCommand,
+  DescribeSecurityGroupsCommand,
+  StopInstancesCommand,
+  StartInstancesCommand,
+  TerminateInstancesCommand,
+  type Instance,
+  type KeyPairInfo,
+  type SecurityGroup,
+} from "@aws-sdk/client-ec2";
 
 export interface LabInstance {
   readonly id: string;
@@ -21,7 +38,12 @@ export class Inventory {
   readonly client: EC2Client;
 
   constructor(endpoint: string, region: string) {
-    this.client = new EC2Client({ endpoint, region, credentials: { accessKeyId: "test", secretAccessKey: "test" }, maxAttempts: 1 });
+    this.client = new EC2Client({
+      endpoint,
+      region,
+      credentials: { accessKeyId: "test", secretAccessKey: "test" },
+      maxAttempts: 1,
+    });
   }
 
   /** Every machine, also the terminated ones, in the order of their launch. */
@@ -35,7 +57,9 @@ export class Inventory {
 
   /** The user data that a machine was given, decoded; nothing: none. */
   async userData(id: string): Promise<Buffer> {
-    const { UserData } = await this.client.send(new DescribeInstanceAttributeCommand({ InstanceId: id, Attribute: "userData" }));
+    const { UserData } = await this.client.send(
+      new DescribeInstanceAttributeCommand({ InstanceId: id, Attribute: "userData" }),
+    );
     return Buffer.from(UserData?.Value ?? "", "base64");
   }
 
@@ -45,8 +69,12 @@ export class Inventory {
 
   /** The tags of an image or of a snapshot; none: it has none, or is gone. */
   async imageTags(id: string): Promise<Record<string, string>> {
-    const { Images = [] } = id.startsWith("ami-") ? await this.client.send(new DescribeImagesCommand({ Owners: ["self"] })) : {};
-    const { Snapshots = [] } = id.startsWith("snap-") ? await this.client.send(new DescribeSnapshotsCommand({ OwnerIds: ["self"] })) : {};
+    const { Images = [] } = id.startsWith("ami-")
+      ? await this.client.send(new DescribeImagesCommand({ Owners: ["self"] }))
+      : {};
+    const { Snapshots = [] } = id.startsWith("snap-")
+      ? await this.client.send(new DescribeSnapshotsCommand({ OwnerIds: ["self"] }))
+      : {};
     const found = Images.find(({ ImageId }) => ImageId === id) ?? Snapshots.find(({ SnapshotId }) => SnapshotId === id);
     return Object.fromEntries((found?.Tags ?? []).map(({ Key, Value }) => [Key ?? "", Value ?? ""]));
   }

@@ -29,8 +29,13 @@ export interface Launcher {
 
 /** What Amazon's library must not find here: anything that is real. */
 export const ENVIRONMENT = {
-  AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", AWS_EC2_METADATA_DISABLED: "true", AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
-  AWS_REGION: "eu-central-1", AWS_CONFIG_FILE: "/nonexistent/config", AWS_SHARED_CREDENTIALS_FILE: "/nonexistent/credentials",
+  AWS_ACCESS_KEY_ID: "test",
+  AWS_SECRET_ACCESS_KEY: "test",
+  AWS_EC2_METADATA_DISABLED: "true",
+  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
+  AWS_REGION: "eu-central-1",
+  AWS_CONFIG_FILE: "/nonexistent/config",
+  AWS_SHARED_CREDENTIALS_FILE: "/nonexistent/credentials",
 };
 
 export function launcherIn(namespace: Namespace): Launcher {
@@ -38,7 +43,13 @@ export function launcherIn(namespace: Namespace): Launcher {
   const start: Launcher["start"] = (words, { env = {}, home = "operator", before = [] } = {}) => {
     const directory = `/mnt/${home}`;
     mkdirSync(namespace.outside(directory), { recursive: true });
-    const own = { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: directory, BOOTLEVEL_HOME: join(directory, "état"), ...ENVIRONMENT, ...env };
+    const own = {
+      PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+      HOME: directory,
+      BOOTLEVEL_HOME: join(directory, "état"),
+      ...ENVIRONMENT,
+      ...env,
+    };
     const started = watch(namespace.words([...before, process.execPath, CLI, ...words]), own);
     running.add(started);
     void started.ended.finally(() => running.delete(started)).catch(() => undefined);
@@ -53,7 +64,8 @@ export function launcherIn(namespace: Namespace): Launcher {
     },
     plan(text, files = {}) {
       const folder = `/mnt/plän ${randomUUID()}`;
-      for (const [name, content] of Object.entries({ "launch.yaml": text, ...files })) write(namespace.outside(join(folder, name)), content);
+      for (const [name, content] of Object.entries({ "launch.yaml": text, ...files }))
+        write(namespace.outside(join(folder, name)), content);
       return folder;
     },
     async close() {
@@ -66,11 +78,17 @@ export function launcherIn(namespace: Namespace): Launcher {
 function watch([program = "", ...words]: readonly string[], env: Record<string, string>): Started {
   const child: ChildProcess = spawn(program, words, { env, stdio: ["ignore", "pipe", "pipe"] });
   const text = { stdout: "", stderr: "" };
-  child.stdout?.setEncoding("utf8").on("data", (chunk: string) => { text.stdout += chunk; });
-  child.stderr?.setEncoding("utf8").on("data", (chunk: string) => { text.stderr += chunk; });
+  child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
+    text.stdout += chunk;
+  });
+  child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
+    text.stderr += chunk;
+  });
   const ended = new Promise<Ended>((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (code, signal) => { resolve({ code, signal, ...text }); });
+    child.once("close", (code, signal) => {
+      resolve({ code, signal, ...text });
+    });
   });
   return { pid: child.pid as number, child, ended };
 }

@@ -1,4 +1,7 @@
-/** Gives every instance that runs a real machine: namespaces of its own, an sshd at its addresses, and its user data applied. */
+/**
+ * Gives every instance that runs a real machine: namespaces of its own, an sshd at its addresses, and its user data
+ * applied.
+ */
 import { execFile } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { promisify } from "node:util";
@@ -39,11 +42,16 @@ export class Machines {
   private closed = false;
   private errors: unknown[] = [];
 
-  constructor(private readonly network: Namespace, private readonly inventory: Inventory, private readonly faults: Faults) {}
+  constructor(
+    private readonly network: Namespace,
+    private readonly inventory: Inventory,
+    private readonly faults: Faults,
+  ) {}
 
   /** Sees to the machines after each call that changes instances, and tells what they print. */
   readonly layer: Layer = async (call, next) => {
-    const machine = call.action === "GetConsoleOutput" ? this.machines.get(call.parameters.get("InstanceId") ?? "") : undefined;
+    const machine =
+      call.action === "GetConsoleOutput" ? this.machines.get(call.parameters.get("InstanceId") ?? "") : undefined;
     if (machine !== undefined) return this.consoleOutput(machine);
     const reply = await next(call);
     if (CHANGES.has(call.action)) void this.sync();
@@ -55,14 +63,21 @@ export class Machines {
     this.settings = typeof settings === "function" ? settings : () => settings;
   }
 
-  /** Resolves when every running instance has its machine, whose sshd may still be on its way, and no other has. @throws what went wrong before. */
+  /**
+   * Resolves when every running instance has its machine, whose sshd may still be on its way, and no other has. @throws
+   * what went wrong before.
+   */
   async settled(): Promise<void> {
     await this.sync();
     if (this.errors.length > 0) throw this.errors.shift() as Error;
   }
 
   sync(): Promise<void> {
-    this.work = this.work.then(() => this.compare()).catch((error: unknown) => { if (!this.closed) this.errors.push(error); });
+    this.work = this.work
+      .then(() => this.compare())
+      .catch((error: unknown) => {
+        if (!this.closed) this.errors.push(error);
+      });
     return this.work;
   }
 
@@ -75,13 +90,17 @@ export class Machines {
       await this.stop(instance.id);
       await this.start(instance);
     }
-    const log = (): string => rogue.directories.map((directory) => read(this.network.outside(`${directory}/upper/var/log/auth.log`))).join("");
+    const log = (): string =>
+      rogue.directories.map((directory) => read(this.network.outside(`${directory}/upper/var/log/auth.log`))).join("");
     return { log, wasTrusted: () => /userauth-request|Accepted |input_userauth_request/.test(log()) };
   }
 
   /** The machine is dead: its processes are, and nothing answers. The cloud does not know. */
   async kill(which: Which): Promise<void> {
-    for (const { instance: { id }, ended } of this.chosen(which)) {
+    for (const {
+      instance: { id },
+      ended,
+    } of this.chosen(which)) {
       this.network.kill(id);
       await ended;
     }
@@ -92,18 +111,33 @@ export class Machines {
     const [machine] = this.chosen(which);
     if (machine === undefined) throw new Error("no such machine");
     const pid = this.network.firstProcess(machine.directory);
-    const { stdout } = await run("nsenter", ["--target", String(pid), "--mount", "--pid", "--net", "--root", "--wd", "/bin/sh", "-c", script]);
+    const { stdout } = await run("nsenter", [
+      "--target",
+      String(pid),
+      "--mount",
+      "--pid",
+      "--net",
+      "--root",
+      "--wd",
+      "/bin/sh",
+      "-c",
+      script,
+    ]);
     return stdout;
   }
 
   /** What its sshd wrote. */
   log(which: Which): string {
-    return this.chosen(which).map(({ directory }) => read(this.network.outside(`${directory}/upper/var/log/auth.log`))).join("");
+    return this.chosen(which)
+      .map(({ directory }) => read(this.network.outside(`${directory}/upper/var/log/auth.log`)))
+      .join("");
   }
 
   /** What it printed while it started. */
   console(which: Which): string {
-    return this.chosen(which).map(({ directory }) => read(this.network.outside(`${directory}/console`))).join("");
+    return this.chosen(which)
+      .map(({ directory }) => read(this.network.outside(`${directory}/console`)))
+      .join("");
   }
 
   close(): void {
@@ -112,7 +146,9 @@ export class Machines {
 
   private consoleOutput({ instance, startedAt, directory }: Machine): Reply {
     const isThere = performance.now() >= startedAt + this.faults.settings.consoleMs;
-    const output = isThere ? Buffer.from(read(this.network.outside(`${directory}/console`)).slice(-65_536)).toString("base64") : "";
+    const output = isThere
+      ? Buffer.from(read(this.network.outside(`${directory}/console`)).slice(-65_536)).toString("base64")
+      : "";
     const text = `<GetConsoleOutputResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>r-1</requestId><instanceId>${instance.id}</instanceId><timestamp>${new Date().toISOString()}</timestamp>${output === "" ? "<output/>" : `<output>${output}</output>`}</GetConsoleOutputResponse>`;
     return { status: 200, headers: { "content-type": "text/xml" }, text };
   }
@@ -129,7 +165,8 @@ export class Machines {
     // First, since an address may have been given to somebody else by now.
     await Promise.all(gone.map((id) => this.stop(id)));
     await Promise.all(running.filter(({ id }) => !this.machines.has(id)).map((instance) => this.start(instance)));
-    for (const { id, state } of instances) if (state === "terminated") rmSync(this.network.outside(`/mnt/machines/${id}`), { recursive: true, force: true });
+    for (const { id, state } of instances)
+      if (state === "terminated") rmSync(this.network.outside(`/mnt/machines/${id}`), { recursive: true, force: true });
   }
 
   private async start(instance: LabInstance): Promise<void> {
@@ -143,7 +180,15 @@ export class Machines {
       const [userData, publicKeys] = [await this.inventory.userData(id), await this.publicKeys(instance)];
       const firstBoot = readUserData(userData);
       const image: ImageSettings = { lateMs: 0, cloudInit: "true", ...this.settings(instance) };
-      writeDisk(outside, { id, addresses, userData, publicKeys, firstBoot: rogue === undefined ? firstBoot : { ...firstBoot, hostKeys: {} }, image, isWatched: rogue !== undefined });
+      writeDisk(outside, {
+        id,
+        addresses,
+        userData,
+        publicKeys,
+        firstBoot: rogue === undefined ? firstBoot : { ...firstBoot, hostKeys: {} },
+        image,
+        isWatched: rogue !== undefined,
+      });
     }
     const { ended } = this.network.start(id, ["sh", MACHINE, directory]);
     this.machines.set(id, { instance, startedAt: performance.now(), ended, directory });
@@ -157,13 +202,18 @@ export class Machines {
   }
 
   private async publicKeys({ keyName }: LabInstance): Promise<string[]> {
-    const key = keyName === null ? undefined : (await this.inventory.keyPairs()).find(({ KeyName }) => KeyName === keyName)?.PublicKey;
+    const key =
+      keyName === null
+        ? undefined
+        : (await this.inventory.keyPairs()).find(({ KeyName }) => KeyName === keyName)?.PublicKey;
     return key === undefined ? [] : [key.trim()];
   }
 }
 
 function fits(which: Which, instance: LabInstance): boolean {
-  return typeof which === "function" ? which(instance) : [instance.id, instance.privateAddress, instance.publicAddress].includes(which);
+  return typeof which === "function"
+    ? which(instance)
+    : [instance.id, instance.privateAddress, instance.publicAddress].includes(which);
 }
 
 function read(path: string): string {

@@ -1,4 +1,7 @@
-/** A small world for a test: a network with the addresses that the cloud gives, and a file system in memory, at /mnt, that ends with it. */
+/**
+ * A small world for a test: a network with the addresses that the cloud gives, and a file system in memory, at /mnt,
+ * that ends with it.
+ */
 import { spawn, type ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Server } from "node:net";
@@ -37,12 +40,22 @@ export interface Namespace {
 }
 
 export async function openNamespace(): Promise<Namespace> {
-  const supervisor = spawn("unshare", ["--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SET_UP, "sh", process.execPath, SUPERVISOR], { stdio: ["ignore", "inherit", "pipe", "ipc"] });
+  const supervisor = spawn(
+    "unshare",
+    ["--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SET_UP, "sh", process.execPath, SUPERVISOR],
+    { stdio: ["ignore", "inherit", "pipe", "ipc"] },
+  );
   const socket = await listening(supervisor);
   const pid = String(supervisor.pid);
   const waiting = new Map<string, (how: string | number) => void>();
-  supervisor.on("message", ({ ended, how }: { ended?: string; how: string | number }) => { if (ended !== undefined) waiting.get(ended)?.(how); });
-  const exited = new Promise<void>((resolve) => { supervisor.once("exit", () => { resolve(); }); });
+  supervisor.on("message", ({ ended, how }: { ended?: string; how: string | number }) => {
+    if (ended !== undefined) waiting.get(ended)?.(how);
+  });
+  const exited = new Promise<void>((resolve) => {
+    supervisor.once("exit", () => {
+      resolve();
+    });
+  });
   return {
     endpoint: "http://127.0.0.1:80",
     socket,
@@ -50,9 +63,15 @@ export async function openNamespace(): Promise<Namespace> {
     words: (program) => ["nsenter", "--target", pid, "--mount", "--net", ...dieWithParent(program)],
     start(id, words) {
       supervisor.send({ start: id, words });
-      return { ended: new Promise((resolve) => { waiting.set(id, resolve); }) };
+      return {
+        ended: new Promise((resolve) => {
+          waiting.set(id, resolve);
+        }),
+      };
     },
-    kill: (id) => { supervisor.send({ kill: id }); },
+    kill: (id) => {
+      supervisor.send({ kill: id });
+    },
     firstProcess: (directory) => firstProcess(Number(pid), directory),
     async close() {
       if (supervisor.connected) supervisor.disconnect();
@@ -64,9 +83,15 @@ export async function openNamespace(): Promise<Namespace> {
 
 /** The supervisor's children are waiters, each with the first process of a machine as its only child. */
 function firstProcess(outermost: number, directory: string): number {
-  const children = (pid: number): number[] => readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter((one) => one !== "").map(Number);
+  const children = (pid: number): number[] =>
+    readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
+      .split(" ")
+      .filter((one) => one !== "")
+      .map(Number);
   const [supervisor = 0] = children(outermost);
-  const waiter = children(supervisor).find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(directory));
+  const waiter = children(supervisor).find((pid) =>
+    readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(directory),
+  );
   const [first] = waiter === undefined ? [] : children(waiter);
   if (first === undefined) throw new Error(`no machine runs in ${directory}`);
   return first;
@@ -75,10 +100,16 @@ function firstProcess(outermost: number, directory: string): number {
 /** Resolves with the lab's socket. @throws with the words of whatever could not be set up. */
 function listening(supervisor: ChildProcess): Promise<Server> {
   let words = "";
-  supervisor.stderr?.setEncoding("utf8").on("data", (chunk: string) => { words += chunk; });
+  supervisor.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
+    words += chunk;
+  });
   return new Promise((resolve, reject) => {
     supervisor.once("error", reject);
-    supervisor.once("exit", () => { reject(new Error(`the lab did not open: ${words}`)); });
-    supervisor.once("message", (_message, socket) => { resolve(socket as Server); });
+    supervisor.once("exit", () => {
+      reject(new Error(`the lab did not open: ${words}`));
+    });
+    supervisor.once("message", (_message, socket) => {
+      resolve(socket as Server);
+    });
   });
 }

@@ -19,26 +19,40 @@ export function recordLayer(log: LabCall[]): Layer {
     const parameters = new URLSearchParams(call.parameters);
     const reply = await next(call);
     const isAnswer = reply !== "cut";
-    log.push({ action: call.action, parameters, outcome: isAnswer ? reply.status : "cut", code: (isAnswer && reply.status >= 400 ? /<Code>([^<]*)</.exec(reply.text)?.[1] : undefined) ?? null });
+    log.push({
+      action: call.action,
+      parameters,
+      outcome: isAnswer ? reply.status : "cut",
+      code: (isAnswer && reply.status >= 400 ? /<Code>([^<]*)</.exec(reply.text)?.[1] : undefined) ?? null,
+    });
     return reply;
   };
 }
 
-/** Lets the rule and the chances of `faults` decide. Every chance is drawn for every call, so that one setting does not shift the others. */
+/**
+ * Lets the rule and the chances of `faults` decide. Every chance is drawn for every call, so that one setting does not
+ * shift the others.
+ */
 export function networkLayer(faults: Faults): Layer {
   return async (call, next) => {
     const { settings } = faults;
     const nth = (faults.counts.get(call.action) ?? 0) + 1;
     faults.counts.set(call.action, nth);
-    const [throttled, failedBefore, lostBefore, failedAfter, lostAfter, slow] = [0, 1, 2, 3, 4, 5].map(() => faults.draw()) as [number, number, number, number, number, number];
+    const [throttled, failedBefore, lostBefore, failedAfter, lostAfter, slow] = [0, 1, 2, 3, 4, 5].map(() =>
+      faults.draw(),
+    ) as [number, number, number, number, number, number];
     const fate = settings.rule?.(call.action, call.parameters, nth) ?? null;
     if (fate !== null) return fated(fate, () => next(call));
     if (settings.actions !== null && !settings.actions.includes(call.action)) return next(call);
-    if (throttled < settings.throttled) return refusal({ status: 503, code: "RequestLimitExceeded", message: "Request limit exceeded." });
+    if (throttled < settings.throttled)
+      return refusal({ status: 503, code: "RequestLimitExceeded", message: "Request limit exceeded." });
     if (failedBefore < settings.failedBefore) return internalError();
     if (lostBefore < settings.lostBefore) return "cut";
     const reply = await next(call);
-    if (settings.slowMs > 0) await new Promise((resolve) => { setTimeout(resolve, slow * settings.slowMs); });
+    if (settings.slowMs > 0)
+      await new Promise((resolve) => {
+        setTimeout(resolve, slow * settings.slowMs);
+      });
     if (lostAfter < settings.lostAfter) return "cut";
     return failedAfter < settings.failedAfter ? internalError() : reply;
   };

@@ -1,4 +1,7 @@
-/** Plays Amazon where a call comes again: a launch with a known token gives the first answer once more. moto heeds no token. */
+/**
+ * Plays Amazon where a call comes again: a launch with a known token gives the first answer once more. moto heeds no
+ * token.
+ */
 import { refusal, type Layer, type Reply } from "../moto.js";
 
 /** @param isOn whether tokens are heeded. */
@@ -6,7 +9,8 @@ export function tokenLayer(isOn: () => boolean): Layer {
   const known = new Map<string, { readonly words: string; readonly reply: Promise<Reply | "cut"> }>();
   return async (call, next) => {
     const token = call.parameters.get("ClientToken");
-    if (!isOn() || call.action !== "RunInstances" || token === null || call.parameters.get("DryRun") === "true") return next(call);
+    if (!isOn() || call.action !== "RunInstances" || token === null || call.parameters.get("DryRun") === "true")
+      return next(call);
     const words = wordsOf(call.parameters);
     const before = known.get(token);
     if (before !== undefined) {
@@ -27,5 +31,9 @@ function wordsOf(parameters: URLSearchParams): string {
 }
 
 function mismatch(): Reply {
-  return refusal({ status: 400, code: "IdempotentParameterMismatch", message: "Arguments on this idempotent request are inconsistent with arguments used in previous request(s)." });
+  return refusal({
+    status: 400,
+    code: "IdempotentParameterMismatch",
+    message: "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).",
+  });
 }

@@ -42,7 +42,12 @@ export function readUserData(data: Buffer): FirstBoot {
   const commands = linesOf(config["runcmd"]);
   if (commands !== "") scripts["runcmd"] = `#!/bin/sh\n${commands}`;
   const written = ((config["write_files"] ?? []) as WrittenFile[]).map(writing).join("");
-  return { hostKeys: hostKeysOf(config), authorizedKeys: (config["ssh_authorized_keys"] ?? []) as string[], early: linesOf(config["bootcmd"]) + written, scripts };
+  return {
+    hostKeys: hostKeysOf(config),
+    authorizedKeys: (config["ssh_authorized_keys"] ?? []) as string[],
+    early: linesOf(config["bootcmd"]) + written,
+    scripts,
+  };
 }
 
 function unzipped(data: Buffer): Buffer {
@@ -53,7 +58,9 @@ function partsOf(text: string): Part[] {
   const head = /^([\s\S]*?)\r?\n\r?\n/.exec(text)?.[1] ?? "";
   const boundary = /^content-type:\s*multipart\/[^]*?boundary="?([^";\r\n]+)/im.exec(head)?.[1];
   if (boundary === undefined) return [{ type: typeOf(text), text, merging: null }];
-  const pieces = text.split(new RegExp(`\\r?\\n--${boundary.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}(?:--)?[ \\t]*\\r?\\n?`)).slice(1);
+  const pieces = text
+    .split(new RegExp(`\\r?\\n--${boundary.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}(?:--)?[ \\t]*\\r?\\n?`))
+    .slice(1);
   return pieces.filter((piece) => piece.trim() !== "").flatMap(partOf);
 }
 
@@ -65,7 +72,13 @@ function partOf(piece: string): Part[] {
   const text = isEncoded ? unzipped(Buffer.from(body, "base64")).toString() : body;
   const said = /^content-type:\s*([^;\s]+)/im.exec(head)?.[1]?.toLowerCase();
   const merging = /^(?:x-)?merge-type:\s*(.+)$/im.exec(head)?.[1]?.trim() ?? null;
-  return [{ type: said === undefined || said === "text/plain" || said.startsWith("application/") ? typeOf(text) : said, text, merging }];
+  return [
+    {
+      type: said === undefined || said === "text/plain" || said.startsWith("application/") ? typeOf(text) : said,
+      text,
+      merging,
+    },
+  ];
 }
 
 function typeOf(text: string): string {
@@ -87,7 +100,9 @@ const quoted = (word: unknown): string => `'${String(word).replaceAll("'", "'\\'
 
 /** Commands as lines of a script: a text is a line, a list is words. */
 function linesOf(commands: unknown): string {
-  return ((commands ?? []) as (string | readonly unknown[])[]).map((command) => `${typeof command === "string" ? command : command.map(quoted).join(" ")}\n`).join("");
+  return ((commands ?? []) as (string | readonly unknown[])[])
+    .map((command) => `${typeof command === "string" ? command : command.map(quoted).join(" ")}\n`)
+    .join("");
 }
 
 interface WrittenFile {
@@ -99,12 +114,22 @@ interface WrittenFile {
   readonly append?: boolean;
 }
 
-function writing({ path, content = "", encoding = "", permissions = "0644", owner = "root:root", append = false }: WrittenFile): string {
+function writing({
+  path,
+  content = "",
+  encoding = "",
+  permissions = "0644",
+  owner = "root:root",
+  append = false,
+}: WrittenFile): string {
   const isEncoded = /b64|base64/.test(encoding);
   const bytes = isEncoded ? Buffer.from(content, "base64") : Buffer.from(content);
   const data = /^gz/.test(encoding) ? gunzipSync(bytes) : bytes;
   return [
-    `mkdir -p "$(dirname ${quoted(path)})"`, `echo ${data.toString("base64")} | base64 -d ${append ? ">>" : ">"} ${quoted(path)}`,
-    `chmod ${quoted(permissions)} ${quoted(path)}`, `chown ${quoted(owner)} ${quoted(path)}`, "",
+    `mkdir -p "$(dirname ${quoted(path)})"`,
+    `echo ${data.toString("base64")} | base64 -d ${append ? ">>" : ">"} ${quoted(path)}`,
+    `chmod ${quoted(permissions)} ${quoted(path)}`,
+    `chown ${quoted(owner)} ${quoted(path)}`,
+    "",
   ].join("\n");
 }

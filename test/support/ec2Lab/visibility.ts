@@ -10,7 +10,8 @@ const PUBLIC = /<(ipAddress|publicIp|dnsName)>[^<]*<\/\1>/g;
 export function visibilityLayer(faults: Faults): Layer {
   const bornAt = new Map<string, number>();
   const endedAt = new Map<string, number>();
-  const isWithin = (since: ReadonlyMap<string, number>, id: string, ms: number): boolean => performance.now() < (since.get(id) ?? -Infinity) + ms;
+  const isWithin = (since: ReadonlyMap<string, number>, id: string, ms: number): boolean =>
+    performance.now() < (since.get(id) ?? -Infinity) + ms;
   return async (call, next) => {
     const { hiddenMs, flicker, pendingMs, endingMs } = faults.settings;
     const unknown = idsIn(call.parameters).filter((id) => isWithin(bornAt, id, hiddenMs));
@@ -18,11 +19,13 @@ export function visibilityLayer(faults: Faults): Layer {
     const reply = await next(call);
     if (reply === "cut" || reply.status >= 400) return reply;
     const noted = { RunInstances: bornAt, TerminateInstances: endedAt }[call.action];
-    for (const id of noted === undefined ? [] : namedIn(reply.text)) if (noted?.has(id) === false) noted.set(id, performance.now());
+    for (const id of noted === undefined ? [] : namedIn(reply.text))
+      if (noted?.has(id) === false) noted.set(id, performance.now());
     if (call.action !== "DescribeInstances") return reply;
     const text = eachInstance(reply.text, (item, id) => {
       if (isWithin(bornAt, id, hiddenMs) && faults.draw() >= flicker) return "";
-      if (/<name>terminated<\/name>/.test(item)) return isWithin(endedAt, id, endingMs) ? inState(item, 32, "shutting-down") : item.replace(ADDRESSES, "");
+      if (/<name>terminated<\/name>/.test(item))
+        return isWithin(endedAt, id, endingMs) ? inState(item, 32, "shutting-down") : item.replace(ADDRESSES, "");
       return isWithin(bornAt, id, pendingMs) ? inState(item, 0, "pending").replace(PUBLIC, "") : item;
     });
     return { ...reply, text };
@@ -39,15 +42,24 @@ function namedIn(text: string): string[] {
 }
 
 function notFound(ids: readonly string[]): Reply {
-  const message = ids.length === 1 ? `The instance ID '${ids[0] ?? ""}' does not exist` : `The instance IDs '${ids.join(", ")}' do not exist`;
+  const message =
+    ids.length === 1
+      ? `The instance ID '${ids[0] ?? ""}' does not exist`
+      : `The instance IDs '${ids.join(", ")}' do not exist`;
   return refusal({ status: 400, code: "InvalidInstanceID.NotFound", message });
 }
 
 function inState(item: string, code: number, name: string): string {
-  return item.replace(/<instanceState>.*?<\/instanceState>/s, `<instanceState><code>${code}</code><name>${name}</name></instanceState>`);
+  return item.replace(
+    /<instanceState>.*?<\/instanceState>/s,
+    `<instanceState><code>${code}</code><name>${name}</name></instanceState>`,
+  );
 }
 
-/** Puts something else in the place of each machine of an answer. Lists of other things lie in a machine's item, so items are counted. */
+/**
+ * Puts something else in the place of each machine of an answer. Lists of other things lie in a machine's item, so
+ * items are counted.
+ */
 export function eachInstance(xml: string, change: (item: string, id: string) => string): string {
   const parts: string[] = [];
   let [depth, begin, done, inside] = [0, 0, 0, false];
