@@ -1,9 +1,7 @@
 /**
  * Makes dist/ from src/, from scratch, so that a deleted source leaves nothing behind: declarations by the TypeScript
- * compiler, code by esbuild.
- * The code is bundled, with the command's yargs in it, because reading a hundred small files is most of what a short
- * command costs; what a
- * command does not use stays in chunks of its own.
+ * compiler, code by esbuild. The code is bundled, with the command's yargs in it, because reading a hundred small files
+ * is most of what a short command costs; what a command does not use stays in chunks of its own.
  */
 import { execFileSync } from "node:child_process";
 import { chmodSync, rmSync } from "node:fs";

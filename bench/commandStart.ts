@@ -1,8 +1,8 @@
-/** Command start: how long a short command takes over the time of `node -e 0`. */
-import { boot, loadPlan } from "../src/index.js";
 import { answer, figure, isGuard } from "./support/answer.js";
 import { overNothing } from "./support/commandTime.js";
 import { temporaryFolder } from "./support/simulated.js";
+import { loadPlan } from "../src/library/plans.js";
+import { boot } from "../src/library/runs.js";
 
 const PAIRS = isGuard ? 7 : 15;
 const home = temporaryFolder();

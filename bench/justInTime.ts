@@ -4,12 +4,12 @@ import { join } from "node:path";
 
 import { loadDriver } from "../src/drivers/registry.js";
 import { uniform } from "../src/drivers/sim/chance.js";
-import { bootRun } from "../src/engine/boot.js";
-import { loadPlan } from "../src/index.js";
-import { openStore, type Store } from "../src/state/store.js";
+import { bootRun } from "../src/engine/operations/boot.js";
+import { openStore, type Store } from "../src/state/sqlite/store.js";
 import { VirtualClock } from "../src/time/virtualClock.js";
 import { answer, figure, isGuard, type Figure } from "./support/answer.js";
 import { temporaryFolder, writeText } from "./support/simulated.js";
+import { loadPlan } from "../src/library/plans.js";
 
 const HOME = temporaryFolder();
 const LEVELS = 5;

@@ -1,10 +1,8 @@
 /**
  * Runs benchmarks: `npm run bench` all of them, `npm run bench -- levels state` some. Each question is a file of its
- * own and answers in ratios that
- * were taken in one run, since machines differ. Prints a table, and writes all figures as JSON (--json FILE; default
- * bench/results.json).
- * With --guard, figures past their limits (with the margin of each) fail: what CI runs, with fewer repetitions and
- * smaller sizes.
+ * own and answers in ratios that were taken in one run, since machines differ. Prints a table, and writes all figures
+ * as JSON (--json FILE; default bench/results.json). With --guard, figures past their limits (with the margin of each)
+ * fail: what CI runs, with fewer repetitions and smaller sizes.
  */
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { spawn } from "node:child_process";

@@ -1,11 +1,11 @@
 /** Soak: one process that boots and terminates again and again must not grow. */
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-
-import { boot, loadPlan, terminate } from "../src/index.js";
 import { answer, isGuard, type Figure } from "./support/answer.js";
 import { temporaryFolder, writeText } from "./support/simulated.js";
 import { withSshHosts, type SshHosts } from "./support/sshHosts.js";
+import { loadPlan } from "../src/library/plans.js";
+import { boot, terminate } from "../src/library/runs.js";
 
 const ROUNDS = isGuard ? 6 : 20;
 const SERVICES = 200;

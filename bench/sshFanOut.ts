@@ -3,10 +3,9 @@ import { createHash } from "node:crypto";
 import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { bootRun } from "../src/engine/boot.js";
-import { loadPlan } from "../src/index.js";
+import { bootRun } from "../src/engine/operations/boot.js";
 import { writeBundle } from "../src/machines/program/bundle.js";
-import { openStore } from "../src/state/store.js";
+import { openStore } from "../src/state/sqlite/store.js";
 import { answer, figure, isGuard, median, type Figure, type Series } from "./support/answer.js";
 import { ask, tell } from "./support/child.js";
 import { cost, cpuNow } from "./support/cost.js";
@@ -15,6 +14,7 @@ import { otherTools } from "./support/fanOutTools.js";
 import { temporaryFolder, writeText } from "./support/simulated.js";
 import { overhear, smallestLoop, type Exec } from "./support/smallestLoop.js";
 import { withSshHosts, type SshHosts } from "./support/sshHosts.js";
+import { loadPlan } from "../src/library/plans.js";
 
 const SIZES = isGuard ? [50] : [50, 100, 200, 500];
 /** From this size on the limits count: below it, what is done once a boot is most of it. */

@@ -2,12 +2,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { bootRun } from "../src/engine/boot.js";
-import { loadPlan } from "../src/index.js";
-import { openStore } from "../src/state/store.js";
+import { bootRun } from "../src/engine/operations/boot.js";
+import { openStore } from "../src/state/sqlite/store.js";
 import { answer, figure, isGuard, type Figure } from "./support/answer.js";
 import { temporaryFolder, writeText } from "./support/simulated.js";
 import { withSshHosts, type SshHosts } from "./support/sshHosts.js";
+import { loadPlan } from "../src/library/plans.js";
 
 const ROUNDS = isGuard ? 50 : 300;
 /** Milliseconds: what is promised of a machine that has nothing else to do. */

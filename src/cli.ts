@@ -29,9 +29,10 @@ import * as ssh from "./commands/ssh.js";
 import * as status from "./commands/status.js";
 import * as terminate from "./commands/terminate.js";
 import * as validate from "./commands/validate.js";
-import { boundHeapGrowth } from "./heapGrowth.js";
-import { limitHandshakes, runNames } from "./index.js";
-import { packageFile } from "./packageFile.js";
+import { boundHeapGrowth } from "./commands/heapGrowth.js";
+import { limitHandshakes } from "./library/index.js";
+import { packageFile } from "./files/packageFile.js";
+import { runNames } from "./library/records.js";
 
 const commands = [
   boot,

@@ -8,12 +8,12 @@ import { join } from "node:path";
 
 import { loadDriver } from "../../src/drivers/registry.js";
 import { uniform } from "../../src/drivers/sim/chance.js";
-import { bootRun, type BootResult } from "../../src/engine/boot.js";
-import { loadPlan } from "../../src/index.js";
-import { openStore, type Store } from "../../src/state/store.js";
-import type { RunEvent } from "../../src/events.js";
+import { bootRun, type BootResult } from "../../src/engine/operations/boot.js";
+import { openStore, type Store } from "../../src/state/sqlite/store.js";
+import type { RunEvent } from "../../src/model/events.js";
 import { VirtualClock } from "../../src/time/virtualClock.js";
 import { cost, type Cost } from "./cost.js";
+import { loadPlan } from "../../src/library/plans.js";
 
 /** In memory where there is such a folder: what a disk costs is another question. */
 const FAST = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();

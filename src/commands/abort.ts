@@ -1,6 +1,6 @@
 import type { Argv } from "yargs";
 
-import { abort, cancelAbort } from "../index.js";
+import { abort, cancelAbort } from "../library/index.js";
 import { RUN } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { print, printJson } from "./output.js";

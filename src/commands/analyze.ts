@@ -1,10 +1,11 @@
 import type { Argv } from "yargs";
 
-import { analyzeRun, type RunAnalysis, type SectionAnalysis } from "../index.js";
+import { type RunAnalysis, type SectionAnalysis } from "../library/index.js";
 import { RUN } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { print, printJson, screen } from "./output.js";
 import { writeWholeFile } from "./wholeFile.js";
+import { analyzeRun } from "../library/records.js";
 
 interface AnalyzeArguments {
   readonly run: string;
@@ -54,13 +55,13 @@ function wholeNumber(option: string, value: number): number {
 async function draw(file: string, { run, section }: RunAnalysis): Promise<string> {
   if (typeof file !== "string") throw new UsageError("--svg names one file"); // given twice, it is a list
   if (section === null) throw new UsageError(`run "${run}" has no section to draw, choose one with --section`);
-  const { renderWaterfall } = await import("../reporting/waterfall.js");
+  const { renderWaterfall } = await import("../display/waterfall/waterfall.js");
   return writeWholeFile(file, renderWaterfall(run, section));
 }
 
 async function printSections({ run, sections, section }: RunAnalysis): Promise<void> {
   if (sections.length === 0) return print(`Nothing is recorded of run ${run} yet.`);
-  const { formatSections } = await import("../reporting/analysisTables.js");
+  const { formatSections } = await import("../display/analysisTables.js");
   print(formatSections(sections, screen()));
   if (section === null)
     print(`\nRun ${run} was only terminated. Look at that: bootlevel analyze ${run} --section ${sections.length}`);
@@ -68,9 +69,9 @@ async function printSections({ run, sections, section }: RunAnalysis): Promise<v
 
 async function printSection({ run, sections }: RunAnalysis, section: SectionAnalysis): Promise<void> {
   const [{ formatBlame, formatChain }, { caveats, resultWords }, { formatDuration, formatTime }] = await Promise.all([
-    import("../reporting/analysisTables.js"),
-    import("../reporting/analysisWords.js"),
-    import("../reporting/time.js"),
+    import("../display/analysisTables.js"),
+    import("../display/analysisText.js"),
+    import("../display/time.js"),
   ]);
   const others = sections.length > 1 ? ` (section ${section.number} of ${sections.length}, --sections lists them)` : "";
   print(

@@ -1,6 +1,6 @@
 import type { Argv } from "yargs";
 
-import { boot, checkVariables, describePlan, loadPlan, resume, type BootResult, type LaunchPlan } from "../index.js";
+import { type BootResult, type LaunchPlan } from "../library/index.js";
 import { VERBOSE } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { addGivenOptions, readGivenOptions, type GivenArguments } from "./givenOptions.js";
@@ -9,6 +9,8 @@ import { print, printJson } from "./output.js";
 import { withProgress, type Watch } from "./progress.js";
 import { addVariableOptions, readVariableOptions, type VariableArguments } from "./variableOptions.js";
 import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
+import { checkVariables, describePlan, loadPlan } from "../library/plans.js";
+import { boot, resume } from "../library/runs.js";
 
 interface BootArguments extends GivenArguments, VariableArguments, WaitArguments {
   readonly plan?: string;

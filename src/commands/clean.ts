@@ -1,11 +1,13 @@
 import type { Argv } from "yargs";
 
-import { clean, loadPlan, type CleanResult, type StrayMachine } from "../index.js";
+import { type CleanResult, type StrayMachine } from "../library/index.js";
 import { YES } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { print, printError, printJson, screen } from "./output.js";
 import { demandYes } from "./progress.js";
 import { addVariableOptions, readVariableOptions, type VariableArguments } from "./variableOptions.js";
+import { loadPlan } from "../library/plans.js";
+import { clean } from "../library/runs.js";
 
 interface CleanArguments extends VariableArguments {
   readonly run?: string;
@@ -59,7 +61,7 @@ export async function handler(options: CleanArguments): Promise<number> {
 
 async function confirmMachines(options: CleanArguments, machines: readonly StrayMachine[]): Promise<boolean> {
   if (machines.length === 0) return !options.dryRun;
-  const { formatTable } = await import("../reporting/table.js");
+  const { formatTable } = await import("../display/table.js");
   const rows = machines.map(({ cloud, id, mark, host, state, why }) => [
     cloud,
     id,

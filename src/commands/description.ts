@@ -1,6 +1,6 @@
 /** What a plan would start, for people. */
-import type { PlanDescription } from "../index.js";
-import { formatTable } from "../reporting/table.js";
+import type { PlanDescription } from "../library/index.js";
+import { formatTable } from "../display/table.js";
 import { screen } from "./output.js";
 
 /** Services named in a line; of more, the number is said. */

@@ -1,9 +1,10 @@
 import type { Argv } from "yargs";
 
-import { readEvents, type EventRecord } from "../index.js";
+import { type EventRecord } from "../library/index.js";
 import { RUN } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
 import { print, printJson } from "./output.js";
+import { readEvents } from "../library/records.js";
 
 export const command = "events <run>";
 export const describe = "Show a run's event log: everything that happened to it, in order";
@@ -21,7 +22,7 @@ export async function handler(options: { readonly run: string; readonly json: bo
     printJson("events", { run: options.run, events });
     return EXIT.fine;
   }
-  const { stripControl } = await import("../reporting/text.js");
+  const { stripControl } = await import("../display/terminalText.js");
   for (const event of events)
     print(`${new Date(event.at).toISOString()}  ${event.type}  ${stripControl(describeEvent(event))}`.trimEnd());
   return EXIT.fine;

@@ -1,5 +1,5 @@
 /** What the exit code says, the same for every command. */
-import { CloudUnreachableError, DriverError, LeaseLostError, RunBusyError, StateError } from "../index.js";
+import { CloudUnreachableError, DriverError, LeaseLostError, RunBusyError, StateError } from "../library/index.js";
 
 export const EXIT = { fine: 0, notFine: 1, wrong: 2, busy: 3, unreachable: 4, interrupted: 130 } as const;
 

@@ -1,7 +1,7 @@
 /** `--set` and `--replicas`: what the call says of services, nearer than anything in the plan. */
 import type { Argv } from "yargs";
 
-import type { Given } from "../index.js";
+import type { Given } from "../library/index.js";
 import { UsageError } from "./exitCodes.js";
 
 export interface GivenArguments {

@@ -1,9 +1,8 @@
 import type { Argv } from "yargs";
-
-import { history } from "../index.js";
 import { RUN } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
 import { print, printJson, screen } from "./output.js";
+import { history } from "../library/records.js";
 
 export const command = "history <run>";
 export const describe = "List every machine that was ever started for a run, and what its cloud says of it now";
@@ -25,8 +24,8 @@ export async function handler(options: { readonly run: string; readonly json: bo
     return EXIT.fine;
   }
   const [{ formatTable }, { formatDuration, formatTime }] = await Promise.all([
-    import("../reporting/table.js"),
-    import("../reporting/time.js"),
+    import("../display/table.js"),
+    import("../display/time.js"),
   ]);
   const rows = machines.map(({ requestedAt, service, cloud, id, key, host, launchedAt, endedAt, end, now, reason }) => [
     formatTime(requestedAt),

@@ -1,6 +1,6 @@
 import type { Argv } from "yargs";
 
-import { buildImage, listImages, removeImages, type ImageBuild, type ListedImage } from "../index.js";
+import { buildImage, listImages, removeImages, type ImageBuild, type ListedImage } from "../library/index.js";
 import { VERBOSE, YES } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { print, printError, printJson, screen } from "./output.js";
@@ -118,7 +118,7 @@ async function printBuild({
   runState,
   failures,
 }: ImageBuild): Promise<void> {
-  const { formatFailures } = await import("../reporting/failure.js");
+  const { formatFailures } = await import("../display/failure.js");
   if (failures.length > 0) print(`\n${formatFailures(failures, screen())}`);
   const again = `bootlevel image build ${image} --cloud ${cloud}`;
   if (state === "building")
@@ -143,8 +143,8 @@ async function list({ json }: ImageArguments): Promise<number> {
 
 async function tableOf(images: readonly ListedImage[]): Promise<string> {
   const [{ formatTable }, { formatTime }] = await Promise.all([
-    import("../reporting/table.js"),
-    import("../reporting/time.js"),
+    import("../display/table.js"),
+    import("../display/time.js"),
   ]);
   const rows = images.map(({ image, version, cloud, state, driverId, requestedAt, availableAt, run, usedBy }) => [
     image,

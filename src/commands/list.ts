@@ -1,8 +1,7 @@
 import type { Argv } from "yargs";
-
-import { listRuns } from "../index.js";
 import { EXIT } from "./exitCodes.js";
 import { print, printJson, screen } from "./output.js";
+import { listRuns } from "../library/records.js";
 
 export const command = "list";
 export const describe = "List the runs of this installation";
@@ -29,8 +28,8 @@ export async function handler(options: { readonly all: boolean; readonly json: b
     return EXIT.fine;
   }
   const [{ formatTable }, { formatAge }] = await Promise.all([
-    import("../reporting/table.js"),
-    import("../reporting/time.js"),
+    import("../display/table.js"),
+    import("../display/time.js"),
   ]);
   const rows = runs.map((run) => [
     String(run.id),

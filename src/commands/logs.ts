@@ -1,10 +1,11 @@
 import type { Argv } from "yargs";
 
-import { listLogs, readLogs, showRun, type LogChunk } from "../index.js";
+import { listLogs, readLogs, type LogChunk } from "../library/index.js";
 import { RUN } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { onInterrupt } from "./interrupt.js";
 import { printError, printJson } from "./output.js";
+import { showRun } from "../library/records.js";
 
 interface LogsArguments {
   readonly run: string;
@@ -57,7 +58,7 @@ async function checkService(run: string, service: string | undefined): Promise<v
  * their rest.
  */
 async function printLines(chunks: AsyncIterable<LogChunk>): Promise<void> {
-  const { outputLines } = await import("../reporting/text.js");
+  const { outputLines } = await import("../display/terminalText.js");
   const unfinished = new Map<string, { prefix: string; text: string }>();
   let any = false;
   const write = (prefix: string, line: string) => process.stdout.write(`${prefix} | ${outputLines(line)[0] ?? ""}\n`);

@@ -1,5 +1,5 @@
 /** How a command that changed a run ends: what failed, what to do next, and the exit code. */
-import type { BootResult } from "../index.js";
+import type { BootResult } from "../library/index.js";
 import { EXIT } from "./exitCodes.js";
 import { print, screen } from "./output.js";
 
@@ -18,7 +18,7 @@ export function exitCodeFor(
 
 /** Failures on one screen, then the next commands. */
 export async function printOutcome(result: Outcome, interrupted: boolean): Promise<void> {
-  const { formatFailures } = await import("../reporting/failure.js");
+  const { formatFailures } = await import("../display/failure.js");
   if (result.failures.length > 0) print(`\n${formatFailures(result.failures, screen())}`);
   const unused = unusedLines(result);
   if (result.aborted) print(`\nThe run was aborted by ${result.aborted.origin}: ${result.aborted.reason}`);

@@ -1,5 +1,5 @@
 /** Where commands print: one document with `--json`, tables and sentences for people otherwise. */
-import { chooseMode } from "../reporting/mode.js";
+import { chooseMode } from "../display/mode.js";
 
 /** Every `--json` document begins with these; a change that could break a reader raises the number. */
 const JSON_VERSION = 1;

@@ -1,6 +1,6 @@
 /** Shows a run's events while a command works on it. */
-import type { RunEvent } from "../index.js";
-import { chooseMode } from "../reporting/mode.js";
+import type { RunEvent } from "../library/index.js";
+import { chooseMode } from "../display/mode.js";
 import { UsageError } from "./exitCodes.js";
 import { onInterrupt, type Interruption } from "./interrupt.js";
 import { printError } from "./output.js";
@@ -21,7 +21,7 @@ export async function showProgress(options: {
   readonly verbose: boolean;
   readonly noun: string;
 }): Promise<Progress> {
-  const { createReporter } = await import("../reporting/reporter.js");
+  const { createReporter } = await import("../display/reporter.js");
   const stream = options.json ? process.stderr : process.stdout;
   const { mode, color } = options.json
     ? { mode: "plain" as const, color: false }

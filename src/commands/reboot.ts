@@ -1,12 +1,12 @@
 import type { Argv } from "yargs";
-
-import { reboot, showRun } from "../index.js";
 import { RUN, VERBOSE, YES } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
 import { print, printJson } from "./output.js";
 import { demandYes, withProgress } from "./progress.js";
 import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
+import { reboot } from "../library/runs.js";
+import { showRun } from "../library/records.js";
 
 interface RebootArguments extends WaitArguments {
   readonly run: string;

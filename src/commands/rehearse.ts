@@ -1,11 +1,12 @@
 import type { Argv } from "yargs";
 
-import { loadPlan, rehearse, type RehearsalReport } from "../index.js";
+import { type RehearsalReport } from "../library/index.js";
 import { PLAN } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { onInterrupt } from "./interrupt.js";
 import { print, printError, printJson, screen } from "./output.js";
 import { addVariableOptions, readVariableOptions, type VariableArguments } from "./variableOptions.js";
+import { loadPlan, rehearse } from "../library/plans.js";
 
 interface RehearseArguments extends VariableArguments {
   readonly plan: string;
@@ -70,7 +71,7 @@ export async function handler(options: RehearseArguments): Promise<number> {
     counter.clear();
   }
   if (options.json) printJson("rehearse", report);
-  else print((await import("../reporting/rehearsal.js")).formatRehearsal(report, screen()));
+  else print((await import("../display/rehearsal.js")).formatRehearsal(report, screen()));
   if (interruption.interrupted) return EXIT.interrupted;
   return report.ready.at(-1) === report.runs ? EXIT.fine : EXIT.notFine;
 }

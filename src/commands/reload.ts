@@ -1,6 +1,6 @@
 import type { Argv } from "yargs";
 
-import { givenOf, loadPlan, reload, type ReloadResult, type ServiceChange } from "../index.js";
+import { givenOf, type ReloadResult, type ServiceChange } from "../library/index.js";
 import { RUN, VERBOSE, YES } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
@@ -9,6 +9,8 @@ import { print, printError, printJson, screen } from "./output.js";
 import { demandYes, withProgress } from "./progress.js";
 import { addVariableOptions, readVariableOptions, type VariableArguments } from "./variableOptions.js";
 import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
+import { loadPlan } from "../library/plans.js";
+import { reload } from "../library/runs.js";
 
 interface ReloadArguments extends GivenArguments, VariableArguments, WaitArguments {
   readonly run: string;
@@ -93,7 +95,7 @@ const WORDS: Readonly<Record<ServiceChange["action"], string>> = {
 };
 
 async function changeTable(changes: readonly ServiceChange[]): Promise<string> {
-  const { formatTable } = await import("../reporting/table.js");
+  const { formatTable } = await import("../display/table.js");
   const shown = changes.filter(isChange);
   const rows = shown.map(({ levelName, name, was, action, differences }) => [
     levelName,

@@ -1,12 +1,13 @@
 import type { Argv } from "yargs";
 
-import { repair, type RepairResult } from "../index.js";
+import { type RepairResult } from "../library/index.js";
 import { RUN, VERBOSE } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
 import { print, printJson } from "./output.js";
 import { withProgress } from "./progress.js";
 import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
+import { repair } from "../library/runs.js";
 
 interface RepairArguments extends WaitArguments {
   readonly run: string;
@@ -69,7 +70,7 @@ export async function handler(options: RepairArguments): Promise<number> {
 }
 
 async function printResult(result: RepairResult, dryRun: boolean, interrupted: boolean): Promise<void> {
-  const { taskLines } = await import("../reporting/tasks.js");
+  const { taskLines } = await import("../display/tasks.js");
   const untouched = dryRun || result.refused !== null;
   if (untouched && result.tasks.length > 0) print(taskLines(result.tasks).join("\n"));
   for (const service of untouched ? result.removed : []) print(`${service}: take down (the plan has it no more)`);

@@ -15,7 +15,7 @@ export async function reportError(
   const { message, remedy, mistakes } = await describeError(error);
   const exitCode = asksFor("nagios", words) ? MONITOR_EXIT.UNKNOWN : exitCodeOf(error);
   if (asksFor("nagios", words)) {
-    const { nagiosUnknown } = await import("../reporting/nagios.js");
+    const { nagiosUnknown } = await import("../display/nagios.js");
     print(nagiosUnknown(remedy === "" ? message : `${message} (${remedy})`));
   } else if (asksFor("json", words)) {
     const command = words.find((word) => commands.includes(word)) ?? words.find((word) => !word.startsWith("-")) ?? "";

@@ -10,7 +10,7 @@ import {
   type CopiedReport,
   type ReportOutcome,
   type RunReport,
-} from "../index.js";
+} from "../library/index.js";
 import { RUN, VERBOSE } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { print, printError, printJson, screen } from "./output.js";
@@ -151,9 +151,9 @@ async function printReports(
       `${run} has no reports${now ? "" : `. What it would leave now, if it lives: bootlevel reports ${run} --collect`}`,
     );
   const [{ formatTable }, { formatTime }, { formatBytes }] = await Promise.all([
-    import("../reporting/table.js"),
-    import("../reporting/time.js"),
-    import("../reporting/size.js"),
+    import("../display/table.js"),
+    import("../display/time.js"),
+    import("../display/size.js"),
   ]);
   const rows = reports.flatMap(({ report, files }) =>
     files.map(({ file, bytes, modifiedAt, linkTo }) => [
@@ -171,7 +171,7 @@ async function printReports(
 
 async function printCopies(copied: readonly CopiedReport[]): Promise<void> {
   if (copied.length === 0) return print("There are no reports to copy.");
-  const { stripControl } = await import("../reporting/text.js");
+  const { stripControl } = await import("../display/terminalText.js");
   const words = { copied: "copied to", there: "is there already:", failed: "was not copied to" };
   for (const { report, to, outcome, message } of copied) {
     const line = stripControl(`${report} ${words[outcome]} ${to}${message === "" ? "" : `: ${message}`}`);

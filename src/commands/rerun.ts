@@ -1,12 +1,11 @@
 import type { Argv } from "yargs";
-
-import { rerun } from "../index.js";
 import { RUN, VERBOSE } from "./commonOptions.js";
 import { UsageError } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
 import { printJson } from "./output.js";
 import { withProgress } from "./progress.js";
 import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
+import { rerun } from "../library/runs.js";
 
 export const command = "rerun <run> <service>";
 export const describe = "Run a service's boot program again on the machine that it has, then verify it";

@@ -1,14 +1,6 @@
 import type { Argv } from "yargs";
 
-import {
-  loadPlan,
-  parseDurationText,
-  resumeToEnd,
-  runToEnd,
-  type Keep,
-  type Phase,
-  type RunToEndResult,
-} from "../index.js";
+import { resumeToEnd, runToEnd, type Keep, type Phase, type RunToEndResult } from "../library/index.js";
 import { VERBOSE } from "./commonOptions.js";
 import { EXIT, MONITOR_EXIT, UsageError } from "./exitCodes.js";
 import { addGivenOptions, readGivenOptions, type GivenArguments } from "./givenOptions.js";
@@ -16,6 +8,7 @@ import { print, printJson, screen } from "./output.js";
 import { withProgress, type Watch } from "./progress.js";
 import { addVariableOptions, readVariableOptions, type VariableArguments } from "./variableOptions.js";
 import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
+import { loadPlan, parseDurationText } from "../library/plans.js";
 
 interface RunArguments extends GivenArguments, VariableArguments, WaitArguments {
   readonly plan?: string;
@@ -138,7 +131,7 @@ async function fromRun(options: RunArguments, run: string): Promise<(watch: Watc
 /** @throws UsageError for what is no phase or no duration that a plan may say */
 async function readDeadlines(given: readonly string[]): Promise<Partial<Record<Phase, number>>> {
   const deadlines: Partial<Record<Phase, number>> = {};
-  const { LONGEST_DURATION_MS } = await import("../plan/duration.js");
+  const { LONGEST_DURATION_MS } = await import("../time/duration.js");
   for (const text of given) {
     const [phase = "", duration = "", ...more] = text.split("=");
     const ms = await parseDurationText(duration);
@@ -153,8 +146,8 @@ async function readDeadlines(given: readonly string[]): Promise<Partial<Record<P
 }
 
 async function printResult(result: RunToEndResult): Promise<void> {
-  const { formatFailures } = await import("../reporting/failure.js");
-  const { formatDuration } = await import("../reporting/time.js");
+  const { formatFailures } = await import("../display/failure.js");
+  const { formatDuration } = await import("../display/time.js");
   const { boot, terminated, reports, run } = result;
   const failures = [...boot.failures, ...(terminated?.failures ?? [])];
   if (failures.length > 0) print(`\n${formatFailures(failures, screen())}`);
@@ -177,7 +170,7 @@ function machinesWords({ run, keep, terminated }: RunToEndResult): string {
 }
 
 async function printNagios(result: RunToEndResult): Promise<number> {
-  const { nagiosRunLine } = await import("../reporting/nagiosRun.js");
+  const { nagiosRunLine } = await import("../display/nagiosRun.js");
   const { state, line } = nagiosRunLine({ ...result, well: isWell(result) });
   print(line);
   return MONITOR_EXIT[state];

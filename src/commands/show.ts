@@ -1,9 +1,10 @@
 import type { Argv } from "yargs";
 
-import { showRun, type RunDetails, type ShownService } from "../index.js";
+import { type RunDetails, type ShownService } from "../library/index.js";
 import { RUN } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
 import { print, printJson, screen } from "./output.js";
+import { showRun } from "../library/records.js";
 
 export const command = "show <run>";
 export const describe = "Show what is recorded of a run: levels, services, states, addresses, attributes";
@@ -24,9 +25,9 @@ export async function handler(options: { readonly run: string; readonly json: bo
 
 async function printRun(run: RunDetails): Promise<void> {
   const [{ formatTable }, { formatTime }, { formatFailures }] = await Promise.all([
-    import("../reporting/table.js"),
-    import("../reporting/time.js"),
-    import("../reporting/failure.js"),
+    import("../display/table.js"),
+    import("../display/time.js"),
+    import("../display/failure.js"),
   ]);
   print(
     `Run ${run.run} (number ${run.number}) is ${run.state}, booted ${formatTime(run.createdAt)} from ${run.planFile}`,

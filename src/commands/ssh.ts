@@ -1,6 +1,6 @@
 import type { Argv } from "yargs";
 
-import { logIn } from "../index.js";
+import { logIn } from "../library/index.js";
 import { RUN } from "./commonOptions.js";
 import { UsageError } from "./exitCodes.js";
 

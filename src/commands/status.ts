@@ -1,11 +1,13 @@
 import type { Argv } from "yargs";
 
-import { parseDurationText, status, type StatusReport } from "../index.js";
+import { type StatusReport } from "../library/index.js";
 import { LONGEST_TIMER_MS } from "../time/clock.js";
 import { RUN } from "./commonOptions.js";
 import { EXIT, GaveUpError, MONITOR_EXIT, UsageError } from "./exitCodes.js";
 import { print, printError, printJson, screen } from "./output.js";
 import { writeWholeFile } from "./wholeFile.js";
+import { parseDurationText } from "../library/plans.js";
+import { status } from "../library/runs.js";
 
 interface StatusArguments {
   readonly run: string;
@@ -76,7 +78,7 @@ async function check(
     throw error;
   }
   if (file !== undefined)
-    await writeWholeFile(file, (await import("../reporting/prometheus.js")).prometheusText(report), METRICS_MODE);
+    await writeWholeFile(file, (await import("../display/prometheus.js")).prometheusText(report), METRICS_MODE);
   return report;
 }
 
@@ -104,7 +106,7 @@ async function writeFailure(file: string, run: string, startedAt: number): Promi
   try {
     await writeWholeFile(
       file,
-      (await import("../reporting/prometheus.js")).prometheusFailure(run, startedAt),
+      (await import("../display/prometheus.js")).prometheusFailure(run, startedAt),
       METRICS_MODE,
     );
   } catch (error) {
@@ -113,15 +115,15 @@ async function writeFailure(file: string, run: string, startedAt: number): Promi
 }
 
 async function printNagios(report: StatusReport): Promise<number> {
-  const { nagiosLine, nagiosState } = await import("../reporting/nagios.js");
+  const { nagiosLine, nagiosState } = await import("../display/nagios.js");
   print(nagiosLine(report));
   return MONITOR_EXIT[nagiosState(report)];
 }
 
 async function printReport(report: StatusReport): Promise<void> {
   const [{ formatTable }, { formatAge, formatDuration }] = await Promise.all([
-    import("../reporting/table.js"),
-    import("../reporting/time.js"),
+    import("../display/table.js"),
+    import("../display/time.js"),
   ]);
   const rows = report.services.map((service) => [
     service.level,
@@ -134,7 +136,7 @@ async function printReport(report: StatusReport): Promise<void> {
     whyWords(service),
   ]);
   print(formatTable(["LEVEL", "SERVICE", "NOW", "AGE", "MACHINE", "HOST", "TOOK", "WHY"], rows, screen()));
-  const { outputLines } = await import("../reporting/text.js");
+  const { outputLines } = await import("../display/terminalText.js");
   for (const service of report.services.filter((one) => one.lastLines.length > 0).slice(0, 3)) {
     print(
       `\n${service.service} said:\n${service.lastLines

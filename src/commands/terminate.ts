@@ -1,12 +1,14 @@
 import type { Argv } from "yargs";
 
-import { findRun, terminate, type RunSummary, type TerminateResult } from "../index.js";
+import { type RunSummary, type TerminateResult } from "../library/index.js";
 import { VERBOSE, YES } from "./commonOptions.js";
 import { EXIT, exitCodeOf, UsageError } from "./exitCodes.js";
 import { exitCodeFor } from "./outcome.js";
 import { print, printError, printJson, screen } from "./output.js";
 import { confirm, withProgress } from "./progress.js";
 import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
+import { terminate } from "../library/runs.js";
+import { findRun } from "../library/records.js";
 
 interface TerminateArguments extends WaitArguments {
   readonly run: string[];
@@ -84,7 +86,7 @@ async function endRun(run: string, options: TerminateArguments): Promise<Termina
 }
 
 async function printEnd(result: TerminateResult): Promise<void> {
-  const { formatFailures } = await import("../reporting/failure.js");
+  const { formatFailures } = await import("../display/failure.js");
   if (result.failures.length > 0) print(`\n${formatFailures(result.failures, screen())}`);
   const machines = `${result.terminated.length} machine${result.terminated.length === 1 ? "" : "s"} ended`;
   if (result.state === "terminated") return print(`\n${result.run} is terminated: ${machines}.`);

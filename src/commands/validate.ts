@@ -1,11 +1,12 @@
 import type { Argv } from "yargs";
 
-import { checkOnline, checkVariables, describePlan, loadPlan, type OnlineCheck } from "../index.js";
+import { type OnlineCheck } from "../library/index.js";
 import { PLAN } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
 import { addGivenOptions, readGivenOptions, type GivenArguments } from "./givenOptions.js";
 import { print, printError, printJson } from "./output.js";
 import { addVariableOptions, readVariableOptions, type VariableArguments } from "./variableOptions.js";
+import { checkOnline, checkVariables, describePlan, loadPlan } from "../library/plans.js";
 
 export const command = "validate <plan>";
 export const describe = "Check a launch plan; print its mistakes, or what it would start";

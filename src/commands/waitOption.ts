@@ -22,7 +22,7 @@ export async function readWaitOption({
 }: WaitArguments): Promise<{ waitMs: number; onWait: (error: Error) => void }> {
   const onWait = (error: Error) => printError(`${error.message}; waiting up to ${wait ?? ""}`);
   if (wait === undefined) return { waitMs: 0, onWait };
-  const { parseDurationText } = await import("../index.js");
+  const { parseDurationText } = await import("../library/index.js");
   const waitMs = await parseDurationText(wait);
   if (Number.isNaN(waitMs)) throw new UsageError(`--wait ${wait}: write a duration such as 30s or 5m`);
   return { waitMs, onWait };

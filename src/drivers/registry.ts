@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 import { isAbsolute, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
-import { DriverError, type DriverDefinition } from "./driver.js";
+import { DriverError, type DriverDefinition } from "./contract/driver.js";
 
 const builtIn: Readonly<Record<string, () => Promise<DriverDefinition>>> = {
   local: async () => (await import("./local/localDriver.js")).default,

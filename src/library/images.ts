@@ -2,13 +2,12 @@
 import type { ImageBuild, ListedImage } from "./types.js";
 import { watch, type HomeOption, type VariableOptions, type WatchOptions } from "./options.js";
 import { planFile } from "./planFile.js";
-import { withStore } from "./record.js";
+import { withStore } from "./openRecord.js";
 import { resolveValues } from "./variables.js";
 
 /**
  * Builds an image of a plan in one of its clouds, or goes on with the same one: a run of one machine that is made what
- * the image says, of which the
- * cloud makes an image. Later boots start from it.
+ * the image says, of which the cloud makes an image. Later boots start from it.
  * @param options.name the run's name; default `image-<image>-<random>`.
  * @param options.keepMachine leave the run and its machine in the end.
  * @param options.onProgress told what is waited for, in a sentence for people.
@@ -30,7 +29,7 @@ export async function buildImage(
   const [{ loadImagePlan }, { loadDriver }, { buildImage: build }] = await Promise.all([
     import("../plan/imagePlan.js"),
     import("../drivers/registry.js"),
-    import("../engine/images/build.js"),
+    import("../engine/operations/buildImage.js"),
   ]);
   const plan = await loadImagePlan(await planFile(path), { image, cloud }, loadDriver);
   const variables = await resolveValues(plan, options);

@@ -1,7 +1,7 @@
 /** What programs printed. */
 import type { LogChunk, LogFile } from "./types.js";
 import type { HomeOption } from "./options.js";
-import { withRun } from "./record.js";
+import { withRun } from "./openRecord.js";
 
 /** The run's log files; of one service if it is given. @throws UnknownRunError */
 export async function listLogs(
@@ -9,7 +9,7 @@ export async function listLogs(
   options: HomeOption & { readonly service?: string } = {},
 ): Promise<LogFile[]> {
   return withRun(run, options, async (store, record) =>
-    (await import("../engine/logs.js")).listLogs(store, record, options.service ?? null),
+    (await import("../engine/operations/logs.js")).listLogs(store, record, options.service ?? null),
   );
 }
 
@@ -21,10 +21,10 @@ export async function* readLogs(
   run: string,
   options: HomeOption & { readonly service?: string; readonly follow?: boolean; readonly signal?: AbortSignal } = {},
 ): AsyncGenerator<LogChunk> {
-  const { openStore } = await import("../state/store.js");
+  const { openStore } = await import("../state/sqlite/store.js");
   const store = await openStore(options.home);
   try {
-    const logs = await import("../engine/logs.js");
+    const logs = await import("../engine/operations/logs.js");
     const signal = options.signal ?? new AbortController().signal;
     yield* logs.readLogs(store, await store.findRun(run), {
       service: options.service ?? null,

@@ -1,6 +1,6 @@
 /** What callers of the library may say, and what the engine is told of it. */
-import type { RunEvent } from "../events.js";
-import type { RunBusyError } from "../state/stateError.js";
+import type { RunEvent } from "../model/events.js";
+import type { RunBusyError } from "../state/contract/errors.js";
 
 /** Which installation: the directory of its state. Default: `$BOOTLEVEL_HOME`, else `~/.bootlevel`. */
 export interface HomeOption {

@@ -3,7 +3,7 @@ import type { CopiedReport } from "../engine/reports/copyReports.js";
 import type { ReportOutcome } from "../engine/reports/collectReports.js";
 import type { OpenedReport, RunReport } from "../engine/reports/readReports.js";
 import { work, type HomeOption, type WaitOptions, type WatchOptions } from "./options.js";
-import { withRun } from "./record.js";
+import { withRun } from "./openRecord.js";
 
 /**
  * The reports that a run has brought home, with the files in them; of terminated runs, too.
@@ -43,8 +43,7 @@ export async function openReport(
 
 /**
  * Copies a run's archives to a folder or a bucket. A file of the same name that is something else stays, unless
- * `overwrite` says otherwise; what could not
- * be copied is in the result.
+ * `overwrite` says otherwise; what could not be copied is in the result.
  * @param to a folder, or `s3://bucket/prefix`; credentials and region as the AWS SDK finds them.
  * @param options.endpoint where the bucket is, if not at Amazon's. Default: `$AWS_ENDPOINT_URL_S3`,
  *   `$AWS_ENDPOINT_URL`.
@@ -71,7 +70,7 @@ export async function collectReports(
   options: HomeOption & WatchOptions & WaitOptions & { readonly services?: readonly string[] } = {},
 ): Promise<ReportOutcome[]> {
   return withRun(run, options, async (store, record) =>
-    (await import("../engine/reports/collectRun.js")).collectRun(store, record, {
+    (await import("../engine/operations/collectReports.js")).collectRun(store, record, {
       services: options.services ?? [],
       ...work(options),
     }),

@@ -8,7 +8,7 @@ export type {
   SectionAnalysis,
   ServiceTiming,
   StepTiming,
-} from "../analysis.js";
+} from "../model/analysis.js";
 export type {
   Contact,
   Driver,
@@ -24,31 +24,39 @@ export type {
   MachineStatus,
   MarkScope,
   TerminateOutcome,
-} from "../drivers/driver.js";
-export type { AbortResult } from "../engine/abort.js";
-export type { BootResult } from "../engine/boot.js";
-export type { OnlineCheck } from "../engine/checkOnline.js";
-export type { CleanResult, StrayMachine } from "../engine/clean.js";
-export type { BuildResult as ImageBuild } from "../engine/images/build.js";
+} from "../drivers/contract/driver.js";
+export type { AbortResult } from "../engine/operations/abort.js";
+export type { BootResult } from "../engine/operations/boot.js";
+export type { OnlineCheck } from "../engine/operations/checkOnline.js";
+export type { CleanResult, StrayMachine } from "../engine/operations/clean.js";
+export type { BuildResult as ImageBuild } from "../engine/operations/buildImage.js";
 export type { ListedImage } from "../engine/images/inventory.js";
-export type { PastMachine, RunHistory } from "../engine/history.js";
-export type { LoginOptions } from "../engine/login.js";
-export type { LogChunk, LogFile } from "../engine/logs.js";
+export type { PastMachine, RunHistory } from "../engine/operations/history.js";
+export type { LoginOptions } from "../engine/operations/login.js";
+export type { LogChunk, LogFile } from "../engine/operations/logs.js";
 export type { CopiedReport } from "../engine/reports/copyReports.js";
 export type { ReportOutcome } from "../engine/reports/collectReports.js";
 export type { OpenedReport, ReportFile, RunReport } from "../engine/reports/readReports.js";
-export type { ServiceChange } from "../engine/plans/planDiff.js";
-export type { RehearsalReport } from "../engine/rehearsal/rehearse.js";
-export type { ReloadResult } from "../engine/reload.js";
-export type { RepairResult } from "../engine/repair.js";
-export type { RunDetails, ShownService } from "../engine/show.js";
-export type { TerminateResult } from "../engine/terminate.js";
-export type { PlannedTask, RunEvent, RunState, ServiceFailure, ServiceState, Stage, StepName } from "../events.js";
+export type { ServiceChange } from "../engine/planChange/planDiff.js";
+export type { RehearsalReport } from "../engine/operations/rehearse.js";
+export type { ReloadResult } from "../engine/operations/reload.js";
+export type { RepairResult } from "../engine/operations/repair.js";
+export type { RunDetails, ShownService } from "../engine/operations/show.js";
+export type { TerminateResult } from "../engine/operations/terminate.js";
+export type {
+  PlannedTask,
+  RunEvent,
+  RunState,
+  ServiceFailure,
+  ServiceState,
+  Stage,
+  StepName,
+} from "../model/events.js";
 export type { PlanDescription } from "../plan/describe.js";
-export type { Given } from "../plan/given.js";
-export type { RunToEndResult } from "../engine/runToEnd.js";
-export type { Keep, LaunchPlan, Phase } from "../plan/launchPlan.js";
-export type { Mistake } from "../plan/mistakes.js";
-export type { EventRecord, RunSummary } from "../state/records.js";
-export type { ServiceStatus, StatusReport, Trouble } from "../statusReport.js";
-export type { UnusedMachine } from "../engine/up/unusedMachines.js";
+export type { Given } from "../plan/launchPlan/given.js";
+export type { RunToEndResult } from "../engine/operations/runToEnd.js";
+export type { Keep, LaunchPlan, Phase } from "../plan/launchPlan/launchPlan.js";
+export type { Mistake } from "../plan/yaml/mistakes.js";
+export type { EventRecord, RunSummary } from "../state/contract/records.js";
+export type { ServiceStatus, StatusReport, Trouble } from "../model/statusReport.js";
+export type { UnusedMachine } from "../engine/launch/unusedMachines.js";

@@ -1,14 +1,14 @@
 /** The values of a plan's variables: where a caller's come from, and how a run keeps them. */
-import type { LaunchPlan } from "../plan/launchPlan.js";
-import type { ResolvedVariables, VariableSources } from "../plan/variables.js";
-import type { VariableRecord } from "../state/records.js";
+import type { LaunchPlan } from "../plan/launchPlan/launchPlan.js";
+import type { ResolvedVariables, VariableSources } from "../plan/references/variables.js";
+import type { VariableRecord } from "../state/contract/records.js";
 import type { VariableOptions } from "./options.js";
 
 /**
  * The values of a plan's variables, as they are stored with its run. @throws PlanError naming each one that has none.
  */
 export async function resolveValues(plan: LaunchPlan, options: VariableOptions): Promise<VariableRecord[]> {
-  const { resolveVariables } = await import("../plan/variables.js");
+  const { resolveVariables } = await import("../plan/references/variables.js");
   return variableRecords(resolveVariables(plan, sources(options)));
 }
 

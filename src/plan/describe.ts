@@ -1,7 +1,7 @@
 /** What a plan would start, as data. */
-import type { LaunchPlan, ProgramSpec, ServiceSpec } from "./launchPlan.js";
-import { packagesOf } from "./packages.js";
-import { templateText } from "./references.js";
+import type { LaunchPlan, ProgramSpec, ServiceSpec } from "./launchPlan/launchPlan.js";
+import { packagesOf } from "./compile/packages.js";
+import { templateText } from "./references/references.js";
 
 export interface PlanDescription {
   readonly plan: string;

@@ -1,17 +1,17 @@
 /**
  * The plan by which an image is made: one machine of a cloud, what makes the image, and nothing that a service does.
  */
-import { checkDrivers, type DriverLookup } from "./checkDrivers.js";
-import { compile } from "./compile.js";
-import { IMPLICIT_CLOUD, type Draft, type DraftLevel, type DraftService } from "./draft.js";
-import { imageLayers, imageUse, only } from "./images.js";
-import type { LaunchPlan } from "./launchPlan.js";
+import { checkDrivers, type DriverLookup } from "./check/checkDrivers.js";
+import { compile } from "./compile/compile.js";
+import { IMPLICIT_CLOUD, type Draft, type DraftLevel, type DraftService } from "./draft/draft.js";
+import { imageLayers, imageUse, only } from "./draft/images.js";
+import type { LaunchPlan } from "./launchPlan/launchPlan.js";
 import { loadDraft } from "./load.js";
-import { Located } from "./located.js";
-import { PlanError, type Mistake } from "./mistakes.js";
-import { parseTemplate } from "./references.js";
-import { suggest } from "./suggest.js";
-import { cloudTemplates, templatesOf } from "./templates.js";
+import { Located } from "./yaml/located.js";
+import { PlanError, type Mistake } from "./yaml/mistakes.js";
+import { parseTemplate } from "./references/references.js";
+import { suggest } from "../text/suggest.js";
+import { cloudTemplates, templatesOf } from "./draft/templates.js";
 
 /** What a machine that becomes an image takes of a service's keys. */
 const KEYS = ["size", "launch", "ssh", "timeout"];

@@ -1,20 +1,20 @@
 /** A launch plan's file -> the compiled plan, or everything that is wrong with it. */
 import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { checkDrivers, type DriverLookup, type LoadedDrivers } from "./checkDrivers.js";
-import { checkImages } from "./checkImages.js";
-import { checkFiles } from "./checkFiles.js";
-import { checkInputs } from "./checkInputs.js";
-import { checkReferences } from "./checkReferences.js";
-import { checkReports } from "./checkReports.js";
-import { checkServices } from "./checkServices.js";
-import { compile } from "./compile.js";
-import { makeDraft, type Draft } from "./draft.js";
-import { mergeGiven, NOTHING_GIVEN, renameGiven, type Given } from "./given.js";
-import type { LaunchPlan } from "./launchPlan.js";
-import { Located } from "./located.js";
-import { PlanError, type Mistake } from "./mistakes.js";
-import { readSource } from "./source.js";
+import { checkDrivers, type DriverLookup, type LoadedDrivers } from "./check/checkDrivers.js";
+import { checkImages } from "./check/checkImages.js";
+import { checkFiles } from "./check/checkFiles.js";
+import { checkInputs } from "./check/checkInputs.js";
+import { checkReferences } from "./check/checkReferences.js";
+import { checkReports } from "./check/checkReports.js";
+import { checkServices } from "./check/checkServices.js";
+import { compile } from "./compile/compile.js";
+import { makeDraft, type Draft } from "./draft/draft.js";
+import { mergeGiven, NOTHING_GIVEN, renameGiven, type Given } from "./launchPlan/given.js";
+import type { LaunchPlan } from "./launchPlan/launchPlan.js";
+import { Located } from "./yaml/located.js";
+import { PlanError, type Mistake } from "./yaml/mistakes.js";
+import { readSource } from "./yaml/readSource.js";
 
 export interface LoadOptions {
   /** Finds drivers, so that their keys can be checked and their SSH defaults known; without it both are left out. */
@@ -32,8 +32,7 @@ const PLAN_IN_FOLDER = "launch.yaml";
 
 /**
  * Reads, checks and compiles a launch plan; `file` may also be a folder with a `launch.yaml`. Needs no network and
- * launches nothing.
- * Throws `PlanError` with every mistake of the plan, its level files and the programs they name.
+ * launches nothing. Throws `PlanError` with every mistake of the plan, its level files and the programs they name.
  */
 export async function loadPlan(file: string, options: LoadOptions = {}): Promise<LaunchPlan> {
   const { draft, definitions, given } = await loadDraft(file, options);
@@ -107,8 +106,7 @@ function isKind(path: string, kind: "file" | "folder"): boolean {
 
 /**
  * What defaults or an anchor say wrong, they say wrong for every service that takes it in: one mistake for each place,
- * not one for each
- * service.
+ * not one for each service.
  */
 function oncePerPlace(mistakes: readonly Mistake[]): Mistake[] {
   const first = new Map<string, Mistake>();

@@ -1,10 +1,9 @@
 /**
  * Keeps secrets out of everything that is printed or logged: by value, in the forms in which programs print values (as
- * it is, base64 at any
- * offset, URL-encoded, JSON-escaped, each long line of a text), also when a value is cut in two by the chunks of a
- * stream.
+ * it is, base64 at any offset, URL-encoded, JSON-escaped, each long line of a text), also when a value is cut in two by
+ * the chunks of a stream.
  */
-import { bytesOfText, isText } from "../byteText.js";
+import { bytesOfText, isText } from "../text/surrogateEscape.js";
 
 export const REDACTED = "[secret]";
 
@@ -183,8 +182,7 @@ function* printedForms(secret: string): Generator<string> {
 
 /**
  * Base64 of a text that holds the secret: three bytes become four characters, so the secret looks different at each of
- * the three offsets,
- * and the characters at both ends mix with its neighbours.
+ * the three offsets, and the characters at both ends mix with its neighbours.
  */
 function* base64Forms(secret: Buffer): Generator<string> {
   for (const offset of [0, 1, 2]) {

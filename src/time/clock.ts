@@ -1,7 +1,6 @@
 /**
  * Time, as the engine sees it. The real clock starts from the computer's and then only counts on: a clock that is set
- * while a launcher works
- * bends no deadline and no duration. A rehearsal puts a virtual clock here.
+ * while a launcher works bends no deadline and no duration. A rehearsal puts a virtual clock here.
  */
 import { setTimeout as realSleep } from "node:timers/promises";
 

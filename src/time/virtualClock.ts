@@ -1,7 +1,6 @@
 /**
  * A clock for rehearsals, on which nobody waits: as soon as everything that is going on only sleeps, time jumps to the
- * moment at which the
- * first sleeper wakes. A day of timeouts takes as long as the work between them.
+ * moment at which the first sleeper wakes. A day of timeouts takes as long as the work between them.
  */
 import type { Clock } from "./clock.js";
 import { Heap } from "./heap.js";

@@ -3,10 +3,9 @@ import { join } from "node:path";
 
 import { jest, test, expect } from "@jest/globals";
 import Database from "better-sqlite3";
-
-import { listRuns, showRun, history, readEvents } from "../../src/index.js";
 import { installation } from "../support/installation.js";
 import { boot, levels, loseMachine } from "../support/liveRun.js";
+import { listRuns, showRun, history, readEvents } from "../../src/library/records.js";
 
 test("every machine that was ever started, oldest first, with its end and what its cloud says now", async () => {
   const own = installation();

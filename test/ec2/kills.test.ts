@@ -1,7 +1,6 @@
 /**
  * Launchers that die at a call to the cloud: before it has an effect, so that it has none or comes late, and after it,
- * so that nobody heard of it.
- * Whatever dies when, the next command finds every machine and makes no second one.
+ * so that nobody heard of it. Whatever dies when, the next command finds every machine and makes no second one.
  */
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadPlan } from "../../src/plan/load.js";
-import { formatMistakes } from "../../src/plan/mistakes.js";
+import { formatMistakes } from "../../src/plan/yaml/mistakes.js";
 import { planError } from "./planFolder.js";
 
 const folder = fileURLToPath(new URL("../../plans/broken", import.meta.url));

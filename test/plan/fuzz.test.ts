@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadPlan } from "../../src/plan/load.js";
-import { PlanError } from "../../src/plan/mistakes.js";
+import { PlanError } from "../../src/plan/yaml/mistakes.js";
 import { planFolder } from "./planFolder.js";
 
 const PLAN = `plan: web-shop

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { LaunchPlan, ServiceSpec } from "../../src/plan/launchPlan.js";
+import type { LaunchPlan, ServiceSpec } from "../../src/plan/launchPlan/launchPlan.js";
 import { loadPlan } from "../../src/plan/load.js";
 import { growth } from "../support/growth.js";
 import { load, mistakesOf, planError, planFolder } from "./planFolder.js";

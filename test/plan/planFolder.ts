@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { loadPlan, type LoadOptions } from "../../src/plan/load.js";
-import type { LaunchPlan } from "../../src/plan/launchPlan.js";
-import { PlanError } from "../../src/plan/mistakes.js";
+import type { LaunchPlan } from "../../src/plan/launchPlan/launchPlan.js";
+import { PlanError } from "../../src/plan/yaml/mistakes.js";
 
 const root = mkdtempSync(join(tmpdir(), "bootlevel-plans-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

@@ -23,7 +23,7 @@ import type {
   MachineMark,
   MachineStatus,
   MarkScope,
-} from "../../src/drivers/driver.js";
+} from "../../src/drivers/contract/driver.js";
 import { newHostKey, startMachine, stopMachine, type MachineParts } from "./preparedMachine.js";
 
 interface Options extends Pick<MachineParts, "user" | "sudo" | "bin"> {

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { ConnectionError } from "../../src/machines/connection.js";
+import { ConnectionError } from "../../src/machines/contract/connection.js";
 import type { MachinePrograms } from "../../src/machines/program/programs.js";
 import type { ProgramRequest, ProgramResult, RecoverRequest } from "../../src/machines/program/request.js";
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterEach } from "@jest/globals";
 
 import { realClock } from "../../src/time/clock.js";
-import type { Driver, DriverContext, DriverDefinition, LaunchRequest } from "../../src/drivers/driver.js";
+import type { Driver, DriverContext, DriverDefinition, LaunchRequest } from "../../src/drivers/contract/driver.js";
 
 export const never = new AbortController().signal;
 

@@ -2,7 +2,13 @@
 import { DescribeInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
 import { afterAll, beforeAll, beforeEach } from "@jest/globals";
 
-import type { Driver, DriverContext, LaunchOutcome, LaunchRequest, MachineStatus } from "../../src/drivers/driver.js";
+import type {
+  Driver,
+  DriverContext,
+  LaunchOutcome,
+  LaunchRequest,
+  MachineStatus,
+} from "../../src/drivers/contract/driver.js";
 import ec2 from "../../src/drivers/ec2/ec2Driver.js";
 import { open, request, stateDirectory } from "./drivers.js";
 import { hastyClock, startCloud, type Cloud } from "./moto.js";

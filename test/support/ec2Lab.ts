@@ -9,16 +9,13 @@
  *     await lab.close();
  *
  * Faults are set at any time (`lab.faults.set({ buckets: true, lostAfter: 0.2, hiddenMs: 3000 })`, see FaultSettings)
- * and concern the launcher
- * only: what a test asks by `lab.live()`, `lab.inventory` or `lab.change()` goes past them. With `machines: true` every
- * running instance
- * answers SSH as `admin` and `root` (see Machines); programs there share /mnt, and `lab.fact(name)` reads what they
- * wrote. A launcher waits
- * five minutes for a machine that does not answer, unless the plan says `ssh: { connect_timeout: … }`.
+ * and concern the launcher only: what a test asks by `lab.live()`, `lab.inventory` or `lab.change()` goes past them.
+ * With `machines: true` every running instance answers SSH as `admin` and `root` (see Machines); programs there share
+ * /mnt, and `lab.fact(name)` reads what they wrote. A launcher waits five minutes for a machine that does not answer,
+ * unless the plan says `ssh: { connect_timeout: … }`.
  *
  * Nothing of it outlives the process that opened it. Needs root, ip, sshd, sudo and moto; jest.config.js leaves the
- * suites out where they
- * are missing, by this file's name in their imports.
+ * suites out where they are missing, by this file's name in their imports.
  */
 import { existsSync, readFileSync } from "node:fs";
 

@@ -4,9 +4,8 @@ const ROUNDS = 7;
 
 /**
  * How many times as long ten times the size takes, per piece of it: about 1 for work that is linear, about 10 for work
- * that is quadratic. The
- * process's own time is taken, in turns of both sizes, each round doing the small work ten times; the median of the
- * rounds counts.
+ * that is quadratic. The process's own time is taken, in turns of both sizes, each round doing the small work ten
+ * times; the median of the rounds counts.
  */
 export async function growth(work: (size: number) => unknown, size: number): Promise<number> {
   const small = async () => {

@@ -1,7 +1,6 @@
 /**
  * An installation of bootlevel's own for one test: a home, folders for plans and for what programs tell, and the built
- * command. After the
- * test its launchers are ended, its runs terminated and its directories removed.
+ * command. After the test its launchers are ended, its runs terminated and its directories removed.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import {

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import type { LaunchPlan } from "../../src/plan/launchPlan.js";
+import type { LaunchPlan } from "../../src/plan/launchPlan/launchPlan.js";
 import type { Lane } from "./lane.js";
 import type { Command, Record, Report } from "./launcher.js";
 

@@ -1,19 +1,17 @@
 /**
  * A home, a cloud and a launcher of their own, put back to where they were before every death: plans and records hold
- * absolute paths, so a state
- * cannot be copied elsewhere, but it can be saved and restored in its place.
+ * absolute paths, so a state cannot be copied elsewhere, but it can be saved and restored in its place.
  */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import Database from "better-sqlite3";
-
-import { loadPlan } from "../../src/index.js";
-import type { LaunchPlan } from "../../src/plan/launchPlan.js";
+import type { LaunchPlan } from "../../src/plan/launchPlan/launchPlan.js";
 import { bundled, Launcher, type Frozen, type Outcome } from "./launchers.js";
 import type { Command, Death, Report } from "./launcher.js";
 import { cloudFiles, cloudMachines, linesOf } from "./testCloudFiles.js";
+import { loadPlan } from "../../src/library/plans.js";
 
 /** The test cloud with these options, or the real driver for machines on this computer. */
 export type CloudKind = { readonly driver: "test"; readonly options: string } | { readonly driver: "local" };

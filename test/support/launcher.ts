@@ -1,19 +1,19 @@
 /**
  * A launcher in a process of its own, the real thing but for its end: it is told at which of the points that the
- * store's probe names it dies, by a
- * real SIGKILL of its own. Orders come over IPC, one after the other, so that starting a process is paid once a death.
+ * store's probe names it dies, by a real SIGKILL of its own. Orders come over IPC, one after the other, so that
+ * starting a process is paid once a death.
  */
 import { writeSync } from "node:fs";
 
-import { bootRun, type BootResult } from "../../src/engine/boot.js";
-import { buildImage } from "../../src/engine/images/build.js";
-import { rebootRun } from "../../src/engine/reboot.js";
-import { reloadRun } from "../../src/engine/reload.js";
-import { repairRun, type RepairResult } from "../../src/engine/repair.js";
-import { resumeRun } from "../../src/engine/resume.js";
-import { terminateRun, type TerminateResult } from "../../src/engine/terminate.js";
-import type { LaunchPlan } from "../../src/plan/launchPlan.js";
-import { openStore, type Store } from "../../src/state/store.js";
+import { bootRun, type BootResult } from "../../src/engine/operations/boot.js";
+import { buildImage } from "../../src/engine/operations/buildImage.js";
+import { rebootRun } from "../../src/engine/operations/reboot.js";
+import { reloadRun } from "../../src/engine/operations/reload.js";
+import { repairRun, type RepairResult } from "../../src/engine/operations/repair.js";
+import { resumeRun } from "../../src/engine/operations/resume.js";
+import { terminateRun, type TerminateResult } from "../../src/engine/operations/terminate.js";
+import type { LaunchPlan } from "../../src/plan/launchPlan/launchPlan.js";
+import { openStore, type Store } from "../../src/state/sqlite/store.js";
 
 export type Command =
   | { readonly verb: "boot" | "reload"; readonly plan: LaunchPlan }

@@ -83,10 +83,8 @@ export interface Cloud {
 
 /**
  * moto's addresses are random and may come twice. Here private ones outside of subnets are counted (in subnets moto
- * counts them itself), and
- * those of ended machines are given again to calls that say so (AddressReuse). A machine's public address has the last
- * two numbers of its
- * private one.
+ * counts them itself), and those of ended machines are given again to calls that say so (AddressReuse). A machine's
+ * public address has the last two numbers of its private one.
  */
 const MOTO = `
 import itertools, sys

@@ -1,5 +1,5 @@
 /** Compiled plans for tests of what comes after compilation. */
-import type { LaunchPlan, LevelSpec, ServiceSpec } from "../../src/plan/launchPlan.js";
+import type { LaunchPlan, LevelSpec, ServiceSpec } from "../../src/plan/launchPlan/launchPlan.js";
 
 export function service(name: string, parts: Partial<ServiceSpec> = {}): ServiceSpec {
   return {

@@ -1,7 +1,7 @@
 /**
  * A machine as a cloud prepares it: a real sshd in a mount namespace of its own, where /etc/ssh, /run, /var/log, the
- * users and the home directories are the
- * machine's and not this computer's. It lives on when whoever started it dies, until `stopMachine`.
+ * users and the home directories are the machine's and not this computer's. It lives on when whoever started it dies,
+ * until `stopMachine`.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterEach } from "@jest/globals";
 
 import type { Clock } from "../../src/time/clock.js";
-import type { Driver, LaunchOutcome, LaunchRequest, MachineStatus } from "../../src/drivers/driver.js";
+import type { Driver, LaunchOutcome, LaunchRequest, MachineStatus } from "../../src/drivers/contract/driver.js";
 import sim from "../../src/drivers/sim/simDriver.js";
 import type { MachinePrograms } from "../../src/machines/program/programs.js";
 import type { ProgramRequest } from "../../src/machines/program/request.js";

@@ -9,20 +9,21 @@ import { join } from "node:path";
 import { afterEach } from "@jest/globals";
 
 import { loadDriver } from "../../src/drivers/registry.js";
-import { bootRun, type BootResult } from "../../src/engine/boot.js";
-import { runHistory, type PastMachine } from "../../src/engine/history.js";
-import { rebootRun } from "../../src/engine/reboot.js";
-import { reloadRun } from "../../src/engine/reload.js";
-import { repairRun, type RepairResult } from "../../src/engine/repair.js";
-import { resumeRun } from "../../src/engine/resume.js";
-import { showRun, type ShownService } from "../../src/engine/show.js";
-import { terminateRun, type TerminateResult } from "../../src/engine/terminate.js";
-import type { RunEvent } from "../../src/events.js";
-import { loadPlan, type LaunchPlan } from "../../src/index.js";
-import type { MachineRecord } from "../../src/state/records.js";
-import { openStore, type Store } from "../../src/state/store.js";
+import { bootRun, type BootResult } from "../../src/engine/operations/boot.js";
+import { runHistory, type PastMachine } from "../../src/engine/operations/history.js";
+import { rebootRun } from "../../src/engine/operations/reboot.js";
+import { reloadRun } from "../../src/engine/operations/reload.js";
+import { repairRun, type RepairResult } from "../../src/engine/operations/repair.js";
+import { resumeRun } from "../../src/engine/operations/resume.js";
+import { showRun, type ShownService } from "../../src/engine/operations/show.js";
+import { terminateRun, type TerminateResult } from "../../src/engine/operations/terminate.js";
+import type { RunEvent } from "../../src/model/events.js";
+import { type LaunchPlan } from "../../src/index.js";
+import type { MachineRecord } from "../../src/state/contract/records.js";
+import { openStore, type Store } from "../../src/state/sqlite/store.js";
 import { VirtualClock } from "../../src/time/virtualClock.js";
 import { START } from "./simCloud.js";
+import { loadPlan } from "../../src/library/plans.js";
 
 const opened: Store[] = [];
 /** In memory where that can be: thousands of writes need not outlive a power failure. */

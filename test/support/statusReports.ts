@@ -1,5 +1,5 @@
 /** Status reports as the engine makes them, for what shows them. */
-import type { ServiceStatus, StatusReport } from "../../src/statusReport.js";
+import type { ServiceStatus, StatusReport } from "../../src/model/statusReport.js";
 
 /** A healthy service; what is given changes it. */
 export function serviceStatus(service: string, changes: Partial<ServiceStatus> = {}): ServiceStatus {

@@ -1,19 +1,19 @@
 /** Answers for programs that talk, as small as they can be: values by name, barriers, and what was said. */
 import { readdirSync, readlinkSync } from "node:fs";
-import type { TalkHandler, TalkReply, TalkRequest } from "../../src/machines/talk/talk.js";
+import type { BlHandler, BlReply, BlRequest } from "../../src/machines/coordination/blRequest.js";
 
 export interface Attributes {
-  readonly handler: TalkHandler;
+  readonly handler: BlHandler;
   readonly values: Map<string, Buffer>;
   /** Every request so far. */
-  readonly requests: TalkRequest[];
+  readonly requests: BlRequest[];
   /** Those whose caller has gone. */
-  readonly gone: TalkRequest[];
+  readonly gone: BlRequest[];
 }
 
 export function attributes(): Attributes {
   const values = new Map<string, Buffer>();
-  const [requests, gone]: [TalkRequest[], TalkRequest[]] = [[], []];
+  const [requests, gone]: [BlRequest[], BlRequest[]] = [[], []];
   const waiting = new Set<() => void>();
   const there = new Map<string, number>();
   const wake = (): void => {
@@ -21,10 +21,10 @@ export function attributes(): Attributes {
   };
 
   /** Resolves when `look` gives an answer. */
-  const when = (look: () => TalkReply | null, { timeoutMs }: TalkRequest, signal: AbortSignal): Promise<TalkReply> =>
+  const when = (look: () => BlReply | null, { timeoutMs }: BlRequest, signal: AbortSignal): Promise<BlReply> =>
     new Promise((resolve) => {
       let timer: NodeJS.Timeout | undefined;
-      const end = (reply: TalkReply): void => {
+      const end = (reply: BlReply): void => {
         clearTimeout(timer);
         waiting.delete(again);
         resolve(reply);
@@ -44,7 +44,7 @@ export function attributes(): Attributes {
       again();
     });
 
-  const handler: TalkHandler = async (request, signal) => {
+  const handler: BlHandler = async (request, signal) => {
     requests.push(request);
     signal.addEventListener("abort", () => {
       gone.push(request);
@@ -56,7 +56,7 @@ export function attributes(): Attributes {
         return { code: 0 };
       case "get": {
         if (request.name === "nobody") return { code: 7, message: "nobody has a value named nobody" };
-        const look = (): TalkReply | null =>
+        const look = (): BlReply | null =>
           values.has(request.name) ? { code: 0, value: values.get(request.name) as Buffer } : null;
         return request.wait ? when(look, request, signal) : (look() ?? { code: 1, message: "not set" });
       }

@@ -1,10 +1,8 @@
 /**
  * A cloud for tests: a machine is a file that only one process can make, so the files are the cloud's own list,
- * whatever the launcher believes. It can be slow,
- * show machines late, lose replies after the deed and ask for fewer calls. Programs run in real shells that outlive the
- * launcher: by bootlevel's
- * own protocol (`access: local`), or with as few processes as will do (`access: driver`), for tests that run hundreds
- * of launches.
+ * whatever the launcher believes. It can be slow, show machines late, lose replies after the deed and ask for fewer
+ * calls. Programs run in real shells that outlive the launcher: by bootlevel's own protocol (`access: local`), or with
+ * as few processes as will do (`access: driver`), for tests that run hundreds of launches.
  */
 import { randomInt } from "node:crypto";
 import {
@@ -32,8 +30,8 @@ import {
   type MachineStatus,
   type MarkScope,
   type TerminateOutcome,
-} from "../../src/drivers/driver.js";
-import { killBranded } from "../../src/machines/local/branded.js";
+} from "../../src/drivers/contract/driver.js";
+import { killBranded } from "../../src/machines/local/taggedProcesses.js";
 import { removeMachineDirectory } from "../../src/machines/local/machineDirectory.js";
 import type { MachinePrograms } from "../../src/machines/program/programs.js";
 import { directPrograms } from "./directPrograms.js";

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-import type { MachineMark } from "../../src/drivers/driver.js";
+import type { MachineMark } from "../../src/drivers/contract/driver.js";
 
 export interface CloudMachine {
   readonly id: string;

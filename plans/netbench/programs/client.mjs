@@ -1,7 +1,6 @@
 /**
  * A client of the benchmark. It connects to its server (client 1 to the first, client 2 to the second, and so on in
- * turns), meets all others at
- * the start of each scenario, and hands over what it has measured.
+ * turns), meets all others at the start of each scenario, and hands over what it has measured.
  */
 import { connect } from "node:net";
 import { bl, list, meet, pack } from "./bl.mjs";

@@ -1,7 +1,7 @@
 /**
  * A server of the benchmark, on a free port of its machine's own address. A client's connection carries one scenario
- * and begins with a line
- * `<scenario> <size>`. The server ends when all clients are done, and aborts the launch when one of them cannot be.
+ * and begins with a line `<scenario> <size>`. The server ends when all clients are done, and aborts the launch when one
+ * of them cannot be.
  */
 import { createServer } from "node:net";
 import { bl, list, meet, pack } from "./bl.mjs";

@@ -1,8 +1,7 @@
 /**
  * An HTTP balancer: requests go to the healthy backends in turn. Each backend's /health is asked twice a second; one
- * that does not answer
- * gets no requests until it does again. A request without a body that could not be delivered is given to the next
- * backend.
+ * that does not answer gets no requests until it does again. A request without a body that could not be delivered is
+ * given to the next backend.
  */
 import { createServer, request as httpRequest } from "node:http";
 

@@ -11,10 +11,10 @@ import type {
   RunInstancesCommandInput,
 } from "@aws-sdk/client-ec2";
 
-import { CloudUnreachableError, LostReplyError, ThrottledError, type DriverContext } from "../driver.js";
+import { CloudUnreachableError, LostReplyError, ThrottledError, type DriverContext } from "../contract/driver.js";
 import { explain, isNotFound } from "./errors.js";
 import { tagList, type Tags } from "./machines.js";
-import { limiterOf, type CallKind, type Limiter } from "./limiter.js";
+import { limiterOf, type CallKind, type Limiter } from "../shared/tokenBucket.js";
 
 type Sdk = typeof import("@aws-sdk/client-ec2");
 

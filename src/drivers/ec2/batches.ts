@@ -1,8 +1,7 @@
 /**
  * What each RunInstances call asked for, kept on disk from before the call until the run is over: a call for many
- * machines gives all of them the
- * same tags, so this is what tells whose each machine is, whatever became of the launcher between the call and the tags
- * of each machine.
+ * machines gives all of them the same tags, so this is what tells whose each machine is, whatever became of the
+ * launcher between the call and the tags of each machine.
  */
 import { createHash } from "node:crypto";
 import {
@@ -20,7 +19,7 @@ import { join } from "node:path";
 
 import type { Instance } from "@aws-sdk/client-ec2";
 
-import type { LaunchRequest } from "../driver.js";
+import type { LaunchRequest } from "../contract/driver.js";
 
 /** A machine that a call asked for. */
 export type Member = Pick<LaunchRequest, "key" | "mark" | "replica">;
@@ -77,8 +76,7 @@ export function newBatch(
 
 /**
  * The machines of a batch in its members' places: those that are noted, then by launch index, and, from a cloud whose
- * indexes tell nothing, in
- * the order of their ids.
+ * indexes tell nothing, in the order of their ids.
  */
 export function placed(batch: Batch, machines: readonly Instance[]): (string | null)[] {
   const ids = [...batch.ids];

@@ -4,7 +4,7 @@
  */
 import type { IpPermission, SecurityGroup, Subnet, Tag, Vpc } from "@aws-sdk/client-ec2";
 
-import { LostReplyError } from "../driver.js";
+import { LostReplyError } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
 
 /** All calls throw what those of `Ec2Api` throw. */

@@ -5,7 +5,7 @@
 import type { Image, InstanceTypeInfo } from "@aws-sdk/client-ec2";
 
 import { makeKeyPair } from "../../machines/ssh/keyPair.js";
-import { DriverError, type DriverContext, type LaunchProblem, type LaunchRequest } from "../driver.js";
+import { DriverError, type DriverContext, type LaunchProblem, type LaunchRequest } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
 import { newBatch } from "./batches.js";
 import { CheckCalls } from "./checkCalls.js";

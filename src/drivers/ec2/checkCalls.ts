@@ -11,7 +11,7 @@ import type {
   Subnet,
 } from "@aws-sdk/client-ec2";
 
-import { DriverError } from "../driver.js";
+import { DriverError } from "../contract/driver.js";
 import { chunks, type Ec2Api, type Opened } from "./api.js";
 import { isNoSuchImage, RefusedError } from "./errors.js";
 

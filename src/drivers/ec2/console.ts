@@ -46,9 +46,8 @@ async function consoleOf(id: string, calls: Ec2Calls, signal: AbortSignal): Prom
 
 /**
  * Fingerprints (`SHA256:…`) of a machine's host keys in the text of its console, each once. Lines may begin with
- * anything, such as the kernel's
- * time. A console goes through several boots: the last complete block of each kind counts. MD5 fingerprints are not
- * believed.
+ * anything, such as the kernel's time. A console goes through several boots: the last complete block of each kind
+ * counts. MD5 fingerprints are not believed.
  * @returns null when nothing complete is there yet.
  */
 export function fingerprintsIn(console: string): string[] | null {

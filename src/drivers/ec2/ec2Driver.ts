@@ -12,7 +12,7 @@ import type {
   MachineStatus,
   MarkScope,
   TerminateOutcome,
-} from "../driver.js";
+} from "../contract/driver.js";
 import { Ec2Api } from "./api.js";
 import { BatchBook } from "./batches.js";
 import { cloudOf, isAmazon, type Ec2Cloud } from "./cloud.js";

@@ -1,5 +1,5 @@
 /** What an error of the SDK means for the caller: wait, ask again, give up, or see to the network. */
-import { CloudUnreachableError, DriverError, LostReplyError, ThrottledError } from "../driver.js";
+import { CloudUnreachableError, DriverError, LostReplyError, ThrottledError } from "../contract/driver.js";
 
 /** The cloud refused the call, and nothing was done. */
 export class RefusedError extends DriverError {

@@ -5,7 +5,7 @@
 import type { Instance } from "@aws-sdk/client-ec2";
 
 import type { Clock } from "../../time/clock.js";
-import { DriverError, LostReplyError, type MachineStatus, type MarkScope } from "../driver.js";
+import { DriverError, LostReplyError, type MachineStatus, type MarkScope } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
 import { placed, type Batch, type BatchBook } from "./batches.js";
 import { statusOf, tag, TAG, type AddressChoice, type Membership } from "./machines.js";

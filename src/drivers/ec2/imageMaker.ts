@@ -2,7 +2,7 @@
 import type { Image } from "@aws-sdk/client-ec2";
 
 import type { Clock } from "../../time/clock.js";
-import { DriverError, ImageFailedError, LostReplyError, type ImageRequest } from "../driver.js";
+import { DriverError, ImageFailedError, LostReplyError, type ImageRequest } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
 import { isNoSuchImage, RefusedError } from "./errors.js";
 import { runTags, TAG, tagList } from "./machines.js";

@@ -1,5 +1,5 @@
 /** Which image a service's `image:` names. */
-import { DriverError } from "../driver.js";
+import { DriverError } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
 
 /**

@@ -1,12 +1,11 @@
 /**
  * The calls that launch machines, one at a time: each is on file from right before it is made, and of one whose answer
- * was lost it is found out what
- * became of it.
+ * was lost it is found out what became of it.
  */
 import type { Instance } from "@aws-sdk/client-ec2";
 
 import type { Clock } from "../../time/clock.js";
-import { DriverError, LostReplyError, type LaunchRequest, type MachineStatus } from "../driver.js";
+import { DriverError, LostReplyError, type LaunchRequest, type MachineStatus } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
 import type { Batch } from "./batches.js";
 import { isNoCapacity, RefusedError } from "./errors.js";
@@ -92,8 +91,8 @@ export class LaunchCalls {
 
   /**
    * Finds out what became of earlier calls: by the same call again where the cloud knows its token, else by waiting
-   * until what they made must be
-   * seen: what is not seen then does not exist. @throws LostReplyError while that is not certain
+   * until what they made must be seen: what is not seen then does not exist. @throws LostReplyError while that is not
+   * certain
    */
   async clearDoubts(
     left: Map<string, LaunchRequest>,
@@ -131,8 +130,7 @@ export class LaunchCalls {
 
   /**
    * Makes a call again, if the cloud knows its token and nothing is asked for that nobody wants any more. What another
-   * launcher has asked for is
-   * asked for with another host key: the cloud refuses that if the first call took effect.
+   * launcher has asked for is asked for with another host key: the cloud refuses that if the first call took effect.
    * @returns whether it is certain now what became of it.
    */
   private async repeat(

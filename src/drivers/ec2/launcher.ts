@@ -1,9 +1,7 @@
 /**
  * Launches machines: like requests are one call, which gives as many machines as there is capacity for; the rest is
- * asked for again, then in the
- * next place. A call of which nobody knows what became is never followed by another one for the same machines until the
- * cloud must have shown what it
- * made.
+ * asked for again, then in the next place. A call of which nobody knows what became is never followed by another one
+ * for the same machines until the cloud must have shown what it made.
  */
 import pLimit from "p-limit";
 
@@ -14,8 +12,8 @@ import {
   ThrottledError,
   type LaunchOutcome,
   type LaunchRequest,
-} from "../driver.js";
-import { alike } from "./alike.js";
+} from "../contract/driver.js";
+import { alike } from "./groupRequests.js";
 import { newBatch } from "./batches.js";
 import { isHiddenGroup, isNoCapacity, RefusedError } from "./errors.js";
 import { LaunchCalls, Launched, type LaunchParts, type Round } from "./launchCalls.js";

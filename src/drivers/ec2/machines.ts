@@ -1,7 +1,7 @@
 /** How machines are marked in EC2, and what the cloud says of them in the contract's words. */
 import type { Instance, Tag } from "@aws-sdk/client-ec2";
 
-import type { MachineMark, MachineStatus } from "../driver.js";
+import type { MachineMark, MachineStatus } from "../contract/driver.js";
 import type { Member } from "./batches.js";
 
 /** The tags by which machines are found; EC2 refuses none of these characters. */

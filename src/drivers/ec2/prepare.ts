@@ -3,8 +3,8 @@
  * key for the first contact.
  */
 import { makeKeyPair } from "../../machines/ssh/keyPair.js";
-import type { LaunchRequest } from "../driver.js";
-import { DriverError } from "../driver.js";
+import type { LaunchRequest } from "../contract/driver.js";
+import { DriverError } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
 import { imageId } from "./images.js";
 import type { SecurityGroups } from "./securityGroup.js";

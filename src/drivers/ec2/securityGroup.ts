@@ -1,12 +1,11 @@
 /**
  * The security group of a run, for machines whose plan names none: it lets in SSH from the launcher, and everything
- * from the run's other
- * machines. One in each network that the run uses, found by its tags by whoever needs it next.
+ * from the run's other machines. One in each network that the run uses, found by its tags by whoever needs it next.
  */
 import type { IpPermission, SecurityGroup, Tag } from "@aws-sdk/client-ec2";
 
 import type { Clock } from "../../time/clock.js";
-import { DriverError, type DriverContext, type MachineMark, type MarkScope } from "../driver.js";
+import { DriverError, type DriverContext, type MachineMark, type MarkScope } from "../contract/driver.js";
 import type { Ec2Calls } from "./calls.js";
 import { isAmazon } from "./cloud.js";
 import { RefusedError } from "./errors.js";
@@ -110,8 +109,7 @@ export class SecurityGroups {
 
   /**
    * Who is let in: what the plan says; else this computer, by the address that machines see: Amazon tells the public
-   * one, and inside of a network,
-   * or on the way to a cloud of one's own, the routing table tells it.
+   * one, and inside of a network, or on the way to a cloud of one's own, the routing table tells it.
    */
   private async sources({ publicAddress }: GroupWish, network: Network, signal: AbortSignal): Promise<string[]> {
     const { cloud, options, addressTowards = localAddress } = this.parts;

@@ -4,7 +4,7 @@
  */
 import { Ajv, type ValidateFunction } from "ajv";
 
-import { DriverError, type LaunchRequest } from "../driver.js";
+import { DriverError, type LaunchRequest } from "../contract/driver.js";
 import { launchSchema } from "./schema.js";
 
 export interface Disk {

@@ -2,7 +2,7 @@
 import { createSocket } from "node:dgram";
 import { isIP, isIPv4 } from "node:net";
 
-import { DriverError } from "../driver.js";
+import { DriverError } from "../contract/driver.js";
 
 /** What `auto` asks: Amazon's own service, which answers with the caller's address. EC2 itself has no such call. */
 const ASKED_FOR_ADDRESS = "https://checkip.amazonaws.com";

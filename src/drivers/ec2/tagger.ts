@@ -5,7 +5,7 @@
 import pLimit from "p-limit";
 
 import type { Clock } from "../../time/clock.js";
-import { LostReplyError } from "../driver.js";
+import { LostReplyError } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
 import type { Batch, Member } from "./batches.js";
 import { isNotFound } from "./errors.js";

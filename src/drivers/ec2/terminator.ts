@@ -1,6 +1,6 @@
 /** Destroys machines, and waits until the cloud says that they are gone. */
 import type { Clock } from "../../time/clock.js";
-import { DriverError, type TerminateOutcome } from "../driver.js";
+import { DriverError, type TerminateOutcome } from "../contract/driver.js";
 import { chunks, withoutNamed, type Ec2Api } from "./api.js";
 import { isNotFound, RefusedError } from "./errors.js";
 

@@ -1,7 +1,7 @@
 /**
  * The user data of a machine: what the plan says and, beside it, the keys for the first contact. cloud-init reads both:
- * it is told of the keys
- * inside of the plan's own cloud-config where that is plain, and in a part of a MIME message otherwise.
+ * it is told of the keys inside of the plan's own cloud-config where that is plain, and in a part of a MIME message
+ * otherwise.
  */
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
@@ -9,7 +9,7 @@ import { gzipSync } from "node:zlib";
 import { isMap, isScalar, isSeq, parseDocument, stringify, type Document, type Tags } from "yaml";
 
 import type { KeyPair } from "../../machines/ssh/keyPair.js";
-import { DriverError, type Contact } from "../driver.js";
+import { DriverError, type Contact } from "../contract/driver.js";
 
 /** What EC2 takes, before base64. */
 const MOST_BYTES = 16_384;
@@ -32,8 +32,7 @@ const MERGE_TYPE = "list(append)+dict(no_replace,recurse_list)+str()";
 
 /**
  * Every scalar is text and stays as it is written, but for null, which would become "": author and cloud-init speak
- * YAML 1.1, in which `on`
- * is true and `0644` is octal.
+ * YAML 1.1, in which `on` is true and `0644` is octal.
  */
 const AS_WRITTEN = { schema: "failsafe", customTags: (tags: Tags): Tags => [...tags, "null"] } as const;
 

@@ -1,11 +1,10 @@
 /**
  * Hosts that exist already: launching is taking a free one from the cloud's pool, terminating is giving it back. A host
- * serves one machine
- * at a time, over all runs of this installation.
+ * serves one machine at a time, over all runs of this installation.
  */
 import { join } from "node:path";
 
-import { Claims } from "../claims.js";
+import { Claims } from "../shared/claims.js";
 import {
   DriverError,
   isInScope,
@@ -18,7 +17,7 @@ import {
   type MachineStatus,
   type MarkScope,
   type TerminateOutcome,
-} from "../driver.js";
+} from "../contract/driver.js";
 
 interface PoolHost {
   readonly host: string;

@@ -1,16 +1,16 @@
 /**
  * The embedded default cloud: a machine is a directory of its own with a loopback address of its own, and the processes
- * started in it. What
- * a machine's programs leave running is found by its brand (see `machines/local/branded.ts`), wherever it went.
+ * started in it. What a machine's programs leave running is found by its brand (see `machines/local/branded.ts`),
+ * wherever it went.
  */
 import { randomInt } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { findBranded, killBranded, type BrandedProcess } from "../../machines/local/branded.js";
+import { findBranded, killBranded, type BrandedProcess } from "../../machines/local/taggedProcesses.js";
 import { removeMachineDirectory } from "../../machines/local/machineDirectory.js";
 import { LocalImages } from "./localImages.js";
-import { Claims } from "../claims.js";
+import { Claims } from "../shared/claims.js";
 import {
   DriverError,
   isInScope,
@@ -24,7 +24,7 @@ import {
   type MachineStatus,
   type MarkScope,
   type TerminateOutcome,
-} from "../driver.js";
+} from "../contract/driver.js";
 
 /** How long processes have between SIGTERM and SIGKILL, in milliseconds. */
 const GRACE_MS = 5_000;

@@ -5,7 +5,7 @@ import { chmod, cp, lstat, mkdir, readdir, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { removeMachineDirectory } from "../../machines/local/machineDirectory.js";
-import { DriverError } from "../driver.js";
+import { DriverError } from "../contract/driver.js";
 
 /** Ids begin with this: any other word under `image:` means nothing to local machines. */
 const PREFIX = "local-image:";

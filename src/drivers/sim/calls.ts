@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 
 import type { Clock } from "../../time/clock.js";
-import { CloudUnreachableError, LostReplyError, ThrottledError } from "../driver.js";
+import { CloudUnreachableError, LostReplyError, ThrottledError } from "../contract/driver.js";
 import { drawMs, happens } from "./chance.js";
 import type { CloudFile } from "./cloudFile.js";
 import { isMeant, type CallEntry, type CallFault, type Verb } from "./script.js";

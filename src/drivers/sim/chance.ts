@@ -1,7 +1,6 @@
 /**
  * Chance that can be repeated: every draw is a hash of the seed and of what is drawn for, so that neither the order in
- * which concurrent calls
- * happen to run nor the process that asks changes a result.
+ * which concurrent calls happen to run nor the process that asks changes a result.
  */
 import { createHash } from "node:crypto";
 

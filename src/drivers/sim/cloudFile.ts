@@ -7,8 +7,8 @@ import { dirname } from "node:path";
 
 import Database from "better-sqlite3";
 
-import { useWal } from "../../walMode.js";
-import { DriverError, type MachineMark, type MarkScope } from "../driver.js";
+import { useWal } from "../../files/writeAheadLog.js";
+import { DriverError, type MachineMark, type MarkScope } from "../contract/driver.js";
 
 /** One machine. Moments are milliseconds since the epoch; those of the future were drawn at its launch. */
 export interface MachineRow {

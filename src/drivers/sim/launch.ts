@@ -1,5 +1,5 @@
 /** Launches one simulated machine: its whole life is drawn now, and time only unfolds it. */
-import { DriverError, type LaunchRequest } from "../driver.js";
+import { DriverError, type LaunchRequest } from "../contract/driver.js";
 import { isDue } from "./calls.js";
 import { drawMs, happens, uniform } from "./chance.js";
 import type { CloudFile, MachineRow } from "./cloudFile.js";

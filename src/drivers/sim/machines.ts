@@ -1,5 +1,5 @@
 /** What a simulated machine is at a moment: everything was drawn at its launch, so time alone tells. */
-import type { MachineStatus } from "../driver.js";
+import type { MachineStatus } from "../contract/driver.js";
 import type { MachineRow } from "./cloudFile.js";
 
 /** When the machine was or will be gone, and why; null if never. */

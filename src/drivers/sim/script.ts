@@ -1,5 +1,5 @@
 /** The script of a simulated cloud: exact faults, each of which happens at one place. */
-import { DriverError } from "../driver.js";
+import { DriverError } from "../contract/driver.js";
 import type { Distribution } from "./chance.js";
 import { readDistribution, readDuration, readNumber, type WrittenDistribution } from "./values.js";
 

@@ -1,7 +1,6 @@
 /**
  * A simulated cloud, for plans that are to be tried before they meet a real one: machines that start, die and fail as
- * the plan's author says,
- * in a file of their own. Nothing of it exists outside of that file.
+ * the plan's author says, in a file of their own. Nothing of it exists outside of that file.
  */
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
@@ -18,7 +17,7 @@ import {
   type MachineStatus,
   type MarkScope,
   type TerminateOutcome,
-} from "../driver.js";
+} from "../contract/driver.js";
 import { Calls, type Subject } from "./calls.js";
 import { CloudFile } from "./cloudFile.js";
 import { launchMachine, type Launcher } from "./launch.js";

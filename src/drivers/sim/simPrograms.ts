@@ -5,8 +5,8 @@
 import { basename } from "node:path/posix";
 
 import type { Clock } from "../../time/clock.js";
-import { ConnectionError } from "../../machines/connection.js";
-import { StagingError } from "../../machines/program/errors.js";
+import { ConnectionError } from "../../machines/contract/connection.js";
+import { StagingError } from "../../machines/contract/errors.js";
 import type { MachinePrograms } from "../../machines/program/programs.js";
 import {
   checkLimits,

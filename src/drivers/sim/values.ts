@@ -2,8 +2,8 @@
  * Reads the values of a cloud's and a service's keys. A string with a reference could not be checked with the plan, so
  * it is checked here.
  */
-import { durationMs } from "../../plan/duration.js";
-import { DriverError } from "../driver.js";
+import { durationMs } from "../../time/duration.js";
+import { DriverError } from "../contract/driver.js";
 import type { Distribution } from "./chance.js";
 
 /** A duration as it is written, or one distribution of them. */

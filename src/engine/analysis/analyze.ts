@@ -1,7 +1,7 @@
 /** From a run's recorded events to what it cost in time. Pure: nothing is read but the arguments. */
-import type { LevelTiming, RunAnalysis, SectionAnalysis, StepTiming } from "../../analysis.js";
-import type { EventRecord } from "../../state/records.js";
-import { StateError } from "../../state/stateError.js";
+import type { LevelTiming, RunAnalysis, SectionAnalysis, StepTiming } from "../../model/analysis.js";
+import type { EventRecord } from "../../state/contract/records.js";
+import { StateError } from "../../state/contract/errors.js";
 import { criticalChain } from "./chain.js";
 import { splitSections, type SectionEvents } from "./sections.js";
 import { readTimeline } from "./timeline.js";

@@ -2,7 +2,7 @@
  * The critical chain: what a section's time went by with. Its parts follow each other without a gap, so their sum is
  * the section's time.
  */
-import type { ChainPart, LevelTiming, PartKind, ServiceTiming, StepTiming } from "../../analysis.js";
+import type { ChainPart, LevelTiming, PartKind, ServiceTiming, StepTiming } from "../../model/analysis.js";
 
 type Owner = Pick<ChainPart, "level" | "service">;
 

@@ -1,9 +1,8 @@
 /**
  * When events happened, in milliseconds since the first one. Events carry the launcher's wall clock, which somebody may
- * set while it works, and
- * are told in the order in which things happened; the two together show most of such jumps.
+ * set while it works, and are told in the order in which things happened; the two together show most of such jumps.
  */
-import type { RunEvent } from "../../events.js";
+import type { RunEvent } from "../../model/events.js";
 
 export interface ClockReading {
   /** The moment of each event, in their order. Never falls for the events of one service. */

@@ -1,9 +1,8 @@
 /**
  * Which programs waited because `concurrency` others ran. The log does not say when a program got its place, but places
- * are given in the order
- * in which steps began, and are free when steps end: so the queue is run once more.
+ * are given in the order in which steps began, and are free when steps end: so the queue is run once more.
  */
-import type { StepName } from "../../events.js";
+import type { StepName } from "../../model/events.js";
 
 /** A step that stood in the queue. */
 export interface Waiting {

@@ -1,7 +1,7 @@
 /** A run's event log, cut into what each command did. */
-import type { RunSection } from "../../analysis.js";
-import type { RunEvent } from "../../events.js";
-import type { EventRecord } from "../../state/records.js";
+import type { RunSection } from "../../model/analysis.js";
+import type { RunEvent } from "../../model/events.js";
+import type { EventRecord } from "../../state/contract/records.js";
 import { readClock, type ClockReading } from "./clock.js";
 
 /** A section with its events, each with its moment. */
@@ -13,8 +13,7 @@ export interface SectionEvents {
 
 /**
  * Cuts the log before every `run-started`: a launcher that was killed wrote no end, and the next one begins all the
- * same. What stands before
- * the first one belongs to no section.
+ * same. What stands before the first one belongs to no section.
  * @param records oldest first.
  * @param working whether a launcher works on the run: the newest section is still running then.
  */

@@ -1,6 +1,6 @@
 /** One section's events, put in order: levels, their services, their steps. */
-import type { LevelTiming, ServiceTiming, StepTiming } from "../../analysis.js";
-import type { RunEvent, ServiceState } from "../../events.js";
+import type { LevelTiming, ServiceTiming, StepTiming } from "../../model/analysis.js";
+import type { RunEvent, ServiceState } from "../../model/events.js";
 import { Places, type Waiting } from "./places.js";
 import type { SectionEvents } from "./sections.js";
 

@@ -2,10 +2,10 @@
  * Decides from which built images the machines of a plan start. What is decided is stored with the run, which keeps to
  * it.
  */
-import type { CloudSpec, ImageChoice, LaunchPlan, ServiceSpec } from "../../plan/launchPlan.js";
-import { resolveTemplate, type ReferenceLookup } from "../../plan/resolve.js";
-import type { BuiltImage } from "../../state/builtImages.js";
-import type { BundleRecord, VariableRecord } from "../../state/records.js";
+import type { CloudSpec, ImageChoice, LaunchPlan, ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
+import { resolveTemplate, type ReferenceLookup } from "../../plan/references/resolve.js";
+import type { BuiltImage } from "../../state/sqlite/builtImages.js";
+import type { BundleRecord, VariableRecord } from "../../state/contract/records.js";
 import { definitionOf, imageValues, placeOf, withContents } from "./definition.js";
 
 export interface Choosing {

@@ -4,10 +4,10 @@
  */
 import { createHash } from "node:crypto";
 
-import { packagesOf } from "../../plan/packages.js";
-import type { CloudSpec, Reference, ServiceSpec, SetupSpec, Template } from "../../plan/launchPlan.js";
-import { resolveTemplate, resolveTree, type ReferenceLookup } from "../../plan/resolve.js";
-import type { BundleRecord, VariableRecord } from "../../state/records.js";
+import { packagesOf } from "../../plan/compile/packages.js";
+import type { CloudSpec, Reference, ServiceSpec, SetupSpec, Template } from "../../plan/launchPlan/launchPlan.js";
+import { resolveTemplate, resolveTree, type ReferenceLookup } from "../../plan/references/resolve.js";
+import type { BundleRecord, VariableRecord } from "../../state/contract/records.js";
 import { setupBundleName } from "../programs/bundles.js";
 
 /** The keys of a cloud that say where it is: an image of one region or account is none in another. */
@@ -15,8 +15,7 @@ const PLACE_KEYS = ["region", "endpoint", "profile"];
 
 /**
  * Gives values to the references of recipes and of images' ids. A secret is the same whatever its value: a hash of it,
- * beside all else that is
- * hashed with it, would let it be guessed.
+ * beside all else that is hashed with it, would let it be guessed.
  */
 export function imageValues(variables: readonly VariableRecord[]): ReferenceLookup {
   const values = new Map(

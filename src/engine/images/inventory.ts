@@ -1,9 +1,9 @@
 /** Images that were built: which there are, who uses them, and their removal. */
-import { DriverError } from "../../drivers/driver.js";
-import type { BuiltImage } from "../../state/builtImages.js";
-import { StateError } from "../../state/stateError.js";
-import type { Store } from "../../state/store.js";
-import { openCloud } from "./openCloud.js";
+import { DriverError } from "../../drivers/contract/driver.js";
+import type { BuiltImage } from "../../state/sqlite/builtImages.js";
+import { StateError } from "../../state/contract/errors.js";
+import type { Store } from "../../state/sqlite/store.js";
+import { openCloud } from "../clouds/openCloud.js";
 
 export interface ListedImage extends Omit<BuiltImage, "id" | "place"> {
   /** Runs that are not terminated and whose machines start from it. */

@@ -1,6 +1,6 @@
 /** Builds of images that earlier commands have begun. */
-import type { ImageWish } from "../../state/builtImages.js";
-import type { Store } from "../../state/store.js";
+import type { ImageWish } from "../../state/sqlite/builtImages.js";
+import type { Store } from "../../state/sqlite/store.js";
 
 /**
  * Writes off builds of the same image that nobody will go on with: it has changed since, and their runs are gone.

@@ -5,9 +5,9 @@
 import { join } from "node:path";
 
 import { writeBundle } from "../../machines/program/bundle.js";
-import type { LaunchPlan, ProgramSpec, ServiceSpec, SetupSpec } from "../../plan/launchPlan.js";
-import type { BundleRecord } from "../../state/records.js";
-import type { Home } from "../../state/home.js";
+import type { LaunchPlan, ProgramSpec, ServiceSpec, SetupSpec } from "../../plan/launchPlan/launchPlan.js";
+import type { BundleRecord } from "../../state/contract/records.js";
+import type { Home } from "../../state/files/home.js";
 
 export type ProgramStep = "setup" | "boot" | "ready" | "execute" | "report" | "terminate";
 

@@ -2,7 +2,7 @@
  * A shell line with references: each becomes an environment variable that the line expands, so that a value is never
  * parsed by the shell.
  */
-import type { Reference, Template } from "../../plan/launchPlan.js";
+import type { Reference, Template } from "../../plan/launchPlan/launchPlan.js";
 import { ShellQuoting, type Quoting } from "./shellQuoting.js";
 
 export interface CommandLine {
@@ -14,8 +14,7 @@ export interface CommandLine {
 
 /**
  * Writes the line so that a value arrives as one word wherever the author put its reference: bare, in double quotes, in
- * single quotes, in a
- * substitution or in a here-document.
+ * single quotes, in a substitution or in a here-document.
  */
 export function compileCommandLine(template: Template): CommandLine {
   const variables = new Map<string, Reference>();

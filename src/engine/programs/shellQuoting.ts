@@ -1,7 +1,7 @@
 /**
  * Follows a POSIX shell line far enough to know how the text at a place is quoted (Shell Command Language, 2.2 Quoting,
- * 2.6 Word Expansions,
- * 2.7.4 Here-Document). It never decides what runs: an error of its makes a value split at blanks, not run.
+ * 2.6 Word Expansions, 2.7.4 Here-Document). It never decides what runs: an error of its makes a value split at blanks,
+ * not run.
  */
 
 /**

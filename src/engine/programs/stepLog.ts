@@ -1,8 +1,7 @@
 /**
  * One log file a service and step. Output is written as it comes, redacted. Where a program may print a secret that is
- * known only when it has
- * ended (a secret output), its output is held in memory until then: a log that had the secret for a moment had it on
- * disk.
+ * known only when it has ended (a secret output), its output is held in memory until then: a log that had the secret
+ * for a moment had it on disk.
  */
 import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { dirname } from "node:path";

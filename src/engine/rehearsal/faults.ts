@@ -2,11 +2,11 @@
 import { resolve } from "node:path";
 
 import sim from "../../drivers/sim/simDriver.js";
-import { isRecord, Located } from "../../plan/located.js";
-import { PlanError } from "../../plan/mistakes.js";
-import { checkDriverSchema } from "../../plan/schema.js";
-import { readSource } from "../../plan/source.js";
+import { isRecord, Located } from "../../plan/yaml/located.js";
+import { PlanError } from "../../plan/yaml/mistakes.js";
+import { checkDriverSchema } from "../../plan/schema/schema.js";
 import type { SimOptions } from "./rehearsalPlan.js";
+import { readSource } from "../../plan/yaml/readSource.js";
 
 /** A cloud as clouds are, in which nothing goes wrong. */
 export const USUAL = {

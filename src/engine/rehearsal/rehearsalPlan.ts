@@ -7,7 +7,7 @@ import type {
   ReadySpec,
   ServiceSpec,
   VariableSpec,
-} from "../../plan/launchPlan.js";
+} from "../../plan/launchPlan/launchPlan.js";
 
 /** The keys of a simulated cloud. */
 export type SimOptions = Readonly<Record<string, unknown>>;
@@ -17,9 +17,8 @@ export const MADE_UP = "rehearsal";
 
 /**
  * The plan to rehearse. Nothing of it touches anything real: each cloud is simulated; a host that exists becomes a
- * simulated machine; programs of
- * the launcher go to the service's machine; and no program is packed, since none is run. References stay, and must
- * resolve as in the plan.
+ * simulated machine; programs of the launcher go to the service's machine; and no program is packed, since none is run.
+ * References stay, and must resolve as in the plan.
  * @param faults the keys of every simulated cloud; null: a cloud that the plan simulates itself keeps its own keys, the
  *   others take `otherwise`.
  */

@@ -2,7 +2,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-import type { Home } from "../../state/home.js";
+import type { Home } from "../../state/files/home.js";
 
 export interface ArchivePath {
   /** `web-2`, or `web-2.1` for that of an earlier machine: what its file is named after. */

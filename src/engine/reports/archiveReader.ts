@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { extract, type Extract, type Header } from "tar-stream";
 
-import { StateError } from "../../state/stateError.js";
+import { StateError } from "../../state/contract/errors.js";
 
 export interface ArchiveMember {
   /** Its path in the archive: `report/…`, `files/…`, `logs/…`. */

@@ -2,8 +2,8 @@
 import { createReadStream, statSync } from "node:fs";
 import { S3Client, HeadObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 
-import { StateError } from "../../state/stateError.js";
-import { OccupiedError, type CopyOptions, type Destination } from "./copyReports.js";
+import { StateError } from "../../state/contract/errors.js";
+import { OccupiedError, type CopyOptions, type Destination } from "./destination.js";
 
 /** How long a connection may take, and how long it may be silent, in milliseconds. */
 const CONNECT_MS = 10_000;

@@ -6,14 +6,14 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-import type { MachineConnection } from "../../machines/connection.js";
-import type { MachineLink } from "../../machines/link.js";
+import type { MachineConnection } from "../../machines/contract/connection.js";
+import type { MachineLink } from "../../machines/contract/link.js";
 import { cleanUp } from "../../machines/program/endings.js";
-import { StateError } from "../../state/stateError.js";
+import { StateError } from "../../state/contract/errors.js";
 import { InterruptedError, unlessAborted } from "../run/failure.js";
 import { warn } from "../run/journal.js";
-import { NoMachineError, type Placements } from "../run/placements.js";
-import type { RunContext, Service } from "../run/runContext.js";
+import { NoMachineError, type Placements } from "../run/machineAssignments.js";
+import type { RunContext } from "../run/context.js";
 import { settleAll } from "../run/settleAll.js";
 import { archivePath, earlierPath, removeUnfinished, reportsDirectory } from "./archivePaths.js";
 import { readAbout, type About } from "./archiveReader.js";
@@ -21,6 +21,7 @@ import { ArchiveError } from "./archiveWriter.js";
 import { planFetches, type PlannedFetch } from "./fetchPlan.js";
 import { gather, logNames, type Gathered } from "./gather.js";
 import { runReportProgram } from "./reportProgram.js";
+import type { Service } from "../run/service.js";
 
 export interface CollectOptions {
   /** Services without `report`, too: their logs alone. Default: false. */

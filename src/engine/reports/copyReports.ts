@@ -7,20 +7,11 @@ import { createReadStream, existsSync } from "node:fs";
 import { copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 
-import type { RunRecord } from "../../state/records.js";
-import { StateError } from "../../state/stateError.js";
-import type { Store } from "../../state/store.js";
+import type { RunRecord } from "../../state/contract/records.js";
+import { StateError } from "../../state/contract/errors.js";
+import type { Store } from "../../state/sqlite/store.js";
 import { chooseArchives } from "./readReports.js";
-
-export interface CopyOptions {
-  readonly service: string | null;
-  /** A folder, or `s3://bucket/prefix`. */
-  readonly to: string;
-  /** Replaces what is there under the same name and is something else. */
-  readonly overwrite: boolean;
-  /** Where the bucket is, if not at Amazon's. */
-  readonly endpoint: string | null;
-}
+import { OccupiedError, type CopyOptions, type Destination } from "./destination.js";
 
 /** What came of one archive. */
 export interface CopiedReport {
@@ -30,23 +21,6 @@ export interface CopiedReport {
   /** "there": the same bytes were there already. "failed": `message` says why, and nothing there was changed. */
   readonly outcome: "copied" | "there" | "failed";
   readonly message: string;
-}
-
-/** One place that archives are copied to. */
-export interface Destination {
-  /** Where an archive of that file name goes. */
-  place(name: string): string;
-  /** Copies; `sha256` is the file's. @throws an error whose message says why it did not work. */
-  put(path: string, name: string, sha256: string): Promise<"copied" | "there">;
-  close(): void;
-}
-
-/** What is there under that name is something else. */
-export class OccupiedError extends Error {
-  override readonly name = "OccupiedError";
-  constructor(place: string) {
-    super(`${place} is there already, and is something else: choose another place, or replace it with --overwrite`);
-  }
 }
 
 /**

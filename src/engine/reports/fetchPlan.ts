@@ -1,10 +1,11 @@
 /** What is fetched for a service, from which machine. */
 import type { FetchRequest } from "../../machines/files/fetchScript.js";
-import type { MachineLink } from "../../machines/link.js";
-import type { ReportSpec, Template } from "../../plan/launchPlan.js";
-import { REPORT_FOLDER } from "../programs/programs.js";
-import type { Placements } from "../run/placements.js";
-import type { RunContext, Service } from "../run/runContext.js";
+import type { MachineLink } from "../../machines/contract/link.js";
+import type { ReportSpec, Template } from "../../plan/launchPlan/launchPlan.js";
+import { REPORT_FOLDER } from "../programs/programRunner.js";
+import type { Placements } from "../run/machineAssignments.js";
+import type { RunContext } from "../run/context.js";
+import type { Service } from "../run/service.js";
 
 export interface PlannedFetch {
   /** @throws NoMachineError */

@@ -3,7 +3,7 @@ import { createReadStream, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Header } from "tar-stream";
 
-import { ConnectionLostError, type MachineConnection } from "../../machines/connection.js";
+import { ConnectionLostError, type MachineConnection } from "../../machines/contract/connection.js";
 import { fetchFiles, type Fetched } from "../../machines/files/fetchFiles.js";
 import type { FetchNote } from "../../machines/files/fetchNotes.js";
 import type { FetchRequest, Origin } from "../../machines/files/fetchScript.js";

@@ -2,9 +2,9 @@
 import { statSync } from "node:fs";
 import type { Readable } from "node:stream";
 
-import type { RunRecord } from "../../state/records.js";
-import { StateError } from "../../state/stateError.js";
-import type { Store } from "../../state/store.js";
+import type { RunRecord } from "../../state/contract/records.js";
+import { StateError } from "../../state/contract/errors.js";
+import type { Store } from "../../state/sqlite/store.js";
 import { listArchives, type ArchivePath } from "./archivePaths.js";
 import { ABOUT, listMembers, openMember, readAbout, type ArchiveMember } from "./archiveReader.js";
 import { matchesGlob } from "./glob.js";
@@ -104,8 +104,7 @@ export interface OpenedReport {
 
 /**
  * Opens one file of the reports: by its whole path in one, or by the end of it (`a.json` for `files/results/a.json`).
- * Earlier machines' reports are
- * looked at only when they are named.
+ * Earlier machines' reports are looked at only when they are named.
  * @throws StateError when no file is meant, or several are: it names them.
  */
 export async function openReport(

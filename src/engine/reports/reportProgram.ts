@@ -1,12 +1,13 @@
 /** Runs the program of a report, which writes what it has to tell into a folder that is fetched then. */
-import { ConnectionError } from "../../machines/connection.js";
-import type { ProgramSpec } from "../../plan/launchPlan.js";
-import { StateError } from "../../state/stateError.js";
-import { describeResult, runServiceProgram, whyEnded } from "../programs/programs.js";
+import { ConnectionError } from "../../machines/contract/connection.js";
+import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
+import { StateError } from "../../state/contract/errors.js";
+import { describeResult, runServiceProgram, whyEnded } from "../programs/programRunner.js";
 import { ServiceError } from "../run/failure.js";
 import { inStep, stepDirectory } from "../run/journal.js";
-import type { Placements } from "../run/placements.js";
-import type { RunContext, Service } from "../run/runContext.js";
+import type { Placements } from "../run/machineAssignments.js";
+import type { RunContext } from "../run/context.js";
+import type { Service } from "../run/service.js";
 
 export interface ReportProgramEnd {
   /** Where the step lies, below the machine's work directory; null when it never came to that. */

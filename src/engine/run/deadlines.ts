@@ -2,9 +2,9 @@
  * How long booting and executing may take in all, however often a run goes from one to the other: a level executes
  * before the next one boots.
  */
-import type { Phase } from "../../plan/launchPlan.js";
+import type { Phase } from "../../plan/launchPlan/launchPlan.js";
 import { LONGEST_TIMER_MS } from "../../time/clock.js";
-import type { RunContext } from "./runContext.js";
+import type { RunContext } from "./context.js";
 
 type Timed = Extract<Phase, "boot" | "execute">;
 

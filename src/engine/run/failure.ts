@@ -1,9 +1,9 @@
 /** Errors with all that one screen needs, made where a failure is known. */
 import type { Clock } from "../../time/clock.js";
-import { CloudUnreachableError } from "../../drivers/driver.js";
-import type { ServiceFailure, StepName } from "../../events.js";
-import { StateError } from "../../state/stateError.js";
-import type { Service } from "./runContext.js";
+import { CloudUnreachableError } from "../../drivers/contract/driver.js";
+import type { ServiceFailure, StepName } from "../../model/events.js";
+import { StateError } from "../../state/contract/errors.js";
+import type { Service } from "./service.js";
 
 /** A service failed at a step. */
 export class ServiceError extends Error {

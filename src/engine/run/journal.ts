@@ -1,16 +1,16 @@
 /**
  * The only code that moves a service from state to state: writes it down first, then tells. What something depends on
- * is waited for; what only
- * tells of the way (a connection is made, a state entered that the next step leaves) is written with what comes next,
- * in order, so that a
- * service on its way waits for the disk a few times and not for each word.
+ * is waited for; what only tells of the way (a connection is made, a state entered that the next step leaves) is
+ * written with what comes next, in order, so that a service on its way waits for the disk a few times and not for each
+ * word.
  */
-import type { RunEvent, RunState, ServiceFailure, ServiceState, StepName } from "../../events.js";
-import type { Change } from "../../state/changes.js";
-import type { RunWriter } from "../../state/runWriter.js";
-import { StateError } from "../../state/stateError.js";
+import type { RunEvent, RunState, ServiceFailure, ServiceState, StepName } from "../../model/events.js";
+import type { Change } from "../../state/sqlite/changes.js";
+import type { RunWriter } from "../../state/sqlite/runWriter.js";
+import { StateError } from "../../state/contract/errors.js";
 import { asServiceError, ServiceError } from "./failure.js";
-import type { RunContext, Service } from "./runContext.js";
+import type { RunContext } from "./context.js";
+import type { Service } from "./service.js";
 
 /** The context's writer. @throws when a command that only reads tries to write: a mistake of ours. */
 export function writerOf(context: RunContext): RunWriter {

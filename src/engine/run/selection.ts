@@ -1,7 +1,8 @@
 /** Services as operators name them. */
-import { suggest } from "../../plan/suggest.js";
-import { StateError } from "../../state/stateError.js";
-import type { RunContext, Service } from "./runContext.js";
+import { suggest } from "../../text/suggest.js";
+import { StateError } from "../../state/contract/errors.js";
+import type { RunContext } from "./context.js";
+import type { Service } from "./service.js";
 
 /**
  * The services of those names, in the order of the levels; the name of a service with replicas means all of them.

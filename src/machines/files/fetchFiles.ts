@@ -2,13 +2,13 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { extract, type Extract, type Header } from "tar-stream";
-import { ConnectionError, ConnectionLostError, type Channel, type MachineConnection } from "../connection.js";
-import { failure } from "../program/words.js";
-import { channelCommand } from "../program/scripts.js";
+import { ConnectionError, ConnectionLostError, type Channel, type MachineConnection } from "../contract/connection.js";
+import { failure } from "../shell/scriptFailures.js";
 import { chunksOf } from "./chunks.js";
 import { FetchNotes, type FetchNote } from "./fetchNotes.js";
 import { fetchDismissal, fetchScript, type FetchRequest, type Origin } from "./fetchScript.js";
 import { Segments } from "./segments.js";
+import { channelCommand } from "../shell/channelScript.js";
 
 export interface FetchOptions {
   /**
@@ -33,8 +33,7 @@ const DISMISS_MS = 15_000;
 /**
  * Fetches what a request names, each file once it is there. What cannot be read is noted and left out.
  * @throws ConnectionLostError when the connection breaks, ConnectionError when `signal` aborts, StagingError when the
- *   machine cannot send files
- *   (no tar, no sudo), and what `onMember` throws.
+ *   machine cannot send files (no tar, no sudo), and what `onMember` throws.
  */
 export async function fetchFiles(
   connection: MachineConnection,

@@ -1,12 +1,11 @@
 /**
  * The script that sends files of a machine home, as POSIX sh. What it finds it hands to the machine's own tar, one
- * match at a time, so that a file
- * that cannot be read spoils no other. On standard output a line with the nonce stands before each of these archives;
- * names come on standard
- * error, between two nonces, so that nothing in a name can be mistaken for the end of it.
+ * match at a time, so that a file that cannot be read spoils no other. On standard output a line with the nonce stands
+ * before each of these archives; names come on standard error, between two nonces, so that nothing in a name can be
+ * mistaken for the end of it.
  */
-import { quote } from "../program/quote.js";
-import { superuser } from "../program/scripts.js";
+import { quote } from "../shell/quote.js";
+import { superuser } from "../shell/channelScript.js";
 
 /** Where the files of an archive come from: what a step's program left for it, a relative or an absolute pattern. */
 export type Origin = "report" | "relative" | "absolute";
@@ -29,8 +28,7 @@ export interface FetchRequest {
   } | null;
   /**
    * Shell patterns; of a value in one, `*`, `?` and `[` are escaped. They are matched, and never parsed. A relative one
-   * begins at the first of `base`
-   * that is there, or at the home directory when `base` is empty.
+   * begins at the first of `base` that is there, or at the home directory when `base` is empty.
    */
   readonly patterns: readonly string[];
   /** Directories below the connection's work directory. */

@@ -4,8 +4,8 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
-import type { Channel, ChannelEnd, MachineConnection } from "../connection.js";
-import { ConnectionError, ConnectionLostError } from "../connection.js";
+import type { Channel, ChannelEnd, MachineConnection } from "../contract/connection.js";
+import { ConnectionError, ConnectionLostError } from "../contract/connection.js";
 
 export interface LocalMachine {
   /** Absolute path; shells start in it. */
@@ -45,8 +45,7 @@ export function openLocal(machine: LocalMachine): MachineConnection {
 
 /**
  * RLIMIT_LOCKS has meant nothing to Linux since 2.4.25, and every process inherits it through fork, exec, setsid and
- * `env -i`: so its value
- * is a mark. bash calls it -x, dash -w; other shells get it from prlimit.
+ * `env -i`: so its value is a mark. bash calls it -x, dash -w; other shells get it from prlimit.
  */
 function branding(brand: string): string {
   return `ulimit -x ${brand} 2>/dev/null || ulimit -w ${brand} 2>/dev/null || prlimit --pid $$ --locks=${brand}:${brand} 2>/dev/null`;

@@ -1,8 +1,8 @@
 /** The file that follows a script. Replicas get the same one, so a small one is read once for all of them. */
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
-import type { Channel } from "../connection.js";
-import { StagingError } from "./errors.js";
+import type { Channel } from "../contract/connection.js";
+import { StagingError } from "../contract/errors.js";
 
 /** A file whose content never changes: a bundle is named after it. */
 export interface Attachment {

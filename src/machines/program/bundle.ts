@@ -9,7 +9,7 @@ import { basename, join } from "node:path";
 import { once } from "node:events";
 import { pipeline } from "node:stream/promises";
 import { pack, type Pack } from "tar-stream";
-import { BL_SCRIPT } from "../talk/bl.js";
+import { BL_SCRIPT } from "../coordination/bl.js";
 import { type BundleEntry, StagingSourceError } from "./bundleEntry.js";
 import { readArchive } from "./archive.js";
 import { readFolder, readPath } from "./folder.js";
@@ -36,8 +36,7 @@ const MTIME = new Date(Date.UTC(2000, 0, 1));
 
 /**
  * Writes `<sha256>.tar` (mode 0600) to `targetDirectory`, or finds it there. Throws `StagingSourceError` for what
- * cannot be bundled: missing
- * files, loops of links, sockets and devices, two things of one name, paths that lead out.
+ * cannot be bundled: missing files, loops of links, sockets and devices, two things of one name, paths that lead out.
  */
 export async function writeBundle(source: BundleSource, targetDirectory: string): Promise<Bundle> {
   const { entries, entry } = await collect(source);

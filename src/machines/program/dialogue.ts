@@ -1,11 +1,12 @@
 /** One script on one channel: sends it, listens to it, and tells how it ended. */
 import { randomBytes } from "node:crypto";
-import type { Channel, ChannelEnd, MachineConnection } from "../connection.js";
+import type { Channel, ChannelEnd, MachineConnection } from "../contract/connection.js";
 import { sendFile, type Attachment } from "./attachment.js";
-import { channelCommand, dismissal, type ScriptContext } from "./scripts.js";
+import { dismissal } from "./scripts.js";
 import { OutputReader } from "./output.js";
 import { VerdictReader, type News, type Verdict } from "./verdict.js";
-import type { OutputError } from "./errors.js";
+import type { OutputError } from "../contract/errors.js";
+import { channelCommand, type ScriptContext } from "../shell/channelScript.js";
 
 /** Characters of what a machine says before our script that are kept for a message. */
 const LONGEST_WORDS = 1_000;

@@ -1,5 +1,5 @@
 /** What is done to a step from outside: ended, removed. Each goes over a short channel of its own. */
-import type { MachineLink } from "../link.js";
+import type { MachineLink } from "../contract/link.js";
 import { openDialogue, type DialogueEnd, type DialogueOptions, type Dismiss } from "./dialogue.js";
 import type { ProgramRequest } from "./request.js";
 import { cleanupScript, killScript } from "./scripts.js";
@@ -31,8 +31,7 @@ interface Answer {
 
 /**
  * Removes what the step left, without anybody waiting for it; `link.close` does. The step's own script does it if it
- * waits for that; else, or
- * if it does not answer, a channel of its own. Tells `onWarning` what could not be removed.
+ * waits for that; else, or if it does not answer, a channel of its own. Tells `onWarning` what could not be removed.
  */
 export function cleanUp(
   link: MachineLink,

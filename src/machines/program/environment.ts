@@ -1,5 +1,5 @@
 /** What a program finds around it: its environment, its arguments, and `bl` in its PATH. */
-import { quote } from "./quote.js";
+import { quote } from "../shell/quote.js";
 import type { ProgramRequest, ProgramStart } from "./request.js";
 
 /**

@@ -1,6 +1,6 @@
 /** What a program tells the launcher: the syntax of the file $BOOTLEVEL_OUTPUT. */
 import { isUtf8 } from "node:buffer";
-import { OutputError } from "./errors.js";
+import { OutputError } from "../contract/errors.js";
 
 /** The largest output file that is read, in bytes. */
 export const OUTPUT_LIMIT = 16 * 1024 * 1024;
@@ -9,10 +9,8 @@ const NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
 
 /**
  * Reads `name=value` lines and `name<<END` blocks (the lines up to one that is exactly `END`). Empty lines are ignored,
- * the last value of a
- * name wins, a value is kept byte for byte. Throws `OutputError` with the line's number; values never appear in its
- * message, since
- * they may be secret.
+ * the last value of a name wins, a value is kept byte for byte. Throws `OutputError` with the line's number; values
+ * never appear in its message, since they may be secret.
  */
 export function parseOutputs(content: Buffer): Map<string, string> {
   const lines = decode(content).split("\n");

@@ -1,5 +1,5 @@
 /** Running programs on one machine, however it is reached: over a shell, or by a driver that runs them itself. */
-import type { MachineLink } from "../link.js";
+import type { MachineLink } from "../contract/link.js";
 import type { ProgramRequest, ProgramResult, RecoverRequest, RecoverResult } from "./request.js";
 import { recoverProgram, runProgram } from "./runProgram.js";
 

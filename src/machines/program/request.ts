@@ -1,8 +1,8 @@
 /** What is asked of a machine, and what came of it. */
 import type { Bundle } from "./bundle.js";
-import { isText } from "../../byteText.js";
-import { StagingError } from "./errors.js";
-import type { TalkHandler } from "../talk/talk.js";
+import { isText } from "../../text/surrogateEscape.js";
+import { StagingError } from "../contract/errors.js";
+import type { BlHandler } from "../coordination/blRequest.js";
 
 export interface ProgramRequest {
   /** The step's directory, relative to the connection's work directory; must not exist yet. */
@@ -34,12 +34,12 @@ export interface ProgramRequest {
   onWarning?(message: string): void;
   /**
    * Called with the result of a program that exited, before anything of it is removed from the machine: until this has
-   * written it down, a launcher
-   * that dies can still be told the same result. If it rejects, what the program left stays, and the error goes on.
+   * written it down, a launcher that dies can still be told the same result. If it rejects, what the program left
+   * stays, and the error goes on.
    */
   onResult?(result: ProgramResult & { readonly kind: "exited" }): Promise<void>;
   /** Answers what the program asks by `bl`. Without it nothing is opened for that, and `bl` finds no launcher. */
-  readonly talk?: TalkHandler;
+  readonly talk?: BlHandler;
   readonly signal: AbortSignal;
 }
 

@@ -1,8 +1,13 @@
 /** Runs one program on a machine and finds out for certain what came of it, whatever becomes of the connection. */
 import { setTimeout as delay } from "node:timers/promises";
-import { AuthenticationError, ConnectionLostError, HostKeyError, type MachineConnection } from "../connection.js";
-import type { MachineLink } from "../link.js";
-import { StagingError } from "./errors.js";
+import {
+  AuthenticationError,
+  ConnectionLostError,
+  HostKeyError,
+  type MachineConnection,
+} from "../contract/connection.js";
+import type { MachineLink } from "../contract/link.js";
+import { StagingError } from "../contract/errors.js";
 import { openDialogue, type Dialogue, type DialogueEnd, type Dismiss } from "./dialogue.js";
 import { parseOutputs } from "./outputs.js";
 import {
@@ -14,8 +19,8 @@ import {
 } from "./request.js";
 import { cleanUp, killStep } from "./endings.js";
 import { recoverScript, runnerScript } from "./scripts.js";
-import { TalkLine } from "../talk/talkLine.js";
-import { failure, lossReason } from "./words.js";
+import { TalkLine } from "../coordination/relayConnection.js";
+import { failure, lossReason } from "../shell/scriptFailures.js";
 import { type Raced, Watch } from "./watch.js";
 
 /** How often a step is staged anew when the connection broke before it began. */
@@ -30,8 +35,7 @@ const SHRUGS = 3;
 
 /**
  * Stages the bundle and runs the program, once. Throws `StagingError` (it did not run), `ConnectionError` (the machine
- * could not be reached;
- * it did not run) and `OutputError` (it ran, and its outputs are not readable).
+ * could not be reached; it did not run) and `OutputError` (it ran, and its outputs are not readable).
  */
 export async function runProgram(link: MachineLink, request: ProgramRequest): Promise<ProgramResult> {
   checkLimits(request);
@@ -48,8 +52,7 @@ export async function runProgram(link: MachineLink, request: ProgramRequest): Pr
 
 /**
  * Asks a machine what became of the step in `request.directory`: waits for its end, or makes sure that it never starts.
- * Never throws for a
- * machine that cannot be asked: that is "unknown". Throws `OutputError`.
+ * Never throws for a machine that cannot be asked: that is "unknown". Throws `OutputError`.
  */
 export async function recoverProgram(link: MachineLink, request: RecoverRequest): Promise<RecoverResult> {
   const watch = new Watch(request.timeoutMs, request.signal);

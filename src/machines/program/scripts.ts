@@ -1,44 +1,23 @@
 /**
  * The scripts that run on machines, as POSIX sh (dash, bash and busybox ash run them in the tests). They come on
- * standard input, never in an
- * argument: process lists show arguments. Every value in them is quoted, and only the builtin printf touches secrets.
+ * standard input, never in an argument: process lists show arguments. Every value in them is quoted, and only the
+ * builtin printf touches secrets.
  *
  * A step's directory holds `.bl/`: `started` (the claim: whoever can make it owns the start), `staged` (the bundle's
- * last member: nothing
- * was cut off), `pid` (of the wrapper, which is also its process group), `exit` (the program's exit code, written by
- * the wrapper whatever
- * became of the connection), `nonce` (of the runner), `boot` (which boot of the machine), `relay` (pid of the cat that
- * carries output), `rt-path`
- * (where the runtime directory lies, in RAM where the machine has any: attributes, outputs, FIFOs; talkScripts.ts tells
- * of those of bl) and `bin`
- * (bl).
+ * last member: nothing was cut off), `pid` (of the wrapper, which is also its process group), `exit` (the program's
+ * exit code, written by the wrapper whatever became of the connection), `nonce` (of the runner), `boot` (which boot of
+ * the machine), `relay` (pid of the cat that carries output), `rt-path` (where the runtime directory lies, in RAM where
+ * the machine has any: attributes, outputs, FIFOs; talkScripts.ts tells of those of bl) and `bin` (bl).
  */
 import { environment } from "./environment.js";
-import { quote } from "./quote.js";
+import { quote } from "../shell/quote.js";
 import { OUTPUT_LIMIT } from "./outputs.js";
 import type { ProgramRequest } from "./request.js";
-import { endHolder, endTalk, holder, talkSetUp, talkShut } from "../talk/talkScripts.js";
+import { endHolder, endTalk, holder, talkSetUp, talkShut } from "../coordination/holderScript.js";
+import { type ScriptContext, block, superuser } from "../shell/channelScript.js";
 
 /** Seconds of sleep between two looks; not every sleep knows fractions. */
 const nap = "{ sleep 0.1 2>/dev/null || sleep 1; }";
-
-/**
- * The line that a machine's login shell is given (sh, bash, zsh, csh and fish read it alike): it takes the script, and
- * not one byte more,
- * from standard input. Only `dd` promises that: with blocks of one byte on every system, in one piece where it knows
- * how to fill a block.
- */
-export function channelCommand(script: string): string {
-  return `exec /bin/sh -c 'eval "$(count=${Buffer.byteLength(script)}; dd bs=$count count=1 iflag=fullblock 2>/dev/null || dd ibs=1 count=$count 2>/dev/null)"'`;
-}
-
-/** What the launcher and a script agree on: where, and the nonce that tells the script's words from a program's. */
-export interface ScriptContext {
-  /** The step's directory, absolute or relative to the home directory. */
-  readonly directory: string;
-  readonly nonce: string;
-}
-
 /**
  * The program's output begins after the line that starts so; the line ends with the nonce of the mark that the output
  * ends at.
@@ -48,9 +27,8 @@ export const endMark = (nonce: string): string => `bl-end ${nonce}\n`;
 
 /**
  * Stages the tar that follows on standard input and starts the program, unless somebody has claimed the directory. When
- * the result is told, waits
- * for `dismissal` on the same input and removes what the step has left: another channel for that would cost as much as
- * the program's own.
+ * the result is told, waits for `dismissal` on the same input and removes what the step has left: another channel for
+ * that would cost as much as the program's own.
  */
 export function runnerScript(
   context: ScriptContext,
@@ -158,23 +136,16 @@ function remove(paths: string): string {
 
 /**
  * Passes on so many bytes of standard input, and leaves what follows. Where head knows no -c, dd does it a byte at a
- * time; one that was ended
- * because tar had enough has not failed.
+ * time; one that was ended because tar had enough has not failed.
  */
 function exactly(bytes: number): string {
   return `{ head -c ${bytes} 2>/dev/null || [ $? -gt 128 ] || dd ibs=1 count=${bytes} 2>/dev/null; }`;
 }
 
-/** The braces make the shell read the whole before it runs any: a script that was cut off does nothing. */
-export function block(lines: readonly string[]): string {
-  return `{\n${lines.join("\n")}\n}\n`;
-}
-
 /**
  * Goes to the step's directory; `bl_say` tells the launcher a verdict and ends the script. With "runtime" the runtime
- * directory is made by the
- * same mkdir where memory can be had: nobody can have made one of that name, since nobody knows the nonce. A script
- * that fails takes it away.
+ * directory is made by the same mkdir where memory can be had: nobody can have made one of that name, since nobody
+ * knows the nonce. A script that fails takes it away.
  */
 function enter(context: ScriptContext, how: "existing" | "create" | "runtime"): string {
   const tidy = how === "runtime" ? '[ "$1" != fail ] || [ -z "$r" ] || rm -rf "$r"; ' : "";
@@ -194,15 +165,6 @@ function enter(context: ScriptContext, how: "existing" | "create" | "runtime"): 
  * refusal goes nowhere.
  */
 const claim = "set -C; { true >.bl/started; } 2>/dev/null";
-
-/**
- * Sets S to what makes a command root's: nothing for root. /bin/sh is what will be run, so that is what is asked for.
- */
-export function superuser(sudo: boolean): string {
-  if (!sudo) return "S=";
-  return 'S=; if [ "$(id -u)" != 0 ]; then S="sudo -n"; command -v sudo >/dev/null 2>&1 || bl_say fail no-sudo; $S /bin/sh -c : || bl_say fail sudo; fi';
-}
-
 /** In RAM, because attributes may be secret; a machine without any gets a directory that only its user can read. */
 const runtimeDirectory = (talks: boolean): string =>
   [
@@ -212,10 +174,8 @@ const runtimeDirectory = (talks: boolean): string =>
 
 /**
  * Carries the program's output. When nobody takes it any more, the first MiB is kept for whoever asks and the rest goes
- * nowhere: the program, or
- * a server that it left behind, never waits and never gets SIGPIPE. `ulimit -f` counts blocks of 512 bytes; every byte
- * is in the
- * file as soon as cat has it, which neither `head -c` nor `dd` promises.
+ * nowhere: the program, or a server that it left behind, never waits and never gets SIGPIPE. `ulimit -f` counts blocks
+ * of 512 bytes; every byte is in the file as soon as cat has it, which neither `head -c` nor `dd` promises.
  */
 function relay(nonce: string): string {
   return [
@@ -227,9 +187,8 @@ function relay(nonce: string): string {
 
 /**
  * The leader of the program's process group, a shell that reads all this before it does any of it. It outlives a TERM
- * to the group, so that the exit
- * code of a program that ends on TERM is written down. $1 is the runtime directory, $2 what makes a command root's, $3
- * the user's umask.
+ * to the group, so that the exit code of a program that ends on TERM is written down. $1 is the runtime directory, $2
+ * what makes a command root's, $3 the user's umask.
  */
 function wrapper(nonce: string, program: string): string {
   return block([
@@ -263,8 +222,8 @@ function trailer(nonce: string, otherwise: string): string {
 
 /**
  * Whether the group $p has a living process. kill counts zombies too, and in a container whose first process buries
- * none, a killed program's
- * orphans stay zombies: so /proc is asked where there is one (after the name in brackets: state, parent, group).
+ * none, a killed program's orphans stay zombies: so /proc is asked where there is one (after the name in brackets:
+ * state, parent, group).
  */
 const groupThere = [
   'bl_there() { kill -0 -$p 2>/dev/null || { [ -n "$S" ] && $S kill -0 -$p 2>/dev/null; } || return 1',

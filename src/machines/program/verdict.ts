@@ -3,7 +3,7 @@
  * for, and what it tells before.
  */
 import { OUTPUT_LIMIT } from "./outputs.js";
-import { OutputError } from "./errors.js";
+import { OutputError } from "../contract/errors.js";
 
 export type Verdict =
   | { readonly kind: "done"; readonly code: number; readonly outputs: Buffer }

@@ -1,13 +1,11 @@
 /**
  * The first contact with a machine that was given a host key when it was launched. Whoever can read what machines are
- * given knows that key, so the
- * machine makes keys of its own over the first session; they are pinned, then installed, then proved by another
- * connection, and from then on the
- * first key is refused. A launcher may die after any of these: the machine shows its first key until its own are
- * installed, and a pinned one after that.
+ * given knows that key, so the machine makes keys of its own over the first session; they are pinned, then installed,
+ * then proved by another connection, and from then on the first key is refused. A launcher may die after any of these:
+ * the machine shows its first key until its own are installed, and a pinned one after that.
  */
-import { HostKeyError, type MachineConnection } from "../connection.js";
-import { inquire, type InquiryAnswer } from "../inquiry.js";
+import { HostKeyError, type MachineConnection } from "../contract/connection.js";
+import { inquire, type InquiryAnswer } from "../shell/inquiry.js";
 import type { Recognition } from "./hostKeys.js";
 import { installScript, stageScript } from "./hostKeyScripts.js";
 import type { MachineContact, SshSettings } from "./settings.js";

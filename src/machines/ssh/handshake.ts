@@ -2,7 +2,7 @@
 import type { Duplex } from "node:stream";
 import type { LimitFunction } from "p-limit";
 import ssh2, { type Algorithms, type AnyAuthMethod, type Client } from "ssh2";
-import { AuthenticationError, ConnectionError, HostKeyError } from "../connection.js";
+import { AuthenticationError, ConnectionError, HostKeyError } from "../contract/connection.js";
 import type { HostKeyCheck, Recognition } from "./hostKeys.js";
 import type { Identity } from "./identities.js";
 
@@ -29,11 +29,9 @@ export interface Handshake {
 
 /**
  * The fast and modern ones first; the others are for machines that have nothing else. With ssh2's native part built, a
- * login and a short command
- * cost the launcher 4 to 5 ms of processor time whichever is taken (medians of 40 logins: curve25519 4.9, nistp256 4.3,
- * group14 5.1 ms), and a
- * megabyte 2.2 ms with AES-GCM, 2.3 ms with chacha20 and 2.8 ms with AES-CTR and its HMAC. So the order is by what is
- * safest.
+ * login and a short command cost the launcher 4 to 5 ms of processor time whichever is taken (medians of 40 logins:
+ * curve25519 4.9, nistp256 4.3, group14 5.1 ms), and a megabyte 2.2 ms with AES-GCM, 2.3 ms with chacha20 and 2.8 ms
+ * with AES-CTR and its HMAC. So the order is by what is safest.
  */
 const ALGORITHMS: Algorithms = {
   kex: [
@@ -131,10 +129,8 @@ function talk(client: Client, stream: Duplex, shake: Handshake, deadline: Deadli
 
 /**
  * An OpenSSH server tells all of its host keys after the login, and ssh2 makes it prove them at once, though nobody
- * here asks: a signature on the
- * machine, its verification here and an exchange for nothing, a tenth of what a login costs. ssh2 has no option for
- * that. Where its inside looks
- * different, all is as it was.
+ * here asks: a signature on the machine, its verification here and an exchange for nothing, a tenth of what a login
+ * costs. ssh2 has no option for that. Where its inside looks different, all is as it was.
  */
 function declineHostKeyProofs(client: Client): void {
   const { _protocol: protocol } = client as unknown as {
@@ -149,8 +145,7 @@ function declineHostKeyProofs(client: Client): void {
 
 /**
  * Holds back what a machine says, from its first word on, until it is let through. Our own greeting is on its way
- * meanwhile, so waiting for the
- * machine's costs no round trip.
+ * meanwhile, so waiting for the machine's costs no round trip.
  */
 class FirstWords {
   /** Resolves when the machine has said something, or has hung up. */

@@ -1,8 +1,8 @@
 /** Why a host key is refused, in words: what came, what was expected, what to do. */
-import { HostKeyError } from "../connection.js";
-import { fingerprint, type Trust } from "./hostKeys.js";
+import { HostKeyError } from "../contract/connection.js";
 import { type KnownKeys, SYSTEM_FILE } from "./knownHosts.js";
-import { hostAddress } from "./settings.js";
+import { hostAddress, type Trust } from "./settings.js";
+import { fingerprint } from "./publicKeys.js";
 
 /** The known_hosts file takes this key back. */
 export function revoked(address: string, key: string, trust: Trust): HostKeyError {

@@ -1,10 +1,9 @@
 /**
  * The scripts that give a machine host keys of its own, as POSIX sh. They run as root, may be killed at any line and
- * are repeated then: a new key is
- * made beside the old one (`.bl-new`), and what is there already is kept, so that its public half stays what the
- * launcher has pinned.
+ * are repeated then: a new key is made beside the old one (`.bl-new`), and what is there already is kept, so that its
+ * public half stays what the launcher has pinned.
  */
-import { quote } from "../program/quote.js";
+import { quote } from "../shell/quote.js";
 
 /**
  * Makes new keys, says `key TYPE BLOB` for each and lets nobody use them yet. A key whose public half is among `pinned`
@@ -90,9 +89,8 @@ const PUBLIC =
 
 /**
  * The host keys that sshd uses become the arguments: those that its configuration names and those of the usual names,
- * as far as they are there. An
- * ed25519 key that is missing is made where sshd would take it; a machine of which nothing is known gets one in the
- * usual place.
+ * as far as they are there. An ed25519 key that is missing is made where sshd would take it; a machine of which nothing
+ * is known gets one in the usual place.
  */
 const TARGETS = [
   "targets() {",
@@ -106,9 +104,8 @@ const TARGETS = [
 
 /**
  * systemd reloads its own service. Elsewhere the sshd that listens gets SIGHUP: it is the next one above this shell
- * that does. There may be none, since one
- * that serves a single connection (a socket was activated, inetd) has none above it: then the next one reads the keys
- * anyway.
+ * that does. There may be none, since one that serves a single connection (a socket was activated, inetd) has none
+ * above it: then the next one reads the keys anyway.
  */
 const LISTENER = [
   "reload() {",

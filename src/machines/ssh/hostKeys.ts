@@ -1,10 +1,9 @@
-/** Whether a host is the one that was meant, decided before anything about the user is said to it. */
-import { createHash } from "node:crypto";
 import type { ServerHostKeyAlgorithm } from "ssh2";
-import { ConnectionError } from "../connection.js";
+import { ConnectionError } from "../contract/connection.js";
 import { mismatch, notGiven, notPrinted, revoked, unknownHost } from "./hostKeyErrors.js";
-import { type HostKeyPins, type SshSettings, hostAddress } from "./settings.js";
+import { type HostKeyPins, hostAddress, type Trust } from "./settings.js";
 import { readKnownHosts, SYSTEM_FILE } from "./knownHosts.js";
+import { fingerprint } from "./publicKeys.js";
 
 const ALL_ALGORITHMS: readonly ServerHostKeyAlgorithm[] = [
   "ssh-ed25519",
@@ -30,8 +29,6 @@ export interface HostKeyCheck {
    */
   verify(key: Buffer): Promise<Recognition>;
 }
-
-export type Trust = Pick<SshSettings, "hostKeys" | "knownHosts" | "pins" | "contact">;
 
 /**
  * Reads what is known of the host. Made anew for each attempt, so that a key pinned meanwhile counts.
@@ -87,12 +84,6 @@ async function printedKeys(
   const printed = await contact.fingerprints(signal);
   if (printed === null) throw new ConnectionError(`${address} has not printed its host keys on its console yet`);
   return printed;
-}
-
-/** `SHA256:…`, as ssh-keygen -l shows it. */
-export function fingerprint(key: string): string {
-  const blob = Buffer.from(key.split(" ")[1] ?? "", "base64");
-  return `SHA256:${createHash("sha256").update(blob).digest("base64").replace(/=+$/, "")}`;
 }
 
 /** Two machines may meet a host at the same time: what is stored afterwards decides. */

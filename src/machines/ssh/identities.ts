@@ -4,8 +4,8 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import ssh2, { type ParsedKey } from "ssh2";
-import { AuthenticationError } from "../connection.js";
-import { remembered } from "./fileContent.js";
+import { AuthenticationError } from "../contract/connection.js";
+import { remembered } from "./fileCache.js";
 import type { SshSettings } from "./settings.js";
 
 export type Identity =

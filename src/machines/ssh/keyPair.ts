@@ -12,9 +12,8 @@ export interface KeyPair {
 const TYPE = "ssh-ed25519";
 /**
  * Both DER forms end with the bare half (RFC 8410). Not by way of a key object: Node 20 freezes for ever when it
- * collects garbage while a new key
- * is exported as JWK (the key's lock is taken again by what cleans up after its generation), once in some ten thousand
- * keys.
+ * collects garbage while a new key is exported as JWK (the key's lock is taken again by what cleans up after its
+ * generation), once in some ten thousand keys.
  */
 const HALF_BYTES = 32;
 /** The private part of the file is filled up to a multiple of this. */

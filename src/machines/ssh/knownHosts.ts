@@ -1,6 +1,6 @@
 /** The known_hosts format of OpenSSH: see sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". */
 import { createHmac } from "node:crypto";
-import { remembered } from "./fileContent.js";
+import { remembered } from "./fileCache.js";
 
 /** What the administrator of this computer knows. */
 export const SYSTEM_FILE = "/etc/ssh/ssh_known_hosts";

@@ -4,9 +4,10 @@
  */
 import { readFile } from "node:fs/promises";
 import ssh2, { type ParsedKey } from "ssh2";
-import { AuthenticationError } from "../connection.js";
+import { AuthenticationError } from "../contract/connection.js";
 import { USUAL_FILES, usualFile } from "./identities.js";
 import type { SshSettings } from "./settings.js";
+import { createHash } from "node:crypto";
 
 /** A public key, and where it came from, for people. */
 export interface PublicKey {
@@ -19,8 +20,8 @@ type Who = Pick<SshSettings, "identities" | "passphraseEnv" | "agent">;
 
 /**
  * What a machine must let in so that `loadIdentities` gets in: the identity files' keys; without files the agent's, and
- * those of the usual files that
- * need no passphrase. May be none. Throws `AuthenticationError` for an identity of which no public half can be found.
+ * those of the usual files that need no passphrase. May be none. Throws `AuthenticationError` for an identity of which
+ * no public half can be found.
  */
 export async function publicKeys({ identities, passphraseEnv, agent }: Who): Promise<PublicKey[]> {
   if (identities.length > 0)
@@ -120,4 +121,10 @@ async function read(path: string): Promise<string | null> {
     if (code === "ENOENT") return null;
     throw new AuthenticationError(`${path} cannot be read: ${message}`, { cause: error });
   }
+}
+
+/** `SHA256:…`, as ssh-keygen -l shows it. */
+export function fingerprint(key: string): string {
+  const blob = Buffer.from(key.split(" ")[1] ?? "", "base64");
+  return `SHA256:${createHash("sha256").update(blob).digest("base64").replace(/=+$/, "")}`;
 }

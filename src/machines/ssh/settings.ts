@@ -1,8 +1,7 @@
 /** How a machine is reached over SSH; made from the launch plan by the engine. */
 /**
  * How a host that is met for the first time is believed: it stands in known_hosts; at once, and pinned; by the key that
- * it was given for its
- * first contact (`FirstContact`); by what it has printed on its console.
+ * it was given for its first contact (`FirstContact`); by what it has printed on its console.
  */
 export type HostKeyPolicy = "known-hosts" | "accept-new" | "injected" | "console";
 
@@ -68,3 +67,5 @@ export interface HostKeyPins {
 export function hostAddress(host: string, port: number): string {
   return port === 22 ? host : `[${host}]:${port}`;
 }
+
+export type Trust = Pick<SshSettings, "hostKeys" | "knownHosts" | "pins" | "contact">;

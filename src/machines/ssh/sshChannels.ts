@@ -10,7 +10,7 @@ import {
   type InteractiveChannel,
   type MachineConnection,
   type Terminal,
-} from "../connection.js";
+} from "../contract/connection.js";
 
 /** sshd allows 10 (MaxSessions); two stay free for what cannot wait, such as a kill. */
 const CHANNELS = 8;

@@ -8,15 +8,15 @@ import {
   ConnectionLostError,
   HostKeyError,
   type MachineConnection,
-} from "../connection.js";
-import { BastionPool } from "./bastions.js";
+} from "../contract/connection.js";
+import { BastionPool } from "./jumpHosts.js";
 import { finishContact, isUnfinished, type Met } from "./firstContact.js";
 import { shakeHands, type Welcome } from "./handshake.js";
-import { handshakePlaces } from "./handshakePlaces.js";
+import { handshakePlaces } from "./handshakeLimit.js";
 import { hostKeyCheck, type HostKeyCheck } from "./hostKeys.js";
-import { growing } from "./growing.js";
+import { growing } from "./connectionPool.js";
 import { type Identity, loadIdentities } from "./identities.js";
-import { reachTcp } from "./reach.js";
+import { reachTcp } from "./connectTcp.js";
 import type { SshSettings } from "./settings.js";
 import { sshConnection, type SshConnection } from "./sshChannels.js";
 
@@ -39,10 +39,9 @@ const everybody = new BastionPool();
 
 /**
  * Connects and logs in. Refused, unreachable, reset and silent machines are tried again until `connectTimeoutMs` is
- * over (a machine that boots
- * is all of these); then `ConnectionError`. `AuthenticationError` and `HostKeyError` come at once and are final. A
- * machine that is met for the
- * first time is given host keys of its own before anybody gets the connection.
+ * over (a machine that boots is all of these); then `ConnectionError`. `AuthenticationError` and `HostKeyError` come at
+ * once and are final. A machine that is met for the first time is given host keys of its own before anybody gets the
+ * connection.
  */
 export async function connectSsh(settings: SshSettings, options: ConnectOptions): Promise<MachineConnection> {
   const identities = await loadIdentities(settings);

@@ -1,8 +1,8 @@
 /** Made-up event logs. Moments are milliseconds after `BEGIN`. */
 import { analyzeEvents, type AnalysisRequest } from "../../../src/engine/analysis/analyze.js";
-import type { RunEvent } from "../../../src/events.js";
-import type { EventRecord } from "../../../src/state/records.js";
-import type { SectionAnalysis } from "../../../src/analysis.js";
+import type { RunEvent } from "../../../src/model/events.js";
+import type { EventRecord } from "../../../src/state/contract/records.js";
+import type { SectionAnalysis } from "../../../src/model/analysis.js";
 
 export const BEGIN = 1_795_240_800_000;
 

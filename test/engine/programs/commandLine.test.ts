@@ -7,7 +7,7 @@ import { execFileSync } from "node:child_process";
 import { test, expect } from "@jest/globals";
 
 import { compileCommandLine } from "../../../src/engine/programs/commandLine.js";
-import type { Reference, Template } from "../../../src/plan/launchPlan.js";
+import type { Reference, Template } from "../../../src/plan/launchPlan/launchPlan.js";
 
 const reference: Reference = { kind: "variable", name: "value" };
 

@@ -13,7 +13,7 @@ import {
   PACKAGES_MISSING,
   NO_PACKAGE_MANAGER,
   type PackagesMode,
-} from "../../../src/plan/packages.js";
+} from "../../../src/plan/compile/packages.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 
 const hasApt = existsSync("/usr/bin/apt-get") && existsSync("/usr/bin/dpkg-query");

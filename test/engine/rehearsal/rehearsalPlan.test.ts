@@ -2,7 +2,7 @@
 import { expect, test } from "@jest/globals";
 
 import { MADE_UP, rehearsalPlan, withSeed } from "../../../src/engine/rehearsal/rehearsalPlan.js";
-import type { ProgramSpec, Template } from "../../../src/plan/launchPlan.js";
+import type { ProgramSpec, Template } from "../../../src/plan/launchPlan/launchPlan.js";
 import { plan, service } from "../../support/plans.js";
 
 const program = (parts: Partial<ProgramSpec> = {}): ProgramSpec => ({

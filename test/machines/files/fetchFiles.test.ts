@@ -17,7 +17,11 @@ import { join } from "node:path";
 
 import { afterEach, describe, expect, test } from "@jest/globals";
 
-import { ConnectionError, ConnectionLostError, type MachineConnection } from "../../../src/machines/connection.js";
+import {
+  ConnectionError,
+  ConnectionLostError,
+  type MachineConnection,
+} from "../../../src/machines/contract/connection.js";
 import { fetchFiles, type Fetched } from "../../../src/machines/files/fetchFiles.js";
 import type { FetchRequest } from "../../../src/machines/files/fetchScript.js";
 import { openLocal } from "../../../src/machines/local/localConnection.js";

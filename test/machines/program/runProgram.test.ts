@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { runProgram } from "../../../src/machines/program/runProgram.js";
-import { StagingError } from "../../../src/machines/program/errors.js";
+import { StagingError } from "../../../src/machines/contract/errors.js";
 import { bundleOf, requestFor, startLocalHost, type LocalHost } from "../../support/localHost.js";
 import { isAlive, until } from "../../support/until.js";
 

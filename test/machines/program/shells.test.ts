@@ -7,7 +7,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createLink, type ClosableLink } from "../../../src/machines/link.js";
+import { createLink, type ClosableLink } from "../../../src/machines/contract/link.js";
 import { openLocal } from "../../../src/machines/local/localConnection.js";
 import { recoverProgram, runProgram } from "../../../src/machines/program/runProgram.js";
 import { bundleOf, requestFor } from "../../support/localHost.js";

@@ -5,8 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { afterEach, expect, test } from "@jest/globals";
-import { HostKeyError, type MachineConnection } from "../../../src/machines/connection.js";
-import { fingerprint } from "../../../src/machines/ssh/hostKeys.js";
+import { HostKeyError, type MachineConnection } from "../../../src/machines/contract/connection.js";
 import type { MachineContact, SshSettings } from "../../../src/machines/ssh/settings.js";
 import { connectSsh } from "../../../src/machines/ssh/sshConnection.js";
 import { makeKeyPair } from "../../../src/machines/ssh/keyPair.js";
@@ -20,6 +19,7 @@ import {
   type MachineParts,
 } from "../../support/preparedMachine.js";
 import { memoryPins, startSshHost } from "../../support/sshHost.js";
+import { fingerprint } from "../../../src/machines/ssh/publicKeys.js";
 
 const directories: string[] = [];
 const connections: MachineConnection[] = [];

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createLink, type ClosableLink } from "../../../src/machines/link.js";
+import { createLink, type ClosableLink } from "../../../src/machines/contract/link.js";
 import { recoverProgram, runProgram } from "../../../src/machines/program/runProgram.js";
 import { connectSsh } from "../../../src/machines/ssh/sshConnection.js";
 import type { SshSettings } from "../../../src/machines/ssh/settings.js";

@@ -15,8 +15,7 @@ export interface ImageSettings {
   readonly lateMs: number;
   /**
    * How its first boot ends, as `cloud-init status` tells: as it did; with an error; with warnings; never. "missing":
-   * there is no cloud-init.
-   * "real": Debian's own does it all, where it was fetched (`fetch-cloud-init`).
+   * there is no cloud-init. "real": Debian's own does it all, where it was fetched (`fetch-cloud-init`).
    */
   readonly cloudInit: "true" | "error" | "degraded" | "endless" | "missing" | "real";
 }

@@ -1,7 +1,6 @@
 /**
  * Rights, as Amazon checks them: what a call needs, on which things, and whether a policy gives it. moto's own check
- * cannot serve: it knows no
- * conditions beside StringEquals, and a resource is always "*" to it.
+ * cannot serve: it knows no conditions beside StringEquals, and a resource is always "*" to it.
  */
 import { refusal, type Call, type Layer } from "../moto.js";
 import type { Inventory } from "./inventory.js";

@@ -10,8 +10,7 @@ export const CLOUD_INIT = process.env["BOOTLEVEL_CLOUD_INIT"] ?? "/var/tmp/bootl
 
 /**
  * The modules that user data of ours speaks to. Others would look for disks, set the clock and write to this computer's
- * console. The user is
- * the one of Debian's images for EC2.
+ * console. The user is the one of Debian's images for EC2.
  */
 const configFor = (user: string): string => `#cloud-config
 datasource_list: [ NoCloud ]

@@ -1,9 +1,8 @@
 /**
  * The first process of a lab, in a network, a mount and a pid namespace of its own. It opens the socket on which the
- * lab's cloud answers and
- * hands it to the test, starts machines and ends them by their process. When it ends, the kernel ends everything in the
- * lab with it, and it
- * ends when the test's channel closes: also when the test's process was killed.
+ * lab's cloud answers and hands it to the test, starts machines and ends them by their process. When it ends, the
+ * kernel ends everything in the lab with it, and it ends when the test's channel closes: also when the test's process
+ * was killed.
  */
 import { spawn } from "node:child_process";
 import { createServer } from "node:net";

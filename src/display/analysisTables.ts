@@ -1,0 +1,119 @@
+/** An analysis as tables for the terminal. */
+import type { ChainPart, RunSection, SectionAnalysis } from "../model/analysis.js";
+import { outcomeWords, PART_WORDS, partWords, resultWords, shareWords } from "./analysisText.js";
+import { formatTable, type TableOptions } from "./table.js";
+import { formatDuration, formatTime } from "./time.js";
+
+type Look = Pick<TableOptions, "columns" | "color">;
+
+/** The run's sections, a line each. */
+export function formatSections(sections: readonly RunSection[], look: Look): string {
+  const rows = sections.map((section) => [
+    String(section.number),
+    section.verb,
+    formatTime(section.startedAt),
+    formatDuration(section.ms),
+    resultWords(section),
+  ]);
+  return formatTable(["NO", "COMMAND", "STARTED", "TOOK", "RESULT"], rows, {
+    ...look,
+    align: ["right", "left", "left", "right"],
+  });
+}
+
+/** The longest steps; what they waited for a place stands in a column of its own if any of them did. */
+export function formatBlame({ blame }: SectionAnalysis, look: Look): string {
+  const waited = blame.some((step) => step.waitedMs > 0);
+  const rows = blame.map((step) => [
+    step.service,
+    step.level,
+    step.step,
+    String(step.attempt),
+    formatDuration(step.ms),
+    ...(waited ? [formatDuration(step.waitedMs)] : []),
+    outcomeWords(step),
+  ]);
+  const head = ["SERVICE", "LEVEL", "STEP", "TRY", "TOOK", ...(waited ? ["OF IT WAITING"] : []), "OUTCOME"];
+  return formatTable(head, rows, {
+    ...look,
+    align: ["left", "left", "left", "right", "right", ...(waited ? ["right" as const] : [])],
+  });
+}
+
+/** The critical chain with its sum. */
+export function formatChain({ chain, chainMs, wallMs }: SectionAnalysis, look: Look): string {
+  const folded = foldTries(chain);
+  const rows = folded.map((part, index) => {
+    const before = folded[index - 1];
+    const level = before !== undefined && before.level === part.level ? "" : (part.level ?? "(between levels)");
+    const service = before?.service === part.service && before?.level === part.level ? "" : (part.service ?? "");
+    return [level, service, part.words, formatDuration(part.ms), shareWords(part.share)];
+  });
+  const share = wallMs === 0 ? 1 : chainMs / wallMs;
+  const table = formatTable(["LEVEL", "SERVICE", "PART", "TOOK", "SHARE"], rows, {
+    ...look,
+    align: ["left", "left", "left", "right", "right"],
+  });
+  return `${table}\n\nTogether ${formatDuration(chainMs)}, ${shareWords(share)} of the ${formatDuration(wallMs)} that it took.`;
+}
+
+interface FoldedPart {
+  readonly level: string | null;
+  readonly service: string | null;
+  readonly words: string;
+  readonly ms: number;
+  readonly share: number;
+}
+
+/** So many tries, and the waits between them, are listed one by one. */
+const FEW_TRIES = 3;
+
+/** Many tries of a service become two lines: what they took together, and what the time between them did. */
+function foldTries(chain: readonly ChainPart[]): FoldedPart[] {
+  const lines: FoldedPart[] = [];
+  for (const stretch of stretches(chain)) {
+    const tries = stretch.filter((part) => part.kind === "ready");
+    if (tries.length <= FEW_TRIES) {
+      lines.push(...stretch.map((part) => ({ ...part, words: partWords(part) })));
+      continue;
+    }
+    for (const kind of ["ready", "place", "pause"] as const) {
+      const parts = stretch.filter((part) => part.kind === kind);
+      const [first] = parts;
+      if (first !== undefined)
+        lines.push({
+          ...first,
+          words: `${PART_WORDS[kind]}, ${parts.length} times`,
+          ms: sum(parts, "ms"),
+          share: sum(parts, "share"),
+        });
+    }
+  }
+  return lines;
+}
+
+/** Parts that belong to one verification together, every other part alone. */
+function stretches(chain: readonly ChainPart[]): ChainPart[][] {
+  const groups: ChainPart[][] = [];
+  for (const part of chain) {
+    const group = groups.at(-1);
+    const last = group?.at(-1);
+    const goesOn =
+      last !== undefined &&
+      last.service === part.service &&
+      last.level === part.level &&
+      isVerifying(last) &&
+      isVerifying(part);
+    if (group !== undefined && goesOn) group.push(part);
+    else groups.push([part]);
+  }
+  return groups;
+}
+
+function isVerifying({ kind }: ChainPart): boolean {
+  return kind === "ready" || kind === "pause" || kind === "place";
+}
+
+function sum(parts: readonly ChainPart[], field: "ms" | "share"): number {
+  return parts.reduce((total, part) => total + part[field], 0);
+}

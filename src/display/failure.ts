@@ -1,0 +1,113 @@
+import type { ServiceFailure, StepName } from "../model/events.js";
+import { createStyles, paintLine, type Segment, type Styles } from "./style.js";
+import { outputLines, stripControl, truncate, wrap } from "./terminalText.js";
+import { plural } from "./stateNames.js";
+
+export interface FailureOptions {
+  readonly columns: number;
+  readonly color: boolean;
+}
+
+const LAST_LINES = 15;
+/** A last line that is longer than this many screen lines is cut: the log has all of it. */
+const LINES_OF_ONE = 3;
+const IN_FULL = 3;
+/** With a thousand failures the first ones must not scroll away: `bootlevel status` lists them all. */
+const BRIEF = 40;
+const LABEL = 9;
+/** On a narrower screen nothing can be read in columns. */
+const NARROWEST = 20;
+
+/** How a step is called when it failed: "web-2 did not …". */
+const NOT_DONE: Readonly<Record<StepName, string>> = {
+  resolve: "could not be prepared",
+  launch: "got no machine",
+  connect: "could not be reached",
+  prepare: "did not finish its own first boot",
+  setup: "did not get its packages and recipes",
+  boot: "did not boot",
+  ready: "did not become ready",
+  execute: "did not execute",
+  report: "gave no report",
+  terminate: "did not terminate",
+  destroy: "still has its machine",
+};
+
+/**
+ * One failure on one screen: where it happened, what, why (the program's last lines), the whole log, and what to do.
+ * Ends without a line break. Only the log's path may be wider than `columns`: it is to be copied.
+ */
+export function formatFailure(failure: ServiceFailure, options: FailureOptions): string {
+  const styles = createStyles(options.color);
+  const columns = Math.max(NARROWEST, options.columns);
+  const head: Segment[] = [["✖ ", "red"], [stripControl(failure.service), "bold"], ` ${NOT_DONE[failure.step]}`];
+  return [
+    paintLine(head, columns, styles),
+    ...labelled("where", [whereItHappened(failure)], columns, styles),
+    ...labelled("what", [whatHappened(failure)], columns, styles),
+    ...whyLines(failure, columns, styles),
+    ...(failure.log === null ? [] : [`  ${styles.dim("log".padEnd(LABEL - 2))}${stripControl(failure.log)}`]),
+    ...labelled("next", outputLines(failure.remedy), columns, styles),
+  ].join("\n");
+}
+
+/** Many failures: the first three in full, then one line each. */
+export function formatFailures(failures: readonly ServiceFailure[], options: FailureOptions): string {
+  const styles = createStyles(options.color);
+  const columns = Math.max(NARROWEST, options.columns);
+  const full = failures.slice(0, IN_FULL).map((failure) => formatFailure(failure, options));
+  const brief = failures.slice(IN_FULL, IN_FULL + BRIEF).map((failure) => briefLine(failure, columns, styles));
+  const more = failures.length - IN_FULL - BRIEF;
+  if (more > 0) brief.push(paintLine([[`… and ${plural(more, "more failure")}`, "dim"]], columns, styles));
+  return [...full, ...(brief.length > 0 ? [brief.join("\n")] : [])].join("\n\n");
+}
+
+function briefLine(failure: ServiceFailure, columns: number, styles: Styles): string {
+  return paintLine(
+    [["✖ ", "red"], [stripControl(failure.service), "bold"], ` ${NOT_DONE[failure.step]}: ${whatHappened(failure)}`],
+    columns,
+    styles,
+  );
+}
+
+/** The failure in one sentence, with the exit code unless the sentence has it. */
+export function whatHappened(failure: ServiceFailure): string {
+  const message = stripControl(failure.message);
+  if (failure.exitCode === null || new RegExp(`\\b${failure.exitCode}\\b`).test(message)) return message;
+  return `${message} (exit code ${failure.exitCode})`;
+}
+
+function whereItHappened(failure: ServiceFailure): string {
+  const machine = failure.machine === null ? "" : `, machine ${failure.machine}`;
+  return stripControl(`level ${failure.level}, service ${failure.service}, step ${failure.step}${machine}`);
+}
+
+function whyLines(failure: ServiceFailure, columns: number, styles: Styles): string[] {
+  const lines = failure.lastLines.flatMap(outputLines).slice(-LAST_LINES);
+  const room = columns - LABEL - 2;
+  const shown = lines.flatMap((line) => {
+    const parts = wrap(line, room);
+    if (parts.length <= LINES_OF_ONE) return parts;
+    return [...parts.slice(0, LINES_OF_ONE - 1), truncate(`${parts[LINES_OF_ONE - 1]} ${parts[LINES_OF_ONE]}`, room)];
+  });
+  return beside(
+    "why",
+    shown.map((line) => `${styles.red("│")} ${line}`.trimEnd()),
+    styles,
+  );
+}
+
+function labelled(label: string, paragraphs: readonly string[], columns: number, styles: Styles): string[] {
+  return beside(
+    label,
+    paragraphs.filter((text) => text !== "").flatMap((text) => wrap(text, columns - LABEL)),
+    styles,
+  );
+}
+
+/** Lines with a label beside the first one. */
+function beside(label: string, lines: readonly string[], styles: Styles): string[] {
+  return lines.map((line, index) =>
+    index === 0 ? `  ${styles.dim(label.padEnd(LABEL - 2))}${line}` : `${" ".repeat(LABEL)}${line}`,
+  );
+}

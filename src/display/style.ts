@@ -1,0 +1,57 @@
+import pc from "picocolors";
+import { displayWidth, truncate } from "./terminalText.js";
+
+/** The styles that the screens use. Without colour every one of them is the identity. */
+export type Styles = ReturnType<typeof pc.createColors>;
+export type StyleName = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
+
+/** A piece of a line: stripped text, and how it looks. */
+export type Segment = string | readonly [text: string, style: StyleName];
+
+/** The styles, or identities when colour is not wanted. */
+export function createStyles(color: boolean): Styles {
+  return pc.createColors(color);
+}
+
+/**
+ * Puts pieces together to one line of at most so many columns. Text is cut before it is styled, so that no style stays
+ * open.
+ */
+export function paintLine(segments: readonly Segment[], columns: number, styles: Styles): string {
+  const width = widthOf(segments);
+  if (width <= columns)
+    return segments
+      .map((segment) => paint(segment, textOf(segment), styles))
+      .join("")
+      .trimEnd();
+  let room = columns;
+  let line = "";
+  for (const segment of segments) {
+    const text = textOf(segment);
+    const needed = displayWidth(text);
+    // One column stays free for the "…": the blank makes a text that would fill it too long.
+    if (needed >= room) return line + paint(segment, truncate(`${text} `, room), styles);
+    line += paint(segment, text, styles);
+    room -= needed;
+  }
+  return line;
+}
+
+/** The width of the pieces without blanks at the end, which are not printed. */
+function widthOf(segments: readonly Segment[]): number {
+  return displayWidth(segments.map(textOf).join("").trimEnd());
+}
+
+function textOf(segment: Segment): string {
+  return typeof segment === "string" ? segment : segment[0];
+}
+
+function paint(segment: Segment, text: string, styles: Styles): string {
+  return typeof segment === "string" || text === "" ? text : styles[segment[1]](text);
+}
+
+/** The first of several wordings that fits, or the last one cut. */
+export function firstFitting(wordings: readonly (readonly Segment[])[], columns: number, styles: Styles): string {
+  const fitting = wordings.find((segments) => widthOf(segments) <= columns) ?? wordings.at(-1) ?? [];
+  return paintLine(fitting, columns, styles);
+}

@@ -1,0 +1,95 @@
+import { createRequire } from "node:module";
+import type Table from "cli-table3";
+import { createStyles } from "./style.js";
+import { displayWidth, stripControl, truncate } from "./terminalText.js";
+
+export interface TableOptions {
+  readonly columns: number;
+  readonly color: boolean;
+  /** How each column is aligned; left where nothing is said. */
+  readonly align?: readonly ("left" | "right")[];
+}
+
+const GAP = 2;
+/** How many rows cli-table3 lays out at a time: what it takes grows with the square of their number. */
+const BLOCK = 200;
+/** No column is made narrower to fit a screen. */
+const NARROWEST = 4;
+/** Nothing but the gap between two columns. */
+const NO_BORDERS = {
+  top: "",
+  "top-mid": "",
+  "top-left": "",
+  "top-right": "",
+  bottom: "",
+  "bottom-mid": "",
+  "bottom-left": "",
+  "bottom-right": "",
+  left: "",
+  "left-mid": "",
+  mid: "",
+  "mid-mid": "",
+  right: "",
+  "right-mid": "",
+  middle: "  ",
+};
+
+/**
+ * A table without borders, two blanks between its columns, none at the end of a line. Cells are stripped and cut where
+ * the screen is too narrow, the widest columns first. Without rows it is the head alone. Ends without a line break.
+ */
+export function formatTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  options: TableOptions,
+): string {
+  const cells = [head, ...rows].map((row) => head.map((_, column) => stripControl(row[column] ?? "").trim()));
+  const widths = fitWidths(naturalWidths(cells), options.columns);
+  const aligns = head.map((_, column) => options.align?.[column] ?? "left");
+  const blocks = Array.from({ length: Math.ceil(cells.length / BLOCK) }, (_, index) =>
+    cells.slice(index * BLOCK, (index + 1) * BLOCK),
+  );
+  const lines = blocks
+    .flatMap((block) => layOut(block, widths, aligns))
+    .map((line) => truncate(line.trimEnd(), options.columns));
+  const styles = createStyles(options.color);
+  return lines.map((line, index) => (index === 0 ? styles.dim(styles.underline(line)) : line)).join("\n");
+}
+
+function layOut(rows: readonly (readonly string[])[], widths: number[], aligns: ("left" | "right")[]): string[] {
+  const table = new (loadTable())({
+    chars: NO_BORDERS,
+    style: { "padding-left": 0, "padding-right": 0, head: [], border: [], compact: true },
+    colWidths: widths,
+    colAligns: aligns,
+  });
+  for (const row of rows) table.push(row.map((cell, column) => truncate(cell, widths[column] ?? 0)));
+  return table.toString().split("\n");
+}
+
+/** Loaded when the first table is made: 17 ms that other commands do not pay. */
+function loadTable(): typeof Table {
+  return createRequire(import.meta.url)("cli-table3") as typeof Table;
+}
+
+function naturalWidths(cells: readonly (readonly string[])[]): number[] {
+  const widths = new Array<number>(cells[0]?.length ?? 0).fill(1);
+  for (const row of cells)
+    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 1, displayWidth(cell));
+  return widths;
+}
+
+/** Takes from the widest column until all fit, but leaves each enough to be recognised. */
+function fitWidths(natural: readonly number[], columns: number): number[] {
+  const widths = [...natural];
+  let excess = widths.reduce((sum, width) => sum + width, 0) + GAP * (widths.length - 1) - columns;
+  while (excess > 0) {
+    const widest = Math.max(...widths);
+    if (widest <= NARROWEST) break;
+    const next = Math.max(NARROWEST, widest - excess, ...widths.filter((width) => width < widest));
+    const column = widths.lastIndexOf(widest);
+    widths[column] = next;
+    excess -= widest - next;
+  }
+  return widths;
+}

@@ -1,0 +1,34 @@
+/** What a command is going to do for each service, and why, on one screen. */
+import type { PlannedTask, Stage } from "../model/events.js";
+import { stripControl } from "./terminalText.js";
+
+const WORDS: Readonly<Record<Stage, string>> = {
+  discard: "replace its machine",
+  replace: "replace its machine, after its terminate program",
+  launch: "launch",
+  boot: "boot again",
+  verify: "verify again",
+  execute: "execute",
+};
+
+const RESUMED: Readonly<Record<Stage, string>> = {
+  ...WORDS,
+  boot: "go on with its boot",
+  verify: "go on verifying",
+  execute: "go on executing",
+};
+
+/** How many services are named; of more, the number. */
+const SHOWN = 20;
+
+/** `web-2: replace its machine (the machine i-0abc is terminated)` */
+export function taskLine({ service, stage, resume, reason }: PlannedTask): string {
+  const words = resume ? RESUMED[stage] : WORDS[stage];
+  return `${stripControl(service)}: ${words} (${stripControl(reason)})`;
+}
+
+/** A line a task; of very many, the first ones and how many more there are. */
+export function taskLines(tasks: readonly PlannedTask[]): string[] {
+  const lines = tasks.slice(0, SHOWN).map(taskLine);
+  return tasks.length > SHOWN ? [...lines, `and ${tasks.length - SHOWN} more services`] : lines;
+}

@@ -1,0 +1,271 @@
+/**
+ * The IaaS contract. A driver knows a cloud and nothing of services; third parties publish one as an npm package whose
+ * default export is a `DriverDefinition`. The failure semantics are part of the contract and stand at each verb.
+ */
+
+import type { Clock } from "../../time/clock.js";
+import type { MachinePrograms } from "../../machines/program/programs.js";
+import type { HostKeyPolicy } from "../../machines/ssh/settings.js";
+
+export type { HostKeyPolicy };
+
+/** One machine that is wanted. `key` names the wish for ever: the same key never gives a second machine. */
+export interface LaunchRequest {
+  readonly key: string;
+  /** Marks that the machine must carry where the cloud can: the run's unique id, and names for people. */
+  readonly mark: MachineMark;
+  /** Which replica of its service it is for, counted from 1. */
+  readonly replica: number;
+  readonly image: string | null;
+  readonly size: string | null;
+  /** Sizes to try in order where there is no capacity for `size`. */
+  readonly fallbackSizes: readonly string[];
+  /** The service's `launch:` keys, references resolved. */
+  readonly launch: Readonly<Record<string, unknown>>;
+  /** Ids of machines that the service had before and that were no good: where there is a choice, others come first. */
+  readonly avoid: readonly string[];
+  /**
+   * What the machine is given for its first SSH contact; null if the driver does not prepare machines
+   * (`DriverDefinition.preparesMachines`).
+   */
+  readonly contact: Contact | null;
+}
+
+/** What a new machine is given, so that the launcher is let in and knows whom it meets. */
+export interface Contact {
+  /** Lines of authorized_keys for the user that the image lets in. */
+  readonly authorizedKeys: readonly string[];
+  /**
+   * Whether the driver makes a host key, gives it to the machine, and tells its public half in the machine's access.
+   */
+  readonly hostKey: boolean;
+}
+
+export interface MachineMark {
+  readonly installation: string;
+  readonly run: string;
+  readonly runName: string;
+  readonly service: string;
+}
+
+/** Whose machines are asked for: all of an installation, or those of one run (`run` null or its unique id). */
+export interface MarkScope {
+  readonly installation: string;
+  readonly run: string | null;
+}
+
+/** Whether a machine with this mark is asked for. */
+export function isInScope(mark: MachineMark, scope: MarkScope): boolean {
+  return mark.installation === scope.installation && (scope.run === null || mark.run === scope.run);
+}
+
+/** How programs reach a machine; "driver": the driver itself runs them (`Driver.programs`). */
+export type MachineAccess =
+  | { readonly kind: "local"; readonly directory: string; readonly address: string; readonly brand: string }
+  | {
+      readonly kind: "ssh";
+      readonly host: string;
+      readonly port: number | null;
+      readonly user: string | null;
+      readonly firstContact?: FirstContact;
+    }
+  | { readonly kind: "driver"; readonly cloud: string; readonly id: string };
+
+/**
+ * How a machine that nobody has met yet is known. It must not change while the machine lives: `launch`, `describe` and
+ * `list` tell the same. Host keys that are pinned for the machine are kept under `machine`, since its address may have
+ * been another one's.
+ */
+export interface FirstContact {
+  /** Names the machine for ever, among all machines of all clouds. */
+  readonly machine: string;
+  /** The public host keys (`ssh-ed25519 AAAA…`) of which it was given one for its first contact only; empty: none. */
+  readonly hostKeys: readonly string[];
+}
+
+/** What the cloud says of one machine. `host`, `privateHost` and `access` are null until the machine has an address. */
+export interface MachineStatus {
+  readonly id: string;
+  readonly key: string | null;
+  /** What it was marked with, or null where the cloud does not tell. */
+  readonly mark: MachineMark | null;
+  /**
+   * "unknown": the cloud does not know it, which proves nothing while the machine is younger than
+   * `Driver.visibilityMs`.
+   */
+  readonly state: "pending" | "running" | "stopped" | "terminated" | "unknown";
+  readonly host: string | null;
+  readonly privateHost: string | null;
+  readonly hostname: string | null;
+  readonly access: MachineAccess | null;
+  /** The cloud's own words about the state, "" when it gave none. */
+  readonly reason: string;
+}
+
+/** After a failed launch nothing of the request is left, unless `leftover` says what may be. */
+export type LaunchOutcome =
+  | { readonly key: string; readonly kind: "launched"; readonly machine: MachineStatus }
+  | { readonly key: string; readonly kind: "failed"; readonly error: Error; readonly leftover: string | null };
+
+export type TerminateOutcome =
+  | { readonly id: string; readonly kind: "terminated" }
+  | { readonly id: string; readonly kind: "failed"; readonly error: Error };
+
+/** A machine of which an image is wanted. */
+export interface ImageRequest {
+  /** The driver's id of the machine. It runs, and nobody uses it; it may be restarted. */
+  readonly machine: string;
+  /**
+   * Names the wish for ever: the same name never gives a second image. Letters, digits and `-`, at most 100 characters.
+   */
+  readonly name: string;
+  /** For people, in one line. */
+  readonly description: string;
+  /** Marks that the image must carry where the cloud can; `service` is the image's name in the plan. */
+  readonly mark: MachineMark;
+}
+
+export interface Driver {
+  /**
+   * Starts machines, one for each request, in one call where the cloud can. Safe to repeat: for a key that the cloud
+   * already knows it returns the machine that exists. Resolves with one outcome a request, in order; throws
+   * `CloudUnreachableError` only if nothing was asked. An aborted signal stops further asking; what was asked already
+   * is still reported.
+   *
+   * Every verb may throw `ThrottledError` (nothing was done) and `LostReplyError` (nobody knows): the caller waits and
+   * repeats the call.
+   */
+  launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]>;
+  /**
+   * What the cloud says of these machines now, in the order of `ids`; one that it does not know is "unknown", or
+   * "terminated" if that is certain.
+   */
+  describe(ids: readonly string[], signal: AbortSignal): Promise<MachineStatus[]>;
+  /** Destroys machines and resolves when they are gone. Safe to repeat. One that is "failed" may still exist. */
+  terminate(ids: readonly string[], signal: AbortSignal): Promise<TerminateOutcome[]>;
+  /** Every machine that carries these marks and is not destroyed, known to the database or not. */
+  list(scope: MarkScope, signal: AbortSignal): Promise<MachineStatus[]>;
+  /**
+   * Fingerprints (`SHA256:…`) of the host keys that the machine has printed on its console; null when it has not
+   * printed them yet. For `host_keys: console`.
+   */
+  hostKeyFingerprints?(id: string, signal: AbortSignal): Promise<readonly string[] | null>;
+  /**
+   * Makes an image of a machine, and resolves when machines can be started from it: its id is what a later
+   * `LaunchRequest.image` says. Safe to repeat: for a name that the cloud already knows it gives the image that exists,
+   * and waits for that. Rejects with an `AbortError` when the signal aborts meanwhile; what the cloud has begun goes on
+   * then. A driver without it cannot make images.
+   * @throws ImageFailedError if nothing will come of this name any more.
+   */
+  createImage?(request: ImageRequest, signal: AbortSignal): Promise<{ readonly id: string }>;
+  /**
+   * Removes an image that `createImage` made, with all that belongs to it. Safe to repeat: one that does not exist is
+   * removed.
+   */
+  deleteImage?(id: string, signal: AbortSignal): Promise<void>;
+  /** Asks the cloud whether these launches could work, and launches nothing. @returns what would not, in no order. */
+  check?(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<readonly LaunchProblem[]>;
+  /**
+   * Removes what the driver made for a run beside its machines (a security group). Called when the run has no machine
+   * left. Safe to repeat.
+   */
+  release?(scope: MarkScope & { readonly run: string }, signal: AbortSignal): Promise<void>;
+  /**
+   * How long the cloud may not show a machine yet that it has launched, in milliseconds. Default: 0, it shows it at
+   * once.
+   */
+  readonly visibilityMs?: number;
+  /** Runs programs on a machine whose access is of kind "driver". */
+  programs?(id: string): MachinePrograms;
+  /**
+   * Releases what the driver holds (sockets, watchers), when what it still has to do is done; an aborted signal, by an
+   * operator who wants to stop, leaves to the next command what can wait. Machines stay.
+   */
+  close?(signal?: AbortSignal): Promise<void>;
+}
+
+/** Why a launch would not work, as `Driver.check` finds it. */
+export interface LaunchProblem {
+  /** The requests that it is about. */
+  readonly keys: readonly string[];
+  /** What is wrong and what to do, in one line. */
+  readonly message: string;
+}
+
+/** What a driver is made from. */
+export interface DriverContext {
+  /** The cloud's name in the plan, and its keys but for `driver` and `defaults`, references resolved. */
+  readonly cloud: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** A private directory (mode 0700) for state of the driver's own; it outlives the process. */
+  readonly stateDirectory: string;
+  /** Tells the operator something that is no failure. */
+  readonly warn: (message: string) => void;
+  /** What the driver waits by. */
+  readonly clock: Clock;
+  /**
+   * To be called right before every request that changes something at the cloud, when a verb makes several: throws when
+   * the run is somebody else's by now. The first request of a verb is covered by the caller.
+   */
+  readonly permit: () => void;
+  /** Whether the command only looks: nothing may be changed at the cloud then. */
+  readonly readOnly: boolean;
+}
+
+/** A driver module's default export. */
+export interface DriverDefinition {
+  readonly name: string;
+  /** JSON Schemas (draft-07) of the cloud's own keys and of a service's `launch:`; null accepts nothing. */
+  readonly cloudSchema: object | null;
+  readonly launchSchema: object | null;
+  /**
+   * What a service on this cloud gets for `ssh.host_keys`, `ssh.connect_timeout` (milliseconds) and `ssh.cloud_init` if
+   * nobody says otherwise.
+   */
+  readonly sshDefaults: {
+    readonly hostKeys: HostKeyPolicy;
+    readonly connectTimeoutMs: number;
+    readonly cloudInit?: "wait" | "ignore";
+  };
+  /**
+   * Whether it cannot launch without `LaunchRequest.image`: a service on such a cloud that names an image of the plan
+   * needs its id there. Default: false.
+   */
+  readonly needsImage?: boolean;
+  /** Whether it hands keys to the machines that it launches: `LaunchRequest.contact` is given then. Default: false. */
+  readonly preparesMachines?: boolean;
+  create(context: DriverContext): Driver;
+}
+
+/** A machine could not be launched, described or destroyed; the message says why in the cloud's words. */
+export class DriverError extends Error {
+  override readonly name: string = "DriverError";
+}
+
+/** The cloud did not answer at all: the operator's network or credentials, not the request. */
+export class CloudUnreachableError extends DriverError {
+  override readonly name = "CloudUnreachableError";
+  constructor(
+    readonly cloud: string,
+    detail: string,
+  ) {
+    super(`cloud "${cloud}" cannot be reached: ${detail}`);
+  }
+}
+
+/** The cloud asks for fewer calls. Nothing was done; the same call is made again, later. */
+export class ThrottledError extends DriverError {
+  override readonly name = "ThrottledError";
+}
+
+/** The call may have taken effect, and its answer is lost. Every verb is safe to repeat, so it is repeated. */
+export class LostReplyError extends DriverError {
+  override readonly name = "LostReplyError";
+}
+
+/**
+ * The cloud could not make an image, and never will under this name; nothing is left of it, unless the message says so.
+ */
+export class ImageFailedError extends DriverError {
+  override readonly name = "ImageFailedError";
+}

@@ -1,0 +1,205 @@
+/**
+ * What every service of the run is known by, and what a reference gives: the attributes that pass from level to level.
+ */
+import {
+  replicaNames,
+  type InputSpec,
+  type LaunchPlan,
+  type Reference,
+  type ServiceSpec,
+  type Template,
+} from "../../plan/launchPlan/launchPlan.js";
+import { resolveTemplate } from "../../plan/references/resolve.js";
+import type { AttributeRecord, VariableRecord } from "../../state/contract/records.js";
+
+export interface AttributeValue {
+  readonly value: string;
+  readonly secret: boolean;
+  readonly kind: AttributeRecord["kind"];
+  /** An output of an earlier boot, which this one has not set yet. */
+  readonly stale?: boolean;
+  /** Only so until it is known what became of the boot program that has set it. */
+  readonly doubted?: boolean;
+}
+
+/** A reference could not be resolved now; the plan was checked, so its source has not come up. */
+export class UnresolvedError extends Error {
+  override readonly name = "UnresolvedError";
+}
+
+export class AttributeBook {
+  private readonly services = new Map<string, Map<string, AttributeValue>>();
+  private readonly specs: ReadonlyMap<string, ServiceSpec>;
+  private readonly variables: ReadonlyMap<string, VariableRecord>;
+  private byReplica: ReadonlyMap<string, ServiceSpec> | null = null;
+  private listener: ((service: string, name: string) => void) | null = null;
+
+  /** @param dropped services that the plan has no more, and whose terminate programs may still refer to each other */
+  constructor(
+    private readonly plan: LaunchPlan,
+    private readonly runName: string,
+    variables: readonly VariableRecord[],
+    dropped: readonly ServiceSpec[] = [],
+  ) {
+    this.specs = new Map(
+      [...dropped, ...plan.levels.flatMap((level) => level.services)].map((service) => [service.name, service]),
+    );
+    this.variables = new Map(variables.map((variable) => [`${variable.kind} ${variable.name}`, variable]));
+  }
+
+  /** Sets attributes of one service replica. */
+  set(service: string, name: string, value: AttributeValue): void {
+    const own = this.services.get(service) ?? new Map<string, AttributeValue>();
+    this.services.set(service, own.set(name, value));
+    this.listener?.(service, name);
+  }
+
+  /**
+   * A service boots again: its outputs are those of before until they are set again. @returns whether there are any.
+   */
+  outdate(service: string): boolean {
+    const outputs = [...this.of(service)].filter(([, { kind }]) => kind === "output");
+    for (const [name, value] of outputs)
+      this.services.get(service)?.set(name, { ...value, stale: true, doubted: false });
+    return outputs.length > 0;
+  }
+
+  /**
+   * Nobody knows yet whether the boot program lives on, or is done, that has set the service's outputs: until `trust`
+   * says so they count as those of before, and they are those of before when it has to run again.
+   */
+  doubt(service: string): void {
+    for (const [name, value] of this.of(service))
+      if (value.kind === "output" && value.stale !== true)
+        this.services.get(service)?.set(name, { ...value, stale: true, doubted: true });
+  }
+
+  /** The boot program that has set the service's outputs lives on, or is done. */
+  trust(service: string): void {
+    for (const [name, { doubted, ...value }] of [...this.of(service)])
+      if (doubted === true) this.set(service, name, { ...value, stale: false });
+  }
+
+  /** Whether an attribute is what an earlier boot has set, and this one has not yet. */
+  isStale(service: string, name: string): boolean {
+    return this.services.get(service)?.get(name)?.stale === true;
+  }
+
+  /** Tells `listener`, from now on, of every attribute that is set. */
+  listen(listener: (service: string, name: string) => void): void {
+    this.listener = listener;
+  }
+
+  /** An input of a service replica, as the plan has it, or null. */
+  input(service: string, name: string): InputSpec | null {
+    return this.inputs(service).find((input) => input.name === name) ?? null;
+  }
+
+  /** The inputs of a service replica. */
+  inputs(service: string): readonly InputSpec[] {
+    this.byReplica ??= new Map(
+      [...this.specs.values()].flatMap((spec) =>
+        spec.inputs?.length ? replicaNames(spec).map((name) => [name, spec] as const) : [],
+      ),
+    );
+    return this.byReplica.get(service)?.inputs ?? [];
+  }
+
+  /**
+   * The inputs of a service replica whose values are known by now. @param now leave out what an earlier boot has set,
+   * and this one may set anew
+   */
+  knownInputs(service: string, now: boolean): Map<string, AttributeValue> {
+    const known = new Map<string, AttributeValue>();
+    for (const { name, source } of this.inputs(service)) {
+      try {
+        if (
+          now &&
+          source.kind === "link" &&
+          this.sources(source.link).some((linked) => this.isStale(linked, source.link.attribute))
+        )
+          continue;
+        const value = source.kind === "value" ? this.resolve(source.value, service) : this.lookup(source.link, service);
+        const secret =
+          source.kind === "value"
+            ? source.secret
+            : this.sources(source.link).some((linked) => this.of(linked).get(source.link.attribute)?.secret === true);
+        known.set(name, { value, secret, kind: "declared" });
+      } catch (error) {
+        if (!(error instanceof UnresolvedError)) throw error;
+      }
+    }
+    return known;
+  }
+
+  /** Everything known of one service replica. */
+  of(service: string): ReadonlyMap<string, AttributeValue> {
+    return this.services.get(service) ?? new Map<string, AttributeValue>();
+  }
+
+  /** Every secret value known: of variables and of attributes. */
+  *secrets(): Generator<string> {
+    for (const variable of this.variables.values()) if (variable.secret) yield variable.value;
+    for (const own of this.services.values())
+      for (const attribute of own.values()) if (attribute.secret) yield attribute.value;
+  }
+
+  /**
+   * A template's value, as data.
+   * @param self the replica for which `${self.x}` stands, or null where there is none yet.
+   * @throws UnresolvedError naming the reference whose source has no such value yet.
+   */
+  resolve(template: Template, self: string | null): string {
+    return resolveTemplate(template, (reference) => this.lookup(reference, self));
+  }
+
+  /** The value of one reference. @throws UnresolvedError */
+  lookup(reference: Reference, self: string | null): string {
+    switch (reference.kind) {
+      case "service":
+        return this.sources(reference)
+          .map((source) => this.attribute(source, reference.attribute))
+          .join(",");
+      case "self":
+        return this.own(self ?? "self", reference.attribute);
+      case "variable":
+        return this.variable("variable", reference.name, "var");
+      case "environment":
+        return this.variable("environment", reference.name, "env");
+      case "run":
+        return this.runName;
+      case "plan":
+        return this.plan.dir;
+    }
+  }
+
+  /** The replicas that a reference names, in order. */
+  sources(reference: Reference & { kind: "service" }): string[] {
+    const spec = this.specs.get(reference.service);
+    if (reference.replica === "all" && spec) return replicaNames(spec);
+    // A service of one replica has its name, but for one whose number is not the first any more.
+    if (reference.replica === 0 || reference.replica === "all")
+      return [(spec && replicaNames(spec)[0]) ?? reference.service];
+    return [`${reference.service}-${reference.replica}`];
+  }
+
+  private own(service: string, name: string): string {
+    const input = this.services.get(service)?.has(name) === true ? null : this.input(service, name);
+    if (input === null) return this.attribute(service, name);
+    return input.source.kind === "value"
+      ? this.resolve(input.source.value, service)
+      : this.lookup(input.source.link, service);
+  }
+
+  private attribute(service: string, name: string): string {
+    const found = this.services.get(service)?.get(name);
+    if (found) return found.value;
+    throw new UnresolvedError(`\${${service}.${name}} has no value: ${service} has not come up that far`);
+  }
+
+  private variable(kind: VariableRecord["kind"], name: string, prefix: string): string {
+    const found = this.variables.get(`${kind} ${name}`);
+    if (found) return found.value;
+    throw new UnresolvedError(`\${${prefix}.${name}} has no value in this run`);
+  }
+}

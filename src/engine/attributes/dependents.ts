@@ -1,0 +1,75 @@
+/**
+ * Who refers to what: which services must do which part of their story again when an attribute of another one has
+ * changed.
+ */
+import type { Stage } from "../../model/events.js";
+import type { LaunchPlan, Reference, ServiceSpec, Template } from "../../plan/launchPlan/launchPlan.js";
+import { treeReferences } from "../../plan/references/resolve.js";
+
+/** One reference of a service to another. */
+export interface Dependency {
+  /** The service that refers, and that it refers to, as the plan names them. */
+  readonly dependent: string;
+  readonly source: string;
+  /** A replica's number, or "all". */
+  readonly replica: number | "all";
+  readonly attribute: string;
+  /** What must be done again with a new value. */
+  readonly stage: Stage;
+}
+
+/** Every reference of the plan's services to others, by the service that is referred to. */
+export function dependencies(plan: LaunchPlan): Map<string, Dependency[]> {
+  const bySource = new Map<string, Dependency[]>();
+  for (const service of plan.levels.flatMap((level) => level.services)) {
+    for (const [stage, references] of referencesByStage(service)) {
+      for (const reference of references) {
+        if (reference.kind !== "service") continue;
+        const { service: source, replica, attribute } = reference;
+        const known = bySource.get(source) ?? [];
+        if (known.length === 0) bySource.set(source, known);
+        known.push({ dependent: service.name, source, replica: replica === 0 ? 1 : replica, attribute, stage });
+      }
+    }
+  }
+  return bySource;
+}
+
+/**
+ * What a machine was made from needs another machine; what the boot program was told, another boot. Terminate programs
+ * take the values of their time.
+ */
+function referencesByStage(service: ServiceSpec): [Stage, Reference[]][] {
+  const { boot, ready, attributes, placement } = service;
+  const machine = [...of(service.image), ...of(service.size), ...treeReferences(service.launch)];
+  const configured = [...programReferences(boot), ...Object.values(attributes).flatMap(({ value }) => of(value))];
+  const inputs = (service.inputs ?? []).flatMap(({ source }) =>
+    source.kind === "link" ? [source.link] : of(source.value),
+  );
+  const host = placement.kind === "host" ? of(placement.host) : [];
+  // The same address may be another machine's now: whoever is on it must boot again.
+  const hosts = host.flatMap((reference): Reference[] =>
+    reference.kind === "service" && reference.attribute === "host"
+      ? [reference, { ...reference, attribute: "instance_id" }]
+      : [reference],
+  );
+  return [
+    ["replace", machine],
+    ["boot", [...configured, ...inputs, ...hosts]],
+    ["verify", programReferences(ready)],
+  ];
+}
+
+function programReferences(program: ServiceSpec["boot"]): Reference[] {
+  if (program === null) return [];
+  const line = program.run.kind === "command" ? of(program.run.line) : [];
+  return [
+    ...line,
+    ...program.args.flatMap((arg) => of(arg)),
+    ...Object.values(program.env).flatMap((value) => of(value)),
+  ];
+}
+
+function of(template: Template | null): Reference[] {
+  return (template ?? []).filter((part) => typeof part === "object");
+}

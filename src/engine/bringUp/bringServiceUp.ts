@@ -1,0 +1,115 @@
+import type { Task } from "../tasks/agenda.js";
+import { bootOnMachine } from "./bootProgram.js";
+import { programsOf } from "../programs/bundles.js";
+import { asServiceError, InterruptedError, unlessAborted } from "../run/failure.js";
+import { enterState, inBareStep, passState } from "../run/journal.js";
+import type { Launch } from "../launch/machineLaunches.js";
+import type { Placements } from "../run/machineAssignments.js";
+import { prepare } from "./prepareMachine.js";
+import { setUp } from "./setup.js";
+import { declared, hostBuiltIns, machineBuiltIns, publish } from "./publish.js";
+import type { RunContext } from "../run/context.js";
+import { endUnfinished } from "../programs/unfinished.js";
+import { verify } from "./verify.js";
+import type { Service } from "../run/service.js";
+import type { BringUp } from "./bringUpContext.js";
+
+/**
+ * Brings one service up. A machine that is to be replaced is gone by now.
+ * @param launch how the launch of its machine ends; null when its task does not begin with one, or it has no machine of
+ *   its own.
+ * @throws ServiceError at the step that failed; InterruptedError between steps, when the operator wants to stop.
+ */
+export async function tellStory(
+  work: BringUp,
+  service: Service,
+  task: Task,
+  launch: Promise<Launch> | null,
+): Promise<void> {
+  const { context, placements } = work;
+  const goOn = () => {
+    if (context.halt.aborted) throw new InterruptedError();
+  };
+  goOn();
+  if (task.stage !== "verify") await place(work, service, launch);
+  goOn();
+  await connect(context, placements, service);
+  goOn();
+  const settingUp = task.stage !== "verify" && (await setUp(work, service));
+  goOn();
+  const verifying = task.stage !== "verify" && (await bootOnMachine(work, service, task, settingUp));
+  goOn();
+  if (!verifying) {
+    passState(context, service, "verifying", [{ kind: "due", id: service.id, due: null }]);
+    await endEarlierVerification(work, service);
+  }
+  await verify(context, placements, service);
+  await enterState(
+    context,
+    service,
+    "ready",
+    willExecute(work, service, task)
+      ? [{ kind: "due", id: service.id, due: { stage: "execute", reason: "it has not executed yet" } }]
+      : [],
+  );
+}
+
+/** Whether the service executes when its level is ready: it has booted, or it was to execute before and has not. */
+export function willExecute({ context }: BringUp, service: Service, { stage }: Task): boolean {
+  if (!service.spec.execute) return false;
+  return (
+    stage !== "verify" ||
+    context.records.get(service.id)?.due?.stage === "execute" ||
+    context.records.get(service.id)?.state !== "ready"
+  );
+}
+
+/**
+ * A ready program of an earlier launcher may run still: it must not run beside the new one, and its end is written
+ * down.
+ */
+async function endEarlierVerification({ context, placements, unfinished }: BringUp, service: Service): Promise<void> {
+  const machineKey = placements.machine(service)?.key ?? null;
+  const steps = (unfinished.get(service.id) ?? []).filter(
+    (step) => step.step === "ready" && step.machineKey === machineKey,
+  );
+  await endUnfinished(context, placements, service, steps);
+}
+
+/** Waits for the machine and publishes what is known before boot: built-in and declared attributes. */
+async function place(work: BringUp, service: Service, launch: Promise<Launch> | null): Promise<void> {
+  const { context, placements } = work;
+  if (launch !== null) {
+    if (!work.early.isLaunching(service)) passState(context, service, "launching");
+    const machine = await inBareStep(context, service, "launch", null, async () => {
+      const ended = await launch;
+      if ("error" in ended) throw ended.error;
+      return { value: ended.machine, outcome: "launched", exitCode: null };
+    });
+    await publish(work, service, machineBuiltIns(service, machine));
+  }
+  try {
+    if (service.spec.placement.kind === "host") await publish(work, service, hostBuiltIns(placements, service));
+    await publish(work, service, declared(context, service));
+  } catch (error) {
+    throw asServiceError(service, "resolve", error);
+  }
+}
+
+/**
+ * A service without programs on its machine needs no connection: that the cloud calls the machine running is all there
+ * is to verify.
+ */
+async function connect(context: RunContext, placements: Placements, service: Service): Promise<void> {
+  const first = programsOf(service.spec).find(
+    ({ step, program }) => step !== "report" && step !== "terminate" && program.where === "machine",
+  );
+  if (first === undefined) return;
+  passState(context, service, "connecting");
+  await inBareStep(context, service, "connect", placements.machine(service)?.key ?? null, async () => {
+    // A machine may take minutes to answer.
+    await unlessAborted(context.abort.signal, placements.programs(service, first.program).reach());
+    return { value: undefined, outcome: "connected", exitCode: null };
+  });
+  await prepare(context, placements, service);
+}

@@ -1,0 +1,32 @@
+/** What services are there for: their execute programs, once everything in their level is ready. */
+import { InterruptedError } from "../run/failure.js";
+import { passState } from "../run/journal.js";
+import { runOutputProgram } from "./outputProgram.js";
+import type { Service } from "../run/service.js";
+import type { BringUp } from "./bringUpContext.js";
+
+/**
+ * Runs a service's execute program, or waits for it when an earlier launcher has started it. The service is ready
+ * before, and ready again when it has succeeded: that there is nothing left to execute is written down together with
+ * the program's end.
+ * @throws ServiceError when it fails; InterruptedError when nothing new is to begin.
+ */
+export async function execute(work: BringUp, service: Service): Promise<void> {
+  const { context, placements } = work;
+  const program = service.spec.execute ?? null;
+  if (program === null) return;
+  if (context.halt.aborted) throw new InterruptedError();
+  const machineKey = placements.machine(service)?.key ?? null;
+  passState(context, service, "executing");
+  const before = (work.unfinished.get(service.id) ?? []).findLast(
+    (step) => step.step === "execute" && step.machineKey === machineKey,
+  );
+  await runOutputProgram(work, service, {
+    step: "execute",
+    program,
+    before,
+    next: "ready",
+    begin: () => undefined,
+    also: ({ id }) => [{ kind: "due", id, due: null }],
+  });
+}

@@ -1,0 +1,179 @@
+/**
+ * A program that sets outputs: boot and execute. Its end, what it has set and the service's next state are one write.
+ */
+import { BUILT_IN_ATTRIBUTES, type ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
+import type { Change } from "../../state/sqlite/changes.js";
+import type { AttributeRecord, StepRecord } from "../../state/contract/records.js";
+import {
+  describeResult,
+  runServiceProgram,
+  unset,
+  whyEnded,
+  type ProgramEnd,
+  type ProgramRun,
+} from "../programs/programRunner.js";
+import { serviceError, type FailureDetails, type ServiceError } from "../run/failure.js";
+import {
+  inStep,
+  RECORDED,
+  stateEvent,
+  stepDirectory,
+  stepFinished,
+  warn,
+  type Step,
+  type StepEnd,
+} from "../run/journal.js";
+import { publish } from "./publish.js";
+import { recoverStep } from "./recoverStep.js";
+import type { Service } from "../run/service.js";
+import type { BringUp } from "./bringUpContext.js";
+
+export interface OutputProgram {
+  readonly step: "boot" | "execute";
+  readonly program: ProgramSpec;
+  /** The step of an earlier launcher that goes on, if there is one. */
+  readonly before: StepRecord | undefined;
+  /** The state that the service is in when the program has succeeded. */
+  readonly next: "verifying" | "ready";
+  /** Called before it is started anew. */
+  readonly begin: () => void;
+  /** What is written down with that, told the names of outputs that the program's file has set. */
+  readonly also: (service: Service, set: readonly string[]) => readonly Change[];
+}
+
+/**
+ * Runs the program once, or waits for it when an earlier launcher has started it, and publishes what it has set.
+ * @throws ServiceError
+ */
+export async function runOutputProgram(work: BringUp, service: Service, spec: OutputProgram): Promise<void> {
+  const { context, placements } = work;
+  const { step: name, program, before } = spec;
+  const run = (step: Step, directory: string, timeoutMs: number) => programRun(work, step, spec, directory, timeoutMs);
+  const ended = (step: Step, end: ProgramEnd) => endOf(work, step, name, end);
+  if (
+    before !== undefined &&
+    (await recoverStep(work, {
+      service,
+      step: name,
+      what: `its ${name} program`,
+      before,
+      timeoutMs: program.timeoutMs,
+      run,
+      ended,
+    }))
+  ) {
+    context.coordination.ranBefore(service);
+    return;
+  }
+  spec.begin();
+  await inStep(context, service, name, 1, placements.machine(service)?.key ?? null, async (step) => {
+    return ended(
+      step,
+      await runServiceProgram(
+        context,
+        placements,
+        run(step, stepDirectory(service, name, step.id) as string, program.timeoutMs),
+      ),
+    );
+  });
+}
+
+/** @param directory where the program lies: of an earlier launcher's, it may bear a name that the service had then */
+function programRun(work: BringUp, step: Step, spec: OutputProgram, directory: string, timeoutMs: number): ProgramRun {
+  const { service, attempt } = step;
+  return {
+    service,
+    step: spec.step,
+    program: spec.program,
+    directory,
+    timeoutMs,
+    attempt,
+    onResult: async ({ code, outputs }) => {
+      if (code === 0 && outputProblem(work, service, spec.step, outputs) === null)
+        await recordEnd(work, step, spec, outputs);
+    },
+  };
+}
+
+/** Whatever dies, the program is done or it is not. */
+async function recordEnd(
+  work: BringUp,
+  step: Step,
+  { next, also }: OutputProgram,
+  outputs: ReadonlyMap<string, string>,
+): Promise<void> {
+  const { context } = work;
+  const { service, id } = step;
+  const secret = new Map(service.spec.outputs.map((output) => [output.name, output.secret]));
+  const records = [...outputs].map(([name, value]): AttributeRecord => ({
+    serviceId: service.id,
+    name,
+    value,
+    kind: "output",
+    secret: secret.get(name) ?? false,
+  }));
+  const events = [stepFinished(context, step, "exited", 0), stateEvent(context, service, next)];
+  await publish(work, service, records, [
+    ...also(service, [...outputs.keys()]),
+    { kind: "step-ended", id, outcome: "exited", exitCode: 0 },
+    { kind: "service", id: service.id, state: next },
+    ...events.map((event): Change => ({ kind: "event", event: context.redactor.redactData(event) })),
+  ]);
+  for (const event of events) context.tell(event);
+}
+
+async function endOf(
+  work: BringUp,
+  { service }: Step,
+  step: OutputProgram["step"],
+  { result, machine, log, lastLines }: ProgramEnd,
+): Promise<StepEnd<void>> {
+  const { context } = work;
+  const details = { exitCode: result.kind === "exited" ? result.code : null, machine, log, lastLines };
+  if (result.kind !== "exited" || result.code !== 0)
+    throw serviceError(
+      service,
+      step,
+      `the ${step} program failed: ${describeResult(result, whyEnded(context, step))}`,
+      details,
+      undefined,
+      result.kind === "unknown",
+    );
+  const problem = outputProblem(work, service, step, result.outputs);
+  if (problem !== null) throw problem(details);
+  const promised = new Set(service.spec.outputs.map((output) => output.name));
+  const extra = [...result.outputs.keys()].filter((name) => !promised.has(name));
+  if (extra.length > 0)
+    await warn(
+      context,
+      service,
+      `the ${step} program set ${extra.join(", ")}, which the plan does not declare under outputs: nothing can refer to it`,
+    );
+  return { value: undefined, outcome: RECORDED, exitCode: 0 };
+}
+
+/** What is wrong with the outputs of a program that succeeded, or null. */
+function outputProblem(
+  { context }: BringUp,
+  service: Service,
+  step: OutputProgram["step"],
+  outputs: ReadonlyMap<string, string>,
+): ((details: FailureDetails) => ServiceError) | null {
+  // A service that executes has until then.
+  const missing =
+    step === "boot" && service.spec.execute ? [] : unset(context, service).filter((name) => !outputs.has(name));
+  if (missing.length > 0) {
+    const message = `the ${step} program did not set ${missing.map((name) => `"${name}"`).join(", ")}, promised under outputs`;
+    return (details) =>
+      serviceError(service, step, message, {
+        ...details,
+        remedy: 'let it write a line name=value to "$BOOTLEVEL_OUTPUT", or call: bl set name value',
+      });
+  }
+  const taken = [...outputs.keys()].find(
+    (name) => (BUILT_IN_ATTRIBUTES as readonly string[]).includes(name) || Object.hasOwn(service.spec.attributes, name),
+  );
+  if (taken === undefined) return null;
+  const message = `the ${step} program set "${taken}", which every machine has or the plan declares under attributes`;
+  return (details) => serviceError(service, step, message, { ...details, remedy: "give the output another name" });
+}

@@ -1,0 +1,84 @@
+/** The step between a new machine's first contact and its first program: its own first boot is waited for. */
+import { cloudInitReason, waitForCloudInit, type CloudInitEnd } from "../../machines/shell/cloudInit.js";
+import { logPath } from "../programs/programRunner.js";
+import { StepLog } from "../programs/stepLog.js";
+import { InterruptedError, serviceError } from "../run/failure.js";
+import { inBareStep, warn, writerOf, type StepEnd } from "../run/journal.js";
+import type { Placements } from "../run/machineAssignments.js";
+import type { RunContext } from "../run/context.js";
+import type { Service } from "../run/service.js";
+
+/** Plans stored by an earlier version do not say how long cloud-init may take. */
+const LIMIT_MS = 600_000;
+
+/**
+ * Waits for the cloud-init of a new machine, once a machine, where its service asks for that. The machine has been
+ * reached.
+ * @throws ServiceError when cloud-init has failed or takes too long.
+ */
+export async function prepare(context: RunContext, placements: Placements, service: Service): Promise<void> {
+  const { ssh } = placements.owner(service).spec;
+  const access = placements.access(service);
+  if (access.kind !== "ssh" || access.firstContact === undefined || ssh.cloudInit !== "wait") return;
+  const { machine } = access.firstContact;
+  if ((await context.store.contact(machine)).has("prepared")) return;
+  await inBareStep(context, service, "prepare", placements.machine(service)?.key ?? null, async () => {
+    const end = await wait(context, placements, service, ssh.cloudInitTimeoutMs ?? LIMIT_MS);
+    await writerOf(context).write({ kind: "contact", machine, stage: "prepared" });
+    return end;
+  });
+}
+
+async function wait(
+  context: RunContext,
+  placements: Placements,
+  service: Service,
+  limitMs: number,
+): Promise<StepEnd<void>> {
+  const link = placements.machineLink(service);
+  const { label } = await link.connection();
+  const end = await waitForCloudInit(link, limitMs, context.halt).catch((error: unknown) => {
+    throw context.halt.aborted ? new InterruptedError() : error;
+  });
+  const lastLines = end.kind === "absent" ? [] : keep(context, service, label, end);
+  if (end.kind === "degraded") await warn(context, service, `cloud-init went on after errors${because(end)}`);
+  if (end.kind !== "failed" && end.kind !== "late")
+    return { value: undefined, outcome: end.kind === "absent" ? "absent" : "prepared", exitCode: end.code };
+  const message =
+    end.kind === "late"
+      ? `cloud-init has not finished within ${limitMs / 1000} s`
+      : `cloud-init failed with exit code ${String(end.code)}${because(end)}`;
+  throw serviceError(service, "prepare", message, {
+    exitCode: end.code,
+    machine: label,
+    lastLines,
+    log: logPath(context, service, "prepare"),
+    remedy:
+      end.kind === "late"
+        ? "give it longer with ssh: { cloud_init_timeout }, or leave it alone with ssh: { cloud_init: ignore }"
+        : "mend the machine's user data or image; cloud-init's logs are in /var/log there. ssh: { cloud_init: ignore } does not look",
+  });
+}
+
+function because({ lines }: CloudInitEnd): string {
+  const reason = cloudInitReason(lines);
+  return reason === "" ? "" : `: ${reason}`;
+}
+
+/** Writes what cloud-init says into the step's log. @returns its last lines, redacted. */
+function keep(context: RunContext, service: Service, label: string, { kind, lines }: CloudInitEnd): string[] {
+  const log = new StepLog({
+    path: logPath(context, service, "prepare"),
+    redactor: context.redactor,
+    hold: false,
+    onText: () => undefined,
+  });
+  try {
+    log.note(`cloud-init on ${label}: ${kind}`);
+    log.push(Buffer.from(lines.map((line) => `${line}\n`).join("")));
+    log.finish();
+    return log.lastLines();
+  } finally {
+    log.close();
+  }
+}

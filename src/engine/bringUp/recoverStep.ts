@@ -1,0 +1,91 @@
+/**
+ * A step whose program an earlier launcher has started: it is waited for, and not started again unless nothing came of
+ * it.
+ */
+import { ConnectionError } from "../../machines/contract/connection.js";
+import type { StepRecord } from "../../state/contract/records.js";
+import { recoverServiceProgram, type ProgramEnd, type ProgramRun } from "../programs/programRunner.js";
+import { serviceError } from "../run/failure.js";
+import { finishStep, warn, type Step, type StepEnd } from "../run/journal.js";
+import type { RunContext } from "../run/context.js";
+import type { Service } from "../run/service.js";
+import type { BringUp } from "./bringUpContext.js";
+
+/** How long a program of before is waited for at least, in milliseconds. */
+const LEAST_MS = 10_000;
+
+/** The exit code of a `bl` that found no launcher. */
+const NO_LAUNCHER = 10;
+
+export interface StepBefore {
+  readonly service: Service;
+  readonly step: "setup" | "boot" | "execute";
+  /** For messages: `its boot program`. */
+  readonly what: string;
+  readonly before: StepRecord;
+  /** Milliseconds that the program may run in all. */
+  readonly timeoutMs: number;
+  readonly run: (step: Step, directory: string, timeoutMs: number) => ProgramRun;
+  /** What its end means. @throws ServiceError */
+  readonly ended: (step: Step, end: ProgramEnd) => Promise<StepEnd<void>>;
+}
+
+/** Waits for a program of before. @returns false if it has to be started again. @throws ServiceError */
+export async function recoverStep(
+  { context, placements }: BringUp,
+  { service, step: name, what, before, timeoutMs, run, ended }: StepBefore,
+): Promise<boolean> {
+  const { id, attempt, startedAt, directory } = before;
+  // A clock that was set between the two launchers must neither end the program at once nor wait for it longer than it
+  // may run.
+  const left = Math.min(timeoutMs, Math.max(LEAST_MS, startedAt + timeoutMs - context.clock.now()));
+  return finishStep(context, { id, service, name, attempt, startedAt }, async (step): Promise<StepEnd<boolean>> => {
+    const end = await recoverServiceProgram(
+      context,
+      placements,
+      trusting(context, run(step, directory as string, left)),
+    ).catch((error: unknown) => {
+      if (!(error instanceof ConnectionError)) throw error;
+      throw serviceError(
+        service,
+        name,
+        `${what} was started, and its machine does not answer: ${error.message}`,
+        {},
+        error,
+        true,
+      );
+    });
+    if (end === null) return { value: false, outcome: "never-started", exitCode: null };
+    const again = whyAgain(end);
+    if (again === null) return { ...(await ended(step, end)), value: true };
+    await warn(context, service, `${what} of before is run again: ${again}`);
+    return { value: false, outcome: "lost", exitCode: null };
+  });
+}
+
+/**
+ * What a boot program has set counts from the moment that it is known to live on, or to be done: until then it may have
+ * to be run again.
+ */
+function trusting({ book }: RunContext, run: ProgramRun): ProgramRun {
+  if (run.step !== "boot") return run;
+  const trust = () => {
+    book.trust(run.service.name);
+  };
+  return {
+    ...run,
+    onAlive: trust,
+    onResult: async (result) => {
+      if (whyAgain({ result }) === null) trust();
+      await run.onResult?.(result);
+    },
+  };
+}
+
+/** Why a program of before has to be run again, or null. */
+function whyAgain({ result }: Pick<ProgramEnd, "result">): string | null {
+  if (result.kind === "lost") return `it was lost: ${result.reason}`;
+  return result.kind === "exited" && result.code === NO_LAUNCHER
+    ? `it ended because no launcher was there to answer it (exit code ${NO_LAUNCHER})`
+    : null;
+}

@@ -1,0 +1,178 @@
+/**
+ * Makes a machine what its image says where nobody has built that: packages and recipes, each once a machine, or waited
+ * for when an earlier launcher has started it.
+ */
+import type { SetupSpec } from "../../plan/launchPlan/launchPlan.js";
+import { NO_PACKAGE_MANAGER, PACKAGES_MISSING, packagesOf } from "../../plan/compile/packages.js";
+import type { StepRecord } from "../../state/contract/records.js";
+import { endUnfinished } from "../programs/unfinished.js";
+import { setupBundleName } from "../programs/bundles.js";
+import {
+  describeResult,
+  runServiceProgram,
+  whyEnded,
+  type ProgramEnd,
+  type ProgramRun,
+} from "../programs/programRunner.js";
+import { InterruptedError, serviceError, type ServiceError } from "../run/failure.js";
+import {
+  change,
+  finishStep,
+  passState,
+  RECORDED,
+  stepDirectory,
+  stepFinished,
+  writerOf,
+  type Step,
+  type StepEnd,
+} from "../run/journal.js";
+import type { RunContext } from "../run/context.js";
+import { recoverStep } from "./recoverStep.js";
+import type { Service } from "../run/service.js";
+import type { BringUp } from "./bringUpContext.js";
+
+/** One step that the machine lacks: of several, `attempt` counts from 1. */
+interface Part {
+  readonly service: Service;
+  readonly setup: SetupSpec;
+  readonly attempt: number;
+  /** The machine that it is for, whosever it is; null for a host that no run has started. */
+  readonly machineKey: string | null;
+}
+
+/**
+ * Runs the setup steps that the service's machine does not have yet, in order.
+ * @returns whether there were any: the service is in state "booting" then.
+ * @throws ServiceError at the first that fails; InterruptedError between two, when nothing new is to begin.
+ */
+export async function setUp(work: BringUp, service: Service): Promise<boolean> {
+  const { context, placements } = work;
+  const machineKey = placements.machine(placements.owner(service))?.key ?? null;
+  const unfinished = (work.unfinished.get(service.id) ?? []).filter(
+    (step) => step.step === "setup" && step.machineKey === machineKey,
+  );
+  const missing = await missingParts(work, service, machineKey);
+  const started = unfinished.findLast((step) => step.content !== null && step.content === missing[0]?.setup.content);
+  await endUnfinished(
+    context,
+    placements,
+    service,
+    unfinished.filter((step) => step !== started),
+  );
+  if (missing.length > 0) passState(context, service, "booting");
+  for (const part of missing) {
+    if (context.halt.aborted) throw new InterruptedError();
+    const resumed = part === missing[0] && started !== undefined && (await resume(work, part, started));
+    if (!resumed) await run(work, part);
+  }
+  return missing.length > 0;
+}
+
+async function missingParts({ context, fresh }: BringUp, service: Service, machineKey: string | null): Promise<Part[]> {
+  const setups = service.spec.setup ?? [];
+  if (setups.length === 0) return [];
+  const done = fresh ? new Set<string>() : await context.store.setups(service.id, machineKey);
+  return setups
+    .map((setup, index) => ({ service, setup, attempt: index + 1, machineKey }))
+    .filter(({ setup }) => !done.has(setup.content ?? ""));
+}
+
+async function run({ context, placements }: BringUp, part: Part): Promise<void> {
+  const { service, setup, attempt, machineKey } = part;
+  const startedAt = context.clock.now();
+  const event = { at: startedAt, type: "step-started", service: service.name, step: "setup", attempt } as const;
+  const id = await writerOf(context).beginStep({
+    serviceId: service.id,
+    step: "setup",
+    attempt,
+    machineKey,
+    directory: (stepId) => stepDirectory(service, "setup", stepId),
+    event,
+    ...(setup.content === undefined ? {} : { content: setup.content }),
+  });
+  context.tell(event);
+  await finishStep(context, { id, service, name: "setup", attempt, startedAt }, async (step) => {
+    const directory = stepDirectory(service, "setup", id) as string;
+    return setupEnd(
+      context,
+      part,
+      await runServiceProgram(context, placements, programRun(context, step, part, directory, setup.program.timeoutMs)),
+    );
+  });
+}
+
+/** Waits for the program of an earlier launcher. @returns false if it has to be started again. */
+function resume(work: BringUp, part: Part, before: StepRecord): Promise<boolean> {
+  const { context } = work;
+  return recoverStep(work, {
+    service: part.service,
+    step: "setup",
+    what: nameOf(part.setup),
+    before,
+    timeoutMs: part.setup.program.timeoutMs,
+    run: (step, directory, timeoutMs) => programRun(context, step, part, directory, timeoutMs),
+    ended: async (_step, end) => setupEnd(context, part, end),
+  });
+}
+
+/** @param directory where the program lies: of an earlier launcher's, it may bear a name that the service had then */
+function programRun(
+  context: RunContext,
+  step: Step,
+  { service, setup }: Part,
+  directory: string,
+  timeoutMs: number,
+): ProgramRun {
+  return {
+    service,
+    step: "setup",
+    program: setup.program,
+    bundle: setupBundleName(service.spec.name, setup),
+    directory,
+    timeoutMs,
+    attempt: step.attempt,
+    // On record before anything of it is removed from the machine: whatever dies, it is done or it is not.
+    onResult: async ({ code }) => {
+      if (code === 0)
+        await change(
+          context,
+          [{ kind: "step-ended", id: step.id, outcome: "exited", exitCode: 0 }],
+          [stepFinished(context, step, "exited", 0)],
+        );
+    },
+  };
+}
+
+function setupEnd(context: RunContext, part: Part, end: ProgramEnd): StepEnd<void> {
+  const { result } = end;
+  if (result.kind === "exited" && result.code === 0) return { value: undefined, outcome: RECORDED, exitCode: 0 };
+  throw failure(part, end, whyEnded(context, "setup"));
+}
+
+function failure(
+  { service, setup }: Part,
+  { result, machine, log, lastLines }: ProgramEnd,
+  why: string | null,
+): ServiceError {
+  const exitCode = result.kind === "exited" ? result.code : null;
+  // The program's own exit codes come with a line that says it all.
+  const told =
+    setup.kind === "packages" && (exitCode === PACKAGES_MISSING || exitCode === NO_PACKAGE_MANAGER)
+      ? lastLines.at(-1)
+      : undefined;
+  return serviceError(
+    service,
+    "setup",
+    `${nameOf(setup)} failed: ${told ?? describeResult(result, why)}`,
+    { exitCode, machine, log, lastLines },
+    undefined,
+    result.kind === "unknown",
+  );
+}
+
+/** For messages: `the recipe of image "apache"`. */
+function nameOf(setup: SetupSpec): string {
+  return setup.kind === "recipe"
+    ? `the recipe of image "${setup.image}"`
+    : `installing the packages of image "${setup.image}" (${packagesOf(setup).join(", ")})`;
+}

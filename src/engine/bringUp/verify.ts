@@ -1,0 +1,78 @@
+/** Verifies a service: its ready program, tried again until it passes or its time is over. */
+import type { ReadySpec } from "../../plan/launchPlan/launchPlan.js";
+import { InterruptedError, pause, serviceError, type ServiceError } from "../run/failure.js";
+import { inStep, stepDirectory } from "../run/journal.js";
+import type { Placements } from "../run/machineAssignments.js";
+import { describeResult, runServiceProgram, whyEnded, type ProgramEnd } from "../programs/programRunner.js";
+import type { RunContext } from "../run/context.js";
+import type { Service } from "../run/service.js";
+
+/**
+ * @throws ServiceError when the ready program has not passed in its retries or its time.
+ * @throws InterruptedError between two tries, when the operator wants to stop.
+ */
+export async function verify(context: RunContext, placements: Placements, service: Service): Promise<void> {
+  const ready = service.spec.ready;
+  if (ready === null) return;
+  const { clock } = context;
+  const startedAt = clock.now();
+  for (let attempt = 1; ; attempt += 1) {
+    if (context.halt.aborted) throw new InterruptedError();
+    const timeoutMs = Math.max(
+      1,
+      Math.min(ready.timeoutMs, attemptBudget(ready, attempt === 1 ? 0 : clock.now() - startedAt)),
+    );
+    const end = await tryOnce(context, placements, service, ready, attempt, timeoutMs);
+    if (end.result.kind === "exited" && end.result.code === 0) return;
+    if (end.result.kind === "aborted" || isOver(ready, attempt, startedAt, clock.now()))
+      throw notReady(context, service, end, attempt, clock.now() - startedAt);
+    await pause(clock, ready.everyMs, context.halt);
+  }
+}
+
+/**
+ * What is left of a `ready: { timeout }`, which bounds all tries together; without one a try has the service's own
+ * timeout.
+ */
+function attemptBudget(ready: ReadySpec, elapsedMs: number): number {
+  return ready.bounded ? ready.windowMs - elapsedMs : ready.timeoutMs;
+}
+
+function isOver(ready: ReadySpec, attempt: number, startedAt: number, now: number): boolean {
+  if (ready.retries !== null && attempt > ready.retries) return true;
+  return now + ready.everyMs - startedAt > ready.windowMs;
+}
+
+async function tryOnce(
+  context: RunContext,
+  placements: Placements,
+  service: Service,
+  ready: ReadySpec,
+  attempt: number,
+  timeoutMs: number,
+): Promise<ProgramEnd> {
+  return inStep(context, service, "ready", attempt, placements.machine(service)?.key ?? null, async (step) => {
+    const directory = stepDirectory(service, "ready", step.id) as string;
+    const value = await runServiceProgram(context, placements, {
+      service,
+      step: "ready",
+      program: ready,
+      directory,
+      timeoutMs,
+      attempt,
+    });
+    return { value, outcome: value.result.kind, exitCode: value.result.kind === "exited" ? value.result.code : null };
+  });
+}
+
+function notReady(context: RunContext, service: Service, end: ProgramEnd, attempts: number, ms: number): ServiceError {
+  const tries = attempts === 1 ? "" : ` (${attempts} tries in ${(ms / 1000).toFixed(1)} s)`;
+  const { machine, log, lastLines } = end;
+  const exitCode = end.result.kind === "exited" ? end.result.code : null;
+  return serviceError(
+    service,
+    "ready",
+    `the ready program failed: ${describeResult(end.result, whyEnded(context, "ready"))}${tries}`,
+    { exitCode, machine, log, lastLines },
+  );
+}

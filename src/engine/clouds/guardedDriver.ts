@@ -1,0 +1,135 @@
+/**
+ * Every call to a cloud goes through here. Right before it the lease is proved, so that a launcher that froze and was
+ * replaced calls no cloud; a cloud that asks for fewer calls slows all calls to it; a call whose answer is lost is made
+ * again, since every verb is safe to repeat.
+ */
+import type { Clock } from "../../time/clock.js";
+import { LostReplyError, ThrottledError, type Driver } from "../../drivers/contract/driver.js";
+
+export interface GuardParts {
+  /** The cloud's name, for the probe. */
+  readonly cloud: string;
+  readonly clock: Clock;
+  /** Throws when the run is somebody else's by now. */
+  readonly prove: () => void;
+  /** Told before and after each call. */
+  readonly probe: ((point: string) => void) | undefined;
+  /**
+   * Notes that machines are asked for now, and not when they were wished for: whoever looks for them later counts from
+   * there. Who launches nothing needs none.
+   */
+  readonly noteAsked?: (keys: readonly string[]) => Promise<void>;
+  /** A number from 0 to 1, for how long to wait before a call is made again. */
+  readonly random: () => number;
+}
+
+/** Milliseconds before the first repetition; each later one waits twice as long, up to the last. */
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 30_000;
+/** How long a call is repeated, in milliseconds: some clouds show what a lost call has made only after minutes. */
+const PATIENCE_MS = 10 * 60_000;
+/** A launch that has not waited longer than this, in milliseconds, is made when it was wished for. */
+const AT_ONCE_MS = 1_000;
+
+/** A driver whose calls are guarded. What the driver throws otherwise goes through. */
+export function guardDriver(driver: Driver, parts: GuardParts): Driver {
+  const calls = new GuardedCalls(parts);
+  return {
+    launch: (requests, signal) =>
+      calls.make(
+        "launch",
+        signal,
+        () => driver.launch(requests, signal),
+        async () => parts.noteAsked?.(requests.map(({ key }) => key)),
+      ),
+    describe: (ids, signal) => calls.make("describe", signal, () => driver.describe(ids, signal)),
+    terminate: (ids, signal) => calls.make("terminate", signal, () => driver.terminate(ids, signal)),
+    list: (scope, signal) => calls.make("list", signal, () => driver.list(scope, signal)),
+    visibilityMs: driver.visibilityMs ?? 0,
+    ...(driver.hostKeyFingerprints === undefined
+      ? {}
+      : {
+          hostKeyFingerprints: (id, signal) =>
+            calls.make("hostKeyFingerprints", signal, async () => driver.hostKeyFingerprints?.(id, signal) ?? null),
+        }),
+    ...withImages(driver, calls),
+    ...(driver.check === undefined
+      ? {}
+      : {
+          check: (requests, signal) => calls.make("check", signal, async () => driver.check?.(requests, signal) ?? []),
+        }),
+    ...(driver.release === undefined
+      ? {}
+      : { release: (scope, signal) => calls.make("release", signal, async () => driver.release?.(scope, signal)) }),
+    ...(driver.programs === undefined ? {} : { programs: driver.programs.bind(driver) }),
+    close: async (signal) => driver.close?.(signal),
+  };
+}
+
+/** A driver that cannot make images has neither verb. */
+function withImages(driver: Driver, calls: GuardedCalls): Pick<Driver, "createImage" | "deleteImage"> {
+  const createImage = driver.createImage?.bind(driver);
+  const deleteImage = driver.deleteImage?.bind(driver);
+  return {
+    ...(createImage === undefined
+      ? {}
+      : { createImage: (request, signal) => calls.make("createImage", signal, () => createImage(request, signal)) }),
+    ...(deleteImage === undefined
+      ? {}
+      : { deleteImage: (id, signal) => calls.make("deleteImage", signal, () => deleteImage(id, signal)) }),
+  };
+}
+
+class GuardedCalls {
+  /** No call begins before this moment: the cloud asked for fewer. */
+  private notBefore = 0;
+
+  constructor(private readonly parts: GuardParts) {}
+
+  /** @param late awaited before a call that is not made at once. */
+  async make<T>(verb: string, signal: AbortSignal, call: () => Promise<T>, late?: () => Promise<void>): Promise<T> {
+    const { clock } = this.parts;
+    const begin = clock.now();
+    const giveUp = begin + PATIENCE_MS;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.wait(signal);
+        if (attempt > 1 || clock.now() > begin + AT_ONCE_MS) await late?.();
+        return await this.once(verb, call);
+      } catch (error) {
+        const again = error instanceof ThrottledError || error instanceof LostReplyError;
+        if (!again || signal.aborted || clock.now() > giveUp) throw error;
+        this.slowDown(error, attempt);
+        if (error instanceof LostReplyError) await clock.sleep(this.pauseMs(attempt));
+      }
+    }
+  }
+
+  private async once<T>(verb: string, call: () => Promise<T>): Promise<T> {
+    const { cloud, prove, probe } = this.parts;
+    probe?.(`before ${cloud} ${verb}`);
+    prove();
+    try {
+      return await call();
+    } finally {
+      probe?.(`after ${cloud} ${verb}`);
+    }
+  }
+
+  private slowDown(error: unknown, attempt: number): void {
+    if (error instanceof ThrottledError)
+      this.notBefore = Math.max(this.notBefore, this.parts.clock.now() + this.pauseMs(attempt));
+  }
+
+  private async wait(signal: AbortSignal): Promise<void> {
+    const { clock } = this.parts;
+    // Asked again after each wait: meanwhile the cloud may have asked for fewer calls once more.
+    while (clock.now() < this.notBefore && !signal.aborted) await clock.sleep(this.notBefore - clock.now());
+  }
+
+  /** Between half and all of the pause, so that callers who were turned away together do not come back together. */
+  private pauseMs(attempt: number): number {
+    const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempt - 1));
+    return pause * (0.5 + this.parts.random() / 2);
+  }
+}

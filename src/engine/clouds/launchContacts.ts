@@ -1,0 +1,64 @@
+/** Whom new machines let in, decided and written down before they are asked for. */
+import { makeKeyPair } from "../../machines/ssh/keyPair.js";
+import type { Contact, Driver, LaunchOutcome, LaunchRequest } from "../../drivers/contract/driver.js";
+import { AuthenticationError } from "../../machines/contract/connection.js";
+import type { SshSpec } from "../../plan/launchPlan/launchPlan.js";
+import type { AuthorizedKey } from "../../state/sqlite/contacts.js";
+import type { RunWriter } from "../../state/sqlite/runWriter.js";
+import type { RunKey, Store } from "../../state/sqlite/store.js";
+
+export interface LaunchContactsParts {
+  readonly store: Store;
+  readonly run: RunKey & { readonly name: string };
+  readonly writer: RunWriter | null;
+  /** How a service's machine is reached. */
+  readonly ssh: (service: string) => SshSpec | null;
+}
+
+/**
+ * A driver that prepares machines, each of whose launch requests is given what the machine needs for its first contact.
+ */
+export function withContacts(driver: Driver, parts: LaunchContactsParts): Driver {
+  return {
+    ...driver,
+    async launch(requests, signal) {
+      const given: LaunchRequest[] = [];
+      const failed: LaunchOutcome[] = [];
+      for (const request of requests) {
+        try {
+          given.push({ ...request, contact: await contactOf(request, parts) });
+        } catch (error) {
+          // Nothing was asked for yet: what was asked for once has its keys in the record.
+          if (!(error instanceof AuthenticationError)) throw error;
+          failed.push({ key: request.key, kind: "failed", error, leftover: null });
+        }
+      }
+      const launched = given.length === 0 ? [] : await driver.launch(given, signal);
+      const outcomes = new Map([...failed, ...launched].map((outcome) => [outcome.key, outcome]));
+      return requests.flatMap(({ key }) => outcomes.get(key) ?? []);
+    },
+  };
+}
+
+/** The same for the same request, whoever asks again: a cloud may take another one for another machine. */
+async function contactOf({ key, mark }: LaunchRequest, parts: LaunchContactsParts): Promise<Contact | null> {
+  const ssh = parts.ssh(mark.service);
+  if (ssh === null) return null;
+  let keys = await parts.store.authorized(key);
+  if (keys === null) {
+    keys = await keysOf(ssh, parts);
+    await parts.writer?.write({ kind: "authorized", key, keys });
+  }
+  return { authorizedKeys: keys.map((one) => one.key), hostKey: ssh.hostKeys === "injected" };
+}
+
+async function keysOf(ssh: SshSpec, { store, run, writer }: LaunchContactsParts): Promise<AuthorizedKey[]> {
+  const { publicKeys } = await import("../../machines/ssh/publicKeys.js");
+  const theirs = await publicKeys(ssh);
+  if (theirs.length > 0) return theirs;
+  // Nobody could get in: bootlevel gets a key of its own, on disk before any machine knows it.
+  if ((await store.runKey(run)) === null)
+    await writer?.write({ kind: "run-key", pair: makeKeyPair(`bootlevel ${run.name}`) });
+  const own = await store.runKey(run);
+  return own === null ? [] : [{ key: own.publicKey, label: "made for this run" }];
+}

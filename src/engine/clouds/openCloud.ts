@@ -1,0 +1,35 @@
+/** The driver of a plan's cloud, for what is done at it outside of a run. */
+import type { Driver } from "../../drivers/contract/driver.js";
+import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
+import { resolveTree } from "../../plan/references/resolve.js";
+import type { VariableRecord } from "../../state/contract/records.js";
+import type { Store } from "../../state/sqlite/store.js";
+import { AttributeBook } from "../attributes/attributes.js";
+import { createDriver } from "./clouds.js";
+import { guardDriver } from "./guardedDriver.js";
+
+/**
+ * Opens a cloud; the caller closes it. No run's lease guards its calls. @throws DriverError if its driver cannot be
+ * loaded
+ */
+export async function openCloud(
+  store: Store,
+  plan: LaunchPlan,
+  cloud: CloudSpec,
+  variables: readonly VariableRecord[],
+): Promise<Driver> {
+  const book = new AttributeBook(plan, "", variables);
+  const options = resolveTree(cloud.options, (reference) => book.lookup(reference, null));
+  const driver = await createDriver(store, cloud, plan.dir, options, {
+    warn: () => undefined,
+    permit: () => undefined,
+    readOnly: true,
+  });
+  return guardDriver(driver, {
+    cloud: cloud.name,
+    clock: store.clock,
+    prove: () => undefined,
+    probe: store.probe,
+    random: store.random,
+  });
+}

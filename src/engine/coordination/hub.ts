@@ -1,0 +1,258 @@
+/**
+ * Where the programs of a run meet while they run: what one sets is there for every other at once, barriers, what they
+ * say, and the end of all by an abort. Nothing in it has to outlive the launcher but what is written down: who waited
+ * when it died is told so by its `bl`.
+ */
+import { textOfBytes } from "../../text/surrogateEscape.js";
+import type { StepName } from "../../model/events.js";
+import type { BlHandler, BlReply, BlRequest } from "../../machines/coordination/blRequest.js";
+import { suggest } from "../../text/suggest.js";
+import type { AttributeRecord } from "../../state/contract/records.js";
+import { StateError } from "../../state/contract/errors.js";
+import { change, warn } from "../run/journal.js";
+import type { RunContext } from "../run/context.js";
+import type { Coordination, Publisher } from "../run/coordination.js";
+import { CODE, done, refusal } from "./answers.js";
+import { Barriers } from "./barriers.js";
+import { Deadlocks } from "./deadlocks.js";
+import { meaningOf } from "./names.js";
+import { Pace } from "./rateLimit.js";
+import { Progress } from "./progress.js";
+import { getWait, keyOf } from "./valueWait.js";
+import { Waits } from "./waits.js";
+import type { Service } from "../run/service.js";
+
+/**
+ * Requests of one program that are answered in a second, and at once before that counts; and the same of what is said.
+ */
+const REQUESTS = { perSecond: 500, burst: 1_000 };
+const SAYINGS = { perSecond: 10, burst: 20 };
+const LONGEST_VALUE = 16 * 1024 * 1024;
+const LONGEST_TEXT = 1_000;
+
+export class CoordinationHub implements Coordination {
+  readonly progress = new Progress();
+  private readonly waits: Waits;
+  private readonly barriers: Barriers;
+  private readonly deadlocks: Deadlocks;
+  private readonly sayings = new Map<string, Pace>();
+  private publisher: Publisher;
+
+  constructor(private readonly context: RunContext) {
+    this.waits = new Waits(
+      () => context.abort.current,
+      (wait) => this.deadlocks.why(wait),
+    );
+    this.barriers = new Barriers(this.waits, this.progress);
+    this.deadlocks = new Deadlocks(this.waits, this.progress, (message) => {
+      this.warn(message);
+    });
+    this.publisher = async (service, attribute) => {
+      await this.write(service, attribute);
+    };
+    context.book.listen((service, name) => {
+      this.waits.wake(keyOf({ service, attribute: name }));
+    });
+    context.abort.signal.addEventListener(
+      "abort",
+      () => {
+        this.waits.abort();
+      },
+      { once: true },
+    );
+  }
+
+  /** What is set goes by this from now on. */
+  publishBy(publisher: Publisher): void {
+    this.publisher = publisher;
+  }
+
+  /** The program of a service's step ran under an earlier launcher, and does not run again. */
+  ranBefore(service: Service): void {
+    this.progress.setRanBefore(service);
+    this.barriers.lookAgain();
+  }
+
+  /** A service has come to an end, or waits for its level: who waits for it is told so. */
+  ended(service: Service): void {
+    if (this.waits.any) this.deadlocks.look();
+    const over = this.progress.over(service.name);
+    if (over === null) return;
+    this.waits.endWhere((wait) => {
+      if (!wait.on().some(({ to }) => to === service.name)) return null;
+      return refusal(
+        CODE.notSet,
+        [`${over}, so ${wait.what} does not come any more`, this.deadlocks.whyBroken(wait) ?? []].flat().join("; "),
+      );
+    });
+  }
+
+  /**
+   * Answers the programs of one step of a service.
+   * @param onWait called when a program begins to wait: it uses nothing of the launcher meanwhile.
+   */
+  handler(service: Service, step: StepName, onWait: () => void): BlHandler {
+    const pace = new Pace(REQUESTS.perSecond, REQUESTS.burst);
+    return async (request, gone) => {
+      try {
+        await pace.turn(gone);
+        return await this.answer(service, step, request, gone, onWait);
+      } catch (error) {
+        if ((error as Error).name === "AbortError") return refusal(CODE.noLauncher, "nobody waits for this answer");
+        if (error instanceof StateError)
+          return refusal(CODE.noLauncher, `it could not be written down: ${error.message}`);
+        throw error;
+      }
+    };
+  }
+
+  private async answer(
+    service: Service,
+    step: StepName,
+    request: BlRequest,
+    gone: AbortSignal,
+    onWait: () => void,
+  ): Promise<BlReply> {
+    switch (request.verb) {
+      case "get":
+        return this.get(service, request, gone, onWait);
+      case "set":
+        return this.set(service, request);
+      case "barrier":
+        return this.barrier(service, request, gone, onWait);
+      case "say":
+        return this.say(service, step, request, gone);
+      case "abort":
+        return this.abort(service, request);
+    }
+  }
+
+  private async get(service: Service, request: BlRequest, gone: AbortSignal, onWait: () => void): Promise<BlReply> {
+    const meaning = meaningOf(this.context, service, request.name);
+    if (meaning.kind === "unknown") return meaning.reply;
+    const wait = getWait({
+      context: this.context,
+      progress: this.progress,
+      service: service.name,
+      meaning,
+      request,
+      gone,
+    });
+    const now = request.wait ? this.waits.now(wait) : wait.look();
+    if (now !== null) return now;
+    if (!request.wait) return refusal(CODE.notSet, `${wait.what} is not set`);
+    return this.wait(() => this.waits.add(wait), onWait);
+  }
+
+  private async barrier(
+    service: Service,
+    { name, parties, timeoutMs, ignoreAbort }: BlRequest,
+    gone: AbortSignal,
+    onWait: () => void,
+  ): Promise<BlReply> {
+    if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/.test(name))
+      return refusal(CODE.usage, "a barrier's name is letters, digits, _, - and ., 100 at most");
+    if (parties !== null && (parties < 1 || parties > 100_000))
+      return refusal(CODE.usage, "--parties takes a whole number from 1");
+    // A replica that this command leaves as it is does not come; one that has failed was to come.
+    const replicas = this.context.bySpec.get(service.spec.name) ?? [service];
+    const expected = replicas
+      .map((replica) => replica.name)
+      .filter((replica) => replica === service.name || this.progress.comes(replica));
+    const meeting =
+      parties === null
+        ? { kind: "replicas" as const, spec: service.spec.name, expected }
+        : { kind: "parties" as const, count: parties };
+    return this.wait(
+      () => this.barriers.meet({ service: service.name, name, meeting, timeoutMs, ignoreAbort, gone }),
+      onWait,
+    );
+  }
+
+  private async wait(begin: () => Promise<BlReply>, onWait: () => void): Promise<BlReply> {
+    onWait();
+    const reply = begin();
+    this.deadlocks.look();
+    return reply;
+  }
+
+  private async set(service: Service, { name, value }: BlRequest): Promise<BlReply> {
+    const { context } = this;
+    const output = service.spec.outputs.find((one) => one.name === name);
+    if (output === undefined) return this.notAnOutput(service, name);
+    if (value.length > LONGEST_VALUE)
+      return refusal(CODE.usage, `the value is ${value.length} bytes long; ${LONGEST_VALUE} are allowed`);
+    if (context.writer === null)
+      return refusal(CODE.noLauncher, "this command only looks at the run: nothing can be set");
+    await this.publisher(service, {
+      serviceId: service.id,
+      name,
+      kind: "output",
+      secret: output.secret,
+      value: textOfBytes(value),
+    });
+    return done();
+  }
+
+  private notAnOutput(service: Service, name: string): BlReply {
+    const names = service.spec.outputs.map((output) => output.name);
+    const near = suggest(name, names);
+    const hint =
+      near !== null
+        ? `, did you mean "${near}"?`
+        : names.length === 0
+          ? "; it has none"
+          : `; it has ${names.join(", ")}`;
+    return refusal(
+      CODE.unknown,
+      `service "${service.spec.name}" has no output "${name}"${hint}. What a service sets stands in the plan under its outputs`,
+    );
+  }
+
+  private async write(service: Service, attribute: AttributeRecord): Promise<void> {
+    const { context } = this;
+    if (attribute.secret) context.redactor.add([attribute.value]);
+    await change(context, [{ kind: "attribute", attribute }], []);
+    context.book.set(service.name, attribute.name, attribute);
+  }
+
+  private async say(service: Service, step: StepName, { value }: BlRequest, gone: AbortSignal): Promise<BlReply> {
+    const { context } = this;
+    const pace = this.sayings.get(service.name) ?? new Pace(SAYINGS.perSecond, SAYINGS.burst);
+    this.sayings.set(service.name, pace);
+    await pace.turn(gone);
+    const text = context.redactor.redact(tidy(value));
+    const event = { at: context.clock.now(), type: "said", service: service.name, step, text } as const;
+    if (context.writer === null) context.tell(event);
+    else await change(context, [{ kind: "said", id: service.id, text }], [event]);
+    return done();
+  }
+
+  private async abort(service: Service, { value }: BlRequest): Promise<BlReply> {
+    const { context } = this;
+    if (context.writer === null)
+      return refusal(CODE.noLauncher, "this command only looks at the run: it cannot be aborted by it");
+    await context.abort.begin({
+      reason: context.redactor.redact(tidy(value)) || "no reason was given",
+      origin: service.name,
+      at: context.clock.now(),
+    });
+    return done();
+  }
+
+  private warn(message: string): void {
+    const { context } = this;
+    if (context.writer === null) context.tell({ at: context.clock.now(), type: "warning", service: null, message });
+    else context.writer.expect(warn(context, null, message));
+  }
+}
+
+/** Text of a program as one line of bounded length, without what a terminal would take for an order. */
+function tidy(value: Buffer): string {
+  const text = value
+    .subarray(0, 4 * LONGEST_TEXT)
+    .toString("utf8")
+    .replace(/[\p{Cc}\p{Cf}\s]+/gu, " ")
+    .trim();
+  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
+}

@@ -1,0 +1,137 @@
+/**
+ * Programs that wait: each is told at once when what it waits for is there, cannot come any more, takes too long, or
+ * when the run is aborted.
+ */
+import type { Abort } from "../../state/contract/records.js";
+import type { BlReply } from "../../machines/coordination/blRequest.js";
+import { LONGEST_TIMER_MS } from "../../time/clock.js";
+import { abortWords } from "../run/abort.js";
+import { CODE, refusal } from "./answers.js";
+import type { Edge } from "./circles.js";
+
+/** One program that waits. */
+export interface Wait {
+  /** The service whose program it is. */
+  readonly service: string;
+  /** What it waits for, for people. */
+  readonly what: string;
+  /** What wakes it: it looks again then. */
+  readonly keys: readonly string[];
+  /** The answer, or null as long as there is none. */
+  look(): BlReply | null;
+  /** Whom it waits for. */
+  on(): readonly Edge[];
+  /** More for the message of one that waited too long, "" for nothing. */
+  late(): string;
+  /** Milliseconds; null for ever. */
+  readonly timeoutMs: number | null;
+  readonly ignoreAbort: boolean;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly gone: AbortSignal;
+}
+
+interface Waiting {
+  readonly wait: Wait;
+  end(reply: BlReply): void;
+}
+
+export class Waits {
+  private readonly waiting = new Set<Waiting>();
+  private readonly byKey = new Map<string, Set<Waiting>>();
+
+  /**
+   * @param aborted the run's abort, or null.
+   * @param circle of a wait whose time is over: the circle that it is or was in, for its message; null without one.
+   */
+  constructor(
+    private readonly aborted: () => Abort | null,
+    private readonly circle: (wait: Wait) => string | null,
+  ) {}
+
+  get any(): boolean {
+    return this.waiting.size > 0;
+  }
+
+  /** Everything that waits now. */
+  *all(): Generator<Wait> {
+    for (const { wait } of this.waiting) yield wait;
+  }
+
+  /** The answer that needs no wait, or null. */
+  now(wait: Wait): BlReply | null {
+    return this.abortReply(wait) ?? wait.look();
+  }
+
+  /** Waits. Resolves with what the program is answered. */
+  add(wait: Wait): Promise<BlReply> {
+    const now = this.now(wait);
+    if (now !== null) return Promise.resolve(now);
+    return new Promise((resolve) => {
+      const timer =
+        wait.timeoutMs === null
+          ? null
+          : setTimeout(
+              () => {
+                waiting.end(this.lateReply(wait));
+              },
+              Math.min(wait.timeoutMs, LONGEST_TIMER_MS),
+            );
+      const onGone = (): void => {
+        waiting.end(refusal(CODE.noLauncher, "nobody waits for this answer"));
+      };
+      const waiting: Waiting = {
+        wait,
+        end: (reply) => {
+          if (timer !== null) clearTimeout(timer);
+          wait.gone.removeEventListener("abort", onGone);
+          this.remove(waiting);
+          resolve(reply);
+        },
+      };
+      wait.gone.addEventListener("abort", onGone, { once: true });
+      this.waiting.add(waiting);
+      for (const key of wait.keys) this.byKey.set(key, (this.byKey.get(key) ?? new Set()).add(waiting));
+      if (wait.gone.aborted) onGone();
+    });
+  }
+
+  /** Something has happened: who waits for it looks again. */
+  wake(key: string): void {
+    for (const waiting of [...(this.byKey.get(key) ?? [])]) {
+      const reply = waiting.wait.look();
+      if (reply !== null) waiting.end(reply);
+    }
+  }
+
+  /** Ends every wait for which `reply` has one. */
+  endWhere(reply: (wait: Wait) => BlReply | null): void {
+    for (const waiting of [...this.waiting]) {
+      const found = reply(waiting.wait);
+      if (found !== null) waiting.end(found);
+    }
+  }
+
+  /** The run was aborted. */
+  abort(): void {
+    this.endWhere((wait) => this.abortReply(wait));
+  }
+
+  private abortReply(wait: Wait): BlReply | null {
+    const abort = wait.ignoreAbort ? null : this.aborted();
+    return abort === null ? null : refusal(CODE.aborted, abortWords(abort));
+  }
+
+  private lateReply(wait: Wait): BlReply {
+    const more = [wait.late(), this.circle(wait) ?? ""].filter((words) => words !== "");
+    return refusal(CODE.timedOut, [`waited ${(wait.timeoutMs ?? 0) / 1000} s for ${wait.what}`, ...more].join("; "));
+  }
+
+  private remove(waiting: Waiting): void {
+    this.waiting.delete(waiting);
+    for (const key of waiting.wait.keys) {
+      const others = this.byKey.get(key);
+      others?.delete(waiting);
+      if (others?.size === 0) this.byKey.delete(key);
+    }
+  }
+}

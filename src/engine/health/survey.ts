@@ -1,0 +1,189 @@
+/**
+ * How services are now: their machines are asked for, a cloud in one call, and their ready programs run, side by side.
+ */
+import { randomBytes } from "node:crypto";
+
+import type { MachineStatus } from "../../drivers/contract/driver.js";
+import { AuthenticationError, ConnectionError, HostKeyError } from "../../machines/contract/connection.js";
+import type { MachineRecord } from "../../state/contract/records.js";
+import type { Cause } from "../../model/statusReport.js";
+import { programsOf } from "../programs/bundles.js";
+import { stepDirectory } from "../run/journal.js";
+import type { Placements } from "../run/machineAssignments.js";
+import { describeResult, runServiceProgram } from "../programs/programRunner.js";
+import type { RunContext } from "../run/context.js";
+import type { Service } from "../run/service.js";
+import { isGone } from "../clouds/isGone.js";
+
+export interface Finding {
+  /** Null when all is well. */
+  readonly cause: Cause | null;
+  readonly message: string;
+  /** What the cloud says of the machine: a state, "host" for a service on a host, "none" before there is one. */
+  readonly machine: MachineStatus["state"] | "host" | "none";
+  readonly error: Error | null;
+  /** Of the ready program, or null when it did not run. */
+  readonly exitCode: number | null;
+  readonly ms: number | null;
+  readonly lastLines: readonly string[];
+}
+
+/** How far to look: run the ready program, only see whether the machine answers, or only ask the cloud. */
+export type Depth = "ready" | "reach" | "cloud";
+
+/**
+ * Looks at services. Nothing is recorded.
+ * @param tries how often a ready program that fails is run, its `every` apart, before the service counts as not ready.
+ */
+export async function survey(
+  context: RunContext,
+  placements: Placements,
+  services: readonly Service[],
+  depth: (service: Service) => Depth,
+  tries = 1,
+): Promise<Map<Service, Finding>> {
+  const machines = await describeMachines(context, placements, services);
+  return new Map(
+    await Promise.all(
+      services.map(async (service) => {
+        let finding = await look(context, placements, service, depth(service), machines);
+        for (let attempt = 2; attempt <= tries && finding.exitCode !== null && finding.exitCode !== 0; attempt += 1) {
+          await context.clock.sleep(service.spec.ready?.everyMs ?? 0);
+          if (context.stop.aborted) break;
+          finding = await look(context, placements, service, depth(service), machines);
+        }
+        return [service, finding] as const;
+      }),
+    ),
+  );
+}
+
+interface Machines {
+  readonly byId: ReadonlyMap<string, MachineStatus & { readonly gone: boolean }>;
+  /** Clouds that gave no answer, and why. */
+  readonly silent: ReadonlyMap<string, Error>;
+}
+
+async function describeMachines(
+  context: RunContext,
+  placements: Placements,
+  services: readonly Service[],
+): Promise<Machines> {
+  const known = services
+    .flatMap((service) => placements.machine(service) ?? [])
+    .filter((machine) => machine.driverId !== null);
+  const byId = new Map<string, MachineStatus & { gone: boolean }>();
+  const silent = new Map<string, Error>();
+  const ask = async (cloud: string, machines: readonly MachineRecord[]) => {
+    try {
+      const driver = await context.clouds.driver(cloud);
+      const statuses = await driver.describe(
+        machines.map((machine) => machine.driverId as string),
+        context.stop,
+      );
+      machines.forEach((machine, index) => {
+        const status = statuses[index];
+        if (status)
+          byId.set(machine.key, {
+            ...status,
+            gone: isGone(status, machine.launchedAt ?? machine.requestedAt, driver, context.clock.now()),
+          });
+      });
+    } catch (error) {
+      silent.set(cloud, error as Error);
+    }
+  };
+  const clouds = new Set(known.map((machine) => machine.cloud));
+  await Promise.all(
+    [...clouds].map((cloud) =>
+      ask(
+        cloud,
+        known.filter((machine) => machine.cloud === cloud),
+      ),
+    ),
+  );
+  return { byId, silent };
+}
+
+async function look(
+  context: RunContext,
+  placements: Placements,
+  service: Service,
+  depth: Depth,
+  machines: Machines,
+): Promise<Finding> {
+  const record = placements.machine(service);
+  const now = record === null ? undefined : machines.byId.get(record.key);
+  const machine =
+    now?.state ?? (service.spec.placement.kind === "host" ? "host" : record === null ? "none" : "unknown");
+  const nothing: Finding = { cause: null, message: "", machine, error: null, exitCode: null, ms: null, lastLines: [] };
+  if (record !== null) {
+    const silent = machines.silent.get(record.cloud);
+    if (silent !== undefined)
+      return { ...nothing, cause: "silent", message: context.redactor.redact(silent.message), error: silent };
+    const words = `the machine ${record.driverId ?? ""} is ${machine}${now?.reason ? `: ${now.reason}` : ""}`;
+    if (now?.gone === true) return { ...nothing, cause: "gone", message: words };
+    if (machine === "stopped") return { ...nothing, cause: "stopped", message: words };
+    // "unknown" proves nothing here: the machine is too young for its cloud to show it, and tells itself how it is.
+    if (record.driverId !== null && machine !== "running" && machine !== "unknown" && depth === "ready")
+      return { ...nothing, cause: "not-ready", message: words };
+  }
+  if (depth === "cloud" || (record === null && machine === "none")) return nothing;
+  return {
+    ...nothing,
+    ...(depth === "ready" && service.spec.ready !== null
+      ? await runReady(context, placements, service)
+      : await reach(context, placements, service)),
+  };
+}
+
+type Part = Partial<Finding>;
+
+/** Without a ready program, a machine that carries programs must at least answer. */
+async function reach(context: RunContext, placements: Placements, service: Service): Promise<Part> {
+  const program = programsOf(service.spec).find((one) => one.program.where === "machine")?.program;
+  if (program === undefined) return {};
+  try {
+    await placements.programs(service, program).reach();
+    return {};
+  } catch (error) {
+    return failed(context, error);
+  }
+}
+
+async function runReady(context: RunContext, placements: Placements, service: Service): Promise<Part> {
+  const program = service.spec.ready;
+  if (program === null) return {};
+  const directory = stepDirectory(service, "ready", `status-${randomBytes(6).toString("hex")}`) as string;
+  try {
+    const { result, ms, lastLines } = await runServiceProgram(context, placements, {
+      service,
+      step: "ready",
+      program,
+      directory,
+      timeoutMs: program.timeoutMs,
+      attempt: 1,
+    });
+    if (result.kind === "exited" && result.code === 0) return { exitCode: 0, ms };
+    // A program that ran elsewhere cannot tell a service that is not well from a machine that does not answer.
+    const machine = program.where === "launcher" ? await reach(context, placements, service) : {};
+    if (machine.cause) return { ...machine, ms, lastLines };
+    const cause = result.kind === "unknown" ? "unreachable" : "not-ready";
+    return {
+      cause,
+      message: `the ready program failed: ${describeResult(result)}`,
+      exitCode: result.kind === "exited" ? result.code : null,
+      ms,
+      lastLines,
+    };
+  } catch (error) {
+    return failed(context, error);
+  }
+}
+
+function failed(context: RunContext, thrown: unknown): Part {
+  const error = thrown as Error;
+  const refused = error instanceof HostKeyError || error instanceof AuthenticationError;
+  const cause: Cause = refused ? "refused" : error instanceof ConnectionError ? "unreachable" : "not-ready";
+  return { cause, message: context.redactor.redact(error.message), error };
+}

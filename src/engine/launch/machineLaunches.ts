@@ -1,0 +1,110 @@
+/**
+ * Launches as they go on, from the wish for a machine to its address: what levels and early launches of one command
+ * share.
+ */
+import { DriverError, type LaunchOutcome } from "../../drivers/contract/driver.js";
+import { change } from "../run/journal.js";
+import type { Placements } from "../run/machineAssignments.js";
+import type { RunContext } from "../run/context.js";
+import { getMachines, launchedChange, writeOff, type Early } from "./launchMachines.js";
+import { MachineWatch, type ReachableMachine } from "./machineWatch.js";
+import type { Service } from "../run/service.js";
+
+/** How a launch ended for one service. */
+export type Launch = { readonly machine: ReachableMachine } | { readonly error: Error };
+
+/** Launches that a cloud is asked for together. */
+export interface Batch {
+  /** Resolves when the cloud has answered, with machines or without. */
+  readonly answered: Promise<void>;
+  /** How each launch ends, as soon as its machine has an address or failed; never rejects. */
+  readonly launches: ReadonlyMap<Service, Promise<Launch>>;
+}
+
+export class MachineLaunches {
+  private readonly watches = new Map<string, MachineWatch>();
+  /** Keys of machines of which it was told that they are there. */
+  private readonly told = new Set<string>();
+
+  constructor(
+    private readonly context: RunContext,
+    private readonly placements: Placements,
+  ) {}
+
+  /**
+   * Gets a machine for each service of a cloud, or the one that was asked for already.
+   * @param early for services whose level has not begun.
+   */
+  launch(cloud: string, services: readonly Service[], early: Early | null = null): Batch {
+    const outcomes = getMachines(this.context, this.placements, cloud, services, early);
+    const launches = new Map(services.map((service) => [service, this.settle(cloud, service, outcomes)]));
+    return {
+      answered: outcomes.then(
+        () => undefined,
+        () => undefined,
+      ),
+      launches,
+    };
+  }
+
+  /** Nobody waits for the address of the service's machine any more. */
+  forget(service: Service): void {
+    const machine = this.placements.machine(service);
+    if (machine !== null && machine.driverId !== null) this.watches.get(machine.cloud)?.forget(machine.driverId);
+  }
+
+  private async settle(
+    cloud: string,
+    service: Service,
+    outcomes: Promise<ReadonlyMap<Service, LaunchOutcome>>,
+  ): Promise<Launch> {
+    try {
+      const outcome = (await outcomes).get(service);
+      if (outcome === undefined)
+        throw new DriverError(`the driver of cloud "${cloud}" gave no answer for ${service.name}`);
+      if (outcome.kind === "failed") {
+        if (outcome.leftover === null)
+          await writeOff(this.context, this.placements, service, outcome.key, outcome.error.message);
+        throw outcome.error;
+      }
+      return { machine: await this.reach(cloud, service, outcome) };
+    } catch (error) {
+      return { error: error as Error };
+    }
+  }
+
+  private async reach(
+    cloud: string,
+    service: Service,
+    { key, machine: launched }: LaunchOutcome & { kind: "launched" },
+  ): Promise<ReachableMachine> {
+    const { context, placements } = this;
+    const watch = await this.watch(cloud);
+    const since = placements.machine(service)?.launchedAt ?? context.clock.now();
+    const machine = await watch.reachable(launched, since, async (reason) =>
+      writeOff(context, placements, service, key, reason),
+    );
+    const news = launchedChange(placements, service, machine);
+    const told = this.told.has(key);
+    this.told.add(key);
+    const event = {
+      at: context.clock.now(),
+      type: "machine-launched",
+      service: service.name,
+      cloud,
+      id: machine.id,
+      host: machine.host,
+    } as const;
+    if (news !== null || !told) await change(context, news === null ? [] : [news], told ? [] : [event]);
+    if (news !== null) placements.launched(service, machine);
+    return machine;
+  }
+
+  /** One a cloud for the whole command: all that wait are in one question. */
+  private async watch(cloud: string): Promise<MachineWatch> {
+    const driver = await this.context.clouds.driver(cloud);
+    const known = this.watches.get(cloud) ?? new MachineWatch(driver, this.context.clock, this.context.halt);
+    this.watches.set(cloud, known);
+    return known;
+  }
+}

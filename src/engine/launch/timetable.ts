@@ -1,0 +1,131 @@
+/**
+ * What `prelaunch: just-in-time` goes by while a run comes up: the forecast, and how far the run has come. Says whose
+ * moment has come.
+ */
+import type { ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
+import type { RunContext } from "../run/context.js";
+import type { Agenda } from "../tasks/agenda.js";
+import { turnAt, type LaterWork } from "./launchTimes.js";
+import { Forecast, type Work } from "./forecast.js";
+import type { Service } from "../run/service.js";
+
+export interface Look {
+  /** Whether the moment of any has come since the last look. */
+  readonly more: boolean;
+  /**
+   * When the next one's comes, in milliseconds since the epoch, as far as it is known now; null when no moment is
+   * known.
+   */
+  readonly next: number | null;
+}
+
+export class Timetable {
+  private level = -1;
+  private startedAt = 0;
+  /** Services of the level whose machines were not asked for before it began. */
+  private launching: ReadonlySet<Service> = new Set();
+  private readonly ready = new Set<Service>();
+  /** By their names in the plan. Whose moment has come, it stays so. */
+  private readonly due = new Set<string>();
+
+  private constructor(
+    private readonly context: RunContext,
+    private readonly agenda: Agenda,
+    private readonly forecast: Forecast,
+  ) {}
+
+  /** Reads what earlier runs of the plan took. Null where the plan does not ask for it. */
+  static async read(context: RunContext, agenda: Agenda): Promise<Timetable | null> {
+    if (context.plan.prelaunch !== "just-in-time") return null;
+    const kinds = context.plan.levels
+      .flatMap(({ services }) => services)
+      .map((spec) => [spec.name, kindOf(spec)] as const);
+    return new Timetable(context, agenda, new Forecast(await context.store.pastRuns(context.plan), new Map(kinds)));
+  }
+
+  /** A level has asked for its own machines. */
+  begun(level: number, launching: ReadonlySet<Service>): void {
+    this.level = level;
+    this.startedAt = this.context.clock.now();
+    this.launching = launching;
+  }
+
+  /** A service is ready. */
+  done(service: Service): void {
+    this.ready.add(service);
+  }
+
+  isDue(service: Service): boolean {
+    return this.due.has(service.spec.name);
+  }
+
+  /** Finds out whose moment has come. */
+  look(): Look {
+    const later = this.context.levels
+      .slice(this.level + 1)
+      .map((services) => this.agenda.among(services))
+      .filter((services) => services.length > 0);
+    const present = { startedAt: this.startedAt, works: this.worksNow() };
+    const { due, next } = turnAt(
+      this.forecast,
+      present,
+      later.map((services) => this.worksThen(services)),
+      this.context.clock.now(),
+    );
+    for (const spec of due) this.due.add(spec);
+    return { more: due.length > 0, next };
+  }
+
+  private worksNow(): Work[] {
+    const open = this.agenda.among(this.context.levels[this.level] ?? []).filter((service) => !this.ready.has(service));
+    return oneEach(
+      this.working(open).map((service) => ({
+        spec: service.spec.name,
+        launches: this.launching.has(service) || this.replaces(service),
+      })),
+    );
+  }
+
+  private worksThen(services: readonly Service[]): LaterWork[] {
+    return oneEach(
+      this.working(services).map((service) => {
+        const { name, placement } = service.spec;
+        const cloud =
+          placement.kind === "cloud" && this.agenda.of(service)?.stage === "launch" && !this.due.has(name)
+            ? placement.cloud
+            : null;
+        return { spec: name, launches: this.replaces(service), cloud };
+      }),
+    );
+  }
+
+  /** To look whether a service is well takes next to nothing. */
+  private working(services: readonly Service[]): Service[] {
+    return services.filter((service) => this.agenda.of(service)?.stage !== "verify");
+  }
+
+  private replaces(service: Service): boolean {
+    const stage = this.agenda.of(service)?.stage;
+    return stage === "discard" || stage === "replace";
+  }
+}
+
+/** Machines that are made alike take about as long. */
+function kindOf({ placement, size }: ServiceSpec): string {
+  return JSON.stringify(placement.kind === "cloud" ? [placement.cloud, size] : ["host"]);
+}
+
+/** One for all replicas of a service: the one that needs the most. */
+function oneEach<T extends Work & Partial<LaterWork>>(works: readonly T[]): T[] {
+  const specs = new Map<string, T>();
+  for (const work of works) {
+    const known = specs.get(work.spec);
+    specs.set(
+      work.spec,
+      known === undefined
+        ? work
+        : { ...known, launches: known.launches || work.launches, cloud: known.cloud ?? work.cloud },
+    );
+  }
+  return [...specs.values()];
+}

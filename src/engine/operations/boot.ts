@@ -1,0 +1,115 @@
+/** Boots a launch plan, as a new run; or carries on with a run whose launcher died or was interrupted. */
+import type { RunEvent, RunState, ServiceFailure } from "../../model/events.js";
+import type { LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
+import { withoutSecretDefaults } from "../../plan/references/resolve.js";
+import type { VariableRecord } from "../../state/contract/records.js";
+import type { Store } from "../../state/sqlite/store.js";
+import { StateError } from "../../state/contract/errors.js";
+import { Agenda } from "../tasks/agenda.js";
+import { bringUp } from "../bringUp/bringUp.js";
+import { chooseImages } from "../images/choose.js";
+import { packBundles } from "../programs/bundles.js";
+import { enterRunState, record, warn } from "../run/journal.js";
+import { underDeadlines } from "../run/deadlines.js";
+import type { Abort } from "../../state/contract/records.js";
+import { underLease } from "../session/lease.js";
+import { Placements } from "../run/machineAssignments.js";
+import type { UnusedMachine } from "../launch/unusedMachines.js";
+import { levelNames, type RunContext } from "../run/context.js";
+import { closeContext, openContext } from "../session/openContext.js";
+
+export interface BootRequest {
+  readonly plan: LaunchPlan;
+  readonly variables: readonly VariableRecord[];
+  /** The run's name, or null for one that is made up. */
+  readonly name: string | null;
+  /** What it is done for: `run` boots, executes, and more. */
+  readonly verb?: "boot" | "run";
+  readonly observe: (event: RunEvent) => void;
+  /** Aborted when the operator wants to stop. */
+  readonly signal: AbortSignal;
+  /**
+   * Whether machines may start from built images, or, for one that is built itself, only from those of what it is made
+   * from. Default: "all".
+   */
+  readonly images?: "all" | "parents";
+}
+
+export interface BootResult {
+  readonly run: string;
+  readonly state: RunState;
+  readonly failures: readonly ServiceFailure[];
+  /** Whether a service failed because its cloud did not answer at all. */
+  readonly cloudUnreachable: boolean;
+  /** Why the run was aborted meanwhile, or null. */
+  readonly aborted: Abort | null;
+  /**
+   * Machines that were started early, for levels that never began: ended when the run failed, kept when it was
+   * interrupted.
+   */
+  readonly unused: readonly UnusedMachine[];
+  readonly ms: number;
+}
+
+/**
+ * Boots a plan. Failures of services are in the result; nothing that was started is taken down.
+ * @throws StateError when the state cannot be recorded (nothing is started then), RunExistsError for a name in use.
+ */
+export async function bootRun(store: Store, request: BootRequest): Promise<BootResult> {
+  checkRunName(request.name);
+  const { variables } = request;
+  const written = withoutSecretDefaults(request.plan);
+  const bundles = await packBundles(written, store.home);
+  const { plan, warnings } = chooseImages({
+    plan: written,
+    bundles,
+    variables,
+    built: await store.builtImages(),
+    before: null,
+    whole: request.images !== "parents",
+  });
+  const writer = await store.createRun({ name: request.name, plan, bundles, variables });
+  return underLease(writer, request.signal, async (stop) => {
+    const context = await openContext({ run: writer.run, store, writer, stop, observe: request.observe });
+    try {
+      return await bootServices(context, request.verb ?? "boot", warnings);
+    } finally {
+      await closeContext(context);
+    }
+  });
+}
+
+/** Run names are typed, become parts of paths, and must not be mistaken for numbers. */
+function checkRunName(name: string | null): void {
+  if (name === null || /^[a-z][a-z0-9-]{0,62}$/.test(name)) return;
+  throw new StateError(
+    `${JSON.stringify(name)} cannot be a run's name`,
+    "a run's name is a lower-case letter, then letters, digits and -, 63 at most",
+  );
+}
+
+async function bootServices(
+  context: RunContext,
+  verb: "boot" | "run",
+  warnings: readonly string[],
+): Promise<BootResult> {
+  const startedAt = context.clock.now();
+  const { run, plan } = context;
+  await record(context, {
+    at: startedAt,
+    type: "run-started",
+    run: run.name,
+    plan: plan.name,
+    verb,
+    levels: levelNames(context),
+  });
+  for (const warning of warnings) await warn(context, null, warning);
+  const agenda = new Agenda();
+  for (const service of context.levels.flat()) agenda.add(service, { stage: "launch", reason: "boot", resume: false });
+  const placements = await Placements.read(context);
+  const end = await underDeadlines(context, verb, (enterPhase) =>
+    bringUp(context, placements, agenda, { fresh: true, enterPhase }),
+  );
+  await enterRunState(context, end.state, startedAt);
+  return { run: run.name, ...end, ms: context.clock.now() - startedAt };
+}

@@ -1,0 +1,231 @@
+/**
+ * Builds an image: boots a run of one machine that is made what the image says, lets the machine's cloud make an image
+ * of it, and takes the run down. What is to be built is on record before anything is started, so whoever asks again
+ * goes on where this ended, and no second image comes of it.
+ */
+import { CloudUnreachableError, DriverError, ImageFailedError, type Driver } from "../../drivers/contract/driver.js";
+import type { RunEvent, RunState, ServiceFailure } from "../../model/events.js";
+import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
+import { resolveTemplate } from "../../plan/references/resolve.js";
+import type { BuiltImage, ImageState, ImageWish } from "../../state/sqlite/builtImages.js";
+import type { RunRecord, VariableRecord } from "../../state/contract/records.js";
+import { UnknownRunError } from "../../state/contract/errors.js";
+import type { Store } from "../../state/sqlite/store.js";
+import { bootRun, type BootResult } from "./boot.js";
+import { packBundles } from "../programs/bundles.js";
+import { resumeRun } from "./resume.js";
+import { workOnRun } from "../session/lease.js";
+import { Placements } from "../run/machineAssignments.js";
+import { terminateRun } from "./terminate.js";
+import { definitionOf, imageValues, placeOf, withContents } from "../images/definition.js";
+import { openCloud } from "../clouds/openCloud.js";
+import { freeRunName, settleAbandoned } from "../images/underway.js";
+
+export interface BuildRequest {
+  /** The plan of one machine that becomes the image (`plan/imagePlan.ts`). */
+  readonly plan: LaunchPlan;
+  readonly image: string;
+  readonly cloud: string;
+  readonly variables: readonly VariableRecord[];
+  /** The run's name, or null for one that is made up. */
+  readonly name: string | null;
+  /** Leave the run as it is in the end. */
+  readonly keepMachine: boolean;
+  readonly observe: (event: RunEvent) => void;
+  /** Told what is waited for, in a sentence for people. */
+  readonly progress: (message: string) => void;
+  /** Aborted when the operator wants to stop. */
+  readonly signal: AbortSignal;
+}
+
+export interface BuildResult {
+  readonly image: string;
+  readonly cloud: string;
+  readonly version: number;
+  /** The driver's id, or null while there is none. */
+  readonly id: string | null;
+  /** "building": it was interrupted, or the cloud could not be asked; the same command goes on with it. */
+  readonly state: ImageState;
+  /** Why it is not available, "" if it is. */
+  readonly reason: string;
+  readonly run: string;
+  readonly runState: RunState;
+  readonly failures: readonly ServiceFailure[];
+  readonly cloudUnreachable: boolean;
+}
+
+/**
+ * Builds an image, or goes on with the same one. What went wrong on the way is in the result.
+ * @throws DriverError for a cloud that cannot make images; RunBusyError when another launcher builds it; StateError.
+ */
+export async function buildImage(store: Store, request: BuildRequest): Promise<BuildResult> {
+  const cloud = request.plan.clouds[request.cloud] as CloudSpec;
+  await checkDriver(store, request, cloud);
+  const wish = await wishOf(store, request, cloud);
+  await settleAbandoned(store, wish, request.progress);
+  const image = await store.beginImage(wish);
+  if (image.driverId !== null) return finish(store, request, image, { id: image.driverId });
+  const { booted, run } = await bringUp(store, request, image);
+  if (booted.state === "ready")
+    return finish(store, request, { ...image, run }, await make(store, request, { ...image, run }));
+  if (booted.state !== "failed" || request.signal.aborted)
+    return resultOf({ ...image, run }, "building", "interrupted", booted);
+  const reason = booted.failures[0]?.message ?? "its machine did not come up";
+  return fail(store, request, { ...image, run }, reason, booted);
+}
+
+async function checkDriver(store: Store, { plan, variables }: BuildRequest, cloud: CloudSpec): Promise<void> {
+  const driver = await openCloud(store, plan, cloud, variables);
+  try {
+    if (driver.createImage === undefined)
+      throw new DriverError(
+        `cloud "${cloud.name}" (driver "${cloud.driver}") cannot make images: there, packages and recipes run at each boot of a new machine`,
+      );
+  } finally {
+    await driver.close?.();
+  }
+}
+
+async function wishOf(
+  store: Store,
+  { plan, image, variables, name }: BuildRequest,
+  cloud: CloudSpec,
+): Promise<ImageWish> {
+  const [service] = plan.levels.flatMap(({ services }) => services);
+  if (service === undefined) throw new Error("the plan of an image has one service");
+  const lookup = imageValues(variables);
+  const setup = withContents(service, await packBundles(plan, store.home), lookup);
+  const base = service.image === null ? "" : resolveTemplate(service.image, lookup);
+  return {
+    image,
+    cloud: cloud.name,
+    driver: cloud.driver,
+    place: placeOf(cloud, lookup),
+    definition: definitionOf(cloud, base, setup.at(-1), lookup),
+    planFile: plan.file,
+    run: name ?? (await freeRunName(store, plan.name)),
+    installation: await store.installation(),
+  };
+}
+
+/** The machine that becomes the image: one that an earlier launcher has begun with, or a new run. */
+async function bringUp(
+  store: Store,
+  request: BuildRequest,
+  image: BuiltImage,
+): Promise<{ booted: BootResult; run: string }> {
+  const { plan, variables, observe, signal } = request;
+  const options = { observe, signal, waitMs: 0 };
+  const known = await findRun(store, image.run);
+  if (known !== null && known.state !== "terminated" && known.planName === plan.name) {
+    if (known.goal === "up") return { booted: await resumeRun(store, known, options), run: known.name };
+    await terminateRun(store, known, { ...options, force: true, keep: false });
+  }
+  const run = known === null ? image.run : await freeRunName(store, plan.name);
+  if (run !== image.run) await store.changeImage(image.id, { run });
+  return { booted: await bootRun(store, { plan, variables, name: run, observe, signal, images: "parents" }), run };
+}
+
+async function findRun(store: Store, name: string): Promise<RunRecord | null> {
+  try {
+    return await store.findRun(name);
+  } catch (error) {
+    if (error instanceof UnknownRunError) return null;
+    throw error;
+  }
+}
+
+/** How the cloud has answered: with the image's id, or why there is none. */
+type Made = { readonly id: string } | { readonly error: Error };
+
+async function make(
+  store: Store,
+  { image, cloud, progress, observe, signal }: BuildRequest,
+  { run, name, version }: BuiltImage,
+): Promise<Made> {
+  return workOnRun(
+    store,
+    await store.findRun(run),
+    "image build",
+    { observe, signal, waitMs: 0 },
+    async (context): Promise<Made> => {
+      const placements = await Placements.read(context);
+      const [service] = context.levels.flat();
+      const machine = service === undefined ? null : (placements.machine(service)?.driverId ?? null);
+      if (machine === null) throw new Error(`run ${run} has no machine to make an image of`);
+      progress(`cloud "${cloud}" makes image ${name} of machine ${machine}`);
+      const mark = { installation: await store.installation(), run: context.run.uid, runName: run, service: image };
+      const driver = (await context.clouds.driver(cloud)) as Driver & Required<Pick<Driver, "createImage">>;
+      try {
+        return await driver.createImage(
+          { machine, name, mark, description: `${image}, version ${version}, made by bootlevel in run ${run}` },
+          context.stop,
+        );
+      } catch (error) {
+        if (!(error instanceof DriverError) && !context.stop.aborted) throw error;
+        return { error: error as Error };
+      }
+    },
+  );
+}
+
+async function finish(store: Store, request: BuildRequest, image: BuiltImage, made: Made): Promise<BuildResult> {
+  if ("error" in made) {
+    const { error } = made;
+    if (error instanceof ImageFailedError) return fail(store, request, image, error.message, null);
+    const reason = request.signal.aborted ? "interrupted" : error.message;
+    return { ...resultOf(image, "building", reason, null), cloudUnreachable: error instanceof CloudUnreachableError };
+  }
+  // Before the machine goes: of what it was made from there is nothing to ask any more.
+  await store.changeImage(image.id, { driverId: made.id });
+  const ended = request.keepMachine ? null : await endRun(store, request, image.run);
+  await store.changeImage(image.id, { state: "available" });
+  const left =
+    ended === null || ended.state === "terminated" ? "" : `the image is there, and run ${image.run} could not be ended`;
+  return { ...resultOf(image, "available", left, ended), id: made.id, runState: ended?.state ?? "ready" };
+}
+
+/** The image will never be: nobody goes on with it, and its machine is of no use. */
+async function fail(
+  store: Store,
+  request: BuildRequest,
+  image: BuiltImage,
+  reason: string,
+  booted: BootResult | null,
+): Promise<BuildResult> {
+  // First its machine: a launcher that dies in between leaves a build to go on with, and none that is over and costs
+  // money.
+  const ended = request.keepMachine ? null : await endRun(store, request, image.run);
+  await store.changeImage(image.id, { state: "failed", reason });
+  return { ...resultOf(image, "failed", reason, booted), runState: ended?.state ?? booted?.state ?? "ready" };
+}
+
+async function endRun(
+  store: Store,
+  { observe, signal }: BuildRequest,
+  name: string,
+): Promise<Pick<BootResult, "state" | "failures" | "cloudUnreachable"> | null> {
+  const run = await findRun(store, name);
+  return run === null ? null : terminateRun(store, run, { observe, signal, waitMs: 0, force: true, keep: false });
+}
+
+function resultOf(
+  image: BuiltImage,
+  state: ImageState,
+  reason: string,
+  end: Pick<BootResult, "state" | "failures" | "cloudUnreachable"> | null,
+): BuildResult {
+  const { image: name, cloud, version, driverId: id, run } = image;
+  return {
+    image: name,
+    cloud,
+    version,
+    id,
+    state,
+    reason,
+    run,
+    runState: end?.state ?? "ready",
+    failures: end?.failures ?? [],
+    cloudUnreachable: end?.cloudUnreachable ?? false,
+  };
+}

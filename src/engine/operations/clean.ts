@@ -1,0 +1,223 @@
+/**
+ * Finds machines that carry this installation's mark and belong to no live service, and ends them. The marks are
+ * enough: it works also when the database was lost, on the drivers that need no plan and on the clouds of a plan that
+ * is given.
+ */
+import { isDeepStrictEqual } from "node:util";
+
+import type { Driver, MachineMark, MachineStatus } from "../../drivers/contract/driver.js";
+import type { RunEvent } from "../../model/events.js";
+import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
+import { resolveTree } from "../../plan/references/resolve.js";
+import type { RunRecord, VariableRecord } from "../../state/contract/records.js";
+import type { Store } from "../../state/sqlite/store.js";
+import { AttributeBook } from "../attributes/attributes.js";
+import { createDriver } from "../clouds/clouds.js";
+import { guardDriver } from "../clouds/guardedDriver.js";
+
+export interface StrayMachine {
+  readonly cloud: string;
+  readonly id: string;
+  readonly host: string | null;
+  readonly state: MachineStatus["state"];
+  readonly mark: MachineMark | null;
+  readonly why: string;
+}
+
+export interface CleanOptions {
+  /** One run, or null for all. */
+  readonly run: RunRecord | null;
+  /** A plan whose clouds are asked too, with its variables: for what the database does not know any more. */
+  readonly plan: { readonly plan: LaunchPlan; readonly variables: readonly VariableRecord[] } | null;
+  /**
+   * Shown what was found; false ends nothing. Asked with an empty list, too, where only what drivers made beside
+   * machines may be left.
+   */
+  readonly confirm: (machines: readonly StrayMachine[]) => Promise<boolean>;
+  readonly observe: (event: RunEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface CleanResult {
+  readonly found: readonly StrayMachine[];
+  readonly ended: readonly StrayMachine[];
+  readonly failed: readonly { readonly machine: StrayMachine; readonly message: string }[];
+  /** Clouds that could not be asked, and why: they may have such machines. */
+  readonly silent: readonly { readonly cloud: string; readonly message: string }[];
+  /** Runs without machines for which a cloud still keeps something that its driver made, such as a security group. */
+  readonly unreleased: readonly UnreleasedRun[];
+}
+
+export interface UnreleasedRun {
+  readonly cloud: string;
+  /** The run's unique id. */
+  readonly run: string;
+  readonly message: string;
+}
+
+/** Finds stray machines, shows them, and ends exactly those, if they are stray still. */
+export async function cleanMachines(store: Store, options: CleanOptions): Promise<CleanResult> {
+  const silent: { cloud: string; message: string }[] = [];
+  const clouds = await openClouds(store, options, silent);
+  try {
+    const found: StrayMachine[] = [];
+    for (const cloud of clouds) found.push(...(await findStrays(store, cloud, options, silent)));
+    const releasing = clouds.some(({ driver, terminated }) => driver.release !== undefined && terminated.size > 0);
+    if ((found.length === 0 && !releasing) || !(await options.confirm(found)))
+      return { found, ended: [], failed: [], silent, unreleased: [] };
+    const ended: StrayMachine[] = [];
+    const failed: { machine: StrayMachine; message: string }[] = [];
+    for (const cloud of clouds) await endStrays(store, cloud, found, options, { ended, failed });
+    const unreleased: UnreleasedRun[] = [];
+    for (const cloud of clouds) unreleased.push(...(await releaseRuns(store, cloud, ended, options)));
+    return { found, ended, failed, silent, unreleased };
+  } finally {
+    for (const { driver } of clouds) await driver.close?.();
+  }
+}
+
+interface OpenCloud {
+  readonly name: string;
+  readonly spec: CloudSpec;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly driver: Driver;
+  /** Unique ids of runs that use it and are terminated. */
+  readonly terminated: Set<string>;
+}
+
+/**
+ * Every cloud that a run of this installation uses or used, each once; the local machines; and those of a plan that is
+ * given.
+ */
+async function openClouds(
+  store: Store,
+  options: CleanOptions,
+  silent: { cloud: string; message: string }[],
+): Promise<OpenCloud[]> {
+  const open: OpenCloud[] = [];
+  const add = async (
+    plan: Pick<LaunchPlan, "dir">,
+    spec: CloudSpec,
+    book: AttributeBook | null,
+    terminated: readonly string[],
+  ) => {
+    try {
+      const resolved =
+        book === null ? spec.options : resolveTree(spec.options, (reference) => book.lookup(reference, null));
+      const known = open.find(
+        (other) => other.spec.driver === spec.driver && isDeepStrictEqual(other.options, resolved),
+      );
+      for (const run of terminated) known?.terminated.add(run);
+      if (known !== undefined) return;
+      const warn = (message: string) =>
+        options.observe({ at: store.clock.now(), type: "warning", service: null, message });
+      const driver = guardDriver(
+        await createDriver(store, spec, plan.dir, resolved, { warn, permit: () => undefined, readOnly: true }),
+        { cloud: spec.name, clock: store.clock, prove: () => undefined, probe: store.probe, random: store.random },
+      );
+      open.push({ name: spec.name, spec, options: resolved, driver, terminated: new Set(terminated) });
+    } catch (error) {
+      silent.push({ cloud: spec.name, message: (error as Error).message });
+    }
+  };
+  const runs = options.run === null ? await store.listRuns({ all: true }) : [options.run];
+  for (const run of runs) {
+    const { plan } = await store.plan(run);
+    const book = new AttributeBook(plan, run.name, await store.variables(run, "optional"));
+    for (const spec of Object.values(plan.clouds))
+      await add(plan, spec, book, run.state === "terminated" ? [run.uid] : []);
+  }
+  if (options.run === null)
+    await add({ dir: store.home.directory }, { name: "local", driver: "local", options: {} }, null, []);
+  if (options.plan !== null) {
+    const { plan, variables } = options.plan;
+    const book = new AttributeBook(plan, "", variables);
+    for (const spec of Object.values(plan.clouds)) await add(plan, spec, book, []);
+  }
+  return open;
+}
+
+async function findStrays(
+  store: Store,
+  { name, driver }: OpenCloud,
+  { run, signal }: CleanOptions,
+  silent: { cloud: string; message: string }[],
+): Promise<StrayMachine[]> {
+  try {
+    // Listed first: a machine that is launched meanwhile has its key on record before the cloud can show it.
+    const listed = await driver.list({ installation: await store.installation(), run: run?.uid ?? null }, signal);
+    const { keys, ids } = await store.liveMachines();
+    return listed
+      .filter(({ state, key, id }) => state !== "terminated" && !ids.has(id) && (key === null || !keys.has(key)))
+      .map((machine) => stray(name, machine));
+  } catch (error) {
+    silent.push({ cloud: name, message: (error as Error).message });
+    return [];
+  }
+}
+
+function stray(cloud: string, { id, host, state, mark }: MachineStatus): StrayMachine {
+  return {
+    cloud,
+    id,
+    host,
+    state,
+    mark,
+    why:
+      mark === null ? "it belongs to no live service" : `no live service ${mark.service} of run ${mark.runName} has it`,
+  };
+}
+
+async function endStrays(
+  store: Store,
+  cloud: OpenCloud,
+  shown: readonly StrayMachine[],
+  options: CleanOptions,
+  result: { ended: StrayMachine[]; failed: { machine: StrayMachine; message: string }[] },
+): Promise<void> {
+  const now = new Set((await findStrays(store, cloud, options, [])).map((machine) => machine.id));
+  const chosen = new Map(
+    shown
+      .filter((machine) => machine.cloud === cloud.name && now.has(machine.id))
+      .map((machine) => [machine.id, machine]),
+  );
+  if (chosen.size === 0) return;
+  try {
+    for (const outcome of await cloud.driver.terminate([...chosen.keys()], options.signal)) {
+      const machine = chosen.get(outcome.id);
+      if (machine === undefined) continue;
+      if (outcome.kind === "terminated") result.ended.push(machine);
+      else result.failed.push({ machine, message: outcome.error.message });
+    }
+  } catch (error) {
+    for (const machine of chosen.values()) result.failed.push({ machine, message: (error as Error).message });
+  }
+}
+
+/**
+ * Removes what the driver made for runs that are over: those whose last stray machine has just ended, and those that
+ * are terminated.
+ */
+async function releaseRuns(
+  store: Store,
+  { name, driver, terminated }: OpenCloud,
+  ended: readonly StrayMachine[],
+  { signal }: CleanOptions,
+): Promise<UnreleasedRun[]> {
+  const unreleased: UnreleasedRun[] = [];
+  if (driver.release === undefined) return unreleased;
+  const installation = await store.installation();
+  const over = new Map((await store.listRuns({ all: true })).map((run) => [run.uid, run.state === "terminated"]));
+  const strays = ended.flatMap(({ cloud, mark }) =>
+    cloud === name && mark !== null && (over.get(mark.run) ?? true) ? [mark.run] : [],
+  );
+  for (const run of new Set([...strays, ...terminated])) {
+    try {
+      const left = await driver.list({ installation, run }, signal);
+      if (left.every(({ state }) => state === "terminated")) await driver.release({ installation, run }, signal);
+    } catch (error) {
+      unreleased.push({ cloud: name, run, message: (error as Error).message });
+    }
+  }
+  return unreleased;
+}

@@ -1,0 +1,237 @@
+/**
+ * Lets a run follow a changed plan: stores it, shows what it means service by service, and applies that level by level.
+ */
+import { isDeepStrictEqual } from "node:util";
+
+import { replicaNumbers, type LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
+import { resolveTree, withoutSecretDefaults } from "../../plan/references/resolve.js";
+import type { Change } from "../../state/sqlite/changes.js";
+import type { RunRecord, VariableRecord } from "../../state/contract/records.js";
+import type { NewRevision, ServiceRevision } from "../../state/sqlite/revisions.js";
+import { StateError } from "../../state/contract/errors.js";
+import type { Store } from "../../state/sqlite/store.js";
+import { Agenda } from "../tasks/agenda.js";
+import type { BootResult } from "./boot.js";
+import { chooseImages } from "../images/choose.js";
+import { packBundles } from "../programs/bundles.js";
+import { carryOut } from "../bringUp/runAgenda.js";
+import { unfinishedTask } from "../health/diagnosis.js";
+import { writerOf } from "../run/journal.js";
+import { withReplicaNumbers } from "../planChange/replicaNumbers.js";
+import { workOnRun, type WorkOptions } from "../session/lease.js";
+import { renameLogs } from "./logs.js";
+import { Placements } from "../run/machineAssignments.js";
+import { diffPlans, type ServiceChange } from "../planChange/planDiff.js";
+import { checkGoal } from "./repair.js";
+import { type RunContext } from "../run/context.js";
+import type { PlanVersion } from "../planChange/planVersion.js";
+import { closeContext, openContext } from "../session/openContext.js";
+
+export interface ReloadOptions extends WorkOptions {
+  readonly plan: LaunchPlan;
+  /** Chooses the values of the changed plan's variables, told those of the run. @throws PlanError */
+  readonly chooseVariables: (before: readonly VariableRecord[], beforePlan: LaunchPlan) => readonly VariableRecord[];
+  /** Shown every service, with what changes for it; false stops the command before anything is stored. */
+  readonly confirm: (changes: readonly ServiceChange[]) => Promise<boolean>;
+  /** Leave the terminate programs of replaced and removed services out. */
+  readonly force: boolean;
+}
+
+export interface ReloadResult extends BootResult {
+  readonly changes: readonly ServiceChange[];
+  /** False when it was not confirmed, or when there is nothing to change. */
+  readonly applied: boolean;
+}
+
+/**
+ * Reloads a run's plan.
+ * @throws RunBusyError; StateError for a run that is being taken down, and for a changed cloud that has machines of the
+ *   run; PlanError for variables.
+ */
+export async function reloadRun(store: Store, run: RunRecord, options: ReloadOptions): Promise<ReloadResult> {
+  checkGoal(run);
+  return workOnRun(store, run, "reload", options, async (context, now) => {
+    checkGoal(now);
+    const startedAt = context.clock.now();
+    const { revision, before, after } = await versions(context, options);
+    await checkClouds(context, before, after);
+    const changes = diffPlans(before, after, await store.services(now), now.name);
+    const nothing = {
+      run: now.name,
+      state: now.state,
+      failures: [],
+      cloudUnreachable: false,
+      unused: [],
+      aborted: null,
+      changes,
+      applied: false,
+    };
+    const same =
+      changes.every((change) => change.action === "keep" && change.differences.length === 0 && change.was === null) &&
+      sameSettings(before.plan, after.plan);
+    if (same || !(await options.confirm(changes))) return { ...nothing, ms: context.clock.now() - startedAt };
+    await writerOf(context).storeRevision(newRevision(context, revision + 1, after, changes));
+    renameLogs(
+      store.home,
+      now.uid,
+      changes.flatMap(({ was, name }) => (was === null ? [] : [{ from: was, to: name }])),
+    );
+    await closeContext(context);
+    return { ...(await applyRevision(context, options, startedAt)), changes, applied: true };
+  });
+}
+
+async function versions(
+  context: RunContext,
+  options: ReloadOptions,
+): Promise<{ revision: number; before: PlanVersion; after: PlanVersion }> {
+  const { store, run } = context;
+  const { revision, ...stored } = await store.plan(run);
+  const before: PlanVersion = { ...stored, variables: await store.variables(run) };
+  const changed = withoutSecretDefaults(options.plan);
+  const plan = withReplicaNumbers(stored.plan, changed, await store.services(run), await store.replicasEver(run));
+  const chosen = options.chooseVariables(before.variables, stored.plan);
+  // Programs of services that are removed, and clouds that still have machines, may refer to variables that the changed
+  // plan has no more.
+  const names = new Set(chosen.map(({ kind, name }) => `${kind} ${name}`));
+  const variables = [...chosen, ...before.variables.filter(({ kind, name }) => !names.has(`${kind} ${name}`))];
+  const bundles = await packBundles(plan, store.home);
+  const chosenImages = chooseImages({
+    plan: await withLiveClouds(context, stored.plan, plan),
+    bundles,
+    variables,
+    built: await store.builtImages(),
+    before: stored.plan,
+    whole: true,
+  });
+  for (const message of chosenImages.warnings)
+    context.tell({ at: context.clock.now(), type: "warning", service: null, message });
+  return { revision, before, after: { plan: chosenImages.plan, bundles, variables } };
+}
+
+/** The plan, with the clouds that it has no more and that have machines of the run still. */
+async function withLiveClouds(context: RunContext, before: LaunchPlan, after: LaunchPlan): Promise<LaunchPlan> {
+  const live = (await context.store.machines(context.run))
+    .filter((machine) => machine.state !== "ended")
+    .map((machine) => machine.cloud);
+  const kept = Object.fromEntries(
+    Object.entries(before.clouds).filter(([name]) => live.includes(name) && !Object.hasOwn(after.clouds, name)),
+  );
+  return { ...after, clouds: { ...after.clouds, ...kept } };
+}
+
+/**
+ * A machine is found again by the cloud that started it: while it lives, that cloud must stay what it is. @throws
+ * StateError
+ */
+async function checkClouds(context: RunContext, before: PlanVersion, after: PlanVersion): Promise<void> {
+  const live = new Set(
+    (await context.store.machines(context.run))
+      .filter((machine) => machine.state !== "ended")
+      .map((machine) => machine.cloud),
+  );
+  for (const name of live) {
+    const [old, fresh] = [before, after].map(({ plan, variables }) => {
+      const cloud = plan.clouds[name];
+      const values = new Map(variables.map((variable) => [`${variable.kind} ${variable.name}`, variable.value]));
+      // Which hosts a pool has may change: those that are taken are on record.
+      const options = Object.fromEntries(Object.entries(cloud?.options ?? {}).filter(([key]) => key !== "hosts"));
+      return [
+        cloud?.driver,
+        resolveTree(options, (reference) =>
+          "name" in reference ? (values.get(`${reference.kind} ${reference.name}`) ?? "") : "",
+        ),
+      ];
+    });
+    if (isDeepStrictEqual(old, fresh)) continue;
+    throw new StateError(
+      `the changed plan makes another cloud of "${name}", and machines of run "${context.run.name}" are there: they could not be found any more`,
+      `leave "${name}" as it was, and give the changed cloud a name of its own: services that move to it are replaced`,
+    );
+  }
+}
+
+function sameSettings(before: LaunchPlan, after: LaunchPlan): boolean {
+  const settings = ({ concurrency, prelaunch, description, clouds, levels }: LaunchPlan) => [
+    concurrency,
+    prelaunch,
+    description,
+    clouds,
+    levels.map(({ name }) => name),
+  ];
+  return isDeepStrictEqual(settings(before), settings(after));
+}
+
+function newRevision(
+  context: RunContext,
+  revision: number,
+  { plan, bundles, variables }: PlanVersion,
+  changes: readonly ServiceChange[],
+): NewRevision {
+  const services = changes
+    .filter((change) => change.action !== "remove")
+    .map((change): ServiceRevision => {
+      const { id, level, spec, name, replica, action, differences } = change;
+      const record = id === null ? undefined : context.records.get(id);
+      // What an earlier command has left to be done stays to be done; a service that was never started needs nothing
+      // else.
+      const started = record !== undefined && record.state !== "planned";
+      const own =
+        action === "replace" || action === "boot" || action === "verify"
+          ? { stage: action, reason: `the plan changed: ${differences.join(", ")}` }
+          : null;
+      const due = !started ? null : earlier(record.due, own);
+      return { id, level, spec, name, replica, due: due && { ...due, reason: context.redactor.redact(due.reason) } };
+    });
+  const dropped = changes.flatMap(({ id, action }) => (action === "remove" && id !== null ? [id] : []));
+  return { revision, plan, bundles, variables, services, dropped };
+}
+
+const ORDER = ["discard", "replace", "boot", "verify"];
+
+function earlier(one: ServiceRevision["due"], other: ServiceRevision["due"]): ServiceRevision["due"] {
+  if (one === null || other === null) return one ?? other;
+  return ORDER.indexOf(one.stage) <= ORDER.indexOf(other.stage) ? one : other;
+}
+
+/** Does what the stored revision has left to be done, and what was not finished before. */
+async function applyRevision(
+  { run, store, writer, stop }: RunContext,
+  options: ReloadOptions,
+  startedAt: number,
+): Promise<BootResult> {
+  const context = await openContext({ run, store, writer, stop, observe: options.observe });
+  try {
+    const placements = await Placements.read(context);
+    await countReplicas(context);
+    const agenda = new Agenda();
+    for (const service of context.levels.flat()) {
+      const record = context.records.get(service.id);
+      const task = record === undefined ? null : unfinishedTask(placements, service, record);
+      if (task !== null) agenda.add(service, task);
+    }
+    const end = await carryOut(context, placements, agenda, {
+      verb: "reload",
+      state: "reloading",
+      startedAt,
+      force: options.force,
+    });
+    return { run: run.name, ...end, ms: context.clock.now() - startedAt };
+  } finally {
+    await closeContext(context);
+  }
+}
+
+/** How many replicas there are is an attribute of each of them; one that goes on as it is learns it without a boot. */
+async function countReplicas(context: RunContext): Promise<void> {
+  const changes = context.levels.flat().flatMap((service): Change[] => {
+    const counts = { replicas: String(service.spec.replicas), ids: replicaNumbers(service.spec).join(",") };
+    return Object.entries(counts).flatMap(([name, value]): Change[] => {
+      const known = context.book.of(service.name).get(name);
+      if (known === undefined || known.value === value) return [];
+      context.book.set(service.name, name, { value, secret: false, kind: "builtin" });
+      return [{ kind: "attribute", attribute: { serviceId: service.id, name, kind: "builtin", secret: false, value } }];
+    });
+  });
+  if (changes.length > 0) await writerOf(context).write(...changes);
+}

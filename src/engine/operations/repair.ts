@@ -1,0 +1,232 @@
+/** Finds what is not well in a run and mends just that. */
+import type { PlannedTask, RunState, ServiceFailure } from "../../model/events.js";
+import { CloudUnreachableError } from "../../drivers/contract/driver.js";
+import type { RunRecord } from "../../state/contract/records.js";
+import type { Store } from "../../state/sqlite/store.js";
+import { StateError } from "../../state/contract/errors.js";
+import { checkNotAborted } from "./abort.js";
+import { Agenda, plannedTasks, type Task } from "../tasks/agenda.js";
+import { carryOut } from "../bringUp/runAgenda.js";
+import { dependencies } from "../attributes/dependents.js";
+import { isTask, mendTask, repairTask, unfinishedTask, type Diagnosis } from "../health/diagnosis.js";
+import { workOnRun, type WorkOptions } from "../session/lease.js";
+import { Placements } from "../run/machineAssignments.js";
+import { type RunContext } from "../run/context.js";
+import { chooseServices } from "../run/selection.js";
+import { survey, type Depth, type Finding } from "../health/survey.js";
+import type { UnusedMachine } from "../launch/unusedMachines.js";
+import type { Service } from "../run/service.js";
+import { closeContext, openContext } from "../session/openContext.js";
+
+export interface RepairOptions extends WorkOptions {
+  /** Services whose machines are replaced, well or not. */
+  readonly replace: readonly string[];
+  /** How many machines that were found to be no good may be replaced; null for a third of the run's, at least 1. */
+  readonly maxReplacements: number | null;
+  /** Leave the terminate programs of machines that are replaced out. */
+  readonly force: boolean;
+  /** Only say what would be done. */
+  readonly dryRun: boolean;
+}
+
+export interface RepairResult {
+  readonly run: string;
+  readonly state: RunState;
+  /** What was to be done, in the order of the levels. Changed attributes may have added more while it was done. */
+  readonly tasks: readonly PlannedTask[];
+  /** Services that the plan has no more, and that were to be taken down. */
+  readonly removed: readonly string[];
+  /** Services that are not well and that a repair cannot mend, and why. */
+  readonly blocked: readonly { readonly service: string; readonly message: string }[];
+  /** Why nothing was touched though there was something to do, or null. */
+  readonly refused: string | null;
+  readonly failures: readonly ServiceFailure[];
+  readonly cloudUnreachable: boolean;
+  /**
+   * Machines that were started early, for levels that never began: ended when the repair failed, kept when it was
+   * interrupted.
+   */
+  readonly unused: readonly UnusedMachine[];
+  readonly ms: number;
+}
+
+/** A ready program that fails once in a while must not boot a service again that is well. */
+const READY_TRIES = 3;
+
+/**
+ * Repairs a run: boots again where the machine is fine and the service is not, replaces machines that are no good, goes
+ * on with what was never finished, and then with the services of later levels that refer to an attribute that changed.
+ * Does nothing to a run that is well.
+ * @throws RunBusyError, StateError for a run that was to be taken down or for an unknown service in `replace`.
+ */
+export async function repairRun(store: Store, run: RunRecord, options: RepairOptions): Promise<RepairResult> {
+  checkGoal(run);
+  if (!options.dryRun) return workOnRun(store, run, "repair", options, (context, now) => repair(context, now, options));
+  const context = await openContext({ run, store, writer: null, stop: options.signal, observe: options.observe });
+  try {
+    return await repair(context, run, options);
+  } finally {
+    await closeContext(context);
+  }
+}
+
+/** @throws StateError for a run that somebody wanted down, or has aborted */
+export function checkGoal(run: RunRecord): void {
+  if (run.goal === "up") return checkNotAborted(run);
+  if (run.state === "terminated")
+    throw new StateError(`run "${run.name}" is terminated`, "boot its plan again, as a new run");
+  throw new StateError(
+    `run "${run.name}" is being taken down`,
+    `finish it with: bootlevel terminate ${run.name}, or bring all of it up again with: bootlevel reboot ${run.name}`,
+  );
+}
+
+async function repair(context: RunContext, run: RunRecord, options: RepairOptions): Promise<RepairResult> {
+  checkGoal(run);
+  const startedAt = context.clock.now();
+  const placements = await Placements.read(context);
+  const { agenda, blocked, cloudUnreachable } = await diagnose(
+    context,
+    placements,
+    chooseServices(context, options.replace),
+  );
+  // What was found while the operator stopped the command may be no more than that.
+  if (context.stop.aborted)
+    return {
+      run: run.name,
+      state: "interrupted",
+      tasks: [],
+      removed: [],
+      blocked: [],
+      refused: null,
+      failures: [],
+      cloudUnreachable: false,
+      unused: [],
+      ms: context.clock.now() - startedAt,
+    };
+  const tasks = plannedTasks(context, agenda);
+  const refused = tooMany(context, agenda, new Set(chooseServices(context, options.replace)), options.maxReplacements);
+  const idle = tasks.length === 0 && context.dropped.length === 0;
+  const removed = context.dropped.map(({ name }) => name.replace(/~\d+$/, ""));
+  const result = {
+    run: run.name,
+    tasks,
+    removed,
+    blocked,
+    refused,
+    failures: [],
+    cloudUnreachable,
+    unused: [],
+    ms: context.clock.now() - startedAt,
+  };
+  if (refused !== null || options.dryRun || (idle && (blocked.length > 0 || run.state === "ready"))) {
+    return { ...result, state: idle && blocked.length === 0 ? "ready" : run.state === "ready" ? "failed" : run.state };
+  }
+  const end = await carryOut(context, placements, agenda, {
+    verb: "repair",
+    state: "repairing",
+    startedAt,
+    force: options.force,
+  });
+  const state = blocked.length > 0 && end.state === "ready" ? "failed" : end.state;
+  return {
+    ...result,
+    ...end,
+    state,
+    cloudUnreachable: cloudUnreachable || end.cloudUnreachable,
+    ms: context.clock.now() - startedAt,
+  };
+}
+
+interface Diagnoses {
+  readonly agenda: Agenda;
+  readonly blocked: { service: string; message: string }[];
+  readonly cloudUnreachable: boolean;
+}
+
+/** Looks at every service: ready ones must be ready still, of others the machine must answer. */
+async function diagnose(context: RunContext, placements: Placements, replaced: readonly Service[]): Promise<Diagnoses> {
+  const agenda = new Agenda();
+  for (const service of replaced) agenda.add(service, { stage: "replace", reason: "it was asked for", resume: false });
+  const known = new Map(context.levels.flat().map((service) => [service, taskOf(context, placements, service)]));
+  const looked = [...known.keys()].filter((service) => agenda.of(service) === null);
+  const verified = (service: Service) => {
+    const task = known.get(service) ?? null;
+    return task === null || (task.stage === "verify" && task.resume);
+  };
+  // A machine that nobody has connected to yet may be about to come up, and its level may be far: its cloud alone is
+  // asked.
+  const untouched = (service: Service) =>
+    ["planned", "launching"].includes(context.records.get(service.id)?.state ?? "planned");
+  const depth = (service: Service): Depth =>
+    verified(service) ? "ready" : known.get(service)?.stage === "discard" || untouched(service) ? "cloud" : "reach";
+  const findings = await survey(context, placements, looked, depth, READY_TRIES);
+  const blocked: { service: string; message: string }[] = [];
+  for (const service of looked) {
+    const diagnosis = diagnosisOf(service, known.get(service) ?? null, findings.get(service) as Finding);
+    if (isTask(diagnosis)) agenda.add(service, diagnosis);
+    else if (diagnosis !== null) blocked.push({ service: service.name, message: diagnosis.blocked });
+  }
+  return {
+    agenda,
+    blocked,
+    cloudUnreachable: [...findings.values()].some(({ error }) => error instanceof CloudUnreachableError),
+  };
+}
+
+function taskOf(context: RunContext, placements: Placements, service: Service): Task | null {
+  const record = context.records.get(service.id);
+  return record === undefined ? null : unfinishedTask(placements, service, record);
+}
+
+function diagnosisOf(service: Service, task: Task | null, finding: Finding): Diagnosis {
+  if (task === null) return repairTask(service, finding);
+  // A service that was left or failed while it was verified, and is not ready now either, needs another boot.
+  if (task.stage === "verify" && task.resume && finding.cause === "not-ready")
+    return { stage: "boot", reason: task.reason, resume: false };
+  return mendTask(service, task, finding);
+}
+
+/** Why so many replacements are refused, or null. Those that changed addresses would bring with them count as well. */
+function tooMany(
+  context: RunContext,
+  agenda: Agenda,
+  asked: ReadonlySet<Service>,
+  limit: number | null,
+): string | null {
+  const machines = context.levels.flat().filter((service) => service.spec.placement.kind === "cloud");
+  const allowed = limit ?? Math.max(1, Math.floor(machines.length / 3));
+  const lost = machines.filter(
+    (service) => !asked.has(service) && !wasDecided(context, service) && agenda.of(service)?.stage === "discard",
+  );
+  const count = lost.length + followers(context, new Set(lost)).size;
+  if (count <= allowed) return null;
+  return `${count} of ${machines.length} machines would be replaced, and ${allowed} may be: nothing was touched. If they are lost indeed, allow it: --max-replacements ${count}`;
+}
+
+/**
+ * Whether an earlier command was to replace the service's machine, and perhaps died when it had destroyed it: that is
+ * no loss.
+ */
+function wasDecided({ records }: RunContext, { id }: Service): boolean {
+  const stage = records.get(id)?.due?.stage;
+  return stage === "replace" || stage === "discard";
+}
+
+/** Services whose machines were made from attributes of replaced ones. */
+function followers(context: RunContext, replaced: ReadonlySet<Service>): Set<Service> {
+  const bySource = dependencies(context.plan);
+  const found = new Set<Service>();
+  const queue = [...replaced];
+  for (let service = queue.pop(); service !== undefined; service = queue.pop()) {
+    for (const { dependent, stage } of bySource.get(service.spec.name) ?? []) {
+      if (stage !== "replace") continue;
+      for (const follower of context.bySpec.get(dependent) ?? []) {
+        if (found.has(follower) || replaced.has(follower)) continue;
+        found.add(follower);
+        queue.push(follower);
+      }
+    }
+  }
+  return found;
+}

@@ -1,0 +1,60 @@
+/** Runs a service's boot program, or only its ready program, again on the machine that it has. */
+import type { RunRecord } from "../../state/contract/records.js";
+import type { Store } from "../../state/sqlite/store.js";
+import { StateError } from "../../state/contract/errors.js";
+import { Agenda } from "../tasks/agenda.js";
+import type { BootResult } from "./boot.js";
+import { carryOut } from "../bringUp/runAgenda.js";
+import { workOnRun, type WorkOptions } from "../session/lease.js";
+import { Placements } from "../run/machineAssignments.js";
+import { hasMachine } from "../programs/programRunner.js";
+import { checkGoal } from "./repair.js";
+import type { RunContext } from "../run/context.js";
+import { chooseServices } from "../run/selection.js";
+import type { Service } from "../run/service.js";
+
+export interface RerunOptions extends WorkOptions {
+  /** A service, or one replica of it. */
+  readonly service: string;
+  /** The program from which it is told again. */
+  readonly step: "boot" | "ready";
+}
+
+/**
+ * Runs a program of a service again, then verifies it; services of later levels that refer to an attribute that changed
+ * follow.
+ * @throws RunBusyError, StateError for an unknown service or one that has no machine.
+ */
+export async function rerunService(store: Store, run: RunRecord, options: RerunOptions): Promise<BootResult> {
+  checkGoal(run);
+  return workOnRun(store, run, "rerun", options, async (context, now) => {
+    checkGoal(now);
+    const startedAt = context.clock.now();
+    const placements = await Placements.read(context);
+    const services = chooseServices(context, [options.service]);
+    checkMachines(context, placements, services);
+    const agenda = new Agenda();
+    for (const service of services)
+      agenda.add(service, {
+        stage: options.step === "boot" ? "boot" : "verify",
+        reason: "it was asked for",
+        resume: false,
+      });
+    const end = await carryOut(context, placements, agenda, {
+      verb: "rerun",
+      state: "repairing",
+      startedAt,
+      force: false,
+    });
+    return { run: now.name, ...end, ms: context.clock.now() - startedAt };
+  });
+}
+
+function checkMachines(context: RunContext, placements: Placements, services: readonly Service[]): void {
+  const without = services.find((service) => !hasMachine(placements, service));
+  if (without !== undefined)
+    throw new StateError(
+      `${without.name} has no machine that its programs could run on`,
+      `give it one: bootlevel repair ${context.run.name}`,
+    );
+}

@@ -1,0 +1,63 @@
+/** Carries on with a run whose launcher died or was interrupted, from the step that each service had reached. */
+import type { RunRecord } from "../../state/contract/records.js";
+import type { Store } from "../../state/sqlite/store.js";
+import { Agenda, type Task } from "../tasks/agenda.js";
+import type { BootResult } from "./boot.js";
+import { carryOut } from "../bringUp/runAgenda.js";
+import { isTask, mendTask, unfinishedTask } from "../health/diagnosis.js";
+import { underDeadlines } from "../run/deadlines.js";
+import { workOnRun, type WorkOptions } from "../session/lease.js";
+import { Placements } from "../run/machineAssignments.js";
+import { checkGoal } from "./repair.js";
+import type { RunContext } from "../run/context.js";
+import { survey, type Finding } from "../health/survey.js";
+import type { Service } from "../run/service.js";
+
+/**
+ * Resumes a run; for the verb "run", within its plan's deadlines. Services that are ready are left alone; a machine
+ * that was asked for already is not asked for again.
+ * @throws RunBusyError, StateError for a run that was to be taken down.
+ */
+export async function resumeRun(
+  store: Store,
+  run: RunRecord,
+  options: WorkOptions & { readonly verb?: "boot" | "run" },
+): Promise<BootResult> {
+  checkGoal(run);
+  return workOnRun(store, run, "boot", options, async (context, now) => {
+    checkGoal(now);
+    const startedAt = context.clock.now();
+    const placements = await Placements.read(context);
+    const agenda = await unfinishedWork(context, placements);
+    const nothing = agenda.size === 0 && context.dropped.length === 0 && now.state === "ready";
+    const end = nothing
+      ? { state: now.state, failures: [], cloudUnreachable: false, unused: [], aborted: null }
+      : await underDeadlines(context, options.verb ?? "boot", (enterPhase) =>
+          carryOut(context, placements, agenda, {
+            verb: "resume",
+            state: "booting",
+            startedAt,
+            force: false,
+            enterPhase,
+          }),
+        );
+    return { run: now.name, ...end, ms: context.clock.now() - startedAt };
+  });
+}
+
+/** What was never finished. Machines that are gone meanwhile are found out by asking each cloud once. */
+async function unfinishedWork(context: RunContext, placements: Placements): Promise<Agenda> {
+  const tasks = new Map<Service, Task>();
+  for (const service of context.levels.flat()) {
+    const record = context.records.get(service.id);
+    const task = record === undefined ? null : unfinishedTask(placements, service, record);
+    if (task !== null) tasks.set(service, task);
+  }
+  const findings = await survey(context, placements, [...tasks.keys()], () => "cloud");
+  const agenda = new Agenda();
+  for (const [service, task] of tasks) {
+    const mended = mendTask(service, task, findings.get(service) as Finding);
+    agenda.add(service, isTask(mended) ? mended : task);
+  }
+  return agenda;
+}

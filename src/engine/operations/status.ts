@@ -1,0 +1,96 @@
+/**
+ * How a run is now: every machine is looked at, every ready program runs again, all side by side. Nothing is written.
+ */
+import { CloudUnreachableError } from "../../drivers/contract/driver.js";
+import type { RunEvent } from "../../model/events.js";
+import type { RunRecord } from "../../state/contract/records.js";
+import type { Store } from "../../state/sqlite/store.js";
+import type { ServiceStatus, StatusReport, Trouble } from "../../model/statusReport.js";
+import { Placements } from "../run/machineAssignments.js";
+import { type RunContext } from "../run/context.js";
+import { survey, type Finding } from "../health/survey.js";
+import type { Service } from "../run/service.js";
+import { closeContext, openContext } from "../session/openContext.js";
+
+/** Checks a run. @throws only when the record itself cannot be read. */
+export async function statusRun(
+  store: Store,
+  run: RunRecord,
+  observe: (event: RunEvent) => void,
+  signal: AbortSignal,
+): Promise<StatusReport> {
+  const checkedAt = store.clock.now();
+  const context = await openContext({ run, store, writer: null, stop: signal, observe });
+  try {
+    const placements = await Placements.read(context);
+    const all = context.levels.flat();
+    const ready = all.filter((service) => context.records.get(service.id)?.state === "ready");
+    const findings = await survey(context, placements, ready, () => "ready");
+    const services = all.map((service) => serviceStatus(context, placements, service, findings.get(service) ?? null));
+    const healthy = run.state === "ready" && run.abort === null && services.every((service) => service.healthy);
+    const cloudUnreachable = [...findings.values()].some(({ error }) => error instanceof CloudUnreachableError);
+    const workedOnBy = run.holder?.alive === true ? run.holder.command : null;
+    return {
+      run: run.name,
+      state: run.state,
+      healthy,
+      workedOnBy,
+      abort: run.abort,
+      checkedAt,
+      ms: store.clock.now() - checkedAt,
+      cloudUnreachable,
+      services,
+    };
+  } finally {
+    await closeContext(context);
+  }
+}
+
+/** @param finding null for a service that was not looked at, since it never became ready */
+function serviceStatus(
+  context: RunContext,
+  placements: Placements,
+  service: Service,
+  finding: Finding | null,
+): ServiceStatus {
+  const record = context.records.get(service.id);
+  const state = record?.state ?? "planned";
+  const since = record?.updatedAt ?? 0;
+  const machine = placements.machine(service);
+  const host = machine?.host ?? context.book.of(service.name).get("host")?.value ?? null;
+  const common = {
+    service: service.name,
+    level: service.level.name,
+    state,
+    since,
+    ageMs: Math.max(0, context.clock.now() - since),
+    host,
+    said: record?.said ?? null,
+  };
+  if (finding === null) {
+    return {
+      ...common,
+      healthy: false,
+      trouble: "not-up",
+      machine: machine === null ? "none" : "unknown",
+      message: `never became ready (${state})`,
+      exitCode: null,
+      ms: null,
+      lastLines: [],
+    };
+  }
+  const { exitCode, ms, lastLines, message } = finding;
+  const due = record?.due ?? null;
+  const trouble: Trouble | null = finding.cause ?? (due === null ? null : "repair-due");
+  const pending = trouble === "repair-due" && due !== null ? `repair is due: ${due.reason}` : "";
+  return {
+    ...common,
+    healthy: trouble === null,
+    trouble,
+    machine: finding.machine,
+    message: context.redactor.redact(message || pending),
+    exitCode,
+    ms,
+    lastLines,
+  };
+}

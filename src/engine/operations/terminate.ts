@@ -1,0 +1,185 @@
+/**
+ * Takes a run down: from the last level to the first, terminate programs before machines, and nothing given up in
+ * silence.
+ */
+import { CloudUnreachableError, type Driver } from "../../drivers/contract/driver.js";
+import type { RunEvent, RunState, ServiceFailure } from "../../model/events.js";
+import type { RunRecord } from "../../state/contract/records.js";
+import type { Store } from "../../state/sqlite/store.js";
+import { ServiceError } from "../run/failure.js";
+import { change, enterRunState, record, warn } from "../run/journal.js";
+import { workOnRun, type WorkOptions } from "../session/lease.js";
+import { Placements } from "../run/machineAssignments.js";
+import { levelName, levelNames, type RunContext } from "../run/context.js";
+import { TakeDown, type EndedMachine } from "../tearDown/tearDown.js";
+import { unfinishedPrograms } from "../programs/unfinished.js";
+import type { Service } from "../run/service.js";
+
+export interface TerminateOptions extends WorkOptions {
+  /** Leave the terminate programs out. */
+  readonly force: boolean;
+  /** Run the terminate programs only: the machines stay, and so does the run. */
+  readonly keep: boolean;
+  /** Bring the reports of services home first. Default: true. */
+  readonly reports?: boolean;
+}
+
+export interface TerminateResult {
+  readonly run: string;
+  readonly state: RunState;
+  /** Machines that are gone now. */
+  readonly terminated: readonly EndedMachine[];
+  /** Whether all programs have run and the machines were left, as asked for. */
+  readonly kept: boolean;
+  readonly failures: readonly ServiceFailure[];
+  readonly cloudUnreachable: boolean;
+  readonly ms: number;
+}
+
+/** How long processes that programs left on the launcher have between SIGTERM and SIGKILL, in milliseconds. */
+const GRACE_MS = 5_000;
+
+/**
+ * Takes a run down. A level whose services do not all end keeps the levels below it. Safe to repeat.
+ * @throws RunBusyError when another launcher works on the run.
+ */
+export async function terminateRun(store: Store, run: RunRecord, options: TerminateOptions): Promise<TerminateResult> {
+  const over = {
+    run: run.name,
+    state: "terminated",
+    terminated: [],
+    kept: false,
+    failures: [],
+    cloudUnreachable: false,
+    ms: 0,
+  } as const;
+  if (run.state === "terminated") return over;
+  return workOnRun(
+    store,
+    run,
+    "terminate",
+    { ...options, secrets: options.force ? "optional" : "needed" },
+    async (context, now) => {
+      return now.state === "terminated" ? over : takeRunDown(context, options);
+    },
+  );
+}
+
+async function takeRunDown(
+  context: RunContext,
+  { force, keep, reports = true }: TerminateOptions,
+): Promise<TerminateResult> {
+  const { clock, run } = context;
+  const startedAt = clock.now();
+  const takeDown = new TakeDown(
+    context,
+    await Placements.read(context),
+    unfinishedPrograms(await context.store.steps(run)),
+    force,
+    reports,
+  );
+  const started: RunEvent = {
+    at: startedAt,
+    type: "run-started",
+    run: run.name,
+    plan: context.plan.name,
+    verb: "terminate",
+    levels: levelNames(context),
+  };
+  await change(context, [{ kind: "run", state: "terminating", goal: "down" }], [started]);
+  const errors = await takeLevelsDown(context, takeDown, keep);
+  if (errors.length === 0 && !keep && !context.stop.aborted) errors.push(...(await endLeftovers(context, takeDown)));
+  const state: RunState =
+    errors.length > 0 && !context.stop.aborted ? "failed" : keep || context.stop.aborted ? "interrupted" : "terminated";
+  await enterRunState(context, state, startedAt);
+  return {
+    run: run.name,
+    state,
+    terminated: takeDown.terminated,
+    kept: keep && state === "interrupted" && !context.stop.aborted,
+    failures: errors.filter((error) => error instanceof ServiceError).map((error) => error.failure),
+    cloudUnreachable: errors.some(
+      (error) => error instanceof CloudUnreachableError || (error instanceof ServiceError && error.cloudUnreachable),
+    ),
+    ms: clock.now() - startedAt,
+  };
+}
+
+/**
+ * From the last level to the first; services that a changed plan has dropped go before all. @returns the errors of the
+ * level that kept the rest
+ */
+async function takeLevelsDown(context: RunContext, takeDown: TakeDown, keep: boolean): Promise<Error[]> {
+  const down = (services: readonly Service[], ending: "terminated" | "removed") =>
+    keep ? takeDown.stopOnly(services) : takeDown.end(services, ending);
+  const errors = (await down(context.dropped, "removed")).filter((error) => error !== null);
+  for (let index = context.levels.length - 1; index >= 0 && errors.length === 0 && !context.stop.aborted; index -= 1) {
+    const startedAt = context.clock.now();
+    const level = levelName(context, index);
+    await record(context, { at: startedAt, type: "level-started", level, index });
+    const ends = await down(context.levels[index] ?? [], "terminated");
+    errors.push(...ends.filter((error) => error !== null));
+    const at = context.clock.now();
+    await record(context, { at, type: "level-finished", level, index, ms: at - startedAt, failed: errors.length });
+  }
+  return errors;
+}
+
+/**
+ * Machines that carry the run's mark and that the record does not know as running; what programs left on the launcher;
+ * and what drivers made for the run beside its machines.
+ */
+async function endLeftovers(context: RunContext, takeDown: TakeDown): Promise<Error[]> {
+  await context.links.clearLauncher(GRACE_MS);
+  const installation = await context.store.installation();
+  const errors: Error[] = [];
+  for (const cloud of context.clouds.names) {
+    try {
+      const driver = await context.clouds.driver(cloud);
+      await endStrays(context, takeDown, cloud, driver, installation);
+      await release(context, cloud, driver, installation);
+    } catch (error) {
+      if (!(error instanceof ReleaseError))
+        await warn(context, null, `cloud "${cloud}" may still have machines of this run: ${(error as Error).message}`);
+      errors.push(error as Error);
+    }
+  }
+  return errors;
+}
+
+async function endStrays(
+  context: RunContext,
+  takeDown: TakeDown,
+  cloud: string,
+  driver: Driver,
+  installation: string,
+): Promise<void> {
+  const left = (await driver.list({ installation, run: context.run.uid }, context.stop)).filter(
+    (machine) => machine.state !== "terminated",
+  );
+  for (const outcome of await driver.terminate(
+    left.map((machine) => machine.id),
+    context.stop,
+  )) {
+    if (outcome.kind === "failed") throw outcome.error;
+  }
+  for (const machine of left) await takeDown.noteStray(cloud, machine);
+}
+
+/** The machines are gone, and what was made for them is not. */
+class ReleaseError extends Error {}
+
+async function release(context: RunContext, cloud: string, driver: Driver, installation: string): Promise<void> {
+  try {
+    await driver.release?.({ installation, run: context.run.uid }, context.stop);
+  } catch (error) {
+    if (error instanceof CloudUnreachableError) throw error;
+    const { message } = error as Error;
+    await warn(
+      context,
+      null,
+      `the machines of this run are gone, but not all that cloud "${cloud}" made for them: ${message}. Repeat bootlevel terminate ${context.run.name}`,
+    );
+    throw new ReleaseError(message, { cause: error });
+  }
+}

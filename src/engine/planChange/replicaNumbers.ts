@@ -1,0 +1,58 @@
+/**
+ * Which numbers replicas have in a plan that a run changes to: those that are there keep theirs, and a number is never
+ * used again in a run.
+ */
+import type { LaunchPlan, ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
+import type { ServiceRecord } from "../../state/contract/records.js";
+import { StateError } from "../../state/contract/errors.js";
+import { dependencies } from "../attributes/dependents.js";
+import { formerNames } from "./planDiff.js";
+
+/**
+ * The changed plan with the numbers of its replicas.
+ * @param ever the highest number that each service's replicas ever had, by the service's name.
+ * @throws StateError for a reference to a replica whose number is gone for good.
+ */
+export function withReplicaNumbers(
+  before: LaunchPlan,
+  after: LaunchPlan,
+  records: readonly ServiceRecord[],
+  ever: ReadonlyMap<string, number>,
+): LaunchPlan {
+  const names = formerNames(before, after);
+  const living = records.filter((record) => record.due?.stage !== "remove");
+  const number = (spec: ServiceSpec): ServiceSpec => {
+    const former = names.get(spec.name) ?? spec.name;
+    const there = living
+      .filter((record) => record.spec === former)
+      .map(({ replica }) => replica)
+      .sort((one, other) => one - other);
+    const highest = Math.max(0, ever.get(former) ?? 0, ever.get(spec.name) ?? 0);
+    // One that was alone and comes back is known by its name, without a number. Where there were several, a number
+    // would be used twice as soon as there are several again.
+    if (there.length === 0 && spec.replicas === 1 && highest <= 1) return spec;
+    const kept = there.slice(0, spec.replicas);
+    const fresh = Array.from({ length: Math.max(0, spec.replicas - kept.length) }, (_, index) => highest + index + 1);
+    const numbers = [...kept, ...fresh];
+    return numbers.every((value, index) => value === index + 1) ? spec : { ...spec, replicaNumbers: numbers };
+  };
+  const plan = { ...after, levels: after.levels.map((level) => ({ ...level, services: level.services.map(number) })) };
+  checkReferences(plan);
+  return plan;
+}
+
+function checkReferences(plan: LaunchPlan): void {
+  const numbered = new Map(
+    plan.levels.flatMap((level) => level.services).map((spec) => [spec.name, spec.replicaNumbers]),
+  );
+  for (const { dependent, source, replica } of [...dependencies(plan).values()].flat()) {
+    const numbers = numbered.get(source);
+    // A service of one replica is referred to without a number.
+    if (numbers === undefined || replica === "all" || numbers.length === 1 || numbers.includes(replica)) continue;
+    const there = numbers.map((number) => `${source}-${number}`).join(", ");
+    throw new StateError(
+      `service "${dependent}" refers to ${source}-${replica}, which this run has no more: a replica's number is never used again`,
+      `refer to one of ${there}, or to all of them: \${${source}.*.…}`,
+    );
+  }
+}

@@ -1,0 +1,303 @@
+/** Runs one program of a service: resolves its references, keeps its log, and tells how it ended. */
+import { join } from "node:path";
+
+import type { StepName } from "../../model/events.js";
+import { ConnectionError } from "../../machines/contract/connection.js";
+import type { ProgramRequest, ProgramResult } from "../../machines/program/request.js";
+import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
+import { bundleName, type ProgramStep } from "./bundles.js";
+import { compileCommandLine } from "./commandLine.js";
+import { InterruptedError, unlessAborted } from "../run/failure.js";
+import { abortWords } from "../run/abort.js";
+import { NoMachineError, type Placements } from "../run/machineAssignments.js";
+import type { RunContext } from "../run/context.js";
+import { StepLog } from "./stepLog.js";
+import type { Service } from "../run/service.js";
+
+export interface ProgramRun {
+  readonly service: Service;
+  readonly step: ProgramStep;
+  readonly program: ProgramSpec;
+  /** The name under which it is kept. Default: that of the step's only program. */
+  readonly bundle?: string;
+  /** Below the machine's work directory. */
+  readonly directory: string;
+  readonly timeoutMs: number;
+  /** For the log: which try this is. */
+  readonly attempt: number;
+  /** Writes the result of a program that exited down, before anything of it is removed from the machine. */
+  readonly onResult?: ProgramRequest["onResult"];
+  /** Of a program of an earlier launcher: called when its machine has answered that it runs still. */
+  readonly onAlive?: () => void;
+}
+
+export interface ProgramEnd {
+  readonly result: ProgramResult;
+  readonly ms: number;
+  /** For messages. */
+  readonly machine: string;
+  readonly log: string | null;
+  readonly lastLines: readonly string[];
+}
+
+/**
+ * Runs a program on the service's machine (or the launcher) and waits for its end, under the run's limit of programs. A
+ * machine that has to be reached first takes no place meanwhile: one that does not answer must not keep the programs of
+ * others from running.
+ * @throws ConnectionError, StagingError, OutputError, UnresolvedError: the program did not run, or what it did cannot
+ *   be used.
+ */
+export async function runServiceProgram(
+  context: RunContext,
+  placements: Placements,
+  run: ProgramRun,
+): Promise<ProgramEnd> {
+  const programs = placements.programs(run.service, run.program);
+  const label = await unlessAborted(endedBy(context, run), programs.reach());
+  return inPlace(context, (giveBack) =>
+    inLog(context, run, label, `${run.step} attempt ${run.attempt}`, async (hooks) => {
+      return programs.run({ ...resolveProgram(context, run), ...talk(context, run, giveBack), ...hooks });
+    }),
+  );
+}
+
+/**
+ * Works in one of the places for programs. It may be given back before the work has ended: a program that waits for
+ * another one must not keep that one from running. Once given back, it is not taken again.
+ */
+function inPlace<T>(context: RunContext, work: (giveBack: () => void) => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    void context.programs(
+      () =>
+        new Promise<void>((giveBack) => {
+          void work(giveBack).then(resolve, reject).finally(giveBack);
+        }),
+    );
+  });
+}
+
+/**
+ * Waits for the end of a program that an earlier launcher has started; `timeoutMs` is what is left of its time.
+ * @returns null if it was never started, and never will be.
+ */
+export async function recoverServiceProgram(
+  context: RunContext,
+  placements: Placements,
+  run: ProgramRun,
+): Promise<ProgramEnd | null> {
+  const programs = placements.programs(run.service, run.program);
+  const label = await unlessAborted(endedBy(context, run), programs.reach()).catch((error: unknown) => {
+    // The program may run still: the next command asks for it.
+    throw error instanceof InterruptedError
+      ? new ConnectionError("the run was aborted before it could be asked")
+      : error;
+  });
+  return inPlace(context, async (giveBack) => {
+    let started = true;
+    const end = await inLog(context, run, label, `${run.step} of before`, async (hooks) => {
+      const recovered = await programs.recover({
+        ...staging(context, run),
+        ...talk(context, run, giveBack),
+        ...hooks,
+        onAlive: () => run.onAlive?.(),
+      });
+      if (recovered.kind !== "never-started") return recovered;
+      started = false;
+      return { kind: "lost", reason: "it had not been started" };
+    });
+    return started ? end : null;
+  });
+}
+
+type Hooks = Pick<ProgramRequest, "onOutput" | "onWarning" | "onResult">;
+
+async function inLog(
+  context: RunContext,
+  run: ProgramRun,
+  label: string,
+  what: string,
+  work: (hooks: Hooks) => Promise<ProgramResult>,
+): Promise<ProgramEnd> {
+  const { clock } = context;
+  const log = openLog(context, run);
+  const startedAt = clock.now();
+  try {
+    log.note(`${what} on ${label}`);
+    const ended = await runAndLog(context, run, log, work);
+    // To end a program takes time as well: the limit is what the operator set and knows.
+    const result = ended.kind === "timed-out" ? { ...ended, afterMs: run.timeoutMs } : ended;
+    const ms = clock.now() - startedAt;
+    log.note(`${describeResult(result, whyEnded(context, run.step))} after ${ms} ms`);
+    return { result, ms, machine: label, log: logPath(context, run.service, run.step), lastLines: log.lastLines() };
+  } finally {
+    log.close();
+  }
+}
+
+/** Whether the service has a machine, and it can be reached by its link; for steps that may be left out then. */
+export function hasMachine(placements: Placements, service: Service): boolean {
+  try {
+    placements.access(service);
+    return true;
+  } catch (error) {
+    if (error instanceof NoMachineError) return false;
+    throw error;
+  }
+}
+
+/** The log of one service and step, or null where nothing is written. */
+export function logPath(context: RunContext, service: Service, step: StepName): string | null {
+  if (context.writer === null) return null;
+  return join(context.store.home.runDirectory(context.run.uid), "logs", `${service.name}.${step}.log`);
+}
+
+/** Where a report program writes, in its step's directory: no file of a bundle can lie there. */
+export const REPORT_FOLDER = ".bl/report";
+
+/** Why programs of a step are ended before their time, in words; null where nothing ends them. */
+export function whyEnded(context: RunContext, step: ProgramStep): string | null {
+  if (TIDIES_UP.has(step)) return context.over?.aborted === true ? (context.over.reason as Error).message : null;
+  return context.abort.current === null ? null : abortWords(context.abort.current);
+}
+
+/** How a program ended, in words. @param why what `whyEnded` says */
+export function describeResult(result: ProgramResult, why: string | null = null): string {
+  switch (result.kind) {
+    case "exited":
+      return `exit code ${result.code}`;
+    case "timed-out":
+      return `ran longer than its time limit of ${result.afterMs / 1000} s and was ended`;
+    case "aborted":
+      return why === null ? "was ended on request" : `was ended, since ${why}`;
+    case "lost":
+      return `vanished without an exit code: ${result.reason}`;
+    case "unknown":
+      return `has an unknown end: ${result.reason}`;
+  }
+}
+
+function openLog(context: RunContext, { service, step }: ProgramRun): StepLog {
+  return new StepLog({
+    path: logPath(context, service, step),
+    redactor: context.redactor,
+    hold: step === "boot" && service.spec.outputs.some((output) => output.secret),
+    onText: (text) => context.tell({ at: context.clock.now(), type: "output", service: service.name, step, text }),
+  });
+}
+
+async function runAndLog(
+  context: RunContext,
+  run: ProgramRun,
+  log: StepLog,
+  work: (hooks: Hooks) => Promise<ProgramResult>,
+): Promise<ProgramResult> {
+  let known = false;
+  try {
+    return await work({
+      onOutput: (chunk) => log.push(chunk),
+      onWarning: (message) =>
+        context.tell({ at: context.clock.now(), type: "warning", service: run.service.name, message }),
+      onResult: async (result) => {
+        known = true;
+        learnSecrets(context, run.service, result.outputs);
+        await run.onResult?.(result);
+      },
+    });
+  } finally {
+    if (!known) log.discard();
+    log.finish();
+  }
+}
+
+function learnSecrets(context: RunContext, service: Service, outputs: ReadonlyMap<string, string>): void {
+  const secret = service.spec.outputs.filter((output) => output.secret).map((output) => outputs.get(output.name) ?? "");
+  context.redactor.add(secret);
+}
+
+function resolveProgram(context: RunContext, run: ProgramRun) {
+  const { service, step, program } = run;
+  const { book } = context;
+  const bundle = service.bundles[run.bundle ?? bundleName(service.spec.name, step)];
+  if (bundle === undefined) throw new Error(`the ${step} program of ${service.spec.name} was not kept with the run`);
+  const env: Record<string, string> = {};
+  for (const [name, template] of Object.entries(program.env)) env[name] = book.resolve(template, service.name);
+  const start =
+    program.run.kind === "command"
+      ? commandStart(context, service, program.run.line, env)
+      : { kind: "file" as const, name: bundle.entry as string };
+  return {
+    ...staging(context, run),
+    bundle,
+    start,
+    args: program.args.map((template) => book.resolve(template, service.name)),
+    env: { ...env, ...identity(context, service) },
+    // What a machine is made is the same for whoever is made from the image.
+    attributes:
+      step === "setup"
+        ? {}
+        : Object.fromEntries(
+            [...book.knownInputs(service.name, !TIDIES_UP.has(step)), ...book.of(service.name)].map(
+              ([name, { value }]) => [name, value],
+            ),
+          ),
+    folders: step === "report" ? { BOOTLEVEL_REPORT_DIR: REPORT_FOLDER } : {},
+    promised: step === "boot" || step === "execute" ? unset(context, service) : [],
+  };
+}
+
+/** Outputs that nothing has set since the service began to boot. */
+export function unset({ book }: RunContext, service: Service): string[] {
+  const own = book.of(service.name);
+  return service.spec.outputs
+    .map(({ name }) => name)
+    .filter((name) => own.get(name) === undefined || own.get(name)?.stale === true);
+}
+
+/**
+ * Steps whose directories outlive their programs: a server may run there, and what was written there may be brought
+ * home.
+ */
+const KEPT: ReadonlySet<ProgramStep> = new Set(["boot", "execute", "report"]);
+
+/** Steps that an abort of the run does not end: they tidy up after it. */
+const TIDIES_UP: ReadonlySet<ProgramStep> = new Set(["terminate", "report"]);
+
+/** What ends the programs of a step, and the wait for its machine. */
+function endedBy(context: RunContext, { step }: ProgramRun): AbortSignal {
+  const signal = TIDIES_UP.has(step) ? context.over : context.abort.signal;
+  return context.writer === null || signal === null ? new AbortController().signal : signal;
+}
+
+/** Where a program lies, and how it is handled there. */
+function staging(context: RunContext, run: ProgramRun) {
+  const { step, program, directory, timeoutMs } = run;
+  const signal = endedBy(context, run);
+  return { directory, timeoutMs, sudo: program.sudo, keep: KEPT.has(step), signal };
+}
+
+/** Answers what the program asks. */
+function talk(context: RunContext, { service, step }: ProgramRun, onWait: () => void): Pick<ProgramRequest, "talk"> {
+  return { talk: context.coordination.handler(service, step, onWait) };
+}
+
+function commandStart(
+  context: RunContext,
+  service: Service,
+  line: ProgramSpec["args"][number],
+  env: Record<string, string>,
+): { kind: "command"; line: string } {
+  const compiled = compileCommandLine(line);
+  for (const [name, reference] of compiled.variables) env[name] = context.book.lookup(reference, service.name);
+  return { kind: "command", line: compiled.line };
+}
+
+function identity(context: RunContext, service: Service): Record<string, string> {
+  return {
+    BOOTLEVEL_RUN: context.run.name,
+    // A service that was removed gave its name up in the record, if another one has it now; its programs know it by
+    // that name still.
+    BOOTLEVEL_SERVICE: service.name.replace(/~\d+$/, ""),
+    BOOTLEVEL_REPLICA: String(service.replica),
+    BOOTLEVEL_LEVEL: service.level.name,
+  };
+}

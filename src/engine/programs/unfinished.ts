@@ -1,0 +1,64 @@
+/** Programs of which nobody has seen the end: their launcher died while they ran. */
+import type { StepRecord } from "../../state/contract/records.js";
+import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
+import { programOf, type ProgramStep } from "./bundles.js";
+import { warn, writerOf } from "../run/journal.js";
+import type { Placements } from "../run/machineAssignments.js";
+import { hasMachine } from "./programRunner.js";
+import type { RunContext } from "../run/context.js";
+import type { Service } from "../run/service.js";
+
+/** Milliseconds between SIGTERM and SIGKILL. */
+const GRACE_MS = 5_000;
+
+/** Such steps by service number, oldest first. */
+export function unfinishedPrograms(steps: readonly StepRecord[]): Map<number, StepRecord[]> {
+  const unfinished = new Map<number, StepRecord[]>();
+  for (const step of steps) {
+    if (step.endedAt !== null || step.directory === null) continue;
+    const known = unfinished.get(step.serviceId);
+    if (known) known.push(step);
+    else unfinished.set(step.serviceId, [step]);
+  }
+  return unfinished;
+}
+
+/** Ends such programs of a service: nothing may run beside a new program, or on a host that is given back. */
+export async function endUnfinished(
+  context: RunContext,
+  placements: Placements,
+  service: Service,
+  steps: readonly StepRecord[],
+): Promise<void> {
+  if (steps.length === 0 || !hasMachine(placements, service)) return;
+  const onWarning = (message: string) =>
+    context.tell({ at: context.clock.now(), type: "warning", service: service.name, message });
+  for (const begun of steps) {
+    const { id, step, directory } = begun;
+    const program = begunProgram(service, begun);
+    if (program === null || directory === null) continue;
+    const end = await placements.programs(service, program).recover({
+      directory,
+      timeoutMs: GRACE_MS,
+      graceMs: GRACE_MS,
+      sudo: program.sudo,
+      keep: step !== "report",
+      onOutput: () => undefined,
+      onWarning,
+      signal: AbortSignal.abort(),
+    });
+    if (end.kind === "unknown")
+      await warn(context, service, `its ${step} program of before may still run: ${end.reason}`);
+    else await writerOf(context).write({ kind: "step-ended", id, outcome: "ended", exitCode: null });
+  }
+}
+
+/**
+ * The program that a step runs, or null; of a setup step that the plan does not have any more, one that is handled like
+ * it.
+ */
+function begunProgram({ spec }: Service, { step, content, attempt }: StepRecord): ProgramSpec | null {
+  if (step !== "setup") return programOf(spec, step as Exclude<ProgramStep, "setup">);
+  const setups = spec.setup ?? [];
+  return (setups.find((setup) => setup.content === content) ?? setups[attempt - 1] ?? setups[0])?.program ?? null;
+}

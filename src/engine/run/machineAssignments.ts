@@ -1,0 +1,168 @@
+/** Which machine each service is on. */
+import type { MachineAccess, MachineStatus } from "../../drivers/contract/driver.js";
+import type { ClosableLink } from "../../machines/contract/link.js";
+import { shellPrograms, type MachinePrograms } from "../../machines/program/programs.js";
+import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
+import type { MachineRecord } from "../../state/contract/records.js";
+import { driverPrograms } from "../clouds/driverPrograms.js";
+import type { RunContext } from "./context.js";
+import type { Service } from "./service.js";
+
+/** A machine that has no address yet, or that is gone, carries no program. */
+export class NoMachineError extends Error {
+  override readonly name = "NoMachineError";
+}
+
+/** The wish for a machine: `key` names it for ever. */
+export interface Wish {
+  readonly key: string;
+  readonly generation: number;
+}
+
+export class Placements {
+  /** The machine that a service has, by the service's number. */
+  private readonly machines = new Map<number, MachineRecord>();
+  /** Machines that services had before, by the service's number. */
+  private readonly former = new Map<number, string[]>();
+  /** How many machines were ever wished for under a name: names may go from one service to another. */
+  private readonly generations = new Map<string, number>();
+
+  private constructor(private readonly context: RunContext) {}
+
+  /** Places services on the machines that the database knows: each on its newest one that has not ended. */
+  static async read(context: RunContext): Promise<Placements> {
+    const placements = new Placements(context);
+    for (const machine of await context.store.machines(context.run)) placements.learn(machine);
+    return placements;
+  }
+
+  /** The service's own machine, or null (a `host:` service has none). */
+  machine(service: Service): MachineRecord | null {
+    return this.machines.get(service.id) ?? null;
+  }
+
+  /** What to ask the cloud for: the machine that was asked for already, or else a new one. */
+  wish(service: Service): Wish {
+    const machine = this.machine(service);
+    if (machine !== null) return machine;
+    const generation = (this.generations.get(service.name) ?? 0) + 1;
+    return { generation, key: `${this.context.run.uid}.${service.name}.${generation}` };
+  }
+
+  /** The driver's ids of machines that the service had before. */
+  formerIds(service: Service): string[] {
+    return this.former.get(service.id) ?? [];
+  }
+
+  /** The wish is written down: the service has this machine from now on, whether the cloud knows of it yet or not. */
+  intend(service: Service, cloud: string, { key, generation }: Wish): void {
+    if (this.machine(service)?.key === key) return;
+    const unknown = {
+      driverId: null,
+      host: null,
+      privateHost: null,
+      hostname: null,
+      access: null,
+      launchedAt: null,
+      endedAt: null,
+      endReason: null,
+    };
+    this.learn({
+      id: 0,
+      serviceId: service.id,
+      cloud,
+      key,
+      generation,
+      state: "intended",
+      requestedAt: this.context.clock.now(),
+      ...unknown,
+    });
+  }
+
+  /** The cloud has told of the service's machine. */
+  launched(service: Service, status: MachineStatus): void {
+    const machine = this.machine(service);
+    if (machine === null) return;
+    const { id: driverId, host, privateHost, hostname, access } = status;
+    const launchedAt = machine.launchedAt ?? this.context.clock.now();
+    this.machines.set(service.id, {
+      ...machine,
+      state: "running",
+      driverId,
+      host,
+      privateHost,
+      hostname,
+      access: access && JSON.stringify(access),
+      launchedAt,
+    });
+  }
+
+  /** The service has no machine any more. */
+  ended(service: Service): void {
+    const machine = this.machine(service);
+    if (machine === null) return;
+    this.machines.delete(service.id);
+    this.remember(machine);
+  }
+
+  /** How programs of the service reach its machine. @throws NoMachineError */
+  access(service: Service): MachineAccess {
+    const owner = this.owner(service);
+    const { placement } = owner.spec;
+    if (placement.kind === "host")
+      return { kind: "ssh", host: this.context.book.resolve(placement.host, owner.name), port: null, user: null };
+    const access = this.machine(owner)?.access;
+    if (access) return JSON.parse(access) as MachineAccess;
+    throw new NoMachineError(`${owner.name} has no machine`);
+  }
+
+  /** Where one of the service's programs runs: on its machine, or on the launcher. @throws NoMachineError */
+  programs(service: Service, program: ProgramSpec): MachinePrograms {
+    if (program.where === "launcher") return shellPrograms(this.context.links.launcher());
+    const access = this.access(service);
+    return access.kind === "driver"
+      ? driverPrograms(this.context.clouds, access)
+      : shellPrograms(this.machineLink(service));
+  }
+
+  /** The link to the service's machine, with the settings of the service whose machine it is. @throws NoMachineError */
+  machineLink(service: Service): ClosableLink {
+    const access = this.access(service);
+    if (access.kind === "driver") throw new NoMachineError(`${service.name}'s machine has no shell`);
+    const owner = this.owner(service);
+    const machine = this.machine(owner);
+    const launched = machine?.driverId ? { cloud: machine.cloud, id: machine.driverId, key: machine.key } : null;
+    return this.context.links.to(access, owner.spec.ssh, launched);
+  }
+
+  /** Lets go of the service's machine, which is about to be destroyed. */
+  async release(service: Service): Promise<void> {
+    const access = this.access(service);
+    if (access.kind !== "driver") await this.context.links.release(access, this.owner(service).spec.ssh);
+  }
+
+  /**
+   * `host: "${db.host}"` is db's machine, reached as db's machine is; any other service is on a machine or host of its
+   * own.
+   */
+  owner(service: Service): Service {
+    const { placement } = service.spec;
+    if (placement.kind !== "host" || placement.host.length !== 1) return service;
+    const [only] = placement.host;
+    if (typeof only !== "object" || only.kind !== "service" || only.attribute !== "host") return service;
+    const [source] = this.context.book.sources(only);
+    const owner = this.context.byName.get(source ?? "");
+    return owner === undefined ? service : this.owner(owner);
+  }
+
+  private learn(machine: MachineRecord): void {
+    const name = machine.key.slice(0, machine.key.lastIndexOf(".")).slice(this.context.run.uid.length + 1);
+    this.generations.set(name, Math.max(this.generations.get(name) ?? 0, machine.generation));
+    if (machine.state === "ended") this.remember(machine);
+    else this.machines.set(machine.serviceId, machine);
+  }
+
+  private remember({ serviceId, driverId }: MachineRecord): void {
+    if (driverId !== null) this.former.set(serviceId, [...(this.former.get(serviceId) ?? []), driverId]);
+  }
+}

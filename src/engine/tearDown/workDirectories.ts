@@ -1,0 +1,59 @@
+/** Takes away what bootlevel staged on hosts that outlive the run. Machines that are destroyed need no sweeping. */
+import { buffer } from "node:stream/consumers";
+
+import { warn } from "../run/journal.js";
+import type { Placements } from "../run/machineAssignments.js";
+import { programsOf } from "../programs/bundles.js";
+import { hasMachine } from "../programs/programRunner.js";
+import type { RunContext } from "../run/context.js";
+import type { Service } from "../run/service.js";
+
+/**
+ * Removes the staged programs of services, which lie in these folders, from hosts reached over SSH. A host that does
+ * not answer is told as a warning.
+ */
+export async function removeWorkDirectories(
+  context: RunContext,
+  placements: Placements,
+  folders: ReadonlyMap<Service, readonly string[]>,
+): Promise<void> {
+  const onHosts = [...folders].filter(
+    ([service]) =>
+      hasMachine(placements, service) &&
+      placements.access(service).kind === "ssh" &&
+      programsOf(service.spec).some(({ program }) => program.where === "machine"),
+  );
+  await Promise.all(
+    onHosts.map(async ([service, own]) => {
+      try {
+        await sweep(placements, service, own);
+      } catch (error) {
+        await warn(context, service, `its staged programs may still lie on the host: ${(error as Error).message}`);
+      }
+    }),
+  );
+}
+
+async function sweep(placements: Placements, service: Service, folders: readonly string[]): Promise<void> {
+  const link = placements.machineLink(service);
+  await link.idle(); // a clean-up under way needs the directories that go now
+  const connection = await link.connection();
+  const channel = await connection.open(`exec /bin/sh -c '${sweepScript(connection.workDirectory, folders)}'`);
+  channel.stdin.end();
+  channel.stdout.resume();
+  const words = (await buffer(channel.stderr)).toString("utf8").trim();
+  const ended = await channel.ended;
+  if (ended.kind === "lost") throw new Error(ended.reason);
+  if (ended.code !== 0) throw new Error(words || `exit code ${ended.code}`);
+}
+
+/**
+ * All names are made of letters, digits, dots, slashes, -, _ and, inside, ~ only, so they need no quotes in any shell.
+ * What a launcher that died left in memory goes first: its path stands in the step's directory. The run's folder goes
+ * when it is empty.
+ */
+function sweepScript(work: string, folders: readonly string[]): string {
+  const own = folders.map((folder) => `${work}/${folder}`);
+  const memory = `for f in ${own.map((folder) => `${folder}/*/.bl/rt-path`).join(" ")}; do r=$(cat "$f" 2>/dev/null) && case $r in /dev/shm/bl.*|/run/user/*/bl.*) rm -rf "$r" ;; esac; done`;
+  return `cd && { ${memory}; :; } && rm -rf ${own.join(" ")} && { rmdir ${work} 2>/dev/null || :; }`;
+}

@@ -1,0 +1,24 @@
+/**
+ * The library: what the commands do, typed. Each function loads what it needs (YAML, the schema, SSH, clouds, the
+ * database) when it is called, so that importing this file costs little.
+ */
+export type * from "./types.js";
+export type { HomeOption, VariableOptions, WaitOptions, WatchOptions } from "./options.js";
+export { buildImage, listImages, removeImages } from "./images.js";
+export { logIn } from "./login.js";
+export { listLogs, readLogs } from "./logs.js";
+export { checkOnline, checkVariables, describePlan, loadPlan, parseDurationText, rehearse } from "./plans.js";
+export { analyzeRun, findRun, history, listRuns, readEvents, runNames, showRun } from "./records.js";
+export { collectReports, copyReports, listReports, openReport } from "./reports.js";
+export { boot, clean, reboot, reload, repair, rerun, resume, status, terminate } from "./runs.js";
+export { abort, cancelAbort, givenOf, resumeToEnd, runToEnd } from "./runToEnd.js";
+export {
+  CloudUnreachableError,
+  DriverError,
+  ImageFailedError,
+  LostReplyError,
+  ThrottledError,
+} from "../drivers/contract/driver.js";
+export { limitHandshakes } from "../machines/ssh/handshakeLimit.js";
+export { PlanError } from "../plan/yaml/mistakes.js";
+export { LeaseLostError, RunBusyError, RunExistsError, StateError, UnknownRunError } from "../state/contract/errors.js";

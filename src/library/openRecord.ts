@@ -1,0 +1,24 @@
+/** The installation's record, opened for as long as a call of the library lasts. */
+import type { RunRecord } from "../state/contract/records.js";
+import type { Store } from "../state/sqlite/store.js";
+import type { HomeOption } from "./options.js";
+
+/** Opens the record for one piece of work. */
+export async function withStore<T>(options: HomeOption, work: (store: Store) => Promise<T>): Promise<T> {
+  const { openStore } = await import("../state/sqlite/store.js");
+  const store = await openStore(options.home);
+  try {
+    return await work(store);
+  } finally {
+    store.close();
+  }
+}
+
+/** The same for work on one run. @throws UnknownRunError */
+export async function withRun<T>(
+  run: string,
+  options: HomeOption,
+  work: (store: Store, record: RunRecord) => Promise<T>,
+): Promise<T> {
+  return withStore(options, async (store) => work(store, await store.findRun(run)));
+}

@@ -1,0 +1,101 @@
+/** Launch plans: read, described, checked, rehearsed. */
+import { watch, type VariableOptions, type WatchOptions } from "./options.js";
+import type { Given, LaunchPlan, OnlineCheck, PlanDescription, RehearsalReport } from "./types.js";
+import { planFile } from "./planFile.js";
+import { resolveValues, sources, variableRecords } from "./variables.js";
+
+/**
+ * Reads and checks a launch plan: a file, or a folder with `launch.yaml`.
+ * @param options.given numbers of replicas and values of inputs, which go before what the plan says.
+ * @param options.givenBefore those of a run that is to follow the plan, see `givenOf`.
+ * @throws PlanError with every mistake in it, and in what is given.
+ */
+export async function loadPlan(
+  path: string,
+  options: { readonly given?: Given; readonly givenBefore?: Given } = {},
+): Promise<LaunchPlan> {
+  const [{ loadPlan: load }, { loadDriver }] = await Promise.all([
+    import("../plan/load.js"),
+    import("../drivers/registry.js"),
+  ]);
+  return load(await planFile(path), { driverDefinition: loadDriver, ...options });
+}
+
+/** What a plan would start: levels, services, replicas, clouds. */
+export async function describePlan(plan: LaunchPlan): Promise<PlanDescription> {
+  return (await import("../plan/describe.js")).describePlan(plan);
+}
+
+/**
+ * Checks that every variable of the plan has a value.
+ * @throws PlanError naming each one that has none, and each given one that the plan does not know.
+ */
+export async function checkVariables(plan: LaunchPlan, options: VariableOptions = {}): Promise<void> {
+  await resolveValues(plan, options);
+}
+
+/**
+ * Asks the plan's clouds whether its launches could work; nothing is launched. Of clouds whose drivers cannot tell, and
+ * of services that need values of others, the result says that they were not checked.
+ * @param options.onWarning told what could not be checked for want of a right.
+ * @throws PlanError with every problem, CloudUnreachableError
+ */
+export async function checkOnline(
+  plan: LaunchPlan,
+  options: VariableOptions & { readonly onWarning?: (message: string) => void; readonly signal?: AbortSignal } = {},
+): Promise<OnlineCheck> {
+  const variables = await resolveValues(plan, options);
+  const { checkOnline: check } = await import("../engine/operations/checkOnline.js");
+  return check({
+    plan,
+    variables,
+    warn: options.onWarning ?? (() => undefined),
+    signal: options.signal ?? new AbortController().signal,
+  });
+}
+
+/**
+ * Boots a plan many times on simulated clouds, in a temporary directory and a time that jumps, and repairs what did not
+ * come up. Nothing real is started or contacted; variables without a value, and all secrets, are made up.
+ * @param options.faults a file of faults: the keys of a simulated cloud. Default: launches and programs take as long as
+ *   usual, and nothing fails.
+ * @param options.runs how often; default 100.
+ * @param options.repairs how many repairs a run may have that did not come up; default 3.
+ * @param options.seed the same seed gives the same rehearsals; default "1".
+ * @param options.onProgress told how many rehearsals are done.
+ * @param options.signal abort it to stop; what was rehearsed until then is in the result.
+ * @throws PlanError for mistakes in the file of faults or in variables
+ */
+export async function rehearse(
+  plan: LaunchPlan,
+  options: VariableOptions &
+    Pick<WatchOptions, "signal"> & {
+      readonly faults?: string;
+      readonly runs?: number;
+      readonly repairs?: number;
+      readonly seed?: string;
+      readonly onProgress?: (done: number) => void;
+    } = {},
+): Promise<RehearsalReport> {
+  const [{ readFaults, USUAL }, { MADE_UP, rehearsalPlan }, { rehearsePlan }, { resolveVariables }] = await Promise.all(
+    [
+      import("../engine/rehearsal/faults.js"),
+      import("../engine/rehearsal/rehearsalPlan.js"),
+      import("../engine/operations/rehearse.js"),
+      import("../plan/references/variables.js"),
+    ],
+  );
+  const rehearsed = rehearsalPlan(plan, options.faults === undefined ? null : readFaults(options.faults), USUAL);
+  const madeUp = Object.fromEntries(plan.environment.map((name) => [name, MADE_UP]));
+  const variables = variableRecords(
+    resolveVariables(rehearsed, { ...sources(options), env: { ...madeUp, ...process.env } }),
+  );
+  const { runs = 100, repairs = 3, seed = "1", onProgress = () => undefined } = options;
+  return rehearsePlan({ plan: rehearsed, variables, runs, repairs, seed, onProgress, signal: watch(options).signal });
+}
+
+/** Milliseconds of a duration as plans write it (`90s`, `1h30m`); NaN for other text. */
+export async function parseDurationText(text: string): Promise<number> {
+  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return Number.NaN;
+  return (await import("../time/duration.js")).durationMs(text);
+}

@@ -1,0 +1,126 @@
+/**
+ * The program `bl`, which is staged with every program and found in its PATH: POSIX sh, so that nothing needs to be
+ * installed. It never sleeps and never blocks on a FIFO that nobody serves:
+ *
+ * - its own answer FIFO is open for reading and writing before the request is sent, so that no answer is lost;
+ * - `up` is held open for writing by whoever serves; opened like this it reads as ended at once when nobody does, and a
+ * watcher that
+ *   waits for that end then gives the answer "10" itself;
+ * - `req` is open for writing only, so that a write ends with EPIPE when the last reader has gone.
+ *
+ * Requests are lines of at most 512 bytes, which a FIFO takes whole or not at all. The runtime directory is its user's
+ * alone, so files in it may be anybody's: a program under sudo is root, the relay is not.
+ */
+import { TALK_LIMIT } from "./blRequest.js";
+
+export const BL_SCRIPT = `#!/bin/sh
+# A program's way to talk to its launcher (docs/bl.md). Only builtins and cat touch values.
+LC_ALL=C; export LC_ALL
+# A program may have closed it; not every shell can do without.
+true >&2 || exec 2>/dev/null
+fail() { printf 'bl: %s\\n' "$2" >&2; exit "$1"; }
+usage() { fail 2 "$1; see bl --help"; }
+gone() { fail 10 'the launcher is not there'; }
+help() { cat <<'END'
+bl get [SERVICE[-N]:]NAME [--timeout T] [--no-wait] [--ignore-abort] [--raw]
+                          prints a value; waits until it is set
+bl set NAME [VALUE]       publishes a value; without VALUE, standard input
+bl barrier NAME [--parties N] [--timeout T] [--ignore-abort]
+                          waits until all are there
+bl abort REASON...        tells everybody who waits to give up
+bl say TEXT...            tells the people who watch the launch
+bl random [--length N]    prints random letters and digits (16)
+T: seconds, or a number with s, m, h or d; 60 unless told, 0 for ever
+Exit codes: 0 done, 1 not set, 2 usage, 7 unknown name, 8 aborted, 9 timed out, 10 no launcher
+END
+}
+name() {
+  case $1 in ''|-*|*[!A-Za-z0-9_.:*-]*) usage "not a name: '$1'" ;; esac
+  [ \${#1} -le 200 ] || usage 'the name is too long'
+}
+number() { case $2 in ''|0*|*[!0-9]*|?????*) usage "$1 takes a number from 1 to 9999" ;; esac; }
+duration() {
+  case \${1%[smhd]} in ''|.|*.*.*|*[!0-9.]*|??????????*) usage "--timeout takes seconds, or a number with s, m, h or d; not '$1'" ;; esac
+}
+# Reads the options that the command in $1 knows; the rest is one name.
+options() {
+  known=$1; shift; o= time=60 flags= parties=- raw= length=16
+  while [ $# -gt 0 ]; do
+    case $1 in --*) case $known in *" \${1%%=*} "*) ;; *) usage "unknown option $1" ;; esac ;; esac
+    case $1 in
+      --no-wait) flags=\${flags}n ;;
+      --ignore-abort) flags=\${flags}i ;;
+      --raw) raw=1 ;;
+      --*=*) v=\${1#*=}; k=\${1%%=*}; shift; set -- "$k" "$v" "$@"; continue ;;
+      --*) [ $# -gt 1 ] || usage "$1 takes a value"
+        case $1 in --timeout) duration "$2"; time=$2 ;; --parties) number "$1" "$2"; parties=$2 ;; --length) number "$1" "$2"; length=$2 ;; esac
+        shift ;;
+      *) [ -z "$o" ] || usage "one name, not '$1' too"; name "$1"; o=$1 ;;
+    esac
+    shift
+  done
+}
+connect() {
+  t=\${BOOTLEVEL_TALK:-/nowhere} i=$$\${1-} n=0 w= c=
+  [ -p "$t/req" ] && [ -p "$t/up" ] || gone
+  umask 0; trap '' PIPE
+  until mkfifo "$t/q.$i" 2>/dev/null; do n=$((n+1)); i=$$.$n; [ $n -lt 9 ] || gone; done
+  trap bye EXIT; trap 'leave 129' HUP; trap 'leave 130' INT; trap 'leave 143' TERM
+}
+bye() {
+  # It is waited for where nobody sees that bash tells of its end.
+  [ -z "$w" ] || { kill -9 "$w"; wait "$w"; } 2>/dev/null
+  case $i:$c in *.0:0) ;; *) rm -f "$t/q.$i" "$t/p.$i" "$t/v.$i" ;; esac
+}
+# Withdraws a request that waits. Not in bye: some shells have closed 6 by then.
+leave() {
+  [ -z "$w" ] || [ -n "$c" ] || printf '%s drop - - - - 0\\n' "$i" >&6
+  exit "$1"
+}
+# Sends the request in "$@" and waits for its answer: c, and m for people.
+ask() {
+  { {
+    # By exec: bash keeps what a redirection closes, and would serve itself.
+    exec 5>&- 7>&-
+    { read -r x <&4; echo 10 >&3; } </dev/null >/dev/null 2>&1 6>&- 8>&- &
+    w=$!
+    printf '%s\\n' "$i $*" >&6 && read -r c m <&3
+    c=\${c:-10}
+  } 3<>"$t/q.$i" 5<>"$t/up" 4<"$t/up" 7<>"$t/req" 6>"$t/req"; } 8>&2 2>/dev/null
+  case $c in 0|[1-9]|10) ;; *) gone ;; esac
+  [ "$c:$m" != 10: ] || gone
+  [ -z "$m" ] || printf 'bl: %s\\n' "$m" >&2
+}
+# Sends what lies in p.$i with the request.
+send() {
+  n=$(wc -c <"$t/p.$i") && n=$((n)) || fail 10 "cannot write to $t"
+  [ $n -le ${TALK_LIMIT} ] || fail 2 'the value is longer than ${TALK_LIMIT} bytes, which is what is allowed'
+  ask "$1" "$2" - - - $n; exit "$c"
+}
+verb=\${1-}; [ $# -eq 0 ] || shift
+case $verb in
+  get) options ' --timeout --no-wait --ignore-abort --raw ' "$@"; [ -n "$o" ] || usage 'get takes a name'
+    connect; ask get "$o" "$time" "\${flags:--}" - 0
+    # In one piece, so that those who print at once do not mix.
+    [ "$c" != 0 ] || { { [ -n "$raw" ] || echo >>"$t/v.$i"; } && cat "$t/v.$i"; } || fail 2 'the value cannot be printed'
+    exit "$c" ;;
+  barrier) options ' --timeout --parties --ignore-abort ' "$@"; [ -n "$o" ] || usage 'barrier takes a name'
+    # Who is let go with others goes at once: the relay takes away what one such leaves (q.ID.0), since no program can be started in no time.
+    connect .0; ask barrier "$o" "$time" "\${flags:--}" "$parties" 0; exit "$c" ;;
+  set) [ $# -eq 1 ] || [ $# -eq 2 ] || usage 'set takes a name and a value'
+    name "$1"; [ $# -eq 2 ] || { true 9<&0; } 2>/dev/null || usage 'the value is to come on standard input, which is closed'
+    connect
+    # One byte more than is allowed tells as much as an endless input.
+    if [ $# -eq 2 ]; then printf %s "$2"; else head -c ${TALK_LIMIT + 1} 2>/dev/null || { [ ! -s "$t/p.$i" ] && cat; }; fi >"$t/p.$i" || fail 10 "cannot write to $t"
+    send set "$1" ;;
+  abort|say) [ $# -gt 0 ] || usage "$verb takes a text"
+    connect; printf %s "$*" >"$t/p.$i" || fail 10 "cannot write to $t"
+    send "$verb" - ;;
+  random) options ' --length ' "$@"; [ -z "$o" ] || usage 'random takes no name'
+    v=$(tr -dc A-Za-z0-9 </dev/urandom 2>/dev/null | dd bs=1 count="$length" 2>/dev/null)
+    [ \${#v} -eq "$length" ] || fail 2 'no random bytes here'
+    printf '%s\\n' "$v" ;;
+  -h|--help|help) help ;;
+  *) usage "unknown command '$verb'" ;;
+esac
+`;

@@ -1,0 +1,170 @@
+/**
+ * One relay: a channel on which a machine's requests come and answers go. Whatever it sends, it can hurt only itself.
+ */
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import type { Channel, MachineConnection } from "../contract/connection.js";
+import { relayScript } from "./relayScript.js";
+import { TALK_LIMIT, type BlHandler, type BlReply, type BlRequest } from "./blRequest.js";
+import { replyLine, TalkFrames } from "./frames.js";
+import { channelCommand } from "../shell/channelScript.js";
+
+/** So many requests may be unanswered, and so many bytes of them, before the next one is read. */
+const MOST_REQUESTS = 256;
+const MOST_BYTES = 2 * TALK_LIMIT;
+/** Milliseconds that a relay may take to end by itself. */
+const GOODBYE_MS = 2000;
+
+export interface RelayOptions {
+  /** The step's directory, relative to the connection's work directory. */
+  readonly directory: string;
+  readonly how: "take-over" | "anew";
+  readonly handler: BlHandler;
+  onWarning(message: string): void;
+}
+
+/** "none": nobody on the machine talks. "broken": the channel ended, or what came on it was no request. */
+export type RelayEnd = { readonly kind: "none" | "closed" } | { readonly kind: "broken"; readonly reason: string };
+
+/** Throws `ConnectionError` when no channel can be opened. */
+export async function openRelay(connection: MachineConnection, options: RelayOptions): Promise<TalkRelay> {
+  const nonce = randomBytes(12).toString("hex");
+  const script = relayScript({ directory: `${connection.workDirectory}/${options.directory}`, nonce }, options.how);
+  const channel = await connection.open(channelCommand(script));
+  const relay = new TalkRelay(channel, new TalkFrames(nonce), options);
+  channel.stdin.write(script);
+  return relay;
+}
+
+export class TalkRelay {
+  readonly ended: Promise<RelayEnd>;
+  #end: RelayEnd | null = null;
+  /** By id; a request that was withdrawn counts until its handler has noticed. */
+  readonly #waiting = new Map<string, AbortController>();
+  #requests = 0;
+  #bytes = 0;
+  #written: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly channel: Channel,
+    private readonly frames: TalkFrames,
+    private readonly options: RelayOptions,
+  ) {
+    channel.stdin.on("error", () => undefined); // why it ended is told by the channel's end
+    channel.stdout.on("data", (chunk: Buffer) => {
+      this.#hear(chunk);
+    });
+    channel.stderr.resume();
+    this.ended = channel.ended.then((end) => {
+      const last = this.#finish({
+        kind: "broken",
+        reason: end.kind === "lost" ? end.reason : `the relay ended with exit code ${String(end.code)}`,
+      });
+      for (const gone of this.#waiting.values()) gone.abort();
+      return last;
+    });
+  }
+
+  /** Resolves when the machine has let go of it, too, or is too slow for that. */
+  async close(): Promise<void> {
+    this.#finish({ kind: "closed" });
+    this.channel.stdin.end();
+    // What is not read would hold its end up.
+    this.channel.stdout.resume();
+    const timer = setTimeout(() => {
+      this.channel.close();
+    }, GOODBYE_MS);
+    await this.ended;
+    clearTimeout(timer);
+    this.channel.close();
+  }
+
+  #finish(end: RelayEnd): RelayEnd {
+    this.#end ??= end;
+    return this.#end;
+  }
+
+  #hear(chunk: Buffer): void {
+    if (this.#end !== null) return;
+    this.frames.push(chunk);
+    this.#goOn();
+  }
+
+  /** Takes what has come, and lets the machine wait while too much is unanswered. */
+  #goOn(): void {
+    try {
+      while (this.#end === null && !this.#isFull) {
+        const frame = this.frames.next();
+        if (frame === null) break;
+        if (frame.kind === "none") this.#stop({ kind: "none" });
+        else if (frame.kind === "drop") this.#drop(frame.id);
+        else if (frame.kind === "request") void this.#answer(frame.id, frame.request);
+      }
+    } catch (error) {
+      this.#stop({ kind: "broken", reason: error instanceof Error ? error.message : String(error) });
+    }
+    if (this.#end === null && this.#isFull) this.channel.stdout.pause();
+    else this.channel.stdout.resume();
+  }
+
+  get #isFull(): boolean {
+    return this.#requests >= MOST_REQUESTS || this.#bytes >= MOST_BYTES;
+  }
+
+  #stop(end: RelayEnd): void {
+    this.#finish(end);
+    this.channel.close();
+  }
+
+  #drop(id: string): void {
+    this.#waiting.get(id)?.abort();
+    this.#waiting.delete(id);
+  }
+
+  async #answer(id: string, request: BlRequest): Promise<void> {
+    if (this.#waiting.has(id)) {
+      this.#stop({ kind: "broken", reason: "two requests at once have one number" });
+      return;
+    }
+    const gone = new AbortController();
+    this.#waiting.set(id, gone);
+    this.#requests += 1;
+    this.#bytes += request.value.length;
+    const reply = await this.#handle(request, gone.signal);
+    if (this.#waiting.get(id) === gone) await this.#write(id, reply);
+    if (this.#waiting.get(id) === gone) this.#waiting.delete(id);
+    this.#requests -= 1;
+    this.#bytes -= request.value.length;
+    this.#goOn();
+  }
+
+  /** Never rejects: a launcher that fails is one that is not there, for the program. */
+  async #handle(request: BlRequest, gone: AbortSignal): Promise<BlReply> {
+    try {
+      return await this.options.handler(request, gone);
+    } catch (error) {
+      this.options.onWarning(
+        `bl ${request.verb} ${request.name} could not be answered: ${error instanceof Error ? error.message : String(error)}`,
+      );
+      return { code: 10, message: "the launcher failed to answer" };
+    }
+  }
+
+  /**
+   * One after the other, each when the machine has taken the one before: answers are kept by whoever gave them, and not
+   * twice.
+   */
+  #write(id: string, reply: BlReply): Promise<void> {
+    this.#written = this.#written.then(async () => {
+      const { stdin } = this.channel;
+      if (this.#end !== null || !stdin.writable) return;
+      stdin.cork();
+      stdin.write(replyLine(id, reply));
+      const taken = reply.value === undefined || stdin.write(reply.value);
+      stdin.uncork();
+      // A channel that broke has nobody who waits.
+      if (!taken) await Promise.race([once(stdin, "drain").catch(() => undefined), this.channel.ended]);
+    });
+    return this.#written;
+  }
+}

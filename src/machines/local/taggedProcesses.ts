@@ -1,0 +1,138 @@
+/**
+ * Finds and ends what runs on local machines, by the brand that every process of a machine carries: the limit of file
+ * locks (Linux; see `localConnection.ts`) or BOOTLEVEL_MACHINE in its environment. A process may have left its session,
+ * its group and its environment behind.
+ */
+import { execFile } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+
+export interface BrandedProcess {
+  readonly pid: number;
+  /**
+   * Tells the process from a later one of the same number: ticks since the machine's start (Linux), or the start's
+   * date.
+   */
+  readonly startTime: string;
+}
+
+/** Milliseconds between two scans. */
+const SCAN_MS = 50;
+/** Milliseconds that processes may take to die of KILL. */
+const DEATH_MS = 5000;
+
+/** The living processes of each brand; a brand without any is not in the map. This process is never among them. */
+export async function findBranded(brands: ReadonlySet<string>): Promise<Map<string, BrandedProcess[]>> {
+  const found = new Map<string, BrandedProcess[]>();
+  const all = process.platform === "linux" ? scanProc(brands) : scanPs(brands);
+  for (const { brand, ...one } of await all) found.set(brand, [...(found.get(brand) ?? []), one]);
+  return found;
+}
+
+/**
+ * Ends every process of these brands: TERM, and KILL after `graceMs` milliseconds, until two scans in a row find none
+ * (a process may fork while it is looked for). Returns those that would not die.
+ */
+export async function killBranded(
+  brands: ReadonlySet<string>,
+  { graceMs }: { readonly graceMs: number },
+): Promise<BrandedProcess[]> {
+  const killAt = performance.now() + graceMs;
+  const termed = new Set<string>();
+  for (let empty = 0; empty < 2;) {
+    const left = [...(await findBranded(brands)).values()].flat();
+    empty = left.length === 0 ? empty + 1 : 0;
+    if (left.length > 0 && performance.now() > killAt + DEATH_MS) return left;
+    const signal = performance.now() >= killAt ? "SIGKILL" : "SIGTERM";
+    for (const one of left) {
+      const key = `${one.pid} ${one.startTime}`;
+      if (signal === "SIGTERM" && termed.has(key)) continue;
+      termed.add(key);
+      await kill(one, signal);
+    }
+    if (empty < 2) await delay(SCAN_MS);
+  }
+  return [];
+}
+
+/** Signals the process if it is still the same one. */
+async function kill(one: BrandedProcess, signal: NodeJS.Signals): Promise<void> {
+  if ((await startTimeOf(one.pid)) !== one.startTime) return;
+  try {
+    process.kill(one.pid, signal);
+  } catch (error) {
+    // Gone meanwhile, or not ours to end: the next scan tells.
+    if (!["ESRCH", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  }
+}
+
+type Found = BrandedProcess & { readonly brand: string };
+
+async function scanProc(brands: ReadonlySet<string>): Promise<Found[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^[0-9]+$/.test(name)).map(Number);
+  const found = await Promise.all(pids.filter((pid) => pid !== process.pid).map((pid) => inspect(pid, brands)));
+  return found.filter((one) => one !== null);
+}
+
+async function inspect(pid: number, brands: ReadonlySet<string>): Promise<Found | null> {
+  const brand = (await brandByLimit(pid, brands)) ?? (await brandByEnvironment(pid, brands));
+  const startTime = brand === null ? null : await startTimeOf(pid);
+  return brand === null || startTime === null ? null : { brand, pid, startTime };
+}
+
+async function brandByLimit(pid: number, brands: ReadonlySet<string>): Promise<string | null> {
+  const brand = /^Max file locks +([0-9]+) /m.exec(await readOfProcess(`/proc/${pid}/limits`))?.[1];
+  return brand !== undefined && brands.has(brand) ? brand : null;
+}
+
+async function brandByEnvironment(pid: number, brands: ReadonlySet<string>): Promise<string | null> {
+  const brand = /(?:^|\0)BOOTLEVEL_MACHINE=([^\0]*)/.exec(await readOfProcess(`/proc/${pid}/environ`))?.[1];
+  return brand !== undefined && brands.has(brand) ? brand : null;
+}
+
+/** Null for a process that is gone or only waits to be buried (a zombie). */
+async function startTimeOf(pid: number): Promise<string | null> {
+  if (process.platform !== "linux") return psStartTime(pid);
+  const stat = await readOfProcess(`/proc/${pid}/stat`);
+  // The name in brackets may hold anything; the state follows the last bracket, the start time is the 22nd field.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return stat === "" || fields[0] === "Z" || fields[0] === "X" ? null : (fields[19] ?? null);
+}
+
+/** "" for a process that is gone or belongs to another user: neither is one of ours. */
+async function readOfProcess(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (["ENOENT", "ESRCH", "EACCES", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? "")) return "";
+    throw error;
+  }
+}
+
+const run = promisify(execFile);
+
+/** Without /proc the environment is all there is: `ps -E` shows it for one's own processes. */
+async function scanPs(brands: ReadonlySet<string>): Promise<Found[]> {
+  const { stdout } = await run("ps", ["-A", "-E", "-ww", "-o", "pid=,command="], { maxBuffer: 256 * 1024 * 1024 });
+  const found: Found[] = [];
+  for (const line of stdout.split("\n")) {
+    const [, pid, brand] = /^ *([0-9]+) .* BOOTLEVEL_MACHINE=([0-9]+)(?: |$)/.exec(line) ?? [];
+    if (pid === undefined || brand === undefined || !brands.has(brand) || Number(pid) === process.pid) continue;
+    const startTime = await psStartTime(Number(pid));
+    if (startTime !== null) found.push({ brand, pid: Number(pid), startTime });
+  }
+  return found;
+}
+
+async function psStartTime(pid: number): Promise<string | null> {
+  try {
+    const { stdout } = await run("ps", ["-o", "stat=,lstart=", "-p", String(pid)]);
+    const [state = "", ...start] = stdout.trim().split(/ +/);
+    return state === "" || state.startsWith("Z") ? null : start.join(" ");
+  } catch (error) {
+    // ps ends with 1 when there is no such process.
+    if ((error as { code?: unknown }).code === 1) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,83 @@
+/** Connections to jump hosts: one each, shared by all machines behind it. */
+import type { Duplex } from "node:stream";
+import type { Client } from "ssh2";
+import { ConnectionError } from "../contract/connection.js";
+
+/** A shared connection and how to give it back. */
+interface Bastion {
+  readonly client: Promise<Client>;
+  users: number;
+}
+
+export class BastionPool {
+  readonly #bastions = new Map<string, Bastion>();
+
+  /**
+   * A stream to `host:port` through the bastion `key`, which `connect` reaches if nobody has yet. The bastion is kept
+   * until the last stream through it has closed. Throws what `connect` throws, and `ConnectionError` when the bastion
+   * cannot reach the machine.
+   */
+  async stream(key: string, connect: () => Promise<Client>, host: string, port: number): Promise<Duplex> {
+    const bastion = this.#take(key, connect);
+    try {
+      const stream = await forward(await bastion.client, host, port);
+      stream.once("close", () => {
+        this.#release(key, bastion);
+      });
+      return stream;
+    } catch (error) {
+      this.#release(key, bastion);
+      throw error;
+    }
+  }
+
+  #take(key: string, connect: () => Promise<Client>): Bastion {
+    const there = this.#bastions.get(key);
+    if (there !== undefined) {
+      there.users++;
+      return there;
+    }
+    const fresh: Bastion = { client: connect(), users: 1 };
+    this.#bastions.set(key, fresh);
+    const forget = (): void => {
+      if (this.#bastions.get(key) === fresh) this.#bastions.delete(key);
+    };
+    fresh.client.then((client) => {
+      client.on("close", forget);
+      // Every machine behind it hears of it through its own stream.
+      client.on("error", forget);
+    }, forget);
+    return fresh;
+  }
+
+  #release(key: string, bastion: Bastion): void {
+    bastion.users--;
+    if (bastion.users > 0) return;
+    if (this.#bastions.get(key) === bastion) this.#bastions.delete(key);
+    bastion.client.then(
+      (client) => client.end(),
+      () => undefined,
+    );
+  }
+}
+
+function forward(client: Client, host: string, port: number): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const refuse = (cause: unknown): void => {
+      reject(
+        new ConnectionError(
+          `the jump host cannot reach ${host}:${port}: ${cause instanceof Error ? cause.message : String(cause)}`,
+          { cause },
+        ),
+      );
+    };
+    try {
+      client.forwardOut("127.0.0.1", 0, host, port, (error, channel) => {
+        if (error === undefined) resolve(channel);
+        else refuse(error);
+      });
+    } catch (error) {
+      refuse(error);
+    }
+  });
+}

@@ -1,0 +1,133 @@
+/** Checks that programs, their files and SSH keys are there, before anything is launched. */
+import { basename, dirname, extname, join, resolve } from "node:path";
+import { keyOf, mergedEntries, type Draft, type DraftService } from "../draft/draft.js";
+import { expandHome, Files, isArchive } from "../draft/files.js";
+import type { Located } from "../yaml/located.js";
+import type { Mistake } from "../yaml/mistakes.js";
+import { templateReferences } from "../references/references.js";
+import { splitReplica } from "../launchPlan/replicas.js";
+import { suggest } from "../../text/suggest.js";
+
+export function checkFiles(draft: Draft): Mistake[] {
+  const files = new Files();
+  const images = [...draft.images.values()].flatMap((image) =>
+    ["recipe", "boot", "ready", "execute", "report", "terminate"].flatMap((key) => checkProgram(image.get(key), files)),
+  );
+  return [
+    ...images,
+    ...draft.levels
+      .flatMap(({ services }) => services)
+      .flatMap((service) => [
+        ...["boot", "ready", "execute", "report", "terminate"].flatMap((key) =>
+          checkProgram(keyOf(service, key), files),
+        ),
+        ...(needsSsh(draft, service) ? checkIdentities(service, files) : []),
+      ]),
+  ];
+}
+
+/** The place and text of a program's path, or null if the program is a shell line. */
+export function programPath(program: Located): Located | null {
+  return typeof program.value === "string" ? program : program.get("program");
+}
+
+function checkProgram(program: Located | null, files: Files): Mistake[] {
+  if (program === null) return [];
+  const place = programPath(program);
+  const path = place?.text ? resolve(place.dir, place.text) : null;
+  return [
+    ...(place === null || path === null ? [] : checkRun(place, path, files)),
+    ...checkCompanions(program, path, files),
+  ];
+}
+
+function checkRun(place: Located, path: string, files: Files): Mistake[] {
+  const kind = files.kind(path);
+  if (kind === "missing") return [missing(place, path, "program", files)];
+  const script = kind === "folder" ? join(path, "run.sh") : path;
+  if (files.kind(script) !== "file")
+    return [place.mistake(`the folder "${place.text}" has no run.sh, so it is no program: add one or name a file`)];
+  if (isArchive(script)) return [];
+  const firstLine = files.firstLine(script);
+  if (!firstLine.startsWith("#!") || !firstLine.endsWith("\r\n")) return [];
+  return [
+    place.mistake(
+      `the first line of "${kind === "folder" ? join(place.text ?? "", "run.sh") : place.text}" ends in CR LF (Windows), so no machine can run it: save the file with LF line ends`,
+    ),
+  ];
+}
+
+/** Everything lies in one folder on the machine, so base names must differ. */
+function checkCompanions(program: Located, path: string | null, files: Files): Mistake[] {
+  const taken = new Map<string, string>();
+  if (path !== null && files.kind(path) === "file" && !isArchive(path)) taken.set(basename(path), "the program");
+  if (path !== null && files.kind(path) === "folder")
+    for (const name of files.names(path)) taken.set(name, "a file of the program's folder");
+  return (program.get("files")?.items() ?? []).flatMap((place) => {
+    const file = resolve(place.dir, place.text ?? "");
+    if (files.kind(file) === "missing") return [missing(place, file, "file", files)];
+    const other = taken.get(basename(file));
+    taken.set(basename(file), `"${place.text}"`);
+    return other === undefined
+      ? []
+      : [
+          place.mistake(
+            `"${place.text}" would lie on the machine under the same name as ${other}, "${basename(file)}": rename one`,
+          ),
+        ];
+  });
+}
+
+function missing(place: Located, path: string, what: string, files: Files): Mistake {
+  const name = basename(path);
+  const others = files.names(dirname(path));
+  const near =
+    others.find((other) => extname(other) !== "" && basename(other, extname(other)) === name) ?? suggest(name, others);
+  const written = place.text ?? "";
+  const suggestion =
+    near === null ? otherFolder(written, path, files) : written.replace(/\/+$/, "").slice(0, -name.length) + near;
+  const from = place.source.title === "the plan" ? "the plan's folder" : "the level file's folder";
+  const folder =
+    near === null && others.length === 0 && files.kind(dirname(path)) === "missing" ? ", nor its folder" : "";
+  return place.mistake(
+    `${what} "${written}" does not exist${folder}${written.startsWith("/") ? "" : ` (looked in ${from})`}`,
+    suggestion,
+  );
+}
+
+/** The same name in a folder with nearly the same name, if there is one. */
+function otherFolder(written: string, path: string, files: Files): string | null {
+  const folder = dirname(path);
+  const near = suggest(basename(folder), files.names(dirname(folder)));
+  if (near === null || files.kind(join(dirname(folder), near, basename(path))) === "missing") return null;
+  return join(dirname(dirname(written)), near, basename(path));
+}
+
+function needsSsh(draft: Draft, service: DraftService): boolean {
+  if (service.cloud !== null) return driverOf(draft, service.cloud) !== "local";
+  const references = templateReferences(keyOf(service, "host")?.text ?? "");
+  // A host that is another service's machine is reached as that one is.
+  return !references.some((reference) => {
+    const owner =
+      reference.kind === "service" ? draft.services.get(splitReplica(reference, draft.services).service) : undefined;
+    return owner !== undefined && owner.level.index < service.level.index && !needsSsh(draft, owner);
+  });
+}
+
+function driverOf(draft: Draft, cloud: string): string {
+  return draft.clouds.get(cloud)?.get("driver")?.text ?? "local";
+}
+
+function checkIdentities(service: DraftService, files: Files): Mistake[] {
+  const identity = mergedEntries(service, "ssh").get("identity");
+  return (identity?.strings() ?? []).flatMap((place) => {
+    const text = place.text ?? "";
+    const kind = text.includes("${") ? "file" : files.kind(expandHome(text, place.dir));
+    if (kind === "file") return [];
+    return [
+      place.mistake(
+        `${kind === "folder" ? `the SSH key "${text}" is a folder: name the private key's file` : `the SSH key "${text}" does not exist, and ${service.cloud === null ? "a host" : `cloud "${service.cloud}"`} is reached over SSH`}`,
+      ),
+    ];
+  });
+}

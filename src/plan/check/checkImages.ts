@@ -1,0 +1,145 @@
+/**
+ * Images that are made from nothing or from themselves, keys that are neither an image's nor a cloud's, and services
+ * that find no id in their cloud.
+ */
+import type { DriverDefinition } from "../../drivers/contract/driver.js";
+import { keyOf, IMPLICIT_CLOUD, type Draft, type DraftService } from "../draft/draft.js";
+import { imageChain, imageIds, isImageKey } from "../draft/images.js";
+import type { Located } from "../yaml/located.js";
+import type { Mistake } from "../yaml/mistakes.js";
+import { imageKeys } from "../schema/schema.js";
+import { suggest } from "../../text/suggest.js";
+
+/**
+ * What `image:` is in a driver's own words; null: it takes none, so whatever stands there means an image of the plan.
+ */
+const RAW_IMAGES: Readonly<Record<string, RegExp | null>> = {
+  local: null,
+  existing: null,
+  ec2: /^(ami-|ssm:|newest:)/,
+};
+
+/** @param definitions the drivers by cloud; of those that are not known, no id is missed. */
+export function checkImages(draft: Draft, definitions: ReadonlyMap<string, DriverDefinition>): Mistake[] {
+  const images = [...draft.images];
+  return [
+    ...images.flatMap(([name, image]) => [
+      ...checkParent(draft, name, image),
+      ...checkKeys(draft, image),
+      ...checkRecipe(image),
+    ]),
+    ...checkCircles(draft),
+    ...(images.length === 0 ? [] : checkCloudNames(draft)),
+    ...draft.levels
+      .flatMap(({ services }) => services)
+      .flatMap((service) => [...checkId(service, definitions), ...checkRawImage(draft, service)]),
+  ];
+}
+
+function checkParent(draft: Draft, name: string, image: Located): Mistake[] {
+  const from = image.get("from");
+  const parent = from?.text ?? null;
+  if (from === null || parent === null || draft.images.has(parent) || !draft.imagesKnown || draft.cutImages.has(parent))
+    return [];
+  const others = [...draft.images.keys()].filter((other) => other !== name);
+  const near = suggest(parent, others);
+  const list =
+    others.length === 0 ? "the plan has no other images" : `the plan's other images are ${others.join(", ")}`;
+  return [from.mistake(`unknown image "${parent}"${near === null ? `: ${list}` : ""}`, near)];
+}
+
+/** Each circle is told once, at the image of it that stands first. */
+function checkCircles(draft: Draft): Mistake[] {
+  const told = new Set<string>();
+  return [...draft.images].flatMap(([name, image]) => {
+    const chain = imageChain(draft.images, name).map((one) => one.name);
+    const from = image.get("from");
+    const last = draft.images.get(chain.at(-1) ?? "")?.get("from")?.text ?? null;
+    if (from === null || last !== name || told.has(name)) return [];
+    for (const one of chain) told.add(one);
+    const words = [...chain, name].map((one) => `"${one}"`).join(" -> ");
+    return [
+      from.mistake(
+        chain.length === 1
+          ? `image "${name}" is made from itself: remove "from", or name another image`
+          : `these images are made from each other: ${words}; one of them must be made from none of the others`,
+      ),
+    ];
+  });
+}
+
+function checkKeys(draft: Draft, image: Located): Mistake[] {
+  return imageIds(image).flatMap(([key, value]) => {
+    const isCloud = draft.clouds.has(key) || draft.cutClouds.has(key) || key === IMPLICIT_CLOUD;
+    if (isCloud)
+      return value.text !== null && value.text !== ""
+        ? []
+        : [value.mistake(`what image "${image.name}" is in cloud "${key}" must be text, such as ami-0a1b2c3d`)];
+    if (!draft.cloudsKnown) return [];
+    const clouds = [...new Set([...draft.clouds.keys(), IMPLICIT_CLOUD])];
+    const near = suggest(key, [...imageKeys(), ...clouds]);
+    return [
+      value.mistake(
+        `unknown key "${key}" in image "${image.name}"${near === null ? `: it takes ${imageKeys().join(", ")}, and the clouds' names ${clouds.join(", ")}` : ""}`,
+        near,
+        "key",
+      ),
+    ];
+  });
+}
+
+function checkRecipe(image: Located): Mistake[] {
+  const where = image.get("recipe")?.get("where") ?? null;
+  return where?.text === "launcher"
+    ? [where.mistake(`a recipe makes a machine what it is, so it runs on the machine: remove "where"`)]
+    : [];
+}
+
+function checkCloudNames(draft: Draft): Mistake[] {
+  return [...draft.clouds]
+    .filter(([name]) => isImageKey(name))
+    .map(([name, cloud]) =>
+      cloud.mistake(
+        `"${name}" is a key of every image, so no image can have an id in a cloud of that name: give the cloud another name`,
+        null,
+        "key",
+      ),
+    );
+}
+
+function checkId({ cloud, image }: DraftService, definitions: ReadonlyMap<string, DriverDefinition>): Mistake[] {
+  if (
+    image === null ||
+    cloud === null ||
+    image.id !== null ||
+    isImageKey(cloud) ||
+    definitions.get(cloud)?.needsImage !== true
+  )
+    return [];
+  const among =
+    image.chain.length === 1
+      ? "it"
+      : `it, or ${image.chain
+          .slice(1)
+          .map(({ name }) => `"${name}"`)
+          .join(" or ")},`;
+  return [
+    image.place.mistake(
+      `image "${image.name}" has no id for cloud "${cloud}": let ${among} say what it is there, such as ${cloud}: ami-0a1b2c3d`,
+    ),
+  ];
+}
+
+/** A word that the driver cannot mean, and that is near to an image's name. */
+function checkRawImage(draft: Draft, service: DraftService): Mistake[] {
+  const raw = service.cloud === null || service.image !== null ? null : keyOf(service, "image");
+  const text = raw?.text ?? null;
+  if (raw === null || text === null || draft.cutImages.has(text) || text.includes("${")) return [];
+  const driver =
+    draft.clouds.get(service.cloud ?? "")?.get("driver")?.text ?? (service.cloud === IMPLICIT_CLOUD ? "local" : "");
+  if (!Object.hasOwn(RAW_IMAGES, driver) || RAW_IMAGES[driver]?.test(text) === true) return [];
+  const near = suggest(text, draft.images.keys());
+  return near === null
+    ? []
+    : [raw.mistake(`"${text}" is none of the plan's images, and nothing to the driver "${driver}"`, near)];
+}

@@ -1,0 +1,239 @@
+/** Finds references to what does not exist, is not known yet, or is secret. */
+import { whereIs } from "./checkServices.js";
+import { mergedEntries, outputsOf, replicasOf, type Draft, type DraftService } from "../draft/draft.js";
+import { inputsOf } from "../draft/inputs.js";
+import { BUILT_IN_ATTRIBUTES, type Reference } from "../launchPlan/launchPlan.js";
+import type { Mistake } from "../yaml/mistakes.js";
+import { parseTemplate, type PlacedReference } from "../references/references.js";
+import { splitReplica } from "../launchPlan/replicas.js";
+import { Secrets } from "../draft/secrets.js";
+import { suggest } from "../../text/suggest.js";
+import { cloudTemplates, imageTemplates, templatesOf, type TemplatePlace } from "../draft/templates.js";
+
+export type Complaint = { readonly message: string; readonly suggestion?: string | null } | null;
+
+export function checkReferences(draft: Draft): Mistake[] {
+  const checker = new ReferenceChecker(draft);
+  const services = draft.levels.flatMap((level) => level.services);
+  return [
+    ...services.flatMap((service) => templatesOf(service).flatMap((template) => checker.check(template, service))),
+    ...[...draft.clouds.values()].flatMap((cloud) =>
+      cloudTemplates(cloud).flatMap((template) => checker.check(template, null)),
+    ),
+    ...[...draft.images.values()].flatMap((image) =>
+      imageTemplates(image).flatMap((template) => checker.check(template, null)),
+    ),
+  ];
+}
+
+/** Says what is wrong with references of one plan. */
+export class ReferenceChecker {
+  private readonly secrets: Secrets;
+  constructor(private readonly draft: Draft) {
+    this.secrets = new Secrets(draft);
+  }
+
+  check(template: TemplatePlace, service: DraftService | null): Mistake[] {
+    const { source, path } = template.place;
+    const parsed = parseTemplate(template.place.text ?? "", template.mode);
+    const malformed = parsed.mistakes.map(({ offset, text, message }) =>
+      source.mistakeInside(path, offset, text, message),
+    );
+    const wrong = parsed.references.flatMap((placed) => {
+      const complaint = this.complaint(placed, template, service) ?? this.secretComplaint(placed, template, service);
+      return complaint === null
+        ? []
+        : [source.mistakeInside(path, placed.offset, placed.text, complaint.message, complaint.suggestion ?? null)];
+    });
+    return [...malformed, ...wrong];
+  }
+
+  private complaint(
+    { reference, text }: PlacedReference,
+    template: TemplatePlace,
+    service: DraftService | null,
+  ): Complaint {
+    switch (reference.kind) {
+      case "variable":
+        if (
+          !this.draft.variablesKnown ||
+          this.draft.variables.has(reference.name) ||
+          this.draft.cutVariables.has(reference.name)
+        )
+          return null;
+        return unknownName(
+          "variable",
+          reference.name,
+          [...this.draft.variables.keys()],
+          suggest(reference.name, this.draft.variables.keys()),
+        );
+      case "environment":
+        return null;
+      case "run":
+      case "plan":
+        return template.services ? null : variablesOnly(template, text);
+      case "self":
+        return service === null || template.self === "none"
+          ? this.noSelf(text, template)
+          : this.selfComplaint(reference.attribute, template, service);
+      case "service":
+        return service === null || !template.services
+          ? variablesOnly(template, text)
+          : this.serviceComplaint(reference, text, service);
+    }
+  }
+
+  private noSelf(text: string, template: TemplatePlace): Complaint {
+    if (!template.services) return variablesOnly(template, text);
+    return {
+      message: `${text} is known only after the machine has been started, and this is needed to start it: refer to a variable or to a service of an earlier level`,
+    };
+  }
+
+  private selfComplaint(attribute: string, template: TemplatePlace, service: DraftService): Complaint {
+    const declared = mergedEntries(service, "attributes").has(attribute);
+    const output = outputsOf(service).has(attribute);
+    if (template.self === "built-in" && (declared || output)) {
+      return {
+        message: `an attribute can be made only from what every service has (${BUILT_IN_ATTRIBUTES.join(", ")}), not from "${attribute}" of the same service`,
+      };
+    }
+    const input = inputsOf(service).get(attribute);
+    if (input !== undefined && template.self === "built-in")
+      return {
+        message: `an attribute or input can be made only from what every service has (${BUILT_IN_ATTRIBUTES.join(", ")}), not from the input "${attribute}"`,
+      };
+    if (input?.kind === "link" && template.self === "no outputs" && this.isBeside(input.link, service)) {
+      return {
+        message: `"${attribute}" is linked to a service that starts at the same time, so it may not be known yet when the program starts: let the program wait for it by: bl get ${attribute}`,
+      };
+    }
+    if (input !== undefined) return null;
+    if (template.self === "no outputs" && output)
+      return {
+        message: `"${attribute}" is set by the boot program itself, so it is not known when that starts: use it in ready or terminate`,
+      };
+    return this.attributeComplaint(attribute, service);
+  }
+
+  private serviceComplaint(
+    written: Extract<Reference, { kind: "service" }>,
+    text: string,
+    from: DraftService,
+  ): Complaint {
+    const reference = splitReplica(written, this.draft.services);
+    const service = this.draft.services.get(reference.service);
+    if (service === undefined) return this.unknownService(reference.service);
+    if (service === from) return this.ownName(reference, text, from);
+    if (service.level.index >= from.level.index) {
+      const where = service.level === from.level ? "the same level" : `the later level "${service.level.name}"`;
+      return {
+        message: `service "${service.name}" is in ${where} (${whereIs(service.own, from.own)}), so it is not ready when this is needed: refer to earlier levels only, or move "${from.name}" to a later level`,
+      };
+    }
+    return replicaComplaint(reference, service) ?? this.attributeComplaint(reference.attribute, service);
+  }
+
+  /** What is wrong with an input's link, or null. */
+  linkComplaint(written: Extract<Reference, { kind: "service" }>, from: DraftService): Complaint {
+    const link = splitReplica(written, this.draft.services);
+    const service = this.draft.services.get(link.service);
+    if (service === undefined) return this.unknownService(link.service);
+    if (service === from && link.replica === 0)
+      return { message: `service "${service.name}" is the service itself: a value of its own needs no input` };
+    if (service.level.index > from.level.index) {
+      return {
+        message: `service "${service.name}" is in the later level "${service.level.name}" (${whereIs(service.own, from.own)}), which begins only when this service is ready: it would wait for ever`,
+      };
+    }
+    return (
+      replicaComplaint(link, service, (text) => text) ?? this.attributeComplaint(link.attribute, service, "output")
+    );
+  }
+
+  private isBeside(written: Extract<Reference, { kind: "service" }>, from: DraftService): boolean {
+    return this.draft.services.get(splitReplica(written, this.draft.services).service)?.level === from.level;
+  }
+
+  private unknownService(name: string): Complaint {
+    const [, base = name, number = ""] = /^(.+)(-[0-9]+)$/.exec(name) ?? [];
+    if (!this.draft.servicesKnown || this.draft.cutServices.has(name) || this.draft.cutServices.has(base)) return null;
+    const names = [...this.draft.services.keys(), "self", "var", "env", "run", "plan"];
+    const near = suggest(name, names) ?? suggest(base, names);
+    const suggestion = near !== null && suggest(name, names) === null ? near + number : near;
+    return unknownName("service", name, [...this.draft.services.keys()], suggestion);
+  }
+
+  private ownName(reference: Extract<Reference, { kind: "service" }>, text: string, service: DraftService): Complaint {
+    const remedy = `write \${self.${reference.attribute}}`;
+    if (replicasOf(service) === 1) return { message: `${text} is the service itself: ${remedy}` };
+    return {
+      message: `${text} is the service itself, and its replicas start at the same time: ${remedy} for the replica's own value`,
+    };
+  }
+
+  private attributeComplaint(
+    attribute: string,
+    service: DraftService,
+    what: "attribute" | "output" = "attribute",
+  ): Complaint {
+    const known = [
+      ...mergedEntries(service, "attributes").keys(),
+      ...outputsOf(service).keys(),
+      ...BUILT_IN_ATTRIBUTES,
+    ];
+    if (known.includes(attribute) || !service.attributesKnown) return null;
+    const near = suggest(attribute, known);
+    return {
+      message: `service "${service.name}" has no ${what} "${attribute}"${near === null ? `: it has ${known.join(", ")}` : ""}`,
+      suggestion: near,
+    };
+  }
+
+  private secretComplaint(
+    { reference, text }: PlacedReference,
+    template: TemplatePlace,
+    service: DraftService | null,
+  ): Complaint {
+    if (template.noSecrets === null || !this.secrets.has(reference, service?.name ?? "")) return null;
+    return { message: `${text} is secret, and ${template.noSecrets}: pass it as env of a program` };
+  }
+}
+
+function variablesOnly({ holder = "a cloud's keys" }: TemplatePlace, text: string): Complaint {
+  return { message: `${holder} may hold \${var.…} and \${env.…} only, not ${text}` };
+}
+
+function unknownName(what: string, name: string, known: readonly string[], suggestion: string | null): Complaint {
+  const some = known.length > 10 ? `${known.slice(0, 10).join(", ")} and ${known.length - 10} more` : known.join(", ");
+  const list = known.length === 0 ? `: the plan has no ${what}s` : `: the plan's ${what}s are ${some}`;
+  return { message: `unknown ${what} "${name}"${suggestion === null ? list : ""}`, suggestion };
+}
+
+/** @param written how what would be right is written where it stands: a reference in `${}`, a link without. */
+function replicaComplaint(
+  reference: Extract<Reference, { kind: "service" }>,
+  service: DraftService,
+  written = (text: string) => `\${${text}}`,
+): Complaint {
+  const { replica, attribute } = reference;
+  const replicas = replicasOf(service);
+  if (!service.replicasKnown || replica === "all") return null;
+  const { name } = service;
+  if (replicas === 0)
+    return {
+      message: `service "${name}" has no replicas (replicas: 0): only ${written(`${name}.*.${attribute}`)}, which is empty, can stand here`,
+    };
+  if (replicas === 1)
+    return replica === 0
+      ? null
+      : { message: `service "${name}" has one replica, which has no number: write ${written(`${name}.${attribute}`)}` };
+  if (replica === 0)
+    return {
+      message: `service "${name}" has ${replicas} replicas: write ${written(`${name}-1.${attribute}`)} for one of them or ${written(`${name}.*.${attribute}`)} for all`,
+    };
+  if (replica >= 1 && replica <= replicas) return null;
+  return {
+    message: `service "${name}" has ${replicas} replicas, "${name}-1" to "${name}-${replicas}", and no "${name}-${Math.max(0, replica)}"`,
+  };
+}

@@ -1,0 +1,51 @@
+/** What no schema can say of `report`: which patterns can be fetched, and keys that have no program to go to. */
+import { keyOf, type Draft, type DraftService } from "../draft/draft.js";
+import type { Located } from "../yaml/located.js";
+import type { Mistake } from "../yaml/mistakes.js";
+
+/** Keys of a report that only its program reads. */
+const PROGRAM_KEYS = ["args", "env", "files", "where"];
+
+export function checkReports(draft: Draft): Mistake[] {
+  return draft.levels.flatMap(({ services }) => services).flatMap((service) => checkReport(service));
+}
+
+/** Whether a report has a program, or patterns only. */
+export function hasProgram(report: Located): boolean {
+  return typeof report.value === "string" || report.get("program") !== null || report.get("command") !== null;
+}
+
+function checkReport(service: DraftService): Mistake[] {
+  const report = keyOf(service, "report");
+  if (report === null) return [];
+  const idle = hasProgram(report) ? [] : PROGRAM_KEYS.flatMap((key) => report.get(key) ?? []);
+  return [
+    ...idle.map((place) =>
+      place.mistake(
+        `"report" of service "${service.name}" has patterns only, and no program that would take "${place.name}": add "program" or "command", or remove it`,
+        null,
+        "key",
+      ),
+    ),
+    ...(report.get("patterns")?.items() ?? []).flatMap((place) => checkPattern(place)),
+  ];
+}
+
+/** A pattern is data for the machine's shell: it is matched against file names, and never parsed. */
+function checkPattern(place: Located): Mistake[] {
+  const text = place.text ?? "";
+  if (/[\n\r]/.test(text)) return [place.mistake("a pattern is one line: a name that holds a line break is met by ?")];
+  if (text === "~" || text.startsWith("~/"))
+    return [
+      place.mistake(
+        `"~" is not the home directory in a pattern: write an absolute path, or one that is relative to the boot program's directory`,
+      ),
+    ];
+  if (text.split("/").includes(".."))
+    return [
+      place.mistake(
+        `a pattern must not hold "..", so that what it brings home lies in one place: write an absolute path`,
+      ),
+    ];
+  return [];
+}

@@ -1,0 +1,104 @@
+/** Every string of a service that may hold references, and what it may refer to. */
+import { keyOf, mergedEntries, sizesOf, type Draft, type DraftService } from "./draft.js";
+import { imageIds } from "./images.js";
+import { inputsOf } from "./inputs.js";
+import type { Located } from "../yaml/located.js";
+import type { TemplateMode } from "../references/references.js";
+
+/** One string with its rules. */
+export interface TemplatePlace {
+  readonly place: Located;
+  readonly mode: TemplateMode;
+  /** What `${self.x}` may name: everything, all but outputs, only what every service has, or nothing. */
+  readonly self: "all" | "no outputs" | "built-in" | "none";
+  /** Whether services may be referred to, and `run` and `plan`. */
+  readonly services: boolean;
+  /** What it is where they may not. */
+  readonly holder?: string;
+  /** Null if secrets may stand here; otherwise why they may not. */
+  readonly noSecrets: string | null;
+}
+
+const STORED = "is shown and stored in clear";
+
+/** The templates of a service, in no order that matters. */
+export function templatesOf(service: DraftService): TemplatePlace[] {
+  const places: TemplatePlace[] = [];
+  const add = (
+    place: Located | null,
+    self: TemplatePlace["self"],
+    noSecrets: string | null,
+    mode: TemplateMode = "strict",
+  ): void => {
+    if (place?.text?.includes("${")) places.push({ place, mode, self, services: true, noSecrets });
+  };
+  if (service.cloud === null) add(keyOf(service, "host"), "none", `a host ${STORED}`);
+  else {
+    add(keyOf(service, "image"), "none", `"image" ${STORED}`);
+    for (const place of sizesOf(service)) add(place, "none", `"size" ${STORED}`);
+    for (const place of keyOf(service, "launch")?.strings() ?? []) add(place, "none", `"launch" ${STORED}`);
+  }
+  for (const place of mergedEntries(service, "attributes").values()) add(place, "built-in", null);
+  for (const input of inputsOf(service).values()) if (input.kind === "value") add(input.place, "built-in", null);
+  for (const key of ["boot", "ready", "execute", "report", "terminate"]) {
+    const self = key === "boot" ? "no outputs" : "all";
+    for (const { place, noSecrets, mode } of programPlaces(keyOf(service, key))) add(place, self, noSecrets, mode);
+    for (const place of keyOf(service, key)?.get("patterns")?.items() ?? [])
+      add(place, self, "names of files are shown");
+  }
+  return [...places, ...(service.image?.chain ?? []).flatMap(({ own }) => recipeTemplates(own))];
+}
+
+/** The strings of a program that may hold references. */
+function programPlaces(program: Located | null): Pick<TemplatePlace, "place" | "noSecrets" | "mode">[] {
+  const command = program?.get("command") ?? null;
+  const args = program?.get("args")?.items() ?? [];
+  const env = program?.get("env")?.entries() ?? [];
+  return [
+    ...(command === null ? [] : [{ place: command, noSecrets: null, mode: "command" as const }]),
+    ...args.map((place) => ({ place, noSecrets: "arguments show in process lists", mode: "strict" as const })),
+    ...env.map(([, place]) => ({ place, noSecrets: null, mode: "strict" as const })),
+  ];
+}
+
+/**
+ * The templates of an image that are about itself: what it is in each cloud, and its recipe. It is the same for whoever
+ * is made from it.
+ */
+export function imageTemplates(image: Located): TemplatePlace[] {
+  const ids = imageIds(image).map(([, place]): TemplatePlace => ({
+    place,
+    mode: "strict",
+    self: "none",
+    services: false,
+    holder: "what an image is in a cloud",
+    noSecrets: `"image" ${STORED}`,
+  }));
+  return [...ids.filter(({ place }) => place.text?.includes("${")), ...recipeTemplates(image)];
+}
+
+function recipeTemplates(image: Located): TemplatePlace[] {
+  return programPlaces(image.get("recipe"))
+    .filter(({ place }) => place.text?.includes("${"))
+    .map((program) => ({ ...program, self: "none", services: false, holder: "a recipe" }));
+}
+
+/** The templates among a cloud's own keys. */
+export function cloudTemplates(cloud: Located): TemplatePlace[] {
+  return cloudOptions(cloud)
+    .flatMap(([, value]) => value.strings())
+    .filter((place) => place.text?.includes("${"))
+    .map((place) => ({ place, mode: "strict", self: "none", services: false, noSecrets: null }));
+}
+
+/** A cloud's own keys. */
+export function cloudOptions(cloud: Located): [string, Located][] {
+  return cloud.entries().filter(([key]) => key !== "driver" && key !== "defaults");
+}
+
+/** Names of the clouds that services run on. */
+export function usedClouds(draft: Draft): Set<string> {
+  return new Set(
+    draft.levels.flatMap(({ services }) => services).flatMap(({ cloud }) => (cloud === null ? [] : [cloud])),
+  );
+}

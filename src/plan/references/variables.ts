@@ -1,0 +1,182 @@
+/** The values of a plan's variables, and of the environment that its references read. */
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { drawExcerpt } from "../yaml/excerpt.js";
+import type { LaunchPlan, SourcePosition, VariableSpec } from "../launchPlan/launchPlan.js";
+import { Located } from "../yaml/located.js";
+import { PlanError, type Mistake } from "../yaml/mistakes.js";
+import { fileMistake } from "../yaml/source.js";
+import { suggest } from "../../text/suggest.js";
+import { readSource } from "../yaml/readSource.js";
+
+export interface VariableSources {
+  /** `--var name=value`. */
+  readonly given: Readonly<Record<string, string>>;
+  /** YAML files of names and values; a later one wins over an earlier one. */
+  readonly varFiles: readonly string[];
+  /** The launcher's environment. */
+  readonly env: NodeJS.ProcessEnv;
+  /** Values that a run has already: they go before the plan's defaults. */
+  readonly kept?: {
+    readonly variables: ReadonlyMap<string, string>;
+    readonly environment: ReadonlyMap<string, string>;
+  };
+}
+
+export interface ResolvedVariables {
+  readonly values: Map<string, { readonly value: string; readonly secret: boolean }>;
+  /** The environment variables that references read. */
+  readonly environment: Map<string, string>;
+}
+
+/**
+ * Chooses each variable's value: `given`, then the var files from last to first, then the environment variable that it
+ * names, then the value that the run has already, then its default. An empty string is a value. Throws `PlanError` with
+ * every variable that has none, every name that the plan does not know and every environment variable that a reference
+ * needs and that is not set.
+ */
+export function resolveVariables(plan: LaunchPlan, sources: VariableSources): ResolvedVariables {
+  const mistakes: Mistake[] = [];
+  const known = new Map(plan.variables.map((variable) => [variable.name, variable]));
+  const written = new Map<string, string>();
+  for (const file of sources.varFiles) readVarFile(resolve(file), known, written, mistakes);
+  for (const [name, value] of Object.entries(sources.given)) {
+    const problem = known.has(name) ? valueProblem(name, value) : unknownVariable(name, known);
+    if (problem === null) written.set(name, value);
+    else mistakes.push({ ...fileMistake(`--var ${name}`, problem.message), suggestion: problem.suggestion });
+  }
+  const values: ResolvedVariables["values"] = new Map();
+  for (const variable of plan.variables) {
+    const value = written.get(variable.name) ?? valueFromPlan(variable, sources, mistakes);
+    if (value !== null) values.set(variable.name, { value, secret: variable.secret });
+  }
+  const environment = readEnvironment(plan, sources, mistakes);
+  if (mistakes.length > 0) throw new PlanError(mistakes);
+  return { values, environment };
+}
+
+type Problem = { readonly message: string; readonly suggestion: string | null };
+
+function readVarFile(
+  file: string,
+  known: ReadonlyMap<string, VariableSpec>,
+  written: Map<string, string>,
+  mistakes: Mistake[],
+): void {
+  const { source, mistakes: broken } = readSource(file, "the file");
+  // Neither the line nor the parser's words are shown: both may hold a secret.
+  mistakes.push(
+    ...broken.map((mistake) =>
+      mistake.line === 0
+        ? mistake
+        : {
+            ...mistake,
+            message: "the YAML is broken here: write values with special characters in quotes",
+            excerpt: "",
+          },
+    ),
+  );
+  if (source === null) return;
+  const root = Located.root(source);
+  if (root.value !== null && (typeof root.value !== "object" || Array.isArray(root.value))) {
+    mistakes.push({
+      ...root.mistake("a file of variables is a map of names and values, such as greeting: Hello"),
+      excerpt: "",
+    });
+    return;
+  }
+  for (const [, place] of root.entries()) source.hide(place.path);
+  for (const [name, place] of root.entries()) {
+    const problem = known.has(name) ? valueProblem(name, place.text) : unknownVariable(name, known);
+    if (problem === null) written.set(name, place.text ?? "");
+    else mistakes.push(place.mistake(problem.message, problem.suggestion, "key"));
+  }
+}
+
+function unknownVariable(name: string, known: ReadonlyMap<string, VariableSpec>): Problem {
+  const names = [...known.keys()];
+  const near = suggest(name, names);
+  const list = names.length === 0 ? ": the plan has no variables" : `: the plan's variables are ${names.join(", ")}`;
+  return { message: `unknown variable "${name}"${near === null ? list : ""}`, suggestion: near };
+}
+
+function valueProblem(name: string, value: string | null): Problem | null {
+  if (value === null)
+    return {
+      message: `the value of "${name}" must be text, a number, true or false; write "" for an empty one`,
+      suggestion: null,
+    };
+  return value.includes("\0")
+    ? { message: `the value of "${name}" holds a NUL byte, which no program can be given`, suggestion: null }
+    : null;
+}
+
+function valueFromPlan(variable: VariableSpec, { env, kept }: VariableSources, mistakes: Mistake[]): string | null {
+  const { name, source } = variable;
+  const fromEnvironment = variable.env === null ? undefined : readEnv(env, variable.env);
+  const value = fromEnvironment ?? kept?.variables.get(name) ?? variable.default;
+  if (value === null) {
+    const fromEnv = variable.env === null ? "" : `, or set ${variable.env} in the environment`;
+    const words = variable.description === "" ? "" : ` (${variable.description})`;
+    const remedy = variable.secret
+      ? `use --var-file${fromEnv}`
+      : `use --var ${name}=…${fromEnv === "" ? " or --var-file" : fromEnv}`;
+    mistakes.push(
+      withoutSecret(mistakeAt(source, name, `variable "${name}"${words} has no value: ${remedy}`), variable),
+    );
+    return null;
+  }
+  const problem = valueProblem(name, value);
+  if (problem !== null) mistakes.push(withoutSecret(mistakeAt(source, name, problem.message), variable));
+  return value;
+}
+
+function readEnvironment(plan: LaunchPlan, { env, kept }: VariableSources, mistakes: Mistake[]): Map<string, string> {
+  const environment = new Map<string, string>();
+  for (const [index, name] of plan.environment.entries()) {
+    const value = readEnv(env, name) ?? kept?.environment.get(name);
+    if (value !== undefined) environment.set(name, value);
+    else
+      mistakes.push(
+        mistakeAt(
+          plan.environmentSources[index] ?? { file: plan.file, line: 0, column: 0 },
+          `\${env.${name}}`,
+          `the environment variable ${name} is not set, and the plan refers to it`,
+        ),
+      );
+  }
+  return environment;
+}
+
+function readEnv(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  return Object.hasOwn(env, name) ? env[name] : undefined;
+}
+
+/** A stored plan has lost its secret defaults, but its file has not: such a line is not shown. */
+function withoutSecret(mistake: Mistake, { secret }: VariableSpec): Mistake {
+  return secret && mistake.excerpt.includes("default") ? { ...mistake, excerpt: "" } : mistake;
+}
+
+/**
+ * A mistake at a place of the compiled plan. Shows the line if the plan's file still says there what it said when it
+ * was compiled: `text`.
+ */
+export function mistakeAt(source: SourcePosition, text: string, message: string): Mistake {
+  const { file, line, column } = source;
+  const shown = readLine(file, line);
+  const excerpt = shown.startsWith(text, column - 1) ? drawExcerpt(shown, line, column, text.length) : "";
+  return { file, line, column, length: text.length, message, suggestion: null, excerpt };
+}
+
+function readLine(file: string, line: number): string {
+  try {
+    return (
+      readFileSync(file, "utf8")
+        .replace(/^\ufeff/, "")
+        .split("\n")[line - 1] ?? ""
+    );
+  } catch {
+    // A stored plan outlives its file; the place is said all the same.
+    return "";
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Draws the offending line with a caret underline, for any terminal: no raw control characters, wide characters counted
+ * as two.
+ */
+
+const LONGEST = 120;
+/** More of a line than this is never looked at, on either side of the caret. */
+const WINDOW = 400;
+const WIDE =
+  /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\u3000-\u303f\uff01-\uff60\uffe0-\uffe6]/u;
+const NO_WIDTH = /[\p{Mn}\p{Me}\p{Cf}]/u;
+/** Direction overrides can make a terminal show another text than the one that is there. */
+const BIDI = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]/gu;
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
+
+/** The text with every control character as a visible sign (ESC as ␛, a tab as ␉). */
+export function printable(text: string): string {
+  return text.replace(CONTROL, controlSign).replace(BIDI, "\ufffd");
+}
+
+/**
+ * Two lines: the text's line with its number, and carets under `length` code units from `column` (from 1). A long line
+ * is cut to about 120 columns around the caret.
+ */
+export function drawExcerpt(line: string, lineNumber: number, column: number, length: number): string {
+  const clean = line.endsWith("\r") ? line.slice(0, -1) : line;
+  const start = Math.min(column - 1, clean.length);
+  const end = Math.min(clean.length, start + Math.max(1, length));
+  const fits = clean.length <= LONGEST;
+  const before = shorten(show(clean.slice(Math.max(0, start - WINDOW), start)), "left", fits ? LONGEST : 60);
+  const marked = shorten(show(clean.slice(start, Math.min(end, start + WINDOW))), "right", fits ? LONGEST : 50);
+  const after = shorten(
+    show(clean.slice(end, end + WINDOW)),
+    "right",
+    Math.max(0, LONGEST - before.length - marked.length),
+  );
+  const number = String(lineNumber);
+  const carets = "^".repeat(Math.max(1, widthOf(marked)));
+  return [
+    `${number.padStart(5)} | ${before}${marked}${after}`.trimEnd(),
+    `${" ".repeat(Math.max(5, number.length))} | ${" ".repeat(widthOf(before))}${carets}`,
+  ].join("\n");
+}
+
+/** How a piece of the line is shown: a tab as two spaces, because its width depends on where it stands. */
+function show(text: string): string {
+  return printable(text.replaceAll("\t", "  "));
+}
+
+function controlSign(character: string): string {
+  const code = character.charCodeAt(0);
+  if (code < 0x20) return String.fromCharCode(0x2400 + code);
+  return code === 0x7f ? "\u2421" : "\ufffd";
+}
+
+/** Cuts by whole characters, so that half of an emoji is never printed. */
+function shorten(text: string, side: "left" | "right", longest: number): string {
+  if (text.length <= longest) return text;
+  const characters = [...text.slice(side === "left" ? -2 * longest : 0, side === "left" ? undefined : 2 * longest)];
+  if (side === "left") return `…${characters.slice(-longest).join("")}`;
+  return `${characters.slice(0, longest).join("")}…`;
+}
+
+function widthOf(text: string): number {
+  let width = 0;
+  for (const character of text) width += WIDE.test(character) ? 2 : NO_WIDTH.test(character) ? 0 : 1;
+  return width;
+}

@@ -1,0 +1,221 @@
+/** What can be changed in a run's record, as data: a write is a list of these, applied together or not at all. */
+import type { RunEvent, RunState, ServiceFailure, ServiceState } from "../../model/events.js";
+import type { Cipher } from "./cipher.js";
+import { insertRunKey, type AuthorizedKey, type ContactStage, type RunKey } from "./contacts.js";
+import { insertAbort } from "./aborts.js";
+import { statement, type Db } from "./database.js";
+import { bytesOfText, isText } from "../../text/surrogateEscape.js";
+import type { Abort, AttributeRecord, Due, RunRecord } from "../contract/records.js";
+import { attributePlace } from "./runReader.js";
+
+/** What a driver told of a machine, as the record keeps it. */
+export interface LaunchedMachine {
+  readonly driverId: string;
+  readonly host: string | null;
+  readonly privateHost: string | null;
+  readonly hostname: string | null;
+  readonly access: string | null;
+}
+
+export type Change =
+  | { readonly kind: "run"; readonly state: RunState; readonly goal?: RunRecord["goal"] }
+  /** Moves a service to a state; a failure stays with it until it is in another state than "failed". */
+  | { readonly kind: "service"; readonly id: number; readonly state: ServiceState; readonly failure?: ServiceFailure }
+  /** What is to be done again for a service; null: it was done. */
+  | { readonly kind: "due"; readonly id: number; readonly due: Due | null }
+  /** Nothing of what an earlier plan described is left of it: the present one describes it. */
+  | { readonly kind: "described"; readonly id: number }
+  /** Its machine is gone, and so is the service: a plan that it followed has dropped it. */
+  | { readonly kind: "removed"; readonly id: number }
+  /** What is about to be asked of a driver, before it is asked; asked for once more, it is as young as that. */
+  | {
+      readonly kind: "intent";
+      readonly serviceId: number;
+      readonly cloud: string;
+      readonly key: string;
+      readonly generation: number;
+    }
+  /** A driver is asked again for a machine that it has not told of. */
+  | { readonly kind: "asked"; readonly key: string }
+  /** The driver has answered with a machine: written before anything waits for it. */
+  | { readonly kind: "launched"; readonly key: string; readonly machine: LaunchedMachine }
+  /** The machine does not exist any more, or never came to be. */
+  | { readonly kind: "ended"; readonly key: string; readonly reason: string }
+  /** Its terminate program has something to do from now on, whoever gets to it. */
+  | { readonly kind: "booted"; readonly id: number }
+  /** The service's programs have left nothing: the machine they ran on is gone. */
+  | { readonly kind: "unbooted"; readonly id: number }
+  /** Secret attributes are encrypted. */
+  | { readonly kind: "attribute"; readonly attribute: AttributeRecord }
+  /** A service is about to boot again: nobody who waits for its outputs is to get those of before. */
+  | { readonly kind: "stale-outputs"; readonly id: number }
+  /** The outputs of an earlier boot that this one has not set again. */
+  | { readonly kind: "forget-outputs"; readonly id: number; readonly except: readonly string[] }
+  /** Its programs have said something; null: what they said is over. */
+  | { readonly kind: "said"; readonly id: number; readonly text: string | null }
+  /** The first reason stays. */
+  | { readonly kind: "abort"; readonly abort: Abort }
+  | { readonly kind: "step-ended"; readonly id: number; readonly outcome: string; readonly exitCode: number | null }
+  | { readonly kind: "event"; readonly event: RunEvent }
+  | { readonly kind: "host-key"; readonly scope: string; readonly address: string; readonly key: string }
+  /** The first contact with a machine has come so far; `machine` as its driver names it. */
+  | { readonly kind: "contact"; readonly machine: string; readonly stage: ContactStage }
+  /** Whom a machine is told to let in, before it is asked for. */
+  | { readonly kind: "authorized"; readonly key: string; readonly keys: readonly AuthorizedKey[] }
+  /** A key for the machines of this run, unless it has one. It goes when the run is terminated. */
+  | { readonly kind: "run-key"; readonly pair: RunKey };
+
+export interface ChangeContext {
+  readonly db: Db;
+  readonly cipher: Cipher;
+  readonly run: Pick<RunRecord, "id" | "uid">;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** Applies one change; the caller has opened the transaction and proved the lease. */
+export function applyChange({ db, cipher, run, now }: ChangeContext, change: Change): void {
+  const write = (sql: string, ...values: unknown[]) => void statement(db, sql).run(...values);
+  switch (change.kind) {
+    case "run":
+      if (change.state === "terminated") write("DELETE FROM run_keys WHERE run_id = ?", run.id);
+      return write(
+        "UPDATE runs SET state = ?, goal = coalesce(?, goal), updated_at = ? WHERE id = ?",
+        change.state,
+        change.goal ?? null,
+        now,
+        run.id,
+      );
+    case "service":
+      return write(
+        "UPDATE services SET state = ?, failure = ?, updated_at = ? WHERE id = ?",
+        change.state,
+        change.failure ? JSON.stringify(change.failure) : null,
+        now,
+        change.id,
+      );
+    case "due":
+      return write(
+        "UPDATE services SET due = ?, due_reason = ? WHERE id = ?",
+        change.due?.stage ?? null,
+        change.due?.reason ?? null,
+        change.id,
+      );
+    case "described":
+      return write(
+        "UPDATE services SET revision = (SELECT max(revision) FROM plans WHERE run_id = ?) WHERE id = ?",
+        run.id,
+        change.id,
+      );
+    case "removed":
+      return write("UPDATE services SET removed = 1, due = NULL, due_reason = NULL WHERE id = ?", change.id);
+    case "intent":
+      return write(
+        "INSERT INTO machines (run_id, service_id, cloud, key, generation, state, requested_at) VALUES (?, ?, ?, ?, ?, 'intended', ?) ON CONFLICT (key) DO UPDATE SET requested_at = excluded.requested_at WHERE driver_id IS NULL",
+        run.id,
+        change.serviceId,
+        change.cloud,
+        change.key,
+        change.generation,
+        now,
+      );
+    case "asked":
+      return write("UPDATE machines SET requested_at = ? WHERE key = ? AND driver_id IS NULL", now, change.key);
+    case "launched": {
+      const { driverId, host, privateHost, hostname, access } = change.machine;
+      return write(
+        "UPDATE machines SET state = 'running', driver_id = ?, host = ?, private_host = ?, hostname = ?, access = ?, launched_at = coalesce(launched_at, ?) WHERE key = ?",
+        driverId,
+        host,
+        privateHost,
+        hostname,
+        access,
+        now,
+        change.key,
+      );
+    }
+    case "ended":
+      return write(
+        "UPDATE machines SET state = 'ended', ended_at = ?, end_reason = ? WHERE key = ? AND state <> 'ended'",
+        now,
+        change.reason,
+        change.key,
+      );
+    case "booted":
+      return write("UPDATE services SET booted = 1 WHERE id = ?", change.id);
+    case "unbooted":
+      return write("UPDATE services SET booted = 0 WHERE id = ?", change.id);
+    case "attribute": {
+      const { serviceId, name, kind, secret, value } = change.attribute;
+      const encoding = isText(value) ? null : "base64";
+      const text = encoding === null ? value : bytesOfText(value).toString(encoding);
+      const sealed = secret ? cipher.seal(text, attributePlace(run.uid, serviceId, name)) : null;
+      return write(
+        "INSERT OR REPLACE INTO attributes (service_id, name, kind, secret, value, sealed, encoding) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        serviceId,
+        name,
+        kind,
+        secret ? 1 : 0,
+        secret ? null : text,
+        sealed,
+        encoding,
+      );
+    }
+    case "stale-outputs":
+      return write("UPDATE attributes SET stale = 1 WHERE service_id = ? AND kind = 'output'", change.id);
+    case "forget-outputs":
+      return write(
+        "DELETE FROM attributes WHERE service_id = ? AND kind = 'output' AND stale = 1 AND name NOT IN (SELECT value FROM json_each(?))",
+        change.id,
+        JSON.stringify(change.except),
+      );
+    case "said":
+      return write("UPDATE services SET said = ? WHERE id = ?", change.text, change.id);
+    case "abort":
+      insertAbort(db, run, change.abort);
+      return;
+    case "step-ended":
+      return write(
+        "UPDATE steps SET ended_at = ?, outcome = ?, exit_code = ? WHERE id = ? AND ended_at IS NULL",
+        now,
+        change.outcome,
+        change.exitCode,
+        change.id,
+      );
+    case "event": {
+      const { at, type, ...data } = change.event;
+      return write(
+        "INSERT INTO events (run_id, at, type, service, data) VALUES (?, ?, ?, ?, ?)",
+        run.id,
+        at,
+        type,
+        serviceOf(change.event),
+        JSON.stringify(data),
+      );
+    }
+    case "host-key":
+      return write(
+        "INSERT OR IGNORE INTO host_keys (scope, address, key, pinned_at) VALUES (?, ?, ?, ?)",
+        change.scope,
+        change.address,
+        change.key,
+        now,
+      );
+    case "contact":
+      return write(
+        "INSERT OR IGNORE INTO contacts (machine, stage, at) VALUES (?, ?, ?)",
+        change.machine,
+        change.stage,
+        now,
+      );
+    case "authorized":
+      return write("UPDATE machines SET authorized = ? WHERE key = ?", JSON.stringify(change.keys), change.key);
+    case "run-key":
+      return insertRunKey(db, cipher, run, change.pair, now);
+  }
+}
+
+function serviceOf(event: RunEvent): string | null {
+  if ("service" in event) return event.service;
+  return event.type === "service-failed" ? event.failure.service : null;
+}

@@ -1,0 +1,92 @@
+/**
+ * Secrets at rest: AES-256-GCM, a fresh nonce for each value, bound to its place so that a sealed value cannot be moved
+ * elsewhere.
+ */
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { chmodSync, readFileSync, statSync } from "node:fs";
+
+import type { Home } from "../files/home.js";
+import { writeOnce } from "../../files/privateFile.js";
+import { StateError } from "../contract/errors.js";
+
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const KEY_BYTES = 32;
+
+export interface Cipher {
+  /** nonce | tag | ciphertext. `place` (run, kind, name) must be the same when it is opened. */
+  seal(value: string, place: string): Buffer;
+  /** @throws StateError if the value was sealed with another key, or was changed. */
+  open(sealed: Buffer, place: string): string;
+}
+
+/**
+ * A cipher with the key from `$BOOTLEVEL_KEY` (32 bytes in base64 or hex), else from the 0600 file beside the database,
+ * which is made at the first use. The key is read only when something is sealed or opened.
+ */
+export function createCipher(home: Home, env: NodeJS.ProcessEnv = process.env): Cipher {
+  let key: Buffer | undefined;
+  const theKey = (make: boolean) => (key ??= readKey(home, env, make));
+  return {
+    seal(value, place) {
+      const nonce = randomBytes(NONCE_BYTES);
+      const cipher = createCipheriv("aes-256-gcm", theKey(true), nonce).setAAD(Buffer.from(place));
+      const text = Buffer.concat([cipher.update(value, "utf8"), cipher.final()]);
+      return Buffer.concat([nonce, cipher.getAuthTag(), text]);
+    },
+    open(sealed, place) {
+      const decipher = createDecipheriv("aes-256-gcm", theKey(false), sealed.subarray(0, NONCE_BYTES)).setAAD(
+        Buffer.from(place),
+      );
+      decipher.setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
+      try {
+        return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]).toString(
+          "utf8",
+        );
+      } catch (error) {
+        throw new StateError(
+          `a secret (${place}) cannot be decrypted: it was encrypted with another key`,
+          `set BOOTLEVEL_KEY to the key of then, or restore ${home.keyFile}`,
+          { cause: error },
+        );
+      }
+    },
+  };
+}
+
+function readKey(home: Home, env: NodeJS.ProcessEnv, make: boolean): Buffer {
+  const given = env["BOOTLEVEL_KEY"];
+  if (given) return parseKey(given, "BOOTLEVEL_KEY");
+  const found =
+    readKeyFile(home.keyFile) ?? (make ? writeOnce(home.keyFile, randomBytes(KEY_BYTES).toString("base64")) : null);
+  if (found === null)
+    throw new StateError(
+      `secrets were encrypted, and their key ${home.keyFile} is gone`,
+      "restore the file, or set BOOTLEVEL_KEY to the key of then",
+    );
+  return parseKey(found, home.keyFile);
+}
+
+function readKeyFile(file: string): string | null {
+  try {
+    const text = readFileSync(file, "utf8");
+    if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600);
+    return text.trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw new StateError(
+      `cannot read the key file ${file}: ${(error as Error).message}`,
+      "make it readable for you, or set BOOTLEVEL_KEY",
+      { cause: error },
+    );
+  }
+}
+
+function parseKey(text: string, source: string): Buffer {
+  const key = /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, "hex") : Buffer.from(text, "base64");
+  if (key.length === KEY_BYTES) return key;
+  throw new StateError(
+    `the key in ${source} is not 32 bytes in base64 or hex`,
+    "make one with: openssl rand -base64 32",
+  );
+}

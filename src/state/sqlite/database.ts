@@ -1,0 +1,108 @@
+/**
+ * Opens the one database file: private, WAL, every commit on disk before it counts, migrated to this version's shape.
+ */
+import { closeSync, openSync, statSync } from "node:fs";
+
+import Database from "better-sqlite3";
+
+import { useWal } from "../../files/writeAheadLog.js";
+import { prepareHome, type Home } from "../files/home.js";
+import { migrations } from "./migrations.js";
+import { StateError } from "../contract/errors.js";
+
+export type Db = Database.Database;
+
+/**
+ * Opens (and makes, if it is not there) the database of `home`.
+ * @throws StateError for a file that is no database, is damaged, cannot be written, or was written by a newer
+ *   bootlevel. Nothing is overwritten.
+ */
+export function openDatabase(home: Home): Db {
+  prepareHome(home);
+  try {
+    // better-sqlite3 would make the file with the umask's mode; its -wal and -shm files take the mode of this one.
+    closeSync(openSync(home.database, "a", 0o600));
+    const db = new Database(home.database, { timeout: 10_000 });
+    useWal(db);
+    db.pragma("synchronous = FULL");
+    db.pragma("foreign_keys = ON");
+    migrate(db, home.database);
+    return db;
+  } catch (error) {
+    throw asStateError(error, home.database);
+  }
+}
+
+/**
+ * Makes a check that the database's file is still the one that is there now. On a file that was removed or replaced,
+ * writes seem to succeed.
+ * @throws StateError, the check, when it is not.
+ */
+export function watchFile(file: string): () => void {
+  const opened = inode(file);
+  return () => {
+    if (inode(file) === opened) return;
+    throw new StateError(
+      `the state database ${file} was removed or replaced while this command used it`,
+      "put it back; machines that no record knows any more are found by their marks: bootlevel clean",
+    );
+  };
+}
+
+function inode(file: string): bigint | undefined {
+  return statSync(file, { bigint: true, throwIfNoEntry: false })?.ino;
+}
+
+/** Turns SQLite's own errors into sentences with a remedy; leaves other errors as they are. */
+export function asStateError(error: unknown, file: string): unknown {
+  const code = (error as { code?: unknown }).code;
+  if (error instanceof StateError || typeof code !== "string") return error;
+  const remedy = remedies.find(([pattern]) => pattern.test(code))?.[1];
+  if (remedy === undefined) return error;
+  return new StateError(`the state database ${file} cannot be used: ${(error as Error).message} (${code})`, remedy, {
+    cause: error,
+  });
+}
+
+const remedies: readonly (readonly [RegExp, string])[] = [
+  [
+    /^SQLITE_(NOTADB|CORRUPT)/,
+    "the file is damaged or no database; nothing was overwritten. Move it away, or restore a copy of it and of its -wal file",
+  ],
+  [
+    /^(SQLITE_(READONLY|CANTOPEN|PERM|AUTH)|EACCES|EROFS|EPERM|EISDIR)/,
+    "make the file and its directory writable for you, or point BOOTLEVEL_HOME at another directory",
+  ],
+  [/^(SQLITE_FULL|ENOSPC)/, "the disk is full: make room and call again; what was recorded before is safe"],
+  [/^SQLITE_BUSY/, "another process holds the database for long; call again"],
+  [/^SQLITE_IOERR/, "the disk refused: look at the system's log, make room, and call again"],
+];
+
+function migrate(db: Db, file: string): void {
+  const version = () => db.pragma("user_version", { simple: true }) as number;
+  if (version() > migrations.length) {
+    throw new StateError(
+      `the state database ${file} was written by a newer bootlevel (version ${version()}, this one knows ${migrations.length})`,
+      "use the newer bootlevel",
+    );
+  }
+  if (version() === migrations.length) return;
+  // The lock is taken before the version is read again: two commands may meet here at their first start.
+  db.transaction(() => {
+    for (let step = version(); step < migrations.length; step += 1) {
+      db.exec(migrations[step] as string);
+      db.pragma(`user_version = ${step + 1}`);
+    }
+  }).immediate();
+}
+
+const statements = new WeakMap<Db, Map<string, Database.Statement>>();
+
+/** The statement of a database for this SQL, prepared once. */
+export function statement(db: Db, sql: string): Database.Statement {
+  const known = statements.get(db) ?? new Map<string, Database.Statement>();
+  statements.set(db, known);
+  const prepared = known.get(sql) ?? db.prepare(sql);
+  known.set(sql, prepared);
+  return prepared;
+}

@@ -1,0 +1,123 @@
+/**
+ * One operator at a time: a lease a run, with a fencing number that grows at every takeover and that every write of the
+ * holder carries. So a launcher that froze and wakes up after a takeover can write nothing more.
+ */
+import { hostname, uptime } from "node:os";
+
+import { statement, type Db } from "./database.js";
+import { isProcessAlive, processStart, uptimeId } from "./processes.js";
+import { LeaseLostError, RunBusyError } from "../contract/errors.js";
+import type { LeaseHolder } from "../contract/records.js";
+
+/**
+ * A holder that has not renewed for so long may be replaced; one whose process is gone from this computer may be
+ * replaced at once.
+ */
+export const LEASE_SILENCE_MS = 30_000;
+
+interface LeaseRow {
+  fence: number;
+  holder: string | null;
+  host: string;
+  pid: number;
+  process_start: string;
+  command: string;
+  since: number;
+  renewed_at: number;
+  uptime_id: string;
+  renewed_uptime: number;
+}
+
+/** Who holds the run, or null. */
+export function leaseHolder(db: Db, runId: number, now = Date.now()): LeaseHolder | null {
+  const row = readLease(db, runId);
+  if (!row || row.holder === null) return null;
+  return { host: row.host, pid: row.pid, command: row.command, since: row.since, alive: isHolderAlive(row, now) };
+}
+
+/**
+ * Takes the lease, from nobody or from a holder that is dead or silent.
+ * @returns the fencing number that every write must carry.
+ * @throws RunBusyError when somebody else works on the run.
+ */
+export function acquireLease(db: Db, run: { id: number; name: string }, holder: string, command: string): number {
+  return db
+    .transaction(() => {
+      const now = Date.now();
+      const row = readLease(db, run.id);
+      if (row && row.holder !== null && isHolderAlive(row, now)) throw busy(run.name, row);
+      const fence = (row?.fence ?? 0) + 1;
+      db.prepare(
+        `INSERT OR REPLACE INTO leases (run_id, fence, holder, host, pid, process_start, command, since, renewed_at, uptime_id, renewed_uptime) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ).run(
+        run.id,
+        fence,
+        holder,
+        hostname(),
+        process.pid,
+        processStart(process.pid),
+        command,
+        now,
+        now,
+        uptimeId(),
+        uptimeMs(),
+      );
+      return fence;
+    })
+    .immediate();
+}
+
+function busy(run: string, row: LeaseRow): RunBusyError {
+  const message = `run "${run}" is busy: ${row.command} (process ${row.pid} on ${row.host}) works on it since ${new Date(row.since).toISOString()}`;
+  return new RunBusyError(
+    message,
+    "call again when it has ended, or let this command wait for it: --wait 5m; status, show, logs and list work meanwhile",
+  );
+}
+
+/** @throws LeaseLostError if somebody took the run over. Called inside the transaction of each write. */
+export function assertLease(db: Db, runId: number, fence: number): void {
+  const row = statement(db, "SELECT fence, holder FROM leases WHERE run_id = ?").get(runId) as
+    { fence: number; holder: string | null } | undefined;
+  if (row?.fence === fence && row.holder !== null) return;
+  throw new LeaseLostError(
+    "another launcher has taken this run over while this one was silent",
+    "look at the run with: bootlevel show",
+  );
+}
+
+/** Tells that the holder lives. */
+export function renewLease(db: Db, runId: number, fence: number): void {
+  db.transaction(() => {
+    assertLease(db, runId, fence);
+    db.prepare("UPDATE leases SET renewed_at = ?, renewed_uptime = ? WHERE run_id = ?").run(
+      Date.now(),
+      uptimeMs(),
+      runId,
+    );
+  }).immediate();
+}
+
+/** Gives the run back; the fencing number stays, so that it only ever grows. */
+export function releaseLease(db: Db, runId: number, fence: number): void {
+  db.prepare("UPDATE leases SET holder = NULL WHERE run_id = ? AND fence = ?").run(runId, fence);
+}
+
+function readLease(db: Db, runId: number): LeaseRow | undefined {
+  return db.prepare<[number], LeaseRow>("SELECT * FROM leases WHERE run_id = ?").get(runId);
+}
+
+/**
+ * On one computer the holder's process is asked for, and its silence is measured by the time since the computer
+ * started: a wall clock that jumps makes nobody silent.
+ */
+function isHolderAlive(row: LeaseRow, now: number): boolean {
+  if (row.host !== hostname()) return Math.abs(now - row.renewed_at) < LEASE_SILENCE_MS;
+  if (!isProcessAlive(row.pid, row.process_start)) return false;
+  const sameUptime = row.uptime_id !== "" && row.uptime_id === uptimeId();
+  return (sameUptime ? uptimeMs() - row.renewed_uptime : Math.abs(now - row.renewed_at)) < LEASE_SILENCE_MS;
+}
+
+function uptimeMs(): number {
+  return Math.round(uptime() * 1000);
+}

@@ -1,0 +1,83 @@
+/** A run that follows a changed plan: the plan, its variables and what becomes of each service, in one transaction. */
+import type { LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
+import { applyChange, type ChangeContext } from "./changes.js";
+import { insertPlan, insertVariables } from "./newRun.js";
+import type { BundleRecord, Due, VariableRecord } from "../contract/records.js";
+
+/** What a changed plan makes of one service. `id` is null for one that is new. */
+export interface ServiceRevision {
+  readonly id: number | null;
+  readonly level: number;
+  readonly spec: string;
+  readonly name: string;
+  readonly replica: number;
+  /** What is to be done for it, or null for nothing. */
+  readonly due: Due | null;
+}
+
+export interface NewRevision {
+  readonly revision: number;
+  /** Without secrets' defaults: it is stored as it is. */
+  readonly plan: LaunchPlan;
+  readonly bundles: Readonly<Record<string, BundleRecord>>;
+  readonly variables: readonly VariableRecord[];
+  /** Every service of the changed plan. */
+  readonly services: readonly ServiceRevision[];
+  /**
+   * Numbers of the services that it has dropped. They keep the revision that describes them until their machines are
+   * gone.
+   */
+  readonly dropped: readonly number[];
+}
+
+/** Stores a revision; the caller has opened the transaction and proved the lease. */
+export function insertRevision(
+  context: ChangeContext,
+  { revision, plan, bundles, variables, services, dropped }: NewRevision,
+): void {
+  const { db, cipher, run, now } = context;
+  insertPlan(db, run.id, revision, { plan, bundles }, now);
+  insertVariables(db, cipher, run.id, run.uid, variables);
+  db.prepare("UPDATE runs SET plan_name = ?, plan_file = ?, state = 'reloading', updated_at = ? WHERE id = ?").run(
+    plan.name,
+    plan.file,
+    now,
+    run.id,
+  );
+  for (const id of dropped)
+    applyChange(context, { kind: "due", id, due: { stage: "remove", reason: "the plan has it no more" } });
+  // Names may be exchanged among services: each gives up its own before any takes a new one.
+  const kept = services.flatMap(({ id }) => (id === null ? [] : [id]));
+  const giveUp = db.prepare("UPDATE services SET name = '~' || id WHERE id = ? AND removed = 0");
+  for (const id of kept) giveUp.run(id);
+  releaseNames(context, new Set(services.map(({ name }) => name)));
+  const update = db.prepare(
+    "UPDATE services SET level = ?, spec = ?, name = ?, replica = ?, revision = coalesce(?, revision), removed = 0 WHERE id = ?",
+  );
+  const insert = db.prepare(
+    "INSERT INTO services (run_id, level, spec, name, replica, state, revision, updated_at) VALUES (?, ?, ?, ?, ?, 'planned', ?, ?)",
+  );
+  for (const { id, level, spec, name, replica, due } of services) {
+    if (id === null) insert.run(run.id, level, spec, name, replica, revision, now);
+    else {
+      // A machine that is to be replaced is taken down as the plan describes it that started it.
+      const replaced = due?.stage === "replace" || due?.stage === "discard";
+      update.run(level, spec, name, replica, replaced ? null : revision, id);
+      applyChange(context, { kind: "due", id, due });
+    }
+  }
+}
+
+/**
+ * A service that was dropped, now or by an earlier plan, gives its name to a new one of that name; its history says
+ * which it had.
+ */
+function releaseNames({ db, run }: ChangeContext, wanted: ReadonlySet<string>): void {
+  const rows = db
+    .prepare<[number], { id: number; name: string }>(
+      "SELECT id, name FROM services WHERE run_id = ? AND (removed = 1 OR due = 'remove')",
+    )
+    .all(run.id);
+  const rename = db.prepare("UPDATE services SET name = ? WHERE id = ?");
+  for (const { id, name } of rows) if (wanted.has(name)) rename.run(`${name}~${id}`, id);
+}
