@@ -4,10 +4,10 @@ import { outcomeWords, PART_WORDS, partWords, resultWords, shareWords } from "./
 import { formatTable, type TableOptions } from "./table.js";
 import { formatDuration, formatTime } from "./time.js";
 
-type Look = Pick<TableOptions, "columns" | "color">;
+type TableStyle = Pick<TableOptions, "columns" | "color">;
 
 /** The run's sections, a line each. */
-export function formatSections(sections: readonly RunSection[], look: Look): string {
+export function formatSections(sections: readonly RunSection[], look: TableStyle): string {
   const rows = sections.map((section) => [
     String(section.number),
     section.verb,
@@ -22,7 +22,7 @@ export function formatSections(sections: readonly RunSection[], look: Look): str
 }
 
 /** The longest steps; what they waited for a place stands in a column of its own if any of them did. */
-export function formatBlame({ blame }: SectionAnalysis, look: Look): string {
+export function formatBlame({ blame }: SectionAnalysis, look: TableStyle): string {
   const waited = blame.some((step) => step.waitedMs > 0);
   const rows = blame.map((step) => [
     step.service,
@@ -41,7 +41,7 @@ export function formatBlame({ blame }: SectionAnalysis, look: Look): string {
 }
 
 /** The critical chain with its sum. */
-export function formatChain({ chain, chainMs, wallMs }: SectionAnalysis, look: Look): string {
+export function formatChain({ chain, chainMs, wallMs }: SectionAnalysis, look: TableStyle): string {
   const folded = foldTries(chain);
   const rows = folded.map((part, index) => {
     const before = folded[index - 1];

@@ -70,7 +70,7 @@ export async function collectReports(
   options: HomeOption & WatchOptions & WaitOptions & { readonly services?: readonly string[] } = {},
 ): Promise<ReportOutcome[]> {
   return withRun(run, options, async (store, record) =>
-    (await import("../engine/operations/collectReports.js")).collectRun(store, record, {
+    (await import("../engine/operations/collectReports.js")).collectReportsNow(store, record, {
       services: options.services ?? [],
       ...work(options),
     }),

@@ -11,7 +11,7 @@ import { eventually } from "../support/eventually.js";
 import { installation, type Document, type Installation } from "../support/installation.js";
 import { begun, levels, localMachines, shownServices } from "../support/liveRun.js";
 import { makeKey } from "../support/sshHost.js";
-import { usersOf } from "../support/talk.js";
+import { usersOf } from "../support/coordination.js";
 
 /** A plan with much in it; at `moment` a program touches `begun-<moment>` and does `work`. */
 function plan(own: Installation, moment: string, work: string, head = ""): string {

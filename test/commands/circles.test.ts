@@ -4,7 +4,7 @@ import { afterEach, expect, test } from "@jest/globals";
 import { installation } from "../support/installation.js";
 import { eventually } from "../support/eventually.js";
 import { begun, letGo, levels, shownServices, waitFor } from "../support/liveRun.js";
-import { usersOf } from "../support/talk.js";
+import { usersOf } from "../support/coordination.js";
 import { startSshPool, type SshPool } from "../support/sshPool.js";
 
 const pools: SshPool[] = [];

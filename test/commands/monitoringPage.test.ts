@@ -288,7 +288,7 @@ test("the page's metrics are those that are written, and its rules use no others
     (await box.own.call(["status", "shop", "--prometheus", file], { env: { BOOTLEVEL_HOME: box.home } })).code,
   ).toBe(0);
   const metrics = parseMetrics(readFileSync(file, "utf8"));
-  const rows = [...page.matchAll(/^\| `(bootlevel_\w+)` \| (.*?) \|/gm)].map(([, name, labels]) => [
+  const rows = [...page.matchAll(/^\| `(bootlevel_\w+)` +\| (.*?) \|/gm)].map(([, name, labels]) => [
     name,
     [...(labels as string).matchAll(/`(\w+)`/g)].map(([, label]) => label),
   ]);

@@ -8,13 +8,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { ConnectionError } from "../../src/machines/contract/connection.js";
-import type { MachinePrograms } from "../../src/machines/program/programs.js";
+import type { ProgramRunner } from "../../src/machines/program/programRunner.js";
 import type { ProgramRequest, ProgramResult, RecoverRequest } from "../../src/machines/program/request.js";
 
 type Waited = Pick<ProgramRequest, "directory" | "timeoutMs" | "keep" | "onOutput" | "onResult">;
 
 /** @param work where steps lie; null for a machine that is gone. */
-export function directPrograms(work: string | null, id: string): MachinePrograms {
+export function directPrograms(work: string | null, id: string): ProgramRunner {
   const place = (directory: string): string => {
     if (work === null || !existsSync(work)) throw new ConnectionError(`machine ${id} does not answer`);
     return join(work, directory);

@@ -9,7 +9,7 @@ import { afterEach } from "@jest/globals";
 import type { Clock } from "../../src/time/clock.js";
 import type { Driver, LaunchOutcome, LaunchRequest, MachineStatus } from "../../src/drivers/contract/driver.js";
 import sim from "../../src/drivers/sim/simDriver.js";
-import type { MachinePrograms } from "../../src/machines/program/programs.js";
+import type { ProgramRunner } from "../../src/machines/program/programRunner.js";
 import type { ProgramRequest } from "../../src/machines/program/request.js";
 import { VirtualClock } from "../../src/time/virtualClock.js";
 
@@ -44,7 +44,7 @@ export interface SimCloud {
   readonly machine: (
     service: string,
     launch?: Readonly<Record<string, unknown>>,
-  ) => Promise<{ readonly id: string; readonly programs: MachinePrograms }>;
+  ) => Promise<{ readonly id: string; readonly programs: ProgramRunner }>;
   readonly states: (...ids: string[]) => Promise<MachineStatus["state"][]>;
 }
 
@@ -94,7 +94,7 @@ export function simCloud(
     machine: async (service, launch = {}) => {
       const [outcome] = await driver.launch([wish(service, { launch })], never);
       const { id } = launched(outcome);
-      return { id, programs: (driver.programs as (id: string) => MachinePrograms).call(driver, id) };
+      return { id, programs: (driver.programs as (id: string) => ProgramRunner).call(driver, id) };
     },
     states: async (...ids) => (await driver.describe(ids, never)).map(({ state }) => state),
   };

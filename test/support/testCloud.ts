@@ -31,9 +31,9 @@ import {
   type MarkScope,
   type TerminateOutcome,
 } from "../../src/drivers/contract/driver.js";
-import { killBranded } from "../../src/machines/local/taggedProcesses.js";
+import { killTagged } from "../../src/machines/local/taggedProcesses.js";
 import { removeMachineDirectory } from "../../src/machines/local/machineDirectory.js";
-import type { MachinePrograms } from "../../src/machines/program/programs.js";
+import type { ProgramRunner } from "../../src/machines/program/programRunner.js";
 import { directPrograms } from "./directPrograms.js";
 import { cloudFiles, type CloudMachine } from "./testCloudFiles.js";
 
@@ -84,7 +84,7 @@ class TestCloud implements Driver {
     return this.call("terminate", ids, async () => {
       const machines = this.all().filter(({ id }) => ids.includes(id));
       if (this.options.access === "local")
-        await killBranded(new Set(machines.map(({ brand }) => brand)), { graceMs: 1_000 });
+        await killTagged(new Set(machines.map(({ brand }) => brand)), { graceMs: 1_000 });
       for (const machine of machines) {
         await removeMachineDirectory(this.directory(machine));
         rmSync(join(this.files.machines, machine.key));
@@ -101,7 +101,7 @@ class TestCloud implements Driver {
     );
   }
 
-  programs(id: string): MachinePrograms {
+  programs(id: string): ProgramRunner {
     const machine = this.all().find((one) => one.id === id);
     return directPrograms(machine === undefined ? null : join(this.directory(machine), "work"), id);
   }

@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from "../../time/clock.js";
-import type { MachinePrograms } from "../../machines/program/programs.js";
+import type { ProgramRunner } from "../../machines/program/programRunner.js";
 import type { HostKeyPolicy } from "../../machines/ssh/settings.js";
 
 export type { HostKeyPolicy };
@@ -176,7 +176,7 @@ export interface Driver {
    */
   readonly visibilityMs?: number;
   /** Runs programs on a machine whose access is of kind "driver". */
-  programs?(id: string): MachinePrograms;
+  programs?(id: string): ProgramRunner;
   /**
    * Releases what the driver holds (sockets, watchers), when what it still has to do is done; an aborted signal, by an
    * operator who wants to stop, leaves to the next command what can wait. Machines stay.

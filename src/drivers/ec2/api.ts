@@ -14,7 +14,7 @@ import type {
 import { CloudUnreachableError, LostReplyError, ThrottledError, type DriverContext } from "../contract/driver.js";
 import { explain, isNotFound } from "./errors.js";
 import { tagList, type Tags } from "./machines.js";
-import { limiterOf, type CallKind, type Limiter } from "../shared/tokenBucket.js";
+import { limiterOf, type CallKind, type TokenBuckets } from "../shared/tokenBucket.js";
 
 type Sdk = typeof import("@aws-sdk/client-ec2");
 
@@ -22,7 +22,7 @@ type Sdk = typeof import("@aws-sdk/client-ec2");
 export interface Opened {
   readonly sdk: Sdk;
   readonly client: EC2Client;
-  readonly limiter: Limiter;
+  readonly limiter: TokenBuckets;
 }
 
 const CONNECT_MS = 10_000;

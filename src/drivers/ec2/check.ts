@@ -7,7 +7,7 @@ import type { Image, InstanceTypeInfo } from "@aws-sdk/client-ec2";
 import { makeKeyPair } from "../../machines/ssh/keyPair.js";
 import { DriverError, type DriverContext, type LaunchProblem, type LaunchRequest } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
-import { newBatch } from "./batches.js";
+import { newBatch } from "./batchFile.js";
 import { CheckCalls } from "./checkCalls.js";
 import { isNoCapacity, RefusedError } from "./errors.js";
 import { imageId } from "./images.js";
@@ -22,7 +22,7 @@ export interface CheckParts extends Pick<DriverContext, "warn"> {
 }
 
 /** A request that says enough to be checked. */
-interface Wish {
+interface CheckedRequest {
   readonly request: LaunchRequest;
   readonly settings: LaunchSettings;
   readonly places: readonly Place[];
@@ -65,13 +65,13 @@ class Check {
     for (const warning of this.warnings) this.parts.warn(warning);
   }
 
-  private problem(wish: Pick<Wish, "request">, message: string): void {
+  private problem(wish: Pick<CheckedRequest, "request">, message: string): void {
     const keys = this.problems.get(message) ?? new Set<string>();
     this.problems.set(message, keys.add(wish.request.key));
   }
 
   /** What one request says by itself. */
-  private wish(request: LaunchRequest): Wish | null {
+  private wish(request: LaunchRequest): CheckedRequest | null {
     const { image, size, contact } = request;
     if (image === null) this.problem({ request }, "it has no image: write for example image: ami-0a1b2c3d");
     if (size === null) this.problem({ request }, "it has no size: write for example size: m7g.large");
@@ -107,8 +107,8 @@ class Check {
     this.warnings.add(`not all could be checked: ${brief(error)}`);
   }
 
-  private async images(wishes: readonly Wish[]): Promise<void> {
-    const found = new Map<string, Wish["image"] | DriverError>();
+  private async images(wishes: readonly CheckedRequest[]): Promise<void> {
+    const found = new Map<string, CheckedRequest["image"] | DriverError>();
     for (const written of new Set(wishes.map(({ request }) => request.image ?? ""))) {
       found.set(
         written,
@@ -126,7 +126,7 @@ class Check {
   }
 
   /** @throws DriverError itself if there is none. */
-  private async image(written: string): Promise<Wish["image"]> {
+  private async image(written: string): Promise<CheckedRequest["image"]> {
     const id = await imageId(written, this.parts.api, this.signal);
     if (!id.startsWith("ami-")) return { id, known: null };
     let known: Image | null = null;
@@ -145,7 +145,7 @@ class Check {
     return { id, known };
   }
 
-  private async types(wishes: readonly Wish[]): Promise<void> {
+  private async types(wishes: readonly CheckedRequest[]): Promise<void> {
     const names = wishes.flatMap(({ places }) => places.map(({ size }) => size));
     const types = new Map(
       (await this.calls.types(names, this.signal)).map((type) => [String(type.InstanceType), type]),
@@ -161,7 +161,7 @@ class Check {
   }
 
   /** A size that none of the zones offers is of no use, and neither is a zone that offers none of the sizes. */
-  private async offers(wishes: readonly Wish[]): Promise<void> {
+  private async offers(wishes: readonly CheckedRequest[]): Promise<void> {
     const subnets = new Map(
       (
         await this.calls.subnets(
@@ -197,7 +197,7 @@ class Check {
     }
   }
 
-  private async networks(wishes: readonly Wish[]): Promise<void> {
+  private async networks(wishes: readonly CheckedRequest[]): Promise<void> {
     const places = wishes.flatMap((wish) => wish.places);
     const zones = await this.calls.zones(
       places.flatMap(({ zone }) => zone ?? []),
@@ -240,7 +240,7 @@ class Check {
     }
   }
 
-  private async names(wishes: readonly Wish[]): Promise<void> {
+  private async names(wishes: readonly CheckedRequest[]): Promise<void> {
     const keys = new Set(
       (
         await this.calls.keyPairs(
@@ -263,7 +263,7 @@ class Check {
   }
 
   /** Whether a security group could be made where none is named. */
-  private async groups(wishes: readonly Wish[]): Promise<void> {
+  private async groups(wishes: readonly CheckedRequest[]): Promise<void> {
     for (const wish of wishes.filter(
       ({ settings, request }) => settings.security_groups === undefined && !this.hasProblem(request.key),
     )) {
@@ -282,7 +282,7 @@ class Check {
   }
 
   /** Each distinct launch once, with each of its sizes; those that are known not to work are left out. */
-  private async dryRuns(wishes: readonly Wish[]): Promise<void> {
+  private async dryRuns(wishes: readonly CheckedRequest[]): Promise<void> {
     const asked = new Map<string, Promise<string | null>>();
     await Promise.all(
       wishes

@@ -14,7 +14,7 @@ import type {
   TerminateOutcome,
 } from "../contract/driver.js";
 import { Ec2Api } from "./api.js";
-import { BatchBook } from "./batches.js";
+import { BatchFile } from "./batchFile.js";
 import { cloudOf, isAmazon, type Ec2Cloud } from "./cloud.js";
 import { Fleet } from "./fleet.js";
 import { Ec2Calls } from "./calls.js";
@@ -33,7 +33,7 @@ class Ec2Driver implements Driver {
   readonly visibilityMs: number;
   private readonly api: Ec2Api;
   private readonly cloud: Ec2Cloud;
-  private readonly book: BatchBook;
+  private readonly book: BatchFile;
   private readonly tagger: Tagger | null;
   private readonly fleet: Fleet;
   private readonly launcher: Launcher;
@@ -44,7 +44,7 @@ class Ec2Driver implements Driver {
     this.cloud = cloudOf(context.options);
     this.visibilityMs = this.cloud.visibilityMs;
     this.api = new Ec2Api(context);
-    this.book = new BatchBook(join(context.stateDirectory, "batches"), context.permit);
+    this.book = new BatchFile(join(context.stateDirectory, "batches"), context.permit);
     const { api, visibilityMs } = this;
     const { clock, warn } = context;
     this.tagger = context.readOnly ? null : new Tagger({ api, clock, warn, visibilityMs });

@@ -7,7 +7,7 @@ import type { Instance } from "@aws-sdk/client-ec2";
 import type { Clock } from "../../time/clock.js";
 import { DriverError, LostReplyError, type MachineStatus, type MarkScope } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
-import { placed, type Batch, type BatchBook } from "./batches.js";
+import { placed, type Batch, type BatchFile } from "./batchFile.js";
 import { statusOf, tag, TAG, type AddressChoice, type Membership } from "./machines.js";
 import type { Tagger } from "./tagger.js";
 
@@ -15,7 +15,7 @@ const NOT_GONE = ["pending", "running", "stopping", "stopped"];
 
 export interface FleetParts {
   readonly api: Ec2Api;
-  readonly book: BatchBook;
+  readonly book: BatchFile;
   readonly clock: Clock;
   /** How long the cloud may not show a machine that it has launched, in milliseconds. */
   readonly visibilityMs: number;
@@ -26,7 +26,7 @@ export interface FleetParts {
 
 export class Fleet {
   private readonly api: Ec2Api;
-  readonly book: BatchBook;
+  readonly book: BatchFile;
 
   /** Runs whose machines have been looked after. */
   private readonly cared = new Set<string>();

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { LaunchRequest } from "../contract/driver.js";
 
 /** Groups of requests that are the same in all but whose they are. */
-export function alike(requests: readonly LaunchRequest[]): LaunchRequest[][] {
+export function groupRequests(requests: readonly LaunchRequest[]): LaunchRequest[][] {
   const groups: LaunchRequest[][] = [];
   const shape = ({ image, size, fallbackSizes, launch, contact, mark: { run } }: LaunchRequest) => ({
     image,

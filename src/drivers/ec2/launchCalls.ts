@@ -7,7 +7,7 @@ import type { Instance } from "@aws-sdk/client-ec2";
 import type { Clock } from "../../time/clock.js";
 import { DriverError, LostReplyError, type LaunchRequest, type MachineStatus } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
-import type { Batch } from "./batches.js";
+import type { Batch } from "./batchFile.js";
 import { isNoCapacity, RefusedError } from "./errors.js";
 import type { Fleet } from "./fleet.js";
 import type { Prepared } from "./prepare.js";
@@ -34,7 +34,7 @@ export interface LaunchParts {
 }
 
 /** One call of `launch`. */
-export interface Round {
+export interface LaunchRound {
   readonly signal: AbortSignal;
   readonly failures: Map<string, Error>;
   /** When the cloud was asked for the machines that exist, in milliseconds since the epoch; null: it was not. */
@@ -48,7 +48,7 @@ export interface Round {
 interface FailedCall {
   readonly batch: Batch;
   readonly input: ReturnType<typeof runInput>;
-  readonly round: Round;
+  readonly round: LaunchRound;
   readonly doubt: Batch | null;
   readonly wasSent: boolean;
 }
@@ -98,7 +98,7 @@ export class LaunchCalls {
     left: Map<string, LaunchRequest>,
     settings: LaunchSettings,
     places: readonly Place[],
-    round: Round,
+    round: LaunchRound,
   ): Promise<void> {
     const { fleet } = this.parts;
     const run = (left.values().next().value as LaunchRequest).mark.run;
@@ -138,7 +138,7 @@ export class LaunchCalls {
     left: ReadonlyMap<string, LaunchRequest>,
     settings: LaunchSettings,
     places: readonly Place[],
-    round: Round,
+    round: LaunchRound,
   ): Promise<boolean> {
     const { heedsTokens, prepare } = this.parts;
     const place = places.find((one) => placeName(one) === batch.place);
@@ -161,7 +161,12 @@ export class LaunchCalls {
    * @param doubt the same batch as it was before, if it is not known what became of an earlier call of it.
    * @returns how many machines it gave
    */
-  async ask(batch: Batch, input: ReturnType<typeof runInput>, round: Round, doubt: Batch | null): Promise<number> {
+  async ask(
+    batch: Batch,
+    input: ReturnType<typeof runInput>,
+    round: LaunchRound,
+    doubt: Batch | null,
+  ): Promise<number> {
     const { api, clock, fleet } = this.parts;
     let sent: Batch | null = null;
     let machines: Instance[];

@@ -13,10 +13,10 @@ import {
   type LaunchOutcome,
   type LaunchRequest,
 } from "../contract/driver.js";
-import { alike } from "./groupRequests.js";
-import { newBatch } from "./batches.js";
+import { groupRequests } from "./groupRequests.js";
+import { newBatch } from "./batchFile.js";
 import { isHiddenGroup, isNoCapacity, RefusedError } from "./errors.js";
-import { LaunchCalls, Launched, type LaunchParts, type Round } from "./launchCalls.js";
+import { LaunchCalls, Launched, type LaunchParts, type LaunchRound } from "./launchCalls.js";
 import { runInput } from "./runInput.js";
 import { placeName, placesFor, settingsOf, type LaunchSettings, type Place } from "./settings.js";
 
@@ -42,13 +42,13 @@ export class Launcher {
 
   /** As `Driver.launch`. */
   async launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]> {
-    const round: Round = { signal, failures: new Map(), lookedAt: null, asked: false, trouble: null };
+    const round: LaunchRound = { signal, failures: new Map(), lookedAt: null, asked: false, trouble: null };
     await this.lookUp(
       requests.filter(({ key }) => !this.launched.has(key)),
       round,
     );
     const limit = pLimit(GROUPS_AT_A_TIME);
-    const groups = alike(requests.filter(({ key }) => !this.launched.has(key)));
+    const groups = groupRequests(requests.filter(({ key }) => !this.launched.has(key)));
     // All are waited for: a call that is under way may give machines.
     const ends = await Promise.allSettled(groups.map((group) => limit(() => this.launchGroup(group, round))));
     for (const end of ends) if (end.status === "rejected") throw end.reason;
@@ -66,7 +66,7 @@ export class Launcher {
   }
 
   /** Machines that exist for these requests, by an earlier call or another process; not every endpoint heeds tokens. */
-  private async lookUp(requests: readonly LaunchRequest[], round: Round): Promise<void> {
+  private async lookUp(requests: readonly LaunchRequest[], round: LaunchRound): Promise<void> {
     if (round.signal.aborted || requests.length === 0) return;
     const wanted = new Set(requests.map(({ key }) => key));
     const runs = [...new Set(requests.map(({ mark }) => mark.run))];
@@ -79,7 +79,7 @@ export class Launcher {
     }
   }
 
-  private outcome({ key, mark }: LaunchRequest, round: Round): LaunchOutcome {
+  private outcome({ key, mark }: LaunchRequest, round: LaunchRound): LaunchOutcome {
     const machine = this.launched.get(key);
     if (machine !== undefined) return { key, kind: "launched", machine };
     const reason = round.failures.get(key);
@@ -91,12 +91,12 @@ export class Launcher {
   }
 
   /** What may be there after a failed launch: "nothing" is said only of what was looked for. */
-  private leftover(run: string, key: string, { lookedAt }: Round): string | null {
+  private leftover(run: string, key: string, { lookedAt }: LaunchRound): string | null {
     if (lookedAt === null) return "interrupted before it was looked for: an earlier call may have made a machine";
     return this.calls.doubts(run, new Set([key])).length > 0 ? "an answer was lost: a machine may exist" : null;
   }
 
-  private async launchGroup(requests: readonly LaunchRequest[], round: Round): Promise<void> {
+  private async launchGroup(requests: readonly LaunchRequest[], round: LaunchRound): Promise<void> {
     const left = new Map(requests.map((request) => [request.key, request]));
     try {
       const settings = settingsOf(requests[0] as LaunchRequest);
@@ -117,7 +117,7 @@ export class Launcher {
     left: Map<string, LaunchRequest>,
     settings: LaunchSettings,
     places: readonly Place[],
-    round: Round,
+    round: LaunchRound,
   ): Promise<void> {
     const full: string[] = [];
     const youngUntil = this.parts.clock.now() + HIDDEN_GROUP_MS;
@@ -157,7 +157,7 @@ export class Launcher {
     settings: LaunchSettings,
     place: Place,
     all: boolean,
-    round: Round,
+    round: LaunchRound,
   ): Promise<number> {
     const { api, clock, fleet, prepare } = this.parts;
     const [first] = requests as [LaunchRequest];

@@ -1,9 +1,9 @@
 /** The call that makes machines. */
 import type { RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 
-import type { Batch } from "./batches.js";
+import type { Batch } from "./batchFile.js";
 import { ownTags, runTags, TAG, tagList, type Tags } from "./machines.js";
-import { type Disk, type LaunchSettings, type Place } from "./settings.js";
+import { type VolumeSettings, type LaunchSettings, type Place } from "./settings.js";
 
 /** What a call is made for. */
 export interface RunParts {
@@ -96,7 +96,7 @@ function blockDevice({
   size_gb: size,
   type,
   encrypted,
-}: Disk): NonNullable<RunInstancesCommandInput["BlockDeviceMappings"]>[number] {
+}: VolumeSettings): NonNullable<RunInstancesCommandInput["BlockDeviceMappings"]>[number] {
   const volume = {
     ...(size === undefined ? {} : { VolumeSize: size }),
     ...(type === undefined ? {} : { VolumeType: type }),

@@ -25,7 +25,7 @@ const NOT_FOUND = new Set(["InvalidGroup.NotFound", "InvalidGroupId.NotFound"]);
 const IN_USE = new Set(["DependencyViolation", "InvalidGroup.InUse"]);
 
 /** For whom a group is wanted. */
-export interface GroupWish {
+export interface WantedGroup {
   readonly mark: MachineMark;
   /** Where the machine is put, or null for the default network. */
   readonly subnet: string | null;
@@ -61,7 +61,7 @@ export class SecurityGroups {
    * The id of the run's group in the network of the wish, complete with its rules: made if it does not exist. Safe to
    * repeat, also side by side.
    */
-  async groupFor(wish: GroupWish, signal: AbortSignal): Promise<string> {
+  async groupFor(wish: WantedGroup, signal: AbortSignal): Promise<string> {
     const network = await this.network(wish.subnet, signal);
     const sources = await this.sources(wish, network, signal);
     return once(this.groups, JSON.stringify([wish.mark.installation, wish.mark.run, network.vpc, sources]), () =>
@@ -72,7 +72,7 @@ export class SecurityGroups {
   /**
    * Whether a group could be made, as far as that shows without making it. @throws DriverError with what is missing.
    */
-  async check(wish: GroupWish, signal: AbortSignal): Promise<void> {
+  async check(wish: WantedGroup, signal: AbortSignal): Promise<void> {
     await this.sources(wish, await this.network(wish.subnet, signal), signal);
   }
 
@@ -111,7 +111,7 @@ export class SecurityGroups {
    * Who is let in: what the plan says; else this computer, by the address that machines see: Amazon tells the public
    * one, and inside of a network, or on the way to a cloud of one's own, the routing table tells it.
    */
-  private async sources({ publicAddress }: GroupWish, network: Network, signal: AbortSignal): Promise<string[]> {
+  private async sources({ publicAddress }: WantedGroup, network: Network, signal: AbortSignal): Promise<string[]> {
     const { cloud, options, addressTowards = localAddress } = this.parts;
     const host = this.parts.host(); // the network was asked for before
     const address = (options["address"] ?? null) as AddressChoice;

@@ -7,7 +7,7 @@ import { Ajv, type ValidateFunction } from "ajv";
 import { DriverError, type LaunchRequest } from "../contract/driver.js";
 import { launchSchema } from "./schema.js";
 
-export interface Disk {
+export interface VolumeSettings {
   readonly device: string;
   readonly size_gb?: number;
   readonly type?: "gp2" | "gp3" | "io1" | "io2" | "st1" | "sc1" | "standard";
@@ -22,7 +22,7 @@ export interface LaunchSettings {
   readonly key_name?: string;
   readonly instance_profile?: string;
   readonly placement_group?: string;
-  readonly disks?: readonly Disk[];
+  readonly disks?: readonly VolumeSettings[];
   readonly tags?: Readonly<Record<string, string>>;
   readonly user_data?: string;
   readonly spot?: boolean;

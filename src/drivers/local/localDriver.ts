@@ -7,7 +7,7 @@ import { randomInt } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { findBranded, killBranded, type BrandedProcess } from "../../machines/local/taggedProcesses.js";
+import { findTagged, killTagged, type TaggedProcess } from "../../machines/local/taggedProcesses.js";
 import { removeMachineDirectory } from "../../machines/local/machineDirectory.js";
 import { LocalImages } from "./localImages.js";
 import { Claims } from "../shared/claims.js";
@@ -95,8 +95,8 @@ class LocalDriver implements Driver {
     const wanted = new Set(ids);
     const machines = this.machines().filter((machine) => wanted.has(machine.id));
     const brands = new Set(machines.map((machine) => machine.brand));
-    const left = await killBranded(brands, { graceMs: GRACE_MS });
-    const survivors = left.length === 0 ? new Map<string, BrandedProcess[]>() : await findBranded(brands);
+    const left = await killTagged(brands, { graceMs: GRACE_MS });
+    const survivors = left.length === 0 ? new Map<string, TaggedProcess[]>() : await findTagged(brands);
     const failed = new Map<string, Error>();
     for (const machine of machines) {
       try {

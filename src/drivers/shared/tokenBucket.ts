@@ -39,22 +39,22 @@ interface Bucket {
   pace: number;
 }
 
-const shared = new WeakMap<Clock, Map<string, Limiter>>();
+const shared = new WeakMap<Clock, Map<string, TokenBuckets>>();
 
 /**
  * The limiter of a place.
  * @param clock what its buckets fill by; a rehearsal's time fills no real bucket.
  * @param place names who is asked: endpoint, region and account.
  */
-export function limiterOf(clock: Clock, place: string): Limiter {
-  const places = shared.get(clock) ?? new Map<string, Limiter>();
+export function limiterOf(clock: Clock, place: string): TokenBuckets {
+  const places = shared.get(clock) ?? new Map<string, TokenBuckets>();
   shared.set(clock, places);
-  const limiter = places.get(place) ?? new Limiter(clock);
+  const limiter = places.get(place) ?? new TokenBuckets(clock);
   places.set(place, limiter);
   return limiter;
 }
 
-export class Limiter {
+export class TokenBuckets {
   private readonly buckets = new Map<CallKind, Bucket>();
 
   constructor(private readonly clock: Clock) {}

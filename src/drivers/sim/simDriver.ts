@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 
-import type { MachinePrograms } from "../../machines/program/programs.js";
+import type { ProgramRunner } from "../../machines/program/programRunner.js";
 import {
   DriverError,
   type Driver,
@@ -105,7 +105,7 @@ class SimDriver implements Driver {
     // There is nothing to remove.
   }
 
-  programs(id: string): MachinePrograms {
+  programs(id: string): ProgramRunner {
     return new SimPrograms(id, this.settings, this.file(), this.context.clock);
   }
 

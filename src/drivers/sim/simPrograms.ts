@@ -7,7 +7,7 @@ import { basename } from "node:path/posix";
 import type { Clock } from "../../time/clock.js";
 import { ConnectionError } from "../../machines/contract/connection.js";
 import { StagingError } from "../../machines/contract/errors.js";
-import type { MachinePrograms } from "../../machines/program/programs.js";
+import type { ProgramRunner } from "../../machines/program/programRunner.js";
 import {
   checkLimits,
   type ProgramRequest,
@@ -25,7 +25,7 @@ const REACH_MS = 30_000;
 /** How often a waiting launcher looks at what others may have done to the machine, in milliseconds. */
 const LOOK_MS = 5_000;
 
-export class SimPrograms implements MachinePrograms {
+export class SimPrograms implements ProgramRunner {
   constructor(
     private readonly id: string,
     private readonly settings: Settings,

@@ -2,7 +2,7 @@
 import type { LevelTiming, RunAnalysis, SectionAnalysis, StepTiming } from "../../model/analysis.js";
 import type { EventRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
-import { criticalChain } from "./chain.js";
+import { criticalPath } from "./criticalPath.js";
 import { splitSections, type SectionEvents } from "./sections.js";
 import { readTimeline } from "./timeline.js";
 
@@ -50,7 +50,7 @@ function analyzeSection(chosen: SectionEvents, { concurrency, top }: AnalysisReq
   const { section, clock } = chosen;
   const wallMs = measuredWall(chosen) ?? clock.endMs;
   const levels = readTimeline(chosen, concurrency);
-  const chain = criticalChain(levels, clock.endMs, wallMs);
+  const chain = criticalPath(levels, clock.endMs, wallMs);
   const chainMs = chain.reduce((sum, part) => sum + part.ms, 0);
   return { ...section, wallMs, chainMs, clockSet: clock.set, blame: longestSteps(levels, top), chain, levels };
 }

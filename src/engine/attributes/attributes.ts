@@ -27,7 +27,7 @@ export class UnresolvedError extends Error {
   override readonly name = "UnresolvedError";
 }
 
-export class AttributeBook {
+export class AttributeRegistry {
   private readonly services = new Map<string, Map<string, AttributeValue>>();
   private readonly specs: ReadonlyMap<string, ServiceSpec>;
   private readonly variables: ReadonlyMap<string, VariableRecord>;

@@ -16,10 +16,10 @@ import type { BringUp } from "./bringUpContext.js";
  * @throws ServiceError
  */
 export async function bootOnMachine(work: BringUp, service: Service, task: Task, booting: boolean): Promise<boolean> {
-  const { context, placements } = work;
+  const { context, assignments } = work;
   const program = service.spec.boot;
   if (program === null) return false;
-  const machineKey = placements.machine(service)?.key ?? null;
+  const machineKey = assignments.machine(service)?.key ?? null;
   const begun = [{ kind: "due", id: service.id, due: null }] as const;
   if (booting) note(context, begun, []);
   else passState(context, service, "booting", begun);
@@ -29,7 +29,7 @@ export async function bootOnMachine(work: BringUp, service: Service, task: Task,
   const before = task.resume ? steps.findLast((step) => step.step === "boot") : undefined;
   await endUnfinished(
     context,
-    placements,
+    assignments,
     service,
     steps.filter((step) => step !== before),
   );
@@ -39,7 +39,7 @@ export async function bootOnMachine(work: BringUp, service: Service, task: Task,
     before,
     next: "verifying",
     begin: () => {
-      if (context.book.outdate(service.name)) note(context, [{ kind: "stale-outputs", id: service.id }], []);
+      if (context.attributes.outdate(service.name)) note(context, [{ kind: "stale-outputs", id: service.id }], []);
     },
     also: ({ id }, set) => [{ kind: "forget-outputs", id, except: set }],
   });

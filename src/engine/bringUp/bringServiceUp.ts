@@ -3,8 +3,8 @@ import { bootOnMachine } from "./bootProgram.js";
 import { programsOf } from "../programs/bundles.js";
 import { asServiceError, InterruptedError, unlessAborted } from "../run/failure.js";
 import { enterState, inBareStep, passState } from "../run/journal.js";
-import type { Launch } from "../launch/machineLaunches.js";
-import type { Placements } from "../run/machineAssignments.js";
+import type { LaunchResult } from "../launch/machineLaunches.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
 import { prepare } from "./prepareMachine.js";
 import { setUp } from "./setup.js";
 import { declared, hostBuiltIns, machineBuiltIns, publish } from "./publish.js";
@@ -20,20 +20,20 @@ import type { BringUp } from "./bringUpContext.js";
  *   its own.
  * @throws ServiceError at the step that failed; InterruptedError between steps, when the operator wants to stop.
  */
-export async function tellStory(
+export async function bringServiceUp(
   work: BringUp,
   service: Service,
   task: Task,
-  launch: Promise<Launch> | null,
+  launch: Promise<LaunchResult> | null,
 ): Promise<void> {
-  const { context, placements } = work;
+  const { context, assignments } = work;
   const goOn = () => {
     if (context.halt.aborted) throw new InterruptedError();
   };
   goOn();
   if (task.stage !== "verify") await place(work, service, launch);
   goOn();
-  await connect(context, placements, service);
+  await connect(context, assignments, service);
   goOn();
   const settingUp = task.stage !== "verify" && (await setUp(work, service));
   goOn();
@@ -43,7 +43,7 @@ export async function tellStory(
     passState(context, service, "verifying", [{ kind: "due", id: service.id, due: null }]);
     await endEarlierVerification(work, service);
   }
-  await verify(context, placements, service);
+  await verify(context, assignments, service);
   await enterState(
     context,
     service,
@@ -68,17 +68,17 @@ export function willExecute({ context }: BringUp, service: Service, { stage }: T
  * A ready program of an earlier launcher may run still: it must not run beside the new one, and its end is written
  * down.
  */
-async function endEarlierVerification({ context, placements, unfinished }: BringUp, service: Service): Promise<void> {
-  const machineKey = placements.machine(service)?.key ?? null;
+async function endEarlierVerification({ context, assignments, unfinished }: BringUp, service: Service): Promise<void> {
+  const machineKey = assignments.machine(service)?.key ?? null;
   const steps = (unfinished.get(service.id) ?? []).filter(
     (step) => step.step === "ready" && step.machineKey === machineKey,
   );
-  await endUnfinished(context, placements, service, steps);
+  await endUnfinished(context, assignments, service, steps);
 }
 
 /** Waits for the machine and publishes what is known before boot: built-in and declared attributes. */
-async function place(work: BringUp, service: Service, launch: Promise<Launch> | null): Promise<void> {
-  const { context, placements } = work;
+async function place(work: BringUp, service: Service, launch: Promise<LaunchResult> | null): Promise<void> {
+  const { context, assignments } = work;
   if (launch !== null) {
     if (!work.early.isLaunching(service)) passState(context, service, "launching");
     const machine = await inBareStep(context, service, "launch", null, async () => {
@@ -89,7 +89,7 @@ async function place(work: BringUp, service: Service, launch: Promise<Launch> | 
     await publish(work, service, machineBuiltIns(service, machine));
   }
   try {
-    if (service.spec.placement.kind === "host") await publish(work, service, hostBuiltIns(placements, service));
+    if (service.spec.placement.kind === "host") await publish(work, service, hostBuiltIns(assignments, service));
     await publish(work, service, declared(context, service));
   } catch (error) {
     throw asServiceError(service, "resolve", error);
@@ -100,16 +100,16 @@ async function place(work: BringUp, service: Service, launch: Promise<Launch> | 
  * A service without programs on its machine needs no connection: that the cloud calls the machine running is all there
  * is to verify.
  */
-async function connect(context: RunContext, placements: Placements, service: Service): Promise<void> {
+async function connect(context: RunContext, assignments: MachineAssignments, service: Service): Promise<void> {
   const first = programsOf(service.spec).find(
     ({ step, program }) => step !== "report" && step !== "terminate" && program.where === "machine",
   );
   if (first === undefined) return;
   passState(context, service, "connecting");
-  await inBareStep(context, service, "connect", placements.machine(service)?.key ?? null, async () => {
+  await inBareStep(context, service, "connect", assignments.machine(service)?.key ?? null, async () => {
     // A machine may take minutes to answer.
-    await unlessAborted(context.abort.signal, placements.programs(service, first.program).reach());
+    await unlessAborted(context.abort.signal, assignments.runner(service, first.program).reach());
     return { value: undefined, outcome: "connected", exitCode: null };
   });
-  await prepare(context, placements, service);
+  await prepare(context, assignments, service);
 }

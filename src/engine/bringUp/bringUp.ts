@@ -8,14 +8,14 @@ import type { Agenda, Task } from "../tasks/agenda.js";
 import { asServiceError, InterruptedError, ServiceError } from "../run/failure.js";
 import { enterFailure, record } from "../run/journal.js";
 import { EarlyLaunches } from "../launch/earlyLaunches.js";
-import { MachineLaunches, type Launch } from "../launch/machineLaunches.js";
+import { MachineLaunches, type LaunchResult } from "../launch/machineLaunches.js";
 import type { Abort } from "../../state/contract/records.js";
-import type { Placements } from "../run/machineAssignments.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
 import { levelName, type RunContext } from "../run/context.js";
 import { execute } from "./execute.js";
-import { outdate } from "./markOutputsStale.js";
+import { markOutputsStale } from "./markOutputsStale.js";
 import { publish } from "./publish.js";
-import { tellStory, willExecute } from "./bringServiceUp.js";
+import { bringServiceUp, willExecute } from "./bringServiceUp.js";
 import { settleAll } from "../run/settleAll.js";
 import { TakeDown } from "../tearDown/tearDown.js";
 import { unfinishedPrograms } from "../programs/unfinished.js";
@@ -56,21 +56,21 @@ export interface BringUpOptions {
  */
 export async function bringUp(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   agenda: Agenda,
   { fresh = false, force = false, enterPhase = () => undefined }: BringUpOptions = {},
 ): Promise<BringUpEnd> {
   const unfinished = unfinishedPrograms(fresh ? [] : await context.store.steps(context.run));
   const early = new EarlyLaunches({
     context,
-    placements,
+    assignments,
     agenda,
-    machines: new MachineLaunches(context, placements),
+    machines: new MachineLaunches(context, assignments),
     timetable: await Timetable.read(context, agenda),
   });
   const work: BringUp = {
     context,
-    placements,
+    assignments,
     agenda,
     early,
     unfinished,
@@ -82,7 +82,7 @@ export async function bringUp(
   };
   context.coordination.publishBy((service, attribute) => publish(work, service, [attribute]));
   context.coordination.progress.expect(agenda.among(context.levels.flat()));
-  outdate(work, context.levels.flat());
+  markOutputsStale(work, context.levels.flat());
   let end: LevelsEnd;
   try {
     end = await bringLevelsUp(work);
@@ -96,8 +96,8 @@ export async function bringUp(
   // machines cost money.
   const settled =
     end.state === "failed" && !context.stop.aborted
-      ? await endUnused(context, placements, unused)
-      : keepUnused(placements, unused);
+      ? await endUnused(context, assignments, unused)
+      : keepUnused(assignments, unused);
   return { ...end, unused: settled, aborted: context.abort.current };
 }
 
@@ -158,7 +158,7 @@ async function bringLevelUp(
   const replaced = services.filter((service) => isReplaced(agenda.of(service)));
   await work.early.begin(index, replaced);
   if (replaced.length > 0) {
-    const ends = await new TakeDown(context, work.placements, work.unfinished, work.force).retire(
+    const ends = await new TakeDown(context, work.assignments, work.unfinished, work.force).retire(
       replaced,
       (service) => agenda.of(service) as Task,
     );
@@ -207,7 +207,7 @@ async function settleLevel(
     going = agenda.among(context.levels[index] ?? []).filter((service) => agenda.of(service) !== told.get(service))
   ) {
     for (const service of going) told.set(service, agenda.of(service) as Task);
-    outdate(work, going);
+    markOutputsStale(work, going);
     context.coordination.progress.begin(going);
     const launches = early.launch(going.filter((service) => needsMachine(service, told.get(service) as Task)));
     const settled = await settleAll(
@@ -249,13 +249,13 @@ async function settle(
   work: BringUp,
   service: Service,
   task: Task,
-  launch: Promise<Launch> | null,
+  launch: Promise<LaunchResult> | null,
 ): Promise<ServiceError | InterruptedError | null> {
   const executes = willExecute(work, service, task);
   return outcome(work, service, executes ? "to execute" : "ready", async () => {
     if (task.stage === "execute" || task.stage === "verify") work.context.coordination.ranBefore(service);
     if (task.stage === "execute") await launch;
-    else await tellStory(work, service, task, launch);
+    else await bringServiceUp(work, service, task, launch);
   });
 }
 
@@ -296,12 +296,12 @@ async function outcome(
 
 /** Takes down services that the plan has no more: a level at a time, the last one first, as in a terminate. */
 async function removeDropped(
-  { context, placements, unfinished, force }: BringUp,
+  { context, assignments, unfinished, force }: BringUp,
   chosen: (service: DroppedService) => boolean,
 ): Promise<Error[]> {
   const dropped = context.dropped.filter(chosen);
   if (dropped.length > 0 && context.stop.aborted) return [new InterruptedError()];
-  const takeDown = new TakeDown(context, placements, unfinished, force);
+  const takeDown = new TakeDown(context, assignments, unfinished, force);
   for (const level of new Set(dropped.map((service) => service.level))) {
     const errors = (
       await takeDown.end(

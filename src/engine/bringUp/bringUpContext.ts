@@ -3,13 +3,13 @@ import type { StepRecord } from "../../state/contract/records.js";
 import type { Agenda } from "../tasks/agenda.js";
 import type { Dependency } from "../attributes/dependents.js";
 import type { EarlyLaunches } from "../launch/earlyLaunches.js";
-import type { Placements } from "../run/machineAssignments.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 
 /** What a command that brings services up works with. */
 export interface BringUp {
   readonly context: RunContext;
-  readonly placements: Placements;
+  readonly assignments: MachineAssignments;
   readonly agenda: Agenda;
   /** Machines that are started before their level. */
   readonly early: EarlyLaunches;

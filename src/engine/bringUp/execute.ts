@@ -12,11 +12,11 @@ import type { BringUp } from "./bringUpContext.js";
  * @throws ServiceError when it fails; InterruptedError when nothing new is to begin.
  */
 export async function execute(work: BringUp, service: Service): Promise<void> {
-  const { context, placements } = work;
+  const { context, assignments } = work;
   const program = service.spec.execute ?? null;
   if (program === null) return;
   if (context.halt.aborted) throw new InterruptedError();
-  const machineKey = placements.machine(service)?.key ?? null;
+  const machineKey = assignments.machine(service)?.key ?? null;
   passState(context, service, "executing");
   const before = (work.unfinished.get(service.id) ?? []).findLast(
     (step) => step.step === "execute" && step.machineKey === machineKey,

@@ -10,12 +10,12 @@ import type { BringUp } from "./bringUpContext.js";
  * that asks for one while their machines are got and reached waits for the new value. What a boot program of an earlier
  * launcher has set is in doubt until its machine has answered what became of it: it counts if that program does.
  */
-export function outdate(work: BringUp, services: readonly Service[]): void {
+export function markOutputsStale(work: BringUp, services: readonly Service[]): void {
   const { context } = work;
   const outdated: Service[] = [];
   for (const service of services.filter((one) => boots(work, one))) {
-    if (isLeft(work, service)) context.book.doubt(service.name);
-    else if (context.book.outdate(service.name)) outdated.push(service);
+    if (isLeft(work, service)) context.attributes.doubt(service.name);
+    else if (context.attributes.outdate(service.name)) outdated.push(service);
   }
   if (outdated.length > 0)
     note(

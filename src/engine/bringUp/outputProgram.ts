@@ -11,7 +11,7 @@ import {
   whyEnded,
   type ProgramEnd,
   type ProgramRun,
-} from "../programs/programRunner.js";
+} from "../programs/runServiceProgram.js";
 import { serviceError, type FailureDetails, type ServiceError } from "../run/failure.js";
 import {
   inStep,
@@ -46,7 +46,7 @@ export interface OutputProgram {
  * @throws ServiceError
  */
 export async function runOutputProgram(work: BringUp, service: Service, spec: OutputProgram): Promise<void> {
-  const { context, placements } = work;
+  const { context, assignments } = work;
   const { step: name, program, before } = spec;
   const run = (step: Step, directory: string, timeoutMs: number) => programRun(work, step, spec, directory, timeoutMs);
   const ended = (step: Step, end: ProgramEnd) => endOf(work, step, name, end);
@@ -66,12 +66,12 @@ export async function runOutputProgram(work: BringUp, service: Service, spec: Ou
     return;
   }
   spec.begin();
-  await inStep(context, service, name, 1, placements.machine(service)?.key ?? null, async (step) => {
+  await inStep(context, service, name, 1, assignments.machine(service)?.key ?? null, async (step) => {
     return ended(
       step,
       await runServiceProgram(
         context,
-        placements,
+        assignments,
         run(step, stepDirectory(service, name, step.id) as string, program.timeoutMs),
       ),
     );
@@ -119,7 +119,7 @@ async function recordEnd(
     { kind: "service", id: service.id, state: next },
     ...events.map((event): Change => ({ kind: "event", event: context.redactor.redactData(event) })),
   ]);
-  for (const event of events) context.tell(event);
+  for (const event of events) context.emit(event);
 }
 
 async function endOf(

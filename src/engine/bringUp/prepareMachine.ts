@@ -1,10 +1,10 @@
 /** The step between a new machine's first contact and its first program: its own first boot is waited for. */
 import { cloudInitReason, waitForCloudInit, type CloudInitEnd } from "../../machines/shell/cloudInit.js";
-import { logPath } from "../programs/programRunner.js";
+import { logPath } from "../programs/runServiceProgram.js";
 import { StepLog } from "../programs/stepLog.js";
 import { InterruptedError, serviceError } from "../run/failure.js";
 import { inBareStep, warn, writerOf, type StepEnd } from "../run/journal.js";
-import type { Placements } from "../run/machineAssignments.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 
@@ -16,14 +16,14 @@ const LIMIT_MS = 600_000;
  * reached.
  * @throws ServiceError when cloud-init has failed or takes too long.
  */
-export async function prepare(context: RunContext, placements: Placements, service: Service): Promise<void> {
-  const { ssh } = placements.owner(service).spec;
-  const access = placements.access(service);
+export async function prepare(context: RunContext, assignments: MachineAssignments, service: Service): Promise<void> {
+  const { ssh } = assignments.owner(service).spec;
+  const access = assignments.access(service);
   if (access.kind !== "ssh" || access.firstContact === undefined || ssh.cloudInit !== "wait") return;
   const { machine } = access.firstContact;
   if ((await context.store.contact(machine)).has("prepared")) return;
-  await inBareStep(context, service, "prepare", placements.machine(service)?.key ?? null, async () => {
-    const end = await wait(context, placements, service, ssh.cloudInitTimeoutMs ?? LIMIT_MS);
+  await inBareStep(context, service, "prepare", assignments.machine(service)?.key ?? null, async () => {
+    const end = await wait(context, assignments, service, ssh.cloudInitTimeoutMs ?? LIMIT_MS);
     await writerOf(context).write({ kind: "contact", machine, stage: "prepared" });
     return end;
   });
@@ -31,11 +31,11 @@ export async function prepare(context: RunContext, placements: Placements, servi
 
 async function wait(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   service: Service,
   limitMs: number,
 ): Promise<StepEnd<void>> {
-  const link = placements.machineLink(service);
+  const link = assignments.machineLink(service);
   const { label } = await link.connection();
   const end = await waitForCloudInit(link, limitMs, context.halt).catch((error: unknown) => {
     throw context.halt.aborted ? new InterruptedError() : error;

@@ -7,7 +7,7 @@ import type { Dependency } from "../attributes/dependents.js";
 import { writerOf } from "../run/journal.js";
 import { cloudOf } from "../launch/launchMachines.js";
 import type { ReachableMachine } from "../launch/machineWatch.js";
-import type { Placements } from "../run/machineAssignments.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 import type { BringUp } from "./bringUpContext.js";
@@ -24,7 +24,7 @@ export async function publish(
 ): Promise<void> {
   const { context } = work;
   context.redactor.add(attributes.filter((attribute) => attribute.secret).map((attribute) => attribute.value));
-  const own = context.book.of(service.name);
+  const own = context.attributes.of(service.name);
   const changed = attributes.filter(
     ({ name, value, secret }) => own.get(name)?.value !== value || own.get(name)?.secret !== secret,
   );
@@ -44,7 +44,8 @@ export async function publish(
     ...also,
   ];
   if (writes.length > 0) await writerOf(context).write(...writes);
-  for (const { name, value, secret, kind } of written) context.book.set(service.name, name, { value, secret, kind });
+  for (const { name, value, secret, kind } of written)
+    context.attributes.set(service.name, name, { value, secret, kind });
   work.early.settled(
     service,
     attributes.map(({ name }) => name),
@@ -53,7 +54,7 @@ export async function publish(
 
 /** Puts on the agenda what services that refer to changed attributes must do again. @returns what is new on it. */
 function affected(
-  { context, placements, agenda, dependencies, fresh }: BringUp,
+  { context, assignments, agenda, dependencies, fresh }: BringUp,
   service: Service,
   changed: ReadonlySet<string>,
 ): [Service, Task][] {
@@ -62,13 +63,13 @@ function affected(
   // A service that never started, or has lost its machine, takes the new value when it is launched; this command may
   // not be the one that does.
   const isThere = (dependent: Service) => {
-    const without = dependent.spec.placement.kind === "cloud" && placements.machine(dependent) === null;
+    const without = dependent.spec.placement.kind === "cloud" && assignments.machine(dependent) === null;
     return agenda.of(dependent) !== null || !(without || context.records.get(dependent.id)?.state === "planned");
   };
   // A machine that was not asked for yet is made with the new value anyway.
   const isToCome = (dependent: Service) =>
-    agenda.of(dependent)?.stage === "launch" && placements.machine(dependent) === null;
-  const known = context.book.of(service.name);
+    agenda.of(dependent)?.stage === "launch" && assignments.machine(dependent) === null;
+  const known = context.attributes.of(service.name);
   for (const dependency of dependencies.get(service.spec.name) ?? []) {
     if (!changed.has(dependency.attribute) || !names(dependency, service)) continue;
     const first = !known.has(dependency.attribute);
@@ -102,14 +103,14 @@ export function machineBuiltIns(service: Service, machine: ReachableMachine): At
 }
 
 /** What a service on a host, or on another one's machine, is known by. @throws NoMachineError, UnresolvedError */
-export function hostBuiltIns(placements: Placements, service: Service): AttributeRecord[] {
-  const access = placements.access(service);
+export function hostBuiltIns(assignments: MachineAssignments, service: Service): AttributeRecord[] {
+  const access = assignments.access(service);
   const host =
     access.kind === "local"
       ? access.address
       : access.kind === "ssh"
         ? access.host
-        : (placements.machine(placements.owner(service))?.host ?? "");
+        : (assignments.machine(assignments.owner(service))?.host ?? "");
   return builtIns(service, { host, private_host: host, hostname: host, instance_id: "", cloud: "" });
 }
 
@@ -134,7 +135,7 @@ export function declared(context: RunContext, service: Service): AttributeRecord
   return Object.entries(service.spec.attributes).map(([name, { value, secret }]) => ({
     serviceId: service.id,
     name,
-    value: context.book.resolve(value, service.name),
+    value: context.attributes.resolve(value, service.name),
     kind: "declared",
     secret,
   }));

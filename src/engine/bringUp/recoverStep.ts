@@ -4,7 +4,7 @@
  */
 import { ConnectionError } from "../../machines/contract/connection.js";
 import type { StepRecord } from "../../state/contract/records.js";
-import { recoverServiceProgram, type ProgramEnd, type ProgramRun } from "../programs/programRunner.js";
+import { recoverServiceProgram, type ProgramEnd, type ProgramRun } from "../programs/runServiceProgram.js";
 import { serviceError } from "../run/failure.js";
 import { finishStep, warn, type Step, type StepEnd } from "../run/journal.js";
 import type { RunContext } from "../run/context.js";
@@ -32,7 +32,7 @@ export interface StepBefore {
 
 /** Waits for a program of before. @returns false if it has to be started again. @throws ServiceError */
 export async function recoverStep(
-  { context, placements }: BringUp,
+  { context, assignments }: BringUp,
   { service, step: name, what, before, timeoutMs, run, ended }: StepBefore,
 ): Promise<boolean> {
   const { id, attempt, startedAt, directory } = before;
@@ -42,7 +42,7 @@ export async function recoverStep(
   return finishStep(context, { id, service, name, attempt, startedAt }, async (step): Promise<StepEnd<boolean>> => {
     const end = await recoverServiceProgram(
       context,
-      placements,
+      assignments,
       trusting(context, run(step, directory as string, left)),
     ).catch((error: unknown) => {
       if (!(error instanceof ConnectionError)) throw error;
@@ -67,10 +67,10 @@ export async function recoverStep(
  * What a boot program has set counts from the moment that it is known to live on, or to be done: until then it may have
  * to be run again.
  */
-function trusting({ book }: RunContext, run: ProgramRun): ProgramRun {
+function trusting({ attributes }: RunContext, run: ProgramRun): ProgramRun {
   if (run.step !== "boot") return run;
   const trust = () => {
-    book.trust(run.service.name);
+    attributes.trust(run.service.name);
   };
   return {
     ...run,

@@ -7,11 +7,11 @@ import type { Change } from "../../state/sqlite/changes.js";
 import { dueStage, plannedTasks, type Agenda, type Task } from "../tasks/agenda.js";
 import { bringUp, type BringUpEnd } from "./bringUp.js";
 import { change, enterRunState } from "../run/journal.js";
-import type { Placements } from "../run/machineAssignments.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
 import { levelNames, type RunContext } from "../run/context.js";
 import type { BringUp } from "./bringUpContext.js";
 
-export interface CarryOutOptions {
+export interface RunAgendaOptions {
   readonly verb: RunVerb;
   /** The run's state meanwhile. */
   readonly state: RunState;
@@ -23,21 +23,21 @@ export interface CarryOutOptions {
 }
 
 /** Does what is on the agenda and moves the run to the state that comes of it. */
-export async function carryOut(
+export async function runAgenda(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   agenda: Agenda,
-  options: CarryOutOptions,
+  options: RunAgendaOptions,
 ): Promise<BringUpEnd> {
   await begin(context, agenda, options);
-  return finish(context, options.startedAt, await bringUp(context, placements, agenda, options));
+  return finish(context, options.startedAt, await bringUp(context, assignments, agenda, options));
 }
 
 /** Writes an agenda down, and tells it. */
 export async function begin(
   context: RunContext,
   agenda: Agenda,
-  { verb, state, startedAt }: CarryOutOptions,
+  { verb, state, startedAt }: RunAgendaOptions,
 ): Promise<void> {
   const services = context.levels.flat();
   const dues = agenda.among(services).flatMap((service): Change[] => {

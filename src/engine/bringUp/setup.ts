@@ -13,7 +13,7 @@ import {
   whyEnded,
   type ProgramEnd,
   type ProgramRun,
-} from "../programs/programRunner.js";
+} from "../programs/runServiceProgram.js";
 import { InterruptedError, serviceError, type ServiceError } from "../run/failure.js";
 import {
   change,
@@ -46,8 +46,8 @@ interface Part {
  * @throws ServiceError at the first that fails; InterruptedError between two, when nothing new is to begin.
  */
 export async function setUp(work: BringUp, service: Service): Promise<boolean> {
-  const { context, placements } = work;
-  const machineKey = placements.machine(placements.owner(service))?.key ?? null;
+  const { context, assignments } = work;
+  const machineKey = assignments.machine(assignments.owner(service))?.key ?? null;
   const unfinished = (work.unfinished.get(service.id) ?? []).filter(
     (step) => step.step === "setup" && step.machineKey === machineKey,
   );
@@ -55,7 +55,7 @@ export async function setUp(work: BringUp, service: Service): Promise<boolean> {
   const started = unfinished.findLast((step) => step.content !== null && step.content === missing[0]?.setup.content);
   await endUnfinished(
     context,
-    placements,
+    assignments,
     service,
     unfinished.filter((step) => step !== started),
   );
@@ -77,7 +77,7 @@ async function missingParts({ context, fresh }: BringUp, service: Service, machi
     .filter(({ setup }) => !done.has(setup.content ?? ""));
 }
 
-async function run({ context, placements }: BringUp, part: Part): Promise<void> {
+async function run({ context, assignments }: BringUp, part: Part): Promise<void> {
   const { service, setup, attempt, machineKey } = part;
   const startedAt = context.clock.now();
   const event = { at: startedAt, type: "step-started", service: service.name, step: "setup", attempt } as const;
@@ -90,13 +90,17 @@ async function run({ context, placements }: BringUp, part: Part): Promise<void> 
     event,
     ...(setup.content === undefined ? {} : { content: setup.content }),
   });
-  context.tell(event);
+  context.emit(event);
   await finishStep(context, { id, service, name: "setup", attempt, startedAt }, async (step) => {
     const directory = stepDirectory(service, "setup", id) as string;
     return setupEnd(
       context,
       part,
-      await runServiceProgram(context, placements, programRun(context, step, part, directory, setup.program.timeoutMs)),
+      await runServiceProgram(
+        context,
+        assignments,
+        programRun(context, step, part, directory, setup.program.timeoutMs),
+      ),
     );
   });
 }

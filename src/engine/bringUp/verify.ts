@@ -2,8 +2,8 @@
 import type { ReadySpec } from "../../plan/launchPlan/launchPlan.js";
 import { InterruptedError, pause, serviceError, type ServiceError } from "../run/failure.js";
 import { inStep, stepDirectory } from "../run/journal.js";
-import type { Placements } from "../run/machineAssignments.js";
-import { describeResult, runServiceProgram, whyEnded, type ProgramEnd } from "../programs/programRunner.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
+import { describeResult, runServiceProgram, whyEnded, type ProgramEnd } from "../programs/runServiceProgram.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 
@@ -11,7 +11,7 @@ import type { Service } from "../run/service.js";
  * @throws ServiceError when the ready program has not passed in its retries or its time.
  * @throws InterruptedError between two tries, when the operator wants to stop.
  */
-export async function verify(context: RunContext, placements: Placements, service: Service): Promise<void> {
+export async function verify(context: RunContext, assignments: MachineAssignments, service: Service): Promise<void> {
   const ready = service.spec.ready;
   if (ready === null) return;
   const { clock } = context;
@@ -22,7 +22,7 @@ export async function verify(context: RunContext, placements: Placements, servic
       1,
       Math.min(ready.timeoutMs, attemptBudget(ready, attempt === 1 ? 0 : clock.now() - startedAt)),
     );
-    const end = await tryOnce(context, placements, service, ready, attempt, timeoutMs);
+    const end = await tryOnce(context, assignments, service, ready, attempt, timeoutMs);
     if (end.result.kind === "exited" && end.result.code === 0) return;
     if (end.result.kind === "aborted" || isOver(ready, attempt, startedAt, clock.now()))
       throw notReady(context, service, end, attempt, clock.now() - startedAt);
@@ -45,15 +45,15 @@ function isOver(ready: ReadySpec, attempt: number, startedAt: number, now: numbe
 
 async function tryOnce(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   service: Service,
   ready: ReadySpec,
   attempt: number,
   timeoutMs: number,
 ): Promise<ProgramEnd> {
-  return inStep(context, service, "ready", attempt, placements.machine(service)?.key ?? null, async (step) => {
+  return inStep(context, service, "ready", attempt, assignments.machine(service)?.key ?? null, async (step) => {
     const directory = stepDirectory(service, "ready", step.id) as string;
-    const value = await runServiceProgram(context, placements, {
+    const value = await runServiceProgram(context, assignments, {
       service,
       step: "ready",
       program: ready,

@@ -6,14 +6,14 @@ import { loadDriver } from "../../drivers/registry.js";
 import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { resolveTree } from "../../plan/references/resolve.js";
 import type { Store } from "../../state/sqlite/store.js";
-import type { AttributeBook } from "../attributes/attributes.js";
+import type { AttributeRegistry } from "../attributes/attributes.js";
 import { guardDriver } from "./guardedDriver.js";
 import { withContacts, type LaunchContactsParts } from "./launchContacts.js";
 
 export interface CloudsParts {
   readonly plan: Pick<LaunchPlan, "clouds" | "dir">;
   readonly store: Store;
-  readonly book: AttributeBook;
+  readonly attributes: AttributeRegistry;
   readonly warn: (message: string) => void;
   /** Throws when this launcher must call no cloud any more. */
   readonly prove: () => void;
@@ -50,11 +50,11 @@ export class Clouds {
   }
 
   private async make(cloud: CloudSpec): Promise<Driver> {
-    const { plan, store, book, warn, prove, readOnly, contacts } = this.parts;
-    const options = resolveTree(cloud.options, (reference) => book.lookup(reference, null));
+    const { plan, store, attributes, warn, prove, readOnly, contacts } = this.parts;
+    const options = resolveTree(cloud.options, (reference) => attributes.lookup(reference, null));
     const driver = await createDriver(store, cloud, plan.dir, options, { warn, permit: prove, readOnly });
     const noteAsked = async (keys: readonly string[]) =>
-      contacts.writer?.write(...keys.map((key) => ({ kind: "asked", key }) as const));
+      contacts.writer?.write(...keys.map((key) => ({ kind: "launch-repeated", key }) as const));
     const guarded = guardDriver(driver, {
       cloud: cloud.name,
       clock: store.clock,

@@ -8,7 +8,7 @@ import type { Driver, MachineAccess } from "../../drivers/contract/driver.js";
 import type { MachineConnection } from "../../machines/contract/connection.js";
 import { createLink, type ClosableLink } from "../../machines/contract/link.js";
 import { launcherEnvironment, machineEnvironment } from "../../machines/local/environment.js";
-import { killBranded } from "../../machines/local/taggedProcesses.js";
+import { killTagged } from "../../machines/local/taggedProcesses.js";
 import { removeMachineDirectory } from "../../machines/local/machineDirectory.js";
 import { openLocal } from "../../machines/local/localConnection.js";
 import type { SshSpec } from "../../plan/launchPlan/launchPlan.js";
@@ -72,7 +72,7 @@ export class MachineLinks {
   async clearLauncher(graceMs: number): Promise<void> {
     await this.links.get("launcher")?.close();
     this.links.delete("launcher");
-    await killBranded(new Set([launcherBrand(this.parts.run.uid)]), { graceMs });
+    await killTagged(new Set([launcherBrand(this.parts.run.uid)]), { graceMs });
     await removeMachineDirectory(this.launcherDirectory, this.launcherDirectory);
   }
 

@@ -4,7 +4,7 @@ import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan/launchPlan.js"
 import { resolveTree } from "../../plan/references/resolve.js";
 import type { VariableRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/sqlite/store.js";
-import { AttributeBook } from "../attributes/attributes.js";
+import { AttributeRegistry } from "../attributes/attributes.js";
 import { createDriver } from "./clouds.js";
 import { guardDriver } from "./guardedDriver.js";
 
@@ -18,7 +18,7 @@ export async function openCloud(
   cloud: CloudSpec,
   variables: readonly VariableRecord[],
 ): Promise<Driver> {
-  const book = new AttributeBook(plan, "", variables);
+  const book = new AttributeRegistry(plan, "", variables);
   const options = resolveTree(cloud.options, (reference) => book.lookup(reference, null));
   const driver = await createDriver(store, cloud, plan.dir, options, {
     warn: () => undefined,

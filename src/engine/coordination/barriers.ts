@@ -1,9 +1,9 @@
 /** Places where programs meet: each waits until all have come, and then all go on in the same instant. */
 import type { BlReply } from "../../machines/coordination/blRequest.js";
-import { CODE, done, refusal } from "./answers.js";
-import type { Edge } from "./circles.js";
+import { BL_EXIT, done, refusal } from "./answers.js";
+import type { Edge } from "./waitCycles.js";
 import type { Progress } from "./progress.js";
-import type { Waits } from "./waits.js";
+import type { WaitQueue } from "./waits.js";
 
 export interface Arrival {
   /** The replica whose program comes. */
@@ -33,7 +33,7 @@ export class Barriers {
   private readonly barriers = new Map<string, Barrier>();
 
   constructor(
-    private readonly waits: Waits,
+    private readonly waits: WaitQueue,
     private readonly progress: Pick<Progress, "over" | "ranBefore">,
   ) {}
 
@@ -50,7 +50,7 @@ export class Barriers {
     };
     if (meeting.kind === "parties" && barrier.parties !== parties)
       return refusal(
-        CODE.usage,
+        BL_EXIT.usage,
         `barrier "${name}" is one of ${barrier.parties} parties, ${barrier.arrived.size} of which are here; this program says ${parties}`,
       );
     this.barriers.set(key, barrier);
@@ -102,7 +102,7 @@ export class Barriers {
   private neverWhole(barrier: Barrier, arrival: Arrival): BlReply | null {
     for (const name of this.missing(barrier, arrival)) {
       const over = this.progress.over(name);
-      if (over !== null) return refusal(CODE.notSet, `${over}, so barrier "${arrival.name}" does not come any more`);
+      if (over !== null) return refusal(BL_EXIT.notSet, `${over}, so barrier "${arrival.name}" does not come any more`);
     }
     return null;
   }

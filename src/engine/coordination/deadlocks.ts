@@ -4,10 +4,10 @@
  * never end by themselves.
  */
 import { groupBy } from "../run/lists.js";
-import { CODE, refusal } from "./answers.js";
-import { circleThrough, circleWords, type Circle, type Edge } from "./circles.js";
+import { BL_EXIT, refusal } from "./answers.js";
+import { circleThrough, circleWords, type WaitCycle, type Edge } from "./waitCycles.js";
 import type { Progress } from "./progress.js";
-import type { Wait, Waits } from "./waits.js";
+import type { Wait, WaitQueue } from "./waits.js";
 
 /**
  * A circle is told when it has stood so long, and a wait for ever in it ends when it has stood that long; milliseconds.
@@ -33,7 +33,7 @@ export class Deadlocks {
   private readonly broken = new WeakMap<Wait, string>();
 
   constructor(
-    private readonly waits: Waits,
+    private readonly waits: WaitQueue,
     private readonly progress: Progress,
     private readonly warn: (message: string) => void,
   ) {}
@@ -98,7 +98,7 @@ export class Deadlocks {
   }
 
   /** Circles that have somebody in common are one knot: one of them is enough to find it by. */
-  private tell(circles: readonly Circle[]): void {
+  private tell(circles: readonly WaitCycle[]): void {
     const standing = new Set(circles.flat().map(({ from }) => from));
     this.told = new Set([...this.told].filter((name) => standing.has(name)));
     for (const circle of circles) {
@@ -116,7 +116,7 @@ export class Deadlocks {
       this.waits.endWhere((wait) =>
         wait === old
           ? refusal(
-              CODE.timedOut,
+              BL_EXIT.timedOut,
               `waited for ${wait.what}, which cannot come: programs wait for each other in a circle: ${circle}`,
             )
           : null,
@@ -131,6 +131,6 @@ export class Deadlocks {
 }
 
 /** The circle that begins with this wait: its program may wait for other things beside, which come. */
-function circleOf(wait: Wait, edges: Edges): Circle | null {
+function circleOf(wait: Wait, edges: Edges): WaitCycle | null {
   return circleThrough(wait.service, wait.on(), edges);
 }

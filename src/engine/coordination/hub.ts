@@ -12,14 +12,14 @@ import { StateError } from "../../state/contract/errors.js";
 import { change, warn } from "../run/journal.js";
 import type { RunContext } from "../run/context.js";
 import type { Coordination, Publisher } from "../run/coordination.js";
-import { CODE, done, refusal } from "./answers.js";
+import { BL_EXIT, done, refusal } from "./answers.js";
 import { Barriers } from "./barriers.js";
 import { Deadlocks } from "./deadlocks.js";
 import { meaningOf } from "./names.js";
-import { Pace } from "./rateLimit.js";
+import { RateLimit } from "./rateLimit.js";
 import { Progress } from "./progress.js";
 import { getWait, keyOf } from "./valueWait.js";
-import { Waits } from "./waits.js";
+import { WaitQueue } from "./waits.js";
 import type { Service } from "../run/service.js";
 
 /**
@@ -32,14 +32,14 @@ const LONGEST_TEXT = 1_000;
 
 export class CoordinationHub implements Coordination {
   readonly progress = new Progress();
-  private readonly waits: Waits;
+  private readonly waits: WaitQueue;
   private readonly barriers: Barriers;
   private readonly deadlocks: Deadlocks;
-  private readonly sayings = new Map<string, Pace>();
+  private readonly sayings = new Map<string, RateLimit>();
   private publisher: Publisher;
 
   constructor(private readonly context: RunContext) {
-    this.waits = new Waits(
+    this.waits = new WaitQueue(
       () => context.abort.current,
       (wait) => this.deadlocks.why(wait),
     );
@@ -50,7 +50,7 @@ export class CoordinationHub implements Coordination {
     this.publisher = async (service, attribute) => {
       await this.write(service, attribute);
     };
-    context.book.listen((service, name) => {
+    context.attributes.listen((service, name) => {
       this.waits.wake(keyOf({ service, attribute: name }));
     });
     context.abort.signal.addEventListener(
@@ -81,7 +81,7 @@ export class CoordinationHub implements Coordination {
     this.waits.endWhere((wait) => {
       if (!wait.on().some(({ to }) => to === service.name)) return null;
       return refusal(
-        CODE.notSet,
+        BL_EXIT.notSet,
         [`${over}, so ${wait.what} does not come any more`, this.deadlocks.whyBroken(wait) ?? []].flat().join("; "),
       );
     });
@@ -92,15 +92,15 @@ export class CoordinationHub implements Coordination {
    * @param onWait called when a program begins to wait: it uses nothing of the launcher meanwhile.
    */
   handler(service: Service, step: StepName, onWait: () => void): BlHandler {
-    const pace = new Pace(REQUESTS.perSecond, REQUESTS.burst);
+    const pace = new RateLimit(REQUESTS.perSecond, REQUESTS.burst);
     return async (request, gone) => {
       try {
         await pace.turn(gone);
         return await this.answer(service, step, request, gone, onWait);
       } catch (error) {
-        if ((error as Error).name === "AbortError") return refusal(CODE.noLauncher, "nobody waits for this answer");
+        if ((error as Error).name === "AbortError") return refusal(BL_EXIT.noLauncher, "nobody waits for this answer");
         if (error instanceof StateError)
-          return refusal(CODE.noLauncher, `it could not be written down: ${error.message}`);
+          return refusal(BL_EXIT.noLauncher, `it could not be written down: ${error.message}`);
         throw error;
       }
     };
@@ -140,7 +140,7 @@ export class CoordinationHub implements Coordination {
     });
     const now = request.wait ? this.waits.now(wait) : wait.look();
     if (now !== null) return now;
-    if (!request.wait) return refusal(CODE.notSet, `${wait.what} is not set`);
+    if (!request.wait) return refusal(BL_EXIT.notSet, `${wait.what} is not set`);
     return this.wait(() => this.waits.add(wait), onWait);
   }
 
@@ -151,9 +151,9 @@ export class CoordinationHub implements Coordination {
     onWait: () => void,
   ): Promise<BlReply> {
     if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/.test(name))
-      return refusal(CODE.usage, "a barrier's name is letters, digits, _, - and ., 100 at most");
+      return refusal(BL_EXIT.usage, "a barrier's name is letters, digits, _, - and ., 100 at most");
     if (parties !== null && (parties < 1 || parties > 100_000))
-      return refusal(CODE.usage, "--parties takes a whole number from 1");
+      return refusal(BL_EXIT.usage, "--parties takes a whole number from 1");
     // A replica that this command leaves as it is does not come; one that has failed was to come.
     const replicas = this.context.bySpec.get(service.spec.name) ?? [service];
     const expected = replicas
@@ -181,9 +181,9 @@ export class CoordinationHub implements Coordination {
     const output = service.spec.outputs.find((one) => one.name === name);
     if (output === undefined) return this.notAnOutput(service, name);
     if (value.length > LONGEST_VALUE)
-      return refusal(CODE.usage, `the value is ${value.length} bytes long; ${LONGEST_VALUE} are allowed`);
+      return refusal(BL_EXIT.usage, `the value is ${value.length} bytes long; ${LONGEST_VALUE} are allowed`);
     if (context.writer === null)
-      return refusal(CODE.noLauncher, "this command only looks at the run: nothing can be set");
+      return refusal(BL_EXIT.noLauncher, "this command only looks at the run: nothing can be set");
     await this.publisher(service, {
       serviceId: service.id,
       name,
@@ -204,7 +204,7 @@ export class CoordinationHub implements Coordination {
           ? "; it has none"
           : `; it has ${names.join(", ")}`;
     return refusal(
-      CODE.unknown,
+      BL_EXIT.unknown,
       `service "${service.spec.name}" has no output "${name}"${hint}. What a service sets stands in the plan under its outputs`,
     );
   }
@@ -213,17 +213,17 @@ export class CoordinationHub implements Coordination {
     const { context } = this;
     if (attribute.secret) context.redactor.add([attribute.value]);
     await change(context, [{ kind: "attribute", attribute }], []);
-    context.book.set(service.name, attribute.name, attribute);
+    context.attributes.set(service.name, attribute.name, attribute);
   }
 
   private async say(service: Service, step: StepName, { value }: BlRequest, gone: AbortSignal): Promise<BlReply> {
     const { context } = this;
-    const pace = this.sayings.get(service.name) ?? new Pace(SAYINGS.perSecond, SAYINGS.burst);
+    const pace = this.sayings.get(service.name) ?? new RateLimit(SAYINGS.perSecond, SAYINGS.burst);
     this.sayings.set(service.name, pace);
     await pace.turn(gone);
     const text = context.redactor.redact(tidy(value));
     const event = { at: context.clock.now(), type: "said", service: service.name, step, text } as const;
-    if (context.writer === null) context.tell(event);
+    if (context.writer === null) context.emit(event);
     else await change(context, [{ kind: "said", id: service.id, text }], [event]);
     return done();
   }
@@ -231,7 +231,7 @@ export class CoordinationHub implements Coordination {
   private async abort(service: Service, { value }: BlRequest): Promise<BlReply> {
     const { context } = this;
     if (context.writer === null)
-      return refusal(CODE.noLauncher, "this command only looks at the run: it cannot be aborted by it");
+      return refusal(BL_EXIT.noLauncher, "this command only looks at the run: it cannot be aborted by it");
     await context.abort.begin({
       reason: context.redactor.redact(tidy(value)) || "no reason was given",
       origin: service.name,
@@ -242,7 +242,7 @@ export class CoordinationHub implements Coordination {
 
   private warn(message: string): void {
     const { context } = this;
-    if (context.writer === null) context.tell({ at: context.clock.now(), type: "warning", service: null, message });
+    if (context.writer === null) context.emit({ at: context.clock.now(), type: "warning", service: null, message });
     else context.writer.expect(warn(context, null, message));
   }
 }

@@ -6,19 +6,19 @@ import { BUILT_IN_ATTRIBUTES } from "../../plan/launchPlan/launchPlan.js";
 import { suggest } from "../../text/suggest.js";
 import { UnresolvedError } from "../attributes/attributes.js";
 import type { RunContext } from "../run/context.js";
-import { CODE, refusal } from "./answers.js";
+import { BL_EXIT, refusal } from "./answers.js";
 import type { BlReply } from "../../machines/coordination/blRequest.js";
 import type { Service } from "../run/service.js";
 
 /** An attribute of one replica. */
-export interface Source {
+export interface ValueSource {
   readonly service: string;
   readonly attribute: string;
 }
 
 export type Meaning =
   /** One value, or those of several replicas, joined by commas. */
-  | { readonly kind: "sources"; readonly sources: readonly Source[]; /** For people. */ readonly what: string }
+  | { readonly kind: "sources"; readonly sources: readonly ValueSource[]; /** For people. */ readonly what: string }
   | { readonly kind: "value"; readonly value: string }
   | { readonly kind: "unknown"; readonly reply: BlReply };
 
@@ -33,22 +33,28 @@ export function meaningOf(context: RunContext, asker: Service, name: string): Me
 function ownMeaning(context: RunContext, asker: Service, name: string): Meaning {
   if (hasAttribute(asker, name))
     return { kind: "sources", sources: [{ service: asker.name, attribute: name }], what: `${asker.name}.${name}` };
-  const input = context.book.input(asker.name, name);
+  const input = context.attributes.input(asker.name, name);
   if (input === null)
     return unknown(`service "${asker.spec.name}" has no input, output or attribute "${name}"`, name, [
       ...attributesOf(asker),
-      ...context.book.inputs(asker.name).map((one) => one.name),
+      ...context.attributes.inputs(asker.name).map((one) => one.name),
     ]);
   const { source } = input;
   if (source.kind === "value") return valueOf(context, asker, source.value);
-  return found(context.book.sources(source.link).map((service) => ({ service, attribute: source.link.attribute })));
+  return found(
+    context.attributes.sources(source.link).map((service) => ({ service, attribute: source.link.attribute })),
+  );
 }
 
-function valueOf(context: RunContext, asker: Service, template: Parameters<RunContext["book"]["resolve"]>[0]): Meaning {
+function valueOf(
+  context: RunContext,
+  asker: Service,
+  template: Parameters<RunContext["attributes"]["resolve"]>[0],
+): Meaning {
   try {
-    return { kind: "value", value: context.book.resolve(template, asker.name) };
+    return { kind: "value", value: context.attributes.resolve(template, asker.name) };
   } catch (error) {
-    if (error instanceof UnresolvedError) return { kind: "unknown", reply: refusal(CODE.notSet, error.message) };
+    if (error instanceof UnresolvedError) return { kind: "unknown", reply: refusal(BL_EXIT.notSet, error.message) };
     throw error;
   }
 }
@@ -65,7 +71,7 @@ function othersMeaning(context: RunContext, asker: Service, name: string, attrib
       return {
         kind: "unknown",
         reply: refusal(
-          CODE.unknown,
+          BL_EXIT.unknown,
           `service "${name}" has ${replicas.length} replicas: say ${replicas[0]?.name}:${attribute} for one of them, or ${name}-*:${attribute} for all`,
         ),
       };
@@ -82,7 +88,7 @@ function othersMeaning(context: RunContext, asker: Service, name: string, attrib
     return {
       kind: "unknown",
       reply: refusal(
-        CODE.unknown,
+        BL_EXIT.unknown,
         `${name}:${attribute} is secret: only a service that has it as an input of its own can read it`,
       ),
     };
@@ -98,7 +104,7 @@ function isGoing({ dropped, former }: RunContext, service: Service | undefined):
   return service !== undefined && (dropped.some(({ id }) => id === service.id) || former.get(service.id) === service);
 }
 
-function found(sources: readonly Source[]): Meaning {
+function found(sources: readonly ValueSource[]): Meaning {
   const [first] = sources;
   const what =
     sources.length === 1 && first !== undefined
@@ -108,12 +114,12 @@ function found(sources: readonly Source[]): Meaning {
 }
 
 /** Secrets of other services reach those to which the plan gives them. */
-function mayRead(context: RunContext, asker: Service, sources: readonly Source[]): boolean {
-  const linked = context.book
+function mayRead(context: RunContext, asker: Service, sources: readonly ValueSource[]): boolean {
+  const linked = context.attributes
     .inputs(asker.name)
     .flatMap(({ source }) =>
       source.kind === "link"
-        ? context.book.sources(source.link).map((service) => `${service} ${source.link.attribute}`)
+        ? context.attributes.sources(source.link).map((service) => `${service} ${source.link.attribute}`)
         : [],
     );
   return sources.every(
@@ -125,7 +131,7 @@ function isSecret(context: RunContext, { name, spec }: Service, attribute: strin
   return (
     spec.outputs.some((output) => output.name === attribute && output.secret) ||
     spec.attributes[attribute]?.secret === true ||
-    context.book.of(name).get(attribute)?.secret === true
+    context.attributes.of(name).get(attribute)?.secret === true
   );
 }
 
@@ -141,6 +147,6 @@ function unknown(message: string, name: string, known: readonly string[]): Meani
   const near = suggest(name, known);
   return {
     kind: "unknown",
-    reply: refusal(CODE.unknown, near === null ? message : `${message}, did you mean "${near}"?`),
+    reply: refusal(BL_EXIT.unknown, near === null ? message : `${message}, did you mean "${near}"?`),
   };
 }

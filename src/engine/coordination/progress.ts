@@ -1,4 +1,4 @@
-import type { Edge } from "./circles.js";
+import type { Edge } from "./waitCycles.js";
 import type { Service } from "../run/service.js";
 
 type Stand =

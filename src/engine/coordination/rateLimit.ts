@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 
-export class Pace {
+export class RateLimit {
   /** When the last one was due, in milliseconds of `performance.now()`. */
   private due = Number.NEGATIVE_INFINITY;
 

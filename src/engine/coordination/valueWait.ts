@@ -3,8 +3,8 @@ import { bytesOfText } from "../../text/surrogateEscape.js";
 import type { BlReply, BlRequest } from "../../machines/coordination/blRequest.js";
 import type { AttributeValue } from "../attributes/attributes.js";
 import type { RunContext } from "../run/context.js";
-import { CODE, done, refusal } from "./answers.js";
-import type { Meaning, Source } from "./names.js";
+import { BL_EXIT, done, refusal } from "./answers.js";
+import type { Meaning, ValueSource } from "./names.js";
 import type { Progress } from "./progress.js";
 import type { Wait } from "./waits.js";
 
@@ -19,13 +19,13 @@ export interface ValueWaitParts {
 }
 
 /** What wakes those who wait for an attribute of a replica. */
-export function keyOf({ service, attribute }: Source): string {
+export function keyOf({ service, attribute }: ValueSource): string {
   return `${service} ${attribute}`;
 }
 
 export function getWait({ context, progress, service, meaning, request, gone }: ValueWaitParts): Wait {
   const sources = meaning.kind === "sources" ? meaning.sources : [];
-  const unset = (): Source[] => sources.filter((source) => valueOf(context, source) === null);
+  const unset = (): ValueSource[] => sources.filter((source) => valueOf(context, source) === null);
   return {
     service,
     what: meaning.kind === "sources" ? meaning.what : request.name,
@@ -40,7 +40,7 @@ export function getWait({ context, progress, service, meaning, request, gone }: 
 }
 
 /** The value; or that it does not come any more; or null: it may come. */
-function lookAt(context: RunContext, progress: Progress, sources: readonly Source[]): BlReply | null {
+function lookAt(context: RunContext, progress: Progress, sources: readonly ValueSource[]): BlReply | null {
   const [first] = sources;
   if (sources.length === 1 && first !== undefined) {
     const bytes = bytesOf(context, first);
@@ -50,25 +50,25 @@ function lookAt(context: RunContext, progress: Progress, sources: readonly Sourc
   if (values.every((value) => value !== null)) return done(bytesOfText(values.join(",")));
   for (const [index, source] of sources.entries()) {
     const over = values[index] === null ? progress.over(source.service) : null;
-    if (over !== null) return refusal(CODE.notSet, `${over}, and has set no "${source.attribute}"`);
+    if (over !== null) return refusal(BL_EXIT.notSet, `${over}, and has set no "${source.attribute}"`);
   }
   return null;
 }
 
 /** A value of this boot; what an earlier one has set does not count. */
-function fresh(context: RunContext, { service, attribute }: Source): AttributeValue | null {
-  const found = context.book.of(service).get(attribute);
+function fresh(context: RunContext, { service, attribute }: ValueSource): AttributeValue | null {
+  const found = context.attributes.of(service).get(attribute);
   return found === undefined || found.stale === true ? null : found;
 }
 
-function valueOf(context: RunContext, source: Source): string | null {
+function valueOf(context: RunContext, source: ValueSource): string | null {
   return fresh(context, source)?.value ?? null;
 }
 
 /** Bytes of values that were asked for: two hundred who wait for one of 16 MiB share it. */
 const asked = new WeakMap<AttributeValue, Buffer>();
 
-function bytesOf(context: RunContext, source: Source): Buffer | null {
+function bytesOf(context: RunContext, source: ValueSource): Buffer | null {
   const found = fresh(context, source);
   if (found === null) return null;
   const bytes = asked.get(found) ?? bytesOfText(found.value);
@@ -79,7 +79,7 @@ function bytesOf(context: RunContext, source: Source): Buffer | null {
 /** How many are named. */
 const MOST_NAMED = 5;
 
-function stillUnset(unset: readonly Source[], all: number): string {
+function stillUnset(unset: readonly ValueSource[], all: number): string {
   if (all < 2) return "";
   const names = unset
     .slice(0, MOST_NAMED)

@@ -6,8 +6,8 @@ import type { Abort } from "../../state/contract/records.js";
 import type { BlReply } from "../../machines/coordination/blRequest.js";
 import { LONGEST_TIMER_MS } from "../../time/clock.js";
 import { abortWords } from "../run/abort.js";
-import { CODE, refusal } from "./answers.js";
-import type { Edge } from "./circles.js";
+import { BL_EXIT, refusal } from "./answers.js";
+import type { Edge } from "./waitCycles.js";
 
 /** One program that waits. */
 export interface Wait {
@@ -35,7 +35,7 @@ interface Waiting {
   end(reply: BlReply): void;
 }
 
-export class Waits {
+export class WaitQueue {
   private readonly waiting = new Set<Waiting>();
   private readonly byKey = new Map<string, Set<Waiting>>();
 
@@ -77,7 +77,7 @@ export class Waits {
               Math.min(wait.timeoutMs, LONGEST_TIMER_MS),
             );
       const onGone = (): void => {
-        waiting.end(refusal(CODE.noLauncher, "nobody waits for this answer"));
+        waiting.end(refusal(BL_EXIT.noLauncher, "nobody waits for this answer"));
       };
       const waiting: Waiting = {
         wait,
@@ -118,12 +118,12 @@ export class Waits {
 
   private abortReply(wait: Wait): BlReply | null {
     const abort = wait.ignoreAbort ? null : this.aborted();
-    return abort === null ? null : refusal(CODE.aborted, abortWords(abort));
+    return abort === null ? null : refusal(BL_EXIT.aborted, abortWords(abort));
   }
 
   private lateReply(wait: Wait): BlReply {
     const more = [wait.late(), this.circle(wait) ?? ""].filter((words) => words !== "");
-    return refusal(CODE.timedOut, [`waited ${(wait.timeoutMs ?? 0) / 1000} s for ${wait.what}`, ...more].join("; "));
+    return refusal(BL_EXIT.timedOut, [`waited ${(wait.timeoutMs ?? 0) / 1000} s for ${wait.what}`, ...more].join("; "));
   }
 
   private remove(waiting: Waiting): void {

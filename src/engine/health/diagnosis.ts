@@ -1,8 +1,8 @@
 /** From what is recorded of a service, and what was found when it was looked at, to what is to be done for it. */
 import type { ServiceRecord } from "../../state/contract/records.js";
 import type { Task } from "../tasks/agenda.js";
-import type { Placements } from "../run/machineAssignments.js";
-import type { Finding } from "./survey.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
+import type { ServiceFinding } from "./survey.js";
 import type { Service } from "../run/service.js";
 
 /** A task; or a service that is not well and for which nothing can be done from here; or null: all is well. */
@@ -13,11 +13,11 @@ export function isTask(diagnosis: Diagnosis): diagnosis is Task {
 }
 
 /** Where the story of a service goes on that an earlier command did not finish; null when it is finished. */
-export function unfinishedTask(placements: Placements, service: Service, record: ServiceRecord): Task | null {
+export function unfinishedTask(assignments: MachineAssignments, service: Service, record: ServiceRecord): Task | null {
   const task = recordedTask(record);
   if (task === null || task.stage === "launch" || task.stage === "discard" || task.stage === "replace") return task;
   // Its machine is gone since then: nothing can be done on it.
-  const needsMachine = service.spec.placement.kind === "cloud" && placements.machine(service) === null;
+  const needsMachine = service.spec.placement.kind === "cloud" && assignments.machine(service) === null;
   return needsMachine ? { ...task, stage: "launch" } : task;
 }
 
@@ -59,7 +59,7 @@ function failedTask(step: string, message: string): Task {
 }
 
 /** What mends a service that is recorded as ready. */
-export function repairTask(service: Service, finding: Finding): Diagnosis {
+export function repairTask(service: Service, finding: ServiceFinding): Diagnosis {
   const own = service.spec.placement.kind === "cloud";
   const { cause, message } = finding;
   switch (cause) {
@@ -84,7 +84,7 @@ export function repairTask(service: Service, finding: Finding): Diagnosis {
 }
 
 /** What mends a service that is not ready: its task, or another machine if the one that it has is no good. */
-export function mendTask(service: Service, task: Task, finding: Finding): Diagnosis {
+export function mendTask(service: Service, task: Task, finding: ServiceFinding): Diagnosis {
   const found = repairTask(service, finding);
   if (found === null) return task;
   if ("blocked" in found) return found;

@@ -9,13 +9,13 @@ import type { MachineRecord } from "../../state/contract/records.js";
 import type { Cause } from "../../model/statusReport.js";
 import { programsOf } from "../programs/bundles.js";
 import { stepDirectory } from "../run/journal.js";
-import type { Placements } from "../run/machineAssignments.js";
-import { describeResult, runServiceProgram } from "../programs/programRunner.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
+import { describeResult, runServiceProgram } from "../programs/runServiceProgram.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 import { isGone } from "../clouds/isGone.js";
 
-export interface Finding {
+export interface ServiceFinding {
   /** Null when all is well. */
   readonly cause: Cause | null;
   readonly message: string;
@@ -29,7 +29,7 @@ export interface Finding {
 }
 
 /** How far to look: run the ready program, only see whether the machine answers, or only ask the cloud. */
-export type Depth = "ready" | "reach" | "cloud";
+export type SurveyDepth = "ready" | "reach" | "cloud";
 
 /**
  * Looks at services. Nothing is recorded.
@@ -37,20 +37,20 @@ export type Depth = "ready" | "reach" | "cloud";
  */
 export async function survey(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   services: readonly Service[],
-  depth: (service: Service) => Depth,
+  depth: (service: Service) => SurveyDepth,
   tries = 1,
-): Promise<Map<Service, Finding>> {
-  const machines = await describeMachines(context, placements, services);
+): Promise<Map<Service, ServiceFinding>> {
+  const machines = await describeMachines(context, assignments, services);
   return new Map(
     await Promise.all(
       services.map(async (service) => {
-        let finding = await look(context, placements, service, depth(service), machines);
+        let finding = await look(context, assignments, service, depth(service), machines);
         for (let attempt = 2; attempt <= tries && finding.exitCode !== null && finding.exitCode !== 0; attempt += 1) {
           await context.clock.sleep(service.spec.ready?.everyMs ?? 0);
           if (context.stop.aborted) break;
-          finding = await look(context, placements, service, depth(service), machines);
+          finding = await look(context, assignments, service, depth(service), machines);
         }
         return [service, finding] as const;
       }),
@@ -66,11 +66,11 @@ interface Machines {
 
 async function describeMachines(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   services: readonly Service[],
 ): Promise<Machines> {
   const known = services
-    .flatMap((service) => placements.machine(service) ?? [])
+    .flatMap((service) => assignments.machine(service) ?? [])
     .filter((machine) => machine.driverId !== null);
   const byId = new Map<string, MachineStatus & { gone: boolean }>();
   const silent = new Map<string, Error>();
@@ -107,16 +107,24 @@ async function describeMachines(
 
 async function look(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   service: Service,
-  depth: Depth,
+  depth: SurveyDepth,
   machines: Machines,
-): Promise<Finding> {
-  const record = placements.machine(service);
+): Promise<ServiceFinding> {
+  const record = assignments.machine(service);
   const now = record === null ? undefined : machines.byId.get(record.key);
   const machine =
     now?.state ?? (service.spec.placement.kind === "host" ? "host" : record === null ? "none" : "unknown");
-  const nothing: Finding = { cause: null, message: "", machine, error: null, exitCode: null, ms: null, lastLines: [] };
+  const nothing: ServiceFinding = {
+    cause: null,
+    message: "",
+    machine,
+    error: null,
+    exitCode: null,
+    ms: null,
+    lastLines: [],
+  };
   if (record !== null) {
     const silent = machines.silent.get(record.cloud);
     if (silent !== undefined)
@@ -132,31 +140,31 @@ async function look(
   return {
     ...nothing,
     ...(depth === "ready" && service.spec.ready !== null
-      ? await runReady(context, placements, service)
-      : await reach(context, placements, service)),
+      ? await runReady(context, assignments, service)
+      : await reach(context, assignments, service)),
   };
 }
 
-type Part = Partial<Finding>;
+type Part = Partial<ServiceFinding>;
 
 /** Without a ready program, a machine that carries programs must at least answer. */
-async function reach(context: RunContext, placements: Placements, service: Service): Promise<Part> {
+async function reach(context: RunContext, assignments: MachineAssignments, service: Service): Promise<Part> {
   const program = programsOf(service.spec).find((one) => one.program.where === "machine")?.program;
   if (program === undefined) return {};
   try {
-    await placements.programs(service, program).reach();
+    await assignments.runner(service, program).reach();
     return {};
   } catch (error) {
     return failed(context, error);
   }
 }
 
-async function runReady(context: RunContext, placements: Placements, service: Service): Promise<Part> {
+async function runReady(context: RunContext, assignments: MachineAssignments, service: Service): Promise<Part> {
   const program = service.spec.ready;
   if (program === null) return {};
   const directory = stepDirectory(service, "ready", `status-${randomBytes(6).toString("hex")}`) as string;
   try {
-    const { result, ms, lastLines } = await runServiceProgram(context, placements, {
+    const { result, ms, lastLines } = await runServiceProgram(context, assignments, {
       service,
       step: "ready",
       program,
@@ -166,7 +174,7 @@ async function runReady(context: RunContext, placements: Placements, service: Se
     });
     if (result.kind === "exited" && result.code === 0) return { exitCode: 0, ms };
     // A program that ran elsewhere cannot tell a service that is not well from a machine that does not answer.
-    const machine = program.where === "launcher" ? await reach(context, placements, service) : {};
+    const machine = program.where === "launcher" ? await reach(context, assignments, service) : {};
     if (machine.cause) return { ...machine, ms, lastLines };
     const cause = result.kind === "unknown" ? "unreachable" : "not-ready";
     return {

@@ -1,5 +1,5 @@
 /** Builds of images that earlier commands have begun. */
-import type { ImageWish } from "../../state/sqlite/builtImages.js";
+import type { ImageIntent } from "../../state/sqlite/builtImages.js";
 import type { Store } from "../../state/sqlite/store.js";
 
 /**
@@ -8,7 +8,7 @@ import type { Store } from "../../state/sqlite/store.js";
  */
 export async function settleAbandoned(
   store: Store,
-  { image, cloud, place, definition }: ImageWish,
+  { image, cloud, place, definition }: ImageIntent,
   tell: (message: string) => void,
 ): Promise<void> {
   const others = (await store.builtImages()).filter(

@@ -3,14 +3,14 @@ import type { Reference, ServiceSpec } from "../../plan/launchPlan/launchPlan.js
 import { treeReferences } from "../../plan/references/resolve.js";
 import type { Agenda } from "../tasks/agenda.js";
 import { cloudOf } from "./launchMachines.js";
-import type { Placements } from "../run/machineAssignments.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import type { Timetable } from "./timetable.js";
 import type { Service } from "../run/service.js";
 
 export interface CandidateParts {
   readonly context: RunContext;
-  readonly placements: Placements;
+  readonly assignments: MachineAssignments;
   readonly agenda: Agenda;
   /** Whose moment has come, with `prelaunch: just-in-time`. */
   readonly timetable: Pick<Timetable, "isDue"> | null;
@@ -63,10 +63,10 @@ export class EarlyCandidates {
 
   /** Services of levels that never began, with machines on which nothing ever ran. */
   unused(): Service[] {
-    const { context, placements, agenda } = this.parts;
+    const { context, assignments, agenda } = this.parts;
     const later = context.levels
       .flat()
-      .filter((service) => !this.hasBegun(service) && placements.machine(service) !== null);
+      .filter((service) => !this.hasBegun(service) && assignments.machine(service) !== null);
     return agenda
       .among(later)
       .filter((service) => this.chosen.has(service) || (this.isNew(service) && agenda.of(service)?.stage === "launch"));
@@ -97,15 +97,15 @@ export class EarlyCandidates {
 
   /** Nothing ever ran on its machine, or it has none. */
   private isNew(service: Service): boolean {
-    const { context, placements } = this.parts;
+    const { context, assignments } = this.parts;
     const state = context.records.get(service.id)?.state ?? "planned";
     return (
-      placements.machine(service) === null || state === "planned" || state === "launching" || this.chosen.has(service)
+      assignments.machine(service) === null || state === "planned" || state === "launching" || this.chosen.has(service)
     );
   }
 
   private cloudsWithReplacements(level: number): Set<string> {
-    const { context, placements, agenda } = this.parts;
+    const { context, assignments, agenda } = this.parts;
     const between = context.levels.slice(this.level + 1, level + 1).flat();
     const replaced = between.filter(
       (service) => agenda.of(service)?.stage === "discard" || agenda.of(service)?.stage === "replace",
@@ -113,7 +113,7 @@ export class EarlyCandidates {
     return new Set(
       replaced.flatMap((service) =>
         [
-          placements.machine(service)?.cloud ?? [],
+          assignments.machine(service)?.cloud ?? [],
           service.spec.placement.kind === "cloud" ? cloudOf(service) : [],
         ].flat(),
       ),
@@ -144,7 +144,7 @@ export class EarlyCandidates {
     const references = this.references.get(spec) ?? machineReferences(spec);
     this.references.set(spec, references);
     return references.every((reference) =>
-      context.book.sources(reference).every((name) => this.isSettled(name, reference.attribute)),
+      context.attributes.sources(reference).every((name) => this.isSettled(name, reference.attribute)),
     );
   }
 

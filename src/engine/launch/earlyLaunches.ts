@@ -9,9 +9,9 @@ import type { Agenda } from "../tasks/agenda.js";
 import { InterruptedError, pause } from "../run/failure.js";
 import { change, stateEvent, warning } from "../run/journal.js";
 import { EarlyCandidates } from "./earlyCandidates.js";
-import { groupByCloud, type Early } from "./launchMachines.js";
-import type { Batch, Launch, MachineLaunches } from "./machineLaunches.js";
-import type { Placements } from "../run/machineAssignments.js";
+import { groupByCloud, type EarlyLaunch } from "./launchMachines.js";
+import type { Batch, LaunchResult, MachineLaunches } from "./machineLaunches.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import type { Timetable } from "./timetable.js";
 import type { Service } from "../run/service.js";
@@ -25,7 +25,7 @@ interface Flight {
 
 export interface EarlyParts {
   readonly context: RunContext;
-  readonly placements: Placements;
+  readonly assignments: MachineAssignments;
   readonly agenda: Agenda;
   readonly machines: MachineLaunches;
   /** Null unless machines are to be there just in time. */
@@ -44,7 +44,7 @@ export class EarlyLaunches {
   private readonly launching = new Set<Service>();
   /** Aborted when nothing more is to be asked for. */
   private readonly over = new AbortController();
-  private readonly early: Early;
+  private readonly early: EarlyLaunch;
   /** Resolves when nobody waits for a moment any more. */
   private waits: Promise<unknown> = Promise.resolve();
 
@@ -64,26 +64,26 @@ export class EarlyLaunches {
    */
   async begin(level: number, replaced: readonly Service[]): Promise<void> {
     this.candidates.level = level;
-    await Promise.all(replaced.map((service) => this.land(service)));
+    await Promise.all(replaced.map((service) => this.settle(service)));
   }
 
   /**
    * Launches what a level needs, then what later levels need.
    * @returns for each service how its launch ended; the promises never reject.
    */
-  launch(services: readonly Service[]): Map<Service, Promise<Launch>> {
-    const launches = new Map<Service, Promise<Launch>>();
-    const { timetable, placements } = this.parts;
+  launch(services: readonly Service[]): Map<Service, Promise<LaunchResult>> {
+    const launches = new Map<Service, Promise<LaunchResult>>();
+    const { timetable, assignments } = this.parts;
     timetable?.begun(
       this.candidates.level,
-      new Set(services.filter((service) => !this.flights.has(service) && placements.machine(service) === null)),
+      new Set(services.filter((service) => !this.flights.has(service) && assignments.machine(service) === null)),
     );
     for (const [cloud, group] of groupByCloud(services)) {
       const flown = group.filter((service) => this.flights.has(service));
       const fresh = group.filter((service) => !this.flights.has(service));
       const batches = [
         ...(fresh.length > 0 ? [this.parts.machines.launch(cloud, fresh)] : []),
-        ...(flown.length > 0 ? [this.takeOver(cloud, flown)] : []),
+        ...(flown.length > 0 ? [this.adopt(cloud, flown)] : []),
       ];
       for (const batch of batches) for (const [service, launch] of batch.launches) launches.set(service, launch);
       this.turns.set(cloud, Promise.all([this.turns.get(cloud), ...batches.map(({ answered }) => answered)]));
@@ -110,7 +110,7 @@ export class EarlyLaunches {
     this.stop();
     await this.waits;
     await Promise.all([...this.turns.values()]);
-    await Promise.all([...this.flights.keys()].map((service) => this.land(service)));
+    await Promise.all([...this.flights.keys()].map((service) => this.settle(service)));
     return this.candidates.unused();
   }
 
@@ -153,7 +153,7 @@ export class EarlyLaunches {
     await answered;
   }
 
-  private async watch(service: Service, launch: Promise<Launch>): Promise<void> {
+  private async watch(service: Service, launch: Promise<LaunchResult>): Promise<void> {
     const ended = await launch;
     if (!("error" in ended)) return;
     try {
@@ -168,9 +168,9 @@ export class EarlyLaunches {
    * A machine that is there waits for its level with whatever is wrong; without one the service waits as it did before.
    */
   private async fail(service: Service, error: Error): Promise<void> {
-    const { context, placements } = this.parts;
+    const { context, assignments } = this.parts;
     const back =
-      this.launching.has(service) && placements.machine(service) === null && !this.candidates.hasBegun(service);
+      this.launching.has(service) && assignments.machine(service) === null && !this.candidates.hasBegun(service);
     const silent = error instanceof InterruptedError || this.early.signal.aborted;
     const told = silent
       ? []
@@ -190,7 +190,7 @@ export class EarlyLaunches {
   }
 
   /** Ends the early part of a launch. */
-  private async land(service: Service): Promise<void> {
+  private async settle(service: Service): Promise<void> {
     const flight = this.flights.get(service);
     if (flight === undefined) return;
     await flight.answered;
@@ -203,16 +203,19 @@ export class EarlyLaunches {
    * Goes on with early launches: machines that are there are asked for once more, since they may be gone; others are
    * wished for anew.
    */
-  private takeOver(cloud: string, services: readonly Service[]): Batch {
+  private adopt(cloud: string, services: readonly Service[]): Batch {
     const batch = this.inOne(cloud, services);
     const launches = new Map(
-      services.map((service) => [service, batch.then(({ launches: begun }) => begun.get(service) as Promise<Launch>)]),
+      services.map((service) => [
+        service,
+        batch.then(({ launches: begun }) => begun.get(service) as Promise<LaunchResult>),
+      ]),
     );
     return { answered: batch.then(({ answered }) => answered), launches };
   }
 
   private async inOne(cloud: string, services: readonly Service[]): Promise<Batch> {
-    await Promise.all(services.map((service) => this.land(service)));
+    await Promise.all(services.map((service) => this.settle(service)));
     return this.parts.machines.launch(cloud, services);
   }
 }

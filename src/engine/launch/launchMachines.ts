@@ -6,13 +6,13 @@ import { resolveTree } from "../../plan/references/resolve.js";
 import type { Change, LaunchedMachine } from "../../state/sqlite/changes.js";
 import { change, stateEvent, writerOf } from "../run/journal.js";
 import { groupBy } from "../run/lists.js";
-import type { Placements } from "../run/machineAssignments.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 import { isGone } from "../clouds/isGone.js";
 
 /** What a launch before its level goes by. */
-export interface Early {
+export interface EarlyLaunch {
   /** Services that are asked for become "launching", and are added here. */
   readonly launching: Set<Service>;
   /** Aborted when the machines will not be used: nothing more is asked for then. */
@@ -26,15 +26,15 @@ export interface Early {
  */
 export async function getMachines(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   cloud: string,
   services: readonly Service[],
-  early: Early | null,
+  early: EarlyLaunch | null,
 ): Promise<Map<Service, LaunchOutcome>> {
   const driver = await context.clouds.driver(cloud);
-  const outcomes = await findMachines(context, placements, driver, services);
+  const outcomes = await findMachines(context, assignments, driver, services);
   const missing = services.filter((service) => !outcomes.has(service));
-  for (const [service, outcome] of await askForMachines(context, placements, driver, {
+  for (const [service, outcome] of await askForMachines(context, assignments, driver, {
     cloud,
     services: missing,
     early,
@@ -43,7 +43,7 @@ export async function getMachines(
   const launched = [...outcomes].flatMap(([service, outcome]) =>
     outcome.kind === "launched" ? [{ service, machine: outcome.machine }] : [],
   );
-  await noteMachines(context, placements, launched);
+  await noteMachines(context, assignments, launched);
   return outcomes;
 }
 
@@ -69,13 +69,13 @@ export function groupByCloud(services: readonly Service[]): Map<string, Service[
  */
 async function findMachines(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   driver: Driver,
   services: readonly Service[],
 ): Promise<Map<Service, LaunchOutcome>> {
   const outcomes = new Map<Service, LaunchOutcome>();
   const known = services.flatMap((service) => {
-    const machine = placements.machine(service);
+    const machine = assignments.machine(service);
     return machine === null || machine.driverId === null ? [] : [{ service, machine, id: machine.driverId }];
   });
   if (known.length === 0) return outcomes;
@@ -92,7 +92,7 @@ async function findMachines(
         key: machine.key,
         reason: status.reason || `the cloud calls it ${status.state}`,
       });
-      placements.ended(service);
+      assignments.ended(service);
     } else outcomes.set(service, { key: machine.key, kind: "launched", machine: status });
   }
   return outcomes;
@@ -101,12 +101,12 @@ async function findMachines(
 interface Asking {
   readonly cloud: string;
   readonly services: readonly Service[];
-  readonly early: Early | null;
+  readonly early: EarlyLaunch | null;
 }
 
 async function askForMachines(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   driver: Driver,
   { cloud, services, early }: Asking,
 ): Promise<Map<Service, LaunchOutcome>> {
@@ -115,16 +115,16 @@ async function askForMachines(
   const installation = await context.store.installation();
   const asked: { service: Service; request: LaunchRequest; intent: Change }[] = [];
   for (const service of services) {
-    const wish = placements.wish(service);
+    const wish = assignments.launchIntent(service);
     try {
-      const request = requestFor(context, placements, service, wish.key, installation);
-      asked.push({ service, request, intent: { kind: "intent", serviceId: service.id, cloud, ...wish } });
+      const request = requestFor(context, assignments, service, wish.key, installation);
+      asked.push({ service, request, intent: { kind: "launch-intent", serviceId: service.id, cloud, ...wish } });
     } catch (error) {
       outcomes.set(service, { key: wish.key, kind: "failed", error: error as Error, leftover: null });
     }
   }
-  await writeWishes(context, asked, early?.launching ?? null);
-  for (const { service } of asked) placements.intend(service, cloud, placements.wish(service));
+  await writeIntents(context, asked, early?.launching ?? null);
+  for (const { service } of asked) assignments.recordIntent(service, cloud, assignments.launchIntent(service));
   const answers = new Map(
     (
       await driver.launch(
@@ -144,7 +144,7 @@ async function askForMachines(
  * A service whose level has not begun becomes "launching" with its wish: whoever looks at the run later must not take
  * it for one without a machine.
  */
-async function writeWishes(
+async function writeIntents(
   context: RunContext,
   asked: readonly { service: Service; intent: Change }[],
   launching: Set<Service> | null,
@@ -161,22 +161,22 @@ async function writeWishes(
 
 function requestFor(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   service: Service,
   key: string,
   installation: string,
 ): LaunchRequest {
   const { spec } = service;
-  const { book, run } = context;
+  const { attributes, run } = context;
   return {
     key,
     mark: { installation, run: run.uid, runName: run.name, service: service.name },
     replica: service.replica,
-    image: spec.image && book.resolve(spec.image, null),
-    size: spec.size && book.resolve(spec.size, null),
-    fallbackSizes: (spec.fallbackSizes ?? []).map((size) => book.resolve(size, null)),
-    launch: resolveTree(spec.launch, (reference) => book.lookup(reference, null)),
-    avoid: placements.formerIds(service),
+    image: spec.image && attributes.resolve(spec.image, null),
+    size: spec.size && attributes.resolve(spec.size, null),
+    fallbackSizes: (spec.fallbackSizes ?? []).map((size) => attributes.resolve(size, null)),
+    launch: resolveTree(spec.launch, (reference) => attributes.lookup(reference, null)),
+    avoid: assignments.formerIds(service),
     contact: null,
   };
 }
@@ -184,20 +184,24 @@ function requestFor(
 /** Writes down what a cloud told of machines, as far as the record does not say it, in one write. */
 async function noteMachines(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   told: readonly { service: Service; machine: MachineStatus }[],
 ): Promise<void> {
   const news = told.flatMap(({ service, machine }) => {
-    const change = launchedChange(placements, service, machine);
+    const change = launchedChange(assignments, service, machine);
     return change === null ? [] : [{ service, machine, change }];
   });
   if (news.length > 0) await writerOf(context).write(...news.map(({ change }) => change));
-  for (const { service, machine } of news) placements.launched(service, machine);
+  for (const { service, machine } of news) assignments.launched(service, machine);
 }
 
 /** What the record does not say yet of a service's machine; null when it says all. */
-export function launchedChange(placements: Placements, service: Service, status: MachineStatus): Change | null {
-  const known = placements.machine(service);
+export function launchedChange(
+  assignments: MachineAssignments,
+  service: Service,
+  status: MachineStatus,
+): Change | null {
+  const known = assignments.machine(service);
   // A cloud that does not show a young machine yet takes back nothing of what it has told.
   if (known === null || (known.driverId !== null && status.state === "unknown")) return null;
   const machine = launchedMachine(status);
@@ -208,13 +212,13 @@ export function launchedChange(placements: Placements, service: Service, status:
 }
 
 /** The wish has no machine, and never will: the next attempt is a new wish. */
-export async function writeOff(
+export async function recordEnded(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   service: Service,
   key: string,
   reason: string,
 ): Promise<void> {
   await writerOf(context).write({ kind: "ended", key, reason: context.redactor.redact(reason) });
-  placements.ended(service);
+  assignments.ended(service);
 }

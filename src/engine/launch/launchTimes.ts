@@ -9,7 +9,7 @@ export interface LaterWork extends Work {
 }
 
 /** The level under way. */
-export interface Present {
+export interface Progress {
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   /** Of its services that are not ready. */
@@ -17,7 +17,7 @@ export interface Present {
 }
 
 /** What is to be done now, and when to look again. */
-export interface Turn {
+export interface LaunchTime {
   /** Services, by their names in the plan, whose machines are to be asked for by now. */
   readonly due: readonly string[];
   /** When those of the next one are, as far as it is known now; null when no moment is known. */
@@ -34,7 +34,7 @@ const TOGETHER_PART = 0.05;
 /** When each later level is expected to begin, in milliseconds since the epoch; null when nothing says so. */
 export function expectedBegins(
   forecast: Forecast,
-  present: Present,
+  present: Progress,
   later: readonly (readonly Work[])[],
   now: number,
 ): (number | null)[] {
@@ -51,10 +51,10 @@ export function expectedBegins(
  */
 export function turnAt(
   forecast: Forecast,
-  present: Present,
+  present: Progress,
   later: readonly (readonly LaterWork[])[],
   now: number,
-): Turn {
+): LaunchTime {
   const begins = expectedBegins(forecast, present, later, now);
   const due: string[] = [];
   let next = Infinity;

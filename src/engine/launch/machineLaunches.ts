@@ -4,21 +4,21 @@
  */
 import { DriverError, type LaunchOutcome } from "../../drivers/contract/driver.js";
 import { change } from "../run/journal.js";
-import type { Placements } from "../run/machineAssignments.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
-import { getMachines, launchedChange, writeOff, type Early } from "./launchMachines.js";
+import { getMachines, launchedChange, recordEnded, type EarlyLaunch } from "./launchMachines.js";
 import { MachineWatch, type ReachableMachine } from "./machineWatch.js";
 import type { Service } from "../run/service.js";
 
 /** How a launch ended for one service. */
-export type Launch = { readonly machine: ReachableMachine } | { readonly error: Error };
+export type LaunchResult = { readonly machine: ReachableMachine } | { readonly error: Error };
 
 /** Launches that a cloud is asked for together. */
 export interface Batch {
   /** Resolves when the cloud has answered, with machines or without. */
   readonly answered: Promise<void>;
   /** How each launch ends, as soon as its machine has an address or failed; never rejects. */
-  readonly launches: ReadonlyMap<Service, Promise<Launch>>;
+  readonly launches: ReadonlyMap<Service, Promise<LaunchResult>>;
 }
 
 export class MachineLaunches {
@@ -28,15 +28,15 @@ export class MachineLaunches {
 
   constructor(
     private readonly context: RunContext,
-    private readonly placements: Placements,
+    private readonly assignments: MachineAssignments,
   ) {}
 
   /**
    * Gets a machine for each service of a cloud, or the one that was asked for already.
    * @param early for services whose level has not begun.
    */
-  launch(cloud: string, services: readonly Service[], early: Early | null = null): Batch {
-    const outcomes = getMachines(this.context, this.placements, cloud, services, early);
+  launch(cloud: string, services: readonly Service[], early: EarlyLaunch | null = null): Batch {
+    const outcomes = getMachines(this.context, this.assignments, cloud, services, early);
     const launches = new Map(services.map((service) => [service, this.settle(cloud, service, outcomes)]));
     return {
       answered: outcomes.then(
@@ -49,7 +49,7 @@ export class MachineLaunches {
 
   /** Nobody waits for the address of the service's machine any more. */
   forget(service: Service): void {
-    const machine = this.placements.machine(service);
+    const machine = this.assignments.machine(service);
     if (machine !== null && machine.driverId !== null) this.watches.get(machine.cloud)?.forget(machine.driverId);
   }
 
@@ -57,14 +57,14 @@ export class MachineLaunches {
     cloud: string,
     service: Service,
     outcomes: Promise<ReadonlyMap<Service, LaunchOutcome>>,
-  ): Promise<Launch> {
+  ): Promise<LaunchResult> {
     try {
       const outcome = (await outcomes).get(service);
       if (outcome === undefined)
         throw new DriverError(`the driver of cloud "${cloud}" gave no answer for ${service.name}`);
       if (outcome.kind === "failed") {
         if (outcome.leftover === null)
-          await writeOff(this.context, this.placements, service, outcome.key, outcome.error.message);
+          await recordEnded(this.context, this.assignments, service, outcome.key, outcome.error.message);
         throw outcome.error;
       }
       return { machine: await this.reach(cloud, service, outcome) };
@@ -78,13 +78,13 @@ export class MachineLaunches {
     service: Service,
     { key, machine: launched }: LaunchOutcome & { kind: "launched" },
   ): Promise<ReachableMachine> {
-    const { context, placements } = this;
+    const { context, assignments } = this;
     const watch = await this.watch(cloud);
-    const since = placements.machine(service)?.launchedAt ?? context.clock.now();
+    const since = assignments.machine(service)?.launchedAt ?? context.clock.now();
     const machine = await watch.reachable(launched, since, async (reason) =>
-      writeOff(context, placements, service, key, reason),
+      recordEnded(context, assignments, service, key, reason),
     );
-    const news = launchedChange(placements, service, machine);
+    const news = launchedChange(assignments, service, machine);
     const told = this.told.has(key);
     this.told.add(key);
     const event = {
@@ -96,7 +96,7 @@ export class MachineLaunches {
       host: machine.host,
     } as const;
     if (news !== null || !told) await change(context, news === null ? [] : [news], told ? [] : [event]);
-    if (news !== null) placements.launched(service, machine);
+    if (news !== null) assignments.launched(service, machine);
     return machine;
   }
 

@@ -9,7 +9,7 @@ import { turnAt, type LaterWork } from "./launchTimes.js";
 import { Forecast, type Work } from "./forecast.js";
 import type { Service } from "../run/service.js";
 
-export interface Look {
+export interface TimetableView {
   /** Whether the moment of any has come since the last look. */
   readonly more: boolean;
   /**
@@ -60,7 +60,7 @@ export class Timetable {
   }
 
   /** Finds out whose moment has come. */
-  look(): Look {
+  look(): TimetableView {
     const later = this.context.levels
       .slice(this.level + 1)
       .map((services) => this.agenda.among(services))

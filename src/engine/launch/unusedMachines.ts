@@ -4,7 +4,7 @@ import type { Change } from "../../state/sqlite/changes.js";
 import type { MachineRecord } from "../../state/contract/records.js";
 import { destroyMachines } from "../tearDown/destroyMachines.js";
 import { change, stateEvent, warning } from "../run/journal.js";
-import type { Placements } from "../run/machineAssignments.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 
@@ -23,9 +23,9 @@ const REASON = "its level never began, since the run failed";
 const NEVER = "the run failed before the cloud gave it";
 
 /** Unused machines as a result tells them, when they are left where they are. */
-export function keepUnused(placements: Placements, services: readonly Service[]): UnusedMachine[] {
+export function keepUnused(assignments: MachineAssignments, services: readonly Service[]): UnusedMachine[] {
   return services.flatMap((service) => {
-    const machine = placements.machine(service);
+    const machine = assignments.machine(service);
     return machine === null ? [] : [unused(service, machine, false)];
   });
 }
@@ -36,12 +36,12 @@ export function keepUnused(placements: Placements, services: readonly Service[])
  */
 export async function endUnused(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   services: readonly Service[],
 ): Promise<UnusedMachine[]> {
   const machines = new Map(
     services.flatMap((service) => {
-      const machine = placements.machine(service);
+      const machine = assignments.machine(service);
       return machine === null ? [] : [[service, machine] as const];
     }),
   );
@@ -71,7 +71,7 @@ export async function endUnused(
     return error !== undefined || ids.has(machine) ? [result] : [];
   });
   await change(context, changes, events);
-  for (const [service, machine] of machines) if (!errors.has(machine)) placements.ended(service);
+  for (const [service, machine] of machines) if (!errors.has(machine)) assignments.ended(service);
   return results;
 }
 

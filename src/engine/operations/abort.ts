@@ -5,7 +5,7 @@ import { RunBusyError, StateError } from "../../state/contract/errors.js";
 import { endUnfinished, unfinishedPrograms } from "../programs/unfinished.js";
 import { enterRunState } from "../run/journal.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
-import { Placements } from "../run/machineAssignments.js";
+import { MachineAssignments } from "../run/machineAssignments.js";
 import { abortWords } from "../run/abort.js";
 import { settleAll } from "../run/settleAll.js";
 
@@ -59,12 +59,12 @@ async function endPrograms(store: Store, run: RunRecord, options: WorkOptions): 
   if (!isLeft && unfinishedPrograms(await store.steps(run)).size === 0) return;
   await workOnRun(store, run, "abort", options, async (context) => {
     const startedAt = context.clock.now();
-    const placements = await Placements.read(context);
+    const assignments = await MachineAssignments.read(context);
     const unfinished = unfinishedPrograms(await store.steps(run));
     await settleAll(
       context.levels
         .flat()
-        .map((service) => endUnfinished(context, placements, service, unfinished.get(service.id) ?? [])),
+        .map((service) => endUnfinished(context, assignments, service, unfinished.get(service.id) ?? [])),
     );
     if (isLeft) await enterRunState(context, "failed", startedAt);
   });

@@ -13,7 +13,7 @@ import { enterRunState, record, warn } from "../run/journal.js";
 import { underDeadlines } from "../run/deadlines.js";
 import type { Abort } from "../../state/contract/records.js";
 import { underLease } from "../session/lease.js";
-import { Placements } from "../run/machineAssignments.js";
+import { MachineAssignments } from "../run/machineAssignments.js";
 import type { UnusedMachine } from "../launch/unusedMachines.js";
 import { levelNames, type RunContext } from "../run/context.js";
 import { closeContext, openContext } from "../session/openContext.js";
@@ -106,9 +106,9 @@ async function bootServices(
   for (const warning of warnings) await warn(context, null, warning);
   const agenda = new Agenda();
   for (const service of context.levels.flat()) agenda.add(service, { stage: "launch", reason: "boot", resume: false });
-  const placements = await Placements.read(context);
+  const assignments = await MachineAssignments.read(context);
   const end = await underDeadlines(context, verb, (enterPhase) =>
-    bringUp(context, placements, agenda, { fresh: true, enterPhase }),
+    bringUp(context, assignments, agenda, { fresh: true, enterPhase }),
   );
   await enterRunState(context, end.state, startedAt);
   return { run: run.name, ...end, ms: context.clock.now() - startedAt };

@@ -7,7 +7,7 @@ import { CloudUnreachableError, DriverError, ImageFailedError, type Driver } fro
 import type { RunEvent, RunState, ServiceFailure } from "../../model/events.js";
 import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { resolveTemplate } from "../../plan/references/resolve.js";
-import type { BuiltImage, ImageState, ImageWish } from "../../state/sqlite/builtImages.js";
+import type { BuiltImage, ImageState, ImageIntent } from "../../state/sqlite/builtImages.js";
 import type { RunRecord, VariableRecord } from "../../state/contract/records.js";
 import { UnknownRunError } from "../../state/contract/errors.js";
 import type { Store } from "../../state/sqlite/store.js";
@@ -15,7 +15,7 @@ import { bootRun, type BootResult } from "./boot.js";
 import { packBundles } from "../programs/bundles.js";
 import { resumeRun } from "./resume.js";
 import { workOnRun } from "../session/lease.js";
-import { Placements } from "../run/machineAssignments.js";
+import { MachineAssignments } from "../run/machineAssignments.js";
 import { terminateRun } from "./terminate.js";
 import { definitionOf, imageValues, placeOf, withContents } from "../images/definition.js";
 import { openCloud } from "../clouds/openCloud.js";
@@ -61,7 +61,7 @@ export interface BuildResult {
 export async function buildImage(store: Store, request: BuildRequest): Promise<BuildResult> {
   const cloud = request.plan.clouds[request.cloud] as CloudSpec;
   await checkDriver(store, request, cloud);
-  const wish = await wishOf(store, request, cloud);
+  const wish = await intentOf(store, request, cloud);
   await settleAbandoned(store, wish, request.progress);
   const image = await store.beginImage(wish);
   if (image.driverId !== null) return finish(store, request, image, { id: image.driverId });
@@ -86,11 +86,11 @@ async function checkDriver(store: Store, { plan, variables }: BuildRequest, clou
   }
 }
 
-async function wishOf(
+async function intentOf(
   store: Store,
   { plan, image, variables, name }: BuildRequest,
   cloud: CloudSpec,
-): Promise<ImageWish> {
+): Promise<ImageIntent> {
   const [service] = plan.levels.flatMap(({ services }) => services);
   if (service === undefined) throw new Error("the plan of an image has one service");
   const lookup = imageValues(variables);
@@ -149,9 +149,9 @@ async function make(
     "image build",
     { observe, signal, waitMs: 0 },
     async (context): Promise<Made> => {
-      const placements = await Placements.read(context);
+      const assignments = await MachineAssignments.read(context);
       const [service] = context.levels.flat();
-      const machine = service === undefined ? null : (placements.machine(service)?.driverId ?? null);
+      const machine = service === undefined ? null : (assignments.machine(service)?.driverId ?? null);
       if (machine === null) throw new Error(`run ${run} has no machine to make an image of`);
       progress(`cloud "${cloud}" makes image ${name} of machine ${machine}`);
       const mark = { installation: await store.installation(), run: context.run.uid, runName: run, service: image };

@@ -15,7 +15,7 @@ import { resolveTree } from "../../plan/references/resolve.js";
 import { mistakeAt } from "../../plan/references/variables.js";
 import type { VariableRecord } from "../../state/contract/records.js";
 import { realClock } from "../../time/clock.js";
-import { AttributeBook, UnresolvedError } from "../attributes/attributes.js";
+import { AttributeRegistry, UnresolvedError } from "../attributes/attributes.js";
 import { guardDriver } from "../clouds/guardedDriver.js";
 
 export interface CheckOnlineParts {
@@ -49,7 +49,7 @@ const MOST_NAMED = 3;
  */
 export async function checkOnline(parts: CheckOnlineParts): Promise<OnlineCheck> {
   const { plan, variables } = parts;
-  const book = new AttributeBook(plan, `${plan.name}-0000`, variables);
+  const book = new AttributeRegistry(plan, `${plan.name}-0000`, variables);
   const findings: Findings = { mistakes: [], unreachable: [], checked: [], unchecked: [] };
   for (const spec of Object.values(plan.clouds)) {
     const services = plan.levels
@@ -77,7 +77,7 @@ interface Findings {
 
 async function checkCloud(
   parts: CheckOnlineParts,
-  book: AttributeBook,
+  book: AttributeRegistry,
   spec: CloudSpec,
   services: readonly ServiceSpec[],
   findings: Findings,
@@ -127,7 +127,7 @@ async function checkCloud(
 /** The driver, with a directory for state that goes when it is closed: it is asked questions only. */
 async function openDriver(
   { plan, warn }: CheckOnlineParts,
-  book: AttributeBook,
+  book: AttributeRegistry,
   spec: CloudSpec,
 ): Promise<{ driver: Driver; preparesMachines: boolean; close: () => Promise<void> }> {
   const definition = await loadDriver(spec.driver, plan.dir);
@@ -163,7 +163,7 @@ async function openDriver(
  */
 function requestFor(
   plan: LaunchPlan,
-  book: AttributeBook,
+  book: AttributeRegistry,
   service: ServiceSpec,
   preparesMachines: boolean,
 ): LaunchRequest {

@@ -11,7 +11,7 @@ import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan/launchPlan.js"
 import { resolveTree } from "../../plan/references/resolve.js";
 import type { RunRecord, VariableRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/sqlite/store.js";
-import { AttributeBook } from "../attributes/attributes.js";
+import { AttributeRegistry } from "../attributes/attributes.js";
 import { createDriver } from "../clouds/clouds.js";
 import { guardDriver } from "../clouds/guardedDriver.js";
 
@@ -98,7 +98,7 @@ async function openClouds(
   const add = async (
     plan: Pick<LaunchPlan, "dir">,
     spec: CloudSpec,
-    book: AttributeBook | null,
+    book: AttributeRegistry | null,
     terminated: readonly string[],
   ) => {
     try {
@@ -123,7 +123,7 @@ async function openClouds(
   const runs = options.run === null ? await store.listRuns({ all: true }) : [options.run];
   for (const run of runs) {
     const { plan } = await store.plan(run);
-    const book = new AttributeBook(plan, run.name, await store.variables(run, "optional"));
+    const book = new AttributeRegistry(plan, run.name, await store.variables(run, "optional"));
     for (const spec of Object.values(plan.clouds))
       await add(plan, spec, book, run.state === "terminated" ? [run.uid] : []);
   }
@@ -131,7 +131,7 @@ async function openClouds(
     await add({ dir: store.home.directory }, { name: "local", driver: "local", options: {} }, null, []);
   if (options.plan !== null) {
     const { plan, variables } = options.plan;
-    const book = new AttributeBook(plan, "", variables);
+    const book = new AttributeRegistry(plan, "", variables);
     for (const spec of Object.values(plan.clouds)) await add(plan, spec, book, []);
   }
   return open;

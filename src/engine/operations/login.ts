@@ -14,7 +14,7 @@ import { quote } from "../../machines/shell/quote.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
 import type { Store } from "../../state/sqlite/store.js";
-import { NoMachineError, Placements } from "../run/machineAssignments.js";
+import { NoMachineError, MachineAssignments } from "../run/machineAssignments.js";
 import { type RunContext } from "../run/context.js";
 import { chooseServices } from "../run/selection.js";
 import type { Service } from "../run/service.js";
@@ -55,8 +55,8 @@ export async function logIn(store: Store, run: RunRecord, options: LoginOptions)
     secrets: "optional",
   });
   try {
-    const placements = await Placements.read(context);
-    return await enter(context, placements, chooseOne(context, options.service), options);
+    const assignments = await MachineAssignments.read(context);
+    return await enter(context, assignments, chooseOne(context, options.service), options);
   } finally {
     await closeContext(context);
   }
@@ -78,11 +78,11 @@ function chooseOne(context: RunContext, name: string): Service {
 
 async function enter(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   service: Service,
   options: LoginOptions,
 ): Promise<number> {
-  const access = accessOf(context, placements, service);
+  const access = accessOf(context, assignments, service);
   const directory = await bootDirectory(context, service);
   if (access.kind === "driver")
     throw new StateError(
@@ -90,12 +90,12 @@ async function enter(
       `bootlevel logs ${context.run.name} ${service.name}`,
     );
   if (access.kind === "local") return hereShell(access, directory, options);
-  return farShell(placements, service, directory, options);
+  return farShell(assignments, service, directory, options);
 }
 
-function accessOf(context: RunContext, placements: Placements, service: Service) {
+function accessOf(context: RunContext, assignments: MachineAssignments, service: Service) {
   try {
-    return placements.access(service);
+    return assignments.access(service);
   } catch (error) {
     if (!(error instanceof NoMachineError)) throw error;
     throw new StateError(
@@ -124,12 +124,12 @@ function shellLine(
 }
 
 async function farShell(
-  placements: Placements,
+  assignments: MachineAssignments,
   service: Service,
   directory: string | null,
   options: LoginOptions,
 ): Promise<number> {
-  const connection = await placements.machineLink(service).connection();
+  const connection = await assignments.machineLink(service).connection();
   if (connection.interact === undefined)
     throw new StateError(`${connection.label} has no shell to sit in front of`, "log in by other means");
   const place = directory === null ? null : `${connection.workDirectory}/${directory}`;

@@ -7,7 +7,7 @@ import type { BootResult } from "./boot.js";
 import { bringUp, endOf, type BringUpEnd } from "../bringUp/bringUp.js";
 import { begin, finish } from "../bringUp/runAgenda.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
-import { Placements } from "../run/machineAssignments.js";
+import { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import { chooseServices } from "../run/selection.js";
 import { StateError } from "../../state/contract/errors.js";
@@ -40,8 +40,13 @@ export async function rebootRun(store: Store, run: RunRecord, options: RebootOpt
 }
 
 async function downAndUp(context: RunContext, down: Agenda, force: boolean): Promise<BringUpEnd> {
-  const placements = await Placements.read(context);
-  const takeDown = new TakeDown(context, placements, unfinishedPrograms(await context.store.steps(context.run)), force);
+  const assignments = await MachineAssignments.read(context);
+  const takeDown = new TakeDown(
+    context,
+    assignments,
+    unfinishedPrograms(await context.store.steps(context.run)),
+    force,
+  );
   for (const services of [...context.levels].reverse()) {
     const end = endOf(
       (await takeDown.retire(down.among(services), (service) => down.of(service) as Task)).filter(
@@ -55,7 +60,7 @@ async function downAndUp(context: RunContext, down: Agenda, force: boolean): Pro
     reason: "a reboot was asked for",
     resume: false,
   });
-  return bringUp(context, placements, up, { force });
+  return bringUp(context, assignments, up, { force });
 }
 
 function agendaOf(services: ReturnType<typeof chooseServices>, task: Task): Agenda {

@@ -14,13 +14,13 @@ import { Agenda } from "../tasks/agenda.js";
 import type { BootResult } from "./boot.js";
 import { chooseImages } from "../images/choose.js";
 import { packBundles } from "../programs/bundles.js";
-import { carryOut } from "../bringUp/runAgenda.js";
+import { runAgenda } from "../bringUp/runAgenda.js";
 import { unfinishedTask } from "../health/diagnosis.js";
 import { writerOf } from "../run/journal.js";
 import { withReplicaNumbers } from "../planChange/replicaNumbers.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { renameLogs } from "./logs.js";
-import { Placements } from "../run/machineAssignments.js";
+import { MachineAssignments } from "../run/machineAssignments.js";
 import { diffPlans, type ServiceChange } from "../planChange/planDiff.js";
 import { checkGoal } from "./repair.js";
 import { type RunContext } from "../run/context.js";
@@ -105,7 +105,7 @@ async function versions(
     whole: true,
   });
   for (const message of chosenImages.warnings)
-    context.tell({ at: context.clock.now(), type: "warning", service: null, message });
+    context.emit({ at: context.clock.now(), type: "warning", service: null, message });
   return { revision, before, after: { plan: chosenImages.plan, bundles, variables } };
 }
 
@@ -202,15 +202,15 @@ async function applyRevision(
 ): Promise<BootResult> {
   const context = await openContext({ run, store, writer, stop, observe: options.observe });
   try {
-    const placements = await Placements.read(context);
+    const assignments = await MachineAssignments.read(context);
     await countReplicas(context);
     const agenda = new Agenda();
     for (const service of context.levels.flat()) {
       const record = context.records.get(service.id);
-      const task = record === undefined ? null : unfinishedTask(placements, service, record);
+      const task = record === undefined ? null : unfinishedTask(assignments, service, record);
       if (task !== null) agenda.add(service, task);
     }
-    const end = await carryOut(context, placements, agenda, {
+    const end = await runAgenda(context, assignments, agenda, {
       verb: "reload",
       state: "reloading",
       startedAt,
@@ -227,9 +227,9 @@ async function countReplicas(context: RunContext): Promise<void> {
   const changes = context.levels.flat().flatMap((service): Change[] => {
     const counts = { replicas: String(service.spec.replicas), ids: replicaNumbers(service.spec).join(",") };
     return Object.entries(counts).flatMap(([name, value]): Change[] => {
-      const known = context.book.of(service.name).get(name);
+      const known = context.attributes.of(service.name).get(name);
       if (known === undefined || known.value === value) return [];
-      context.book.set(service.name, name, { value, secret: false, kind: "builtin" });
+      context.attributes.set(service.name, name, { value, secret: false, kind: "builtin" });
       return [{ kind: "attribute", attribute: { serviceId: service.id, name, kind: "builtin", secret: false, value } }];
     });
   });

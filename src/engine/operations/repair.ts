@@ -6,14 +6,14 @@ import type { Store } from "../../state/sqlite/store.js";
 import { StateError } from "../../state/contract/errors.js";
 import { checkNotAborted } from "./abort.js";
 import { Agenda, plannedTasks, type Task } from "../tasks/agenda.js";
-import { carryOut } from "../bringUp/runAgenda.js";
+import { runAgenda } from "../bringUp/runAgenda.js";
 import { dependencies } from "../attributes/dependents.js";
 import { isTask, mendTask, repairTask, unfinishedTask, type Diagnosis } from "../health/diagnosis.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
-import { Placements } from "../run/machineAssignments.js";
+import { MachineAssignments } from "../run/machineAssignments.js";
 import { type RunContext } from "../run/context.js";
 import { chooseServices } from "../run/selection.js";
-import { survey, type Depth, type Finding } from "../health/survey.js";
+import { survey, type SurveyDepth, type ServiceFinding } from "../health/survey.js";
 import type { UnusedMachine } from "../launch/unusedMachines.js";
 import type { Service } from "../run/service.js";
 import { closeContext, openContext } from "../session/openContext.js";
@@ -84,10 +84,10 @@ export function checkGoal(run: RunRecord): void {
 async function repair(context: RunContext, run: RunRecord, options: RepairOptions): Promise<RepairResult> {
   checkGoal(run);
   const startedAt = context.clock.now();
-  const placements = await Placements.read(context);
+  const assignments = await MachineAssignments.read(context);
   const { agenda, blocked, cloudUnreachable } = await diagnose(
     context,
-    placements,
+    assignments,
     chooseServices(context, options.replace),
   );
   // What was found while the operator stopped the command may be no more than that.
@@ -122,7 +122,7 @@ async function repair(context: RunContext, run: RunRecord, options: RepairOption
   if (refused !== null || options.dryRun || (idle && (blocked.length > 0 || run.state === "ready"))) {
     return { ...result, state: idle && blocked.length === 0 ? "ready" : run.state === "ready" ? "failed" : run.state };
   }
-  const end = await carryOut(context, placements, agenda, {
+  const end = await runAgenda(context, assignments, agenda, {
     verb: "repair",
     state: "repairing",
     startedAt,
@@ -145,10 +145,14 @@ interface Diagnoses {
 }
 
 /** Looks at every service: ready ones must be ready still, of others the machine must answer. */
-async function diagnose(context: RunContext, placements: Placements, replaced: readonly Service[]): Promise<Diagnoses> {
+async function diagnose(
+  context: RunContext,
+  assignments: MachineAssignments,
+  replaced: readonly Service[],
+): Promise<Diagnoses> {
   const agenda = new Agenda();
   for (const service of replaced) agenda.add(service, { stage: "replace", reason: "it was asked for", resume: false });
-  const known = new Map(context.levels.flat().map((service) => [service, taskOf(context, placements, service)]));
+  const known = new Map(context.levels.flat().map((service) => [service, taskOf(context, assignments, service)]));
   const looked = [...known.keys()].filter((service) => agenda.of(service) === null);
   const verified = (service: Service) => {
     const task = known.get(service) ?? null;
@@ -158,12 +162,12 @@ async function diagnose(context: RunContext, placements: Placements, replaced: r
   // asked.
   const untouched = (service: Service) =>
     ["planned", "launching"].includes(context.records.get(service.id)?.state ?? "planned");
-  const depth = (service: Service): Depth =>
+  const depth = (service: Service): SurveyDepth =>
     verified(service) ? "ready" : known.get(service)?.stage === "discard" || untouched(service) ? "cloud" : "reach";
-  const findings = await survey(context, placements, looked, depth, READY_TRIES);
+  const findings = await survey(context, assignments, looked, depth, READY_TRIES);
   const blocked: { service: string; message: string }[] = [];
   for (const service of looked) {
-    const diagnosis = diagnosisOf(service, known.get(service) ?? null, findings.get(service) as Finding);
+    const diagnosis = diagnosisOf(service, known.get(service) ?? null, findings.get(service) as ServiceFinding);
     if (isTask(diagnosis)) agenda.add(service, diagnosis);
     else if (diagnosis !== null) blocked.push({ service: service.name, message: diagnosis.blocked });
   }
@@ -174,12 +178,12 @@ async function diagnose(context: RunContext, placements: Placements, replaced: r
   };
 }
 
-function taskOf(context: RunContext, placements: Placements, service: Service): Task | null {
+function taskOf(context: RunContext, assignments: MachineAssignments, service: Service): Task | null {
   const record = context.records.get(service.id);
-  return record === undefined ? null : unfinishedTask(placements, service, record);
+  return record === undefined ? null : unfinishedTask(assignments, service, record);
 }
 
-function diagnosisOf(service: Service, task: Task | null, finding: Finding): Diagnosis {
+function diagnosisOf(service: Service, task: Task | null, finding: ServiceFinding): Diagnosis {
   if (task === null) return repairTask(service, finding);
   // A service that was left or failed while it was verified, and is not ready now either, needs another boot.
   if (task.stage === "verify" && task.resume && finding.cause === "not-ready")

@@ -4,10 +4,10 @@ import type { Store } from "../../state/sqlite/store.js";
 import { StateError } from "../../state/contract/errors.js";
 import { Agenda } from "../tasks/agenda.js";
 import type { BootResult } from "./boot.js";
-import { carryOut } from "../bringUp/runAgenda.js";
+import { runAgenda } from "../bringUp/runAgenda.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
-import { Placements } from "../run/machineAssignments.js";
-import { hasMachine } from "../programs/programRunner.js";
+import { MachineAssignments } from "../run/machineAssignments.js";
+import { hasMachine } from "../programs/runServiceProgram.js";
 import { checkGoal } from "./repair.js";
 import type { RunContext } from "../run/context.js";
 import { chooseServices } from "../run/selection.js";
@@ -30,9 +30,9 @@ export async function rerunService(store: Store, run: RunRecord, options: RerunO
   return workOnRun(store, run, "rerun", options, async (context, now) => {
     checkGoal(now);
     const startedAt = context.clock.now();
-    const placements = await Placements.read(context);
+    const assignments = await MachineAssignments.read(context);
     const services = chooseServices(context, [options.service]);
-    checkMachines(context, placements, services);
+    checkMachines(context, assignments, services);
     const agenda = new Agenda();
     for (const service of services)
       agenda.add(service, {
@@ -40,7 +40,7 @@ export async function rerunService(store: Store, run: RunRecord, options: RerunO
         reason: "it was asked for",
         resume: false,
       });
-    const end = await carryOut(context, placements, agenda, {
+    const end = await runAgenda(context, assignments, agenda, {
       verb: "rerun",
       state: "repairing",
       startedAt,
@@ -50,8 +50,8 @@ export async function rerunService(store: Store, run: RunRecord, options: RerunO
   });
 }
 
-function checkMachines(context: RunContext, placements: Placements, services: readonly Service[]): void {
-  const without = services.find((service) => !hasMachine(placements, service));
+function checkMachines(context: RunContext, assignments: MachineAssignments, services: readonly Service[]): void {
+  const without = services.find((service) => !hasMachine(assignments, service));
   if (without !== undefined)
     throw new StateError(
       `${without.name} has no machine that its programs could run on`,

@@ -3,14 +3,14 @@ import type { RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/sqlite/store.js";
 import { Agenda, type Task } from "../tasks/agenda.js";
 import type { BootResult } from "./boot.js";
-import { carryOut } from "../bringUp/runAgenda.js";
+import { runAgenda } from "../bringUp/runAgenda.js";
 import { isTask, mendTask, unfinishedTask } from "../health/diagnosis.js";
 import { underDeadlines } from "../run/deadlines.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
-import { Placements } from "../run/machineAssignments.js";
+import { MachineAssignments } from "../run/machineAssignments.js";
 import { checkGoal } from "./repair.js";
 import type { RunContext } from "../run/context.js";
-import { survey, type Finding } from "../health/survey.js";
+import { survey, type ServiceFinding } from "../health/survey.js";
 import type { Service } from "../run/service.js";
 
 /**
@@ -27,13 +27,13 @@ export async function resumeRun(
   return workOnRun(store, run, "boot", options, async (context, now) => {
     checkGoal(now);
     const startedAt = context.clock.now();
-    const placements = await Placements.read(context);
-    const agenda = await unfinishedWork(context, placements);
+    const assignments = await MachineAssignments.read(context);
+    const agenda = await unfinishedWork(context, assignments);
     const nothing = agenda.size === 0 && context.dropped.length === 0 && now.state === "ready";
     const end = nothing
       ? { state: now.state, failures: [], cloudUnreachable: false, unused: [], aborted: null }
       : await underDeadlines(context, options.verb ?? "boot", (enterPhase) =>
-          carryOut(context, placements, agenda, {
+          runAgenda(context, assignments, agenda, {
             verb: "resume",
             state: "booting",
             startedAt,
@@ -46,17 +46,17 @@ export async function resumeRun(
 }
 
 /** What was never finished. Machines that are gone meanwhile are found out by asking each cloud once. */
-async function unfinishedWork(context: RunContext, placements: Placements): Promise<Agenda> {
+async function unfinishedWork(context: RunContext, assignments: MachineAssignments): Promise<Agenda> {
   const tasks = new Map<Service, Task>();
   for (const service of context.levels.flat()) {
     const record = context.records.get(service.id);
-    const task = record === undefined ? null : unfinishedTask(placements, service, record);
+    const task = record === undefined ? null : unfinishedTask(assignments, service, record);
     if (task !== null) tasks.set(service, task);
   }
-  const findings = await survey(context, placements, [...tasks.keys()], () => "cloud");
+  const findings = await survey(context, assignments, [...tasks.keys()], () => "cloud");
   const agenda = new Agenda();
   for (const [service, task] of tasks) {
-    const mended = mendTask(service, task, findings.get(service) as Finding);
+    const mended = mendTask(service, task, findings.get(service) as ServiceFinding);
     agenda.add(service, isTask(mended) ? mended : task);
   }
   return agenda;

@@ -7,7 +7,7 @@ import { LONGEST_TIMER_MS } from "../../time/clock.js";
 import { bootRun, type BootResult } from "./boot.js";
 import { resumeRun } from "./resume.js";
 import type { ReportOutcome } from "../reports/collectReports.js";
-import { collectRun } from "./collectReports.js";
+import { collectReportsNow } from "./collectReports.js";
 import { terminateRun, type TerminateResult } from "./terminate.js";
 
 export interface RunToEndRequest {
@@ -58,7 +58,14 @@ export async function runToEnd(store: Store, request: RunToEndRequest): Promise<
   // The operator's wish to stop was for what went on then: machines that nobody wants must not be left by it.
   const { observe, waitMs } = request;
   const reports = await within("reporting", deadlines.report, (over) =>
-    collectRun(store, run, { observe, waitMs, signal: new AbortController().signal, over, services: [], all: true }),
+    collectReportsNow(store, run, {
+      observe,
+      waitMs,
+      signal: new AbortController().signal,
+      over,
+      services: [],
+      all: true,
+    }),
   );
   const success = boot.state === "ready";
   const terminated = isKept(keep, success)

@@ -6,9 +6,9 @@ import type { RunEvent } from "../../model/events.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/sqlite/store.js";
 import type { ServiceStatus, StatusReport, Trouble } from "../../model/statusReport.js";
-import { Placements } from "../run/machineAssignments.js";
+import { MachineAssignments } from "../run/machineAssignments.js";
 import { type RunContext } from "../run/context.js";
-import { survey, type Finding } from "../health/survey.js";
+import { survey, type ServiceFinding } from "../health/survey.js";
 import type { Service } from "../run/service.js";
 import { closeContext, openContext } from "../session/openContext.js";
 
@@ -22,11 +22,11 @@ export async function statusRun(
   const checkedAt = store.clock.now();
   const context = await openContext({ run, store, writer: null, stop: signal, observe });
   try {
-    const placements = await Placements.read(context);
+    const assignments = await MachineAssignments.read(context);
     const all = context.levels.flat();
     const ready = all.filter((service) => context.records.get(service.id)?.state === "ready");
-    const findings = await survey(context, placements, ready, () => "ready");
-    const services = all.map((service) => serviceStatus(context, placements, service, findings.get(service) ?? null));
+    const findings = await survey(context, assignments, ready, () => "ready");
+    const services = all.map((service) => serviceStatus(context, assignments, service, findings.get(service) ?? null));
     const healthy = run.state === "ready" && run.abort === null && services.every((service) => service.healthy);
     const cloudUnreachable = [...findings.values()].some(({ error }) => error instanceof CloudUnreachableError);
     const workedOnBy = run.holder?.alive === true ? run.holder.command : null;
@@ -49,15 +49,15 @@ export async function statusRun(
 /** @param finding null for a service that was not looked at, since it never became ready */
 function serviceStatus(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   service: Service,
-  finding: Finding | null,
+  finding: ServiceFinding | null,
 ): ServiceStatus {
   const record = context.records.get(service.id);
   const state = record?.state ?? "planned";
   const since = record?.updatedAt ?? 0;
-  const machine = placements.machine(service);
-  const host = machine?.host ?? context.book.of(service.name).get("host")?.value ?? null;
+  const machine = assignments.machine(service);
+  const host = machine?.host ?? context.attributes.of(service.name).get("host")?.value ?? null;
   const common = {
     service: service.name,
     level: service.level.name,

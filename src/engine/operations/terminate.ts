@@ -9,7 +9,7 @@ import type { Store } from "../../state/sqlite/store.js";
 import { ServiceError } from "../run/failure.js";
 import { change, enterRunState, record, warn } from "../run/journal.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
-import { Placements } from "../run/machineAssignments.js";
+import { MachineAssignments } from "../run/machineAssignments.js";
 import { levelName, levelNames, type RunContext } from "../run/context.js";
 import { TakeDown, type EndedMachine } from "../tearDown/tearDown.js";
 import { unfinishedPrograms } from "../programs/unfinished.js";
@@ -73,7 +73,7 @@ async function takeRunDown(
   const startedAt = clock.now();
   const takeDown = new TakeDown(
     context,
-    await Placements.read(context),
+    await MachineAssignments.read(context),
     unfinishedPrograms(await context.store.steps(run)),
     force,
     reports,

@@ -3,8 +3,8 @@ import type { StepRecord } from "../../state/contract/records.js";
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import { programOf, type ProgramStep } from "./bundles.js";
 import { warn, writerOf } from "../run/journal.js";
-import type { Placements } from "../run/machineAssignments.js";
-import { hasMachine } from "./programRunner.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
+import { hasMachine } from "./runServiceProgram.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 
@@ -26,18 +26,18 @@ export function unfinishedPrograms(steps: readonly StepRecord[]): Map<number, St
 /** Ends such programs of a service: nothing may run beside a new program, or on a host that is given back. */
 export async function endUnfinished(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   service: Service,
   steps: readonly StepRecord[],
 ): Promise<void> {
-  if (steps.length === 0 || !hasMachine(placements, service)) return;
+  if (steps.length === 0 || !hasMachine(assignments, service)) return;
   const onWarning = (message: string) =>
-    context.tell({ at: context.clock.now(), type: "warning", service: service.name, message });
+    context.emit({ at: context.clock.now(), type: "warning", service: service.name, message });
   for (const begun of steps) {
     const { id, step, directory } = begun;
     const program = begunProgram(service, begun);
     if (program === null || directory === null) continue;
-    const end = await placements.programs(service, program).recover({
+    const end = await assignments.runner(service, program).recover({
       directory,
       timeoutMs: GRACE_MS,
       graceMs: GRACE_MS,

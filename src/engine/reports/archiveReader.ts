@@ -19,7 +19,7 @@ export interface ArchiveMember {
 }
 
 /** What an archive says of itself, in its first member. */
-export interface About {
+export interface ReportManifest {
   readonly run: string;
   readonly uid: string;
   readonly plan: string;
@@ -40,7 +40,7 @@ export interface About {
 export const ABOUT = "about.json";
 
 /** What an archive says of itself, or null for one that cannot be read. */
-export async function readAbout(path: string): Promise<About | null> {
+export async function readManifest(path: string): Promise<ReportManifest | null> {
   try {
     let text: string | null = null;
     await walk(path, async (header, content) => {
@@ -48,7 +48,7 @@ export async function readAbout(path: string): Promise<About | null> {
       text = (await bytesOf(content)).toString("utf8");
       return "stop";
     });
-    return text === null ? null : (JSON.parse(text) as About);
+    return text === null ? null : (JSON.parse(text) as ReportManifest);
   } catch (error) {
     // Whoever asks takes a damaged archive, and one that is not there, for none.
     if (

@@ -12,11 +12,11 @@ import { cleanUp } from "../../machines/program/endings.js";
 import { StateError } from "../../state/contract/errors.js";
 import { InterruptedError, unlessAborted } from "../run/failure.js";
 import { warn } from "../run/journal.js";
-import { NoMachineError, type Placements } from "../run/machineAssignments.js";
+import { NoMachineError, type MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import { settleAll } from "../run/settleAll.js";
 import { archivePath, earlierPath, removeUnfinished, reportsDirectory } from "./archivePaths.js";
-import { readAbout, type About } from "./archiveReader.js";
+import { readManifest, type ReportManifest } from "./archiveReader.js";
 import { ArchiveError } from "./archiveWriter.js";
 import { planFetches, type PlannedFetch } from "./fetchPlan.js";
 import { gather, logNames, type Gathered } from "./gather.js";
@@ -66,7 +66,7 @@ const LOGS_TIMEOUT_MS = 600_000;
  */
 export async function collectReports(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   services: readonly Service[],
   options: CollectOptions = {},
 ): Promise<ReportOutcome[]> {
@@ -75,7 +75,7 @@ export async function collectReports(
       (service.spec.report ?? null) !== null ||
       (options.all === true && logNames(logsDirectory(context), `${service.name}.`).length > 0),
   );
-  return settleAll(due.map((service) => new Collection(context, placements, service, options).outcome()));
+  return settleAll(due.map((service) => new Collection(context, assignments, service, options).outcome()));
 }
 
 function logsDirectory({ store, run }: RunContext): string {
@@ -91,7 +91,7 @@ class Collection {
 
   constructor(
     private readonly context: RunContext,
-    private readonly placements: Placements,
+    private readonly assignments: MachineAssignments,
     private readonly service: Service,
     private readonly options: CollectOptions,
   ) {
@@ -139,19 +139,19 @@ class Collection {
 
   /** Runs the program, and says what is to be fetched then. */
   private async fetches(): Promise<PlannedFetch[]> {
-    const { context, placements, service } = this;
+    const { context, assignments, service } = this;
     const report = service.spec.report ?? null;
     if (report === null) return [];
     if (this.hasNoShell()) return [];
-    const ran = report.program === null ? null : await runReportProgram(context, placements, service, report.program);
+    const ran = report.program === null ? null : await runReportProgram(context, assignments, service, report.program);
     this.problem = ran?.problem ?? null;
     if (ran?.unreachable === true) return [];
-    return planFetches(context, placements, service, report, ran?.directory ?? null, this.leftOut);
+    return planFetches(context, assignments, service, report, ran?.directory ?? null, this.leftOut);
   }
 
   private hasNoShell(): boolean {
     try {
-      if (this.placements.access(this.service).kind !== "driver") return false;
+      if (this.assignments.access(this.service).kind !== "driver") return false;
       this.problem = "the driver of its machine gives no shell to fetch files by: its logs are all there is";
     } catch (error) {
       if (!(error instanceof NoMachineError)) throw error;
@@ -175,16 +175,19 @@ class Collection {
         if (connection !== null) reached.push({ ...fetch, connection });
       }
       const gathered = await context
-        .programs(() =>
-          withLimit(timeoutMs, [context.stop, ...(context.over === null ? [] : [context.over])], (signal) =>
-            gather({
-              path: this.temporary,
-              limitBytes: options.limitBytes ?? LIMIT_BYTES,
-              about,
-              logs: { directory: logsDirectory(context), prefix: `${service.name}.` },
-              fetches: reached,
-              signal,
-            }),
+        .programSlots(() =>
+          withLimit(
+            timeoutMs,
+            [context.stop, ...(context.cleanupExpired === null ? [] : [context.cleanupExpired])],
+            (signal) =>
+              gather({
+                path: this.temporary,
+                limitBytes: options.limitBytes ?? LIMIT_BYTES,
+                about,
+                logs: { directory: logsDirectory(context), prefix: `${service.name}.` },
+                fetches: reached,
+                signal,
+              }),
           ),
         )
         .catch((error: unknown) => {
@@ -212,16 +215,16 @@ class Collection {
   }
 
   private async reach(link: () => MachineLink, timeoutMs: number): Promise<MachineConnection | null> {
-    const { over } = this.context;
+    const { cleanupExpired } = this.context;
     try {
-      return await withLimit(timeoutMs, over === null ? [] : [over], (signal) =>
+      return await withLimit(timeoutMs, cleanupExpired === null ? [] : [cleanupExpired], (signal) =>
         unlessAborted(signal, link().connection()),
       );
     } catch (error) {
       const why = !(error instanceof InterruptedError)
         ? (error as Error).message
-        : over?.aborted === true
-          ? (over.reason as Error).message
+        : cleanupExpired?.aborted === true
+          ? (cleanupExpired.reason as Error).message
           : `it was not reached within ${timeoutMs / 1000} s`;
       this.problem ??= `its machine cannot be asked: ${why}`;
       return null;
@@ -230,10 +233,11 @@ class Collection {
 
   /** The report of another machine is set aside; one of this machine stays, if the new one is not whole. */
   private async keep({ fetched }: Gathered): Promise<string> {
-    const { context, placements, service } = this;
-    const before = await readAbout(this.path);
+    const { context, assignments, service } = this;
+    const before = await readManifest(this.path);
     const same =
-      before !== null && (before.machine?.key ?? null) === (placements.machine(placements.owner(service))?.key ?? null);
+      before !== null &&
+      (before.machine?.key ?? null) === (assignments.machine(assignments.owner(service))?.key ?? null);
     if (before !== null && !same)
       renameSync(
         this.path,
@@ -248,9 +252,9 @@ class Collection {
     return this.path;
   }
 
-  private about(): About {
-    const { context, placements, service } = this;
-    const machine = placements.machine(placements.owner(service));
+  private about(): ReportManifest {
+    const { context, assignments, service } = this;
+    const machine = assignments.machine(assignments.owner(service));
     return {
       run: context.run.name,
       uid: context.run.uid,

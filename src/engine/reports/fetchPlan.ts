@@ -2,8 +2,8 @@
 import type { FetchRequest } from "../../machines/files/fetchScript.js";
 import type { MachineLink } from "../../machines/contract/link.js";
 import type { ReportSpec, Template } from "../../plan/launchPlan/launchPlan.js";
-import { REPORT_FOLDER } from "../programs/programRunner.js";
-import type { Placements } from "../run/machineAssignments.js";
+import { REPORT_FOLDER } from "../programs/runServiceProgram.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 
@@ -24,7 +24,7 @@ const STAGINGS = ["-again-2", "-again", ""];
  */
 export async function planFetches(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   service: Service,
   report: ReportSpec,
   step: string | null,
@@ -35,7 +35,7 @@ export async function planFetches(
   const away = folder !== null && report.program?.where === "launcher";
   const fetches: PlannedFetch[] = [];
   const relative = patterns.filter((pattern) => !pattern.startsWith("/"));
-  const base = relative.length === 0 ? { away: false, steps: [] } : await baseOf(context, placements, service);
+  const base = relative.length === 0 ? { away: false, steps: [] } : await baseOf(context, assignments, service);
   const here = base.away ? relative : [];
   const there = patterns.filter((pattern) => !here.includes(pattern));
   if (away || here.length > 0)
@@ -45,7 +45,7 @@ export async function planFetches(
     });
   if ((folder !== null && !away) || there.length > 0) {
     fetches.push({
-      link: () => placements.machineLink(service),
+      link: () => assignments.machineLink(service),
       request: { report: away ? null : folder, patterns: there, base: base.steps, sudo: report.sudo },
     });
   }
@@ -58,13 +58,13 @@ export async function planFetches(
  */
 async function baseOf(
   { store, run }: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   service: Service,
 ): Promise<{ away: boolean; steps: string[] }> {
   const { boot, execute } = service.spec;
   const [step, program] = boot !== null ? (["boot", boot] as const) : (["execute", execute ?? null] as const);
   if (program === null) return { away: false, steps: [] };
-  const key = placements.machine(service)?.key ?? null;
+  const key = assignments.machine(service)?.key ?? null;
   const last = (await store.steps(run, service.id)).findLast(
     (one) => one.step === step && one.directory !== null && one.machineKey === key,
   );
@@ -76,13 +76,20 @@ function stagings(directory: string): string[] {
 }
 
 /** A value in a pattern stands for itself: what a shell would match by it is escaped. */
-function resolvePattern({ book }: RunContext, service: Service, template: Template, problems: string[]): string | null {
+function resolvePattern(
+  { attributes }: RunContext,
+  service: Service,
+  template: Template,
+  problems: string[],
+): string | null {
   try {
     const pattern = template
       .map((part) =>
         typeof part === "string"
           ? part
-          : book.lookup(part, service.name).replace(/[*?[\\]/g, (found) => (found === "\\" ? "[\\\\]" : `[${found}]`)),
+          : attributes
+              .lookup(part, service.name)
+              .replace(/[*?[\\]/g, (found) => (found === "\\" ? "[\\\\]" : `[${found}]`)),
       )
       .join("");
     if (!/[\0\n\r]/.test(pattern) && !pattern.split("/").includes("..")) return pattern;

@@ -6,8 +6,8 @@ import type { Header } from "tar-stream";
 import { ConnectionLostError, type MachineConnection } from "../../machines/contract/connection.js";
 import { fetchFiles, type Fetched } from "../../machines/files/fetchFiles.js";
 import type { FetchNote } from "../../machines/files/fetchNotes.js";
-import type { FetchRequest, Origin } from "../../machines/files/fetchScript.js";
-import { ABOUT, type About } from "./archiveReader.js";
+import type { FetchRequest, PathBase } from "../../machines/files/fetchScript.js";
+import { ABOUT, type ReportManifest } from "./archiveReader.js";
 import { ArchiveError, ArchiveWriter, LimitError } from "./archiveWriter.js";
 import { linkTarget, machineName, memberName } from "./memberNames.js";
 
@@ -15,7 +15,7 @@ export interface GatherParts {
   /** Where the archive is written; must not exist. */
   readonly path: string;
   readonly limitBytes: number;
-  readonly about: About;
+  readonly about: ReportManifest;
   /** The directory of the run's logs, and the beginning of the names of those that belong here. */
   readonly logs: { readonly directory: string; readonly prefix: string };
   readonly fetches: readonly { readonly connection: MachineConnection; readonly request: FetchRequest }[];
@@ -105,7 +105,7 @@ export function logNames(directory: string, prefix: string): string[] {
 async function take(
   archive: ArchiveWriter,
   leftOut: string[],
-  origin: Origin,
+  origin: PathBase,
   header: Header,
   content: AsyncIterable<Buffer>,
 ): Promise<void> {
@@ -126,7 +126,7 @@ async function take(
 function takeLink(
   archive: ArchiveWriter,
   leftOut: string[],
-  origin: Origin,
+  origin: PathBase,
   name: string,
   { name: written, type, linkname, mtime }: Header,
 ): void {

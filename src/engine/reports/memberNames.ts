@@ -1,13 +1,13 @@
 /** Names of files as they stand in an archive: below a folder of their own, whatever a machine says. */
 import { posix } from "node:path";
 
-import type { Origin } from "../../machines/files/fetchScript.js";
+import type { PathBase } from "../../machines/files/fetchScript.js";
 
 /** The folder of an archive in which files of an origin lie. */
-const FOLDERS: Readonly<Record<Origin, string>> = { report: "report", relative: "files", absolute: "files" };
+const FOLDERS: Readonly<Record<PathBase, string>> = { report: "report", relative: "files", absolute: "files" };
 
 /** Where a machine's file lies in the archive; null for a name that leads out, and "" for the folder itself. */
-export function memberName(origin: Origin, name: string): string | null {
+export function memberName(origin: PathBase, name: string): string | null {
   const path = posix.normalize(name).replace(/\/+$/, "");
   if (path === "." || path === "") return "";
   if (path.startsWith("/") || path === ".." || path.startsWith("../") || path.includes("\0")) return null;
@@ -15,7 +15,7 @@ export function memberName(origin: Origin, name: string): string | null {
 }
 
 /** A machine's file as its operator knows it. */
-export function machineName(origin: Origin, name: string): string {
+export function machineName(origin: PathBase, name: string): string {
   const path = posix.normalize(name).replace(/^\.?\/|\/+$/g, "");
   return origin === "absolute" ? `/${path}` : origin === "report" ? `report/${path}` : path;
 }

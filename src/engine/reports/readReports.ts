@@ -6,7 +6,7 @@ import type { RunRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
 import type { Store } from "../../state/sqlite/store.js";
 import { listArchives, type ArchivePath } from "./archivePaths.js";
-import { ABOUT, listMembers, openMember, readAbout, type ArchiveMember } from "./archiveReader.js";
+import { ABOUT, listMembers, openMember, readManifest, type ArchiveMember } from "./archiveReader.js";
 import { matchesGlob } from "./glob.js";
 
 /** One file in a report. */
@@ -44,7 +44,7 @@ export async function listReports(
     const shown = files.filter(
       ({ file }) => file !== ABOUT && (options.match === null || matchesGlob(file, options.match)),
     );
-    const about = await readAbout(path);
+    const about = await readManifest(path);
     reports.push({
       report: archive,
       service,

@@ -2,10 +2,10 @@
 import { ConnectionError } from "../../machines/contract/connection.js";
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import { StateError } from "../../state/contract/errors.js";
-import { describeResult, runServiceProgram, whyEnded } from "../programs/programRunner.js";
+import { describeResult, runServiceProgram, whyEnded } from "../programs/runServiceProgram.js";
 import { ServiceError } from "../run/failure.js";
 import { inStep, stepDirectory } from "../run/journal.js";
-import type { Placements } from "../run/machineAssignments.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 
@@ -24,7 +24,7 @@ export interface ReportProgramEnd {
  */
 export async function runReportProgram(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   service: Service,
   program: ProgramSpec,
 ): Promise<ReportProgramEnd> {
@@ -35,10 +35,10 @@ export async function runReportProgram(
       service,
       "report",
       1,
-      placements.machine(service)?.key ?? null,
+      assignments.machine(service)?.key ?? null,
       async (step) => {
         directory = stepDirectory(service, "report", step.id);
-        const end = await runServiceProgram(context, placements, {
+        const end = await runServiceProgram(context, assignments, {
           service,
           step: "report",
           program,

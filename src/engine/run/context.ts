@@ -8,7 +8,7 @@ import { Redactor } from "../../secrets/redactor.js";
 import type { RunRecord, ServiceRecord } from "../../state/contract/records.js";
 import type { RunWriter } from "../../state/sqlite/runWriter.js";
 import type { Store } from "../../state/sqlite/store.js";
-import { AttributeBook } from "../attributes/attributes.js";
+import { AttributeRegistry } from "../attributes/attributes.js";
 import { Clouds } from "../clouds/clouds.js";
 import { MachineLinks } from "../clouds/machineLinks.js";
 import { RunAbort } from "./abort.js";
@@ -21,19 +21,19 @@ export interface RunContext {
   readonly clock: Clock;
   /** Null for commands that only read. */
   readonly writer: RunWriter | null;
-  readonly book: AttributeBook;
+  readonly attributes: AttributeRegistry;
   readonly redactor: Redactor;
   readonly clouds: Clouds;
   readonly links: MachineLinks;
   /** Every place in it is a program that runs. */
-  readonly programs: LimitFunction;
+  readonly programSlots: LimitFunction;
   /** Aborted when the operator wants to stop: nothing new is started then, what runs is written down. */
   readonly stop: AbortSignal;
   /**
    * Aborted, with an Error that says why, when the time for tidying up is over; null where that takes as long as it
    * takes.
    */
-  readonly over: AbortSignal | null;
+  readonly cleanupExpired: AbortSignal | null;
   /** Of the run, by one of its programs or somebody outside. */
   readonly abort: RunAbort;
   /** Aborted when nothing new is to begin: the operator stops the command, or the run is aborted. */
@@ -41,7 +41,7 @@ export interface RunContext {
   /** Where programs of the run meet. */
   readonly coordination: Coordination;
   /** Tells the observer, redacted; does not record. */
-  readonly tell: (event: RunEvent) => void;
+  readonly emit: (event: RunEvent) => void;
   /** Services of each level, in the plan's order. */
   readonly levels: readonly (readonly Service[])[];
   /** Services that the plan has no more, and that are not taken down yet; the last level first. */

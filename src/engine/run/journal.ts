@@ -41,7 +41,7 @@ export async function change(
     ...changes,
     ...events.map((event) => ({ kind: "event" as const, event: context.redactor.redactData(event) })),
   );
-  for (const event of events) context.tell(event);
+  for (const event of events) context.emit(event);
 }
 
 /** The event of a service that enters a state. */
@@ -177,7 +177,7 @@ async function beginStep(
     directory: (stepId) => stepDirectory(service, name, stepId),
     event,
   });
-  context.tell(event);
+  context.emit(event);
   return id;
 }
 

@@ -1,10 +1,10 @@
 /** Which machine each service is on. */
 import type { MachineAccess, MachineStatus } from "../../drivers/contract/driver.js";
 import type { ClosableLink } from "../../machines/contract/link.js";
-import { shellPrograms, type MachinePrograms } from "../../machines/program/programs.js";
+import { shellRunner, type ProgramRunner } from "../../machines/program/programRunner.js";
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { MachineRecord } from "../../state/contract/records.js";
-import { driverPrograms } from "../clouds/driverPrograms.js";
+import { driverRunner } from "../clouds/driverRunner.js";
 import type { RunContext } from "./context.js";
 import type { Service } from "./service.js";
 
@@ -14,12 +14,12 @@ export class NoMachineError extends Error {
 }
 
 /** The wish for a machine: `key` names it for ever. */
-export interface Wish {
+export interface LaunchIntent {
   readonly key: string;
   readonly generation: number;
 }
 
-export class Placements {
+export class MachineAssignments {
   /** The machine that a service has, by the service's number. */
   private readonly machines = new Map<number, MachineRecord>();
   /** Machines that services had before, by the service's number. */
@@ -30,10 +30,10 @@ export class Placements {
   private constructor(private readonly context: RunContext) {}
 
   /** Places services on the machines that the database knows: each on its newest one that has not ended. */
-  static async read(context: RunContext): Promise<Placements> {
-    const placements = new Placements(context);
-    for (const machine of await context.store.machines(context.run)) placements.learn(machine);
-    return placements;
+  static async read(context: RunContext): Promise<MachineAssignments> {
+    const assignments = new MachineAssignments(context);
+    for (const machine of await context.store.machines(context.run)) assignments.learn(machine);
+    return assignments;
   }
 
   /** The service's own machine, or null (a `host:` service has none). */
@@ -42,7 +42,7 @@ export class Placements {
   }
 
   /** What to ask the cloud for: the machine that was asked for already, or else a new one. */
-  wish(service: Service): Wish {
+  launchIntent(service: Service): LaunchIntent {
     const machine = this.machine(service);
     if (machine !== null) return machine;
     const generation = (this.generations.get(service.name) ?? 0) + 1;
@@ -55,7 +55,7 @@ export class Placements {
   }
 
   /** The wish is written down: the service has this machine from now on, whether the cloud knows of it yet or not. */
-  intend(service: Service, cloud: string, { key, generation }: Wish): void {
+  recordIntent(service: Service, cloud: string, { key, generation }: LaunchIntent): void {
     if (this.machine(service)?.key === key) return;
     const unknown = {
       driverId: null,
@@ -110,19 +110,19 @@ export class Placements {
     const owner = this.owner(service);
     const { placement } = owner.spec;
     if (placement.kind === "host")
-      return { kind: "ssh", host: this.context.book.resolve(placement.host, owner.name), port: null, user: null };
+      return { kind: "ssh", host: this.context.attributes.resolve(placement.host, owner.name), port: null, user: null };
     const access = this.machine(owner)?.access;
     if (access) return JSON.parse(access) as MachineAccess;
     throw new NoMachineError(`${owner.name} has no machine`);
   }
 
   /** Where one of the service's programs runs: on its machine, or on the launcher. @throws NoMachineError */
-  programs(service: Service, program: ProgramSpec): MachinePrograms {
-    if (program.where === "launcher") return shellPrograms(this.context.links.launcher());
+  runner(service: Service, program: ProgramSpec): ProgramRunner {
+    if (program.where === "launcher") return shellRunner(this.context.links.launcher());
     const access = this.access(service);
     return access.kind === "driver"
-      ? driverPrograms(this.context.clouds, access)
-      : shellPrograms(this.machineLink(service));
+      ? driverRunner(this.context.clouds, access)
+      : shellRunner(this.machineLink(service));
   }
 
   /** The link to the service's machine, with the settings of the service whose machine it is. @throws NoMachineError */
@@ -150,7 +150,7 @@ export class Placements {
     if (placement.kind !== "host" || placement.host.length !== 1) return service;
     const [only] = placement.host;
     if (typeof only !== "object" || only.kind !== "service" || only.attribute !== "host") return service;
-    const [source] = this.context.book.sources(only);
+    const [source] = this.context.attributes.sources(only);
     const owner = this.context.byName.get(source ?? "");
     return owner === undefined ? service : this.owner(owner);
   }

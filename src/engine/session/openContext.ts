@@ -11,7 +11,7 @@ import type { SecretReading } from "../../state/sqlite/runReader.js";
 import type { RunWriter } from "../../state/sqlite/runWriter.js";
 import type { Store } from "../../state/sqlite/store.js";
 import { dependencies } from "../attributes/dependents.js";
-import { AttributeBook } from "../attributes/attributes.js";
+import { AttributeRegistry } from "../attributes/attributes.js";
 import { Clouds } from "../clouds/clouds.js";
 import { groupBy } from "../run/lists.js";
 import { MachineLinks } from "../clouds/machineLinks.js";
@@ -43,7 +43,7 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
   const dropped = await droppedServices(described, records, plan);
   const former = await formerServices(described, records, current);
   const variables = await store.variables(run, parts.secrets);
-  const book = new AttributeBook(
+  const book = new AttributeRegistry(
     plan,
     run.name,
     variables,
@@ -62,7 +62,7 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
   const clouds = new Clouds({
     plan,
     store,
-    book,
+    attributes: book,
     warn,
     prove: () => writer?.prove(),
     readOnly: writer === null,
@@ -79,18 +79,18 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
     store,
     clock: store.clock,
     writer,
-    book,
+    attributes: book,
     redactor,
     stop,
-    over,
-    tell,
+    cleanupExpired: over,
+    emit: tell,
     levels,
     dropped,
     former,
     clouds,
     byName,
     links: new MachineLinks({ store, writer, run, driver: (cloud) => clouds.driver(cloud), warn }),
-    programs: pLimit(plan.concurrency),
+    programSlots: pLimit(plan.concurrency),
     bySpec: groupBy(levels.flat(), ({ spec }) => spec.name),
     records: new Map(records.map((service) => [service.id, service])),
   };

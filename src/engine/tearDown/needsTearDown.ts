@@ -10,6 +10,6 @@ import type { Service } from "../run/service.js";
 const UNTOUCHED: ReadonlySet<ServiceState> = new Set(["planned", "launching", "terminating"]);
 
 /** Whether a service's programs may have left something on its machine, for a terminate program or a report. */
-export function leftSomething({ spec }: Service, { booted, state }: ServiceRecord): boolean {
+export function needsTearDown({ spec }: Service, { booted, state }: ServiceRecord): boolean {
   return booted || (spec.boot === null && !UNTOUCHED.has(state));
 }

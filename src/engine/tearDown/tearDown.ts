@@ -8,7 +8,7 @@ import type { Change } from "../../state/sqlite/changes.js";
 import type { MachineRecord, StepRecord } from "../../state/contract/records.js";
 import type { Task } from "../tasks/agenda.js";
 import { destroyMachines } from "./destroyMachines.js";
-import { leftSomething } from "./needsTearDown.js";
+import { needsTearDown } from "./needsTearDown.js";
 import { asServiceError, InterruptedError, ServiceError, serviceError } from "../run/failure.js";
 import {
   change,
@@ -22,10 +22,10 @@ import {
   warn,
   type Step,
 } from "../run/journal.js";
-import type { Placements } from "../run/machineAssignments.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
 import { survey } from "../health/survey.js";
 import { collectReports } from "../reports/collectReports.js";
-import { describeResult, hasMachine, runServiceProgram, whyEnded } from "../programs/programRunner.js";
+import { describeResult, hasMachine, runServiceProgram, whyEnded } from "../programs/runServiceProgram.js";
 import type { RunContext } from "../run/context.js";
 import { settleAll } from "../run/settleAll.js";
 import { endUnfinished } from "../programs/unfinished.js";
@@ -59,7 +59,7 @@ export class TakeDown {
    */
   constructor(
     private readonly context: RunContext,
-    private readonly placements: Placements,
+    private readonly assignments: MachineAssignments,
     private readonly unfinished: ReadonlyMap<number, readonly StepRecord[]>,
     private readonly force: boolean,
     private readonly reports = true,
@@ -83,7 +83,7 @@ export class TakeDown {
     const answering = new Set(services.filter((service) => taskOf(service).stage === "replace"));
     const guests = this.context.levels
       .flat()
-      .filter((service) => !answering.has(service) && answering.has(this.placements.owner(service)));
+      .filter((service) => !answering.has(service) && answering.has(this.assignments.owner(service)));
     await this.stop(guests.reverse(), () => true);
     const old = this.asDescribed(services);
     const answers = (service: Service) => answering.has(services[old.indexOf(service)] as Service);
@@ -132,7 +132,7 @@ export class TakeDown {
     const ends = new Map(services.map((service, place) => [service, stopped[place] ?? null]));
     const going = services.filter((service) => ends.get(service) === null);
     await this.letGo(
-      going.filter((service) => hasMachine(this.placements, service)),
+      going.filter((service) => hasMachine(this.assignments, service)),
       answers,
     );
     const destroyed = await this.destroy(going, ending);
@@ -146,16 +146,16 @@ export class TakeDown {
    * over.
    */
   private async findGone(services: readonly Service[]): Promise<void> {
-    const { context, placements } = this;
-    let owners = [...new Set(services.map((service) => placements.owner(service)))];
+    const { context, assignments } = this;
+    let owners = [...new Set(services.map((service) => assignments.owner(service)))];
     while (owners.length > 0) {
-      const findings = await survey(context, placements, owners, () => "cloud");
+      const findings = await survey(context, assignments, owners, () => "cloud");
       for (const [owner, { cause }] of findings) if (cause === "gone" || cause === "stopped") this.gone.add(owner);
       owners = owners.filter(
         (owner) =>
           findings.get(owner)?.machine === "unknown" &&
           findings.get(owner)?.cause === null &&
-          typeof placements.machine(owner)?.driverId === "string",
+          typeof assignments.machine(owner)?.driverId === "string",
       );
       if (context.stop.aborted) return;
       if (owners.length > 0) await context.clock.sleep(LOOK_AGAIN_MS);
@@ -180,16 +180,16 @@ export class TakeDown {
    * does not answer.
    */
   private async stopService(service: Service, answers: boolean): Promise<void> {
-    const { context, placements } = this;
+    const { context, assignments } = this;
     if (context.stop.aborted) throw new InterruptedError();
     const before = context.records.get(service.id);
     if (before === undefined || before.state === "terminated" || this.stopped.has(service)) return;
     const program = service.spec.terminate;
-    const due = leftSomething(service, before);
+    const due = needsTearDown(service, before);
     // Written with the state: whatever dies before the program has ended, the next command knows that it is still to
     // run.
     await enterState(context, service, "terminating", due ? [{ kind: "booted", id: service.id }] : []);
-    if (answers) await endUnfinished(context, placements, service, this.unfinished.get(service.id) ?? []);
+    if (answers) await endUnfinished(context, assignments, service, this.unfinished.get(service.id) ?? []);
     if (due && this.hasReport(service)) await this.collectReport(service, answers);
     if (!answers) return;
     if (program !== null && !this.force && due) await this.runProgram(service, program);
@@ -205,20 +205,20 @@ export class TakeDown {
    * with it.
    */
   private async collectReport(service: Service, answers: boolean): Promise<void> {
-    const { context, placements, gone } = this;
-    await collectReports(context, placements, [service], {
-      reachable: (one) => answers && hasMachine(placements, one) && !gone.has(placements.owner(one)),
+    const { context, assignments, gone } = this;
+    await collectReports(context, assignments, [service], {
+      reachable: (one) => answers && hasMachine(assignments, one) && !gone.has(assignments.owner(one)),
     });
     if (context.stop.aborted) throw new InterruptedError();
   }
 
   private async runProgram(service: Service, program: ProgramSpec): Promise<void> {
-    const { context, placements } = this;
-    if (!hasMachine(placements, service) || this.gone.has(placements.owner(service)))
+    const { context, assignments } = this;
+    if (!hasMachine(assignments, service) || this.gone.has(assignments.owner(service)))
       return warn(context, service, "its machine is gone or stopped: the terminate program was left out");
-    await inStep(context, service, "terminate", 1, placements.machine(service)?.key ?? null, async (step) => {
+    await inStep(context, service, "terminate", 1, assignments.machine(service)?.key ?? null, async (step) => {
       const directory = stepDirectory(service, "terminate", step.id) as string;
-      const { result, ...end } = await runServiceProgram(context, placements, {
+      const { result, ...end } = await runServiceProgram(context, assignments, {
         service,
         step: "terminate",
         program,
@@ -260,21 +260,21 @@ export class TakeDown {
    * guest's connection is the owner's.
    */
   private async letGo(services: readonly Service[], answers: (service: Service) => boolean): Promise<void> {
-    const { context, placements } = this;
-    await removeWorkDirectories(context, placements, await this.staged(services.filter(answers)));
+    const { context, assignments } = this;
+    await removeWorkDirectories(context, assignments, await this.staged(services.filter(answers)));
     await settleAll(
       services
         .filter((service) => service.spec.placement.kind === "cloud")
-        .map((service) => placements.release(service)),
+        .map((service) => assignments.release(service)),
     );
   }
 
   /** Destroys the machines of services, one call a cloud; then the services are what `ending` says. */
   private async destroy(services: readonly Service[], ending: Ending): Promise<(Error | null)[]> {
-    const { context, placements } = this;
+    const { context, assignments } = this;
     const machines = new Map(
       services.flatMap((service) => {
-        const machine = placements.machine(service);
+        const machine = assignments.machine(service);
         return machine === null ? [] : [[service, machine] as const];
       }),
     );
@@ -317,7 +317,7 @@ export class TakeDown {
       [{ kind: "ended", key, reason }, ...changes],
       [{ at: event.at, type: "machine-terminated", service: service.name, cloud, id }, event],
     );
-    this.placements.ended(service);
+    this.assignments.ended(service);
     this.terminated.push({ service: service.name, cloud, id });
   }
 

@@ -2,9 +2,9 @@
 import { buffer } from "node:stream/consumers";
 
 import { warn } from "../run/journal.js";
-import type { Placements } from "../run/machineAssignments.js";
+import type { MachineAssignments } from "../run/machineAssignments.js";
 import { programsOf } from "../programs/bundles.js";
-import { hasMachine } from "../programs/programRunner.js";
+import { hasMachine } from "../programs/runServiceProgram.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 
@@ -14,19 +14,19 @@ import type { Service } from "../run/service.js";
  */
 export async function removeWorkDirectories(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   folders: ReadonlyMap<Service, readonly string[]>,
 ): Promise<void> {
   const onHosts = [...folders].filter(
     ([service]) =>
-      hasMachine(placements, service) &&
-      placements.access(service).kind === "ssh" &&
+      hasMachine(assignments, service) &&
+      assignments.access(service).kind === "ssh" &&
       programsOf(service.spec).some(({ program }) => program.where === "machine"),
   );
   await Promise.all(
     onHosts.map(async ([service, own]) => {
       try {
-        await sweep(placements, service, own);
+        await sweep(assignments, service, own);
       } catch (error) {
         await warn(context, service, `its staged programs may still lie on the host: ${(error as Error).message}`);
       }
@@ -34,8 +34,8 @@ export async function removeWorkDirectories(
   );
 }
 
-async function sweep(placements: Placements, service: Service, folders: readonly string[]): Promise<void> {
-  const link = placements.machineLink(service);
+async function sweep(assignments: MachineAssignments, service: Service, folders: readonly string[]): Promise<void> {
+  const link = assignments.machineLink(service);
   await link.idle(); // a clean-up under way needs the directories that go now
   const connection = await link.connection();
   const channel = await connection.open(`exec /bin/sh -c '${sweepScript(connection.workDirectory, folders)}'`);

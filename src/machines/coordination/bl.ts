@@ -11,7 +11,7 @@
  * Requests are lines of at most 512 bytes, which a FIFO takes whole or not at all. The runtime directory is its user's
  * alone, so files in it may be anybody's: a program under sudo is root, the relay is not.
  */
-import { TALK_LIMIT } from "./blRequest.js";
+import { MESSAGE_LIMIT } from "./blRequest.js";
 
 export const BL_SCRIPT = `#!/bin/sh
 # A program's way to talk to its launcher (docs/bl.md). Only builtins and cat touch values.
@@ -61,7 +61,7 @@ options() {
   done
 }
 connect() {
-  t=\${BOOTLEVEL_TALK:-/nowhere} i=$$\${1-} n=0 w= c=
+  t=\${BOOTLEVEL_COORDINATION:-/nowhere} i=$$\${1-} n=0 w= c=
   [ -p "$t/req" ] && [ -p "$t/up" ] || gone
   umask 0; trap '' PIPE
   until mkfifo "$t/q.$i" 2>/dev/null; do n=$((n+1)); i=$$.$n; [ $n -lt 9 ] || gone; done
@@ -94,7 +94,7 @@ ask() {
 # Sends what lies in p.$i with the request.
 send() {
   n=$(wc -c <"$t/p.$i") && n=$((n)) || fail 10 "cannot write to $t"
-  [ $n -le ${TALK_LIMIT} ] || fail 2 'the value is longer than ${TALK_LIMIT} bytes, which is what is allowed'
+  [ $n -le ${MESSAGE_LIMIT} ] || fail 2 'the value is longer than ${MESSAGE_LIMIT} bytes, which is what is allowed'
   ask "$1" "$2" - - - $n; exit "$c"
 }
 verb=\${1-}; [ $# -eq 0 ] || shift
@@ -111,7 +111,7 @@ case $verb in
     name "$1"; [ $# -eq 2 ] || { true 9<&0; } 2>/dev/null || usage 'the value is to come on standard input, which is closed'
     connect
     # One byte more than is allowed tells as much as an endless input.
-    if [ $# -eq 2 ]; then printf %s "$2"; else head -c ${TALK_LIMIT + 1} 2>/dev/null || { [ ! -s "$t/p.$i" ] && cat; }; fi >"$t/p.$i" || fail 10 "cannot write to $t"
+    if [ $# -eq 2 ]; then printf %s "$2"; else head -c ${MESSAGE_LIMIT + 1} 2>/dev/null || { [ ! -s "$t/p.$i" ] && cat; }; fi >"$t/p.$i" || fail 10 "cannot write to $t"
     send set "$1" ;;
   abort|say) [ $# -gt 0 ] || usage "$verb takes a text"
     connect; printf %s "$*" >"$t/p.$i" || fail 10 "cannot write to $t"

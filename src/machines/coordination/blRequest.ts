@@ -17,10 +17,10 @@ export interface BlRequest {
 }
 
 /** What `bl` exits with: done, not set, usage, unknown name, aborted, timed out, no launcher. */
-export type TalkCode = 0 | 1 | 2 | 7 | 8 | 9 | 10;
+export type BlExitCode = 0 | 1 | 2 | 7 | 8 | 9 | 10;
 
 export interface BlReply {
-  readonly code: TalkCode;
+  readonly code: BlExitCode;
   /** What `bl get` prints. */
   readonly value?: Buffer;
   /** For people, on standard error; one line. */
@@ -34,4 +34,4 @@ export interface BlReply {
 export type BlHandler = (request: BlRequest, gone: AbortSignal) => Promise<BlReply>;
 
 /** Bytes of a value or text. */
-export const TALK_LIMIT = 16_777_216;
+export const MESSAGE_LIMIT = 16_777_216;

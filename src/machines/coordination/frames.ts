@@ -2,14 +2,14 @@
  * The words of a relay: requests as they come from a machine, which may send anything, and answers as it takes them.
  */
 import { relayMark } from "./relayScript.js";
-import { TALK_LIMIT, type BlReply, type BlRequest } from "./blRequest.js";
+import { MESSAGE_LIMIT, type BlReply, type BlRequest } from "./blRequest.js";
 
 /** What a machine sent cannot be a request. */
-export class MalformedTalkError extends Error {
+export class MalformedFrameError extends Error {
   override readonly name = "MalformedTalkError";
 }
 
-export type TalkFrame =
+export type Frame =
   | { readonly kind: "ready" }
   /** Nobody on the machine talks. */
   | { readonly kind: "none" }
@@ -28,7 +28,7 @@ const LONGEST_MESSAGE = 1000;
 type Header = RegExpExecArray;
 
 /** Finds requests in what comes, without reading on until somebody asks for the next. */
-export class TalkFrames {
+export class FrameReader {
   readonly #mark: Buffer;
   #marked = false;
   #chunks: Buffer[] = [];
@@ -45,7 +45,7 @@ export class TalkFrames {
   }
 
   /** Null until the whole of it has come. @throws MalformedTalkError */
-  next(): TalkFrame | null {
+  next(): Frame | null {
     if (!this.#marked) return this.#findMark();
     this.#header ??= this.#readHeader();
     if (this.#header === null) return null;
@@ -56,7 +56,7 @@ export class TalkFrames {
     return frame;
   }
 
-  #findMark(): TalkFrame | null {
+  #findMark(): Frame | null {
     const text = this.#join();
     const at = text.indexOf(this.#mark);
     const end = at < 0 ? -1 : text.indexOf(10, at + 1);
@@ -74,12 +74,12 @@ export class TalkFrames {
     const text = this.#join();
     const end = text.indexOf(10);
     if (end > LONGEST_LINE || (end < 0 && text.length > LONGEST_LINE))
-      throw new MalformedTalkError("a request is too long");
+      throw new MalformedFrameError("a request is too long");
     if (end < 0) return null;
     const header = LINE.exec(text.toString("latin1", 0, end));
-    if (header === null) throw new MalformedTalkError("a line is no request");
-    if (Number(header[7]) > TALK_LIMIT)
-      throw new MalformedTalkError(`a request of ${String(header[7])} bytes; ${TALK_LIMIT} are allowed`);
+    if (header === null) throw new MalformedFrameError("a line is no request");
+    if (Number(header[7]) > MESSAGE_LIMIT)
+      throw new MalformedFrameError(`a request of ${String(header[7])} bytes; ${MESSAGE_LIMIT} are allowed`);
     this.#take(end + 1);
     return header;
   }
@@ -101,13 +101,10 @@ export class TalkFrames {
 }
 
 /** @throws MalformedTalkError for a request that lacks its name, or has one that it cannot have. */
-function frameOf(
-  [, id = "", verb = "", name = "", time = "", flags = "", parties = ""]: Header,
-  value: Buffer,
-): TalkFrame {
+function frameOf([, id = "", verb = "", name = "", time = "", flags = "", parties = ""]: Header, value: Buffer): Frame {
   if (verb === "drop") return { kind: "drop", id };
   const named = verb === "get" || verb === "set" || verb === "barrier";
-  if (named !== (name !== "-")) throw new MalformedTalkError("a request has no name, or one too many");
+  if (named !== (name !== "-")) throw new MalformedFrameError("a request has no name, or one too many");
   return {
     kind: "request",
     id,
@@ -126,7 +123,7 @@ function frameOf(
 function milliseconds(time: string): number | null {
   if (time === "-") return null;
   const amount = Number(time.replace(/[smhd]$/, ""));
-  if (Number.isNaN(amount)) throw new MalformedTalkError("the time limit of a request is no number");
+  if (Number.isNaN(amount)) throw new MalformedFrameError("the time limit of a request is no number");
   return amount === 0 ? null : Math.ceil(amount * (UNITS[time.slice(-1)] ?? 1000));
 }
 

@@ -11,13 +11,13 @@
  * In the runner, before anything is started: 8 is the channel's input, and while 7 is open the holder knows that the
  * runner lives.
  */
-export const talkSetUp = 'exec 8<&0 6<>"$r/req" 7>"$r/req" 6>&-';
+export const setUpCoordination = 'exec 8<&0 6<>"$r/req" 7>"$r/req" 6>&-';
 
 /**
  * What nobody but the runner and the holder may have open. A shell that goes on must close it by exec: bash keeps a
  * copy of what a redirection closes.
  */
-export const talkShut = "7>&- 8<&-";
+export const closeCoordination = "7>&- 8<&-";
 
 /**
  * What the holder does after `work`: waits for a request and tells the launcher. Then it waits for the relay to end it,
@@ -40,7 +40,7 @@ export const endHolder = "{ kill -9 $h; wait $h; } 2>/dev/null";
  * Ends whoever serves. Its pid may be another's by now: it is the one that works in the runtime directory. No process
  * is started for this.
  */
-export const endTalk = [
+export const endCoordination = [
   'bl_quiet() { { read -r k l <"$r/talk"; } 2>/dev/null || return 0',
   'for k in $k $l; do { [ ! -d /proc/self ] || [ /proc/$k/cwd -ef "$r" ]; } && kill -9 $k 2>/dev/null; done; }; bl_quiet',
 ].join("; ");

@@ -5,13 +5,13 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { Channel, MachineConnection } from "../contract/connection.js";
 import { relayScript } from "./relayScript.js";
-import { TALK_LIMIT, type BlHandler, type BlReply, type BlRequest } from "./blRequest.js";
-import { replyLine, TalkFrames } from "./frames.js";
+import { MESSAGE_LIMIT, type BlHandler, type BlReply, type BlRequest } from "./blRequest.js";
+import { replyLine, FrameReader } from "./frames.js";
 import { channelCommand } from "../shell/channelScript.js";
 
 /** So many requests may be unanswered, and so many bytes of them, before the next one is read. */
 const MOST_REQUESTS = 256;
-const MOST_BYTES = 2 * TALK_LIMIT;
+const MOST_BYTES = 2 * MESSAGE_LIMIT;
 /** Milliseconds that a relay may take to end by itself. */
 const GOODBYE_MS = 2000;
 
@@ -27,16 +27,16 @@ export interface RelayOptions {
 export type RelayEnd = { readonly kind: "none" | "closed" } | { readonly kind: "broken"; readonly reason: string };
 
 /** Throws `ConnectionError` when no channel can be opened. */
-export async function openRelay(connection: MachineConnection, options: RelayOptions): Promise<TalkRelay> {
+export async function openRelay(connection: MachineConnection, options: RelayOptions): Promise<Relay> {
   const nonce = randomBytes(12).toString("hex");
   const script = relayScript({ directory: `${connection.workDirectory}/${options.directory}`, nonce }, options.how);
   const channel = await connection.open(channelCommand(script));
-  const relay = new TalkRelay(channel, new TalkFrames(nonce), options);
+  const relay = new Relay(channel, new FrameReader(nonce), options);
   channel.stdin.write(script);
   return relay;
 }
 
-export class TalkRelay {
+export class Relay {
   readonly ended: Promise<RelayEnd>;
   #end: RelayEnd | null = null;
   /** By id; a request that was withdrawn counts until its handler has noticed. */
@@ -47,7 +47,7 @@ export class TalkRelay {
 
   constructor(
     private readonly channel: Channel,
-    private readonly frames: TalkFrames,
+    private readonly frames: FrameReader,
     private readonly options: RelayOptions,
   ) {
     channel.stdin.on("error", () => undefined); // why it ended is told by the channel's end

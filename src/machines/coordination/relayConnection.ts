@@ -5,7 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ConnectionLostError, type MachineConnection } from "../contract/connection.js";
 import type { BlHandler } from "./blRequest.js";
-import { openRelay, type RelayEnd, type RelayOptions, type TalkRelay } from "./relay.js";
+import { openRelay, type RelayEnd, type RelayOptions, type Relay } from "./relay.js";
 
 /** How many relays a program gets on one connection: one that breaks again and again is the program's own doing. */
 const RELAYS = 5;
@@ -13,7 +13,7 @@ const PAUSE_MS = 200;
 /** Milliseconds that one may wait for a channel. */
 const OPENING_MS = 20_000;
 
-export interface TalkLineOptions {
+export interface RelayConnectionOptions {
   /** The step's directory, relative to the connection's work directory. */
   readonly directory: string;
   /** Null: nobody answers, and nothing is opened. */
@@ -27,14 +27,14 @@ function broken(error: unknown): RelayEnd {
   return { kind: "broken", reason: error instanceof Error ? error.message : String(error) };
 }
 
-export class TalkLine {
-  #relay: TalkRelay | null = null;
+export class RelayConnection {
+  #relay: Relay | null = null;
   /** The connection that a relay is kept on. */
   #connection: MachineConnection | null = null;
   #work: Promise<void> = Promise.resolve();
   readonly #closing = new AbortController();
 
-  constructor(private readonly options: TalkLineOptions) {}
+  constructor(private readonly options: RelayConnectionOptions) {}
 
   /**
    * Answers the program over this connection from now on, unless it does already.

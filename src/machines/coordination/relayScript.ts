@@ -3,7 +3,7 @@
  * it knows stand in talkScripts.ts.
  */
 import { quote } from "../shell/quote.js";
-import { endTalk } from "./holderScript.js";
+import { endCoordination } from "./holderScript.js";
 import { block, type ScriptContext } from "../shell/channelScript.js";
 
 /** The line that the relay begins with; before it, a login shell may have greeted. */
@@ -21,13 +21,13 @@ export function relayScript(context: ScriptContext, how: "take-over" | "anew"): 
     // A step of before, or one that has been removed, has nobody who talks.
     `{ cd "$d" && read -r r <.bl/rt-path && cd "$r" && [ -p req ] && [ -p up ]; } 2>/dev/null || { ${say("none")}; exit 0; }`,
     how === "anew"
-      ? `${endTalk}; : >first; rm -f req.new up.new; mkfifo req.new up.new && mv -f req.new req && mv -f up.new up || exit 1`
+      ? `${endCoordination}; : >first; rm -f req.new up.new; mkfifo req.new up.new && mv -f req.new req && mv -f up.new up || exit 1`
       : ":",
     listener,
     // Who reads and who serves is always somebody, and the one who was before ends last.
     "exec 9<>up 3<>req",
     say("ready"),
-    how === "take-over" ? endTalk : ":",
+    how === "take-over" ? endCoordination : ":",
     "{ exec 9>&-; bl_listen; } & k=$!; exec 3>&-; echo $$ $k >talk",
     taker,
     sweeper,

@@ -6,7 +6,7 @@ import { ConnectionError, ConnectionLostError, type Channel, type MachineConnect
 import { failure } from "../shell/scriptFailures.js";
 import { chunksOf } from "./chunks.js";
 import { FetchNotes, type FetchNote } from "./fetchNotes.js";
-import { fetchDismissal, fetchScript, type FetchRequest, type Origin } from "./fetchScript.js";
+import { fetchDismissal, fetchScript, type FetchRequest, type PathBase } from "./fetchScript.js";
 import { Segments } from "./segments.js";
 import { channelCommand } from "../shell/channelScript.js";
 
@@ -15,7 +15,7 @@ export interface FetchOptions {
    * Takes one member of what a machine sends; must read `content` to its end, or throw what that throws. Anything else
    * that it throws ends the fetch.
    */
-  readonly onMember: (origin: Origin, header: Header, content: AsyncIterable<Buffer>) => Promise<void>;
+  readonly onMember: (origin: PathBase, header: Header, content: AsyncIterable<Buffer>) => Promise<void>;
   /** Aborted when it takes too long, or is not wanted any more. */
   readonly signal: AbortSignal;
 }
@@ -77,7 +77,7 @@ async function receive(
   try {
     for (let word = await segments.next(); word !== null; word = await segments.next()) {
       if (word === "end") return true;
-      await readSegment(segments, word as Origin, onMember);
+      await readSegment(segments, word as PathBase, onMember);
     }
     return false;
   } finally {
@@ -89,7 +89,7 @@ async function receive(
  * One archive of the machine's tar. One that breaks off costs what was to come in it; the next one begins at its own
  * mark.
  */
-async function readSegment(segments: Segments, origin: Origin, onMember: FetchOptions["onMember"]): Promise<void> {
+async function readSegment(segments: Segments, origin: PathBase, onMember: FetchOptions["onMember"]): Promise<void> {
   const unpacking = extract();
   const members = unpacking[Symbol.asyncIterator]();
   const pumped = pump(segments, unpacking).then(

@@ -2,7 +2,7 @@
  * What a machine that sends files says on standard error: notes of what it leaves out, its tar's own words, and how it
  * ended.
  */
-import type { Origin, Reason } from "./fetchScript.js";
+import type { PathBase, Reason } from "./fetchScript.js";
 
 export interface FetchNote {
   readonly reason: Reason;
@@ -61,7 +61,7 @@ export class FetchNotes {
     const pattern = new RegExp(`bl-${this.nonce} (\\w+) (\\w+) ([\\s\\S]*?) bl-${this.nonce}\\n`, "g");
     const notes: FetchNote[] = [];
     const rest = this.#text.replace(pattern, (_, reason: string, origin: string, name: string) => {
-      notes.push({ reason: reason as Reason, name: fileName(name, origin as Origin), words: "" });
+      notes.push({ reason: reason as Reason, name: fileName(name, origin as PathBase), words: "" });
       return "";
     });
     const lines = rest.split("\n").map((line) => line.trim());
@@ -78,6 +78,6 @@ export class FetchNotes {
 }
 
 /** The name of a file as an operator knows it: matches begin with a dot, so that none is taken for an option. */
-function fileName(name: string, origin: Origin): string {
+function fileName(name: string, origin: PathBase): string {
   return name.startsWith("./") ? name.slice(origin === "absolute" ? 1 : 2) : name;
 }

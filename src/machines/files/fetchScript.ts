@@ -8,7 +8,7 @@ import { quote } from "../shell/quote.js";
 import { superuser } from "../shell/channelScript.js";
 
 /** Where the files of an archive come from: what a step's program left for it, a relative or an absolute pattern. */
-export type Origin = "report" | "relative" | "absolute";
+export type PathBase = "report" | "relative" | "absolute";
 
 /**
  * Why the machine left something out: nothing matches, a link to nothing, no plain file, closed to its user, no

@@ -8,7 +8,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 
-export interface BrandedProcess {
+export interface TaggedProcess {
   readonly pid: number;
   /**
    * Tells the process from a later one of the same number: ticks since the machine's start (Linux), or the start's
@@ -23,8 +23,8 @@ const SCAN_MS = 50;
 const DEATH_MS = 5000;
 
 /** The living processes of each brand; a brand without any is not in the map. This process is never among them. */
-export async function findBranded(brands: ReadonlySet<string>): Promise<Map<string, BrandedProcess[]>> {
-  const found = new Map<string, BrandedProcess[]>();
+export async function findTagged(brands: ReadonlySet<string>): Promise<Map<string, TaggedProcess[]>> {
+  const found = new Map<string, TaggedProcess[]>();
   const all = process.platform === "linux" ? scanProc(brands) : scanPs(brands);
   for (const { brand, ...one } of await all) found.set(brand, [...(found.get(brand) ?? []), one]);
   return found;
@@ -34,14 +34,14 @@ export async function findBranded(brands: ReadonlySet<string>): Promise<Map<stri
  * Ends every process of these brands: TERM, and KILL after `graceMs` milliseconds, until two scans in a row find none
  * (a process may fork while it is looked for). Returns those that would not die.
  */
-export async function killBranded(
+export async function killTagged(
   brands: ReadonlySet<string>,
   { graceMs }: { readonly graceMs: number },
-): Promise<BrandedProcess[]> {
+): Promise<TaggedProcess[]> {
   const killAt = performance.now() + graceMs;
   const termed = new Set<string>();
   for (let empty = 0; empty < 2;) {
-    const left = [...(await findBranded(brands)).values()].flat();
+    const left = [...(await findTagged(brands)).values()].flat();
     empty = left.length === 0 ? empty + 1 : 0;
     if (left.length > 0 && performance.now() > killAt + DEATH_MS) return left;
     const signal = performance.now() >= killAt ? "SIGKILL" : "SIGTERM";
@@ -57,7 +57,7 @@ export async function killBranded(
 }
 
 /** Signals the process if it is still the same one. */
-async function kill(one: BrandedProcess, signal: NodeJS.Signals): Promise<void> {
+async function kill(one: TaggedProcess, signal: NodeJS.Signals): Promise<void> {
   if ((await startTimeOf(one.pid)) !== one.startTime) return;
   try {
     process.kill(one.pid, signal);
@@ -67,7 +67,7 @@ async function kill(one: BrandedProcess, signal: NodeJS.Signals): Promise<void> 
   }
 }
 
-type Found = BrandedProcess & { readonly brand: string };
+type Found = TaggedProcess & { readonly brand: string };
 
 async function scanProc(brands: ReadonlySet<string>): Promise<Found[]> {
   const pids = (await readdir("/proc")).filter((name) => /^[0-9]+$/.test(name)).map(Number);

@@ -4,7 +4,7 @@ import type { Channel, ChannelEnd, MachineConnection } from "../contract/connect
 import { sendFile, type Attachment } from "./attachment.js";
 import { dismissal } from "./scripts.js";
 import { OutputReader } from "./output.js";
-import { VerdictReader, type News, type Verdict } from "./verdict.js";
+import { VerdictReader, type EarlySignal, type Verdict } from "./verdict.js";
 import type { OutputError } from "../contract/errors.js";
 import { channelCommand, type ScriptContext } from "../shell/channelScript.js";
 
@@ -95,7 +95,7 @@ function listen(
   const hangUp = (): void => {
     if (channel.stdin.writable) channel.stdin.write("\n");
   };
-  const onNews = (news: News): void => {
+  const onNews = (news: EarlySignal): void => {
     if (news === "call") options.onCall?.(hangUp);
     else options.onAlive?.();
   };
@@ -130,7 +130,7 @@ class Answer {
   readonly ended: Promise<DialogueEnd>;
   #resolve: (end: DialogueEnd) => void = () => undefined;
 
-  constructor(nonce: string, onNews?: (news: News) => void) {
+  constructor(nonce: string, onNews?: (news: EarlySignal) => void) {
     this.report = new VerdictReader(nonce, onNews);
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;

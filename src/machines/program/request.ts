@@ -39,7 +39,7 @@ export interface ProgramRequest {
    */
   onResult?(result: ProgramResult & { readonly kind: "exited" }): Promise<void>;
   /** Answers what the program asks by `bl`. Without it nothing is opened for that, and `bl` finds no launcher. */
-  readonly talk?: BlHandler;
+  readonly coordination?: BlHandler;
   readonly signal: AbortSignal;
 }
 
@@ -62,7 +62,16 @@ export type ProgramResult =
 /** What became of a step of an earlier launcher. `timeoutMs` is what is left of the program's time. */
 export type RecoverRequest = Pick<
   ProgramRequest,
-  "directory" | "timeoutMs" | "graceMs" | "sudo" | "keep" | "onOutput" | "onWarning" | "onResult" | "talk" | "signal"
+  | "directory"
+  | "timeoutMs"
+  | "graceMs"
+  | "sudo"
+  | "keep"
+  | "onOutput"
+  | "onWarning"
+  | "onResult"
+  | "coordination"
+  | "signal"
 > & {
   /** Called when the machine has answered that the program runs still; of one that has ended, its result tells. */
   onAlive?(): void;

@@ -19,9 +19,9 @@ import {
 } from "./request.js";
 import { cleanUp, killStep } from "./endings.js";
 import { recoverScript, runnerScript } from "./scripts.js";
-import { TalkLine } from "../coordination/relayConnection.js";
+import { RelayConnection } from "../coordination/relayConnection.js";
 import { failure, lossReason } from "../shell/scriptFailures.js";
-import { type Raced, Watch } from "./watch.js";
+import { type RaceResult, Interruptible } from "./interruptible.js";
 
 /** How often a step is staged anew when the connection broke before it began. */
 const STAGINGS = 3;
@@ -55,7 +55,7 @@ export async function runProgram(link: MachineLink, request: ProgramRequest): Pr
  * Never throws for a machine that cannot be asked: that is "unknown". Throws `OutputError`.
  */
 export async function recoverProgram(link: MachineLink, request: RecoverRequest): Promise<RecoverResult> {
-  const watch = new Watch(request.timeoutMs, request.signal);
+  const watch = new Interruptible(request.timeoutMs, request.signal);
   const step = { ...request, line: lineOf(request) };
   try {
     return await settle(link, step, watch, await ask(link, step, watch));
@@ -66,12 +66,12 @@ export async function recoverProgram(link: MachineLink, request: RecoverRequest)
 }
 
 /** A program that was begun, and the line that it talks on. */
-type Begun = RecoverRequest & { readonly line: TalkLine };
+type Begun = RecoverRequest & { readonly line: RelayConnection };
 
-function lineOf({ directory, talk, onWarning }: RecoverRequest): TalkLine {
-  return new TalkLine({
+function lineOf({ directory, coordination, onWarning }: RecoverRequest): RelayConnection {
+  return new RelayConnection({
     directory,
-    handler: talk ?? null,
+    handler: coordination ?? null,
     onWarning: (message) => {
       onWarning?.(message);
     },
@@ -81,7 +81,7 @@ function lineOf({ directory, talk, onWarning }: RecoverRequest): TalkLine {
 async function attempt(link: MachineLink, request: ProgramRequest): Promise<RecoverResult> {
   if (request.signal.aborted) return { kind: "aborted" };
   const connection = await link.connection();
-  const watch = new Watch(request.timeoutMs, request.signal);
+  const watch = new Interruptible(request.timeoutMs, request.signal);
   const step = { ...request, line: lineOf(request) };
   try {
     let begun = false;
@@ -109,7 +109,7 @@ async function attempt(link: MachineLink, request: ProgramRequest): Promise<Reco
 async function stage(
   connection: MachineConnection,
   request: ProgramRequest & Begun,
-  watch: Watch,
+  watch: Interruptible,
   onBegin: () => void,
 ): Promise<DialogueEnd> {
   return converse(connection, watch, {
@@ -133,7 +133,7 @@ async function stage(
 /** A dialogue that the watch can end. A connection that is lost at once counts as a silent one. */
 async function converse(
   connection: MachineConnection,
-  watch: Watch,
+  watch: Interruptible,
   options: Omit<Parameters<typeof openDialogue>[1], "urgent">,
 ): Promise<DialogueEnd> {
   let dialogue: Dialogue;
@@ -155,11 +155,11 @@ type Answer =
   | { readonly kind: "unreachable"; readonly reason: string };
 
 /** Asks until the machine answers or the program's time is over. */
-async function ask(link: MachineLink, request: Begun, watch: Watch): Promise<Answer> {
+async function ask(link: MachineLink, request: Begun, watch: Interruptible): Promise<Answer> {
   let reason = "the connection was lost";
   let shrugs = 0;
   for (;;) {
-    let end: Raced<DialogueEnd> | null = null;
+    let end: RaceResult<DialogueEnd> | null = null;
     try {
       end = await watch.race(askOnce(link, request, watch));
     } catch (error) {
@@ -183,7 +183,7 @@ async function ask(link: MachineLink, request: Begun, watch: Watch): Promise<Ans
   }
 }
 
-async function askOnce(link: MachineLink, request: Begun, watch: Watch): Promise<DialogueEnd> {
+async function askOnce(link: MachineLink, request: Begun, watch: Interruptible): Promise<DialogueEnd> {
   watch.unanswered = true;
   const connection = await link.connection();
   watch.unanswered = false;
@@ -205,7 +205,7 @@ async function askOnce(link: MachineLink, request: Begun, watch: Watch): Promise
   });
 }
 
-async function settle(link: MachineLink, request: Begun, watch: Watch, answer: Answer): Promise<RecoverResult> {
+async function settle(link: MachineLink, request: Begun, watch: Interruptible, answer: Answer): Promise<RecoverResult> {
   if (answer.kind === "unreachable") return { kind: "unknown", reason: answer.reason };
   if (answer.kind === "interrupted") return interrupt(link, request, watch, answer.by);
   if (answer.value.kind === "silent") return { kind: "unknown", reason: "the machine did not answer" };
@@ -266,7 +266,7 @@ async function done(
 async function interrupt(
   link: MachineLink,
   request: Begun,
-  watch: Watch,
+  watch: Interruptible,
   by: "timeout" | "abort",
 ): Promise<ProgramResult> {
   const killed = await killStep(link, request, request.graceMs ?? DEFAULT_GRACE_MS);

@@ -13,7 +13,13 @@ import { environment } from "./environment.js";
 import { quote } from "../shell/quote.js";
 import { OUTPUT_LIMIT } from "./outputs.js";
 import type { ProgramRequest } from "./request.js";
-import { endHolder, endTalk, holder, talkSetUp, talkShut } from "../coordination/holderScript.js";
+import {
+  endHolder,
+  endCoordination,
+  holder,
+  setUpCoordination,
+  closeCoordination,
+} from "../coordination/holderScript.js";
 import { type ScriptContext, block, superuser } from "../shell/channelScript.js";
 
 /** Seconds of sleep between two looks; not every sleep knows fractions. */
@@ -34,10 +40,10 @@ export function runnerScript(
   context: ScriptContext,
   request: Pick<
     ProgramRequest,
-    "start" | "args" | "env" | "folders" | "attributes" | "sudo" | "bundle" | "keep" | "talk"
+    "start" | "args" | "env" | "folders" | "attributes" | "sudo" | "bundle" | "keep" | "coordination"
   >,
 ): string {
-  const talks = request.talk !== undefined;
+  const talks = request.coordination !== undefined;
   const feed = 'printf %s "$w" >"$r/in"';
   return block([
     `u=$(umask); umask 077; ${enter(context, "runtime")}`,
@@ -55,13 +61,13 @@ export function runnerScript(
     // From here on this step counts as started, whatever happens.
     `${claim} || bl_say fail claimed; set +C`,
     relay(context.nonce),
-    talks ? talkSetUp : ":",
+    talks ? setUpCoordination : ":",
     `w=${quote(wrapper(context.nonce, environment(request)))}`,
-    `{ ${talks ? `exec ${talkShut}; ` : ""}bl_relay; } 3<"$r/pipe" </dev/null 2>/dev/null & ${talks ? holder(`${feed}; w=`, context.nonce) : `{ ${feed}; } &`}`,
-    `$g /bin/sh -s "$r" "$S" "$u" <"$r/in" >"$r/pipe" 2>&1${talks ? ` ${talkShut}` : ""} & p=$!; w=; wait $p; c=$?`,
+    `{ ${talks ? `exec ${closeCoordination}; ` : ""}bl_relay; } 3<"$r/pipe" </dev/null 2>/dev/null & ${talks ? holder(`${feed}; w=`, context.nonce) : `{ ${feed}; } &`}`,
+    `$g /bin/sh -s "$r" "$S" "$u" <"$r/in" >"$r/pipe" 2>&1${talks ? ` ${closeCoordination}` : ""} & p=$!; w=; wait $p; c=$?`,
     talks ? endHolder : ":",
     trailer(context.nonce, "$c"),
-    `while read -r w; do [ "$w" != ${quote(dismissal(context.nonce))} ] || { ${talks ? `${endTalk}; ` : ""}${remove(request.keep ? '"$r"' : '"$r" "$d"')}; bl_say removed; }; done`,
+    `while read -r w; do [ "$w" != ${quote(dismissal(context.nonce))} ] || { ${talks ? `${endCoordination}; ` : ""}${remove(request.keep ? '"$r"' : '"$r" "$d"')}; bl_say removed; }; done`,
   ]);
 }
 
@@ -124,7 +130,7 @@ export function cleanupScript(context: ScriptContext, everything: boolean, sudo:
   return block([
     enter(context, "existing"),
     superuser(sudo),
-    `r=$(cat .bl/rt-path 2>/dev/null) && case $r in /*) ${endTalk}; ${remove('"$r"')} ;; esac`,
+    `r=$(cat .bl/rt-path 2>/dev/null) && case $r in /*) ${endCoordination}; ${remove('"$r"')} ;; esac`,
     everything ? remove('"$d"') : ":",
     "bl_say removed",
   ]);

@@ -14,7 +14,7 @@ export type Verdict =
  * "call": the holder of a program that talks wants somebody to answer. "lives": a program that was asked about runs
  * still.
  */
-export type News = "call" | "lives";
+export type EarlySignal = "call" | "lives";
 
 /** One pattern for all, since to compile one for each nonce cost more than to read what came. */
 const LINE = /\nbl-(call|lives|done|fail|lost|never|killed|removed) ([0-9a-f]+) ([^\n]*)\n/g;
@@ -33,7 +33,7 @@ export class VerdictReader {
   /** @param onNews told what comes before the verdict */
   constructor(
     private readonly nonce: string,
-    private readonly onNews: (news: News) => void = () => undefined,
+    private readonly onNews: (news: EarlySignal) => void = () => undefined,
   ) {}
 
   /** What the machine said beside the verdict, for error messages. */

@@ -6,7 +6,7 @@ import { ConnectionError } from "../contract/connection.js";
  * Without Nagle's algorithm: it would cost 45 ms for each small exchange. Throws `ConnectionError`, its cause the
  * system's own.
  */
-export function reachTcp(host: string, port: number, limitMs: number, signal: AbortSignal): Promise<Socket> {
+export function connectTcp(host: string, port: number, limitMs: number, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = new Socket();
     const done = (error: Error | null): void => {

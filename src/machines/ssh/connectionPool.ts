@@ -12,7 +12,7 @@ const MOST = 32;
  * @param connect makes one more
  * @param onRefused is told, once, that the machine wants no more; channels are waited for then
  */
-export function growing(
+export function connectionPool(
   first: SshConnection,
   connect: () => Promise<SshConnection>,
   onRefused: (error: unknown) => void,

@@ -14,7 +14,7 @@ interface Known<T> {
  * The returned function rejects with the system's error for a file that cannot be read, and with what `parse` throws;
  * neither is remembered.
  */
-export function remembered<T>(parse: (content: Buffer) => T): (path: string) => Promise<T> {
+export function cachedFile<T>(parse: (content: Buffer) => T): (path: string) => Promise<T> {
   const files = new Map<string, Known<T>>();
   return async (path) => {
     const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });

@@ -12,7 +12,7 @@ import type { MachineContact, SshSettings } from "./settings.js";
 import type { SshConnection } from "./sshChannels.js";
 
 /** A machine that has let us in, and how it was recognised. */
-export interface Met {
+export interface FirstConnection {
   readonly connection: SshConnection;
   readonly recognition: Recognition;
 }
@@ -20,7 +20,7 @@ export interface Met {
 export interface ContactOptions {
   readonly signal: AbortSignal;
   /** Connects anew; the key of the first contact does not count. */
-  again(): Promise<Met>;
+  again(): Promise<FirstConnection>;
 }
 
 /** Milliseconds that a machine may take to make keys: small ones need long for RSA. */
@@ -51,7 +51,7 @@ export async function isUnfinished({ hostKeys, contact }: Pick<SshSettings, "hos
  * @throws HostKeyError when the machine cannot be given keys of its own: another attempt would end the same way.
  */
 export async function finishContact(
-  { connection, recognition }: Met,
+  { connection, recognition }: FirstConnection,
   settings: SshSettings,
   options: ContactOptions,
 ): Promise<SshConnection> {

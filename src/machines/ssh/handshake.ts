@@ -7,7 +7,7 @@ import type { HostKeyCheck, Recognition } from "./hostKeys.js";
 import type { Identity } from "./identities.js";
 
 /** Somebody who is let in, and how the machine was recognised. */
-export interface Welcome {
+export interface AuthenticatedClient {
   readonly client: Client;
   readonly recognition: Recognition;
 }
@@ -59,7 +59,7 @@ const ALGORITHMS: Algorithms = {
 };
 
 /** Throws `HostKeyError` and `AuthenticationError`, which are final, and `ConnectionError`. */
-export async function shakeHands(stream: Duplex, shake: Handshake): Promise<Welcome> {
+export async function shakeHands(stream: Duplex, shake: Handshake): Promise<AuthenticatedClient> {
   if (stream.destroyed || stream.readableEnded) throw new ConnectionError("closed by the machine before the handshake");
   const client = new ssh2.Client();
   const deadline = new Deadline(shake);

@@ -5,7 +5,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import ssh2, { type ParsedKey } from "ssh2";
 import { AuthenticationError } from "../contract/connection.js";
-import { remembered } from "./fileCache.js";
+import { cachedFile } from "./fileCache.js";
 import type { SshSettings } from "./settings.js";
 
 export type Identity =
@@ -48,7 +48,7 @@ const parsers = new Map<string, (path: string) => Promise<ParsedKey | Error>>();
 
 async function loadKey(path: string, passphraseEnv: string | null): Promise<ParsedKey> {
   const passphrase = passphraseEnv === null ? "" : (process.env[passphraseEnv] ?? "");
-  const parse = parsers.get(passphrase) ?? remembered((text) => parseKey(text, passphrase));
+  const parse = parsers.get(passphrase) ?? cachedFile((text) => parseKey(text, passphrase));
   parsers.set(passphrase, parse);
   const key = await parse(path).catch((cause: unknown) => {
     const { code, message } = cause as NodeJS.ErrnoException;

@@ -9,7 +9,7 @@ interface Bastion {
   users: number;
 }
 
-export class BastionPool {
+export class JumpHostPool {
   readonly #bastions = new Map<string, Bastion>();
 
   /**

@@ -1,6 +1,6 @@
 /** The known_hosts format of OpenSSH: see sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". */
 import { createHmac } from "node:crypto";
-import { remembered } from "./fileCache.js";
+import { cachedFile } from "./fileCache.js";
 
 /** What the administrator of this computer knows. */
 export const SYSTEM_FILE = "/etc/ssh/ssh_known_hosts";
@@ -40,7 +40,7 @@ interface Entries {
 
 const NOTHING: Entries = { named: new Map(), others: [] };
 
-const entriesOf = remembered((content) => parse(content.toString("utf8")));
+const entriesOf = cachedFile((content) => parse(content.toString("utf8")));
 
 function parse(text: string): Entries {
   const named = new Map<string, Entry[]>();

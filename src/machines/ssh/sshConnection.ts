@@ -9,14 +9,14 @@ import {
   HostKeyError,
   type MachineConnection,
 } from "../contract/connection.js";
-import { BastionPool } from "./jumpHosts.js";
-import { finishContact, isUnfinished, type Met } from "./firstContact.js";
-import { shakeHands, type Welcome } from "./handshake.js";
-import { handshakePlaces } from "./handshakeLimit.js";
+import { JumpHostPool } from "./jumpHosts.js";
+import { finishContact, isUnfinished, type FirstConnection } from "./firstContact.js";
+import { shakeHands, type AuthenticatedClient } from "./handshake.js";
+import { handshakeLimit } from "./handshakeLimit.js";
 import { hostKeyCheck, type HostKeyCheck } from "./hostKeys.js";
-import { growing } from "./connectionPool.js";
+import { connectionPool } from "./connectionPool.js";
 import { type Identity, loadIdentities } from "./identities.js";
-import { reachTcp } from "./connectTcp.js";
+import { connectTcp } from "./connectTcp.js";
 import type { SshSettings } from "./settings.js";
 import { sshConnection, type SshConnection } from "./sshChannels.js";
 
@@ -24,7 +24,7 @@ export interface ConnectOptions {
   readonly signal: AbortSignal;
   onWarning(message: string): void;
   /** Shares connections to jump hosts between machines; the one of this process unless told. */
-  readonly bastions?: BastionPool;
+  readonly bastions?: JumpHostPool;
 }
 
 /** How often a first contact is begun again when its connection breaks. */
@@ -35,7 +35,7 @@ const ATTEMPT_MS = 15_000;
 const FIRST_BACKOFF_MS = 150;
 const LONGEST_BACKOFF_MS = 3000;
 
-const everybody = new BastionPool();
+const everybody = new JumpHostPool();
 
 /**
  * Connects and logs in. Refused, unreachable, reset and silent machines are tried again until `connectTimeoutMs` is
@@ -47,7 +47,7 @@ export async function connectSsh(settings: SshSettings, options: ConnectOptions)
   const identities = await loadIdentities(settings);
   const bastions = options.bastions ?? everybody;
   const label = `${settings.user}@${settings.host}:${settings.port}`;
-  const meet = async (again: boolean, timeoutMs = settings.connectTimeoutMs): Promise<Met> => {
+  const meet = async (again: boolean, timeoutMs = settings.connectTimeoutMs): Promise<FirstConnection> => {
     const { client, recognition } = await persist(label, timeoutMs, options.signal, (limitMs) =>
       logIn(settings, identities, options, limitMs, again, (limit) =>
         reach(settings, identities, bastions, options, limit),
@@ -59,7 +59,7 @@ export async function connectSsh(settings: SshSettings, options: ConnectOptions)
   const more = async (): Promise<SshConnection> =>
     (await meet(false, Math.min(settings.connectTimeoutMs, ATTEMPT_MS))).connection;
   const grown = (connection: SshConnection): MachineConnection =>
-    growing(connection, more, (error) => {
+    connectionPool(connection, more, (error) => {
       options.onWarning(
         `${label} takes no more connections (${error instanceof Error ? error.message : String(error)}): programs there wait for one another to end`,
       );
@@ -80,12 +80,12 @@ export async function connectSsh(settings: SshSettings, options: ConnectOptions)
 async function reach(
   settings: SshSettings,
   identities: readonly Identity[],
-  bastions: BastionPool,
+  bastions: JumpHostPool,
   options: ConnectOptions,
   limitMs: number,
 ): Promise<Duplex> {
   const { jump } = settings;
-  if (jump === null) return reachTcp(settings.host, settings.port, limitMs, options.signal);
+  if (jump === null) return connectTcp(settings.host, settings.port, limitMs, options.signal);
   // It was there before: keys that machines are given for their first contact say nothing of it.
   const bastion = { ...settings, host: jump.host, user: jump.user, port: jump.port, jump: null, contact: null };
   const label = `${jump.user}@${jump.host}:${jump.port}`;
@@ -93,7 +93,7 @@ async function reach(
   const own = { ...options, signal: new AbortController().signal };
   const connect = (): Promise<Client> =>
     logIn(bastion, identities, own, limitMs, false, (limit) =>
-      reachTcp(bastion.host, bastion.port, limit, own.signal),
+      connectTcp(bastion.host, bastion.port, limit, own.signal),
     ).then(({ client }) => client);
   try {
     return await withLimit(
@@ -126,7 +126,7 @@ async function logIn(
   limitMs: number,
   again: boolean,
   reachIt: (limitMs: number) => Promise<Duplex>,
-): Promise<Welcome> {
+): Promise<AuthenticatedClient> {
   const hostKey = await hostKeyCheck(settings.host, settings.port, settings, options.signal);
   const stream = await reachIt(limitMs);
   return shakeHands(stream, {
@@ -137,7 +137,7 @@ async function logIn(
     limitMs,
     hostKey: again ? withoutTemporary(hostKey) : hostKey,
     signal: options.signal,
-    place: handshakePlaces,
+    place: handshakeLimit,
     onWarning: (message) => {
       options.onWarning(message);
     },

@@ -8,7 +8,7 @@ import type { Db } from "./database.js";
 export type ImageState = "building" | "available" | "failed" | "deleted";
 
 /** What is to be built, and of what. */
-export interface ImageWish {
+export interface ImageIntent {
   /** The image's and the cloud's name in the plan, and the cloud's driver. */
   readonly image: string;
   readonly cloud: string;
@@ -23,7 +23,7 @@ export interface ImageWish {
   readonly installation: string;
 }
 
-export interface BuiltImage extends Omit<ImageWish, "installation"> {
+export interface BuiltImage extends Omit<ImageIntent, "installation"> {
   readonly id: number;
   /** Counted from 1 for an image in a cloud. */
   readonly version: number;
@@ -68,7 +68,7 @@ export function readBuiltImages(db: Db): BuiltImage[] {
 }
 
 /** The same image that is being built, or else a new version of it, which is being built from now on. */
-export function beginImage(db: Db, wish: ImageWish, now: number): BuiltImage {
+export function beginImage(db: Db, wish: ImageIntent, now: number): BuiltImage {
   const { image, cloud, driver, place, definition, planFile, run } = wish;
   return db
     .transaction(() => {

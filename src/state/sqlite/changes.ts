@@ -29,14 +29,14 @@ export type Change =
   | { readonly kind: "removed"; readonly id: number }
   /** What is about to be asked of a driver, before it is asked; asked for once more, it is as young as that. */
   | {
-      readonly kind: "intent";
+      readonly kind: "launch-intent";
       readonly serviceId: number;
       readonly cloud: string;
       readonly key: string;
       readonly generation: number;
     }
   /** A driver is asked again for a machine that it has not told of. */
-  | { readonly kind: "asked"; readonly key: string }
+  | { readonly kind: "launch-repeated"; readonly key: string }
   /** The driver has answered with a machine: written before anything waits for it. */
   | { readonly kind: "launched"; readonly key: string; readonly machine: LaunchedMachine }
   /** The machine does not exist any more, or never came to be. */
@@ -109,7 +109,7 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
       );
     case "removed":
       return write("UPDATE services SET removed = 1, due = NULL, due_reason = NULL WHERE id = ?", change.id);
-    case "intent":
+    case "launch-intent":
       return write(
         "INSERT INTO machines (run_id, service_id, cloud, key, generation, state, requested_at) VALUES (?, ?, ?, ?, ?, 'intended', ?) ON CONFLICT (key) DO UPDATE SET requested_at = excluded.requested_at WHERE driver_id IS NULL",
         run.id,
@@ -119,7 +119,7 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
         change.generation,
         now,
       );
-    case "asked":
+    case "launch-repeated":
       return write("UPDATE machines SET requested_at = ? WHERE key = ? AND driver_id IS NULL", now, change.key);
     case "launched": {
       const { driverId, host, privateHost, hostname, access } = change.machine;

@@ -7,7 +7,7 @@ import {
   readBuiltImages,
   type BuiltImage,
   type ImageChange,
-  type ImageWish,
+  type ImageIntent,
 } from "./builtImages.js";
 import { createCipher } from "./cipher.js";
 import { asStateError, openDatabase, watchFile } from "./database.js";
@@ -88,7 +88,7 @@ export interface Store extends Chosen {
   /** Every image that was ever built, or begun to be, oldest first. */
   builtImages(): Promise<BuiltImage[]>;
   /** Records that an image is to be built; of the same one that is under way, tells that. */
-  beginImage(wish: ImageWish): Promise<BuiltImage>;
+  beginImage(wish: ImageIntent): Promise<BuiltImage>;
   changeImage(id: number, change: ImageChange): Promise<void>;
   /** Records a new run and takes its lease. @throws RunExistsError */
   createRun(run: NewRun): Promise<RunWriter>;

@@ -8,7 +8,7 @@ import {
   ThrottledError,
 } from "../../../src/drivers/contract/driver.js";
 import { explain, RefusedError } from "../../../src/drivers/ec2/errors.js";
-import { Limiter, limiterOf } from "../../../src/drivers/shared/tokenBucket.js";
+import { TokenBuckets, limiterOf } from "../../../src/drivers/shared/tokenBucket.js";
 import { never } from "../../support/drivers.js";
 import { installation } from "../../support/installation.js";
 
@@ -83,7 +83,7 @@ test("a bucket lets its fill through at once, then as many a second as come back
 test("machines of one call cost one token each of their own bucket", async () => {
   let now = 1_000;
   const naps: number[] = [];
-  const limiter = new Limiter({
+  const limiter = new TokenBuckets({
     now: () => now,
     sleep: async (ms: number) => {
       naps.push(ms);
@@ -100,7 +100,7 @@ test("machines of one call cost one token each of their own bucket", async () =>
 
 test("who stops waiting gives the place in the queue back", async () => {
   const clock = { now: () => 0, sleep: async (_ms: number, signal?: AbortSignal) => signal?.throwIfAborted() };
-  const limiter = new Limiter(clock);
+  const limiter = new TokenBuckets(clock);
   for (let call = 0; call < 5; call += 1) await limiter.take("run", never);
   for (let time = 0; time < 3; time += 1)
     await expect(limiter.take("run", AbortSignal.abort())).rejects.toThrow(/aborted/);

@@ -12,7 +12,7 @@ import { build } from "esbuild";
 
 import { realClock } from "../../../src/time/clock.js";
 import { launched, never, program, simCloud, simDirectory, wish } from "../../support/simCloud.js";
-import type { MachinePrograms } from "../../../src/machines/program/programs.js";
+import type { ProgramRunner } from "../../../src/machines/program/programRunner.js";
 import { eventually } from "../../support/eventually.js";
 
 const folder = mkdtempSync(join(tmpdir(), "bootlevel-sim-"));
@@ -122,7 +122,7 @@ test("a program whose launcher was killed runs on in the cloud, and the next lau
   await once(child, "close");
   expect(child.printed()).not.toContain("ended");
   const { driver } = simCloud({}, { stateDirectory: directory, clock: realClock });
-  const programs = driver.programs?.(id) as MachinePrograms;
+  const programs = driver.programs?.(id) as ProgramRunner;
   const result = await programs.recover({ ...program("db", "boot"), directory: step });
   expect(result).toEqual({ kind: "exited", code: 0, outputs: new Map([["token", "sim-db-token"]]) });
   await expect(programs.run(program("db", "boot", { directory: step }))).rejects.toMatchObject({

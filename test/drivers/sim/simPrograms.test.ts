@@ -1,7 +1,7 @@
 /** Programs on simulated machines: how they end, what they leave, and what another launcher is told. */
 import { expect, test } from "@jest/globals";
 
-import type { MachinePrograms } from "../../../src/machines/program/programs.js";
+import type { ProgramRunner } from "../../../src/machines/program/programRunner.js";
 import { never, program, simCloud } from "../../support/simCloud.js";
 
 test("a program takes its time, prints, keeps its promises, and tells its result before it returns it", async () => {
@@ -134,7 +134,7 @@ test("another launcher waits for a running program, and is told the result of an
   const request = program("db", "boot", { promised: ["token"] });
   const first = programs.run(request);
   await clock.sleep(20_000);
-  const other = simCloud({}, { stateDirectory, clock }).driver.programs?.(id) as MachinePrograms;
+  const other = simCloud({}, { stateDirectory, clock }).driver.programs?.(id) as ProgramRunner;
   const told: unknown[] = [];
   const onResult = async (result: unknown) => {
     told.push(result);

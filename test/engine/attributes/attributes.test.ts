@@ -1,7 +1,7 @@
 /** The book of attributes: what each reference gives, and what is said when it cannot give anything yet. */
 import { test, expect } from "@jest/globals";
 
-import { AttributeBook, UnresolvedError } from "../../../src/engine/attributes/attributes.js";
+import { AttributeRegistry, UnresolvedError } from "../../../src/engine/attributes/attributes.js";
 import type { Reference } from "../../../src/plan/launchPlan/launchPlan.js";
 import { plan, service } from "../../support/plans.js";
 
@@ -13,9 +13,9 @@ const of = (name: string, attribute: string, replica: number | "all" = 0): Refer
   attribute,
 });
 
-function book(): AttributeBook {
+function book(): AttributeRegistry {
   const levels = [{ name: "one", services: [service("db"), service("web", { replicas: 11 }), service("web-x")] }];
-  const filled = new AttributeBook(plan(levels), "run-1", [
+  const filled = new AttributeRegistry(plan(levels), "run-1", [
     { kind: "variable", name: "x", value: "of variable", secret: false },
     { kind: "environment", name: "x", value: "of environment", secret: false },
     { kind: "variable", name: "password", value: "hidden", secret: true },

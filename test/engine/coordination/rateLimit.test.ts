@@ -1,10 +1,10 @@
 /** Whoever asks for too much comes later, and nobody is refused. */
 import { expect, test } from "@jest/globals";
 
-import { Pace } from "../../../src/engine/coordination/rateLimit.js";
+import { RateLimit } from "../../../src/engine/coordination/rateLimit.js";
 
 test("so many come at once, and the others one after the other", async () => {
-  const pace = new Pace(100, 5);
+  const pace = new RateLimit(100, 5);
   const startedAt = performance.now();
   const times = await Promise.all(
     Array.from({ length: 25 }, async () => {
@@ -18,7 +18,7 @@ test("so many come at once, and the others one after the other", async () => {
 });
 
 test("whoever waits no more is let go", async () => {
-  const pace = new Pace(0.01, 0);
+  const pace = new RateLimit(0.01, 0);
   // The first one comes at once, however young the process is.
   await pace.turn(new AbortController().signal);
   const gone = new AbortController();

@@ -57,12 +57,12 @@ describe("order", () => {
     const wishes = run.points
       .filter((point) => point === "launch" || point.includes("intent") || point.includes("launched"))
       .slice(0, 9);
-    const early = "write intent+service+event";
+    const early = "write launch-intent+service+event";
     expect(wishes).toEqual([
-      "write intent",
+      "write launch-intent",
       "launch",
       "write launched",
-      "write intent+intent+service+service+event+event",
+      "write launch-intent+launch-intent+service+service+event+event",
       "launch",
       "write launched+launched",
       early,

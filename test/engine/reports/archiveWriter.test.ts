@@ -7,7 +7,7 @@ import { Readable } from "node:stream";
 
 import { expect, test } from "@jest/globals";
 
-import { listMembers, openMember, readAbout } from "../../../src/engine/reports/archiveReader.js";
+import { listMembers, openMember, readManifest } from "../../../src/engine/reports/archiveReader.js";
 import { ArchiveError, ArchiveWriter, LimitError } from "../../../src/engine/reports/archiveWriter.js";
 import { mountDisk, testWithMounts } from "../../support/smallDisk.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
@@ -47,7 +47,7 @@ test("what is written can be listed and read, by tar too; nobody else may", asyn
     { file: "files/l", bytes: 0, modifiedAt: mtime.getTime(), linkTo: "files/empty" },
   ]);
   expect((await read(path, "files/new\nline")).toString()).toBe("1234567890");
-  expect(await readAbout(path)).toEqual({ run: "shop" });
+  expect(await readManifest(path)).toEqual({ run: "shop" });
   expect(execFileSync("tar", ["-tzf", path], { encoding: "utf8" }).split("\n")).toHaveLength(6);
 });
 
@@ -102,6 +102,6 @@ test("an archive that was cut off or is none is told as damaged", async () => {
     await expect(listMembers(join(directory, name))).rejects.toThrow(`${name} cannot be read`);
     await expect(read(join(directory, name), "files/a")).rejects.toThrow(`${name} cannot be read`);
   }
-  expect(await readAbout(join(directory, "text.tar.gz"))).toBeNull();
-  expect(await readAbout(join(directory, "missing.tar.gz"))).toBeNull();
+  expect(await readManifest(join(directory, "text.tar.gz"))).toBeNull();
+  expect(await readManifest(join(directory, "missing.tar.gz"))).toBeNull();
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 
-import { listMembers, readAbout } from "../../../src/engine/reports/archiveReader.js";
+import { listMembers, readManifest } from "../../../src/engine/reports/archiveReader.js";
 import { gather, type GatherParts } from "../../../src/engine/reports/gather.js";
 import { startLocalHost, type LocalHost } from "../../support/localHost.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
@@ -55,7 +55,7 @@ test("what it says of itself comes first, then the service's own logs, then file
   const given = await parts();
   expect(await gather(given)).toMatchObject({ files: 3, leftOut: [], problem: null, fetched: [{ notes: [] }] });
   expect(await files(given)).toEqual(["about.json", "logs/boot.log", "files/a1"]);
-  expect(await readAbout(given.path)).toEqual(about);
+  expect(await readManifest(given.path)).toEqual(about);
 });
 
 test("one that would be too large is cut off before the file that is too much, and says what helps", async () => {

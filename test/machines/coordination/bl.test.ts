@@ -9,7 +9,7 @@ import { openLocal } from "../../../src/machines/local/localConnection.js";
 import { recoverProgram, runProgram } from "../../../src/machines/program/runProgram.js";
 import type { ProgramRequest } from "../../../src/machines/program/request.js";
 import { bundleOf, requestFor, startLocalHost, type LocalHost } from "../../support/localHost.js";
-import { attributes, usersOf, type Attributes } from "../../support/talk.js";
+import { attributes, usersOf, type Attributes } from "../../support/coordination.js";
 import { isAlive, until } from "../../support/until.js";
 
 let host: LocalHost;
@@ -31,8 +31,8 @@ const written = (request: ProgramRequest, name: string): boolean =>
 /** A request for a program of these lines that talks. It keeps its runtime directory's path in the file `rt`. */
 async function talking(lines: readonly string[], change: Partial<ProgramRequest> = {}) {
   return requestFor(
-    await bundleOf(host.directory, ["#!/bin/sh", 'echo "$BOOTLEVEL_TALK" >rt', ...lines, ""].join("\n")),
-    { talk: talk.handler, ...change },
+    await bundleOf(host.directory, ["#!/bin/sh", 'echo "$BOOTLEVEL_COORDINATION" >rt', ...lines, ""].join("\n")),
+    { coordination: talk.handler, ...change },
   );
 }
 
@@ -208,8 +208,8 @@ test("garbage and floods hurt nobody else", async () => {
   const waiting = runProgram(host.link, other);
   await until(() => talk.requests.length === 1);
   const request = await talking([
-    'head -c 100000 /dev/urandom >"$BOOTLEVEL_TALK/req"; echo >"$BOOTLEVEL_TALK/req"; printf "%s\\n" "1 get" "1 get x 1 - - -" "../x get x 1 - - 5" "1 evil x 1 - - 0" >"$BOOTLEVEL_TALK/req"',
-    'seq -f "%.0f get nothing 0 n - 0" 100000 103000 >"$BOOTLEVEL_TALK/req"',
+    'head -c 100000 /dev/urandom >"$BOOTLEVEL_COORDINATION/req"; echo >"$BOOTLEVEL_COORDINATION/req"; printf "%s\\n" "1 get" "1 get x 1 - - -" "../x get x 1 - - 5" "1 evil x 1 - - 0" >"$BOOTLEVEL_COORDINATION/req"',
+    'seq -f "%.0f get nothing 0 n - 0" 100000 103000 >"$BOOTLEVEL_COORDINATION/req"',
     "i=0; while [ $i -lt 100 ]; do i=$((i+1)); bl say $i; done; bl set a b; bl get a",
   ]);
   expect(await runProgram(host.link, { ...request, onWarning: () => undefined })).toMatchObject(EXITED);
@@ -349,7 +349,7 @@ test("when no relay can be opened the program hears that nobody answers", async 
 test("a handler that fails is a launcher that is not there", async () => {
   const warnings: string[] = [];
   const request = await talking(["bl get a; echo $?"], {
-    talk: () => Promise.reject(new Error("no disk")),
+    coordination: () => Promise.reject(new Error("no disk")),
     onWarning: (message) => {
       warnings.push(message);
     },

@@ -3,11 +3,11 @@ import { expect, test } from "@jest/globals";
 import { PassThrough } from "node:stream";
 import type { Channel, ChannelEnd, MachineConnection } from "../../../src/machines/contract/connection.js";
 import type { BlHandler, BlReply, BlRequest } from "../../../src/machines/coordination/blRequest.js";
-import { openRelay, type TalkRelay } from "../../../src/machines/coordination/relay.js";
+import { openRelay, type Relay } from "../../../src/machines/coordination/relay.js";
 import { until } from "../../support/until.js";
 
 interface Machine {
-  readonly relay: TalkRelay;
+  readonly relay: Relay;
   /** Sends as the machine. */
   readonly send: (text: string | Buffer) => void;
   /** What it was sent after the script. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { findBranded, killBranded } from "../../../src/machines/local/taggedProcesses.js";
+import { findTagged, killTagged } from "../../../src/machines/local/taggedProcesses.js";
 import { runProgram } from "../../../src/machines/program/runProgram.js";
 import { bundleOf, requestFor, startLocalHost, type LocalHost } from "../../support/localHost.js";
 import { isAlive, until } from "../../support/until.js";
@@ -11,7 +11,7 @@ beforeEach(async () => {
   host = await startLocalHost();
 });
 afterEach(async () => {
-  await killBranded(new Set([host.brand]), { graceMs: 0 });
+  await killTagged(new Set([host.brand]), { graceMs: 0 });
   await host.stop();
 });
 
@@ -26,9 +26,9 @@ async function leaveBehind(script: string): Promise<number> {
 
 test("a process that left its session, its parents and its environment behind is found and ended", async () => {
   const pid = await leaveBehind("( env -i setsid /bin/sh -c 'echo $$ >pid; exec sleep 1000' & ) >/dev/null 2>&1");
-  expect((await findBranded(new Set([host.brand]))).get(host.brand)?.map((one) => one.pid)).toContain(pid);
-  expect(await killBranded(new Set([host.brand]), { graceMs: 2000 })).toEqual([]);
-  expect(await findBranded(new Set([host.brand]))).toEqual(new Map());
+  expect((await findTagged(new Set([host.brand]))).get(host.brand)?.map((one) => one.pid)).toContain(pid);
+  expect(await killTagged(new Set([host.brand]), { graceMs: 2000 })).toEqual([]);
+  expect(await findTagged(new Set([host.brand]))).toEqual(new Map());
   expect(isAlive(pid)).toBe(false);
 });
 
@@ -36,12 +36,12 @@ test("a process that ignores TERM and forks on is ended by KILL", async () => {
   const pid = await leaveBehind(
     "( trap '' TERM; echo $$ >/dev/null; sh -c 'echo $PPID >pid'; while :; do sleep 0.05; done ) >/dev/null 2>&1 &",
   );
-  expect(await killBranded(new Set([host.brand]), { graceMs: 200 })).toEqual([]);
+  expect(await killTagged(new Set([host.brand]), { graceMs: 200 })).toEqual([]);
   expect(isAlive(pid)).toBe(false);
 });
 
 test("processes of another brand are left alone", async () => {
   const pid = await leaveBehind("sleep 1000 >/dev/null 2>&1 & echo $! >pid");
-  expect(await killBranded(new Set(["999999999999"]), { graceMs: 0 })).toEqual([]);
+  expect(await killTagged(new Set(["999999999999"]), { graceMs: 0 })).toEqual([]);
   expect(isAlive(pid)).toBe(true);
 });

@@ -11,7 +11,7 @@ import { createLink, type ClosableLink } from "../../../src/machines/contract/li
 import { openLocal } from "../../../src/machines/local/localConnection.js";
 import { recoverProgram, runProgram } from "../../../src/machines/program/runProgram.js";
 import { bundleOf, requestFor } from "../../support/localHost.js";
-import { attributes, usersOf } from "../../support/talk.js";
+import { attributes, usersOf } from "../../support/coordination.js";
 import { isAlive, until } from "../../support/until.js";
 
 let directory: string;
@@ -147,7 +147,7 @@ describe.each(shells)("under $name", ({ setUp }) => {
           "",
         ].join("\n"),
       ),
-      { env: { NASTY }, talk: talk.handler },
+      { env: { NASTY }, coordination: talk.handler },
     );
     const step = join(directory, "steps", request.directory);
     mkdirSync(step, { recursive: true });

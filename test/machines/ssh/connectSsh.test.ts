@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { MachineConnection } from "../../../src/machines/contract/connection.js";
-import { BastionPool } from "../../../src/machines/ssh/jumpHosts.js";
+import { JumpHostPool } from "../../../src/machines/ssh/jumpHosts.js";
 import { connectSsh, type ConnectOptions } from "../../../src/machines/ssh/sshConnection.js";
 import type { SshSettings } from "../../../src/machines/ssh/settings.js";
 import { makeKey, memoryPins, startProxy, startSshHost, type SshHost } from "../../support/sshHost.js";
@@ -191,7 +191,7 @@ test("machines behind a jump host share one connection to it, and its key is che
     const both = (bastionKey: string): string =>
       `${where()} ${host.hostKey}\n[${proxy.address}]:${proxy.port} ${bastionKey}\n`;
     const jump = { host: proxy.address, port: proxy.port, user: other.user };
-    const bastions = new BastionPool();
+    const bastions = new JumpHostPool();
     const settings = host.settings({ jump, knownHosts: await known("jump", both(other.hostKey)) });
     const machines = await Promise.all([
       reach(settings, { bastions }),

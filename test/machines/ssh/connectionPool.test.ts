@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import type { Channel } from "../../../src/machines/contract/connection.js";
-import { growing } from "../../../src/machines/ssh/connectionPool.js";
+import { connectionPool } from "../../../src/machines/ssh/connectionPool.js";
 import type { SshConnection } from "../../../src/machines/ssh/sshChannels.js";
 import { until } from "../../support/until.js";
 
@@ -51,7 +51,7 @@ function fake(): SshConnection & { readonly opened: number; free(): void; lose()
 function family(refusedFrom = Infinity) {
   const all = [fake()];
   const refusals: unknown[] = [];
-  const machine = growing(
+  const machine = connectionPool(
     all[0] as SshConnection,
     async () => {
       if (all.length >= refusedFrom) throw new Error("no more");
@@ -100,7 +100,7 @@ test("closing closes all, the one that is just being made too", async () => {
   const first = fake();
   const late = fake();
   let made: (connection: SshConnection) => void = () => undefined;
-  const machine = growing(
+  const machine = connectionPool(
     first,
     () =>
       new Promise((resolve) => {

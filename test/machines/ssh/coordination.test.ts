@@ -11,7 +11,7 @@ import { connectSsh } from "../../../src/machines/ssh/sshConnection.js";
 import { bundleOf, requestFor } from "../../support/localHost.js";
 import { newHostKey, startMachine, stopMachine } from "../../support/preparedMachine.js";
 import { memoryPins, startProxy, startSshHost, type SshHost, type TcpProxy } from "../../support/sshHost.js";
-import { attributes, usersOf } from "../../support/talk.js";
+import { attributes, usersOf } from "../../support/coordination.js";
 import { until } from "../../support/until.js";
 
 let host: SshHost;
@@ -53,7 +53,7 @@ function linkTo(): ClosableLink {
 
 const step = (name: string, file: string): string => join(host.directory, "steps", name, file);
 const program = (...lines: readonly string[]) =>
-  bundleOf(directory, ["#!/bin/sh", 'echo "$BOOTLEVEL_TALK" >rt', ...lines, ""].join("\n"));
+  bundleOf(directory, ["#!/bin/sh", 'echo "$BOOTLEVEL_COORDINATION" >rt', ...lines, ""].join("\n"));
 
 test("a value of 1 MB arrives as it was set, and nothing is left", async () => {
   const talk = attributes();
@@ -61,7 +61,7 @@ test("a value of 1 MB arrives as it was set, and nothing is left", async () => {
   writeFileSync(join(directory, "value"), value);
   const request = requestFor(
     await program('bl set big <"$1"; bl get big --raw | cmp - "$1" && echo same; bl get unset --no-wait; echo $?'),
-    { talk: talk.handler, args: [join(directory, "value")] },
+    { coordination: talk.handler, args: [join(directory, "value")] },
   );
   expect(await runProgram(link, request)).toMatchObject({ kind: "exited", code: 0 });
   expect(request.text()).toBe("same\nbl: not set\n1\n");
@@ -79,7 +79,7 @@ test("twenty programs on one host wait for each other", async () => {
     "bl barrier all --parties 20 --timeout 0 && bl set done$1 $1 && bl get done$2 --timeout 0",
   );
   const requests = Array.from({ length: 20 }, (_, index) =>
-    requestFor(bundle, { talk: talk.handler, args: [String(index), String((index + 1) % 20)] }),
+    requestFor(bundle, { coordination: talk.handler, args: [String(index), String((index + 1) % 20)] }),
   );
   const results = await Promise.all(requests.map((request) => runProgram(link, request)));
   expect(results.every((result) => result.kind === "exited" && result.code === 0)).toBe(true);
@@ -94,7 +94,7 @@ test("a connection that breaks ends every wait, and whoever asks over the next o
     await program(
       "for i in 1 2 3; do { bl get never --timeout 0 2>/dev/null; echo $? >code.$i; } & done; wait; echo >heard; until [ -e go ]; do sleep 0.02; done; bl set a now; bl get a >got",
     ),
-    { talk: talk.handler },
+    { coordination: talk.handler },
   );
   const running = runProgram(link, request);
   await until(() => talk.requests.length === 3);
@@ -120,7 +120,7 @@ test("a connection that breaks ends every wait, and whoever asks over the next o
 test("a launcher that comes later answers the program of one that was lost", async () => {
   const [first, second] = [attributes(), attributes()];
   const request = requestFor(await program("until [ -e go ]; do sleep 0.02; done; bl get a; bl set b 2"), {
-    talk: first.handler,
+    coordination: first.handler,
   });
   const controller = new AbortController();
   const dead = runProgram(link, { ...request, signal: controller.signal }).catch((error: unknown) => error);
@@ -128,7 +128,7 @@ test("a launcher that comes later answers the program of one that was lost", asy
   await link.close();
   second.values.set("a", Buffer.from("from the second"));
   const later = linkTo();
-  const recovering = recoverProgram(later, { ...request, talk: second.handler });
+  const recovering = recoverProgram(later, { ...request, coordination: second.handler });
   const runtime = readFileSync(step(request.directory, "rt"), "utf8").trim();
   await until(() => readFileSync(join(runtime, "talk"), "utf8").trim().includes(" "));
   writeFileSync(step(request.directory, "go"), "");
@@ -178,9 +178,11 @@ test("a program under sudo talks through the relay of a user who is not root", a
   );
   try {
     const talk = attributes();
-    const lines = ["id -u; bl set a 'of root'; bl get a; bl get never --timeout 0.1; echo $?; echo $BOOTLEVEL_TALK"];
+    const lines = [
+      "id -u; bl set a 'of root'; bl get a; bl get never --timeout 0.1; echo $?; echo $BOOTLEVEL_COORDINATION",
+    ];
     for (const sudo of [true, false]) {
-      const request = requestFor(await program(...lines), { talk: talk.handler, sudo });
+      const request = requestFor(await program(...lines), { coordination: talk.handler, sudo });
       expect(await runProgram(other, request)).toMatchObject({ kind: "exited", code: 0 });
       const [id, , code, runtime = ""] = request.text().replace("bl: timed out\n", "").trim().split("\n");
       expect(request.text()).toContain("\nof root\n");

@@ -1,11 +1,11 @@
 /** What is on record of images that are built. */
 import { expect, test } from "@jest/globals";
 
-import type { ImageWish } from "../../../src/state/sqlite/builtImages.js";
+import type { ImageIntent } from "../../../src/state/sqlite/builtImages.js";
 import { openStore } from "../../../src/state/sqlite/store.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 
-const wish: ImageWish = {
+const wish: ImageIntent = {
   image: "apache",
   cloud: "lab",
   driver: "ec2",

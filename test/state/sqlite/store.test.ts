@@ -160,8 +160,8 @@ test("a wish for a machine is on record before it has an id, and keeps its key",
   const writer = await store.createRun(newRun("shop"));
   const run = await store.findRun("shop");
   const [db] = await store.services(run);
-  await writer.write({ kind: "intent", serviceId: db?.id ?? 0, cloud: "local", key: "k", generation: 1 });
-  await writer.write({ kind: "intent", serviceId: db?.id ?? 0, cloud: "local", key: "k", generation: 1 });
+  await writer.write({ kind: "launch-intent", serviceId: db?.id ?? 0, cloud: "local", key: "k", generation: 1 });
+  await writer.write({ kind: "launch-intent", serviceId: db?.id ?? 0, cloud: "local", key: "k", generation: 1 });
   expect(await store.machines(run)).toMatchObject([{ key: "k", state: "intended", driverId: null }]);
   await writer.write({
     kind: "launched",
@@ -237,7 +237,7 @@ test("a first contact's stages and a machine's authorized keys are recorded once
   const store = await openStore(temporaryDirectory());
   const writer = await store.createRun(newRun());
   const [db] = await store.services(await store.findRun(writer.run.name));
-  await writer.write({ kind: "intent", serviceId: db?.id ?? 0, cloud: "c", key: "k.db.1", generation: 1 });
+  await writer.write({ kind: "launch-intent", serviceId: db?.id ?? 0, cloud: "c", key: "k.db.1", generation: 1 });
   expect([
     await store.authorized("k.db.1"),
     await store.authorized("nobody"),

@@ -9,7 +9,7 @@ export interface Edge {
   readonly why: string;
 }
 
-export type Circle = readonly (Edge & { readonly from: string })[];
+export type WaitCycle = readonly (Edge & { readonly from: string })[];
 
 /**
  * The shortest path from a node back to itself, or null. @param first the steps that begin it @param edgesOf whom any
@@ -19,7 +19,7 @@ export function circleThrough(
   start: string,
   first: readonly Edge[],
   edgesOf: (node: string) => readonly Edge[],
-): Circle | null {
+): WaitCycle | null {
   const reached = new Map<string, Edge & { readonly from: string }>();
   let front = [start];
   while (front.length > 0) {
@@ -41,7 +41,7 @@ export function circleThrough(
 const MOST_NAMED = 12;
 
 /** `client waits for server.port, server waits for client.ready` */
-export function circleWords(circle: Circle): string {
+export function circleWords(circle: WaitCycle): string {
   const named = circle.slice(0, MOST_NAMED).map(({ from, why }) => `${from} waits for ${why}`);
   return circle.length > MOST_NAMED ? `${named.join(", ")} and ${circle.length - MOST_NAMED} more` : named.join(", ");
 }
@@ -50,7 +50,7 @@ function pathTo(
   reached: ReadonlyMap<string, Edge & { readonly from: string }>,
   last: Edge & { readonly from: string },
   start: string,
-): Circle {
+): WaitCycle {
   const path = [last];
   for (let at = last.from; at !== start;) {
     const edge = reached.get(at);

@@ -3,7 +3,7 @@ import type { MachineLink } from "../contract/link.js";
 import type { ProgramRequest, ProgramResult, RecoverRequest, RecoverResult } from "./request.js";
 import { recoverProgram, runProgram } from "./runProgram.js";
 
-export interface MachinePrograms {
+export interface ProgramRunner {
   /** Makes sure that the machine answers. @returns its label, for messages. @throws ConnectionError */
   reach(): Promise<string>;
   /** Runs a program once, see `runProgram`. */
@@ -13,7 +13,7 @@ export interface MachinePrograms {
 }
 
 /** Programs over a link's shell. */
-export function shellPrograms(link: MachineLink): MachinePrograms {
+export function shellRunner(link: MachineLink): ProgramRunner {
   return {
     reach: async () => (await link.connection()).label,
     run: (request) => runProgram(link, request),

@@ -36,7 +36,7 @@ test("a machine that floods hurts itself only: others talk on, what is said is p
     levels("flood", [
       `
     says: { boot: { command: "for i in 1 2 3 4 5 6 7 8 9; do (${until("timeout 5 bl say x")}) & done; wait" } }
-    nonsense: { boot: { command: "${until("head -c 4000 /dev/urandom; echo 1.1 get a - - - 0; sleep 0.05")} > $BOOTLEVEL_TALK/req 2> /dev/null; true" } }
+    nonsense: { boot: { command: "${until("head -c 4000 /dev/urandom; echo 1.1 get a - - - 0; sleep 0.05")} > $BOOTLEVEL_COORDINATION/req 2> /dev/null; true" } }
     waits: { outputs: [x], boot: { command: "for i in $(seq 300); do bl get x --timeout 0 & done > /dev/null 2>&1; ${until("sleep 0.1")}; true" } }
     talks: { outputs: [n], boot: { command: "set -e; for n in 1 2 3 4 5 6 7 8 9; do bl set n $n; test $(bl get talks:n) = $n; sleep 0.2; done; touch '${own.facts}/stop'" } }
   `,

@@ -1,13 +1,13 @@
 /** Programs on machines that their driver reaches itself. */
 import { DriverError, type MachineAccess } from "../../drivers/contract/driver.js";
-import type { MachinePrograms } from "../../machines/program/programs.js";
+import type { ProgramRunner } from "../../machines/program/programRunner.js";
 import type { Clouds } from "./clouds.js";
 
 /**
  * Runs programs by the driver of the machine's cloud. @throws DriverError, from each verb, if that driver runs none.
  */
-export function driverPrograms(clouds: Clouds, access: MachineAccess & { kind: "driver" }): MachinePrograms {
-  const programs = async (): Promise<MachinePrograms> => {
+export function driverRunner(clouds: Clouds, access: MachineAccess & { kind: "driver" }): ProgramRunner {
+  const programs = async (): Promise<ProgramRunner> => {
     const driver = await clouds.driver(access.cloud);
     const own = driver.programs?.(access.id);
     if (own === undefined)

@@ -96,7 +96,7 @@ export function placed(batch: Batch, machines: readonly Instance[]): (string | n
 }
 
 /** The batches of an installation, a directory a run and a file a batch. Only the run's launcher writes. */
-export class BatchBook {
+export class BatchFile {
   private readonly known = new Map<string, Map<string, Batch>>();
 
   /** @param permit throws when the run is another launcher's by now. */

@@ -1,7 +1,7 @@
 /** Circles in the graph of who waits for whom. */
 import { expect, test } from "@jest/globals";
 
-import { circleThrough, circleWords, type Edge } from "../../../src/engine/coordination/circles.js";
+import { circleThrough, circleWords, type Edge } from "../../../src/engine/coordination/waitCycles.js";
 
 const graph =
   (edges: Readonly<Record<string, readonly string[]>>) =>

@@ -12,7 +12,7 @@ const NOBODY: Owner = { level: null, service: null };
  * Follows, level after level, the service that finished last.
  * @param wallMs what the shares are parts of.
  */
-export function criticalChain(levels: readonly LevelTiming[], endMs: number, wallMs: number): ChainPart[] {
+export function criticalPath(levels: readonly LevelTiming[], endMs: number, wallMs: number): ChainPart[] {
   const chain = new Chain(wallMs);
   for (const level of [...levels].sort((a, b) => a.endMs - b.endMs)) {
     const levelEnd = Math.min(level.endMs, endMs);

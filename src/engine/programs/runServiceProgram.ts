@@ -9,7 +9,7 @@ import { bundleName, type ProgramStep } from "./bundles.js";
 import { compileCommandLine } from "./commandLine.js";
 import { InterruptedError, unlessAborted } from "../run/failure.js";
 import { abortWords } from "../run/abort.js";
-import { NoMachineError, type Placements } from "../run/machineAssignments.js";
+import { NoMachineError, type MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import { StepLog } from "./stepLog.js";
 import type { Service } from "../run/service.js";
@@ -49,14 +49,14 @@ export interface ProgramEnd {
  */
 export async function runServiceProgram(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   run: ProgramRun,
 ): Promise<ProgramEnd> {
-  const programs = placements.programs(run.service, run.program);
+  const programs = assignments.runner(run.service, run.program);
   const label = await unlessAborted(endedBy(context, run), programs.reach());
   return inPlace(context, (giveBack) =>
     inLog(context, run, label, `${run.step} attempt ${run.attempt}`, async (hooks) => {
-      return programs.run({ ...resolveProgram(context, run), ...talk(context, run, giveBack), ...hooks });
+      return programs.run({ ...resolveProgram(context, run), ...coordination(context, run, giveBack), ...hooks });
     }),
   );
 }
@@ -67,7 +67,7 @@ export async function runServiceProgram(
  */
 function inPlace<T>(context: RunContext, work: (giveBack: () => void) => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    void context.programs(
+    void context.programSlots(
       () =>
         new Promise<void>((giveBack) => {
           void work(giveBack).then(resolve, reject).finally(giveBack);
@@ -82,10 +82,10 @@ function inPlace<T>(context: RunContext, work: (giveBack: () => void) => Promise
  */
 export async function recoverServiceProgram(
   context: RunContext,
-  placements: Placements,
+  assignments: MachineAssignments,
   run: ProgramRun,
 ): Promise<ProgramEnd | null> {
-  const programs = placements.programs(run.service, run.program);
+  const programs = assignments.runner(run.service, run.program);
   const label = await unlessAborted(endedBy(context, run), programs.reach()).catch((error: unknown) => {
     // The program may run still: the next command asks for it.
     throw error instanceof InterruptedError
@@ -97,7 +97,7 @@ export async function recoverServiceProgram(
     const end = await inLog(context, run, label, `${run.step} of before`, async (hooks) => {
       const recovered = await programs.recover({
         ...staging(context, run),
-        ...talk(context, run, giveBack),
+        ...coordination(context, run, giveBack),
         ...hooks,
         onAlive: () => run.onAlive?.(),
       });
@@ -135,9 +135,9 @@ async function inLog(
 }
 
 /** Whether the service has a machine, and it can be reached by its link; for steps that may be left out then. */
-export function hasMachine(placements: Placements, service: Service): boolean {
+export function hasMachine(assignments: MachineAssignments, service: Service): boolean {
   try {
-    placements.access(service);
+    assignments.access(service);
     return true;
   } catch (error) {
     if (error instanceof NoMachineError) return false;
@@ -156,7 +156,8 @@ export const REPORT_FOLDER = ".bl/report";
 
 /** Why programs of a step are ended before their time, in words; null where nothing ends them. */
 export function whyEnded(context: RunContext, step: ProgramStep): string | null {
-  if (TIDIES_UP.has(step)) return context.over?.aborted === true ? (context.over.reason as Error).message : null;
+  if (TIDIES_UP.has(step))
+    return context.cleanupExpired?.aborted === true ? (context.cleanupExpired.reason as Error).message : null;
   return context.abort.current === null ? null : abortWords(context.abort.current);
 }
 
@@ -181,7 +182,7 @@ function openLog(context: RunContext, { service, step }: ProgramRun): StepLog {
     path: logPath(context, service, step),
     redactor: context.redactor,
     hold: step === "boot" && service.spec.outputs.some((output) => output.secret),
-    onText: (text) => context.tell({ at: context.clock.now(), type: "output", service: service.name, step, text }),
+    onText: (text) => context.emit({ at: context.clock.now(), type: "output", service: service.name, step, text }),
   });
 }
 
@@ -196,7 +197,7 @@ async function runAndLog(
     return await work({
       onOutput: (chunk) => log.push(chunk),
       onWarning: (message) =>
-        context.tell({ at: context.clock.now(), type: "warning", service: run.service.name, message }),
+        context.emit({ at: context.clock.now(), type: "warning", service: run.service.name, message }),
       onResult: async (result) => {
         known = true;
         learnSecrets(context, run.service, result.outputs);
@@ -216,11 +217,11 @@ function learnSecrets(context: RunContext, service: Service, outputs: ReadonlyMa
 
 function resolveProgram(context: RunContext, run: ProgramRun) {
   const { service, step, program } = run;
-  const { book } = context;
+  const { attributes } = context;
   const bundle = service.bundles[run.bundle ?? bundleName(service.spec.name, step)];
   if (bundle === undefined) throw new Error(`the ${step} program of ${service.spec.name} was not kept with the run`);
   const env: Record<string, string> = {};
-  for (const [name, template] of Object.entries(program.env)) env[name] = book.resolve(template, service.name);
+  for (const [name, template] of Object.entries(program.env)) env[name] = attributes.resolve(template, service.name);
   const start =
     program.run.kind === "command"
       ? commandStart(context, service, program.run.line, env)
@@ -229,14 +230,14 @@ function resolveProgram(context: RunContext, run: ProgramRun) {
     ...staging(context, run),
     bundle,
     start,
-    args: program.args.map((template) => book.resolve(template, service.name)),
+    args: program.args.map((template) => attributes.resolve(template, service.name)),
     env: { ...env, ...identity(context, service) },
     // What a machine is made is the same for whoever is made from the image.
     attributes:
       step === "setup"
         ? {}
         : Object.fromEntries(
-            [...book.knownInputs(service.name, !TIDIES_UP.has(step)), ...book.of(service.name)].map(
+            [...attributes.knownInputs(service.name, !TIDIES_UP.has(step)), ...attributes.of(service.name)].map(
               ([name, { value }]) => [name, value],
             ),
           ),
@@ -246,8 +247,8 @@ function resolveProgram(context: RunContext, run: ProgramRun) {
 }
 
 /** Outputs that nothing has set since the service began to boot. */
-export function unset({ book }: RunContext, service: Service): string[] {
-  const own = book.of(service.name);
+export function unset({ attributes }: RunContext, service: Service): string[] {
+  const own = attributes.of(service.name);
   return service.spec.outputs
     .map(({ name }) => name)
     .filter((name) => own.get(name) === undefined || own.get(name)?.stale === true);
@@ -264,7 +265,7 @@ const TIDIES_UP: ReadonlySet<ProgramStep> = new Set(["terminate", "report"]);
 
 /** What ends the programs of a step, and the wait for its machine. */
 function endedBy(context: RunContext, { step }: ProgramRun): AbortSignal {
-  const signal = TIDIES_UP.has(step) ? context.over : context.abort.signal;
+  const signal = TIDIES_UP.has(step) ? context.cleanupExpired : context.abort.signal;
   return context.writer === null || signal === null ? new AbortController().signal : signal;
 }
 
@@ -276,8 +277,12 @@ function staging(context: RunContext, run: ProgramRun) {
 }
 
 /** Answers what the program asks. */
-function talk(context: RunContext, { service, step }: ProgramRun, onWait: () => void): Pick<ProgramRequest, "talk"> {
-  return { talk: context.coordination.handler(service, step, onWait) };
+function coordination(
+  context: RunContext,
+  { service, step }: ProgramRun,
+  onWait: () => void,
+): Pick<ProgramRequest, "coordination"> {
+  return { coordination: context.coordination.handler(service, step, onWait) };
 }
 
 function commandStart(
@@ -287,7 +292,7 @@ function commandStart(
   env: Record<string, string>,
 ): { kind: "command"; line: string } {
   const compiled = compileCommandLine(line);
-  for (const [name, reference] of compiled.variables) env[name] = context.book.lookup(reference, service.name);
+  for (const [name, reference] of compiled.variables) env[name] = context.attributes.lookup(reference, service.name);
   return { kind: "command", line: compiled.line };
 }
 

@@ -2,9 +2,9 @@
 
 export type Interruption = { readonly kind: "interrupted"; readonly by: "timeout" | "abort" };
 
-export type Raced<T> = { readonly kind: "value"; readonly value: T } | Interruption;
+export type RaceResult<T> = { readonly kind: "value"; readonly value: T } | Interruption;
 
-export class Watch {
+export class Interruptible {
   /** True while a machine is being reached: when the time is over then, it was never asked. */
   unanswered = false;
   readonly #interrupted: Promise<Interruption>;
@@ -42,7 +42,7 @@ export class Watch {
   }
 
   /** `work`, or the interruption if that comes first; `work` goes on then, and its rejection is nobody's. */
-  async race<T>(work: Promise<T>): Promise<Raced<T>> {
+  async race<T>(work: Promise<T>): Promise<RaceResult<T>> {
     return Promise.race([this.#interrupted, work.then((value) => ({ kind: "value", value }) as const)]);
   }
 
