@@ -1,5 +1,5 @@
 #!/bin/sh
-# Keeps the greeting that it is given in a file. HOME is the machine's own: what lies there lives as long as the machine.
+# Stores the given greeting in a file. HOME belongs to the machine: files in it exist as long as the machine.
 set -eu
 
 file=$1

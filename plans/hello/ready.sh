@@ -1,5 +1,5 @@
 #!/bin/sh
-# Exit code 0: the service works. Anything else: not yet.
+# Exit code 0: the service works. Any other exit code: not yet.
 set -eu
 
 file=$1

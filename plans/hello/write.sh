@@ -1,5 +1,5 @@
 #!/bin/sh
-# Composes a greeting and publishes it: an output is a line name=value appended to the file $BOOTLEVEL_OUTPUT.
+# Composes a greeting and publishes it. An output is a line name=value, appended to the file $BOOTLEVEL_OUTPUT.
 set -eu
 
 echo "composing a greeting for $NAME"

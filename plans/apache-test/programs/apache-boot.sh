@@ -1,15 +1,15 @@
 #!/bin/sh
-# Starts a web server with one page in the background, and tells others where and when. Nothing is installed.
+# Starts a web server with one page in the background, and publishes its port and that it is ready. Installs nothing.
 set -eu
 . ./fetch.sh
 
 host=$(bl get host)
 base="$HOME/$BOOTLEVEL_RUN-$BOOTLEVEL_SERVICE"
-# Apache serves as a user of its own when root starts it, and that user has to get there: homes are often closed.
+# If root starts Apache, it serves as another user, who often cannot read home directories. So the page is elsewhere.
 site=$(mktemp -d "${TMPDIR:-/tmp}/apache-test.XXXXXX")
 echo "$site" > "$base.site"
 mkdir "$site/htdocs"
-# The mark tells this server from another one on the same port.
+# The mark distinguishes this server from another one on the same port.
 mark=$(bl random)
 echo "<html><body><h1>It works!</h1><!-- $mark --></body></html>" > "$site/htdocs/index.html"
 chmod 755 "$site" "$site/htdocs"
@@ -28,7 +28,7 @@ find_server() {
   exit 1
 }
 
-# A configuration of our own, so that the one of the system is left alone.
+# Our own configuration, so that the system's is not used.
 apache_conf() {
   echo "ServerRoot $site"
   echo "ServerName $host"
@@ -73,7 +73,7 @@ start() { # port
   echo "$pid" > "$base.pid"
 }
 
-# Waits until the server answers with our page, or has ended since the port is another one's.
+# Waits until the server answers with our page. Fails if it has ended (the port is taken) or does not answer.
 answers() { # port
   tries=0
   until fetch "http://$host:$1/" 2> /dev/null | grep -q "$mark"; do

@@ -1,4 +1,4 @@
-# To be read by other programs: fetch URL prints what is there, and fails unless the server gives it. Of these, one is nearly everywhere.
+# Sourced by other programs. `fetch URL` prints the page, and fails if the server does not return it. Nearly every machine has one of these tools.
 fetch() {
   if command -v curl > /dev/null; then
     curl -fsS --max-time 10 "$1"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The test: is the page there, and is it the right one?
+# Tests whether the server returns a page, and whether it is the right one.
 set -eu
 . ./fetch.sh
 

@@ -1,7 +1,7 @@
-/** Calls `bl`, which every program finds in its PATH, as a child. */
+/** Runs `bl`, which is in the PATH of every program, as a child process. */
 import { spawn } from "node:child_process";
 
-/** What `bl` said when it did not end with 0: 1 not set, 7 unknown name, 8 aborted, 9 timed out, 10 no launcher. */
+/** `bl` failed. Exit codes: 1 not set, 7 unknown name, 8 aborted, 9 timed out, 10 no launcher. */
 export class BlError extends Error {
   constructor(words, code, said) {
     const clean = said.trim().replace(/^bl: /, "");
@@ -11,7 +11,7 @@ export class BlError extends Error {
   }
 }
 
-/** Resolves with what it printed. `input` is given on standard input: values may be longer than an argument. */
+/** Resolves with the output. `input` goes to standard input, because a value may be longer than an argument. */
 export function bl(words, input = null) {
   return new Promise((resolve, reject) => {
     const child = spawn("bl", words, { stdio: [input === null ? "ignore" : "pipe", "pipe", "pipe"] });
@@ -27,25 +27,25 @@ export function bl(words, input = null) {
       if (code === 0) resolve(said.out.replace(/\n$/, ""));
       else reject(new BlError(words, code, said.err));
     });
-    if (input !== null) child.stdin.on("error", () => undefined).end(input); // why it took no more is told by its exit code
+    if (input !== null) child.stdin.on("error", () => undefined).end(input); // its exit code says why it took no more
   });
 }
 
-/** Values of all replicas, in their order. None of those used here has a comma in it. */
+/** The values of all replicas, in order. None of the values used here contains a comma. */
 export async function list(name, ...more) {
   const values = await bl(["get", name, ...more]);
   return values === "" ? [] : values.split(",");
 }
 
 /**
- * Milliseconds from being let go to going on: on one computer, the work of the first would hold those up who are about
- * to be let go.
+ * Milliseconds from the release to the continuation: on one computer, the work of the first programs would delay the
+ * release of the others.
  */
 const SETTLE_MS = 100;
 
 /**
- * Meets the others. Resolves a moment later with when it was let go, in milliseconds of the wall clock.
- * This process runs already, so that nothing has to be started between the launcher's answer and that.
+ * Meets the others at a barrier. Resolves a moment after the release, with its time in milliseconds of the wall clock.
+ * The time is exact because this process already runs: nothing starts between the launcher's answer and the clock.
  */
 export function meet(name, parties, seconds) {
   const words = ["barrier", name, "--parties", String(parties), "--timeout", String(seconds)];
@@ -69,6 +69,6 @@ export function meet(name, parties, seconds) {
 /** Milliseconds since 1970, with fractions. */
 export const now = () => performance.timeOrigin + performance.now();
 
-/** Lists and objects as one word without commas: the values of several replicas arrive joined by commas. */
+/** Encodes lists and objects as one word without commas, because commas join the values of several replicas. */
 export const pack = (value) => Buffer.from(JSON.stringify(value)).toString("base64");
 export const unpack = (word) => JSON.parse(Buffer.from(word, "base64").toString());

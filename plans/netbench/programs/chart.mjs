@@ -1,18 +1,18 @@
 /**
- * Draws rates by client, one on top of the other, so that the upper edge is the sum: SVG by hand, since machines have
- * no packages.
+ * Draws the clients' rates as stacked areas, so that the upper edge is the sum. It writes SVG by hand, because machines
+ * have no packages.
  */
 const WIDTH = 900;
 const PLOT = { left: 80, top: 30, width: 620, height: 260 };
 const HEIGHT = PLOT.top + PLOT.height + 55;
-/** So many clients are named in the legend. */
+/** The most clients that the legend names. */
 const MOST_NAMED = 12;
 
 export const escape = (text) => String(text).replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
 
 /**
- * @param series { name, values }, a value for each interval; edges: where intervals begin, and the end of the last, in
- *   seconds
+ * @param series { name, values }, one value for each interval; edges: the start of each interval and the end of the
+ *   last one, in seconds
  * @returns an svg element
  */
 export function chart({ title, series, edges }) {
@@ -48,7 +48,7 @@ function areas(series, edges, x, y) {
   });
 }
 
-/** A rate holds for its whole interval. */
+/** A rate is constant during its interval. */
 function steps(values, edges, x, y) {
   return values
     .map((value, at) => `${at === 0 ? "M" : "L"}${point(x(edges[at]), y(value))} L${point(x(edges[at + 1]), y(value))}`)
@@ -82,7 +82,7 @@ function xAxis(edges, x) {
   ];
 }
 
-/** The topmost area is the topmost line. */
+/** Lists the clients in the order of their areas, the topmost first. */
 function legend(series) {
   const left = PLOT.left + PLOT.width + 24;
   const named = [...series.entries()].slice(0, MOST_NAMED).reverse();
@@ -98,12 +98,12 @@ function legend(series) {
   ];
 }
 
-/** The hue goes once around; neighbours differ in lightness too. */
+/** Hues go once around the colour circle; neighbours also differ in lightness. */
 function color(index, count) {
   return `hsl(${Math.round((index * 360) / Math.max(count, 6) + 205) % 360} 60% ${index % 2 === 0 ? 58 : 72}%)`;
 }
 
-/** A round number that is not less: 1, 2, 2.5 or 5 with a power of ten. */
+/** The next round number that is not less: 1, 2, 2.5 or 5 times a power of ten. */
 function niceTop(value) {
   const power = 10 ** Math.floor(Math.log10(value > 0 ? value : 1));
   return [1, 2, 2.5, 5, 10].map((part) => part * power).find((one) => one >= value * 0.999999) ?? 10 * power;

@@ -1,6 +1,6 @@
 /**
  * A client of the benchmark. It connects to its server (client 1 to the first, client 2 to the second, and so on in
- * turns), meets all others at the start of each scenario, and hands over what it has measured.
+ * turns), meets all others at the start of each scenario, and publishes its measurements.
  */
 import { connect } from "node:net";
 import { bl, list, meet, pack } from "./bl.mjs";
@@ -16,25 +16,25 @@ await program(async () => {
   const common = settings(process.env);
   const { durationMs } = common;
   const intervalMs = intervalFor(durationMs, whole("interval_ms", process.env.INTERVAL_MS, 10, 60_000));
-  // What is wrong is told before anything is measured, and not by the last scenario.
+  // Reports wrong sizes before anything is measured, not only in the last scenario.
   const sizes = await sizesFor(common.scenarios);
   const place = await findPlace();
   const { lost, letGo } = lifelines(place.servers);
   const results = await Promise.race([lost, measureAll(place, { ...common, intervalMs, sizes })]);
   letGo();
   await bl(["set", "results"], pack({ durationMs, intervalMs, results }));
-  // The servers end when everybody has said so.
+  // The servers end when all clients have set this.
   await bl(["set", "done", "yes"]);
 });
 
-/** How long a message is, by scenario. */
+/** The message size in bytes, by scenario. */
 async function sizesFor(scenarios) {
   const sizes = {};
   for (const name of scenarios) sizes[name] = whole(SIZES[name], await bl(["get", SIZES[name]]), SIZE.least, SIZE.most);
   return sizes;
 }
 
-/** All servers, the number of one's own among them from 0, and how many meet. */
+/** All servers, the index of this client's server (from 0), and how many programs meet at a barrier. */
 async function findPlace() {
   const [hosts, ports, replica, replicas] = await Promise.all([
     list("servers"),
@@ -53,7 +53,7 @@ async function findPlace() {
 }
 
 async function measureAll({ servers, own, parties }, { scenarios, durationMs, intervalMs, barrierS, sizes }) {
-  // What programs and the launcher do for the first time takes longer: that belongs to no start.
+  // The first barrier is a warm-up: what programs and the launcher do for the first time takes longer.
   await meet("everybody-is-there", parties, barrierS);
   const results = {};
   for (const name of scenarios) {
@@ -68,13 +68,13 @@ async function measureAll({ servers, own, parties }, { scenarios, durationMs, in
   return results;
 }
 
-/** Connected before the start: how long that takes belongs to no scenario. */
+/** Connects before the start, because the time to connect belongs to no scenario. */
 function open({ host, port }) {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
     socket.once("connect", () => resolve(socket)).once("error", reject);
-    // An error at the barrier is told by the scenario, which finds the connection lost; one that nobody hears would end
-    // the process.
+    // The scenario reports an error at the barrier, because it finds the connection lost. An error without a listener
+    // would end the process.
     socket.on("error", () => undefined);
   });
 }

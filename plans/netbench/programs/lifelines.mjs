@@ -1,10 +1,9 @@
 /**
- * Connections on which nothing is sent: their end tells that a server has died, also to a client that waits at a
- * barrier.
+ * Silent connections to all servers: when one ends, its server has died. A client that waits at a barrier notices too.
  */
 import { connect } from "node:net";
 
-/** @returns what rejects when one of them ends, and what lets go of them: servers may end then. */
+/** @returns a promise that rejects when a connection ends, and a function that closes all: servers may end then. */
 export function lifelines(servers) {
   let holds = true;
   const sockets = [];

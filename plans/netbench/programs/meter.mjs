@@ -1,14 +1,14 @@
-/** What a client measures: bytes by interval, and how long round trips take. */
+/** A client's measurements: bytes by interval, and times of round trips. */
 
-/** So many intervals are kept of a scenario at most: results stay small however long it takes. */
+/** The most intervals that are kept of a scenario, so that results of long scenarios stay small. */
 const MOST_INTERVALS = 400;
 
-/** The length of an interval of which a scenario of this duration has few enough. */
+/** The interval's length in milliseconds: as wanted, or longer if the scenario would have too many intervals. */
 export function intervalFor(durationMs, wantedMs) {
   return Math.max(wantedMs, Math.ceil(durationMs / MOST_INTERVALS));
 }
 
-/** Counts bytes (or whatever) by interval from `start()` on. What comes after the duration counts in the total only. */
+/** Counts bytes by interval from `start()` on. Bytes after the duration count only in the total. */
 export class Meter {
   total = 0;
   #startedAt = 0;
@@ -36,10 +36,10 @@ export class Meter {
   }
 }
 
-/** Each class of times is wider than the one before by this factor, so that a percentile is off by 1 % at most. */
+/** Each class of times is wider than the previous one by this factor, so that a percentile is accurate to 1 %. */
 const STEP = 1.02;
 
-/** Times by class, since percentiles of several clients can only be had from all of their times. */
+/** Times by class: percentiles over several clients need all of their times. */
 export class Times {
   constructor(classes = {}, longestMs = 0) {
     this.classes = { ...classes };
@@ -62,7 +62,7 @@ export class Times {
     return Object.values(this.classes).reduce((sum, count) => sum + count, 0);
   }
 
-  /** The time in milliseconds that this percentage of all does not exceed. */
+  /** The time in milliseconds that this percentage of all times does not exceed. */
   percentile(percent) {
     let left = Math.ceil((this.count * percent) / 100);
     for (const [number, count] of Object.entries(this.classes).sort(([a], [b]) => a - b)) {

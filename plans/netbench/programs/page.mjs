@@ -1,4 +1,4 @@
-/** The results as one page that needs nothing else. Its markup is well-formed XML too. */
+/** The results as one self-contained page. Its markup is also well-formed XML. */
 import { chart, escape } from "./chart.mjs";
 import { milliseconds, rate, size } from "./summary.mjs";
 

@@ -1,6 +1,6 @@
 /**
- * Runs a program of the benchmark. One that cannot go on says why in one line: the launcher shows the last lines of a
- * program that failed.
+ * Runs a program of the benchmark. If it fails, it prints the reason in one line, because the launcher shows the last
+ * lines of a failed program.
  */
 export async function program(main) {
   try {

@@ -1,6 +1,6 @@
 /**
- * Makes the page of what all have handed over, and says the most important in a line. Fails when clients and servers do
- * not agree.
+ * Writes the page from all results, and prints a summary in one line. Fails if clients and servers counted different
+ * numbers of bytes.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
@@ -21,7 +21,7 @@ await program(async () => {
   const scenarios = summarize(clients, servers);
   const line = summaryLine(scenarios);
   const html = page({ run: BOOTLEVEL_RUN, line, scenarios });
-  // Here for who brings it home, and where the operator wants it.
+  // In the current directory for the run's report, and where the operator wants it.
   for (const file of ["netbench.html", ...(PAGE === "" ? [] : [resolve(PLAN_DIR, PAGE)])]) {
     mkdirSync(dirname(resolve(file)), { recursive: true });
     writeFileSync(file, html);

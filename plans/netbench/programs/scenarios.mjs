@@ -1,7 +1,7 @@
-/** What is measured, in this order. */
+/** All scenarios, in the default order. */
 export const SCENARIOS = ["download", "upload", "roundtrip"];
 
-/** The scenarios of a list such as `download,roundtrip`; throws for one that there is not. */
+/** Parses a list such as `download,roundtrip`; throws if a scenario is unknown. */
 export function chosen(list) {
   const names = list
     .split(",")
@@ -14,7 +14,7 @@ export function chosen(list) {
   return names;
 }
 
-/** A whole number of an input or a variable, within limits. */
+/** The whole number in an input or a variable; throws if it is outside the limits. */
 export function whole(name, text, least, most) {
   const value = Number(text);
   if (!Number.isInteger(value) || value < least || value > most)
@@ -24,10 +24,10 @@ export function whole(name, text, least, most) {
 
 export const SIZE = { least: 1, most: 4 * 1024 * 1024 };
 
-/** What all programs of a launch must agree about. */
+/** The settings that must be the same for all programs of a launch. */
 export function settings({ SCENARIOS: names, DURATION_MS, PATIENCE_S }) {
   const durationMs = whole("duration_ms", DURATION_MS, 100, 3_600_000);
   const patienceS = whole("patience_s", PATIENCE_S, 1, 3600);
-  // Servers come to a barrier while the scenario before it goes on.
+  // Servers reach a barrier while the previous scenario still runs.
   return { scenarios: chosen(names), durationMs, barrierS: Math.ceil(durationMs / 1000) + patienceS };
 }

@@ -1,7 +1,7 @@
 /**
  * A server of the benchmark, on a free port of its machine's own address. A client's connection carries one scenario
- * and begins with a line `<scenario> <size>`. The server ends when all clients are done, and aborts the launch when one
- * of them cannot be.
+ * and begins with a line `<scenario> <size>`. The server ends when all clients are done, and aborts the run when one of
+ * them has failed.
  */
 import { createServer } from "node:net";
 import { bl, list, meet, pack } from "./bl.mjs";
@@ -20,7 +20,7 @@ await program(async () => {
     console.log(`${name}: ${counted[name].bytes} bytes on ${counted[name].connections} connections`);
 });
 
-/** Resolves, when clients may come, with what ends it. */
+/** Resolves when clients may connect, with a function that closes the server. */
 async function listen(counted) {
   const open = new Set();
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
@@ -36,18 +36,18 @@ async function listen(counted) {
   await bl(["set", "port", String(port)]);
   return () => {
     server.close();
-    // Clients that are done have no connections: whatever is open is a stranger's.
+    // Clients that are done have no connections, so any open one belongs to a stranger.
     for (const socket of open) socket.destroy();
   };
 }
 
-/** Comes to the start of each scenario; the clients come when they are done with the one before. */
+/** Joins the barrier of each scenario. Clients join when they are done with the previous one. */
 async function meetAtStarts(scenarios, barrierS) {
   const parties = (await list("clients")).length + Number(await bl(["get", "replicas"]));
   for (const name of ["everybody-is-there", ...scenarios]) await meet(name, parties, barrierS);
 }
 
-/** A client that fails would let all others wait at the next start until their time has passed. */
+/** If a client fails, aborts the run: otherwise all others would wait at the next barrier until their timeout. */
 async function clientsDone() {
   await list("done", "--timeout", "0").catch(async (error) => {
     if (error.code === 1) await bl(["abort", `the benchmark cannot go on: ${error.said}`]);

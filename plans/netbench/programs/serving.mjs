@@ -1,10 +1,10 @@
-/** What a server does on a connection, by scenario. `count.bytes` is what it has moved. */
+/** The server's side of a connection, by scenario. `count.bytes` is the number of bytes moved. */
 import { SIZE } from "./scenarios.mjs";
 
 const LONGEST_HEADER = 100;
 const SERVES = { download, upload, roundtrip };
 
-/** Reads a connection's first line, and does what it says. One that asks for anything else is closed. */
+/** Reads a connection's first line and serves its scenario. Closes the connection if the line is invalid. */
 export function attend(socket, counted) {
   let text = Buffer.alloc(0);
   const onData = (chunk) => {
@@ -16,7 +16,7 @@ export function attend(socket, counted) {
     if (!Object.hasOwn(counted, name ?? "") || Number(size) < SIZE.least || Number(size) > SIZE.most)
       return void socket.destroy();
     counted[name].connections += 1;
-    // What follows the line in the same piece belongs to the scenario.
+    // Data after the line in the same chunk belongs to the scenario.
     if (end + 1 < text.length) socket.unshift(text.subarray(end + 1));
     SERVES[name](socket, counted[name], Number(size));
   };
@@ -42,7 +42,7 @@ function download(socket, count, bytes) {
   write();
 }
 
-/** Swallows until the client ends its side, and says how much it was. */
+/** Reads until the client ends its side, then answers with the number of bytes. */
 function upload(socket, count) {
   let own = 0;
   socket.on("data", (chunk) => {

@@ -1,7 +1,7 @@
-/** Puts together what all clients and servers have handed over. */
+/** Combines the results of all clients and servers. */
 import { Times } from "./meter.mjs";
 
-/** The whole as figures. @param clients what each client handed over, by name; servers: the same of the servers */
+/** The figures of all scenarios. @param clients each client's results, by name; servers: the servers' results */
 export function summarize(clients, servers) {
   const names = Object.keys(clients[0]?.results ?? {});
   return names.map((name) => {
@@ -21,18 +21,18 @@ export function summarize(clients, servers) {
       bytes: sum(own.map(({ bytes }) => bytes)),
       mbits: sum(own.map(({ bytes, elapsedMs }) => megabits(bytes, elapsedMs))),
       skewMs: Math.max(...started) - Math.min(...started),
-      // What the servers counted comes from the machines too, on another way.
+      // The servers count independently of the clients.
       agrees: counted === sum(own.map(({ bytes, confirmed = bytes }) => (confirmed === bytes ? bytes : NaN))),
       times: name === "roundtrip" ? merged(own) : null,
     };
   });
 }
 
-/** Megabits a second of all clients together by interval, and when each interval begins in seconds. */
+/** Each client's megabits per second by interval, and the start of each interval in seconds. */
 function rates(own) {
   const [{ intervalMs, durationMs }] = own;
   const length = Math.max(...own.map(({ counts }) => counts.length));
-  // The last interval may be cut off by the end.
+  // The last interval may be shorter.
   const widths = Array.from({ length }, (_, index) => Math.min(intervalMs, durationMs - index * intervalMs));
   const series = own.map(({ service, counts }) => ({
     name: service,
@@ -47,7 +47,7 @@ function merged(own) {
   return all;
 }
 
-/** One line for those who watch the launch. */
+/** One line for the operator who watches the run. */
 export function summaryLine(scenarios) {
   const parts = scenarios.map(({ name, mbits, times }) =>
     times === null

@@ -1,12 +1,12 @@
 /**
- * What a client does on a connection, by scenario, and measures. Each ends its side of the connection when the time is
- * over.
+ * The client's side of a connection, by scenario, and its measurements. Each scenario ends this side of the connection
+ * when the time is over.
  */
 import { Times } from "./meter.mjs";
 
 const ACTS = { download, upload, roundtrip };
 
-/** Lets one scenario go over a connection, until the server has ended its side too. */
+/** Runs one scenario over a connection, until the server has ended its side too. */
 export async function measure(name, { socket, meter, size, durationMs }) {
   const ended = serverEnded(name, socket);
   meter.start();
@@ -16,7 +16,7 @@ export async function measure(name, { socket, meter, size, durationMs }) {
   return { bytes: meter.total, counts: meter.counts, elapsedMs: Math.round(meter.elapsedMs), ...more() };
 }
 
-/** A server ends its side after the client has, and never before. */
+/** Resolves when the server ends its side. It must not do so before the client has. */
 function serverEnded(name, socket) {
   return new Promise((resolve, reject) => {
     const lost = (why) => reject(new Error(`${name}: ${why}`));

@@ -3,8 +3,8 @@ const expected = BACKEND_HOSTS.split(",").length;
 
 try {
   const served = new Set();
-  // Another client's requests take turns as well, and one in step with these could take all of a backend's: so until
-  // each has answered, ten rounds at most.
+  // Requests of other clients take turns too, and could take all turns of one backend. So this loop asks until each
+  // backend has answered, for at most ten rounds.
   for (let request = 0; served.size < expected && request < 10 * expected; request += 1) {
     const response = await fetch(`http://${BALANCER}/health`, { signal: AbortSignal.timeout(5000) });
     const answer = await response.text();

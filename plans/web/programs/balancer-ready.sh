@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every backend must answer through the balancer; if that fails, shows what the balancer said last.
+# Checks that every backend answers through the balancer. On failure, shows the balancer's last output.
 set -eu
 
 if ! node balancer-ready.mjs; then

@@ -1,7 +1,7 @@
 /**
- * An HTTP balancer: requests go to the healthy backends in turn. Each backend's /health is asked twice a second; one
- * that does not answer gets no requests until it does again. A request without a body that could not be delivered is
- * given to the next backend.
+ * An HTTP balancer: requests go to the healthy backends in turn. It polls each backend's /health twice a second. A
+ * backend that does not answer gets no requests until it answers again. If a request without a body cannot be
+ * delivered, it goes to the next backend.
  */
 import { createServer, request as httpRequest } from "node:http";
 

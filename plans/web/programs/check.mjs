@@ -1,5 +1,5 @@
 /**
- * Stores an item through one web server, reads it through the others, and sees that visits are counted in one place.
+ * Stores an item through one web server, reads it through the others, and checks that visits are counted in one place.
  */
 const { SHOP, GREETING } = process.env;
 

@@ -1,3 +1,3 @@
 #!/bin/sh
-# The shop as a customer sees it.
+# Checks the shop as a customer sees it.
 exec node check.mjs

@@ -1,4 +1,4 @@
-/** A client of db-server.mjs: one connection, opened when it is needed and again after it was lost. */
+/** A client of db-server.mjs with one connection. It is opened when needed, and reopened after it was lost. */
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
 
@@ -52,7 +52,7 @@ function open(address, timeoutMs) {
   socket.on("error", fail);
   socket.on("close", () => fail(new Error(`the database at ${address} closed the connection`)));
   const lines = createInterface({ input: socket });
-  // readline repeats the socket's errors, and an error that nobody hears ends the process.
+  // readline repeats the socket's errors, and an error without a listener ends the process.
   lines.on("error", fail);
   lines.on("line", (line) => {
     const { resolve, reject } = waiting.shift();

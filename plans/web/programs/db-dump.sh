@@ -1,5 +1,5 @@
 #!/bin/sh
-# Stops the database in an orderly way, prints its data into the log of the run and removes them from the machine.
+# Stops the database cleanly, prints its data into the run's log, and removes the data from the machine.
 set -eu
 
 data="$HOME/bootlevel-db/$BOOTLEVEL_RUN"
@@ -22,4 +22,4 @@ if [ -f "$data/data.log" ]; then
   awk '{ last[$1] = $0 } END { for (key in last) print last[key] }' "$data/data.log" | sort
 fi
 rm -rf "$data"
-rmdir "$HOME/bootlevel-db" 2> /dev/null || : # another run's data may lie there
+rmdir "$HOME/bootlevel-db" 2> /dev/null || : # it may hold another run's data

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes a value, reads it back; if that fails, shows what the server said last.
+# Writes a value and reads it back. On failure, shows the server's last output.
 set -eu
 
 if ! node db-ready.mjs; then

@@ -7,7 +7,7 @@
  *   SET key json      -> OK
  *   INCR key          -> VALUE number
  *
- * A change is appended to a file and synced to the disk before it is confirmed; at the start the file is read back.
+ * A change is appended to a file and synced to disk before it is confirmed. At start the file is read back.
  */
 import { timingSafeEqual } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, truncateSync, writeSync } from "node:fs";
@@ -24,7 +24,7 @@ const server = createServer((socket) => {
   let trusted = false;
   socket.setNoDelay(true);
   const lines = createInterface({ input: socket });
-  // readline repeats the socket's errors, and an error that nobody hears ends the process.
+  // readline repeats the socket's errors, and an error without a listener ends the process.
   for (const part of [socket, lines]) part.on("error", (error) => console.error(`connection: ${error.message}`));
   lines.on("line", (line) => {
     const answer = line.startsWith("AUTH ")
@@ -56,7 +56,7 @@ function answerTo(line) {
   return `ERROR unknown request ${verb}`;
 }
 
-/** Writes a change to the disk, then to memory. Returns what is wrong with it, if anything is. */
+/** Writes a change to disk, then to memory. Returns an error text if the change is invalid. */
 function change(key, json) {
   try {
     JSON.parse(json);
@@ -70,7 +70,7 @@ function change(key, json) {
 }
 
 /**
- * The values of an earlier life. A last line without its end was never confirmed: the process died while it wrote it.
+ * The values that an earlier process wrote. An incomplete last line was never confirmed: the process died while writing.
  */
 function readBack(path) {
   const found = new Map();

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Stops the server that this service's boot program started, and takes its files away: a host that is only lent stays behind as it was.
+# Stops the server that this service's boot program started, and removes its files, so that a borrowed host is left as it was.
 set -eu
 
 base="$HOME/$BOOTLEVEL_RUN-$BOOTLEVEL_SERVICE"

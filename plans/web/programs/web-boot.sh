@@ -2,7 +2,7 @@
 # Starts a web server in the background and publishes its port.
 set -eu
 
-# On Linux every local machine has a loopback address of its own; elsewhere they share 127.0.0.1 and need different ports.
+# On Linux every local machine has its own loopback address. Elsewhere they share 127.0.0.1 and need different ports.
 case "$LISTEN" in
   127.0.0.1 | localhost) PORT=$((BASE_PORT + BOOTLEVEL_REPLICA)) ;;
   *) PORT=$BASE_PORT ;;

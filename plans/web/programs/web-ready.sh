@@ -1,5 +1,5 @@
 #!/bin/sh
-# Asks the web server, which asks the database; if that fails, shows what the server said last.
+# Checks the web server, which checks the database. On failure, shows the server's last output.
 set -eu
 
 if ! node web-ready.mjs; then
