@@ -77,7 +77,7 @@ export async function createDriver(
   parts: Pick<DriverContext, "warn" | "permit" | "readOnly">,
 ): Promise<Driver> {
   const definition = await loadDriver(cloud.driver, planDirectory);
-  const stateDirectory = store.home.driverDirectory(definition.name);
+  const stateDirectory = store.folders.driver(definition.name);
   mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
   return definition.create({ cloud: cloud.name, options, stateDirectory, clock: store.clock, ...parts });
 }

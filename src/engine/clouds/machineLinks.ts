@@ -77,7 +77,7 @@ export class MachineLinks {
   }
 
   private get launcherDirectory(): string {
-    return join(this.parts.store.home.runDirectory(this.parts.run.uid), "launcher");
+    return this.parts.store.folders.launcher(this.parts.run.uid);
   }
 
   /** Closes every connection; what is cleaned up on machines is waited for. */

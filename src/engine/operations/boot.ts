@@ -59,7 +59,7 @@ export async function bootRun(store: Store, request: BootRequest): Promise<BootR
   checkRunName(request.name);
   const { variables } = request;
   const written = withoutSecretDefaults(request.plan);
-  const bundles = await packBundles(written, store.home);
+  const bundles = await packBundles(written, store.files.bundles);
   const { plan, warnings } = chooseImages({
     plan: written,
     bundles,

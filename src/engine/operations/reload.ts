@@ -19,7 +19,6 @@ import { unfinishedTask } from "../health/diagnosis.js";
 import { writerOf } from "../run/journal.js";
 import { withReplicaNumbers } from "../planChange/replicaNumbers.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
-import { renameLogs } from "./logs.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
 import { diffPlans, type ServiceChange } from "../planChange/planDiff.js";
 import { checkGoal } from "./repair.js";
@@ -71,8 +70,7 @@ export async function reloadRun(store: Store, run: RunRecord, options: ReloadOpt
       sameSettings(before.plan, after.plan);
     if (same || !(await options.confirm(changes))) return { ...nothing, ms: context.clock.now() - startedAt };
     await writerOf(context).storeRevision(newRevision(context, revision + 1, after, changes));
-    renameLogs(
-      store.home,
+    await store.files.logs.rename(
       now.uid,
       changes.flatMap(({ was, name }) => (was === null ? [] : [{ from: was, to: name }])),
     );
@@ -95,7 +93,7 @@ async function versions(
   // plan has no more.
   const names = new Set(chosen.map(({ kind, name }) => `${kind} ${name}`));
   const variables = [...chosen, ...before.variables.filter(({ kind, name }) => !names.has(`${kind} ${name}`))];
-  const bundles = await packBundles(plan, store.home);
+  const bundles = await packBundles(plan, store.files.bundles);
   const chosenImages = chooseImages({
     plan: await withLiveClouds(context, stored.plan, plan),
     bundles,
