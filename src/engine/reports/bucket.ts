@@ -29,8 +29,9 @@ export function openBucket({ to, overwrite, endpoint }: CopyOptions): Destinatio
   const place = (name: string) => `s3://${bucket}/${key(name)}`;
   return {
     place,
-    async put({ open, bytes, sha256 }, name) {
-      const body = await open();
+    async put(source, name) {
+      const { bytes, sha256 } = source;
+      const body = await source.open();
       const condition = overwrite ? {} : { IfNoneMatch: "*" };
       try {
         await client.send(

@@ -77,15 +77,15 @@ async function folder(directory: string, overwrite: boolean): Promise<Destinatio
   }
   return {
     place: (name) => join(directory, name),
-    async put({ open, sha256 }, name) {
+    async put(source, name) {
       const target = join(directory, name);
       if (existsSync(target)) {
-        if ((await hash(createReadStream(target))) === sha256) return "there";
+        if ((await hash(createReadStream(target))) === source.sha256) return "there";
         if (!overwrite) throw new OccupiedError(target);
       }
       const temporary = join(directory, `.${name}.${randomBytes(6).toString("hex")}`);
       try {
-        await pipeline(await open(), createWriteStream(temporary, { mode: 0o600, flags: "wx" }));
+        await pipeline(await source.open(), createWriteStream(temporary, { mode: 0o600, flags: "wx" }));
         await rename(temporary, target);
       } finally {
         await rm(temporary, { force: true });
