@@ -12,7 +12,8 @@ import { cannotRead, cannotWrite, fileIn, isMissing } from "./fileErrors.js";
 
 /** How much is read at once, in bytes. */
 const READ_BYTES = 262_144;
-const LOST = "pack the programs again from the run's plan: bootlevel reload, then repair; or restore the file from a copy";
+const LOST =
+  "pack the programs again from the run's plan: bootlevel reload, then repair; or restore the file from a copy";
 
 /** @param root what there must be room in, for messages. */
 export function bundleFolder(folder: string, root: string): BundleFiles {
