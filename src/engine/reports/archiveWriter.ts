@@ -7,6 +7,7 @@ import { createWriteStream } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
+import pTimeout from "p-timeout";
 import { pack, type Pack } from "tar-stream";
 
 /** The archive cannot be written: the disk is full, the directory is closed. */
@@ -58,7 +59,8 @@ export class ArchiveWriter {
   private readonly tar = pack();
   /** How writing the file ended: null, or why it did not work. */
   private readonly written: Promise<ArchiveError | null>;
-  private failure: ArchiveError | null = null;
+  /** Aborts with an `ArchiveError` when nothing can be written any more. */
+  private readonly broken = new AbortController();
 
   /**
    * @param path must not exist yet.
@@ -72,8 +74,9 @@ export class ArchiveWriter {
     this.written = pipeline(this.tar, createGzip(), file).then(
       () => null,
       (cause: unknown) => {
-        this.failure = new ArchiveError((cause as Error).message, { cause });
-        return this.failure;
+        const error = new ArchiveError((cause as Error).message, { cause });
+        this.broken.abort(error);
+        return error;
       },
     );
   }
@@ -171,14 +174,11 @@ export class ArchiveWriter {
   }
 
   private async write(sink: ReturnType<Pack["entry"]>, chunk: Buffer): Promise<void> {
-    if (this.failure !== null) throw this.failure;
+    this.broken.signal.throwIfAborted();
     if (!sink.write(chunk)) await this.unlessBroken(once(sink, "drain"));
   }
 
   private async unlessBroken(work: Promise<unknown>): Promise<void> {
-    const broken = this.written.then((error) => {
-      if (error !== null) throw error;
-    });
-    await Promise.race([work, broken]);
+    await pTimeout(work, { milliseconds: Infinity, signal: this.broken.signal });
   }
 }
