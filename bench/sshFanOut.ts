@@ -4,18 +4,16 @@ import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 
-import { bootRun } from "../src/engine/operations/boot.js";
 import { packBundle } from "../src/machines/program/bundle.js";
-import { openStore } from "../src/state/sqlite/store.js";
 import { answer, figure, isGuard, median, type Figure, type Series } from "./support/answer.js";
 import { ask, tell } from "./support/child.js";
 import { cost, cpuNow } from "./support/cost.js";
 import { watchWrites } from "./support/database.js";
 import { otherTools } from "./support/fanOutTools.js";
+import { bootOnce } from "./support/bootOnce.js";
 import { temporaryFolder, writeText } from "./support/simulated.js";
 import { overhear, smallestLoop, type Exec } from "./support/smallestLoop.js";
 import { withSshHosts, type SshHosts } from "./support/sshHosts.js";
-import { loadPlan } from "../src/library/plans.js";
 
 const SIZES = isGuard ? [50] : [50, 100, 200, 500];
 /** From this size on the limits count: below it, what is done once a boot is most of it. */
@@ -75,17 +73,7 @@ function writePlan(hosts: SshHosts, count: number): string {
 async function boot(hosts: SshHosts, count: number): Promise<Spent> {
   const [path, home] = [writePlan(hosts, count), temporaryFolder()];
   const measured = await spent(async () => {
-    const plan = await loadPlan(path);
-    const store = await openStore(home);
-    const result = await bootRun(store, {
-      plan,
-      variables: [],
-      name: "bench",
-      observe: () => undefined,
-      signal: new AbortController().signal,
-    });
-    store.close();
-    if (result.state !== "ready") throw new Error(`the run is ${result.state}: ${JSON.stringify(result.failures[0])}`);
+    await bootOnce(path, home);
   });
   for (const name of readdirSync(hosts.home)) rmSync(join(hosts.home, name), { recursive: true, force: true });
   return measured;

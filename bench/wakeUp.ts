@@ -2,12 +2,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { bootRun } from "../src/engine/operations/boot.js";
-import { openStore } from "../src/state/sqlite/store.js";
 import { answer, figure, isGuard, type Figure } from "./support/answer.js";
+import { bootOnce } from "./support/bootOnce.js";
 import { temporaryFolder, writeText } from "./support/simulated.js";
 import { withSshHosts, type SshHosts } from "./support/sshHosts.js";
-import { loadPlan } from "../src/library/plans.js";
 
 const ROUNDS = isGuard ? 50 : 300;
 /** Milliseconds: what is promised of a machine that has nothing else to do. */
@@ -31,23 +29,14 @@ async function wakeUps(hosts: SshHosts | null): Promise<number[]> {
     `set -e; for v in ${names.join(" ")}; do ${work}; done > ${join(folder, file)}`;
   const sets = { outputs: names, boot: { command: each("sleep 0.1; date +%s%N; bl set $v 1", "set") } };
   const gets = { boot: { command: each("bl get sets:$v --timeout 0 >/dev/null; date +%s%N", "got") } };
-  const plan = await loadPlan(
+  await bootOnce(
     writeText(
       folder,
       "launch.yaml",
       JSON.stringify({ plan: "wake-up", ...head(hosts), levels: [{ services: { sets, gets } }] }),
     ),
+    temporaryFolder(),
   );
-  const store = await openStore(temporaryFolder());
-  const result = await bootRun(store, {
-    plan,
-    variables: [],
-    name: "bench",
-    observe: () => undefined,
-    signal: new AbortController().signal,
-  });
-  store.close();
-  if (result.state !== "ready") throw new Error(`the run is ${result.state}: ${JSON.stringify(result.failures[0])}`);
   const times = (file: string) =>
     readFileSync(join(folder, file), "utf8")
       .trim()

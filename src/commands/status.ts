@@ -85,17 +85,11 @@ async function check(
 /** @throws GaveUpError when the time is over first */
 async function within<T>(limitMs: number | null, words: string, work: Promise<T>): Promise<T> {
   if (limitMs === null) return work;
-  let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new GaveUpError(`the check was not done after ${words}`));
-    }, limitMs);
+  const { default: pTimeout } = await import("p-timeout");
+  return pTimeout(work, {
+    milliseconds: limitMs,
+    message: new GaveUpError(`the check was not done after ${words}`),
   });
-  try {
-    return await Promise.race([work, over]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { firstFitting, type Segment, type Styles } from "./style.js";
-import { displayWidth } from "./terminalText.js";
+import { displayWidth } from "../text/columns.js";
 import { formatDuration, formatElapsed } from "./time.js";
 import type { LevelView, RunView } from "./view.js";
 import { countSegments, plural } from "./stateNames.js";

@@ -1,5 +1,6 @@
 import { paintLine, type Segment, type Styles } from "./style.js";
-import { displayWidth, truncate } from "./terminalText.js";
+import { truncate } from "./terminalText.js";
+import { displayWidth } from "../text/columns.js";
 import { formatElapsed } from "./time.js";
 import type { LevelView, ServiceView } from "./view.js";
 import { STATE_WORDS } from "./stateNames.js";

@@ -1,5 +1,6 @@
 import pc from "picocolors";
-import { displayWidth, truncate } from "./terminalText.js";
+import { truncate } from "./terminalText.js";
+import { displayWidth } from "../text/columns.js";
 
 /** The styles that the screens use. Without colour every one of them is the identity. */
 export type Styles = ReturnType<typeof pc.createColors>;

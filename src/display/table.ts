@@ -1,7 +1,8 @@
 import { createRequire } from "node:module";
 import type Table from "cli-table3";
 import { createStyles } from "./style.js";
-import { displayWidth, stripControl, truncate } from "./terminalText.js";
+import { stripControl, truncate } from "./terminalText.js";
+import { displayWidth } from "../text/columns.js";
 
 export interface TableOptions {
   readonly columns: number;

@@ -1,7 +1,8 @@
 /**
- * Text from programs and clouds, made safe and measured for a terminal. Nothing reaches the screen without
+ * Text from programs and clouds, made safe and cut for a terminal. Nothing reaches the screen without
  * `stripControl`.
  */
+import { characterWidth, displayWidth } from "../text/columns.js";
 
 /**
  * OSC, DCS, SOS, PM and APC: an introducer, a string and its terminator (ECMA-48 5.6), in their 7-bit and 8-bit forms.
@@ -60,31 +61,6 @@ export function lastOutputLine(text: string): string {
 
 function outputLine(line: string): string {
   return stripControl(line.slice(0, LONGEST_LINE)).trimEnd();
-}
-
-/**
- * How many columns stripped text takes at most. Terminals disagree about emoji sequences and flags, so every part of
- * one is counted: a line may then end early, but never runs over the edge.
- */
-export function displayWidth(text: string): number {
-  if (PRINTABLE_ASCII.test(text)) return text.length;
-  let width = 0;
-  for (const character of text) width += characterWidth(character);
-  return width;
-}
-
-const NO_WIDTH = /^(?!\ufe0f)[\p{M}\u200c\u200d]/u;
-/**
- * East Asian wide and fullwidth blocks (Unicode UAX #11), a little generous at their edges, and everything drawn as an
- * emoji.
- */
-const WIDE =
-  /^[\u1100-\u115f\u231a\u231b\u2329\u232a\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4dc0-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18dff}\u{1aff0}-\u{1b2ff}\u{1d300}-\u{1d376}\u{1f000}-\u{1faff}\u{20000}-\u{3fffd}\p{Emoji_Presentation}]/u;
-
-function characterWidth(character: string): number {
-  if (PRINTABLE_ASCII.test(character)) return 1;
-  if (NO_WIDTH.test(character)) return 0;
-  return WIDE.test(character) ? 2 : 1;
 }
 
 /** Cuts stripped text to a number of columns; `…` stands for what was cut off. */

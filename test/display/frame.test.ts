@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { renderFrame } from "../../src/display/frame.js";
-import { displayWidth } from "../../src/display/terminalText.js";
+import { displayWidth } from "../../src/text/columns.js";
 import type { RunView } from "../../src/display/view.js";
 import { growth } from "../support/growth.js";
 import { at, crowd, failed, levelFinished, levelStarted, moved, printed, started, viewOf } from "./story.js";

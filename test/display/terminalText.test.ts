@@ -1,12 +1,6 @@
 import { expect, test } from "@jest/globals";
-import {
-  displayWidth,
-  lastOutputLine,
-  outputLines,
-  stripControl,
-  truncate,
-  wrap,
-} from "../../src/display/terminalText.js";
+import { lastOutputLine, outputLines, stripControl, truncate, wrap } from "../../src/display/terminalText.js";
+import { displayWidth } from "../../src/text/columns.js";
 import { growth } from "../support/growth.js";
 
 test.each([

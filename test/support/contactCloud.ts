@@ -25,6 +25,7 @@ import type {
   MarkScope,
 } from "../../src/drivers/contract/driver.js";
 import { newHostKey, startMachine, stopMachine, type MachineParts } from "./preparedMachine.js";
+import { missingMachine } from "../../src/drivers/shared/missingMachine.js";
 
 interface Options extends Pick<MachineParts, "user" | "sudo" | "bin"> {
   /** The address of every machine: one that is reused. */
@@ -63,20 +64,7 @@ class ContactCloud implements Driver {
 
   async describe(ids: readonly string[]): Promise<MachineStatus[]> {
     const known = new Map(this.all().map((machine) => [machine.id, this.status(machine)]));
-    return ids.map(
-      (id) =>
-        known.get(id) ?? {
-          id,
-          key: null,
-          mark: null,
-          state: "terminated",
-          host: null,
-          privateHost: null,
-          hostname: null,
-          access: null,
-          reason: "",
-        },
-    );
+    return ids.map((id) => known.get(id) ?? missingMachine(id, "terminated", ""));
   }
 
   async terminate(ids: readonly string[]): ReturnType<Driver["terminate"]> {

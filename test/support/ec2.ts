@@ -2,15 +2,17 @@
 import { DescribeInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
 import { afterAll, beforeAll, beforeEach } from "@jest/globals";
 
-import type {
-  Driver,
-  DriverContext,
-  LaunchOutcome,
-  LaunchRequest,
-  MachineStatus,
+import {
+  LostReplyError,
+  type Driver,
+  type DriverContext,
+  type LaunchOutcome,
+  type LaunchRequest,
+  type MachineStatus,
 } from "../../src/drivers/contract/driver.js";
 import ec2 from "../../src/drivers/ec2/ec2Driver.js";
-import { open, request, stateDirectory } from "./drivers.js";
+import type { Clock } from "../../src/time/clock.js";
+import { never, open, request, stateDirectory } from "./drivers.js";
 import { hastyClock, startCloud, type Cloud } from "./moto.js";
 
 let count = 0;
@@ -81,4 +83,17 @@ export async function tagsOf({ endpoint }: Cloud, ids: readonly string[]): Promi
   return Reservations.flatMap(({ Instances = [] }) => Instances).map(
     ({ Tags = [] }) => Object.fromEntries(Tags.map(({ Key, Value }) => [Key, Value])) as Record<string, string>,
   );
+}
+
+/** A launch as it is repeated by whoever calls the driver: after each lost answer, some time later. */
+export async function persist(own: Driver, clock: Clock, wishes: readonly LaunchRequest[]): Promise<LaunchOutcome[]> {
+  for (let time = 0; time < 40; time += 1) {
+    try {
+      return await own.launch(wishes, never);
+    } catch (error) {
+      if (!(error instanceof LostReplyError)) throw error;
+      await clock.sleep(5_000);
+    }
+  }
+  throw new Error("no end");
 }

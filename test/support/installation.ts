@@ -106,7 +106,8 @@ export function installation(): Installation {
   return own;
 }
 
-function parseDocument(ended: Ended): Document {
+/** What the command printed with `--json`. */
+export function parseDocument(ended: Ended): Document {
   try {
     return JSON.parse(ended.stdout);
   } catch (cause) {
@@ -116,7 +117,15 @@ function parseDocument(ended: Ended): Document {
 
 function launch(words: readonly string[], env: Record<string, string>, cwd: string): Started {
   mkdirSync(env["HOME"] as string, { recursive: true });
-  const child = spawn(process.execPath, [CLI, ...words], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+  return startProgram([process.execPath, CLI, ...words], { env, cwd });
+}
+
+/** Starts a program and listens to all that it prints. */
+export function startProgram(
+  [program = "", ...words]: readonly string[],
+  options: { readonly env: NodeJS.ProcessEnv; readonly cwd?: string },
+): Started {
+  const child = spawn(program, words, { ...options, stdio: ["ignore", "pipe", "pipe"] });
   const text = { stdout: "", stderr: "" };
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
     text.stdout += chunk;
@@ -133,7 +142,8 @@ function launch(words: readonly string[], env: Record<string, string>, cwd: stri
   return { pid: child.pid as number, child, ended };
 }
 
-function writePlan(folder: string, text: string, files: Readonly<Record<string, string>>): string {
+/** Writes a plan's folder; files that begin with `#!` can be run. @returns the folder */
+export function writePlan(folder: string, text: string, files: Readonly<Record<string, string>>): string {
   for (const [name, content] of Object.entries({ "launch.yaml": text, ...files })) {
     const path = join(folder, name);
     mkdirSync(dirname(path), { recursive: true });

@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { Agent, createServer, request as httpRequest, type IncomingMessage } from "node:http";
-import { createServer as createSocket, type AddressInfo, type Server } from "node:net";
+import type { AddressInfo, Server } from "node:net";
 
 import type { Clock } from "../../src/time/clock.js";
 import { dieWithParent } from "./dieWithParent.js";
@@ -111,6 +111,7 @@ NetworkInterface.check_auto_public_ip = public_address
 from moto.server import main
 main(sys.argv[1:])
 `;
+import { freePort } from "./freePort.js";
 
 /** Starts the cloud and the proxy; `endpoint` is the proxy's. */
 export async function startCloud(): Promise<Cloud> {
@@ -257,16 +258,4 @@ async function read(stream: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = [];
   for await (const part of stream) parts.push(part as Buffer);
   return Buffer.concat(parts);
-}
-
-async function freePort(): Promise<number> {
-  const server = createSocket();
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return port;
 }

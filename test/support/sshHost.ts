@@ -10,6 +10,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { HostKeyPins, SshSettings } from "../../src/machines/ssh/settings.js";
+import { freePort } from "./freePort.js";
 
 const run = promisify(execFile);
 
@@ -164,16 +165,6 @@ async function childrenOf(pid: number): Promise<number[]> {
     .split("\n")
     .filter((line) => line.includes("sshd"))
     .map((line) => Number.parseInt(line, 10));
-}
-
-async function freePort(address: string): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(0, address, resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Resolves when something answers there; rejects with sshd's own words if it has ended. */

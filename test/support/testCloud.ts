@@ -36,6 +36,7 @@ import { removeMachineDirectory } from "../../src/machines/local/machineDirector
 import type { ProgramRunner } from "../../src/machines/program/programRunner.js";
 import { directPrograms } from "./directPrograms.js";
 import { cloudFiles, type CloudMachine } from "./testCloudFiles.js";
+import { missingMachine } from "../../src/drivers/shared/missingMachine.js";
 
 interface Options {
   readonly access?: "local" | "driver";
@@ -190,17 +191,7 @@ class TestCloud implements Driver {
 }
 
 function unknown(id: string): MachineStatus {
-  return {
-    id,
-    key: null,
-    mark: null,
-    state: "unknown",
-    host: null,
-    privateHost: null,
-    hostname: null,
-    access: null,
-    reason: "never heard of it",
-  };
+  return missingMachine(id, "unknown", "never heard of it");
 }
 
 const definition: DriverDefinition = {

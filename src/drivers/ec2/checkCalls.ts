@@ -13,7 +13,8 @@ import type {
 
 import { DriverError } from "../contract/driver.js";
 import { chunks, type Ec2Api, type Opened } from "./api.js";
-import { isNoSuchImage, RefusedError } from "./errors.js";
+import { RefusedError } from "./errors.js";
+import { imageById } from "./imageById.js";
 
 /** Values that EC2 takes for one filter. */
 const MOST_VALUES = 200;
@@ -120,22 +121,8 @@ export class CheckCalls {
   }
 
   /** One image by its id, or null. */
-  async image(id: string, signal: AbortSignal): Promise<Image | null> {
-    try {
-      return (
-        (
-          await this.api.call(
-            "DescribeImages",
-            "describe",
-            ({ client, sdk }) => client.send(new sdk.DescribeImagesCommand({ ImageIds: [id] })),
-            signal,
-          )
-        ).Images?.[0] ?? null
-      );
-    } catch (error) {
-      if (isNoSuchImage(error)) return null;
-      throw error;
-    }
+  image(id: string, signal: AbortSignal): Promise<Image | null> {
+    return imageById(id, this.api, signal);
   }
 
   /**

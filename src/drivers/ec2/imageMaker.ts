@@ -5,6 +5,7 @@ import type { Clock } from "../../time/clock.js";
 import { DriverError, ImageFailedError, LostReplyError, type ImageRequest } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
 import { isNoSuchImage, RefusedError } from "./errors.js";
+import { imageById } from "./imageById.js";
 import { runTags, TAG, tagList } from "./machines.js";
 
 /**
@@ -41,7 +42,7 @@ export async function createImage(
 /** As `Driver.deleteImage`. */
 export async function deleteImage(id: string, parts: ImageMakerParts, signal: AbortSignal): Promise<void> {
   const { api } = parts;
-  const image = await imageOf(id, parts, signal);
+  const image = await imageById(id, parts.api, signal);
   const own = (image?.BlockDeviceMappings ?? []).flatMap(({ Ebs }) => Ebs?.SnapshotId ?? []);
   try {
     await api.call(
@@ -121,29 +122,11 @@ async function imageNamed(
   return found;
 }
 
-async function imageOf(id: string, { api }: ImageMakerParts, signal: AbortSignal): Promise<Image | null> {
-  try {
-    return (
-      (
-        await api.call(
-          "DescribeImages",
-          "describe",
-          ({ client, sdk }) => client.send(new sdk.DescribeImagesCommand({ ImageIds: [id] })),
-          signal,
-        )
-      ).Images?.[0] ?? null
-    );
-  } catch (error) {
-    if (isNoSuchImage(error)) return null;
-    throw error;
-  }
-}
-
 async function waitUntilAvailable(id: string, parts: ImageMakerParts, signal: AbortSignal): Promise<void> {
   const { clock } = parts;
   const startedAt = clock.now();
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.3)) {
-    const image = await imageOf(id, parts, signal);
+    const image = await imageById(id, parts.api, signal);
     const state = image?.State;
     if (state === "available") return;
     const hidden = image === null && clock.now() < startedAt + HIDDEN_MS;

@@ -3,6 +3,7 @@ import type { Instance, Tag } from "@aws-sdk/client-ec2";
 
 import type { MachineMark, MachineStatus } from "../contract/driver.js";
 import type { Member } from "./batchFile.js";
+import { missingMachine } from "../shared/missingMachine.js";
 
 /** The tags by which machines are found; EC2 refuses none of these characters. */
 export const TAG = {
@@ -77,17 +78,7 @@ export function statusOf(instance: Instance, address: AddressChoice, membership:
 
 /** The status of a machine that the cloud does not know. */
 export function unknownStatus(id: string): MachineStatus {
-  return {
-    id,
-    key: null,
-    mark: null,
-    state: "unknown",
-    host: null,
-    privateHost: null,
-    hostname: null,
-    access: null,
-    reason: "the cloud does not know it",
-  };
+  return missingMachine(id, "unknown", "the cloud does not know it");
 }
 
 function stateOf({ State }: Instance): MachineStatus["state"] {

@@ -18,6 +18,7 @@ import {
   type MarkScope,
   type TerminateOutcome,
 } from "../contract/driver.js";
+import { missingMachine } from "../shared/missingMachine.js";
 
 interface PoolHost {
   readonly host: string;
@@ -64,19 +65,7 @@ class ExistingDriver implements Driver {
   async describe(ids: readonly string[]): Promise<MachineStatus[]> {
     return ids.map((id) => {
       const tenant = this.tenant(id);
-      return tenant
-        ? status(tenant)
-        : {
-            id,
-            key: null,
-            mark: null,
-            state: "terminated",
-            host: null,
-            privateHost: null,
-            hostname: null,
-            access: null,
-            reason: "the host was given back",
-          };
+      return tenant ? status(tenant) : missingMachine(id, "terminated", "the host was given back");
     });
   }
 

@@ -25,6 +25,7 @@ import {
   type MarkScope,
   type TerminateOutcome,
 } from "../contract/driver.js";
+import { missingMachine } from "../shared/missingMachine.js";
 
 /** How long processes have between SIGTERM and SIGKILL, in milliseconds. */
 const GRACE_MS = 5_000;
@@ -219,17 +220,7 @@ class LocalDriver implements Driver {
 }
 
 function gone(id: string): MachineStatus {
-  return {
-    id,
-    key: null,
-    mark: null,
-    state: "terminated",
-    host: null,
-    privateHost: null,
-    hostname: null,
-    access: null,
-    reason: "no such machine on this computer",
-  };
+  return missingMachine(id, "terminated", "no such machine on this computer");
 }
 
 const definition: DriverDefinition = {

@@ -1,6 +1,7 @@
 /** What a simulated machine is at a moment: everything was drawn at its launch, so time alone tells. */
 import type { MachineStatus } from "../contract/driver.js";
 import type { MachineRow } from "./cloudFile.js";
+import { missingMachine } from "../shared/missingMachine.js";
 
 /** When the machine was or will be gone, and why; null if never. */
 export function end(machine: MachineRow): { readonly at: number; readonly reason: string } | null {
@@ -47,15 +48,5 @@ export function describe(machine: MachineRow, cloud: string, now: number): Machi
 
 /** A machine that the cloud does not know, or does not show yet. */
 export function unknown(id: string): MachineStatus {
-  return {
-    id,
-    key: null,
-    mark: null,
-    state: "unknown",
-    host: null,
-    privateHost: null,
-    hostname: null,
-    access: null,
-    reason: `InvalidInstanceID.NotFound: there is no machine ${id}`,
-  };
+  return missingMachine(id, "unknown", `InvalidInstanceID.NotFound: there is no machine ${id}`);
 }

@@ -41,6 +41,8 @@ export class Relay {
   #end: RelayEnd | null = null;
   /** By id; a request that was withdrawn counts until its handler has noticed. */
   readonly #waiting = new Map<string, AbortController>();
+  /** Aborts when the channel has ended. */
+  readonly #broken = new AbortController();
   #requests = 0;
   #bytes = 0;
   #written: Promise<void> = Promise.resolve();
@@ -56,6 +58,7 @@ export class Relay {
     });
     channel.stderr.resume();
     this.ended = channel.ended.then((end) => {
+      this.#broken.abort();
       const last = this.#finish({
         kind: "broken",
         reason: end.kind === "lost" ? end.reason : `the relay ended with exit code ${String(end.code)}`,
@@ -163,7 +166,7 @@ export class Relay {
       const taken = reply.value === undefined || stdin.write(reply.value);
       stdin.uncork();
       // A channel that broke has nobody who waits.
-      if (!taken) await Promise.race([once(stdin, "drain").catch(() => undefined), this.channel.ended]);
+      if (!taken) await once(stdin, "drain", { signal: this.#broken.signal }).catch(() => undefined);
     });
     return this.#written;
   }

@@ -3,6 +3,7 @@
  * breaks.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import pTimeout from "p-timeout";
 import { ConnectionLostError, type MachineConnection } from "../contract/connection.js";
 import type { BlHandler } from "./blRequest.js";
 import { openRelay, type RelayEnd, type RelayOptions, type Relay } from "./relay.js";
@@ -93,11 +94,12 @@ export class RelayConnection {
 
   /** Null when the line was closed or too much time went by first. */
   async #within<T>(work: Promise<T>): Promise<T | null> {
-    const done = new AbortController();
-    const signal = AbortSignal.any([this.#closing.signal, done.signal]);
-    const over = delay(OPENING_MS, null, { signal }).catch(() => null);
-    return Promise.race([work, over]).finally(() => {
-      done.abort();
-    });
+    const { signal } = this.#closing;
+    try {
+      return await pTimeout(work, { milliseconds: OPENING_MS, signal, fallback: () => null });
+    } catch (error) {
+      if (signal.aborted) return null;
+      throw error;
+    }
   }
 }

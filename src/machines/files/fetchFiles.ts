@@ -1,6 +1,7 @@
 /** Brings files of a machine home over one channel, as they come, and as slowly as they are taken. */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import pTimeout from "p-timeout";
 import { extract, type Extract, type Header } from "tar-stream";
 import { ConnectionError, ConnectionLostError, type Channel, type MachineConnection } from "../contract/connection.js";
 import { failure } from "../shell/scriptFailures.js";
@@ -143,26 +144,19 @@ interface Break {
 }
 
 function breakOf(channel: Channel, label: string, signal: AbortSignal): Break {
-  let onAbort = (): void => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => {
-      reject(
-        new ConnectionError(
-          `${label}: given up: ${signal.reason instanceof Error ? signal.reason.message : "not wanted any more"}`,
-        ),
-      );
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-    if (signal.aborted) onAbort();
+  const broken = new AbortController();
+  const onAbort = (): void => {
+    const why = signal.reason instanceof Error ? signal.reason.message : "not wanted any more";
+    broken.abort(new ConnectionError(`${label}: given up: ${why}`));
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  void channel.ended.then((end) => {
+    if (end.kind === "lost") broken.abort(new ConnectionLostError(`${label}: ${end.reason}`));
   });
-  const lost = new Promise<never>((_, reject) => {
-    void channel.ended.then((end) => {
-      if (end.kind === "lost") reject(new ConnectionLostError(`${label}: ${end.reason}`));
-    });
-  });
-  for (const promise of [aborted, lost]) promise.catch(() => undefined); // nobody may be waiting any more
   return {
-    before: (work) => Promise.race([work, aborted, lost]),
+    // No race against promises that last as long as the fetch: they would keep every chunk that won.
+    before: (work) => pTimeout(work, { milliseconds: Infinity, signal: broken.signal }),
     forget: () => {
       signal.removeEventListener("abort", onAbort);
     },
@@ -171,17 +165,13 @@ function breakOf(channel: Channel, label: string, signal: AbortSignal): Break {
 
 async function dismiss(channel: Channel, nonce: string, notes: FetchNotes): Promise<string | null> {
   channel.stdin.end(`${fetchDismissal(nonce)}\n`);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<string>((resolve) => {
-    timer = setTimeout(() => {
-      resolve(`no answer within ${DISMISS_MS / 1000} s`);
-    }, DISMISS_MS);
-  });
   const ended = channel.ended.then((end) =>
     end.kind === "lost" ? end.reason : end.code === 0 ? null : notes.words || `exit code ${String(end.code)}`,
   );
-  return Promise.race([ended, late]).finally(() => {
-    clearTimeout(timer);
+  return pTimeout(ended, {
+    milliseconds: DISMISS_MS,
+    fallback: () => `no answer within ${DISMISS_MS / 1000} s`,
+  }).finally(() => {
     channel.close();
   });
 }

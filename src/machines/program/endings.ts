@@ -1,4 +1,5 @@
 /** What is done to a step from outside: ended, removed. Each goes over a short channel of its own. */
+import pTimeout from "p-timeout";
 import type { MachineLink } from "../contract/link.js";
 import { openDialogue, type DialogueEnd, type DialogueOptions, type Dismiss } from "./dialogue.js";
 import type { ProgramRequest } from "./request.js";
@@ -78,19 +79,11 @@ function order(
 }
 
 /** Never rejects. */
-async function answerOf(work: Promise<Answer>, limitMs: number): Promise<Answer> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Answer>((resolve) => {
-    timer = setTimeout(() => {
-      resolve(problem(`no answer within ${Math.round(limitMs / 1000)} s`));
-    }, limitMs);
-  });
-  return Promise.race([
-    work.catch((error: unknown) => problem(error instanceof Error ? error.message : String(error))),
-    late,
-  ]).finally(() => {
-    clearTimeout(timer);
-  });
+function answerOf(work: Promise<Answer>, limitMs: number): Promise<Answer> {
+  return pTimeout(work, {
+    milliseconds: limitMs,
+    fallback: () => problem(`no answer within ${Math.round(limitMs / 1000)} s`),
+  }).catch((error: unknown) => problem(error instanceof Error ? error.message : String(error)));
 }
 
 async function carryOut(link: MachineLink, options: DialogueOptions): Promise<Answer> {

@@ -1,4 +1,5 @@
 /** The two things that end a program early, its time limit and the launcher's signal, as one thing to race against. */
+import pTimeout from "p-timeout";
 
 export type Interruption = { readonly kind: "interrupted"; readonly by: "timeout" | "abort" };
 
@@ -7,9 +8,9 @@ export type RaceResult<T> = { readonly kind: "value"; readonly value: T } | Inte
 export class Interruptible {
   /** True while a machine is being reached: when the time is over then, it was never asked. */
   unanswered = false;
-  readonly #interrupted: Promise<Interruption>;
+  /** Aborts with the `Interruption` as its reason. */
+  readonly #interrupted = new AbortController();
   readonly #onStop = new Set<() => void>();
-  #interrupt: (by: "timeout" | "abort") => void = () => undefined;
   #timer: NodeJS.Timeout | null = null;
   #startedAt = performance.now();
   readonly #onAbort = (): void => {
@@ -21,11 +22,6 @@ export class Interruptible {
     private readonly timeoutMs: number,
     private readonly signal: AbortSignal,
   ) {
-    this.#interrupted = new Promise((resolve) => {
-      this.#interrupt = (by) => {
-        resolve({ kind: "interrupted", by });
-      };
-    });
     signal.addEventListener("abort", this.#onAbort, { once: true });
     if (signal.aborted) this.#onAbort();
     this.restart();
@@ -43,7 +39,13 @@ export class Interruptible {
 
   /** `work`, or the interruption if that comes first; `work` goes on then, and its rejection is nobody's. */
   async race<T>(work: Promise<T>): Promise<RaceResult<T>> {
-    return Promise.race([this.#interrupted, work.then((value) => ({ kind: "value", value }) as const)]);
+    const { signal } = this.#interrupted;
+    try {
+      return { kind: "value", value: await pTimeout(work, { milliseconds: Infinity, signal }) };
+    } catch (error) {
+      if (signal.aborted && error === signal.reason) return error as Interruption;
+      throw error;
+    }
   }
 
   onStop(action: () => void): void {
@@ -54,6 +56,10 @@ export class Interruptible {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.signal.removeEventListener("abort", this.#onAbort);
     for (const action of this.#onStop) action();
+  }
+
+  #interrupt(by: Interruption["by"]): void {
+    this.#interrupted.abort({ kind: "interrupted", by } satisfies Interruption);
   }
 
   /** A timer of Node carries 24.8 days; a longer limit is set in pieces. */

@@ -3,6 +3,7 @@
  * broken connection is no such question.
  */
 import { randomBytes } from "node:crypto";
+import pTimeout, { TimeoutError } from "p-timeout";
 import {
   ConnectionError,
   ConnectionLostError,
@@ -65,27 +66,16 @@ export async function inquire(
   return { said, words: words.slice(0, LONGEST_WORDS) };
 }
 
+/** @throws ConnectionError when the limit is over or the signal aborts first */
 async function within(
   ended: Promise<ChannelEnd>,
   label: string,
   { limitMs, signal }: InquiryOptions,
 ): Promise<ChannelEnd> {
-  let stop = (): void => undefined;
-  const over = new Promise<never>((_, reject) => {
-    const timer = setTimeout(() => {
-      reject(new ConnectionError(`${label}: no answer within ${limitMs / 1000} s`));
-    }, limitMs);
-    const onAbort = (): void => {
-      reject(new ConnectionError(`${label}: given up`));
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-    stop = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", onAbort);
-    };
-    if (signal.aborted) onAbort();
-  });
-  return Promise.race([ended, over]).finally(() => {
-    stop();
-  });
+  try {
+    return await pTimeout(ended, { milliseconds: limitMs, signal });
+  } catch (error) {
+    const late = error instanceof TimeoutError;
+    throw new ConnectionError(`${label}: ${late ? `no answer within ${limitMs / 1000} s` : "given up"}`);
+  }
 }

@@ -1,6 +1,8 @@
 /** A connection over SSH: channels are sessions of one ssh2 client. */
+import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import pLimit from "p-limit";
+import pTimeout from "p-timeout";
 import type { Client, ClientChannel } from "ssh2";
 import {
   ConnectionError,
@@ -41,20 +43,20 @@ export function sshConnection(
 ): SshConnection {
   const slots = pLimit(CHANNELS);
   let channels = 0;
-  let reason: string | null = null;
-  const lost = new Promise<string>((resolve) => {
-    const lose = (why: string): void => {
-      if (reason !== null) return;
-      reason = why;
-      resolve(why);
-      onClosed();
-    };
-    client.on("error", (error) => {
-      lose(`${label}: ${error.message}`);
-    });
-    client.on("close", () => {
-      lose(`${label}: the connection was closed`);
-    });
+  // No promise: what waits for one is kept until the connection ends, for every channel that there ever was.
+  const losing = new AbortController();
+  const lost = losing.signal;
+  setMaxListeners(0, lost);
+  const lose = (why: string): void => {
+    if (lost.aborted) return;
+    losing.abort(new ConnectionLostError(why));
+    onClosed();
+  };
+  client.on("error", (error) => {
+    lose(`${label}: ${error.message}`);
+  });
+  client.on("close", () => {
+    lose(`${label}: the connection was closed`);
   });
 
   async function open(command: string): Promise<OpenChannel> {
@@ -70,26 +72,23 @@ export function sshConnection(
   }
 
   async function openOnce(command: string): Promise<OpenChannel> {
-    if (reason !== null) throw new ConnectionLostError(reason);
+    lost.throwIfAborted();
     const opened = exec(client, command).catch((cause: unknown) => {
       const message = cause instanceof Error ? cause.message : String(cause);
-      if (reason !== null || /Not connected|No response/.test(message))
+      if (lost.aborted || /Not connected|No response/.test(message))
         throw new ConnectionLostError(`${label}: ${message}`, { cause });
       throw new ConnectionError(`${label} refuses another session (${message}); see MaxSessions in its sshd_config`, {
         cause,
       });
     });
-    const broken = lost.then((why) => {
-      throw new ConnectionLostError(why);
-    });
-    return channelOf(await Promise.race([opened, broken]), lost);
+    return channelOf(await pTimeout(opened, { milliseconds: Infinity, signal: lost }), lost);
   }
 
   return {
     label,
     workDirectory,
     get alive() {
-      return reason === null;
+      return !lost.aborted;
     },
     get channels() {
       return channels;
@@ -115,7 +114,7 @@ export function sshConnection(
       });
     },
     async interact(command, terminal) {
-      if (reason !== null) throw new ConnectionLostError(reason);
+      lost.throwIfAborted();
       const stream = await execInteractive(client, command, terminal);
       const { channel } = channelOf(stream, lost);
       return {
@@ -127,14 +126,8 @@ export function sshConnection(
     },
     async close() {
       client.end();
-      let timer: NodeJS.Timeout | undefined;
-      await Promise.race([
-        lost,
-        new Promise((resolve) => {
-          timer = setTimeout(resolve, GOODBYE_MS);
-        }),
-      ]);
-      clearTimeout(timer);
+      // It is lost when the machine has said goodbye too.
+      await delay(GOODBYE_MS, undefined, { signal: lost }).catch(() => undefined);
       client.destroy();
     },
   };
@@ -166,7 +159,8 @@ interface OpenChannel {
   readonly gone: Promise<unknown>;
 }
 
-function channelOf(channel: ClientChannel, lost: Promise<string>): OpenChannel {
+/** @param lost aborts with a `ConnectionLostError` when the connection is lost */
+function channelOf(channel: ClientChannel, lost: AbortSignal): OpenChannel {
   let code: number | null | undefined;
   let letGo: (end: ChannelEnd) => void = () => undefined;
   const closedHere = new Promise<ChannelEnd>((resolve) => {
@@ -175,12 +169,20 @@ function channelOf(channel: ClientChannel, lost: Promise<string>): OpenChannel {
   channel.on("exit", (status: number | null) => {
     code = status;
   });
-  const closedThere = new Promise<ChannelEnd>((resolve) => {
+  const gone = new Promise<ChannelEnd>((resolve) => {
+    const onLost = (): void => {
+      // The machine's own close comes first where both are due: it carries the exit code.
+      queueMicrotask(() => {
+        resolve({ kind: "lost", reason: (lost.reason as ConnectionLostError).message });
+      });
+    };
     channel.on("close", () => {
+      lost.removeEventListener("abort", onLost);
       resolve(code === undefined ? { kind: "lost", reason: "the channel broke" } : { kind: "exited", code });
     });
+    lost.addEventListener("abort", onLost, { once: true });
+    if (lost.aborted) onLost();
   });
-  const broken = lost.then((reason): ChannelEnd => ({ kind: "lost", reason }));
   const close = (): void => {
     letGo({ kind: "lost", reason: "the channel was closed" });
     channel.close();
@@ -189,14 +191,13 @@ function channelOf(channel: ClientChannel, lost: Promise<string>): OpenChannel {
     channel.stderr.resume();
   };
   return {
-    // The machine's own close comes first where both are due: it carries the exit code.
     channel: {
       stdin: channel,
       stdout: channel,
       stderr: channel.stderr,
-      ended: Promise.race([closedThere, closedHere, broken]),
+      ended: Promise.race([gone, closedHere]),
       close,
     },
-    gone: Promise.race([closedThere, broken]),
+    gone,
   };
 }

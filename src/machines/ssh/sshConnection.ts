@@ -1,6 +1,7 @@
 /** Reaches a machine over SSH, trying until its time is over. */
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
+import pTimeout from "p-timeout";
 import type { Client } from "ssh2";
 import {
   AuthenticationError,
@@ -207,23 +208,14 @@ function backoff(count: number): number {
   return Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 1.5 ** (count - 1)) * (0.5 + Math.random() / 2);
 }
 
-async function withLimit<T extends Duplex>(work: Promise<T>, limitMs: number, message: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  let late = false;
-  const over = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      late = true;
-      reject(new ConnectionError(`${message} within ${limitMs / 1000} s`));
-    }, limitMs);
-  });
-  // A stream that comes too late is nobody's. If none comes, the race has told why.
-  work.then(
-    (stream) => {
-      if (late) stream.destroy();
-    },
-    () => undefined,
-  );
-  return Promise.race([work, over]).finally(() => {
-    clearTimeout(timer);
-  });
+function withLimit<T extends Duplex>(work: Promise<T>, limitMs: number, message: string): Promise<T> {
+  const fallback = (): never => {
+    // A stream that comes too late is nobody's. If none comes, the error below has told why.
+    work.then(
+      (stream) => stream.destroy(),
+      () => undefined,
+    );
+    throw new ConnectionError(`${message} within ${limitMs / 1000} s`);
+  };
+  return pTimeout(work, { milliseconds: limitMs, fallback });
 }

@@ -2,13 +2,11 @@
  * Draws the offending line with a caret underline, for any terminal: no raw control characters, wide characters counted
  * as two.
  */
+import { displayWidth } from "../../text/columns.js";
 
 const LONGEST = 120;
 /** More of a line than this is never looked at, on either side of the caret. */
 const WINDOW = 400;
-const WIDE =
-  /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\u3000-\u303f\uff01-\uff60\uffe0-\uffe6]/u;
-const NO_WIDTH = /[\p{Mn}\p{Me}\p{Cf}]/u;
 /** Direction overrides can make a terminal show another text than the one that is there. */
 const BIDI = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]/gu;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
@@ -35,10 +33,10 @@ export function drawExcerpt(line: string, lineNumber: number, column: number, le
     Math.max(0, LONGEST - before.length - marked.length),
   );
   const number = String(lineNumber);
-  const carets = "^".repeat(Math.max(1, widthOf(marked)));
+  const carets = "^".repeat(Math.max(1, displayWidth(marked)));
   return [
     `${number.padStart(5)} | ${before}${marked}${after}`.trimEnd(),
-    `${" ".repeat(Math.max(5, number.length))} | ${" ".repeat(widthOf(before))}${carets}`,
+    `${" ".repeat(Math.max(5, number.length))} | ${" ".repeat(displayWidth(before))}${carets}`,
   ].join("\n");
 }
 
@@ -59,10 +57,4 @@ function shorten(text: string, side: "left" | "right", longest: number): string 
   const characters = [...text.slice(side === "left" ? -2 * longest : 0, side === "left" ? undefined : 2 * longest)];
   if (side === "left") return `…${characters.slice(-longest).join("")}`;
   return `${characters.slice(0, longest).join("")}…`;
-}
-
-function widthOf(text: string): number {
-  let width = 0;
-  for (const character of text) width += WIDE.test(character) ? 2 : NO_WIDTH.test(character) ? 0 : 1;
-  return width;
 }

@@ -8,6 +8,7 @@ import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
+import pTimeout from "p-timeout";
 import { pack, type Pack } from "tar-stream";
 
 import { ArchiveError, LimitError } from "../contract/fileErrors.js";
@@ -29,7 +30,8 @@ export class ArchiveWriter implements NewArchive {
   private readonly tar = pack();
   /** How writing the file ended: null, or why it did not work. */
   private readonly written: Promise<ArchiveError | null>;
-  private failure: ArchiveError | null = null;
+  /** Aborts with an `ArchiveError` when nothing can be written any more. */
+  private readonly broken = new AbortController();
 
   /**
    * @param path must not exist yet.
@@ -45,8 +47,9 @@ export class ArchiveWriter implements NewArchive {
     this.written = pipeline(this.tar, createGzip(), file).then(
       () => null,
       (cause: unknown) => {
-        this.failure = asArchiveError(path, root, cause);
-        return this.failure;
+        const error = asArchiveError(path, root, cause);
+        this.broken.abort(error);
+        return error;
       },
     );
   }
@@ -144,15 +147,12 @@ export class ArchiveWriter implements NewArchive {
   }
 
   private async write(sink: ReturnType<Pack["entry"]>, chunk: Buffer): Promise<void> {
-    if (this.failure !== null) throw this.failure;
+    this.broken.signal.throwIfAborted();
     if (!sink.write(chunk)) await this.unlessBroken(once(sink, "drain"));
   }
 
   private async unlessBroken(work: Promise<unknown>): Promise<void> {
-    const broken = this.written.then((error) => {
-      if (error !== null) throw error;
-    });
-    await Promise.race([work, broken]);
+    await pTimeout(work, { milliseconds: Infinity, signal: this.broken.signal });
   }
 }
 

@@ -1,36 +1,12 @@
 /** The EC2 driver when calls are refused and zones are full. */
 import { expect, test } from "@jest/globals";
 
-import {
-  CloudUnreachableError,
-  LostReplyError,
-  ThrottledError,
-  type LaunchOutcome,
-  type LaunchRequest,
-} from "../../../src/drivers/contract/driver.js";
-import type { Clock } from "../../../src/time/clock.js";
+import { CloudUnreachableError, LostReplyError, ThrottledError } from "../../../src/drivers/contract/driver.js";
 import { never, stateDirectory } from "../../support/drivers.js";
-import { machinesOf, newRun, tagsOf, useCloud, wish } from "../../support/ec2.js";
+import { machinesOf, newRun, persist, tagsOf, useCloud, wish } from "../../support/ec2.js";
 import { callsOf, cut, hastyClock, refuse, type Rule } from "../../support/moto.js";
 
 const { cloud, driver, live } = useCloud();
-
-/** A launch as it is repeated by whoever calls the driver: after each lost answer, some time later. */
-async function persist(
-  own: ReturnType<typeof driver>,
-  clock: Clock,
-  wishes: readonly LaunchRequest[],
-): Promise<LaunchOutcome[]> {
-  for (let time = 0; time < 40; time += 1) {
-    try {
-      return await own.launch(wishes, never);
-    } catch (error) {
-      if (!(error instanceof LostReplyError)) throw error;
-      await clock.sleep(5_000);
-    }
-  }
-  throw new Error("no end");
-}
 
 test("a cloud that gives fewer than asked for is asked for the rest, then for the rest in the next place", async () => {
   const [run, own] = [newRun(), driver()];

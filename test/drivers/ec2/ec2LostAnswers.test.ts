@@ -1,30 +1,12 @@
 /** The EC2 driver when answers are lost: no machine is lost, and none is there twice. */
 import { expect, test } from "@jest/globals";
 
-import { LostReplyError, type LaunchOutcome, type LaunchRequest } from "../../../src/drivers/contract/driver.js";
-import type { Clock } from "../../../src/time/clock.js";
+import { LostReplyError } from "../../../src/drivers/contract/driver.js";
 import { never, stateDirectory } from "../../support/drivers.js";
-import { machinesOf, newRun, useCloud, wish } from "../../support/ec2.js";
+import { machinesOf, newRun, persist, useCloud, wish } from "../../support/ec2.js";
 import { callsOf, cut, hastyClock, refuse, type Rule } from "../../support/moto.js";
 
 const { cloud, driver, live } = useCloud();
-
-/** A launch as it is repeated by whoever calls the driver: after each lost answer, some time later. */
-async function persist(
-  own: ReturnType<typeof driver>,
-  clock: Clock,
-  wishes: readonly LaunchRequest[],
-): Promise<LaunchOutcome[]> {
-  for (let time = 0; time < 40; time += 1) {
-    try {
-      return await own.launch(wishes, never);
-    } catch (error) {
-      if (!(error instanceof LostReplyError)) throw error;
-      await clock.sleep(5_000);
-    }
-  }
-  throw new Error("no end");
-}
 
 test.each(["cut-before", "cut-after"] as const)(
   "an answer that is lost (%s) gives no second machine: nothing is asked again before the cloud must have shown what it made",

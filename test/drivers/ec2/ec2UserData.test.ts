@@ -1,7 +1,6 @@
 /** User data as Python's readers of YAML and MIME see it: cloud-init reads it with them. */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -52,20 +51,9 @@ leaves = [p for p in message.walk() if p.get_content_maintype() != "multipart"]
 print(json.dumps([{"type": p.get_content_type(), "merge": p.get("X-Merge-Type"), "text": p.get_payload(decode=True).decode()} for p in leaves]))`,
     input,
   );
+import { freePort } from "../../support/freePort.js";
 
 const text = (bytes: Buffer | null): string => bytes?.toString() ?? "";
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return port;
-}
 
 test("without keys to hand over, the plan's text goes to the machine as it is", () => {
   expect(userData(null, null, null, null)).toBeNull();

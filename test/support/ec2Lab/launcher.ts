@@ -1,10 +1,17 @@
 /** The command in a lab: the built one, in the lab's network, with a home in the lab. */
-import { spawn, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 
-import { CLI, type Document, type Ended, type Started } from "../installation.js";
+import {
+  CLI,
+  parseDocument,
+  startProgram,
+  writePlan,
+  type Document,
+  type Ended,
+  type Started,
+} from "../installation.js";
 import type { Namespace } from "./namespace.js";
 
 export interface CliOptions {
@@ -50,7 +57,7 @@ export function launcherIn(namespace: Namespace): Launcher {
       ...ENVIRONMENT,
       ...env,
     };
-    const started = watch(namespace.words([...before, process.execPath, CLI, ...words]), own);
+    const started = startProgram(namespace.words([...before, process.execPath, CLI, ...words]), { env: own });
     running.add(started);
     void started.ended.finally(() => running.delete(started)).catch(() => undefined);
     return started;
@@ -60,12 +67,11 @@ export function launcherIn(namespace: Namespace): Launcher {
     call: (words, options) => start(words, options).ended,
     async json(words, options) {
       const ended = await start([...words, "--json"], options).ended;
-      return { ...ended, document: documentOf(ended) };
+      return { ...ended, document: parseDocument(ended) };
     },
     plan(text, files = {}) {
       const folder = `/mnt/plän ${randomUUID()}`;
-      for (const [name, content] of Object.entries({ "launch.yaml": text, ...files }))
-        write(namespace.outside(join(folder, name)), content);
+      writePlan(namespace.outside(folder), text, files);
       return folder;
     },
     async close() {
@@ -73,36 +79,4 @@ export function launcherIn(namespace: Namespace): Launcher {
       await Promise.all([...running].map(({ ended }) => ended));
     },
   };
-}
-
-function watch([program = "", ...words]: readonly string[], env: Record<string, string>): Started {
-  const child: ChildProcess = spawn(program, words, { env, stdio: ["ignore", "pipe", "pipe"] });
-  const text = { stdout: "", stderr: "" };
-  child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
-    text.stdout += chunk;
-  });
-  child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
-    text.stderr += chunk;
-  });
-  const ended = new Promise<Ended>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code, signal) => {
-      resolve({ code, signal, ...text });
-    });
-  });
-  return { pid: child.pid as number, child, ended };
-}
-
-function documentOf(ended: Ended): Document {
-  try {
-    return JSON.parse(ended.stdout);
-  } catch (cause) {
-    throw new Error(`stdout is not one JSON document: ${JSON.stringify(ended)}`, { cause });
-  }
-}
-
-function write(path: string, content: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, content);
-  if (content.startsWith("#!")) chmodSync(path, 0o755);
 }
