@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
+import { endOf } from "../children.js";
 import { CLI, type Document, type Ended, type Started } from "../installation.js";
 import type { Namespace } from "./namespace.js";
 
@@ -70,27 +71,14 @@ export function launcherIn(namespace: Namespace): Launcher {
     },
     async close() {
       for (const { child } of running) child.kill("SIGKILL");
-      await Promise.all([...running].map(({ ended }) => ended));
+      await Promise.allSettled([...running].map(({ ended }) => ended));
     },
   };
 }
 
 function watch([program = "", ...words]: readonly string[], env: Record<string, string>): Started {
   const child: ChildProcess = spawn(program, words, { env, stdio: ["ignore", "pipe", "pipe"] });
-  const text = { stdout: "", stderr: "" };
-  child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
-    text.stdout += chunk;
-  });
-  child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
-    text.stderr += chunk;
-  });
-  const ended = new Promise<Ended>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code, signal) => {
-      resolve({ code, signal, ...text });
-    });
-  });
-  return { pid: child.pid as number, child, ended };
+  return { pid: child.pid as number, child, ended: endOf(words.slice(-8).join(" "), child) };
 }
 
 function documentOf(ended: Ended): Document {
