@@ -1,15 +1,19 @@
 import { spawnSync } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** Suites that need what this computer does not have are left out, and it is said. */
-function suitesWithout(what, isThere, ...support) {
+/** What suites cannot run on this computer, and why: the reporter prints it at the end. */
+const skipped = [];
+
+/** Suites that need what this computer does not have are left out. */
+function suitesWithout(reason, isThere, ...support) {
   if (isThere) return [];
   const suites = readdirSync("test", { recursive: true }).filter(
     (file) =>
       file.endsWith(".test.ts") && support.some((name) => readFileSync(join("test", file), "utf8").includes(name)),
   );
-  console.log(`SKIPPED, since ${what}:\n${suites.map((file) => `  test/${file}`).join("\n")}`);
+  skipped.push({ reason, suites: suites.map((file) => `test/${file}`) });
   return suites.map((file) => join("<rootDir>/test", file.replaceAll(".", "\\.")));
 }
 
@@ -31,15 +35,18 @@ const hasCloudInit = existsSync(
   `${process.env["BOOTLEVEL_CLOUD_INIT"] ?? "/var/tmp/bootlevel-cloud-init"}/usr/bin/cloud-init`,
 );
 
+// The workers inherit it; test/support/seed.ts makes the tests' random choices of it.
+process.env.BOOTLEVEL_TEST_SEED ||= String(randomInt(1_000_000_000));
+
 /** Real sshd hosts, real processes and real database files: suites run in parallel, each in directories of its own. */
 export default {
-  testEnvironment: "node",
+  testEnvironment: "<rootDir>/test/support/jest/environment.js",
+  testSequencer: "<rootDir>/test/support/jest/sequencer.js",
+  reporters: ["default", ["<rootDir>/test/support/jest/reporter.js", { skipped }]],
   roots: ["<rootDir>/test"],
   testMatch: ["**/*.test.ts"],
   testPathIgnorePatterns: [
     "/node_modules/",
-    // Patterns of suites to leave out, with blanks between them.
-    ...(process.env.BOOTLEVEL_LEAVE_OUT ?? "").split(" ").filter((pattern) => pattern !== ""),
     ...suitesWithout(
       "/usr/sbin/sshd or root is missing (apt-get install openssh-server)",
       hasSshd,

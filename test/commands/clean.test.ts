@@ -7,7 +7,7 @@ import Database from "better-sqlite3";
 
 import { installation, type Installation } from "../support/installation.js";
 import { begun, boot, letGo, levels, localMachines, waitFor } from "../support/liveRun.js";
-import { isAlive } from "../support/until.js";
+import { isAlive } from "../support/eventually.js";
 
 function loseDatabase(own: Installation): void {
   for (const name of readdirSync(own.home)) if (name.startsWith("bootlevel.db")) rmSync(join(own.home, name));

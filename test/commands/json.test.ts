@@ -1,8 +1,9 @@
 /** `--json`: one document on stdout whatever happens, progress on stderr only. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
 import { test, expect } from "@jest/globals";
 
+import { eventually } from "../support/eventually.js";
 import { installation } from "../support/installation.js";
 
 const plan = `plan: doc
@@ -171,10 +172,7 @@ test("terminate of two runs of which one is busy tells of the busy one in its do
   const idle = own.plan("plan: idle\nlevels:\n  - name: one\n    services: { a: {} }\n", {}, "idle");
   expect((await own.call(["boot", idle, "--name", "idle"])).code).toBe(0);
   const boot = own.start(["boot", folder, "--name", "busy"]);
-  while (!existsSync(`${own.facts}/begun`))
-    await new Promise((resolve) => {
-      setTimeout(resolve, 20);
-    });
+  await eventually("the boot program runs", () => own.fact("begun") !== null);
   const { code, document } = await own.json(["terminate", "busy", "idle"]);
   expect(code).toBe(3);
   expect(JSON.stringify(document)).toMatch(/is busy/);

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 
 import { test, expect } from "@jest/globals";
 
+import { endOf } from "../support/children.js";
 import { CLI, installation } from "../support/installation.js";
 
 const commands = ["boot", "status", "terminate", "list", "show", "logs", "events", "validate"];
@@ -97,11 +98,7 @@ test("`boot | head -1` does not end the boot", async () => {
       stdio: ["ignore", "pipe", "inherit"],
     },
   );
-  let shown = "";
-  shell.stdout.on("data", (chunk: Buffer) => {
-    shown += chunk.toString();
-  });
-  await new Promise((resolve) => shell.once("close", resolve));
+  const { stdout: shown } = await endOf("boot | head", shell);
   expect(own.fact("ran")).toBe("0\n1\n2\n3\n4\n");
   expect(shown).toMatch(/run pipe boot[^\n]*\n0\n$/);
   expect((await own.json(["list"])).document.runs).toMatchObject([{ name: "pipe", state: "ready" }]);

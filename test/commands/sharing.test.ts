@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test, expect } from "@jest/globals";
 import Database from "better-sqlite3";
 
-import { eventually } from "../support/eventually.js";
+import { eventually, until } from "../support/eventually.js";
 import { installation } from "../support/installation.js";
 
 test("readers of the database and every reading command do not disturb a boot", async () => {
@@ -31,16 +31,14 @@ test("readers of the database and every reading command do not disturb a boot", 
   // A read transaction that stays open, and one after the other beside it.
   db.exec("BEGIN");
   let reads = 0;
-  while (own.fact("begun") === null) {
+  await until(() => {
     db.prepare("SELECT * FROM events").all();
     const other = new Database(database, { readonly: true });
     other.prepare("SELECT count(*) FROM services").get();
     other.close();
     reads += 1;
-    await new Promise((resolve) => {
-      setTimeout(resolve, 1);
-    });
-  }
+    return own.fact("begun") !== null;
+  });
   for (const words of [["list"], ["show", "read"], ["logs", "read"], ["events", "read"]])
     expect(await own.call(words)).toMatchObject({ code: 0, stderr: "" });
   expect((await own.call(["status", "read"])).code).toBe(1);

@@ -5,10 +5,9 @@ import { join } from "node:path";
 import { test, expect } from "@jest/globals";
 import Database from "better-sqlite3";
 
-import { eventually } from "../support/eventually.js";
+import { eventually, isAlive } from "../support/eventually.js";
 import { installation } from "../support/installation.js";
 import { filesBelow } from "../support/traces.js";
-import { isAlive } from "../support/until.js";
 
 /** All rows of all tables. */
 function content(home: string): Record<string, unknown[]> {

@@ -4,7 +4,7 @@ import { rmSync } from "node:fs";
 import { test, expect } from "@jest/globals";
 
 import { installation } from "../support/installation.js";
-import { isAlive } from "../support/until.js";
+import { isAlive } from "../support/eventually.js";
 
 const shown = async (own: ReturnType<typeof installation>, run: string): Promise<Record<string, string>> =>
   Object.fromEntries(

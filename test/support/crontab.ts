@@ -1,7 +1,7 @@
 /** Reads a user's crontab strictly, as crontab(5) describes it, and runs its lines as cron does. */
 import { spawn } from "node:child_process";
 
-import type { Ended } from "./installation.js";
+import { endOf, type Ended } from "./children.js";
 
 export interface CronJob {
   readonly fields: readonly string[];
@@ -87,17 +87,5 @@ export async function runBare(
 
 function run([file, ...words]: readonly string[], cwd: string): Promise<Ended> {
   const child = spawn(file as string, words, { cwd, env: {}, detached: true, stdio: ["ignore", "pipe", "pipe"] });
-  const text = { stdout: "", stderr: "" };
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-    text.stdout += chunk;
-  });
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-    text.stderr += chunk;
-  });
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code, signal) => {
-      resolve({ code, signal, ...text });
-    });
-  });
+  return endOf(words.slice(-3).join(" "), child);
 }

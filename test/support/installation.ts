@@ -20,15 +20,12 @@ import { fileURLToPath } from "node:url";
 import { afterEach } from "@jest/globals";
 import Database from "better-sqlite3";
 
+import { endOf, type Ended } from "./children.js";
+
+export type { Ended } from "./children.js";
+
 /** Another build can be tested with BOOTLEVEL_CLI. */
 export const CLI = process.env["BOOTLEVEL_CLI"] ?? fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
-
-export interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 export interface Started {
   readonly pid: number;
@@ -122,24 +119,12 @@ function launch(words: readonly string[], env: Record<string, string>, cwd: stri
 
 /** Starts a program and listens to all that it prints. */
 export function startProgram(
-  [program = "", ...words]: readonly string[],
+  words: readonly string[],
   options: { readonly env: NodeJS.ProcessEnv; readonly cwd?: string },
 ): Started {
-  const child = spawn(program, words, { ...options, stdio: ["ignore", "pipe", "pipe"] });
-  const text = { stdout: "", stderr: "" };
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-    text.stdout += chunk;
-  });
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-    text.stderr += chunk;
-  });
-  const ended = new Promise<Ended>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code, signal) => {
-      resolve({ code, signal, ...text });
-    });
-  });
-  return { pid: child.pid as number, child, ended };
+  const [program = "", ...rest] = words;
+  const child = spawn(program, rest, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  return { pid: child.pid as number, child, ended: endOf(words.slice(-8).join(" "), child) };
 }
 
 /** Writes a plan's folder; files that begin with `#!` can be run. @returns the folder */
@@ -180,7 +165,7 @@ export function databaseName(home: string): string | undefined {
 afterEach(async () => {
   for (const { installation: own, started } of made.splice(0)) {
     for (const { child } of started) child.kill("SIGKILL");
-    await Promise.all([...started].map(({ ended }) => ended));
+    await Promise.allSettled([...started].map(({ ended }) => ended));
     const left = liveRuns(own.home);
     if (left.length > 0) await own.call(["terminate", ...left, "--force", "--yes"]);
     rmSync(own.directory, { recursive: true, force: true });

@@ -11,8 +11,10 @@ import { fileURLToPath } from "node:url";
 import { afterAll } from "@jest/globals";
 import { build } from "esbuild";
 
+import { exitOf } from "./children.js";
+import { remainingMs } from "./deadline.js";
 import type { Order, Report } from "./launcher.js";
-import { until } from "./until.js";
+import { until } from "./eventually.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const EXTERNAL = ["better-sqlite3", "ssh2", "tar-stream", "ajv", "yaml", "p-limit", "parse-duration", "leven"];
@@ -65,6 +67,8 @@ function isStopped(pid: number): boolean {
   return /\) T/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
 }
 
+const orderWords = (order: Order): string => JSON.stringify({ ...order, command: order.command.verb });
+
 /** One launcher at a time, the next one started as soon as the last one is dead. */
 export class Launcher {
   private child: Promise<ChildProcess>;
@@ -110,7 +114,14 @@ export class Launcher {
       const listen = (chunk: Buffer) => {
         said += chunk.toString("utf8");
       };
+      const timer = setTimeout(() => {
+        child.kill("SIGKILL");
+        over();
+        living.delete(child);
+        reject(new Error(`waited in vain for the end of ${orderWords(order)}: ${said.slice(-2_000)}`));
+      }, remainingMs());
       const over = () => {
+        clearTimeout(timer);
         child
           .removeAllListeners("message")
           .removeAllListeners("exit")
@@ -126,12 +137,7 @@ export class Launcher {
         over();
         living.delete(child);
         if (signal === "SIGKILL") resolve({ kind: "killed" });
-        else
-          reject(
-            new Error(
-              `the launcher ended with ${code ?? signal ?? ""} at ${JSON.stringify({ ...order, command: order.command.verb })}: ${said}`,
-            ),
-          );
+        else reject(new Error(`the launcher ended with ${code ?? signal ?? ""} at ${orderWords(order)}: ${said}`));
       });
       child.send(order);
     });
@@ -139,11 +145,8 @@ export class Launcher {
 
   async stop(): Promise<void> {
     const child = await this.child;
-    const ended = new Promise((resolve) => {
-      child.once("exit", resolve);
-    });
     child.kill("SIGKILL");
-    await ended;
+    await exitOf("a launcher", child);
   }
 
   private async start(): Promise<ChildProcess> {

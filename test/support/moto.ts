@@ -8,8 +8,9 @@ import { Agent, createServer, request as httpRequest, type IncomingMessage } fro
 import type { AddressInfo, Server } from "node:net";
 
 import type { Clock } from "../../src/time/clock.js";
+import { exitOf } from "./children.js";
 import { dieWithParent } from "./dieWithParent.js";
-import { eventually } from "./eventually.js";
+import { eventually, within } from "./eventually.js";
 
 // The SDK's chain finds these before anything that this computer really has.
 Object.assign(process.env, {
@@ -119,11 +120,10 @@ export async function startCloud(): Promise<Cloud> {
   const words = ["python3", "-c", MOTO, "-H", "127.0.0.1", "-p", String(port)];
   // A test worker that crashes must not leave it.
   const [program = "", ...rest] = existsSync("/usr/bin/setpriv") ? dieWithParent(words) : words;
-  const moto = spawn(program, rest, { stdio: "ignore" });
-  const exited = new Promise<void>((resolve) => {
-    moto.once("exit", () => {
-      resolve();
-    });
+  const moto = spawn(program, rest, { stdio: ["ignore", "ignore", "pipe"] });
+  let errors = "";
+  moto.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
+    errors = (errors + chunk).slice(-2_000);
   });
   await eventually(
     "moto answers",
@@ -133,6 +133,7 @@ export async function startCloud(): Promise<Cloud> {
         () => false,
       ),
     60_000,
+    () => errors,
   );
   let rule: Rule | null = null;
   const counts = new Map<string, number>();
@@ -194,10 +195,10 @@ export async function startCloud(): Promise<Cloud> {
       stopped = true;
       for (const server of attached) server.close();
       proxy.closeAllConnections();
-      await new Promise((resolve) => proxy.close(resolve));
+      await within("the proxy is closed", new Promise((resolve) => proxy.close(resolve)), 10_000);
       agent.destroy();
       moto.kill("SIGKILL");
-      await exited;
+      await exitOf("moto", moto);
     },
   };
   return cloud;

@@ -5,8 +5,10 @@
  */
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
 import { join } from "node:path";
+
+import { eventually, isAlive } from "./eventually.js";
+import { listening } from "./listening.js";
 
 export interface MachineParts {
   /** Everything that this computer keeps of it: pid, log, keys that it was given. */
@@ -53,14 +55,13 @@ export async function startMachine(parts: MachineParts): Promise<number> {
   writeFileSync(join(directory, "start"), startScript(parts));
   const machine = spawn("unshare", ["-m", "/bin/sh", join(directory, "start")], { stdio: "ignore", detached: true });
   machine.unref();
-  const ended = new Promise<never>((_, reject) => {
-    machine.once("exit", (code) => {
-      reject(new Error(`the machine did not start (${String(code)}): ${logOf(directory)}`));
-    });
-  });
   const pid = machine.pid as number;
   writeFileSync(join(directory, "pid"), String(pid));
-  await Promise.race([listening(address, port), ended]);
+  const log = () => logOf(directory);
+  await listening(address, port, log, () => {
+    if (machine.exitCode !== null || machine.signalCode !== null)
+      throw new Error(`the machine did not start (${String(machine.exitCode ?? machine.signalCode)}): ${log()}`);
+  });
   return pid;
 }
 
@@ -91,10 +92,12 @@ export async function stopMachine(directory: string): Promise<void> {
   if (!existsSync(path)) return;
   const pid = Number(readFileSync(path, "utf8"));
   for (const one of [...sessionsOf(pid), pid]) kill(one);
-  while (isAlive(pid))
-    await new Promise((resolve) => {
-      setTimeout(resolve, 5);
-    });
+  await eventually(
+    `the sshd of ${directory} (process ${pid}) has ended`,
+    () => !isAlive(pid),
+    10_000,
+    () => logOf(directory),
+  );
 }
 
 export function newHostKey(directory: string, type = "ed25519"): { privateKey: string; publicKey: string } {
@@ -159,32 +162,5 @@ function kill(pid: number): void {
     process.kill(pid, "SIGKILL");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
-}
-
-/** A zombie of a process that somebody else started has ended, too. */
-function isAlive(pid: number): boolean {
-  try {
-    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
-  } catch {
-    return false;
-  }
-}
-
-async function listening(address: string, port: number): Promise<void> {
-  for (;;) {
-    const answered = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, address, () => {
-        socket.destroy();
-        resolve(true);
-      });
-      socket.once("error", () => {
-        resolve(false);
-      });
-    });
-    if (answered) return;
-    await new Promise((resolve) => {
-      setTimeout(resolve, 10);
-    });
   }
 }

@@ -3,14 +3,17 @@
  * command.
  */
 import { execFile, spawn } from "node:child_process";
-import { mkdtempSync, existsSync } from "node:fs";
+import { mkdtempSync, existsSync, readFileSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { HostKeyPins, SshSettings } from "../../src/machines/ssh/settings.js";
+import { exitOf } from "./children.js";
+import { within } from "./eventually.js";
 import { freePort } from "./freePort.js";
+import { listening } from "./listening.js";
 
 const run = promisify(execFile);
 
@@ -88,12 +91,10 @@ export async function startSshHost(
     stdio: "ignore",
     detached: true,
   });
-  const exited = new Promise<void>((resolve) => {
-    sshd.once("exit", () => {
-      resolve();
-    });
+  const written = () => (existsSync(log) ? readFileSync(log, "utf8") : "no log");
+  await listening(address, port, written, () => {
+    if (sshd.exitCode !== null || sshd.signalCode !== null) throw new Error(`sshd did not start: ${written()}`);
   });
-  await listening(address, port, exited, log);
   const hostKey = (await readFile(join(directory, "host_key.pub"), "utf8")).split(" ").slice(0, 2).join(" ");
   const knownHosts = join(directory, "known_hosts");
   await writeFile(knownHosts, `[${address}]:${port} ${hostKey}\n`);
@@ -127,7 +128,7 @@ export async function startSshHost(
     async stop() {
       const sessions = await childrenOf(sshd.pid ?? 0);
       for (const pid of [...sessions, sshd.pid ?? 0]) end(pid);
-      await exited;
+      await exitOf(`sshd of ${directory}`, sshd);
       await rm(directory, { recursive: true, force: true });
     },
   };
@@ -165,30 +166,6 @@ async function childrenOf(pid: number): Promise<number[]> {
     .split("\n")
     .filter((line) => line.includes("sshd"))
     .map((line) => Number.parseInt(line, 10));
-}
-
-/** Resolves when something answers there; rejects with sshd's own words if it has ended. */
-async function listening(address: string, port: number, exited: Promise<void>, log: string): Promise<void> {
-  let over = false;
-  void exited.then(() => {
-    over = true;
-  });
-  for (;;) {
-    const answered = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, address, () => {
-        socket.destroy();
-        resolve(true);
-      });
-      socket.once("error", () => {
-        resolve(false);
-      });
-    });
-    if (answered) return;
-    if (over) throw new Error(`sshd did not start: ${existsSync(log) ? await readFile(log, "utf8") : "no log"}`);
-    await new Promise((resolve) => {
-      setTimeout(resolve, 10);
-    });
-  }
 }
 
 export interface TcpProxy {
@@ -278,7 +255,7 @@ export async function startProxy(
     },
     async stop() {
       cut();
-      await new Promise((resolve) => server.close(resolve));
+      await within("the proxy is closed", new Promise((resolve) => server.close(resolve)), 10_000);
     },
   };
 }

@@ -1,8 +1,7 @@
-import { randomBytes } from "node:crypto";
-
 import { expect, test } from "@jest/globals";
 
 import { bytesOfText, isText, textOfBytes } from "../../src/text/surrogateEscape.js";
+import { randomBytes } from "../support/seed.js";
 
 test("text stays text, whatever letters it has", () => {
   const text = "plain, äöü, 漢字, 🚀, \0 and \u{10FFFF}";
@@ -12,12 +11,8 @@ test("text stays text, whatever letters it has", () => {
 });
 
 test("every byte and every pair of bytes comes out as it went in", () => {
-  for (let high = 0; high < 256; high += 1) {
-    for (let low = 0; low < 256; low += 1) {
-      const bytes = Buffer.from([high, low]);
-      expect(bytesOfText(textOfBytes(bytes)).equals(bytes)).toBe(true);
-    }
-  }
+  const pairs = Array.from({ length: 65_536 }, (_, number) => Buffer.from([number >> 8, number & 0xff]));
+  expect(pairs.filter((bytes) => !bytesOfText(textOfBytes(bytes)).equals(bytes))).toEqual([]);
 });
 
 test.each([

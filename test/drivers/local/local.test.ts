@@ -9,8 +9,7 @@ import { test, expect } from "@jest/globals";
 import type { LaunchOutcome, MachineStatus } from "../../../src/drivers/contract/driver.js";
 import local from "../../../src/drivers/local/localDriver.js";
 import { never, open, request, stateDirectory } from "../../support/drivers.js";
-import { eventually } from "../../support/eventually.js";
-import { isAlive } from "../../support/until.js";
+import { eventually, isAlive } from "../../support/eventually.js";
 
 function machines(
   outcomes: readonly LaunchOutcome[],

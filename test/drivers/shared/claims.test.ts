@@ -7,6 +7,7 @@ import { test, expect } from "@jest/globals";
 import { transform } from "esbuild";
 
 import { Claims } from "../../../src/drivers/shared/claims.js";
+import { endOf } from "../../support/children.js";
 import { stateDirectory } from "../../support/drivers.js";
 
 test("the first who asks gets it; others are told who has it, until it is released", () => {
@@ -54,41 +55,30 @@ test("claims and their directory are their owner's only", () => {
 
 test("of several processes that want the same hundred things each thing goes to one, and every claim is whole", async () => {
   const directory = join(stateDirectory(), "claims");
+  const { code: source } = await transform(
+    readFileSync(new URL("../../../src/drivers/shared/claims.ts", import.meta.url), "utf8"),
+    { loader: "ts", format: "esm" },
+  );
+  const module = join(stateDirectory(), "claims.mjs");
+  writeFileSync(module, source);
   const script = `
-    const { linkSync } = require("node:fs");
-    import(${JSON.stringify(new URL("../../../src/drivers/claims.ts", import.meta.url).href)}).then(({ Claims }) => {
+    import(${JSON.stringify(module)}).then(({ Claims }) => {
       const claims = new Claims(process.argv[1]);
       let got = 0;
       for (let index = 0; index < 100; index += 1) if (claims.take("host-" + index, { pid: process.pid, pad: "x".repeat(5000) })) got += 1;
       for (const { holder } of claims.all()) if (holder.pad.length !== 5000) throw new Error("half a claim");
       console.log(got);
     });`;
-  const { code } = await transform(readFileSync(new URL("../../../src/drivers/claims.ts", import.meta.url), "utf8"), {
-    loader: "ts",
-    format: "esm",
-  });
-  const module = join(stateDirectory(), "claims.mjs");
-  writeFileSync(module, code);
-  const counts = await Promise.all(
-    [1, 2, 3, 4].map(
-      () =>
-        new Promise<number>((resolve, reject) => {
-          const child = spawn(
-            process.execPath,
-            ["-e", script.replace(/import\("[^"]*"\)/, `import(${JSON.stringify(module)})`), directory],
-            { stdio: ["ignore", "pipe", "inherit"] },
-          );
-          let text = "";
-          child.stdout.on("data", (chunk: Buffer) => {
-            text += chunk.toString();
-          });
-          child.once("close", (exit) => {
-            if (exit === 0) resolve(Number(text));
-            else reject(new Error(`exit ${exit}`));
-          });
-        }),
+  const ends = await Promise.all(
+    [1, 2, 3, 4].map((number) =>
+      endOf(
+        `process ${number}`,
+        spawn(process.execPath, ["-e", script, directory], { stdio: ["ignore", "pipe", "pipe"] }),
+      ),
     ),
   );
+  expect(ends.map(({ code, stderr }) => ({ code, stderr }))).toEqual(ends.map(() => ({ code: 0, stderr: "" })));
+  const counts = ends.map(({ stdout }) => Number(stdout));
   expect(counts.reduce((sum, count) => sum + count, 0)).toBe(100);
 });
 

@@ -1,6 +1,5 @@
 /** The simulated cloud's file: used by several processes at once, whole after each is killed. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -13,6 +12,7 @@ import { build } from "esbuild";
 import { realClock } from "../../../src/time/clock.js";
 import { launched, never, program, simCloud, simDirectory, wish } from "../../support/simCloud.js";
 import type { ProgramRunner } from "../../../src/machines/program/programRunner.js";
+import { endOf, type Ended } from "../../support/children.js";
 import { eventually } from "../../support/eventually.js";
 
 const folder = mkdtempSync(join(tmpdir(), "bootlevel-sim-"));
@@ -38,8 +38,15 @@ beforeAll(async () => {
   );
 });
 
+interface Launcher {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** What it has printed so far. */
+  readonly printed: () => string;
+}
+
 /** A process that has the driver of `directory`, and runs `work` with it. */
-function launcher(directory: string, work: string): ChildProcess & { printed: () => string } {
+function launcher(directory: string, work: string): Launcher {
   const script = `
     import sim from ${JSON.stringify(pathToFileURL(driverModule).href)};
     import { setTimeout as sleep } from "node:timers/promises";
@@ -49,13 +56,14 @@ function launcher(directory: string, work: string): ChildProcess & { printed: ()
     const wish = (key, service) => ({ key, mark: { installation: "here", run: "run1", runName: "run", service }, image: null, size: null, launch: {}, avoid: [] });
     ${work}`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
   let text = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    text += chunk.toString();
+  const ended = endOf("a process with the driver", child);
+  child.stdout.on("data", (chunk: string) => {
+    text += chunk;
   });
-  return Object.assign(child, { printed: () => text });
+  return { child, ended, printed: () => text };
 }
 
 test("of several processes that ask for the same keys at once each is given the same machines", async () => {
@@ -69,7 +77,7 @@ test("of several processes that ask for the same keys at once each is given the 
     console.log(ids.join(" "));`,
     ),
   );
-  const codes = await Promise.all(children.map(async (child) => (await once(child, "close"))[0] as number));
+  const codes = await Promise.all(children.map(async ({ ended }) => (await ended).code));
   expect(codes).toEqual([0, 0, 0, 0]);
   expect(new Set(children.map((child) => child.printed())).size).toBe(1);
   const listed = await simCloud({}, { stateDirectory: directory }).driver.list(
@@ -81,7 +89,7 @@ test("of several processes that ask for the same keys at once each is given the 
 
 test("a process that is killed in the middle of its launches leaves every machine whole, and each key is launched once", async () => {
   const directory = simDirectory();
-  const child = launcher(
+  const { child, ended, printed } = launcher(
     directory,
     `
     for (let batch = 0; ; batch += 1) {
@@ -89,10 +97,10 @@ test("a process that is killed in the middle of its launches leaves every machin
       console.log(batch);
     }`,
   );
-  await eventually("a hundred batches", () => child.printed().split("\n").length > 100);
+  await eventually("a hundred batches", () => printed().split("\n").length > 100);
   child.kill("SIGKILL");
-  await once(child, "close");
-  const told = child.printed().trim().split("\n").length;
+  await ended;
+  const told = printed().trim().split("\n").length;
   const { driver } = simCloud({}, { stateDirectory: directory });
   const before = await driver.list({ installation: "here", run: "run1" }, never);
   expect(before.length % 10).toBe(0);
@@ -109,7 +117,7 @@ test("a process that is killed in the middle of its launches leaves every machin
 test("a program whose launcher was killed runs on in the cloud, and the next launcher is told its end", async () => {
   const directory = simDirectory();
   const { directory: step } = program("db", "boot");
-  const child = launcher(
+  const { child, ended, printed } = launcher(
     directory,
     `
     const [{ machine }] = await driver.launch([wish("k", "db")], never);
@@ -117,10 +125,10 @@ test("a program whose launcher was killed runs on in the cloud, and the next lau
     await driver.programs(machine.id).run(request);
     console.log("ended");`,
   );
-  const id = await eventually("the program has begun", () => child.printed().trim() || null);
+  const id = await eventually("the program has begun", () => printed().trim() || null);
   child.kill("SIGKILL");
-  await once(child, "close");
-  expect(child.printed()).not.toContain("ended");
+  await ended;
+  expect(printed()).not.toContain("ended");
   const { driver } = simCloud({}, { stateDirectory: directory, clock: realClock });
   const programs = driver.programs?.(id) as ProgramRunner;
   const result = await programs.recover({ ...program("db", "boot"), directory: step });

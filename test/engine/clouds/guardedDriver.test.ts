@@ -12,6 +12,7 @@ import {
 import { guardDriver } from "../../../src/engine/clouds/guardedDriver.js";
 import { LeaseLostError } from "../../../src/state/contract/errors.js";
 import { never } from "../../support/drivers.js";
+import { random } from "../../support/seed.js";
 
 /** A clock that is as late as the sleeps asked for. */
 function countingClock(): Clock & { slept: number[] } {
@@ -40,7 +41,7 @@ function guard(describe: Driver["describe"], prove: () => void = () => undefined
     clock,
     prove,
     probe: (point) => points.push(point),
-    random: Math.random,
+    random,
   });
   return { clock, points, driver };
 }

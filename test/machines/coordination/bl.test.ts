@@ -1,6 +1,5 @@
 /** Programs that talk to their launcher, on this computer. */
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ConnectionError, type MachineConnection } from "../../../src/machines/contract/connection.js";
@@ -10,7 +9,8 @@ import { recoverProgram, runProgram } from "../../../src/machines/program/runPro
 import type { ProgramRequest } from "../../../src/machines/program/request.js";
 import { bundleOf, requestFor, startLocalHost, type LocalHost } from "../../support/localHost.js";
 import { attributes, usersOf, type Attributes } from "../../support/coordination.js";
-import { isAlive, until } from "../../support/until.js";
+import { isAlive, until } from "../../support/eventually.js";
+import { randomBytes } from "../../support/seed.js";
 
 let host: LocalHost;
 let talk: Attributes;

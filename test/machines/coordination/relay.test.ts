@@ -4,7 +4,7 @@ import { PassThrough } from "node:stream";
 import type { Channel, ChannelEnd, MachineConnection } from "../../../src/machines/contract/connection.js";
 import type { BlHandler, BlReply, BlRequest } from "../../../src/machines/coordination/blRequest.js";
 import { openRelay, type Relay } from "../../../src/machines/coordination/relay.js";
-import { until } from "../../support/until.js";
+import { until } from "../../support/eventually.js";
 
 interface Machine {
   readonly relay: Relay;

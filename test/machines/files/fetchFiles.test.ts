@@ -1,6 +1,5 @@
 /** Files of real machines, over real channels. */
 import { execFileSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   existsSync,
@@ -26,8 +25,10 @@ import { fetchFiles, type Fetched } from "../../../src/machines/files/fetchFiles
 import type { FetchRequest } from "../../../src/machines/files/fetchScript.js";
 import { openLocal } from "../../../src/machines/local/localConnection.js";
 import { connectSsh } from "../../../src/machines/ssh/sshConnection.js";
+import { until } from "../../support/eventually.js";
 import { startLocalHost } from "../../support/localHost.js";
 import { startProxy, startSshHost } from "../../support/sshHost.js";
+import { randomBytes } from "../../support/seed.js";
 
 interface Host {
   readonly connection: MachineConnection;
@@ -208,9 +209,7 @@ test("what is no plain file is named and left out, and a place that is not there
   execFileSync("mkfifo", [join(folder(host), "pipe")]);
   symlinkSync("nowhere", join(folder(host), "dangling"));
   const server = createServer().listen(join(folder(host), "socket"));
-  await new Promise((resolve) => {
-    server.once("listening", resolve);
-  });
+  await until(() => server.listening);
   writeFileSync(join(folder(host), "fine"), "fine");
   const got = await fetch(host, { patterns: ["*", "/dev/null", "no/*"] });
   server.close();

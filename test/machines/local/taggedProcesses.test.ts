@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { findTagged, killTagged } from "../../../src/machines/local/taggedProcesses.js";
 import { runProgram } from "../../../src/machines/program/runProgram.js";
 import { bundleOf, requestFor, startLocalHost, type LocalHost } from "../../support/localHost.js";
-import { isAlive, until } from "../../support/until.js";
+import { isAlive, until } from "../../support/eventually.js";
 
 let host: LocalHost;
 beforeEach(async () => {

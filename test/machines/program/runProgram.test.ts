@@ -7,7 +7,7 @@ import { runInNewContext } from "node:vm";
 import { runProgram } from "../../../src/machines/program/runProgram.js";
 import { StagingError } from "../../../src/machines/contract/errors.js";
 import { bundleOf, requestFor, startLocalHost, type LocalHost } from "../../support/localHost.js";
-import { isAlive, until } from "../../support/until.js";
+import { isAlive, until } from "../../support/eventually.js";
 
 let host: LocalHost;
 beforeEach(async () => {

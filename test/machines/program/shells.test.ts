@@ -12,7 +12,7 @@ import { openLocal } from "../../../src/machines/local/localConnection.js";
 import { recoverProgram, runProgram } from "../../../src/machines/program/runProgram.js";
 import { bundleOf, requestFor } from "../../support/localHost.js";
 import { attributes, usersOf } from "../../support/coordination.js";
-import { isAlive, until } from "../../support/until.js";
+import { isAlive, until } from "../../support/eventually.js";
 
 let directory: string;
 let link: ClosableLink;

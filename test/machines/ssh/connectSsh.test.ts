@@ -8,6 +8,7 @@ import type { MachineConnection } from "../../../src/machines/contract/connectio
 import { JumpHostPool } from "../../../src/machines/ssh/jumpHosts.js";
 import { connectSsh, type ConnectOptions } from "../../../src/machines/ssh/sshConnection.js";
 import type { SshSettings } from "../../../src/machines/ssh/settings.js";
+import { eventually } from "../../support/eventually.js";
 import { makeKey, memoryPins, startProxy, startSshHost, type SshHost } from "../../support/sshHost.js";
 
 const run = promisify(execFile);
@@ -168,15 +169,12 @@ test("the agent's keys are offered", async () => {
   const before = process.env["SSH_AUTH_SOCK"];
   try {
     process.env["SSH_AUTH_SOCK"] = socket;
-    for (;;) {
-      const added = await run("ssh-add", ["-q", host.identity], {
-        env: { ...process.env, SSH_AUTH_SOCK: socket },
-      }).then(
+    await eventually("the agent takes the key", () =>
+      run("ssh-add", ["-q", host.identity], { env: { ...process.env, SSH_AUTH_SOCK: socket } }).then(
         () => true,
         () => false,
-      );
-      if (added) break;
-    }
+      ),
+    );
     expect((await reach(host.settings({ identities: [], agent: true }))).alive).toBe(true);
   } finally {
     agent.kill();
@@ -220,10 +218,12 @@ test("a machine that is not up yet is tried until it is", async () => {
     }),
   );
   const early = proxy.count;
-  while (proxy.count < early + 2)
-    await new Promise((resolve) => {
-      setTimeout(resolve, 10);
-    });
+  await eventually(
+    "two more tries",
+    () => proxy.count >= early + 2,
+    20_000,
+    () => `${proxy.count} tries`,
+  );
   proxy.resume();
   expect((await reaching).alive).toBe(true);
   await Promise.all(open.splice(0).map((connection) => connection.close()));

@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import type { Channel } from "../../../src/machines/contract/connection.js";
 import { connectionPool } from "../../../src/machines/ssh/connectionPool.js";
 import type { SshConnection } from "../../../src/machines/ssh/sshChannels.js";
-import { until } from "../../support/until.js";
+import { until } from "../../support/eventually.js";
 
 /** A connection with two places; each channel's `stdin` is its number, and it is open until `free`. */
 function fake(): SshConnection & { readonly opened: number; free(): void; lose(): void } {

@@ -1,6 +1,5 @@
 /** Programs that talk to their launcher over SSH. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
-import { randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +11,8 @@ import { bundleOf, requestFor } from "../../support/localHost.js";
 import { newHostKey, startMachine, stopMachine } from "../../support/preparedMachine.js";
 import { memoryPins, startProxy, startSshHost, type SshHost, type TcpProxy } from "../../support/sshHost.js";
 import { attributes, usersOf } from "../../support/coordination.js";
-import { until } from "../../support/until.js";
+import { until } from "../../support/eventually.js";
+import { randomBytes } from "../../support/seed.js";
 
 let host: SshHost;
 let directory: string;

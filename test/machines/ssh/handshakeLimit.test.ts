@@ -14,7 +14,7 @@ import type { SshSettings } from "../../../src/machines/ssh/settings.js";
 import { installation } from "../../support/installation.js";
 import { bundleOf, requestFor } from "../../support/localHost.js";
 import { startProxy, startSshHost, type SshHost, type TcpProxy } from "../../support/sshHost.js";
-import { until } from "../../support/until.js";
+import { until } from "../../support/eventually.js";
 
 let host: SshHost;
 let proxy: TcpProxy;

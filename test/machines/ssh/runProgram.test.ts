@@ -9,7 +9,7 @@ import { connectSsh } from "../../../src/machines/ssh/sshConnection.js";
 import type { SshSettings } from "../../../src/machines/ssh/settings.js";
 import { bundleOf, requestFor } from "../../support/localHost.js";
 import { startProxy, startSshHost, type SshHost, type TcpProxy } from "../../support/sshHost.js";
-import { isAlive, until } from "../../support/until.js";
+import { isAlive, until } from "../../support/eventually.js";
 
 let host: SshHost;
 let bundles: string;

@@ -1,6 +1,5 @@
 /** An archive that stays well-formed, whatever breaks off. */
 import { execFileSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -12,6 +11,7 @@ import { listMembers, openMember, readManifest } from "../../../src/state/files/
 import { ArchiveWriter } from "../../../src/state/files/archiveWriter.js";
 import { mountDisk, testWithMounts } from "../../support/smallDisk.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
+import { randomBytes } from "../../support/seed.js";
 
 const mtime = new Date(1_700_000_000_000);
 const member = (name: string) => ({ name, mode: 0o640, mtime });

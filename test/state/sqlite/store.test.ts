@@ -13,6 +13,7 @@ import {
   UnknownRunError,
 } from "../../../src/state/contract/errors.js";
 import { openStore } from "../../../src/state/sqlite/store.js";
+import { exitOf } from "../../support/children.js";
 import { plan, service } from "../../support/plans.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 
@@ -116,7 +117,7 @@ test("a run that a living process works on cannot be taken; one whose process ha
   const run = await store.findRun("shop");
   await expect(store.takeRun(run, "terminate")).rejects.toThrow(RunBusyError);
   const dead = spawn(process.execPath, ["-e", "0"]);
-  await new Promise((resolve) => dead.once("exit", resolve));
+  await exitOf("a process that does nothing", dead);
   const db = new Database(join(home, "bootlevel.db"));
   db.prepare("UPDATE leases SET pid = ?").run(dead.pid);
   db.close();

@@ -1,4 +1,5 @@
 /** Stops a call on its way, so that a test can do something to whoever made it at exactly that moment. */
+import { within } from "../eventually.js";
 import type { Call, Layer } from "../moto.js";
 
 /** Before the cloud has done anything, or when it has and has not answered yet. */
@@ -26,9 +27,10 @@ export class Holds {
    * come.
    */
   next(moment: Moment, fits: (call: Call, nth: number) => boolean): Promise<Held> {
-    return new Promise((reached) => {
+    const held = new Promise<Held>((reached) => {
       this.wanted = { fits, moment, reached, nth: 0 };
     });
+    return within(`a call that fits ${String(fits)}`, held);
   }
 
   /** Stops none any more. */

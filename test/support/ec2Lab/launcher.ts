@@ -76,7 +76,7 @@ export function launcherIn(namespace: Namespace): Launcher {
     },
     async close() {
       for (const { child } of running) child.kill("SIGKILL");
-      await Promise.all([...running].map(({ ended }) => ended));
+      await Promise.allSettled([...running].map(({ ended }) => ended));
     },
   };
 }

@@ -6,6 +6,7 @@ import { execFile } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { promisify } from "node:util";
 
+import { within } from "../eventually.js";
 import type { Layer, Reply } from "../moto.js";
 import type { Faults } from "./faults.js";
 import { MACHINE, writeDisk, type ImageSettings } from "./image.js";
@@ -198,7 +199,7 @@ export class Machines {
     const machine = this.machines.get(id);
     this.machines.delete(id);
     this.network.kill(id);
-    await machine?.ended;
+    if (machine !== undefined) await within(`machine ${id} has ended`, machine.ended, 20_000);
   }
 
   private async publicKeys({ keyName }: LabInstance): Promise<string[]> {

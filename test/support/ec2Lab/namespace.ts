@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import type { Server } from "node:net";
 import { fileURLToPath } from "node:url";
 
+import { exitOf } from "../children.js";
 import { dieWithParent } from "../dieWithParent.js";
 
 /** What the cloud gives its machines, private and public. */
@@ -21,6 +22,9 @@ mount -t tmpfs -o mode=0755 tmpfs /mnt
 mkdir -m 0755 /mnt/machines
 mkdir -m 1777 /mnt/shared
 exec "$@"`;
+
+/** How long a lab's network may take to open, in milliseconds. */
+const OPENING_MS = 30_000;
 
 export interface Namespace {
   /** The lab's endpoint, as those in it see it. */
@@ -51,11 +55,6 @@ export async function openNamespace(): Promise<Namespace> {
   supervisor.on("message", ({ ended, how }: { ended?: string; how: string | number }) => {
     if (ended !== undefined) waiting.get(ended)?.(how);
   });
-  const exited = new Promise<void>((resolve) => {
-    supervisor.once("exit", () => {
-      resolve();
-    });
-  });
   return {
     endpoint: "http://127.0.0.1:80",
     socket,
@@ -75,7 +74,7 @@ export async function openNamespace(): Promise<Namespace> {
     firstProcess: (directory) => firstProcess(Number(pid), directory),
     async close() {
       if (supervisor.connected) supervisor.disconnect();
-      await exited;
+      await exitOf("the lab's supervisor", supervisor);
       for (const end of waiting.values()) end("SIGKILL");
     },
   };
@@ -104,11 +103,22 @@ function listening(supervisor: ChildProcess): Promise<Server> {
     words += chunk;
   });
   return new Promise((resolve, reject) => {
-    supervisor.once("error", reject);
+    const fail = (how: string): void => {
+      clearTimeout(timer);
+      reject(new Error(`the lab did not open (${how}): ${words}`));
+    };
+    const timer = setTimeout(() => {
+      supervisor.kill("SIGKILL");
+      fail(`waited ${OPENING_MS} ms`);
+    }, OPENING_MS);
+    supervisor.once("error", (error) => {
+      fail(error.message);
+    });
     supervisor.once("exit", () => {
-      reject(new Error(`the lab did not open: ${words}`));
+      fail("its supervisor has ended");
     });
     supervisor.once("message", (_message, socket) => {
+      clearTimeout(timer);
       resolve(socket as Server);
     });
   });

@@ -6,6 +6,7 @@ import { expect, test } from "@jest/globals";
 
 import { killAtMoments, killEverywhere } from "../../support/killing.js";
 import { scenarios } from "../../support/killScenarios.js";
+import { random } from "../../support/seed.js";
 
 const EVERY = Number(process.env["BOOTLEVEL_KILL_EVERY"] ?? 83);
 
@@ -23,14 +24,12 @@ test.each(scenarios)(
   600_000,
 );
 
-/** How many for each command; more by hand: BOOTLEVEL_KILLS=500. The seed of a failure is in its message. */
+/** How many for each command; more by hand: BOOTLEVEL_KILLS=500. */
 const KILLS = Math.ceil(Number(process.env["BOOTLEVEL_KILLS"] ?? 12) / scenarios.length);
-const SEED = Number(process.env["BOOTLEVEL_SEED"] ?? Date.now() % 1_000_000);
 
 test.each(scenarios)(
-  `$name, killed at ${KILLS} random moments (seed ${SEED}), loses no machine and starts none twice`,
+  `$name, killed at ${KILLS} random moments, loses no machine and starts none twice`,
   async (scenario) => {
-    const random = generator(SEED + scenarios.indexOf(scenario));
     const moments = (wholeMs: number) => Array.from({ length: KILLS }, () => Math.round(random() * wholeMs));
     const { deaths, wrong } = await killAtMoments(scenario, moments, { cloud: { driver: "local" }, lanes: 3 });
     expect(wrong).toEqual([]);
@@ -38,14 +37,3 @@ test.each(scenarios)(
   },
   60_000 + KILLS * 3_000,
 );
-
-/** Mulberry32: the same numbers for the same seed. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

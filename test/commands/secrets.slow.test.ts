@@ -1,11 +1,11 @@
 /** A secret is nowhere but in the programs' own hands: not on disk, not on any screen, not in a process list. */
-import { randomBytes } from "node:crypto";
 
 import { test, expect } from "@jest/globals";
 
 import { eventually } from "../support/eventually.js";
 import { argumentsWith, filesWith } from "../support/traces.js";
 import { installation, type Ended, type Installation } from "../support/installation.js";
+import { randomBytes } from "../support/seed.js";
 
 const fresh = (kind: string) => `${kind}-${randomBytes(12).toString("base64url")}+/='"$x`;
 const forms = (value: string) => [
@@ -156,9 +156,10 @@ levels:
   const running = own.start(["boot", folder, "--name", "ps"], { env: { SHOP_PASSWORD: password } });
   const seen = new Set<string>();
   let over = false;
-  void running.ended.then(() => {
+  const stop = () => {
     over = true;
-  });
+  };
+  void running.ended.then(stop, stop);
   const watching = (async () => {
     while (!over) {
       for (const line of argumentsWith(needles)) seen.add(line);

@@ -8,9 +8,8 @@ import { fileURLToPath } from "node:url";
 
 import { expect, test } from "@jest/globals";
 
-import { eventually } from "../support/eventually.js";
+import { eventually, isAlive } from "../support/eventually.js";
 import { installation, type Document, type Installation } from "../support/installation.js";
-import { isAlive } from "../support/until.js";
 import { parseXml } from "../support/xml.js";
 
 const PLAN = fileURLToPath(new URL("../../plans/netbench", import.meta.url));

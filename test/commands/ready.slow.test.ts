@@ -2,8 +2,7 @@
 import { test, expect } from "@jest/globals";
 
 import { installation } from "../support/installation.js";
-import { eventually } from "../support/eventually.js";
-import { isAlive } from "../support/until.js";
+import { eventually, isAlive } from "../support/eventually.js";
 
 const one = (ready: string, more = "") =>
   `plan: ready\nlevels:\n  - name: one\n    services:\n      a: { ready: { ${ready} }${more} }\n`;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 
 import { installation, type Document } from "../support/installation.js";
-import { until } from "../support/until.js";
+import { until } from "../support/eventually.js";
 import { parseXml } from "../support/xml.js";
 
 /** `db` is ready at its third try; then two of three programs at a time, each 300 ms long. */

@@ -8,11 +8,10 @@ import { afterAll, beforeAll, test, expect } from "@jest/globals";
 
 import existing from "../../../src/drivers/existing/existingDriver.js";
 import { never, open, request, stateDirectory } from "../../support/drivers.js";
-import { eventually } from "../../support/eventually.js";
+import { eventually, isAlive } from "../../support/eventually.js";
 import { installation, type Installation } from "../../support/installation.js";
 import { makeKey, startSshHost, type SshHost } from "../../support/sshHost.js";
 import { filesBelow, processesAt } from "../../support/traces.js";
-import { isAlive } from "../../support/until.js";
 
 let keys: string;
 let hosts: (SshHost & { readonly home: string })[] = [];

@@ -4,10 +4,9 @@ import { join } from "node:path";
 
 import { test, expect } from "@jest/globals";
 
-import { eventually } from "../support/eventually.js";
+import { eventually, isAlive } from "../support/eventually.js";
 import { installation, type Installation } from "../support/installation.js";
 import { processesAt } from "../support/traces.js";
-import { isAlive } from "../support/until.js";
 
 /** `a` waits in its boot program until the file go is there; `z` is a level later. */
 const waiting = (facts: string) => `plan: wait

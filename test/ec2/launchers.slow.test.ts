@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 
 import { openEc2Lab, type Ec2Lab, type FaultSettings, type Held } from "../support/ec2Lab.js";
 import { databaseName } from "../support/installation.js";
-import { isAlive } from "../support/until.js";
+import { isAlive } from "../support/eventually.js";
 
 let lab: Ec2Lab;
 beforeAll(async () => {

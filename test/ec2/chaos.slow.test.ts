@@ -4,6 +4,7 @@ import { appendFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
 
 import { openEc2Lab } from "../support/ec2Lab.js";
+import { random } from "../support/seed.js";
 
 const MINUTES = Number(process.env["BOOTLEVEL_CHAOS_MINUTES"] ?? 0);
 const LOG = process.env["BOOTLEVEL_CHAOS_LOG"];
@@ -58,7 +59,7 @@ levels:
         for (let time = 0; ; time += 1) {
           const words = time === 0 ? first : again;
           const { child, ended } = lab.start([...words, "--json"]);
-          const timer = time < kills ? setTimeout(() => child.kill("SIGKILL"), 900 + Math.random() * 7_000) : undefined;
+          const timer = time < kills ? setTimeout(() => child.kill("SIGKILL"), 900 + random() * 7_000) : undefined;
           const { code, signal, stdout, stderr } = await ended;
           clearTimeout(timer);
           counts[words[0] ?? ""] = (counts[words[0] ?? ""] ?? 0) + 1;

@@ -4,10 +4,9 @@ import { join } from "node:path";
 
 import { test, expect } from "@jest/globals";
 
-import { eventually } from "../support/eventually.js";
+import { eventually, isAlive } from "../support/eventually.js";
 import { filesBelow } from "../support/traces.js";
 import { installation, type Installation } from "../support/installation.js";
-import { isAlive } from "../support/until.js";
 
 test("two services listen on the same port, each on its own address, and a third reaches both", async () => {
   const own = installation();

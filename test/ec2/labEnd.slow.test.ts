@@ -1,14 +1,12 @@
 /** A lab ends with whoever opened it, also when that is killed. */
 import { afterEach, expect, test } from "@jest/globals";
 import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
-import { eventually } from "../support/eventually.js";
+import { eventually, isAlive } from "../support/eventually.js";
 import { temporaryDirectory } from "../support/temporaryDirectory.js";
-import { isAlive } from "../support/until.js";
 
 const SUPPORT = fileURLToPath(new URL("../support/ec2Lab/", import.meta.url));
 /** Opens a lab's network with a machine in it, and a command, and tells their processes. */
@@ -47,8 +45,12 @@ test("machines and commands of a lab die with a process that is killed", async (
     define: { "import.meta.url": JSON.stringify(pathToFileURL(join(SUPPORT, "namespace.ts")).href) },
   });
   owner = spawn(process.execPath, [outfile], { stdio: ["ignore", "pipe", "inherit"] });
-  const [line] = (await once(owner.stdout as NodeJS.ReadableStream, "data")) as [Buffer];
-  const pids = JSON.parse(line.toString()) as number[];
+  let told = "";
+  owner.stdout?.on("data", (chunk: Buffer) => {
+    told += chunk.toString();
+  });
+  const line = await eventually("the lab's owner tells its processes", () => told.includes("\n") && told, 40_000);
+  const pids = JSON.parse(line) as number[];
   expect(pids.map(isAlive)).toEqual([true, true]);
   owner.kill("SIGKILL");
   await eventually("nothing is left", () => !pids.some(isAlive));

@@ -10,12 +10,11 @@ import { expect, test } from "@jest/globals";
 import { parse } from "yaml";
 
 import { parseCrontab, runAsCron, runBare, type Crontab } from "../support/crontab.js";
-import { eventually } from "../support/eventually.js";
+import { eventually, isAlive } from "../support/eventually.js";
 import type { Installation } from "../support/installation.js";
 import { metric, parseMetrics } from "../support/metrics.js";
 import { block, fileBlock, page, sandbox, USER, type Sandbox } from "../support/monitoringPage.js";
 import { parsePluginLine } from "../support/nagiosLine.js";
-import { isAlive } from "../support/until.js";
 
 /** A server that can be killed, and that only a repair brings back. */
 const plan = (facts: string) => `plan: shop

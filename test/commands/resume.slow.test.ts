@@ -4,6 +4,7 @@
  */
 import { afterEach, test, expect } from "@jest/globals";
 
+import { eventually } from "../support/eventually.js";
 import { installation, type Installation } from "../support/installation.js";
 import { begun, letGo, levels, localMachines, tell, told, waitFor } from "../support/liveRun.js";
 import { startSshPool, type SshPool } from "../support/sshPool.js";
@@ -41,10 +42,7 @@ const waiting = (own: Installation, head = "", then = "true") =>
 async function killed(own: Installation, folder: string, step: string, heard = async () => true): Promise<void> {
   const first = own.start(["boot", folder, "--name", "wait"]);
   await begun(own, step);
-  while (!(await heard()))
-    await new Promise((resolve) => {
-      setTimeout(resolve, 20);
-    });
+  await eventually("the launcher has what was printed", heard);
   first.child.kill("SIGKILL");
   expect(await first.ended).toMatchObject({ signal: "SIGKILL" });
 }
@@ -88,10 +86,7 @@ test.each(["here", "over SSH"])(
     const own = installation();
     await killed(own, waiting(own, await headFor(where)), "a");
     letGo(own, "a");
-    while (!(own.fact("ran") ?? "").includes("a-ended"))
-      await new Promise((resolve) => {
-        setTimeout(resolve, 20);
-      });
+    await eventually("a's program has ended", () => (own.fact("ran") ?? "").includes("a-ended"));
     expect(await own.call(["boot", "--resume", "wait"])).toMatchObject({ code: 0 });
     expect(told(own)).toEqual(["a", "a-ended", "a-ready", "z 42"]);
     expect((await own.call(["boot", "--resume", "wait"])).code).toBe(0);
