@@ -1,6 +1,5 @@
 /**
- * Text from programs and clouds, made safe and measured for a terminal. Nothing reaches the screen without
- * `stripControl`.
+ * Sanitizes and measures text from programs and clouds for a terminal. Everything printed passes `stripControl`.
  */
 
 /**
@@ -14,18 +13,18 @@ const CONTROL_SEQUENCE = /(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]/g;
 const ESCAPE = /\u001b[ -/]*[0-~]/g;
 const BLANK = /[\t\n\v\f\r\u2028\u2029]+/g;
 /**
- * Controls, lone surrogates and format characters (text direction, zero width), which hide or reorder text. The joiners
- * are kept: they spell.
+ * Controls, lone surrogates and format characters (text direction, zero width), which hide or reorder text. Joiners are
+ * kept: scripts and emoji need them.
  */
 const INVISIBLE = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}]/gu;
-/** More than three marks on one letter are no language but a tower over the neighbouring lines. */
+/** More than three combining marks on a letter are no language; they would cover neighbouring lines. */
 const MARK_TOWER = /([\p{M}\u200c\u200d]{3})[\p{M}\u200c\u200d]+/gu;
 const PRINTABLE_ASCII = /^[ -~]*$/;
 
 /**
- * Makes one harmless line of any text: escape sequences, controls and text direction marks are removed, line breaks and
- * tabs become a space. What is left cannot move the cursor, set a title or the clipboard, ask the terminal anything or
- * reorder what stands beside it.
+ * Turns any text into one harmless line. Removes escape sequences, controls and text direction marks; line breaks and
+ * tabs become a space. The result cannot move the cursor, set a title or the clipboard, query the terminal or reorder
+ * neighbouring text.
  */
 export function stripControl(text: string): string {
   if (PRINTABLE_ASCII.test(text)) return text;
@@ -38,12 +37,12 @@ export function stripControl(text: string): string {
     .replace(MARK_TOWER, "$1");
 }
 
-/** Longer lines are cut: no screen shows more of one, and a program must not be able to make drawing slow. */
+/** Longer lines are cut, so that a program cannot make drawing slow. */
 const LONGEST_LINE = 2000;
 
 /**
- * The lines of a program's output, safe and without blanks at their ends. A progress bar's writings over itself become
- * lines as well.
+ * The lines of a program's output, sanitized and without trailing blanks. Each update of a progress bar (after a
+ * carriage return) becomes a line.
  */
 export function outputLines(text: string): string[] {
   return text
@@ -63,8 +62,8 @@ function outputLine(line: string): string {
 }
 
 /**
- * How many columns stripped text takes at most. Terminals disagree about emoji sequences and flags, so every part of
- * one is counted: a line may then end early, but never runs over the edge.
+ * An upper bound for the columns that stripped text takes. Terminals disagree about emoji sequences and flags, so every
+ * part of one is counted: a line may end early, but never overflows.
  */
 export function displayWidth(text: string): number {
   if (PRINTABLE_ASCII.test(text)) return text.length;
@@ -75,8 +74,7 @@ export function displayWidth(text: string): number {
 
 const NO_WIDTH = /^(?!\ufe0f)[\p{M}\u200c\u200d]/u;
 /**
- * East Asian wide and fullwidth blocks (Unicode UAX #11), a little generous at their edges, and everything drawn as an
- * emoji.
+ * East Asian wide and fullwidth blocks (Unicode UAX #11), slightly generous at their edges, and all emoji.
  */
 const WIDE =
   /^[\u1100-\u115f\u231a\u231b\u2329\u232a\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4dc0-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18dff}\u{1aff0}-\u{1b2ff}\u{1d300}-\u{1d376}\u{1f000}-\u{1faff}\u{20000}-\u{3fffd}\p{Emoji_Presentation}]/u;
@@ -87,14 +85,14 @@ function characterWidth(character: string): number {
   return WIDE.test(character) ? 2 : 1;
 }
 
-/** Cuts stripped text to a number of columns; `…` stands for what was cut off. */
+/** Cuts stripped text to a number of columns; `…` marks the cut. */
 export function truncate(text: string, columns: number): string {
   if (displayWidth(text) <= columns) return text;
   if (columns < 1) return "";
   return `${takeColumns(text, columns - 1)}…`;
 }
 
-/** The longest beginning of the text that fits, whole characters with their marks. */
+/** The longest prefix that fits, of whole characters with their marks. */
 function takeColumns(text: string, columns: number): string {
   let width = 0;
   let end = 0;
@@ -106,7 +104,7 @@ function takeColumns(text: string, columns: number): string {
   return text.slice(0, end);
 }
 
-/** Breaks stripped text into lines of at most so many columns, between words where it can. */
+/** Wraps stripped text to a number of columns, between words if possible. */
 export function wrap(text: string, columns: number): string[] {
   const lines: string[] = [];
   let rest = text;

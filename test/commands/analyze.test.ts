@@ -25,7 +25,7 @@ const kindsOf = (document: Document, service: string) =>
     .filter((part: Document) => part.service === service && part.kind !== "bootlevel")
     .map((part: Document) => part.kind);
 
-test("the critical chain of a real boot adds up to its wall time, and the waits in it have names", async () => {
+test("the critical path of a real boot adds up to its wall time, and the waits in it have names", async () => {
   const own = installation();
   const booted = await own.json(["boot", own.plan(plan(own.facts)), "--name", "shop"]);
   expect(booted.code).toBe(0);
@@ -69,9 +69,9 @@ test("the tables say it for people; --top shortens the first", async () => {
   const { code, stdout } = await own.call(["analyze", "shop", "--top", "2"]);
   expect(code).toBe(0);
   expect(stdout).toMatch(
-    /^Run shop: boot of \d{4}-\d\d-\d\d \d\d:\d\d, ready after \d+\.\ds\n\nThe longest steps\n\nSERVICE +LEVEL +STEP +TRY +TOOK +OF IT WAITING +OUTCOME\nweb-\d +web +boot +1 .*exit code 0\n.*\n\nThe critical chain/,
+    /^Run shop: boot of \d{4}-\d\d-\d\d \d\d:\d\d, ready after \d+\.\ds\n\nThe longest steps\n\nSERVICE +LEVEL +STEP +TRY +TOOK +WAITED +OUTCOME\nweb-\d +web +boot +1 .*exit code 0\n.*\n\nThe critical path/,
   );
-  expect(stdout).toMatch(/waited for a place +\d+ms +\d+\.\d %/);
+  expect(stdout).toMatch(/waited for a slot +\d+ms +\d+\.\d %/);
   expect(stdout).toMatch(/\nTogether (\d+\.\ds), 100\.0 % of the \1 that it took\.\n$/);
 });
 
@@ -90,7 +90,7 @@ test("--svg draws a row a service into a file that is whole or not there, over a
   writeFileSync(file, "old");
   symlinkSync(file, join(folder, "link.svg"));
   const through = await own.call(["analyze", "shop", "--svg", join(folder, "link.svg")]);
-  expect(through.stdout).toContain(`The picture is in ${file}\n`);
+  expect(through.stdout).toContain(`The chart is in ${file}\n`);
   expect(readFileSync(file, "utf8")).toMatch(/^<svg /);
   expect(readdirSync(folder).sort()).toEqual(["link.svg", "shop & co.svg"]);
 });
@@ -144,7 +144,7 @@ test("a boot that is killed is analyzed up to its last event; after a terminate 
   });
   const { stdout } = await own.call(["analyze", "killed"]);
   expect(stdout).toMatch(
-    /boot of .*, broken off after .* \(section 1 of 2, --sections lists them\)\nIt was broken off, its launcher died: this goes up to its last event/,
+    /boot of .*, launcher died after .* \(section 1 of 2, --sections lists them\)\nIts launcher died: the times end with its last event/,
   );
   expect(stdout).toMatch(/a +one +boot +1 .*did not end/);
 });

@@ -22,7 +22,7 @@ test("reboot: everything down from the last level, then up from the first; each 
   await boot(own, own.plan(tower(own)), "tower");
   const asked = await own.call(["reboot", "tower"]);
   expect(asked).toMatchObject({ code: 2, stdout: "" });
-  expect(asked.stderr).toContain("say --yes");
+  expect(asked.stderr).toContain("use --yes");
   expect(await own.json(["reboot", "tower", "--yes"])).toMatchObject({
     code: 0,
     document: { version: 1, command: "reboot", run: "tower", state: "ready", failures: [], cloudUnreachable: false },

@@ -161,7 +161,7 @@ test("what is only shown, not answered or wrong changes nothing: --dry-run, no t
   expect(asked.code).toBe(2);
   expect([asked.stdout, asked.stderr]).toEqual([
     expect.stringMatching(/a +boots again +boot: changed/) as unknown,
-    expect.stringContaining("say --yes") as unknown,
+    expect.stringContaining("use --yes") as unknown,
   ]);
   const wrong = await own.call([
     "reload",

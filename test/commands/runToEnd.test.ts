@@ -32,7 +32,7 @@ test("execute programs run once everything in their level is ready; what they se
   const ended = await own.call(["run", tests(own, 0), "--name", "tests"]);
   expect(ended).toMatchObject({
     code: 0,
-    stdout: expect.stringContaining("Nothing is left of it: 3 machines ended.") as unknown as string,
+    stdout: expect.stringContaining("No machine is left: 3 machines ended.") as unknown as string,
   });
   expect(own.fact("ran")).toBe("app-ready\nsuite 80\nafter done\n");
   expect(machines(own)).toEqual([]);
