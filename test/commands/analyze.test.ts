@@ -72,7 +72,7 @@ test("the tables say it for people; --top shortens the first", async () => {
     /^Run shop: boot of \d{4}-\d\d-\d\d \d\d:\d\d, ready after \d+\.\ds\n\nThe longest steps\n\nSERVICE +LEVEL +STEP +TRY +TOOK +WAITED +OUTCOME\nweb-\d +web +boot +1 .*exit code 0\n.*\n\nThe critical path/,
   );
   expect(stdout).toMatch(/waited for a slot +\d+ms +\d+\.\d %/);
-  expect(stdout).toMatch(/\nTogether (\d+\.\ds), 100\.0 % of the \1 that it took\.\n$/);
+  expect(stdout).toMatch(/\nTotal: (\d+\.\ds), 100\.0 % of the elapsed \1\.\n$/);
 });
 
 test("--svg draws a row a service into a file that is whole or not there, over an old one and through a link", async () => {
@@ -105,7 +105,7 @@ test("a picture that cannot be written is a clear error, and leaves nothing", as
   expect(directory).toMatchObject({ code: 2, stdout: "" });
   expect(directory.stderr).toContain(`cannot write ${folder}: it is a directory; name a file in it`);
   expect(readdirSync(folder)).toEqual([]);
-  expect(await into(join(folder, "none", "a.svg"))).toContain("there is no such directory");
+  expect(await into(join(folder, "none", "a.svg"))).toContain("no such directory");
   expect(await into("/dev/null")).toContain("cannot write /dev/null: it is no plain file");
   expect(existsSync("/dev/null")).toBe(true);
   if (process.getuid?.() !== 0) {
@@ -175,7 +175,7 @@ test.each([
   [["--top", "x"], "--top must be one whole number, 1 or more"],
   [["--top", "2.5"], "--top must be one whole number"],
   [["--svg"], "svg"],
-  [["--svg", "a.svg", "--svg", "b.svg"], "--svg names one file"],
+  [["--svg", "a.svg", "--svg", "b.svg"], "--svg can be given only once"],
 ])("a wrong call is told: %j", async (words, message) => {
   const own = installation();
   await own.call(["boot", own.plan("plan: a\nlevels:\n  - name: one\n    services: { a: {} }\n"), "--name", "a"]);

@@ -225,6 +225,6 @@ test("a reload that failed or was killed half-way: the same plan again says so w
   expect(await own.call(["repair", "live"])).toMatchObject({ code: 0 });
   expect(told(own)).toEqual(["a", "z live"]);
   expect((await own.call(["reload", "live", long, "--yes"])).stdout).toBe(
-    "live follows this plan already: nothing to change.\n",
+    "live already follows this plan: nothing to change.\n",
   );
 });

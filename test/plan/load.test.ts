@@ -358,7 +358,7 @@ test("a folder with a launch.yaml is a plan; a folder without one, a missing fil
   );
   expect((await planError(loadPlan(join(folder, "nope.yaml")))).message).toMatch(/nope.yaml: no such file/);
   expect((await planError(loadPlan(join(folder, "big.yaml")))).message).toMatch(/larger than 10 MB/);
-  expect((await planError(loadPlan("/dev/null"))).message).toMatch(/no ordinary file/);
+  expect((await planError(loadPlan("/dev/null"))).message).toMatch(/not a regular file/);
 });
 
 test("a byte order mark and Windows line ends are accepted", async () => {
