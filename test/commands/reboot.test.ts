@@ -141,7 +141,9 @@ test("rerun: the boot program again on the same machine, followed by who needs i
   expect((await shownServices(own, "again"))["b"].machine).toBe(before["b"].machine);
   expect(await own.call(["rerun", "again", "a:ready"])).toMatchObject({ code: 0 });
   expect(told(own)).toEqual(["a-ready"]);
-  expect((await own.call(["rerun", "again", "a:bot"])).stderr).toContain("boot or ready");
+  expect((await own.call(["rerun", "again", "a:bot"])).stderr).toContain(
+    "write SERVICE, SERVICE:boot or SERVICE:ready",
+  );
   expect((await own.call(["rerun", "again", "lonee"])).stderr).toContain('did you mean "lone"?');
 });
 

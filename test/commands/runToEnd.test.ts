@@ -82,7 +82,7 @@ test("a failed execute program is the run's failure, with its last lines; the ca
   expect(nagios).toMatchObject({
     code: 2,
     stdout: expect.stringMatching(
-      /^BOOTLEVEL CRITICAL - red-\w+ has failed: suite: the execute program failed: exit code 4 \| time=/,
+      /^BOOTLEVEL CRITICAL - red-\w+ failed: suite: the execute program failed: exit code 4 \| time=/,
     ) as unknown as string,
   });
 }, 40_000);

@@ -31,14 +31,14 @@ elif ! lacks rpm && ! lacks zypper; then manager=zypper; has() { rpm -q "$1" >/d
 elif ! lacks rpm && ! lacks dnf; then manager=dnf; has() { rpm -q "$1" >/dev/null 2>&1; }
 elif ! lacks rpm && ! lacks yum; then manager=yum; has() { rpm -q "$1" >/dev/null 2>&1; }
 else
-  echo "no supported package manager (apt-get, apk, zypper, dnf, yum): install with a recipe, or start from an image that has: $*"
+  echo "no package manager that bootlevel knows (apt-get, apk, zypper, dnf, yum): install with a recipe, or start from an image that has: $*"
   exit ${NO_PACKAGE_MANAGER}
 fi
 missing=
 for package do has "$package" || missing="$missing $package"; done
-if [ -z "$missing" ]; then echo "all packages are installed: $*"; exit 0; fi
+if [ -z "$missing" ]; then echo "all packages are there: $*"; exit 0; fi
 if [ "$mode" != install ]; then
-  echo "not installed on this computer:$missing (bootlevel never installs packages here: install them with $manager)"
+  echo "not installed on this computer:$missing (bootlevel installs nothing here: install them yourself, with $manager)"
   exit ${PACKAGES_MISSING}
 fi
 set -- $missing
