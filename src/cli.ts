@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** Wires commands, options and exit codes; nothing else. */
+/** Entry point: wires commands, options and exit codes. */
 import { readFileSync } from "node:fs";
 
 import yargs, { type Argv } from "yargs";
@@ -34,28 +34,32 @@ import { limitHandshakes } from "./library/index.js";
 import { packageFile } from "./files/packageFile.js";
 import { runNames } from "./library/records.js";
 
+/** In the order of `--help`: getting started, day-to-day work, inspection, advanced use. */
 const commands = [
+  validate,
   boot,
   run,
-  abort,
   status,
+  terminate,
+
+  list,
   repair,
   rerun,
-  reboot,
   reload,
-  terminate,
-  list,
+  reboot,
+  abort,
+
   show,
-  history,
   logs,
   ssh,
   reports,
+  history,
   events,
   analyze,
-  clean,
-  validate,
+
   rehearse,
   image,
+  clean,
 ] as const;
 
 async function main(words: readonly string[]): Promise<number> {
@@ -63,57 +67,65 @@ async function main(words: readonly string[]): Promise<number> {
   const parser = yargs([...words])
     .scriptName("bootlevel")
     .locale("en")
-    .usage("$0 <command>\n\nBoots systems of many machines from a launch plan, and looks after them.")
+    .usage(
+      "$0 <command>\n\nBoots systems of many machines from a launch plan, and checks, repairs and terminates them.",
+    )
     .option("json", {
       type: "boolean",
       default: false,
-      describe: "print one JSON document on stdout, nothing else there",
+      describe: "Print one JSON document on stdout and nothing else",
     })
-    .demandCommand(1, "which command? bootlevel --help lists them")
+    .demandCommand(1, "no command given: bootlevel --help lists all commands")
     .recommendCommands()
     .strict()
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .version(version())
     .alias({ help: "h", version: "v" })
     .completion("completion-script", false, (_current: string, argv: { _?: (string | number)[] }) => completeRun(argv))
-    .example("$0 boot plans/hello", "boot a plan")
-    .example("$0 status hello-x4k2", "how it is now")
-    .example("$0 terminate hello-x4k2", "take it down")
+    .example("$0 validate plans/hello", "Check a plan")
+    .example("$0 boot plans/hello --name hello", "Boot it as a run named hello")
+    .example("$0 status hello", "Check the health of the run")
+    .example("$0 logs hello", "Read the output of its programs")
+    .example("$0 terminate hello", "Take it down")
     .epilogue(
-      "Exit codes: 0 fine, 1 the run is not, 2 the plan or the call is wrong, 3 the run is busy elsewhere,\n4 a cloud cannot be reached, 130 interrupted. State: $BOOTLEVEL_HOME, default ~/.bootlevel.",
+      [
+        "Commands are ordered by use: getting started, day-to-day, inspection, advanced.",
+        "Exit codes: 0 success, 1 the run is not healthy, 2 the plan or the command line is wrong,",
+        "3 another launcher works on the run, 4 a cloud cannot be reached, 130 interrupted.",
+        "State is kept in $BOOTLEVEL_HOME (default ~/.bootlevel).",
+      ].join("\n"),
     )
     .parserConfiguration({ "populate--": true })
     .exitProcess(false)
     .fail((message, error) => {
-      // yargs says what is wrong with the call in `message` or by an error of its own, and hands on what a command
-      // threw in `error`.
+      // yargs reports a usage mistake in `message` or as a YError, and passes errors of a command on in `error`.
       if (error instanceof Error && error.name !== "YError") throw error;
       throw new UsageError(message || error.message, knownWords(words));
     });
-  parser.command(
-    "completion",
-    "Print a completion script for bash or zsh",
-    (words) => words.example("$0 completion >>~/.bashrc", "complete commands, options and names of runs"),
-    () => {
-      parser.showCompletionScript();
-    },
-  );
   for (const { command, describe, builder, handler } of commands) {
     parser.command(command, describe, builder as never, async (options: never) => {
-      // Only a command for a machine has words of its own.
+      // Only `ssh` takes words after `--`.
       const { "--": rest = [] } = options as { "--"?: (string | number)[] };
       if (rest.length > 0 && command !== ssh.command) throw new UsageError(`Unknown arguments: ${rest.join(", ")}`);
       code = await (handler as (options: never) => Promise<number>)(options);
     });
   }
+  parser.command(
+    "completion",
+    "Print a shell completion script for bash or zsh",
+    (words) => words.example("$0 completion >>~/.bashrc", "Complete commands, options and run names"),
+    () => {
+      parser.showCompletionScript();
+    },
+  );
   await parser.parseAsync();
   return code;
 }
 
-/** The options of the command that was called, and the commands: what a misspelt word could have been. */
+/** The option names of the called command: candidates for correcting a misspelt one. */
 function knownWords(words: readonly string[]): string[] {
   const names = ["json", "help", "version"];
-  // A builder only chains calls, so a stand-in that listens learns its options; yargs itself keeps them private.
+  // yargs keeps option names private. A builder only chains calls, so a recording stand-in collects them.
   const listener: unknown = new Proxy(
     {},
     {
@@ -143,8 +155,8 @@ function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-/** What the environment says of this computer: how much it can do at once is no matter of a plan. @throws UsageError */
-function takeLimits(): void {
+/** Reads the limits of this computer from the environment; they do not belong in a plan. @throws UsageError */
+function applyLimits(): void {
   const { BOOTLEVEL_HANDSHAKES: handshakes } = process.env;
   if (handshakes === undefined || handshakes === "") return;
   try {
@@ -159,7 +171,7 @@ tolerateClosedPipes();
 const words = hideBin(process.argv);
 try {
   boundHeapGrowth();
-  takeLimits();
+  applyLimits();
   process.exitCode = await main(words);
 } catch (error) {
   process.exitCode = await reportError(
@@ -167,5 +179,5 @@ try {
     words,
     commands.map(({ command }) => nameOf(command)),
   );
-  if (error instanceof GaveUpError) process.exit(); // nothing else would end what is still waited for
+  if (error instanceof GaveUpError) process.exit(); // pending work would keep the process alive
 }

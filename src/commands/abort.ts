@@ -6,22 +6,19 @@ import { EXIT, UsageError } from "./exitCodes.js";
 import { print, printJson } from "./output.js";
 
 export const command = "abort <run> [reason..]";
-export const describe = "End everything that goes on in a run, on all its machines; or take an abort back";
+export const describe = "Stop everything in progress in a run, on all its machines; or cancel the abort";
 
 export function builder(yargs: Argv) {
   return yargs
     .positional("run", RUN)
-    .positional("reason", { type: "string", array: true, describe: "why, for everyone who looks" })
+    .positional("reason", { type: "string", array: true, describe: "Reason, shown to everyone who looks at the run" })
     .option("cancel", {
       type: "boolean",
       default: false,
-      describe: "take the abort back, so that the run can be gone on with",
+      describe: "Cancel the abort, so that work on the run can continue",
     })
-    .example(
-      "$0 abort shop 'wrong version of the test data'",
-      "programs are ended, whoever waits is told, the machines stay",
-    )
-    .example("$0 abort shop --cancel", "go on: bootlevel ssh, rerun, repair and boot --resume work again");
+    .example("$0 abort shop 'wrong version of the test data'", "Stop all programs and waits; keep the machines")
+    .example("$0 abort shop --cancel", "Allow ssh, rerun, repair and boot --resume again");
 }
 
 export async function handler(options: {
@@ -33,22 +30,22 @@ export async function handler(options: {
   const run = String(options.run);
   const reason = (options.reason ?? []).join(" ").trim();
   if (options.cancel) return cancel(run, reason, options.json);
-  if (reason === "") throw new UsageError("why? Write a reason: bootlevel abort RUN REASON");
+  if (reason === "") throw new UsageError("no reason given: bootlevel abort RUN REASON");
   const result = await abort(run, reason);
   if (options.json) printJson("abort", result);
   else if (!result.fresh)
-    print(`${run} was aborted before, by ${result.origin}: ${result.reason}. The first reason stays.`);
+    print(`${run} is already aborted, by ${result.origin}: ${result.reason}. The first reason is kept.`);
   else
     print(
       result.workedOnBy === null
-        ? `${run} is aborted; no program of it runs.`
-        : `${run} is aborted: ${result.workedOnBy}, which works on it, ${TIDIES_UP.has(result.workedOnBy) ? "tidies up and goes on" : "ends what runs"}.`,
+        ? `${run} is aborted. None of its programs is running.`
+        : `${run} is aborted. ${result.workedOnBy} works on it and ${CLEANS_UP.has(result.workedOnBy) ? "continues after cleaning up" : "ends everything in progress"}.`,
     );
   return EXIT.fine;
 }
 
-/** Commands that an abort does not end: they tidy up after it. */
-const TIDIES_UP: ReadonlySet<string> = new Set(["reports", "terminate"]);
+/** Commands that continue after an abort: they clean up after it. */
+const CLEANS_UP: ReadonlySet<string> = new Set(["reports", "terminate"]);
 
 async function cancel(run: string, reason: string, json: boolean): Promise<number> {
   if (reason !== "") throw new UsageError("--cancel takes no reason");
@@ -57,8 +54,8 @@ async function cancel(run: string, reason: string, json: boolean): Promise<numbe
   else
     print(
       cancelled === null
-        ? `${run} was not aborted.`
-        : `${run} is no longer aborted (${cancelled}). Go on with it: bootlevel boot --resume ${run}   bootlevel repair ${run}   bootlevel rerun ${run} SERVICE`,
+        ? `${run} is not aborted.`
+        : `${run} is no longer aborted (${cancelled}). Continue: bootlevel boot --resume ${run}   bootlevel repair ${run}   bootlevel rerun ${run} SERVICE`,
     );
   return EXIT.fine;
 }

@@ -17,22 +17,22 @@ interface AnalyzeArguments {
 }
 
 export const command = "analyze <run>";
-export const describe = "Show what a launch cost in time: the longest steps and the critical chain";
+export const describe = "Show where the time of a launch went: longest steps and critical path";
 
 export function builder(yargs: Argv) {
   return yargs
     .positional("run", RUN)
-    .option("top", { type: "number", default: 20, requiresArg: true, describe: "how many of the longest steps" })
+    .option("top", { type: "number", default: 20, requiresArg: true, describe: "Number of longest steps to list" })
     .option("section", {
       type: "number",
       requiresArg: true,
-      describe: "which command's work on the run (default: the newest that is no terminate)",
+      describe: "Section to analyze, one per command on the run (default: the newest except terminate)",
     })
-    .option("sections", { type: "boolean", default: false, describe: "list the sections" })
-    .option("svg", { type: "string", requiresArg: true, describe: "draw it as a waterfall into this file" })
-    .example("$0 analyze shop", "where the time of its last boot went")
-    .example("$0 analyze shop --svg shop.svg", "the same as a picture, for a browser")
-    .example("$0 analyze shop --sections", "what else was done to it");
+    .option("sections", { type: "boolean", default: false, describe: "List the sections" })
+    .option("svg", { type: "string", requiresArg: true, describe: "Write a waterfall chart to this file" })
+    .example("$0 analyze shop", "Analyze the newest section")
+    .example("$0 analyze shop --svg shop.svg", "Also write an SVG chart, for a browser")
+    .example("$0 analyze shop --sections", "List all commands that worked on the run");
 }
 
 export async function handler(options: AnalyzeArguments): Promise<number> {
@@ -43,7 +43,7 @@ export async function handler(options: AnalyzeArguments): Promise<number> {
   if (options.json) printJson("analyze", { ...analysis, svg });
   else if (options.sections || analysis.section === null) await printSections(analysis);
   else await printSection(analysis, analysis.section);
-  if (svg !== null && !options.json) print(`\nThe picture is in ${svg}`);
+  if (svg !== null && !options.json) print(`\nThe chart is in ${svg}`);
   return EXIT.fine;
 }
 
@@ -53,18 +53,18 @@ function wholeNumber(option: string, value: number): number {
 }
 
 async function draw(file: string, { run, section }: RunAnalysis): Promise<string> {
-  if (typeof file !== "string") throw new UsageError("--svg names one file"); // given twice, it is a list
-  if (section === null) throw new UsageError(`run "${run}" has no section to draw, choose one with --section`);
+  if (typeof file !== "string") throw new UsageError("--svg can be given only once"); // a list if given twice
+  if (section === null) throw new UsageError(`run "${run}" has no section to draw: choose one with --section`);
   const { renderWaterfall } = await import("../display/waterfall/waterfall.js");
   return writeWholeFile(file, renderWaterfall(run, section));
 }
 
 async function printSections({ run, sections, section }: RunAnalysis): Promise<void> {
-  if (sections.length === 0) return print(`Nothing is recorded of run ${run} yet.`);
+  if (sections.length === 0) return print(`Run ${run} has no recorded events yet.`);
   const { formatSections } = await import("../display/analysisTables.js");
   print(formatSections(sections, screen()));
   if (section === null)
-    print(`\nRun ${run} was only terminated. Look at that: bootlevel analyze ${run} --section ${sections.length}`);
+    print(`\nRun ${run} was only terminated. Analyze that: bootlevel analyze ${run} --section ${sections.length}`);
 }
 
 async function printSection({ run, sections }: RunAnalysis, section: SectionAnalysis): Promise<void> {
@@ -80,5 +80,5 @@ async function printSection({ run, sections }: RunAnalysis, section: SectionAnal
   for (const caveat of caveats(section)) print(caveat);
   if (section.blame.length > 0) print(`\nThe longest steps\n\n${formatBlame(section, screen())}`);
   if (section.chain.length > 0)
-    print(`\nThe critical chain: in each level, the service that finished last\n\n${formatChain(section, screen())}`);
+    print(`\nThe critical path: in each level, the service that finished last\n\n${formatChain(section, screen())}`);
 }

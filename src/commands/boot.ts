@@ -23,50 +23,50 @@ interface BootArguments extends GivenArguments, VariableArguments, WaitArguments
 }
 
 export const command = "boot [plan]";
-export const describe = "Boot a launch plan: level by level, each service verified; or carry on with a run";
+export const describe = "Boot a launch plan level by level, or resume a run";
 
 export function builder(yargs: Argv) {
   return addWaitOption(
     addGivenOptions(
       addVariableOptions(
-        yargs.positional("plan", { type: "string", describe: "a plan file, or a folder with launch.yaml" }),
+        yargs.positional("plan", { type: "string", describe: "Plan file, or folder with a launch.yaml" }),
       ),
     ),
   )
     .option("resume", {
       type: "string",
       requiresArg: true,
-      describe:
-        "carry on with a run whose launcher died or was interrupted, from the step that each service had reached",
+      describe: "Resume this run after its launcher died or was interrupted",
     })
     .option("name", {
       type: "string",
       requiresArg: true,
-      describe: "the run's name (default: the plan's, with a random ending)",
+      describe: "Name of the run (default: the plan's name and four random characters)",
     })
     .option("concurrency", {
       type: "number",
       requiresArg: true,
-      describe: "programs that run at once, instead of what the plan says",
+      describe: "Number of programs that run at once; overrides the plan",
     })
     .option("dry-run", {
       type: "boolean",
       default: false,
-      describe: "check everything and say what would start; start nothing",
+      describe: "Check everything and print what would start; start nothing",
     })
     .option("verbose", VERBOSE)
-    .example("$0 boot plans/hello", "boot the plan in plans/hello/launch.yaml")
-    .example("$0 boot shop.yaml --name shop --var greeting=Hi", "a run named shop, with a variable set")
-    .example("$0 boot --resume shop", "carry on with the run shop")
-    .example("$0 boot shop.yaml --json >run.json", "from a script: one document on stdout");
+    .example("$0 boot plans/hello", "Boot plans/hello/launch.yaml")
+    .example("$0 boot shop.yaml --name shop --var greeting=Hi", "Name the run and set a variable")
+    .example("$0 boot --resume shop", "Resume the run shop")
+    .example("$0 boot shop.yaml --json >run.json", "For scripts: one JSON document on stdout");
 }
 
 export async function handler(options: BootArguments): Promise<number> {
-  if (Array.isArray(options.name)) throw new UsageError("--name was given twice");
+  if (Array.isArray(options.name)) throw new UsageError("--name can be given only once");
   if (options.resume !== undefined) return resumeRun(options, options.resume);
   if (options.plan === undefined)
-    throw new UsageError("which plan? Give a plan file, a folder with launch.yaml, or --resume RUN");
-  if (options.wait !== undefined) throw new UsageError("--wait goes with --resume: a new run is nobody else's");
+    throw new UsageError("no plan given: name a plan file, a folder with a launch.yaml, or --resume RUN");
+  if (options.wait !== undefined)
+    throw new UsageError("--wait requires --resume: no other launcher works on a new run");
   const plan = withConcurrency(await loadPlan(options.plan, { given: readGivenOptions(options) }), options.concurrency);
   const values = readVariableOptions(options);
   if (options.dryRun) {
@@ -82,11 +82,11 @@ export async function handler(options: BootArguments): Promise<number> {
   );
 }
 
-/** The run keeps it: whoever carries on with it goes by it too. */
+/** The value is stored with the run, so a resumed run uses it too. */
 function withConcurrency(plan: LaunchPlan, concurrency: number | undefined): LaunchPlan {
   if (concurrency === undefined) return plan;
   if (!Number.isSafeInteger(concurrency) || concurrency < 1 || concurrency > 10_000)
-    throw new UsageError("--concurrency takes a whole number from 1 to 10000");
+    throw new UsageError("--concurrency must be a whole number from 1 to 10000");
   return { ...plan, concurrency };
 }
 
@@ -102,14 +102,14 @@ async function resumeRun(options: BootArguments, run: string): Promise<number> {
     options.dryRun && "--dry-run",
   ].filter(Boolean);
   if (foreign.length > 0)
-    throw new UsageError(`--resume goes on with the run's own plan and variables: leave out ${foreign.join(", ")}`);
+    throw new UsageError(`--resume uses the plan and variables of the run: leave out ${foreign.join(", ")}`);
   const wait = await readWaitOption(options);
   return show(options, (watch) => resume(run, { ...wait, ...watch }));
 }
 
 async function show(options: BootArguments, work: (watch: Watch) => Promise<BootResult>): Promise<number> {
   const { result, interrupted } = await withProgress(
-    { ...options, noun: "the run can be looked at, carried on and terminated afterwards" },
+    { ...options, afterwards: "The run can then be inspected, resumed or terminated." },
     work,
   );
   if (options.json) printJson("boot", result);

@@ -19,29 +19,29 @@ interface CleanArguments extends VariableArguments {
 }
 
 export const command = "clean [run]";
-export const describe = "Find machines that carry this installation's mark and belong to no live service, and end them";
+export const describe = "Find orphaned machines tagged by this installation, and end them";
 
 export function builder(yargs: Argv) {
-  return addVariableOptions(yargs.positional("run", { type: "string", describe: "only this run's machines" }))
+  return addVariableOptions(yargs.positional("run", { type: "string", describe: "Only machines of this run" }))
     .option("all", {
       alias: "a",
       type: "boolean",
       default: false,
-      describe: "of all runs, also those that the database does not know",
+      describe: "Machines of all runs, including runs unknown to the database",
     })
     .option("plan", {
       type: "string",
       requiresArg: true,
-      describe: "ask the clouds of this plan too, when the database that knew them was lost",
+      describe: "Also search the clouds of this plan, for example after the database was lost",
     })
     .option("yes", YES)
-    .option("dry-run", { type: "boolean", default: false, describe: "only show them" })
-    .example("$0 clean --all", "shows what it found, asks, and ends only that")
-    .example("$0 clean shop --dry-run", "stray machines of the run shop");
+    .option("dry-run", { type: "boolean", default: false, describe: "List the machines; end nothing" })
+    .example("$0 clean --all", "List orphaned machines, ask, and end them")
+    .example("$0 clean shop --dry-run", "List orphaned machines of the run shop");
 }
 
 export async function handler(options: CleanArguments): Promise<number> {
-  if ((options.run === undefined) === !options.all) throw new UsageError("which machines? Name a run, or say --all");
+  if ((options.run === undefined) === !options.all) throw new UsageError("no run given: name a run, or use --all");
   const plan =
     options.plan === undefined ? {} : { plan: await loadPlan(options.plan), ...readVariableOptions(options) };
   const result = await clean({
@@ -85,11 +85,11 @@ async function printResult(
   { dryRun }: CleanArguments,
 ): Promise<void> {
   for (const { cloud, message } of silent)
-    print(`Cloud "${cloud}" could not be asked, and may have such machines: ${message}`);
+    print(`Cloud "${cloud}" could not be searched and may have orphaned machines: ${message}`);
   for (const { machine, message } of failed) print(`${machine.id} could not be ended: ${message}`);
   for (const { cloud, run, message } of unreleased)
-    print(`Cloud "${cloud}" keeps something of run ${run}, which has no machine any more: ${message}`);
-  if (found.length === 0) return print("No stray machines.");
+    print(`Cloud "${cloud}" still holds resources of run ${run}, which has no machines left: ${message}`);
+  if (found.length === 0) return print("No orphaned machines.");
   if (dryRun) return print("\nNothing was ended (--dry-run).");
   print(`\n${ended.length} of ${found.length} ended.`);
 }

@@ -1,12 +1,12 @@
-/** What a plan would start, for people. */
+/** Formats what a plan would start. */
 import type { PlanDescription } from "../library/index.js";
 import { formatTable } from "../display/table.js";
 import { screen } from "./output.js";
 
-/** Services named in a line; of more, the number is said. */
+/** Most services named in a line; the others are counted. */
 const MOST_NAMED = 3;
 
-/** Some names, and how many more. */
+/** The first names, and how many more there are. */
 export function shortNames(names: readonly string[]): string {
   if (names.length <= MOST_NAMED + 1) return names.join(", ");
   return `${names.slice(0, MOST_NAMED).join(", ")} and ${names.length - MOST_NAMED} more`;

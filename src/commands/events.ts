@@ -7,13 +7,13 @@ import { print, printJson } from "./output.js";
 import { readEvents } from "../library/records.js";
 
 export const command = "events <run>";
-export const describe = "Show a run's event log: everything that happened to it, in order";
+export const describe = "Print the event log of a run, oldest first";
 
 export function builder(yargs: Argv) {
   return yargs
     .positional("run", RUN)
-    .example("$0 events shop", "a line an event")
-    .example("$0 events shop --json", "the same as one document");
+    .example("$0 events shop", "Print one line per event")
+    .example("$0 events shop --json", "Print one JSON document");
 }
 
 export async function handler(options: { readonly run: string; readonly json: boolean }): Promise<number> {
@@ -28,7 +28,7 @@ export async function handler(options: { readonly run: string; readonly json: bo
   return EXIT.fine;
 }
 
-/** The event's data as `name=value`, without what its line says already. */
+/** The data of an event as `name=value`, without null values. */
 function describeEvent(event: EventRecord): string {
   return Object.entries(event.data)
     .filter(([, value]) => value !== null)

@@ -1,15 +1,15 @@
-/** What the exit code says, the same for every command. */
+/** Exit codes, the same for every command. */
 import { CloudUnreachableError, DriverError, LeaseLostError, RunBusyError, StateError } from "../library/index.js";
 
 export const EXIT = { fine: 0, notFine: 1, wrong: 2, busy: 3, unreachable: 4, interrupted: 130 } as const;
 
-/** What monitoring plugins end with: `status --nagios`, also when it ends by an error. */
+/** Exit codes of monitoring plugins, used with `--nagios`, for errors too. */
 export const MONITOR_EXIT = { OK: 0, WARNING: 1, CRITICAL: 2, UNKNOWN: 3 } as const;
 
-/** A call that cannot be understood: printed with a pointer to the help. */
+/** The command line is wrong. Printed with a pointer to the help. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
-  /** @param options what the call could have been: its options and commands, for a suggestion */
+  /** @param known valid names, for a suggestion */
   constructor(
     message: string,
     readonly known: readonly string[] = [],
@@ -18,7 +18,7 @@ export class UsageError extends Error {
   }
 }
 
-/** The time that the caller gave is over. What was waited for still runs, and keeps the process alive. */
+/** The time limit of the caller has passed. Pending work still runs and would keep the process alive. */
 export class GaveUpError extends Error {
   override readonly name = "GaveUpError";
 }
@@ -31,7 +31,7 @@ export function exitCodeOf(error: unknown): number {
   return isExpected(error) ? EXIT.wrong : EXIT.notFine;
 }
 
-/** Whether the error is about the plan, the call or the place, and not a defect of bootlevel's. */
+/** Whether the error is about the plan, the call or the environment, rather than a bug in bootlevel. */
 export function isExpected(error: unknown): boolean {
   if (
     error instanceof UsageError ||
@@ -43,5 +43,5 @@ export function isExpected(error: unknown): boolean {
   return error instanceof Error && EXPECTED_NAMES.has(error.name);
 }
 
-/** Classes that are not imported here, since the modules they live in are loaded only when they are used. */
+/** Error classes recognised by name, because their modules are loaded on demand. */
 const EXPECTED_NAMES = new Set(["PlanError", "StagingSourceError"]);

@@ -1,4 +1,4 @@
-/** `--set` and `--replicas`: what the call says of services, nearer than anything in the plan. */
+/** `--set` and `--replicas`: values on the command line, which override the plan. */
 import type { Argv } from "yargs";
 
 import type { Given } from "../library/index.js";
@@ -18,19 +18,19 @@ export function addGivenOptions<T>(yargs: Argv<T>) {
       array: true,
       nargs: 1,
       requiresArg: true,
-      describe: "give an input of a service a value: service.input=value",
+      describe: "Set an input of a service: service.input=value; repeatable",
     })
     .option("replicas", {
       type: "string",
       array: true,
       nargs: 1,
       requiresArg: true,
-      describe: "how many replicas a service has: service=5",
+      describe: "Set the number of replicas of a service: service=5; repeatable",
     });
 }
 
 /**
- * @throws UsageError for what cannot be read; a service or input that the plan does not have is found when the plan is.
+ * @throws UsageError for malformed options. Unknown services and inputs are reported when the plan is checked.
  */
 export function readGivenOptions(options: GivenArguments): Given {
   const inputs: Record<string, Record<string, string>> = {};

@@ -5,12 +5,10 @@ import { print, printJson, screen } from "./output.js";
 import { history } from "../library/records.js";
 
 export const command = "history <run>";
-export const describe = "List every machine that was ever started for a run, and what its cloud says of it now";
+export const describe = "List every machine ever started for a run, with its current state";
 
 export function builder(yargs: Argv) {
-  return yargs
-    .positional("run", RUN)
-    .example("$0 history shop", "cloud, id, service, when, how it ended, and how it is now");
+  return yargs.positional("run", RUN).example("$0 history shop", "Cloud, id, service, start, end and current state");
 }
 
 export async function handler(options: { readonly run: string; readonly json: boolean }): Promise<number> {

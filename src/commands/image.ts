@@ -23,39 +23,43 @@ interface ImageArguments extends VariableArguments {
 }
 
 export const command = "image <action> [image]";
-export const describe = "Build images of a plan in its clouds, list those that were built, remove them";
+export const describe = "Build images of a plan in its clouds, list them, or remove them";
 
 export function builder(yargs: Argv) {
   return (
     addVariableOptions(
       yargs
-        .positional("action", { choices: ["build", "list", "remove"], demandOption: true, describe: "what to do" })
-        .positional("image", { type: "string", describe: "the image's name in the plan (build, remove)" }),
+        .positional("action", { choices: ["build", "list", "remove"], demandOption: true, describe: "What to do" })
+        .positional("image", { type: "string", describe: "Name of the image in the plan (build, remove)" }),
     )
-      .option("cloud", { type: "string", requiresArg: true, describe: "which cloud (build, remove)" })
+      .option("cloud", { type: "string", requiresArg: true, describe: "Name of the cloud in the plan (build, remove)" })
       .option("plan", {
         type: "string",
         requiresArg: true,
-        describe: "a plan file, or a folder with launch.yaml (build; default: this folder)",
+        describe: "Plan file, or folder with a launch.yaml (build; default: current folder)",
       })
       .option("name", {
         type: "string",
         requiresArg: true,
-        describe: "the name of the run that builds it (default: image-IMAGE with a random ending)",
+        describe: "Name of the run that builds the image (build; default: image-IMAGE and four random characters)",
       })
       .option("keep-machine", {
         type: "boolean",
         default: false,
-        describe: "leave the machine that the image was made of (build)",
+        describe: "Keep the machine that the image was made from (build)",
       })
-      // Here it is an image's version and not bootlevel's.
+      // Here, --version selects the version of an image, not that of bootlevel.
       .version(false)
-      .option("version", { type: "number", requiresArg: true, describe: "one version instead of all (remove)" })
+      .option("version", {
+        type: "number",
+        requiresArg: true,
+        describe: "Remove only this version (remove; default: all)",
+      })
       .option("yes", YES)
       .option("verbose", VERBOSE)
-      .example("$0 image build apache --cloud aws --plan shop.yaml", "later boots of shop.yaml start from it")
-      .example("$0 image list", "what was built, and which runs use it")
-      .example("$0 image remove apache --cloud aws --version 1 --yes", "removes one version")
+      .example("$0 image build apache --cloud aws --plan shop.yaml", "Later boots of shop.yaml start from the image")
+      .example("$0 image list", "List built images and the runs that use them")
+      .example("$0 image remove apache --cloud aws --version 1 --yes", "Remove one version")
   );
 }
 
@@ -63,13 +67,13 @@ export async function handler(options: ImageArguments): Promise<number> {
   refuseForeign(options);
   if (options.action === "list") return list(options);
   const { image, cloud } = options;
-  if (image === undefined) throw new UsageError(`which image? bootlevel image ${options.action} NAME --cloud CLOUD`);
+  if (image === undefined) throw new UsageError(`no image given: bootlevel image ${options.action} NAME --cloud CLOUD`);
   if (cloud === undefined || Array.isArray(cloud))
-    throw new UsageError(`which cloud? Say --cloud once: an image is built and removed in one cloud`);
+    throw new UsageError("name one cloud with --cloud: an image is built and removed per cloud");
   return options.action === "build" ? build(options, image, cloud) : remove(options, image, cloud);
 }
 
-/** An option that belongs to another action would be taken for heeded. */
+/** Rejects options of other actions, which would otherwise be ignored silently. */
 function refuseForeign(options: ImageArguments): void {
   const { action, image, cloud, plan, name, version, keepMachine, yes, var: variables, varFile } = options;
   const building = [
@@ -87,7 +91,7 @@ function refuseForeign(options: ImageArguments): void {
     ...(action === "list" ? both : []),
   ].filter((word) => word !== false);
   if (foreign.length > 0) throw new UsageError(`image ${action} does not take ${foreign.join(", ")}`);
-  if (Array.isArray(name)) throw new UsageError("--name was given twice");
+  if (Array.isArray(name)) throw new UsageError("--name can be given only once");
 }
 
 async function build(options: ImageArguments, image: string, cloud: string): Promise<number> {
@@ -97,7 +101,7 @@ async function build(options: ImageArguments, image: string, cloud: string): Pro
   };
   const values = { ...readVariableOptions(options), keepMachine, onProgress, ...(name === undefined ? {} : { name }) };
   const { result, interrupted } = await withProgress(
-    { ...options, noun: "the same command goes on with the image" },
+    { ...options, afterwards: "Run the same command again to continue." },
     (watch) => buildImage(plan, image, cloud, { ...values, ...watch }),
   );
   if (options.json) printJson("image", { action: "build", image: result });
@@ -122,21 +126,21 @@ async function printBuild({
   if (failures.length > 0) print(`\n${formatFailures(failures, screen())}`);
   const again = `bootlevel image build ${image} --cloud ${cloud}`;
   if (state === "building")
-    print(`\nImage ${image} is not built yet: ${reason}. Go on: ${again}   Give it up: bootlevel terminate ${run}`);
-  if (state === "failed") print(`\nImage ${image} was not built: ${reason}. The output: bootlevel logs ${run}`);
+    print(`\nImage ${image} is not built yet: ${reason}. Continue: ${again}   Cancel: bootlevel terminate ${run}`);
+  if (state === "failed") print(`\nImage ${image} was not built: ${reason}. Output: bootlevel logs ${run}`);
   if (state === "available")
     print(
-      `\nImage ${image}, version ${version}, is built: ${id ?? ""} in ${cloud}. Machines of services made from it start from it from now on.${reason === "" ? "" : `\n${reason}: bootlevel terminate ${run}`}`,
+      `\nImage ${image} version ${version} is built: ${id ?? ""} in ${cloud}. New machines of its services start from it.${reason === "" ? "" : `\n${reason}: bootlevel terminate ${run}`}`,
     );
   if (state !== "building" && reason === "" && runState !== "terminated")
-    print(`Its machine is kept: bootlevel show ${run}   End it: bootlevel terminate ${run}`);
+    print(`Its machine is kept: bootlevel show ${run}   Terminate it: bootlevel terminate ${run}`);
 }
 
 async function list({ json }: ImageArguments): Promise<number> {
   const images = await listImages();
   if (json) printJson("image", { action: "list", images });
   else if (images.length === 0)
-    print("No image was built yet. Build one: bootlevel image build NAME --cloud CLOUD --plan PLAN");
+    print("There are no images yet. Build one: bootlevel image build NAME --cloud CLOUD --plan PLAN");
   else print(await tableOf(images));
   return EXIT.fine;
 }
@@ -164,7 +168,7 @@ async function tableOf(images: readonly ListedImage[]): Promise<string> {
 
 async function remove(options: ImageArguments, image: string, cloud: string): Promise<number> {
   if (options.version !== undefined && !Number.isSafeInteger(options.version))
-    throw new UsageError("--version takes a whole number");
+    throw new UsageError("--version must be a whole number");
   const removed = await removeImages(image, cloud, {
     ...(options.version === undefined ? {} : { version: options.version }),
     confirm: async (images) => {

@@ -1,4 +1,4 @@
-/** Ctrl-C: once to stop in order, twice to leave at once. */
+/** Ctrl-C: once to stop gracefully, twice to exit at once. */
 import { EXIT } from "./exitCodes.js";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -6,13 +6,13 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export interface Interruption {
   readonly signal: AbortSignal;
   readonly interrupted: boolean;
-  /** Gives the signals back. */
+  /** Restores the default handling of signals. */
   release(): void;
 }
 
 /**
- * Takes the signals that ask a command to stop.
- * @param announce is called at the first one.
+ * Handles the signals that ask a command to stop.
+ * @param announce called on the first signal.
  */
 export function onInterrupt(announce: () => void): Interruption {
   const controller = new AbortController();

@@ -8,9 +8,9 @@ export const describe = "List the runs of this installation";
 
 export function builder(yargs: Argv) {
   return yargs
-    .option("all", { alias: "a", type: "boolean", default: false, describe: "terminated runs too" })
-    .example("$0 list", "runs that are not terminated")
-    .example("$0 list --all --json", "every run ever, as one document");
+    .option("all", { alias: "a", type: "boolean", default: false, describe: "Include terminated runs" })
+    .example("$0 list", "List runs that are not terminated")
+    .example("$0 list --all --json", "List every run, as one JSON document");
 }
 
 export async function handler(options: { readonly all: boolean; readonly json: boolean }): Promise<number> {

@@ -15,16 +15,21 @@ interface LogsArguments {
 }
 
 export const command = "logs <run> [service]";
-export const describe = "Show what a run's programs printed";
+export const describe = "Show the output of a run's programs";
 
 export function builder(yargs: Argv) {
   return yargs
     .positional("run", RUN)
-    .positional("service", { type: "string", describe: "one service, or one replica" })
-    .option("follow", { alias: "f", type: "boolean", default: false, describe: "go on while the run is worked on" })
-    .example("$0 logs shop web-2", "what the programs of web-2 printed")
-    .example("$0 logs shop --follow", "everything, while the run boots")
-    .example("$0 logs shop --json", "the log files' paths and sizes, and their text");
+    .positional("service", { type: "string", describe: "Service or replica (default: all)" })
+    .option("follow", {
+      alias: "f",
+      type: "boolean",
+      default: false,
+      describe: "Keep printing while a launcher works on the run",
+    })
+    .example("$0 logs shop web-2", "Show the output of the programs of web-2")
+    .example("$0 logs shop --follow", "Follow all output while the run boots")
+    .example("$0 logs shop --json", "Print paths, sizes and text of the log files");
 }
 
 export async function handler(options: LogsArguments): Promise<number> {
@@ -49,14 +54,11 @@ async function checkService(run: string, service: string | undefined): Promise<v
   const names = (await showRun(run)).levels.flatMap((level) => level.services).map((one) => one.name);
   if (service === undefined || names.some((name) => name === service || name.replace(/-\d+$/, "") === service)) return;
   throw new UsageError(
-    `run "${run}" has no service "${service}"; it has ${names.slice(0, 20).join(", ")}${names.length > 20 ? ", …" : ""}`,
+    `run "${run}" has no service "${service}": its services are ${names.slice(0, 20).join(", ")}${names.length > 20 ? ", …" : ""}`,
   );
 }
 
-/**
- * Each line with its service and step in front; chunks of several files come in turns, so unfinished lines wait for
- * their rest.
- */
+/** Prints each line with its service and step. Chunks of several files interleave, so incomplete lines are held back. */
 async function printLines(chunks: AsyncIterable<LogChunk>): Promise<void> {
   const { outputLines } = await import("../display/terminalText.js");
   const unfinished = new Map<string, { prefix: string; text: string }>();

@@ -16,19 +16,19 @@ export function exitCodeFor(
   return cloudUnreachable ? EXIT.unreachable : EXIT.notFine;
 }
 
-/** Failures on one screen, then the next commands. */
+/** Prints the failures, then the next commands. */
 export async function printOutcome(result: Outcome, interrupted: boolean): Promise<void> {
   const { formatFailures } = await import("../display/failure.js");
   if (result.failures.length > 0) print(`\n${formatFailures(result.failures, screen())}`);
   const unused = unusedLines(result);
   if (result.aborted) print(`\nThe run was aborted by ${result.aborted.origin}: ${result.aborted.reason}`);
-  print(`\n${[...unused, whatNow(result, interrupted)].join("\n")}`);
+  print(`\n${[...unused, nextCommands(result, interrupted)].join("\n")}`);
 }
 
-/** How many machines are listed by name. */
+/** Most machines listed by name. */
 const MOST_LISTED = 10;
 
-/** Machines that cost money and serve nobody must not be met by chance. */
+/** Unused machines cost money, so they are always reported. */
 function unusedLines({ run, state, unused }: Outcome): string[] {
   const list = (ended: boolean) => {
     const machines = unused
@@ -41,7 +41,7 @@ function unusedLines({ run, state, unused }: Outcome): string[] {
   const [gone, kept] = [list(true), list(false)];
   const left =
     state === "failed"
-      ? "Started early for levels that never began, and there still"
+      ? "Started early for levels that never began, and still running"
       : "Started early, and kept for the levels that have not begun";
   return [
     ...(gone === "" ? [] : [`Started early for levels that never began, and ended: ${gone}`]),
@@ -49,12 +49,12 @@ function unusedLines({ run, state, unused }: Outcome): string[] {
   ];
 }
 
-function whatNow({ run, state, aborted }: Outcome, interrupted: boolean): string {
+function nextCommands({ run, state, aborted }: Outcome, interrupted: boolean): string {
   if (aborted)
-    return `What came up still runs: bootlevel show ${run}   The whole output: bootlevel logs ${run}\nGo on with it: bootlevel abort ${run} --cancel   End it: bootlevel terminate ${run}`;
+    return `Started services still run: bootlevel show ${run}   Full output: bootlevel logs ${run}\nContinue: bootlevel abort ${run} --cancel   Terminate it: bootlevel terminate ${run}`;
   if (state === "ready")
-    return `The run is called ${run}. Look at it: bootlevel status ${run}   End it: bootlevel terminate ${run}`;
+    return `Run ${run} is ready. Check it: bootlevel status ${run}   Terminate it: bootlevel terminate ${run}`;
   if (state === "interrupted")
-    return `${interrupted ? "Interrupted" : `${run} is not whole yet`}. Carry on: bootlevel boot --resume ${run}   What runs: bootlevel show ${run}   End it: bootlevel terminate ${run}`;
-  return `What came up still runs: bootlevel show ${run}   The whole output: bootlevel logs ${run}\nMend it: bootlevel repair ${run}   End it: bootlevel terminate ${run}`;
+    return `${interrupted ? "Interrupted" : `${run} is not complete yet`}. Resume it: bootlevel boot --resume ${run}   What runs: bootlevel show ${run}   Terminate it: bootlevel terminate ${run}`;
+  return `Started services still run: bootlevel show ${run}   Full output: bootlevel logs ${run}\nRepair it: bootlevel repair ${run}   Terminate it: bootlevel terminate ${run}`;
 }

@@ -1,7 +1,7 @@
-/** Where commands print: one document with `--json`, tables and sentences for people otherwise. */
+/** Output of commands: one document with `--json`, otherwise tables and sentences. */
 import { chooseMode } from "../display/mode.js";
 
-/** Every `--json` document begins with these; a change that could break a reader raises the number. */
+/** Version of every `--json` document; incremented by incompatible changes. */
 const JSON_VERSION = 1;
 
 export interface Screen {
@@ -9,13 +9,13 @@ export interface Screen {
   readonly color: boolean;
 }
 
-/** The operator's screen, or a wide one when the output goes to a file or a pipe. */
+/** Size and colours of the terminal; 200 columns if the output goes to a file or a pipe. */
 export function screen(): Screen {
   const { color } = chooseMode({ stream: process.stdout, env: process.env, json: false });
   return { columns: process.stdout.isTTY ? process.stdout.columns || 80 : 200, color };
 }
 
-/** Prints the command's one document. */
+/** Prints the JSON document of a command. */
 export function printJson(command: string, document: object): void {
   process.stdout.write(`${JSON.stringify({ version: JSON_VERSION, command, ...document }, null, 2)}\n`);
 }
@@ -28,7 +28,7 @@ export function printError(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** A reader that goes away (`| head`) must not end a boot: what nobody reads is not written. */
+/** Ignores closed pipes: a reader that goes away (`| head`) must not end a boot. */
 export function tolerateClosedPipes(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {

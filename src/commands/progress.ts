@@ -1,4 +1,4 @@
-/** Shows a run's events while a command works on it. */
+/** Shows the events of a run while a command works on it. */
 import type { RunEvent } from "../library/index.js";
 import { chooseMode } from "../display/mode.js";
 import { UsageError } from "./exitCodes.js";
@@ -8,18 +8,19 @@ import { printError } from "./output.js";
 export interface Progress {
   readonly onEvent: (event: RunEvent) => void;
   readonly interruption: Interruption;
-  /** The screen is the caller's again. */
+  /** Gives the screen back to the caller. */
   close(): void;
 }
 
-/** What a command hands on to the library. */
+/** What a command passes on to the library. */
 export type Watch = { readonly onEvent: (event: RunEvent) => void; readonly signal: AbortSignal };
 
-/** Live on a terminal, plain lines otherwise; with `--json` plain lines on stderr, since stdout is for the document. */
+/** Live display on a terminal, plain lines otherwise. With `--json`, plain lines on stderr: stdout holds the document. */
 export async function showProgress(options: {
   readonly json: boolean;
   readonly verbose: boolean;
-  readonly noun: string;
+  /** Sentence that says what can be done after an interrupt. */
+  readonly afterwards: string;
 }): Promise<Progress> {
   const { createReporter } = await import("../display/reporter.js");
   const stream = options.json ? process.stderr : process.stdout;
@@ -28,7 +29,7 @@ export async function showProgress(options: {
     : chooseMode({ stream, env: process.env, json: false });
   const reporter = createReporter({ mode, stream, color, now: Date.now, verbose: options.verbose });
   const interruption = onInterrupt(() => {
-    const message = `stopping: nothing new is started, running steps are written down. Interrupt again to leave at once; ${options.noun}.`;
+    const message = `stopping: no new step starts, running steps are recorded. Interrupt again to exit at once. ${options.afterwards}`;
     reporter.onEvent({ at: Date.now(), type: "warning", service: null, message });
   });
   return {
@@ -42,11 +43,11 @@ export async function showProgress(options: {
 }
 
 /**
- * Shows progress while `work` goes on, and gives the screen back.
- * @returns what came of it, and whether the operator stopped it.
+ * Shows progress while `work` runs, then gives the screen back.
+ * @returns the result of `work`, and whether the operator interrupted it.
  */
 export async function withProgress<T>(
-  options: { readonly json: boolean; readonly verbose: boolean; readonly noun: string },
+  options: { readonly json: boolean; readonly verbose: boolean; readonly afterwards: string },
   work: (watch: Watch) => Promise<T>,
 ): Promise<{ result: T; interrupted: boolean }> {
   const progress = await showProgress(options);
@@ -58,7 +59,7 @@ export async function withProgress<T>(
   }
 }
 
-/** Asks on the terminal; without one nobody is asked, and the answer is yes. */
+/** Asks for confirmation on the terminal; without a terminal the answer is yes. */
 export async function confirm(question: string): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stdout.isTTY) return true;
   const { createInterface } = await import("node:readline/promises");
@@ -74,9 +75,9 @@ export async function confirm(question: string): Promise<boolean> {
   }
 }
 
-/** Asks on the terminal. @throws UsageError without one: what nobody was asked must be said in the call. */
+/** Asks for confirmation on the terminal. @throws UsageError without a terminal: the call must then have `--yes`. */
 export async function demandYes(question: string): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stdout.isTTY)
-    throw new UsageError(`${question} There is no terminal to ask on: say --yes`);
+    throw new UsageError(`${question} There is no terminal to ask on: use --yes`);
   return confirm(question);
 }

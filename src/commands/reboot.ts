@@ -18,19 +18,19 @@ interface RebootArguments extends WaitArguments {
 }
 
 export const command = "reboot <run> [service..]";
-export const describe = "Take a run, or some of its services, down and boot them again on new machines";
+export const describe = "Take a run or some of its services down, then boot them on new machines";
 
 export function builder(yargs: Argv) {
   return addWaitOption(
     yargs
       .positional("run", RUN)
-      .positional("service", { type: "string", array: true, describe: "services, or replicas of them (default: all)" }),
+      .positional("service", { type: "string", array: true, describe: "Services or replicas (default: all)" }),
   )
     .option("yes", YES)
-    .option("force", { type: "boolean", default: false, describe: "leave the terminate programs out" })
+    .option("force", { type: "boolean", default: false, describe: "Skip the terminate programs" })
     .option("verbose", VERBOSE)
-    .example("$0 reboot shop", "asks, then all of it anew: last level down first, first level up first")
-    .example("$0 reboot shop web cache --yes", "these services, and those that need their new addresses");
+    .example("$0 reboot shop", "Ask, then take all levels down and boot them again")
+    .example("$0 reboot shop web cache --yes", "Reboot these services and those that depend on them");
 }
 
 export async function handler(options: RebootArguments): Promise<number> {
@@ -42,13 +42,13 @@ export async function handler(options: RebootArguments): Promise<number> {
   if (
     !options.yes &&
     !(await demandYes(
-      `Take ${services.length === 0 ? `all ${count} services` : services.join(", ")} of ${details.run} down and boot again?`,
+      `Take ${services.length === 0 ? `all ${count} services` : services.join(", ")} of ${details.run} down and boot them again?`,
     ))
   ) {
     print("Nothing was rebooted.");
     return EXIT.wrong;
   }
-  const { result, interrupted } = await withProgress({ ...options, noun: "repair goes on with it" }, (watch) =>
+  const { result, interrupted } = await withProgress({ ...options, afterwards: "Run repair to continue." }, (watch) =>
     reboot(run, { ...wait, services, force: options.force, ...watch }),
   );
   if (options.json) printJson("reboot", result);

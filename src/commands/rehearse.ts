@@ -18,42 +18,42 @@ interface RehearseArguments extends VariableArguments {
 }
 
 export const command = "rehearse <plan>";
-export const describe = "Boot a launch plan many times on a simulated cloud, and count how it went";
+export const describe = "Boot a launch plan many times on a simulated cloud and count the outcomes";
 
 export function builder(yargs: Argv) {
   return addVariableOptions(yargs.positional("plan", PLAN))
-    .option("runs", { type: "number", requiresArg: true, default: 100, describe: "how often" })
+    .option("runs", { type: "number", requiresArg: true, default: 100, describe: "Number of rehearsals" })
     .option("repairs", {
       type: "number",
       requiresArg: true,
       default: 3,
-      describe: "how many repairs a run may have that did not come up",
+      describe: "Maximum number of repairs after a failed boot",
     })
     .option("faults", {
       type: "string",
       requiresArg: true,
-      describe: "YAML file of what goes wrong (default: nothing does)",
+      describe: "YAML file of faults to inject (default: none)",
     })
     .option("seed", {
       type: "string",
       requiresArg: true,
       default: "1",
-      describe: "the same seed gives the same rehearsals",
+      describe: "Random seed; the same seed gives the same result",
     })
-    .example("$0 rehearse shop.yaml", "how long a boot takes where nothing goes wrong")
-    .example("$0 rehearse shop.yaml --faults faults.yaml --runs 500", "how often it comes up, and why it does not")
-    .example("$0 rehearse shop.yaml --runs 1 --seed 1.17 --json", "from a script: one document on stdout");
+    .example("$0 rehearse shop.yaml", "Boot time without faults")
+    .example("$0 rehearse shop.yaml --faults faults.yaml --runs 500", "Success rate with faults, and causes of failure")
+    .example("$0 rehearse shop.yaml --runs 1 --seed 1.17 --json", "For scripts: one JSON document on stdout");
 }
 
 export async function handler(options: RehearseArguments): Promise<number> {
   const runs = wholeNumber("--runs", options.runs, 1);
   const repairs = wholeNumber("--repairs", options.repairs, 0);
   if (Array.isArray(options.faults) || Array.isArray(options.seed))
-    throw new UsageError("--faults and --seed can be given once");
+    throw new UsageError("--faults and --seed can be given only once");
   const plan = await loadPlan(options.plan);
   const counter = progress(runs, options.json);
   const interruption = onInterrupt(() => {
-    counter.say("stopping after this rehearsal; once more leaves at once");
+    counter.say("stopping after this rehearsal; interrupt again to exit at once");
   });
   let report: RehearsalReport;
   try {
@@ -78,10 +78,10 @@ export async function handler(options: RehearseArguments): Promise<number> {
 
 function wholeNumber(option: string, value: number, least: number): number {
   if (Number.isInteger(value) && value >= least) return value;
-  throw new UsageError(`${option}: write a whole number, ${least} or more`);
+  throw new UsageError(`${option} must be a whole number, ${least} or more`);
 }
 
-/** A count that is written over itself on a terminal, and nothing elsewhere. */
+/** A counter redrawn in place on a terminal; prints nothing elsewhere. */
 function progress(
   runs: number,
   json: boolean,

@@ -23,7 +23,7 @@ interface ReloadArguments extends GivenArguments, VariableArguments, WaitArgumen
 }
 
 export const command = "reload <run> <plan>";
-export const describe = "Let a run follow a changed plan: show the difference, then apply it level by level";
+export const describe = "Apply a changed plan to a run, after showing the difference";
 
 export function builder(yargs: Argv) {
   return addWaitOption(
@@ -32,21 +32,21 @@ export function builder(yargs: Argv) {
         yargs.positional("run", RUN).positional("plan", {
           type: "string",
           demandOption: true,
-          describe: "the changed plan: a file, or a folder with launch.yaml",
+          describe: "Changed plan: a file, or a folder with a launch.yaml",
         }),
       ),
     ),
   )
     .option("yes", YES)
-    .option("dry-run", { type: "boolean", default: false, describe: "only show the difference" })
+    .option("dry-run", { type: "boolean", default: false, describe: "Show the difference; change nothing" })
     .option("force", {
       type: "boolean",
       default: false,
-      describe: "leave the terminate programs of replaced and removed services out",
+      describe: "Skip the terminate programs of replaced and removed services",
     })
     .option("verbose", VERBOSE)
-    .example("$0 reload shop shop.yaml --dry-run", "what would change")
-    .example("$0 reload shop shop.yaml", "show it, ask, and do it");
+    .example("$0 reload shop shop.yaml --dry-run", "Show what would change")
+    .example("$0 reload shop shop.yaml", "Show the changes, ask, and apply them");
 }
 
 export async function handler(options: ReloadArguments): Promise<number> {
@@ -55,7 +55,7 @@ export async function handler(options: ReloadArguments): Promise<number> {
     givenBefore: await givenOf(String(options.run)),
   });
   const wait = await readWaitOption(options);
-  const { result, interrupted } = await withProgress({ ...options, noun: "repair goes on with it" }, (watch) =>
+  const { result, interrupted } = await withProgress({ ...options, afterwards: "Run repair to continue." }, (watch) =>
     reload(String(options.run), plan, {
       ...readVariableOptions(options),
       ...wait,
@@ -66,32 +66,32 @@ export async function handler(options: ReloadArguments): Promise<number> {
   );
   if (options.json) printJson("reload", result);
   else if (result.applied) await printOutcome(result, interrupted);
-  else print(result.changes.some(isChange) ? "Nothing was changed." : sameWords(result));
+  else print(result.changes.some(isChange) ? "Nothing was changed." : unchangedText(result));
   if (result.applied) return exitCodeFor(result, interrupted);
   if (options.dryRun) return EXIT.fine;
   return result.changes.some(isChange) ? EXIT.wrong : result.state === "ready" ? EXIT.fine : EXIT.notFine;
 }
 
-/** A reload that failed or was killed half-way has stored its plan: the rest of it is a repair's. */
-function sameWords({ run, state }: ReloadResult): string {
-  if (state === "ready") return `${run} follows this plan already: nothing to change.`;
-  return `${run} follows this plan already, and is not well. Go on with it: bootlevel repair ${run}`;
+/** A reload that failed or was killed has stored its plan already, so a repair completes it. */
+function unchangedText({ run, state }: ReloadResult): string {
+  if (state === "ready") return `${run} already follows this plan: nothing to change.`;
+  return `${run} already follows this plan, but is not ready. Repair it: bootlevel repair ${run}`;
 }
 
 async function confirmChanges(options: ReloadArguments, changes: readonly ServiceChange[]): Promise<boolean> {
   const say = options.json ? printError : print;
   if (!options.json || !options.dryRun) say(await changeTable(changes));
   if (options.dryRun) return false;
-  return options.yes || demandYes("Apply this?");
+  return options.yes || demandYes("Apply these changes?");
 }
 
 const WORDS: Readonly<Record<ServiceChange["action"], string>> = {
   add: "added",
   remove: "removed",
-  replace: "replaced by another machine",
+  replace: "gets a new machine",
   boot: "boots again",
   verify: "verified again",
-  keep: "goes on",
+  keep: "kept",
 };
 
 async function changeTable(changes: readonly ServiceChange[]): Promise<string> {
@@ -106,7 +106,7 @@ async function changeTable(changes: readonly ServiceChange[]): Promise<string> {
   const same = changes.length - shown.length;
   const table =
     rows.length === 0
-      ? "No service changes, the plan's settings do."
+      ? "No service changes. Settings of the plan change."
       : formatTable(["LEVEL", "SERVICE", "WHAT", "BECAUSE"], rows, screen());
   return same === 0 ? table : `${table}\n${same} service${same === 1 ? "" : "s"} unchanged`;
 }

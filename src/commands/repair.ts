@@ -20,7 +20,7 @@ interface RepairArguments extends WaitArguments {
 }
 
 export const command = "repair <run>";
-export const describe = "Find what is not well in a run and mend just that";
+export const describe = "Find unhealthy services of a run and repair only those";
 
 export function builder(yargs: Argv) {
   return addWaitOption(yargs.positional("run", RUN))
@@ -29,39 +29,45 @@ export function builder(yargs: Argv) {
       array: true,
       nargs: 1,
       requiresArg: true,
-      describe: "replace the machine of this service, well or not",
+      describe: "Replace the machine of this service, healthy or not; repeatable",
     })
     .option("max-replacements", {
       type: "number",
       requiresArg: true,
-      describe: "replace at most so many lost machines, else touch nothing (default: a third of the run's, at least 1)",
+      describe: "If more machines than this are lost, change nothing (default: a third of the run's, at least 1)",
     })
     .option("force", {
       type: "boolean",
       default: false,
-      describe: "leave the terminate programs of replaced machines out",
+      describe: "Skip the terminate programs of replaced machines",
     })
-    .option("dry-run", { type: "boolean", default: false, describe: "only say what would be done, and why" })
+    .option("dry-run", {
+      type: "boolean",
+      default: false,
+      describe: "Print what would be done, and why; change nothing",
+    })
     .option("verbose", VERBOSE)
-    .example("$0 repair shop", "from cron: does nothing to a run that is well")
-    .example("$0 repair shop --dry-run", "what it would do, and why")
-    .example("$0 repair shop --replace web-2", "another machine for web-2");
+    .example("$0 repair shop", "Safe in cron: a healthy run is not changed")
+    .example("$0 repair shop --dry-run", "Print what would be done, and why")
+    .example("$0 repair shop --replace web-2", "Give web-2 a new machine");
 }
 
 export async function handler(options: RepairArguments): Promise<number> {
   const { maxReplacements } = options;
   if (maxReplacements !== undefined && !(Number.isInteger(maxReplacements) && maxReplacements >= 0))
-    throw new UsageError("--max-replacements: write a whole number, 0 or more");
+    throw new UsageError("--max-replacements must be a whole number, 0 or more");
   const wait = await readWaitOption(options);
-  const { result, interrupted } = await withProgress({ ...options, noun: "call repair again to go on" }, (watch) =>
-    repair(String(options.run), {
-      ...wait,
-      replace: options.replace ?? [],
-      force: options.force,
-      dryRun: options.dryRun,
-      ...(maxReplacements === undefined ? {} : { maxReplacements }),
-      ...watch,
-    }),
+  const { result, interrupted } = await withProgress(
+    { ...options, afterwards: "Run repair again to continue." },
+    (watch) =>
+      repair(String(options.run), {
+        ...wait,
+        replace: options.replace ?? [],
+        force: options.force,
+        dryRun: options.dryRun,
+        ...(maxReplacements === undefined ? {} : { maxReplacements }),
+        ...watch,
+      }),
   );
   if (options.json) printJson("repair", result);
   else await printResult(result, options.dryRun, interrupted);
@@ -73,9 +79,9 @@ async function printResult(result: RepairResult, dryRun: boolean, interrupted: b
   const { taskLines } = await import("../display/tasks.js");
   const untouched = dryRun || result.refused !== null;
   if (untouched && result.tasks.length > 0) print(taskLines(result.tasks).join("\n"));
-  for (const service of untouched ? result.removed : []) print(`${service}: take down (the plan has it no more)`);
+  for (const service of untouched ? result.removed : []) print(`${service}: take down (removed from the plan)`);
   for (const { service, message } of result.blocked)
-    print(`${service}: not well, and a repair cannot mend it (${message})`);
+    print(`${service}: unhealthy, and repair cannot fix it (${message})`);
   if (result.refused !== null) return print(`\n${result.refused}`);
   if (
     result.tasks.length === 0 &&
@@ -83,7 +89,7 @@ async function printResult(result: RepairResult, dryRun: boolean, interrupted: b
     result.blocked.length === 0 &&
     result.state === "ready"
   )
-    return print(`${result.run} is well: nothing to repair.`);
-  if (untouched) return print(`\nNothing was touched${dryRun ? " (--dry-run)" : ""}.`);
+    return print(`${result.run} is healthy: nothing to repair.`);
+  if (untouched) return print(`\nNothing was changed${dryRun ? " (--dry-run)" : ""}.`);
   await printOutcome(result, interrupted);
 }

@@ -1,10 +1,9 @@
-/** The one place where an error that ended a command is printed. */
+/** Prints the error that ended a command. The only place that does. */
 import { exitCodeOf, isExpected, MONITOR_EXIT, UsageError } from "./exitCodes.js";
 import { print, printError, printJson } from "./output.js";
 
 /**
- * Prints the error for people, or as the command's document if the call asked for JSON, or as a plugin's line if a
- * monitor called.
+ * Prints the error as text, as one JSON document with `--json`, or as one line with `--nagios`.
  * @returns the exit code.
  */
 export async function reportError(
@@ -28,11 +27,11 @@ export async function reportError(
     if (remedy !== "") printError(`  ${remedy}`);
   }
   if (!isExpected(error))
-    printError(`  This is not your mistake. Details follow; please report them.\n\n${(error as Error).stack ?? ""}`);
+    printError(`  This is a bug in bootlevel. Please report it with these details:\n\n${(error as Error).stack ?? ""}`);
   return exitCode;
 }
 
-/** The call itself may be what is wrong, so its words are read as they are. */
+/** Looks at the raw arguments, since the call itself may be malformed. */
 function asksFor(option: string, words: readonly string[]): boolean {
   return words.some((word) => word === `--${option}` || word === `--${option}=true`);
 }
@@ -49,7 +48,7 @@ async function describeError(error: unknown): Promise<{ message: string; remedy:
   return { message: error.message, remedy: typeof remedy === "string" ? remedy : "", mistakes };
 }
 
-/** What was meant, for an option or command that does not exist. */
+/** A correction for a misspelt option or command, or "". */
 async function suggestion(error: UsageError): Promise<string> {
   const unknown = /^Unknown arguments?: (\S+)$/.exec(error.message)?.[1];
   if (unknown === undefined) return "";

@@ -30,45 +30,45 @@ interface ReportsArguments extends WaitArguments {
   readonly json: boolean;
 }
 
-/** What the matcher takes at most. */
+/** The longest pattern that the matcher accepts. */
 const LONGEST_PATTERN = 65_536;
 
 export const command = "reports <run> [service]";
-export const describe = "List what a run has brought home, open a file of it, copy it, or collect it now";
+export const describe = "List, open, copy or collect the reports of a run";
 
 export function builder(yargs: Argv) {
   return addWaitOption(
     yargs
       .positional("run", RUN)
-      .positional("service", { type: "string", describe: "one service, one replica, or one report" }),
+      .positional("service", { type: "string", describe: "Service, replica or report (default: all)" }),
   )
     .option("match", {
       alias: "m",
       type: "string",
       requiresArg: true,
-      describe: "list only files whose names match: '*.json', 'files/**'",
+      describe: "List only files that match a pattern, such as '*.json' or 'files/**'",
     })
-    .option("open", { type: "string", requiresArg: true, describe: "write one file's bytes to stdout" })
+    .option("open", { type: "string", requiresArg: true, describe: "Write this file to stdout" })
     .option("to", {
       type: "string",
       requiresArg: true,
-      describe: "copy the archives to a folder, or to s3://bucket/prefix",
+      describe: "Copy the archives to a folder or to s3://bucket/prefix",
     })
     .option("endpoint", {
       type: "string",
       requiresArg: true,
-      describe: "where the bucket is, if not at Amazon's (default $AWS_ENDPOINT_URL)",
+      describe: "With --to: S3 endpoint outside AWS (default: $AWS_ENDPOINT_URL)",
     })
     .option("overwrite", {
       type: "boolean",
       default: false,
-      describe: "with --to: replace other files of the same names",
+      describe: "With --to: replace different files of the same name",
     })
-    .option("collect", { type: "boolean", default: false, describe: "collect the reports of a run that lives, now" })
+    .option("collect", { type: "boolean", default: false, describe: "Collect reports from the running machines first" })
     .option("verbose", VERBOSE)
-    .example("$0 reports shop", "the files that the run shop has brought home")
-    .example("$0 reports shop web-2 --open result.json | jq .", "one file")
-    .example("$0 reports shop --to s3://results/shop", "all archives to a bucket");
+    .example("$0 reports shop", "List the collected files")
+    .example("$0 reports shop web-2 --open result.json | jq .", "Write one file to stdout")
+    .example("$0 reports shop --to s3://results/shop", "Copy all archives to a bucket");
 }
 
 export async function handler(options: ReportsArguments): Promise<number> {
@@ -84,7 +84,7 @@ export async function handler(options: ReportsArguments): Promise<number> {
           overwrite: options.overwrite,
           ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
         });
-  // What was copied needs no list, which would read every archive to its end.
+  // Listing reads every archive to its end, so it is skipped after a copy.
   const reports =
     copied !== null && !options.json
       ? []
@@ -111,20 +111,20 @@ export async function handler(options: ReportsArguments): Promise<number> {
 
 function checkCall({ open: file, to, match, collect: now, json, endpoint, overwrite }: ReportsArguments): void {
   if (file !== undefined && (to !== undefined || match !== undefined || now || json))
-    throw new UsageError("--open writes one file, and goes with no other option: leave the rest out");
+    throw new UsageError("--open cannot be combined with --to, --match, --collect or --json");
   if (to !== undefined && match !== undefined)
-    throw new UsageError("--to copies whole archives, and --match only lists: leave one of them out");
+    throw new UsageError("--to copies whole archives and cannot be combined with --match");
   if (match !== undefined && (match === "" || match.length > LONGEST_PATTERN))
     throw new UsageError(`--match takes a pattern of 1 to ${LONGEST_PATTERN} characters`);
   if (to === undefined && (endpoint !== undefined || overwrite))
-    throw new UsageError(`${overwrite ? "--overwrite" : "--endpoint"} belongs to --to, which is not there`);
+    throw new UsageError(`${overwrite ? "--overwrite" : "--endpoint"} requires --to`);
   if (endpoint !== undefined && !URL.canParse(endpoint))
-    throw new UsageError(`--endpoint ${endpoint}: write an address such as https://s3.example.com`);
+    throw new UsageError(`--endpoint ${endpoint} is not a URL: write for example https://s3.example.com`);
 }
 
 async function open(run: string, file: string, service: { service?: string }): Promise<number> {
   const { content } = await openReport(run, file, service);
-  // A reader that goes away has what it wanted.
+  // A closed pipe is no error: the reader has what it wanted.
   await pipeline(content, process.stdout, { end: false }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE" && error.code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
   });
@@ -134,10 +134,11 @@ async function open(run: string, file: string, service: { service?: string }): P
 async function collect(options: ReportsArguments): Promise<{ collected: ReportOutcome[]; interrupted: boolean }> {
   const wait = await readWaitOption(options);
   const services = options.service === undefined ? [] : [String(options.service)];
-  const { result, interrupted } = await withProgress({ ...options, noun: "reports can be collected again" }, (watch) =>
-    collectReports(options.run, { services, ...wait, ...watch }),
+  const { result, interrupted } = await withProgress(
+    { ...options, afterwards: "Reports can be collected again." },
+    (watch) => collectReports(options.run, { services, ...wait, ...watch }),
   );
-  if (result.length === 0) printError("Nothing to collect: no service that has begun has a report in the plan.");
+  if (result.length === 0) printError("Nothing to collect: no started service has a report in the plan.");
   return { collected: result, interrupted };
 }
 
@@ -148,7 +149,7 @@ async function printReports(
   for (const { problem } of reports) if (problem !== null) printError(`bootlevel: ${problem}`);
   if (reports.length === 0)
     return print(
-      `${run} has no reports${now ? "" : `. What it would leave now, if it lives: bootlevel reports ${run} --collect`}`,
+      `${run} has no reports${now ? "" : `. Collect them from its machines: bootlevel reports ${run} --collect`}`,
     );
   const [{ formatTable }, { formatTime }, { formatBytes }] = await Promise.all([
     import("../display/table.js"),
@@ -172,7 +173,7 @@ async function printReports(
 async function printCopies(copied: readonly CopiedReport[]): Promise<void> {
   if (copied.length === 0) return print("There are no reports to copy.");
   const { stripControl } = await import("../display/terminalText.js");
-  const words = { copied: "copied to", there: "is there already:", failed: "was not copied to" };
+  const words = { copied: "copied to", there: "already exists:", failed: "was not copied to" };
   for (const { report, to, outcome, message } of copied) {
     const line = stripControl(`${report} ${words[outcome]} ${to}${message === "" ? "" : `: ${message}`}`);
     if (outcome === "failed") printError(`bootlevel: ${line}`);

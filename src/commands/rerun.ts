@@ -8,19 +8,19 @@ import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.
 import { rerun } from "../library/runs.js";
 
 export const command = "rerun <run> <service>";
-export const describe = "Run a service's boot program again on the machine that it has, then verify it";
+export const describe = "Run a service's boot program again on its existing machine, then verify it";
 
 export function builder(yargs: Argv) {
   return addWaitOption(
     yargs.positional("run", RUN).positional("service", {
       type: "string",
       demandOption: true,
-      describe: "a service or one replica of it; SERVICE:ready only verifies it",
+      describe: "Service or replica; SERVICE:ready only verifies it",
     }),
   )
     .option("verbose", VERBOSE)
-    .example("$0 rerun shop db", "the boot program of db once more, with the values of now")
-    .example("$0 rerun shop web-2:ready", "only its ready program");
+    .example("$0 rerun shop db", "Run the boot program of db again, with current values")
+    .example("$0 rerun shop web-2:ready", "Run only the ready program of web-2");
 }
 
 export async function handler(
@@ -33,10 +33,10 @@ export async function handler(
 ): Promise<number> {
   const [service = "", step = "boot", ...more] = String(options.service).split(":");
   if ((step !== "boot" && step !== "ready") || more.length > 0)
-    throw new UsageError(`${options.service}: the program to run again is boot or ready`);
+    throw new UsageError(`${options.service}: write SERVICE, SERVICE:boot or SERVICE:ready`);
   const wait = await readWaitOption(options);
   const { result, interrupted } = await withProgress(
-    { ...options, noun: "the run can be repaired afterwards" },
+    { ...options, afterwards: "The run can then be repaired." },
     (watch) => rerun(String(options.run), service, { ...wait, step, ...watch }),
   );
   if (options.json) printJson("rerun", result);

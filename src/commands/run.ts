@@ -24,59 +24,59 @@ interface RunArguments extends GivenArguments, VariableArguments, WaitArguments 
 const PHASES: readonly Phase[] = ["boot", "execute", "report", "terminate"];
 
 export const command = "run [plan]";
-export const describe = "Boot a plan, execute what it is there for, bring the reports home, and take it down";
+export const describe = "Boot a plan, run its execute programs, collect reports, and terminate it";
 
 export function builder(yargs: Argv) {
   return addWaitOption(
     addGivenOptions(
       addVariableOptions(
-        yargs.positional("plan", { type: "string", describe: "a plan file, or a folder with launch.yaml" }),
+        yargs.positional("plan", { type: "string", describe: "Plan file, or folder with a launch.yaml" }),
       ),
     ),
   )
-    .option("resume", { type: "string", requiresArg: true, describe: "go on with a run whose launcher died" })
+    .option("resume", { type: "string", requiresArg: true, describe: "Resume this run after its launcher died" })
     .option("name", {
       type: "string",
       requiresArg: true,
-      describe: "the run's name (default: the plan's, with a random ending)",
+      describe: "Name of the run (default: the plan's name and four random characters)",
     })
     .option("keep", {
       choices: ["never", "always", "on-error", "on-success"] as const,
       requiresArg: true,
-      describe: "when the machines stay, instead of what the plan says (never unless it does)",
+      describe: "When to keep the machines; overrides the plan (default: never)",
     })
     .option("deadline", {
       type: "string",
       array: true,
       nargs: 1,
       requiresArg: true,
-      describe: "how long a phase may take: boot=10m, execute=1h, report=5m, terminate=10m",
+      describe: "Time limit of a phase, such as boot=10m, execute=1h, report=5m or terminate=10m; repeatable",
     })
     .option("nagios", {
       type: "boolean",
       default: false,
-      describe: "one line and the exit codes of a monitoring plugin",
+      describe: "Print one line and use the exit codes of a monitoring plugin",
     })
     .option("verbose", VERBOSE)
-    .example("$0 run tests.yaml", "exit code 0 when all is done and well, 1 when not; nothing is left")
+    .example("$0 run tests.yaml", "Exit code 0 on success, 1 on failure; no machine is left")
     .example(
       "$0 run tests.yaml --keep on-error --deadline execute=30m",
-      "machines of a run that failed stay, to look at them",
+      "Keep the machines of a failed run for inspection",
     )
-    .example("$0 run tests.yaml --replicas client=5 --set client.load=200", "five clients, each with another load");
+    .example("$0 run tests.yaml --replicas client=5 --set client.load=200", "Five clients, with an input set for them");
 }
 
 export async function handler(options: RunArguments): Promise<number> {
   if (Array.isArray(options.name) || Array.isArray(options.keep))
-    throw new UsageError("--name and --keep take one value");
-  if (options.nagios && options.json) throw new UsageError("--nagios and --json: choose one of them");
+    throw new UsageError("--name and --keep can be given only once");
+  if (options.nagios && options.json) throw new UsageError("--nagios and --json exclude each other: choose one");
   const work = options.resume === undefined ? await fromPlan(options) : await fromRun(options, options.resume);
   const quiet = options.nagios || options.json;
   const { result, interrupted } = await withProgress(
     {
       json: quiet,
       verbose: options.verbose,
-      noun: "then the reports are brought home, and machines end unless they are to be kept",
+      afterwards: "Reports are then collected, and machines end unless they are to be kept.",
     },
     work,
   );
@@ -88,16 +88,17 @@ export async function handler(options: RunArguments): Promise<number> {
   return isWell(result) ? EXIT.fine : EXIT.notFine;
 }
 
-/** Machines that are left against all wishes are no success, whatever the tests said. */
+/** A run whose machines should have ended and did not is no success, even if its execute programs passed. */
 function isWell({ success, terminated }: RunToEndResult): boolean {
   return success && (terminated === null || terminated.state === "terminated");
 }
 
 async function fromPlan(options: RunArguments): Promise<(watch: Watch) => Promise<RunToEndResult>> {
   if (options.plan === undefined)
-    throw new UsageError("which plan? Give a plan file, a folder with launch.yaml, or --resume RUN");
-  if (options.wait !== undefined) throw new UsageError("--wait goes with --resume: a new run is nobody else's");
-  // The run keeps them: whoever carries on with it goes by them too.
+    throw new UsageError("no plan given: name a plan file, a folder with a launch.yaml, or --resume RUN");
+  if (options.wait !== undefined)
+    throw new UsageError("--wait requires --resume: no other launcher works on a new run");
+  // Deadlines are stored with the run, so a resumed run uses them too.
   const deadlines = await readDeadlines(options.deadline ?? []);
   const loaded = await loadPlan(options.plan, { given: readGivenOptions(options) });
   const plan = { ...loaded, deadlines: { ...loaded.deadlines, ...deadlines } };
@@ -121,14 +122,13 @@ async function fromRun(options: RunArguments, run: string): Promise<(watch: Watc
     options.replicas && "--replicas",
     options.deadline && "--deadline",
   ].filter(Boolean);
-  if (foreign.length > 0)
-    throw new UsageError(`--resume goes on with the run's own plan: leave out ${foreign.join(", ")}`);
+  if (foreign.length > 0) throw new UsageError(`--resume uses the plan of the run: leave out ${foreign.join(", ")}`);
   const wait = await readWaitOption(options);
   return (watch) =>
     resumeToEnd(run, { ...wait, ...(options.keep === undefined ? {} : { keep: options.keep }), ...watch });
 }
 
-/** @throws UsageError for what is no phase or no duration that a plan may say */
+/** @throws UsageError for an unknown phase, or a duration that a plan could not hold */
 async function readDeadlines(given: readonly string[]): Promise<Partial<Record<Phase, number>>> {
   const deadlines: Partial<Record<Phase, number>> = {};
   const { LONGEST_DURATION_MS } = await import("../time/duration.js");
@@ -138,7 +138,7 @@ async function readDeadlines(given: readonly string[]): Promise<Partial<Record<P
     const known = PHASES.find((one) => one === phase);
     if (known === undefined || !(ms > 0 && ms <= LONGEST_DURATION_MS) || more.length > 0)
       throw new UsageError(
-        `--deadline ${text}: write a phase (${PHASES.join(", ")}), = and a duration of at most 24d, such as execute=30m`,
+        `--deadline ${text} is not PHASE=TIME: use one of ${PHASES.join(", ")} and at most 24d, such as execute=30m`,
       );
     deadlines[known] = ms;
   }
@@ -153,20 +153,20 @@ async function printResult(result: RunToEndResult): Promise<void> {
   if (failures.length > 0) print(`\n${formatFailures(failures, screen())}`);
   if (boot.aborted !== null) print(`\nThe run was aborted by ${boot.aborted.origin}: ${boot.aborted.reason}`);
   const archives = reports.filter((report) => report.archive !== null).length;
-  const home = archives === 0 ? "" : ` Reports: bootlevel reports ${run}`;
+  const hint = archives === 0 ? "" : ` Reports: bootlevel reports ${run}`;
   print(
-    `\n${run} ${result.success ? "has done all that it is there for" : `has failed (${boot.state})`}, in ${formatDuration(result.ms)}.${home}`,
+    `\nRun ${run} ${result.success ? "succeeded" : `failed (${boot.state})`} in ${formatDuration(result.ms)}.${hint}`,
   );
   print(machinesWords(result));
 }
 
 function machinesWords({ run, keep, terminated }: RunToEndResult): string {
   if (terminated === null)
-    return `Its machines were kept (keep: ${keep}). Look at it: bootlevel status ${run}   End it: bootlevel terminate ${run}`;
+    return `Its machines were kept (keep: ${keep}). Check it: bootlevel status ${run}   Terminate it: bootlevel terminate ${run}`;
   const count = `${terminated.terminated.length} machine${terminated.terminated.length === 1 ? "" : "s"} ended`;
   return terminated.state === "terminated"
-    ? `Nothing is left of it: ${count}.`
-    : `It is not terminated: ${count}, and there may be more. What is left: bootlevel show ${run}   End it: bootlevel terminate ${run}`;
+    ? `No machine is left: ${count}.`
+    : `It is not terminated: ${count}, others may still run. What is left: bootlevel show ${run}   Terminate it: bootlevel terminate ${run}`;
 }
 
 async function printNagios(result: RunToEndResult): Promise<number> {

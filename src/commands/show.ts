@@ -7,13 +7,13 @@ import { print, printJson, screen } from "./output.js";
 import { showRun } from "../library/records.js";
 
 export const command = "show <run>";
-export const describe = "Show what is recorded of a run: levels, services, states, addresses, attributes";
+export const describe = "Show the recorded state of a run: levels, services, addresses, attributes";
 
 export function builder(yargs: Argv) {
   return yargs
     .positional("run", RUN)
-    .example("$0 show shop", "the run shop, as it was recorded last (status looks anew)")
-    .example("$0 show shop --json", "the same as one document");
+    .example("$0 show shop", "Show the last recorded state (status checks it again)")
+    .example("$0 show shop --json", "Print one JSON document");
 }
 
 export async function handler(options: { readonly run: string; readonly json: boolean }): Promise<number> {
@@ -34,7 +34,7 @@ async function printRun(run: RunDetails): Promise<void> {
   );
   if (run.holder?.alive)
     print(
-      `${run.holder.command} (process ${run.holder.pid} on ${run.holder.host}) works on it since ${formatTime(run.holder.since)}`,
+      `${run.holder.command} (process ${run.holder.pid} on ${run.holder.host}) has been working on it since ${formatTime(run.holder.since)}`,
     );
   if (run.abort !== null) print(`Aborted by ${run.abort.origin} at ${formatTime(run.abort.at)}: ${run.abort.reason}`);
   const variables = Object.entries(run.variables).map(([name, { value }]) => `${name}=${value ?? "(secret)"}`);
@@ -47,8 +47,8 @@ async function printRun(run: RunDetails): Promise<void> {
       service.state,
       service.cloud ?? "",
       service.host ?? "",
-      ...(images ? [imageWords(service)] : []),
-      attributeWords(service),
+      ...(images ? [imageText(service)] : []),
+      attributeText(service),
     ]),
   );
   print(
@@ -58,22 +58,22 @@ async function printRun(run: RunDetails): Promise<void> {
   if (failures.length > 0) print(`\n${formatFailures(failures, screen())}`);
 }
 
-/** `apache`; `apache v2` for a built one; `apache on base v1` where the rest runs at boot. */
-function imageWords({ image }: ShownService): string {
+/** `apache`; `apache v2` if built; `apache on base v1` if only a parent image is built. */
+function imageText({ image }: ShownService): string {
   if (image === null || image.built === null) return image?.name ?? "";
   const built = `${image.built.image} v${image.built.version}`;
   return image.built.image === image.name ? built : `${image.name} on ${built}`;
 }
 
-/** What the plan or the programs said; what every machine has stands in columns of its own. */
-function attributeWords(service: ShownService): string {
+/** Attributes set by the plan or programs; built-in ones have their own columns. */
+function attributeText(service: ShownService): string {
   return Object.entries(service.attributes)
     .filter(([, attribute]) => attribute.kind !== "builtin")
     .map(([name, { value }]) => `${name}=${value === null ? "(secret)" : shortened(value)}`)
     .join("  ");
 }
 
-/** More of a value than this is for `--json`. */
+/** Longer values are shortened; `--json` prints them in full. */
 const LONGEST_VALUE = 200;
 
 function shortened(value: string): string {

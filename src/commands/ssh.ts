@@ -5,19 +5,19 @@ import { RUN } from "./commonOptions.js";
 import { UsageError } from "./exitCodes.js";
 
 export const command = "ssh <run> <service> [command..]";
-export const describe = "Log in to the machine of a service, or run one command there";
+export const describe = "Log in to a service's machine, or run one command there";
 
 export function builder(yargs: Argv) {
   return yargs
     .positional("run", RUN)
-    .positional("service", { type: "string", demandOption: true, describe: "a service, or one replica of it" })
+    .positional("service", { type: "string", demandOption: true, describe: "Service or replica" })
     .positional("command", {
       type: "string",
       array: true,
-      describe: "a command for the machine's shell, instead of a shell; after -- where it has options",
+      describe: "Command for the machine's shell (default: open a shell); put it after -- if it has options",
     })
-    .example("$0 ssh shop web-2", "a shell where web-2's boot program lies")
-    .example("$0 ssh shop db -- tail -n 20 /var/log/syslog", "one command; its exit code is the command's");
+    .example("$0 ssh shop web-2", "Open a shell in the directory of web-2's boot program")
+    .example("$0 ssh shop db -- tail -n 20 /var/log/syslog", "Run one command and exit with its exit code");
 }
 
 export async function handler(options: {
@@ -27,7 +27,7 @@ export async function handler(options: {
   readonly "--"?: string[];
   readonly json: boolean;
 }): Promise<number> {
-  if (options.json) throw new UsageError("a shell speaks no JSON: leave out --json");
+  if (options.json) throw new UsageError("ssh does not support --json: leave it out");
   const words = [...(options.command ?? []), ...(options["--"] ?? [])].map(String);
   const line = words.length === 0 ? null : words.join(" ");
   const { stdin, stdout } = process;
@@ -44,17 +44,17 @@ export async function handler(options: {
       output: stdout,
       errors: process.stderr,
       onResize: (listener) => {
-        const tell = (): void => {
+        const report = (): void => {
           listener(size());
         };
-        stdout.on("resize", tell);
+        stdout.on("resize", report);
         return () => {
-          stdout.off("resize", tell);
+          stdout.off("resize", report);
         };
       },
     });
   } finally {
-    // A pipe that nobody reads to its end must not keep the process.
+    // An unread pipe must not keep the process alive.
     stdin.pause();
     if ("unref" in stdin) stdin.unref();
   }

@@ -17,11 +17,11 @@ interface StatusArguments {
   readonly json: boolean;
 }
 
-/** The collector that reads the metrics runs as another user. */
+/** World-readable: the metrics collector runs as another user. */
 const METRICS_MODE = 0o644;
 
 export const command = "status <run>";
-export const describe = "Look at a run's machines and run its ready programs again";
+export const describe = "Check the health of a run: its machines and ready programs";
 
 export function builder(yargs: Argv) {
   return yargs
@@ -29,25 +29,25 @@ export function builder(yargs: Argv) {
     .option("nagios", {
       type: "boolean",
       default: false,
-      describe: "one line and the exit codes of a monitoring plugin",
+      describe: "Print one line and use the exit codes of a monitoring plugin",
     })
     .option("prometheus", {
       type: "string",
       requiresArg: true,
-      describe: "also write metrics into this file, for node_exporter",
+      describe: "Also write metrics to this file, for node_exporter",
     })
-    .option("timeout", { type: "string", requiresArg: true, describe: "give up after so long: 50s" })
-    .example("$0 status shop", "how the run shop is now; exit code 0 when all is well, 1 when not")
-    .example("$0 status shop --json", "the same as one document")
-    .example("$0 status shop --nagios --timeout 50s", "for a monitor: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN")
-    .example("$0 status shop --prometheus /var/lib/node_exporter/textfile/shop.prom", "for Prometheus");
+    .option("timeout", { type: "string", requiresArg: true, describe: "Give up after this time, such as 50s" })
+    .example("$0 status shop", "Exit code 0 if every service is healthy, 1 if not")
+    .example("$0 status shop --json", "Print one JSON document")
+    .example("$0 status shop --nagios --timeout 50s", "For Nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN")
+    .example("$0 status shop --prometheus /var/lib/node_exporter/textfile/shop.prom", "For Prometheus");
 }
 
 export async function handler(options: StatusArguments): Promise<number> {
-  if (options.nagios && options.json) throw new UsageError("--nagios and --json: choose one of them");
+  if (options.nagios && options.json) throw new UsageError("--nagios and --json exclude each other: choose one");
   for (const name of ["prometheus", "timeout"] as const) {
     if (options[name] !== undefined && (typeof options[name] !== "string" || options[name] === ""))
-      throw new UsageError(`--${name} takes one value`); // given twice, it is a list
+      throw new UsageError(`--${name} takes exactly one value`); // a list if given twice
   }
   const report = await check(options, await readLimit(options.timeout));
   if (options.nagios) return printNagios(report);
@@ -61,10 +61,10 @@ async function readLimit(timeout: string | undefined): Promise<number | null> {
   if (timeout === undefined) return null;
   const limitMs = await parseDurationText(timeout);
   if (limitMs > 0 && limitMs <= LONGEST_TIMER_MS) return limitMs;
-  throw new UsageError(`--timeout ${timeout}: write a duration such as 50s or 5m, 24 days at most`);
+  throw new UsageError(`--timeout ${timeout} is not a valid duration: write for example 50s or 5m, at most 24d`);
 }
 
-/** Checks the run and keeps the metrics, also of a check that could not be made: older ones must not pass for fresh. */
+/** Checks the run and writes the metrics, also for a failed check: old metrics must not look current. */
 async function check(
   { run, prometheus: file, timeout = "" }: StatusArguments,
   limitMs: number | null,
@@ -82,20 +82,17 @@ async function check(
   return report;
 }
 
-/** @throws GaveUpError when the time is over first */
-async function within<T>(limitMs: number | null, words: string, work: Promise<T>): Promise<T> {
+/** @throws GaveUpError if the time runs out first */
+async function within<T>(limitMs: number | null, limit: string, work: Promise<T>): Promise<T> {
   if (limitMs === null) return work;
   const { default: pTimeout } = await import("p-timeout");
   return pTimeout(work, {
     milliseconds: limitMs,
-    message: new GaveUpError(`the check was not done after ${words}`),
+    message: new GaveUpError(`the check did not finish within ${limit}`),
   });
 }
 
-/**
- * Why there was no check is what the operator must read: that the file could not be written either is only told beside
- * it.
- */
+/** Records a failed check. An error in writing the file is only printed, so that the check's own error is reported. */
 async function writeFailure(file: string, run: string, startedAt: number): Promise<void> {
   try {
     await writeWholeFile(
@@ -122,18 +119,18 @@ async function printReport(report: StatusReport): Promise<void> {
   const rows = report.services.map((service) => [
     service.level,
     service.service,
-    service.healthy ? "✔ ready" : "✖ not well",
+    service.healthy ? "✔ ready" : "✖ unhealthy",
     formatAge(service.ageMs),
     service.machine,
     service.host ?? "",
     service.ms === null ? "" : formatDuration(service.ms),
-    whyWords(service),
+    whyText(service),
   ]);
   print(formatTable(["LEVEL", "SERVICE", "NOW", "AGE", "MACHINE", "HOST", "TOOK", "WHY"], rows, screen()));
   const { outputLines } = await import("../display/terminalText.js");
   for (const service of report.services.filter((one) => one.lastLines.length > 0).slice(0, 3)) {
     print(
-      `\n${service.service} said:\n${service.lastLines
+      `\nLast output of ${service.service}:\n${service.lastLines
         .slice(-10)
         .flatMap(outputLines)
         .map((line) => `  ${line}`)
@@ -141,17 +138,15 @@ async function printReport(report: StatusReport): Promise<void> {
     );
   }
   if (report.abort !== null) print(`\nAborted by ${report.abort.origin}: ${report.abort.reason}`);
-  const well = report.services.filter((service) => service.healthy).length;
-  const verdict = report.healthy
-    ? "All is well"
-    : report.state === "ready"
-      ? "Not all is well"
-      : `The run is ${report.state}`;
-  print(`\n${verdict}: ${well} of ${report.services.length} services ready, checked in ${formatDuration(report.ms)}.`);
+  const healthy = report.services.filter((service) => service.healthy).length;
+  const verdict = report.healthy ? "Healthy" : report.state === "ready" ? "Unhealthy" : `The run is ${report.state}`;
+  print(
+    `\n${verdict}: ${healthy} of ${report.services.length} services ready, checked in ${formatDuration(report.ms)}.`,
+  );
 }
 
-/** What was found, and what the service's programs said last. */
-function whyWords({ message, said }: StatusReport["services"][number]): string {
+/** The cause found by the check, and the last status text of the service's programs. */
+function whyText({ message, said }: StatusReport["services"][number]): string {
   const saying = said === null ? "" : `says: ${said}`;
-  return [message, saying].filter((words) => words !== "").join("; ");
+  return [message, saying].filter((text) => text !== "").join("; ");
 }

@@ -21,37 +21,37 @@ interface TerminateArguments extends WaitArguments {
 }
 
 export const command = "terminate <run..>";
-export const describe = "Take runs down: last level first, terminate programs before machines";
+export const describe = "Take runs down, last level first";
 
 export function builder(yargs: Argv) {
   return addWaitOption(
-    yargs.positional("run", { type: "string", array: true, demandOption: true, describe: "names or numbers of runs" }),
+    yargs.positional("run", { type: "string", array: true, demandOption: true, describe: "Names or numbers of runs" }),
   )
     .option("yes", YES)
-    .option("force", { type: "boolean", default: false, describe: "leave the terminate programs out" })
+    .option("force", { type: "boolean", default: false, describe: "Skip the terminate programs" })
     .option("keep", {
       type: "boolean",
       default: false,
-      describe: "run the terminate programs and leave the machines, to look at them",
+      describe: "Run the terminate programs but keep the machines",
     })
     .option("reports", {
       type: "boolean",
       default: true,
-      describe: "bring the reports of services home first (--no-reports: do not)",
+      describe: "Collect the reports of services first (--no-reports: skip)",
     })
     .option("verbose", VERBOSE)
-    .example("$0 terminate shop", "asks on a terminal, then ends the run shop")
-    .example("$0 terminate shop test-2 --yes", "two runs, without a question");
+    .example("$0 terminate shop", "Ask on a terminal, then terminate the run shop")
+    .example("$0 terminate shop test-2 --yes", "Terminate two runs without asking");
 }
 
 export async function handler(options: TerminateArguments): Promise<number> {
   const runs = [...new Set(options.run.map(String))];
   if (options.keep && options.force)
-    throw new UsageError("--keep runs the terminate programs only, and --force leaves them out: choose one");
-  // An unknown name ends the command before anything is ended.
+    throw new UsageError("--keep only runs the terminate programs and --force skips them: choose one");
+  // Reject unknown names before anything is terminated.
   const found = await Promise.all(runs.map((run) => findRun(run)));
   if (!options.yes && !options.json && !(await confirm(question(found, runs)))) {
-    print("Nothing was ended.");
+    print("Nothing was terminated.");
     return EXIT.wrong;
   }
   const results: (TerminateResult | { run: string; error: string })[] = [];
@@ -78,7 +78,7 @@ export async function handler(options: TerminateArguments): Promise<number> {
 
 async function endRun(run: string, options: TerminateArguments): Promise<TerminateResult> {
   const wait = await readWaitOption(options);
-  const { result } = await withProgress({ ...options, noun: "terminate can be called again" }, (watch) =>
+  const { result } = await withProgress({ ...options, afterwards: "Run terminate again to continue." }, (watch) =>
     terminate(run, { ...wait, force: options.force, keep: options.keep, reports: options.reports, ...watch }),
   );
   if (!options.json) await printEnd(result);
@@ -92,15 +92,15 @@ async function printEnd(result: TerminateResult): Promise<void> {
   if (result.state === "terminated") return print(`\n${result.run} is terminated: ${machines}.`);
   if (result.kept)
     return print(
-      `\nThe programs of ${result.run} have ended, its machines are kept. End them: bootlevel terminate ${result.run}   All of it up again: bootlevel reboot ${result.run}`,
+      `\nThe terminate programs of ${result.run} have run, its machines are kept. End them: bootlevel terminate ${result.run}   Boot it again: bootlevel reboot ${result.run}`,
     );
   print(
-    `\n${result.run} is not terminated: ${machines}, the rest was kept. What is left: bootlevel show ${result.run}`,
+    `\n${result.run} is not terminated: ${machines}, the others were kept. What is left: bootlevel show ${result.run}`,
   );
 }
 
 function exitCode(result: TerminateResult): number {
-  // Machines that were to be kept are what was asked for.
+  // Keeping the machines was requested, so it is a success.
   return result.kept ? EXIT.fine : exitCodeFor(result, result.state === "interrupted");
 }
 

@@ -9,18 +9,18 @@ import { addVariableOptions, readVariableOptions, type VariableArguments } from 
 import { checkOnline, checkVariables, describePlan, loadPlan } from "../library/plans.js";
 
 export const command = "validate <plan>";
-export const describe = "Check a launch plan; print its mistakes, or what it would start";
+export const describe = "Check a launch plan, and print its mistakes or what it would start";
 
 export function builder(yargs: Argv) {
   return addGivenOptions(addVariableOptions(yargs.positional("plan", PLAN)))
     .option("online", {
       type: "boolean",
       default: false,
-      describe: "ask the plan's clouds too whether its launches could work; nothing is launched",
+      describe: "Also check with the plan's clouds that its launches would be accepted; launch nothing",
     })
-    .example("$0 validate shop.yaml", "every mistake with file, line and column, or the plan's levels and services")
-    .example("$0 validate shop.yaml --var-file test.yaml --json", "for an editor or a pipeline")
-    .example("$0 validate shop.yaml --online", "also what only the clouds know: credentials, images, sizes, networks");
+    .example("$0 validate shop.yaml", "Print every mistake, or the levels and services")
+    .example("$0 validate shop.yaml --var-file test.yaml --json", "For editors and CI")
+    .example("$0 validate shop.yaml --online", "Also check credentials, images, sizes and networks");
 }
 
 export async function handler(

@@ -1,4 +1,4 @@
-/** `--var` and `--var-file`, for every command that takes a plan. */
+/** `--var` and `--var-file`, for commands that take a plan. */
 import type { Argv } from "yargs";
 
 import { UsageError } from "./exitCodes.js";
@@ -16,14 +16,15 @@ export function addVariableOptions<T>(yargs: Argv<T>) {
       nargs: 1,
       requiresArg: true,
       describe:
-        "set a variable of the plan: name=value (for a secret, use its environment variable or --var-file: other users see arguments)",
+        "Set a variable: name=value; repeatable. Not for secrets: other users can see arguments, so use --var-file or the " +
+        "variable's env",
     })
     .option("var-file", {
       type: "string",
       array: true,
       nargs: 1,
       requiresArg: true,
-      describe: "YAML file of variables; a later file wins, --var wins over files",
+      describe: "YAML file of variables; repeatable. Later files override earlier ones, --var overrides files",
     });
 }
 

@@ -1,4 +1,4 @@
-/** `--wait`, for every command that takes a run for itself. */
+/** `--wait`, for commands that need exclusive access to a run. */
 import type { Argv } from "yargs";
 
 import { UsageError } from "./exitCodes.js";
@@ -12,11 +12,11 @@ export function addWaitOption<T>(yargs: Argv<T>) {
   return yargs.option("wait", {
     type: "string",
     requiresArg: true,
-    describe: "if another launcher works on the run, wait so long for it: 5m",
+    describe: "Wait up to this time, such as 5m, if another launcher works on the run",
   });
 }
 
-/** @throws UsageError for what is no duration. */
+/** @throws UsageError if `--wait` is not a duration. */
 export async function readWaitOption({
   wait,
 }: WaitArguments): Promise<{ waitMs: number; onWait: (error: Error) => void }> {
@@ -24,6 +24,6 @@ export async function readWaitOption({
   if (wait === undefined) return { waitMs: 0, onWait };
   const { parseDurationText } = await import("../library/index.js");
   const waitMs = await parseDurationText(wait);
-  if (Number.isNaN(waitMs)) throw new UsageError(`--wait ${wait}: write a duration such as 30s or 5m`);
+  if (Number.isNaN(waitMs)) throw new UsageError(`--wait ${wait} is not a duration: write for example 30s or 5m`);
   return { waitMs, onWait };
 }

@@ -1,4 +1,4 @@
-/** Writes a file where the operator wants it: whole, or not at all. */
+/** Writes a file atomically: whole, or not at all. */
 import { randomBytes } from "node:crypto";
 import { chmod, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
@@ -6,19 +6,18 @@ import { resolve } from "node:path";
 import { UsageError } from "./exitCodes.js";
 
 /**
- * Writes a file beside its place and moves it there; a file that is there is replaced, through a symbolic link if its
- * name is one.
- * @param mode its permissions, whatever the umask is; without it the umask decides.
+ * Writes a temporary file and renames it. Replaces an existing file; follows a symbolic link.
+ * @param mode permissions, independent of the umask; without it the umask applies.
  * @returns the absolute path.
- * @throws UsageError when that is not possible, or something that is no plain file bears the name.
+ * @throws UsageError if writing fails, or if the name belongs to something other than a regular file.
  */
 export async function writeWholeFile(file: string, content: string, mode?: number): Promise<string> {
-  // Mostly nothing is there yet. What else keeps one from looking keeps one from writing too, and is told then.
+  // Usually the file does not exist yet. Any other error recurs when writing, and is reported then.
   const path = await realpath(file).catch(() => resolve(file));
   const found = await stat(path).catch(() => null);
   if (found !== null && !found.isFile())
     throw new UsageError(
-      `cannot write ${file}: ${found.isDirectory() ? "it is a directory; name a file in it" : "it is no plain file"}`,
+      `cannot write ${file}: ${found.isDirectory() ? "it is a directory; name a file in it" : "it is not a regular file"}`,
     );
   const aside = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   try {
@@ -33,11 +32,11 @@ export async function writeWholeFile(file: string, content: string, mode?: numbe
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such directory",
-  ENOTDIR: "a part of its path is no directory",
+  ENOENT: "no such directory",
+  ENOTDIR: "a part of its path is not a directory",
   EACCES: "permission denied",
   EPERM: "permission denied",
-  EROFS: "nothing can be written there",
+  EROFS: "read-only file system",
 };
 
 function reason(error: NodeJS.ErrnoException): string {

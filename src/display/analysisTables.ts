@@ -6,7 +6,7 @@ import { formatDuration, formatTime } from "./time.js";
 
 type TableStyle = Pick<TableOptions, "columns" | "color">;
 
-/** The run's sections, a line each. */
+/** The sections of a run, one line each. */
 export function formatSections(sections: readonly RunSection[], look: TableStyle): string {
   const rows = sections.map((section) => [
     String(section.number),
@@ -21,7 +21,7 @@ export function formatSections(sections: readonly RunSection[], look: TableStyle
   });
 }
 
-/** The longest steps; what they waited for a place stands in a column of its own if any of them did. */
+/** The longest steps, with a column for time spent waiting for a slot if any step waited. */
 export function formatBlame({ blame }: SectionAnalysis, look: TableStyle): string {
   const waited = blame.some((step) => step.waitedMs > 0);
   const rows = blame.map((step) => [
@@ -33,14 +33,14 @@ export function formatBlame({ blame }: SectionAnalysis, look: TableStyle): strin
     ...(waited ? [formatDuration(step.waitedMs)] : []),
     outcomeWords(step),
   ]);
-  const head = ["SERVICE", "LEVEL", "STEP", "TRY", "TOOK", ...(waited ? ["OF IT WAITING"] : []), "OUTCOME"];
+  const head = ["SERVICE", "LEVEL", "STEP", "TRY", "TOOK", ...(waited ? ["WAITED"] : []), "OUTCOME"];
   return formatTable(head, rows, {
     ...look,
     align: ["left", "left", "left", "right", "right", ...(waited ? ["right" as const] : [])],
   });
 }
 
-/** The critical chain with its sum. */
+/** The critical path with its total. */
 export function formatChain({ chain, chainMs, wallMs }: SectionAnalysis, look: TableStyle): string {
   const folded = foldTries(chain);
   const rows = folded.map((part, index) => {
@@ -54,7 +54,7 @@ export function formatChain({ chain, chainMs, wallMs }: SectionAnalysis, look: T
     ...look,
     align: ["left", "left", "left", "right", "right"],
   });
-  return `${table}\n\nTogether ${formatDuration(chainMs)}, ${shareWords(share)} of the ${formatDuration(wallMs)} that it took.`;
+  return `${table}\n\nTotal: ${formatDuration(chainMs)}, ${shareWords(share)} of the elapsed ${formatDuration(wallMs)}.`;
 }
 
 interface FoldedPart {
@@ -65,10 +65,10 @@ interface FoldedPart {
   readonly share: number;
 }
 
-/** So many tries, and the waits between them, are listed one by one. */
+/** Up to this number, tries and the pauses between them are listed one by one. */
 const FEW_TRIES = 3;
 
-/** Many tries of a service become two lines: what they took together, and what the time between them did. */
+/** Folds many tries of a service into one line per kind: all tries, all waits for a slot, all pauses. */
 function foldTries(chain: readonly ChainPart[]): FoldedPart[] {
   const lines: FoldedPart[] = [];
   for (const stretch of stretches(chain)) {
@@ -92,19 +92,19 @@ function foldTries(chain: readonly ChainPart[]): FoldedPart[] {
   return lines;
 }
 
-/** Parts that belong to one verification together, every other part alone. */
+/** Groups the parts of one verification; every other part is a group of its own. */
 function stretches(chain: readonly ChainPart[]): ChainPart[][] {
   const groups: ChainPart[][] = [];
   for (const part of chain) {
     const group = groups.at(-1);
     const last = group?.at(-1);
-    const goesOn =
+    const continues =
       last !== undefined &&
       last.service === part.service &&
       last.level === part.level &&
       isVerifying(last) &&
       isVerifying(part);
-    if (group !== undefined && goesOn) group.push(part);
+    if (group !== undefined && continues) group.push(part);
     else groups.push([part]);
   }
   return groups;

@@ -1,8 +1,8 @@
-/** What an analysis says, in words that the tables and the picture share. */
+/** Texts of an analysis, shared by the tables and the chart. */
 import type { ChainPart, PartKind, RunSection, SectionAnalysis, StepTiming } from "../model/analysis.js";
 import { formatDuration } from "./time.js";
 
-/** What time goes by with. */
+/** Names of the kinds of time. */
 export const PART_WORDS: Readonly<Record<PartKind, string>> = {
   resolve: "resolve",
   launch: "launch",
@@ -15,14 +15,14 @@ export const PART_WORDS: Readonly<Record<PartKind, string>> = {
   report: "report",
   terminate: "terminate",
   destroy: "machines destroyed",
-  place: "waited for a place",
+  place: "waited for a slot",
   pause: "between two tries",
   bootlevel: "bootlevel itself",
 };
 
-/** `ready, try 3`; the first try is not counted. */
+/** `ready, try 3`; the first try has no number. */
 export function partWords({ kind, attempt }: Pick<ChainPart, "kind" | "attempt">): string {
-  // What sets a machine up is several programs, one after the other; all else that comes again is tried again.
+  // Setup consists of several programs in sequence. Every other repeated step is a retry.
   return attempt !== null && attempt > 1
     ? `${PART_WORDS[kind]}, ${kind === "setup" ? "part" : "try"} ${attempt}`
     : PART_WORDS[kind];
@@ -34,9 +34,9 @@ export function outcomeWords({ outcome, exitCode }: Pick<StepTiming, "outcome" |
   return exitCode === null ? outcome : `exit code ${exitCode}`;
 }
 
-/** A section's result in a word or two. */
+/** The result of a section in a word or two. */
 export function resultWords({ result, running }: Pick<RunSection, "result" | "running">): string {
-  return result ?? (running ? "still running" : "broken off");
+  return result ?? (running ? "still running" : "launcher died");
 }
 
 /** `12.5 %` */
@@ -44,14 +44,14 @@ export function shareWords(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }
 
-/** What a reader must know of the section before believing its numbers, in sentences. */
+/** Sentences about limits of the numbers of a section. */
 export function caveats(section: SectionAnalysis): string[] {
-  const upTo = `this goes up to its last event, ${formatDuration(section.ms)} after its start`;
+  const upTo = `the times end with its last event, ${formatDuration(section.ms)} after the start`;
   return [
     ...(section.result === null
-      ? [section.running ? `It is still running: ${upTo}.` : `It was broken off, its launcher died: ${upTo}.`]
+      ? [section.running ? `It is still running: ${upTo}.` : `Its launcher died: ${upTo}.`]
       : []),
-    ...(section.clockSet ? ["The launcher's clock was set meanwhile: times around that moment are estimated."] : []),
-    ...(section.blame.length === 0 ? ["No step of a service is recorded of it."] : []),
+    ...(section.clockSet ? ["The launcher's clock was changed: times around that moment are estimated."] : []),
+    ...(section.blame.length === 0 ? ["It has no recorded steps of services."] : []),
   ];
 }

@@ -9,33 +9,33 @@ export interface FailureOptions {
 }
 
 const LAST_LINES = 15;
-/** A last line that is longer than this many screen lines is cut: the log has all of it. */
+/** A longer last line is cut to this many screen lines; the log has all of it. */
 const LINES_OF_ONE = 3;
 const IN_FULL = 3;
-/** With a thousand failures the first ones must not scroll away: `bootlevel status` lists them all. */
+/** Most one-line failures, so that the first ones do not scroll away; `bootlevel status` lists all. */
 const BRIEF = 40;
 const LABEL = 9;
-/** On a narrower screen nothing can be read in columns. */
+/** Narrower screens are treated as this wide. */
 const NARROWEST = 20;
 
-/** How a step is called when it failed: "web-2 did not …". */
+/** What failed, by step, after the service's name: "web-2 did not …". */
 const NOT_DONE: Readonly<Record<StepName, string>> = {
   resolve: "could not be prepared",
   launch: "got no machine",
   connect: "could not be reached",
-  prepare: "did not finish its own first boot",
-  setup: "did not get its packages and recipes",
+  prepare: "did not finish cloud-init",
+  setup: "did not install its packages and recipes",
   boot: "did not boot",
   ready: "did not become ready",
   execute: "did not execute",
-  report: "gave no report",
+  report: "produced no report",
   terminate: "did not terminate",
   destroy: "still has its machine",
 };
 
 /**
- * One failure on one screen: where it happened, what, why (the program's last lines), the whole log, and what to do.
- * Ends without a line break. Only the log's path may be wider than `columns`: it is to be copied.
+ * One failure on one screen: where, what, why (the last lines of the program), the full log, and what to do next. No
+ * final line break. Only the path of the log may be wider than `columns`, so that it can be copied.
  */
 export function formatFailure(failure: ServiceFailure, options: FailureOptions): string {
   const styles = createStyles(options.color);
@@ -51,7 +51,7 @@ export function formatFailure(failure: ServiceFailure, options: FailureOptions):
   ].join("\n");
 }
 
-/** Many failures: the first three in full, then one line each. */
+/** Many failures: the first three in full, the next ones on one line each, the others counted. */
 export function formatFailures(failures: readonly ServiceFailure[], options: FailureOptions): string {
   const styles = createStyles(options.color);
   const columns = Math.max(NARROWEST, options.columns);
@@ -70,7 +70,7 @@ function briefLine(failure: ServiceFailure, columns: number, styles: Styles): st
   );
 }
 
-/** The failure in one sentence, with the exit code unless the sentence has it. */
+/** The failure in one sentence, with the exit code unless the message contains it. */
 export function whatHappened(failure: ServiceFailure): string {
   const message = stripControl(failure.message);
   if (failure.exitCode === null || new RegExp(`\\b${failure.exitCode}\\b`).test(message)) return message;
@@ -105,7 +105,7 @@ function labelled(label: string, paragraphs: readonly string[], columns: number,
   );
 }
 
-/** Lines with a label beside the first one. */
+/** Lines with a label before the first one. */
 function beside(label: string, lines: readonly string[], styles: Styles): string[] {
   return lines.map((line, index) =>
     index === 0 ? `  ${styles.dim(label.padEnd(LABEL - 2))}${line}` : `${" ".repeat(LABEL)}${line}`,

@@ -23,17 +23,17 @@ export interface FrameOptions {
 }
 
 const SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏";
-/** How long one picture of the spinner stands, in milliseconds. */
+/** Duration of one frame of the spinner, in milliseconds. */
 export const FRAME_MS = 100;
-/** As many services are kept in sight on a low screen before the other levels disappear from it. */
+/** Services that stay visible on a low screen before other levels are dropped. */
 const FEW_SERVICES = 3;
-/** How many last lines a failed service shows while the others run; afterwards `formatFailures` tells it all. */
+/** Last lines shown for a failed service while others run; `formatFailures` prints more at the end. */
 const LAST_LINES = 3;
 
 /**
- * Draws a run: its name, its levels in order and the services of the level that runs. Never wider than `columns`; lower
- * than `rows`, since a line that is redrawn must not have scrolled away. Pure: equal arguments, equal text. Lines are
- * joined by "\n", none is open.
+ * Draws a run: its name, its levels in order and the services of the running level. Never wider than `columns`, and
+ * always lower than `rows`: a line that has scrolled away cannot be redrawn. Pure. Lines are joined by "\n", without a
+ * final one.
  */
 export function renderFrame(view: RunView, options: FrameOptions): string {
   const columns = Math.max(1, options.columns);
@@ -75,8 +75,7 @@ function lineContext(view: RunView, options: FrameOptions, columns: number): Lev
 }
 
 /**
- * Levels that are done, those whose services are listed (and what stands between them), and those whose turn has not
- * come.
+ * Splits levels into finished ones, those whose services are listed (and all between them), and waiting ones.
  */
 function partition(
   levels: readonly LevelView[],
@@ -101,8 +100,8 @@ interface Shares {
 }
 
 /**
- * Divides the lines of a low screen: the other levels are folded first, then services are left out, then the other
- * levels go.
+ * Divides the lines of a low screen. First other levels are folded, then services are left out, then other levels are
+ * dropped.
  */
 function share(wanted: Shares, lines: number): Shares {
   const shares = { ...wanted };

@@ -4,20 +4,20 @@ import { formatDuration, formatElapsed } from "./time.js";
 import type { LevelView, RunView } from "./view.js";
 import { countSegments, plural } from "./stateNames.js";
 
-/** What a level's line needs to know beside the level. */
+/** Context of the line of a level. */
 export interface LevelLineContext {
   readonly columns: number;
   readonly now: number;
-  /** The picture that turns while the level runs. */
+  /** The current spinner character. */
   readonly spinner: string;
   readonly styles: Styles;
-  /** Width of the titles, so that what follows them stands in columns. */
+  /** Width of the titles, to align what follows. */
   readonly titleWidth: number;
-  /** Is the run over? Then a level that waits was never started. */
+  /** Whether the run is over: a waiting level was then never started. */
   readonly over: boolean;
 }
 
-/** The width that aligns the titles of these levels, as far as the screen allows it. */
+/** The width that aligns the titles of these levels, as far as the screen allows. */
 export function widestTitle(levels: readonly LevelView[], columns: number): number {
   const widest = levels.reduce((width, level) => Math.max(width, displayWidth(title(level))), 0);
   return Math.min(widest, Math.floor(columns / 2));
@@ -44,8 +44,7 @@ function title(level: LevelView): string {
 }
 
 /**
- * What follows the title, by what an operator asks of a level at this time: how long it took, how far it is, how much
- * is left.
+ * What follows the title: the duration of a finished level, the progress of a running one, the size of a waiting one.
  */
 function detail(level: LevelView, context: LevelLineContext): Segment[][] {
   const counts = countSegments(level.counts);
@@ -70,7 +69,7 @@ export function failedCount(level: LevelView): number {
   return level.counts.get("failed") ?? 0;
 }
 
-/** Finished levels in at most `limit` lines: the earliest ones share a line when there are too many. */
+/** Finished levels in at most `limit` lines; the earliest ones share a line if there are too many. */
 export function finishedLines(levels: readonly LevelView[], limit: number, context: LevelLineContext): string[] {
   if (levels.length <= limit) return levels.map((level) => levelLine(level, context));
   if (limit < 1) return [];
@@ -91,7 +90,7 @@ export function finishedLines(levels: readonly LevelView[], limit: number, conte
   ];
 }
 
-/** Levels that wait in at most `limit` lines: the last ones share a line when there are too many. */
+/** Waiting levels in at most `limit` lines; the last ones share a line if there are too many. */
 export function waitingLines(levels: readonly LevelView[], limit: number, context: LevelLineContext): string[] {
   if (levels.length <= limit) return levels.map((level) => levelLine(level, context));
   if (limit < 1) return [];
@@ -110,7 +109,7 @@ function countServices(levels: readonly LevelView[]): string {
   );
 }
 
-/** All services of a run by state. */
+/** Counts all services of a run by state. */
 export function totalCounts(view: RunView): Map<LevelView["services"][number]["state"], number> {
   const total = new Map<LevelView["services"][number]["state"], number>();
   for (const level of view.levels)

@@ -8,14 +8,13 @@ import { createView, foldEvent, type RunView } from "./view.js";
 type LogUpdate = ReturnType<typeof import("log-update").createLogUpdate>;
 
 /**
- * Redraws the run in place, ten times a second while it runs; warnings (and with `verbose` the output) scroll by above
- * it. The last frame stays. log-update is loaded while the first machines start: it takes 80 ms that `bootlevel list`
- * must not pay.
+ * Redraws the run in place ten times a second. Warnings (and output with `verbose`) scroll by above it. The last frame
+ * stays. log-update takes 80 ms to load, so it is loaded while the first machines start.
  */
 export function createLiveReporter(options: ReporterOptions): Reporter {
   const view = createView();
   const screen = createScreen(view, options);
-  // Not kept alive by its timer: a launcher that has nothing else to do is allowed to end.
+  // The timer must not keep an otherwise idle launcher alive.
   const timer = setInterval(() => screen.draw(), FRAME_MS).unref();
   let open = true;
   function close(): void {
@@ -35,7 +34,7 @@ export function createLiveReporter(options: ReporterOptions): Reporter {
   };
 }
 
-/** The terminal: notes scroll by, the frame stands below them. */
+/** The terminal: notes scroll by above the frame. */
 function createScreen(view: RunView, options: ReporterOptions) {
   const { stream, now, color } = options;
   const styles = createStyles(color);
@@ -53,7 +52,7 @@ function createScreen(view: RunView, options: ReporterOptions) {
     if (update === null || view.run === "") return;
     const text = frame();
     const lines = text.split("\n").length;
-    // log-update 7.2 leaves lines in wrong places when the number of lines changes and the last ones are equal.
+    // log-update 7.2 misplaces lines if the number of lines changes and the last ones are equal.
     if (lines !== drawnLines || notes.length > 0) update.clear();
     writeNotes();
     update(text);
@@ -73,7 +72,7 @@ function createScreen(view: RunView, options: ReporterOptions) {
       ended = true;
       draw();
       update?.done();
-      // A run that was over before log-update was loaded leaves its last frame all the same.
+      // A run that ended before log-update was loaded still leaves its last frame.
       if (update === null && view.run !== "") {
         writeNotes();
         stream.write(`${frame()}\n`);

@@ -1,4 +1,4 @@
-/** How events are shown: redrawn in place, one line each, or not at all. */
+/** How events are shown: redrawn in place, as one line each, or not at all. */
 export type ReporterMode = "live" | "plain" | "silent";
 
 export interface Appearance {
@@ -7,9 +7,9 @@ export interface Appearance {
 }
 
 /**
- * Chooses how to show events on a stream: silent when the answer is JSON, live on a terminal that can move its cursor,
- * else plain. A terminal gets colours unless NO_COLOR is set and not empty (https://no-color.org). On CI even a
- * terminal gets plain lines: they are read in a log.
+ * Chooses how to show events on a stream: silent for JSON, live on a terminal with cursor movement, otherwise plain. A
+ * terminal gets colours unless NO_COLOR is set and not empty (https://no-color.org). On CI even a terminal gets plain
+ * lines, because they end in a log.
  */
 export function chooseMode(options: {
   readonly stream: { readonly isTTY?: boolean };

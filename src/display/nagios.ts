@@ -1,5 +1,5 @@
 /**
- * A status report as one line for Nagios and its kin: `BOOTLEVEL OK - 2 of 2 services of shop ready | services=2;;;0
+ * A status report as one line for Nagios and compatible monitors: `BOOTLEVEL OK - 2 of 2 services of shop ready | services=2;;;0
  * …`, by the Monitoring Plugins Development Guidelines. Pure: report in, line out.
  */
 import type { ServiceStatus, StatusReport } from "../model/statusReport.js";
@@ -10,23 +10,22 @@ export type NagiosState = "OK" | "WARNING" | "CRITICAL" | "UNKNOWN";
 
 /** The whole line with its performance data, in bytes: NRPE's older packets carry 1024. */
 export const LONGEST_LINE = 1000;
-/** Of one service's name, and of why it is not well, in bytes. */
+/** Limits for the name of a service and for its cause, in bytes. */
 const LONGEST_NAME = 80;
 const LONGEST_REASON = 160;
-/** How many services are named, the others are counted. */
+/** Most services that are named; the others are counted. */
 const MOST_NAMED = 5;
 
 /**
- * How a service counts: `pending` ones are not up yet or wait for a repair, of `unknown` ones nothing could be found
- * out.
+ * How a service counts. `pending`: not up yet, or waiting for a repair. `unknown`: its cloud gave no answer.
  */
 type Standing = "ready" | "failed" | "unknown" | "pending";
-/** Those that a reader must know of come first. */
+/** Most urgent first. */
 const TROUBLED: readonly Standing[] = ["failed", "unknown", "pending"];
 
 /**
- * What a monitor should make of a report. A launcher that works on a run (other than to take it down) makes it a
- * warning at most; of what is known to be broken and what could not be found out, the former counts.
+ * The monitoring state of a report. While a launcher works on the run (except to terminate it), at most WARNING. Known
+ * failures outweigh unknown services.
  */
 export function nagiosState(report: StatusReport): NagiosState {
   if (report.healthy) return "OK";
@@ -45,9 +44,9 @@ export function nagiosLine(report: StatusReport): string {
   return `${shorten(`BOOTLEVEL ${nagiosState(report)} - ${summary(report)}${named(report)}`, room)} | ${data}`;
 }
 
-/** The line for a check that could not be made. */
+/** The line for a check that failed. */
 export function nagiosUnknown(reason: string): string {
-  return shorten(`BOOTLEVEL UNKNOWN - ${harmless(reason) || "the check ended without a word"}`, LONGEST_LINE);
+  return shorten(`BOOTLEVEL UNKNOWN - ${harmless(reason) || "the check ended without a message"}`, LONGEST_LINE);
 }
 
 function standing({ healthy, trouble, state }: ServiceStatus): Standing {
@@ -67,26 +66,27 @@ function summary({ run: runName, state, workedOnBy, abort, services }: StatusRep
   return `${run} is ${state}, ${ready} of ${plural(services.length, "service")} ready`;
 }
 
-/** `; web-3: why; web-7: why; and 12 more`. While a launcher works, only what has failed is worth a word. */
+/** `; web-3: why; web-7: why; and 12 more`. While a launcher works on the run, pending services are left out. */
 function named(report: StatusReport): string {
   const quiet = nagiosState(report) === "WARNING" && report.workedOnBy !== null;
   const chosen = TROUBLED.filter((one) => !(quiet && one === "pending")).flatMap((one) =>
     report.services.filter((service) => standing(service) === one),
   );
-  const told = chosen
+  const parts = chosen
     .slice(0, MOST_NAMED)
     .map(
       ({ service, message, state }) =>
         `; ${shorten(harmless(service), LONGEST_NAME)}: ${shorten(harmless(message) || state, LONGEST_REASON)}`,
     );
-  // The number of the others must survive when the line is too long for all of these.
-  while (told.length > 1 && Buffer.byteLength(told.join("")) > LONGEST_LINE / 2) told.pop();
-  const others = chosen.length - told.length;
-  return told.join("") + (others === 0 ? "" : `; and ${others} more`);
+  // Names are dropped before the count of the others is.
+  while (parts.length > 1 && Buffer.byteLength(parts.join("")) > LONGEST_LINE / 2) parts.pop();
+  const others = chosen.length - parts.length;
+  return parts.join("") + (others === 0 ? "" : `; and ${others} more`);
 }
 
 /**
- * `label=value[UOM];[warn];[crit];[min];[max]`: no thresholds, since no number alone decides; no label needs quotes.
+ * `label=value[UOM];[warn];[crit];[min];[max]`: no thresholds, because no single number decides; no label needs
+ * quotes.
  */
 function performanceData({ services, ms }: StatusReport): string {
   const total = services.length;
@@ -109,17 +109,17 @@ function datum(label: string, value: string, min: string, max?: string): string 
   return `${label}=${value};;;${min}${max === undefined ? "" : `;${max}`}`;
 }
 
-/** Never negative: a clock may be set back meanwhile. */
+/** Never negative, even if the clock was set back. */
 function seconds(ms: number): string {
   return `${(Math.max(0, ms) / 1000).toFixed(3)}s`;
 }
 
-/** One line without `|`, which would begin performance data. */
+/** One line without `|`, which would start the performance data. */
 export function harmless(text: string): string {
   return stripControl(text).replaceAll("|", "/").replace(/ {2,}/g, " ").trim();
 }
 
-/** At most so many bytes, whole characters; `...` stands for what was cut off. */
+/** Cuts to a number of bytes at a character boundary; `...` marks the cut. */
 export function shorten(text: string, bytes: number): string {
   if (Buffer.byteLength(text) <= bytes) return text;
   let end = 0;

@@ -1,10 +1,10 @@
-/** A run that has ended as one line for Nagios and its kin. Pure: result in, line out. */
+/** The result of an ended run as one line for Nagios and compatible monitors. Pure. */
 import type { ServiceFailure } from "../model/events.js";
 import { harmless, LONGEST_LINE, shorten, type NagiosState } from "./nagios.js";
 
 export interface EndedRun {
   readonly run: string;
-  /** Whether all was done, and nothing is left that should not be. */
+  /** Whether every execute program passed and no machine is left that should have ended. */
   readonly well: boolean;
   readonly success: boolean;
   readonly boot: {
@@ -15,7 +15,7 @@ export interface EndedRun {
   readonly ms: number;
 }
 
-/** OK when all is done and well; WARNING when only machines are left; else CRITICAL, with what failed first. */
+/** OK on success; WARNING if only machines are left; otherwise CRITICAL, with the first failure. */
 export function nagiosRunLine({ run, well, success, boot, ms }: EndedRun): { state: NagiosState; line: string } {
   const state: NagiosState = well ? "OK" : success ? "WARNING" : "CRITICAL";
   const data = `time=${(Math.max(0, ms) / 1000).toFixed(3)}s;;;0 failed=${boot.failures.length};;;0`;
@@ -27,10 +27,10 @@ export function nagiosRunLine({ run, well, success, boot, ms }: EndedRun): { sta
 }
 
 function words(well: boolean, success: boolean, { failures, aborted, state }: EndedRun["boot"]): string {
-  if (well) return "has done all that it is there for";
-  if (success) return "has done all that it is there for, and machines of it are left";
+  if (well) return "succeeded";
+  if (success) return "succeeded, but machines are left";
   if (aborted !== null) return `was aborted by ${harmless(aborted.origin)}: ${harmless(aborted.reason)}`;
   const [first, ...others] = failures;
-  if (first === undefined) return `has failed (${state})`;
-  return `has failed: ${harmless(first.service)}: ${harmless(first.message)}${others.length === 0 ? "" : `; and ${others.length} more`}`;
+  if (first === undefined) return `failed (${state})`;
+  return `failed: ${harmless(first.service)}: ${harmless(first.message)}${others.length === 0 ? "" : `; and ${others.length} more`}`;
 }

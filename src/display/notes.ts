@@ -4,8 +4,7 @@ import { taskLines } from "./tasks.js";
 import { outputLines, stripControl } from "./terminalText.js";
 
 /**
- * What scrolls by above the live frame because it must not be lost with it: what is going to be done, warnings, and
- * with `verbose` the programs' output.
+ * Lines that scroll by above the live frame and stay: the planned tasks, warnings, and program output with `verbose`.
  */
 export function noteLine(event: RunEvent, options: { readonly verbose: boolean; readonly styles: Styles }): string[] {
   const { styles } = options;

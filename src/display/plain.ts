@@ -7,10 +7,10 @@ import { formatDuration } from "./time.js";
 import { taskLine } from "./tasks.js";
 import { plural } from "./stateNames.js";
 
-/** Writes one line an event, with its time, for a pipe, a cron mail or a CI log. Never coloured. */
+/** Writes one line per event, with its time, for a pipe, a cron mail or a CI log. Never coloured. */
 export function createPlainReporter(options: Pick<ReporterOptions, "stream" | "verbose">): Reporter {
   let open = true;
-  // The levels of the run, since later events name a level only.
+  // The levels of the run: later events only name a level.
   const sizes = new Map<string, number>();
   return {
     onEvent(event) {
@@ -32,7 +32,7 @@ export interface PlainOptions {
   readonly sizes: ReadonlyMap<string, number>;
 }
 
-/** An event as lines without their time: one, for a failure more, none for what only `verbose` shows. */
+/** An event as lines without time: one, several for a failure, none for what only `verbose` shows. */
 export function plainLines(event: RunEvent, options: PlainOptions): string[] {
   return describe(event, options).map((line) => line.trimEnd());
 }
@@ -99,7 +99,7 @@ function stepFinished(event: Extract<RunEvent, { type: "step-finished" }>): stri
   return `${stripControl(event.service)} ${event.step} ${stripControl(event.outcome)} after ${formatDuration(event.ms)}${code}`;
 }
 
-/** A failure so that `grep web-2` finds all of it. */
+/** A failure, with the service on each line so that `grep web-2` finds all of it. */
 function failureLines(failure: ServiceFailure): string[] {
   const service = stripControl(failure.service);
   const where = failure.machine === null ? "" : ` on ${stripControl(failure.machine)}`;

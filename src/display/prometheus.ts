@@ -12,7 +12,7 @@ interface Sample {
   readonly value: number;
 }
 
-/** Every metric that is ever written, and its help: collectors want the same words in all files. */
+/** All metrics with their help text. Collectors require the same text in all files. */
 const HELP = {
   check_success: "Whether the last check could be made (1) or not (0).",
   check_timestamp_seconds: "When the last check began, in seconds since 1970.",
@@ -61,7 +61,7 @@ const MACHINE_STATES = Object.keys({
   unknown: 0,
 } satisfies Record<Exclude<ServiceStatus["machine"], "host" | "none">, 0>) as ServiceStatus["machine"][];
 
-/** The metrics of a run that was checked. */
+/** The metrics of a checked run. */
 export function prometheusText(report: StatusReport): string {
   const { run, services } = report;
   const one = (value: number): Sample[] => [{ labels: { run }, value }];
@@ -87,7 +87,7 @@ export function prometheusText(report: StatusReport): string {
   ]);
 }
 
-/** What is left to say of a run that could not be checked: nothing of an earlier check stays. */
+/** The metrics of a failed check: nothing of an earlier check stays. */
 export function prometheusFailure(run: string, checkedAt: number): string {
   return exposition(checkMetrics(run, false, checkedAt));
 }
@@ -118,7 +118,7 @@ function labelText(labels: Labels): string {
     .join(",");
 }
 
-/** A lone surrogate is no UTF-8, which the format demands. */
+/** The format requires UTF-8, so lone surrogates are replaced. */
 function escapeLabel(value: string): string {
   return value
     .replace(/\p{Cs}/gu, "\ufffd")
@@ -131,7 +131,7 @@ function flag(value: boolean): number {
   return value ? 1 : 0;
 }
 
-/** Never negative: a clock may be set back meanwhile. */
+/** Never negative, even if the clock was set back. */
 function seconds(ms: number): number {
   return Math.max(0, ms) / 1000;
 }

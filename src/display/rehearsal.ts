@@ -1,8 +1,8 @@
-/** What came of a plan's rehearsals, for people. */
+/** The results of rehearsals as text. */
 import { formatTable, type TableOptions } from "./table.js";
 import { formatDuration } from "./time.js";
 
-/** How long it took, in milliseconds. */
+/** Percentiles of a duration, in milliseconds. */
 interface Spread {
   readonly p50: number;
   readonly p95: number;
@@ -25,7 +25,7 @@ export interface ShownRehearsal {
   }[];
 }
 
-/** More causes than these are told as a number: the worst come first. */
+/** Most causes listed, worst first; the others are counted. */
 const SHOWN_CAUSES = 20;
 
 /** @returns text without a line break at its end. */
@@ -42,7 +42,7 @@ export function formatRehearsal(
     `${plan}: ${runs} ${runs === 1 ? "rehearsal" : "rehearsals"}, seed ${seed}`,
     formatTable(["READY", "RUNS", "SHARE"], rows, { ...options, align: ["left", "right", "right"] }),
     formatTable(
-      ["TIME UNTIL READY", "HALF WITHIN", "95% WITHIN"],
+      ["TIME UNTIL READY", "50% WITHIN", "95% WITHIN"],
       [
         ["at boot", ...times(ms.boot)],
         ["with repairs", ...times(ms.end)],
@@ -50,7 +50,7 @@ export function formatRehearsal(
       { ...options, align: ["left", "right", "right"] },
     ),
   ];
-  if (causes.length === 0) return [...parts, "Every boot came up."].join("\n\n");
+  if (causes.length === 0) return [...parts, "Every boot succeeded."].join("\n\n");
   const shown = causes
     .slice(0, SHOWN_CAUSES)
     .map(({ service, step, message, atBoot, inTheEnd, seed: example }) => [

@@ -2,7 +2,7 @@ import { createLiveReporter } from "./live.js";
 import { createPlainReporter } from "./plain.js";
 import type { Reporter, ReporterOptions } from "./reporterContract.js";
 
-/** A reporter for one run. `run-finished` closes it; `close` is for a run that ends in another way. */
+/** Creates a reporter for one run. `run-finished` closes it; call `close` if the run ends without that event. */
 export function createReporter(options: ReporterOptions): Reporter {
   switch (options.mode) {
     case "live":

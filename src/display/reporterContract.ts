@@ -1,18 +1,17 @@
-/** What every reporter takes and does. */
+/** The contract of reporters. */
 import type { RunEvent } from "../model/events.js";
 import type { ReporterMode } from "./mode.js";
 
 export interface ReporterOptions {
   readonly mode: ReporterMode;
   /**
-   * Where to show the events. A live reporter reads the stream's size anew for every frame, so a resized window is
-   * redrawn.
+   * Where to show the events. A live reporter reads the size of the stream for every frame, so resizing works.
    */
   readonly stream: NodeJS.WriteStream;
   readonly color: boolean;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** Show what the programs print, too. */
+  /** Whether to show the output of programs. */
   readonly verbose: boolean;
 }
 
@@ -20,8 +19,7 @@ export interface ReporterOptions {
 export interface Reporter {
   onEvent(event: RunEvent): void;
   /**
-   * Leaves the terminal in order: the last frame stays, the cursor is back, no timer is left. May be called more than
-   * once.
+   * Restores the terminal: the last frame stays, the cursor is visible, no timer is left. Idempotent.
    */
   close(): void;
 }

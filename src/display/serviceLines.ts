@@ -9,18 +9,18 @@ export interface ServiceLineContext {
   readonly columns: number;
   readonly now: number;
   readonly styles: Styles;
-  /** How many of a failed service's last lines are shown below it. */
+  /** Number of last lines shown below a failed service. */
   readonly lastLines: number;
 }
 
-/** How many lines the services would fill if there were room for all. */
+/** Number of lines that all services would need. */
 export function wantedLines(services: readonly ServiceView[], context: ServiceLineContext): number {
   return services.reduce((sum, service) => sum + 1 + lastLines(service, context.lastLines).length, 0);
 }
 
 /**
- * A level's services in at most `room` lines. If all fit they stand in the plan's order, so that nothing jumps. If not,
- * the failed ones come first and then those that are longest in their state: the ones that an operator will ask about.
+ * The services of a level in at most `room` lines. If all fit, they keep the order of the plan, so that nothing jumps.
+ * Otherwise failed ones come first, then those that have been longest in their state.
  */
 export function serviceLines(services: readonly ServiceView[], room: number, context: ServiceLineContext): string[] {
   if (room < 1) return [];
@@ -64,7 +64,7 @@ function mostUrgent(services: readonly ServiceView[], count: number): ServiceVie
   }
 }
 
-/** One line a service; failed ones with their last lines while the spare lines last. */
+/** One line per service; failed ones also show last lines while there is room. */
 function rowsWithDetails(services: readonly ServiceView[], spare: number, context: ServiceLineContext): string[] {
   const nameWidth = Math.min(
     Math.max(...services.map((service) => displayWidth(service.name))),
@@ -121,7 +121,7 @@ function progress(service: ServiceView, now: number): Segment[] {
   }
 }
 
-/** The services of a level that a summary lists: those that did not come to their end well. */
+/** The services of a level that a summary lists: those that did not succeed. */
 export function troubled(level: LevelView): ServiceView[] {
   return level.services.filter(
     (service) => service.state !== "ready" && service.state !== "terminated" && service.state !== "planned",

@@ -1,4 +1,4 @@
-/** Bytes as an operator reads them. */
+/** Formats sizes. */
 
 const UNITS = ["KiB", "MiB", "GiB", "TiB"];
 

@@ -1,7 +1,7 @@
 import type { ServiceState } from "../model/events.js";
 import type { Segment, StyleName } from "./style.js";
 
-/** How a state is called on the screen, and its colour. */
+/** The text and colour of each state. */
 export const STATE_WORDS: Readonly<Record<ServiceState, readonly [word: string, style: StyleName]>> = {
   ready: ["ready ✔", "green"],
   executing: ["executing", "cyan"],
@@ -12,14 +12,14 @@ export const STATE_WORDS: Readonly<Record<ServiceState, readonly [word: string, 
   terminating: ["terminating", "cyan"],
   terminated: ["terminated ✔", "green"],
   failed: ["failed ✖", "red"],
-  // A service whose turn has not come: in a terminate run nothing is "planned" any more.
+  // Not "planned", since in a terminate run nothing is planned any more.
   planned: ["waiting", "dim"],
 };
 
 /** The order in which counts are listed. */
 const STATES = Object.keys(STATE_WORDS) as ServiceState[];
 
-/** `137 ready · 60 booting · 3 failed`: how many services are in each state, without the empty ones. */
+/** `137 ready · 60 booting · 3 failed`: number of services by state, without zeros. */
 export function countSegments(counts: ReadonlyMap<ServiceState, number>): Segment[] {
   const segments: Segment[] = [];
   for (const state of STATES) {

@@ -2,21 +2,20 @@ import pc from "picocolors";
 import { truncate } from "./terminalText.js";
 import { displayWidth } from "../text/columns.js";
 
-/** The styles that the screens use. Without colour every one of them is the identity. */
+/** The styles of all output. Without colour each one is the identity. */
 export type Styles = ReturnType<typeof pc.createColors>;
 export type StyleName = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
-/** A piece of a line: stripped text, and how it looks. */
+/** A piece of a line: stripped text and its style. */
 export type Segment = string | readonly [text: string, style: StyleName];
 
-/** The styles, or identities when colour is not wanted. */
+/** Creates the styles, or identities without colour. */
 export function createStyles(color: boolean): Styles {
   return pc.createColors(color);
 }
 
 /**
- * Puts pieces together to one line of at most so many columns. Text is cut before it is styled, so that no style stays
- * open.
+ * Joins pieces into one line of at most `columns` columns. Text is cut before it is styled, so no style stays open.
  */
 export function paintLine(segments: readonly Segment[], columns: number, styles: Styles): string {
   const width = widthOf(segments);
@@ -30,7 +29,7 @@ export function paintLine(segments: readonly Segment[], columns: number, styles:
   for (const segment of segments) {
     const text = textOf(segment);
     const needed = displayWidth(text);
-    // One column stays free for the "…": the blank makes a text that would fill it too long.
+    // The blank makes a text that exactly fills the room too long, which leaves a column for the "…".
     if (needed >= room) return line + paint(segment, truncate(`${text} `, room), styles);
     line += paint(segment, text, styles);
     room -= needed;
@@ -38,7 +37,7 @@ export function paintLine(segments: readonly Segment[], columns: number, styles:
   return line;
 }
 
-/** The width of the pieces without blanks at the end, which are not printed. */
+/** The width of the pieces without trailing blanks, which are not printed. */
 function widthOf(segments: readonly Segment[]): number {
   return displayWidth(segments.map(textOf).join("").trimEnd());
 }
@@ -51,7 +50,7 @@ function paint(segment: Segment, text: string, styles: Styles): string {
   return typeof segment === "string" || text === "" ? text : styles[segment[1]](text);
 }
 
-/** The first of several wordings that fits, or the last one cut. */
+/** The first variant that fits, or the last one, cut. */
 export function firstFitting(wordings: readonly (readonly Segment[])[], columns: number, styles: Styles): string {
   const fitting = wordings.find((segments) => widthOf(segments) <= columns) ?? wordings.at(-1) ?? [];
   return paintLine(fitting, columns, styles);

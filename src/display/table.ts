@@ -7,16 +7,16 @@ import { displayWidth } from "../text/columns.js";
 export interface TableOptions {
   readonly columns: number;
   readonly color: boolean;
-  /** How each column is aligned; left where nothing is said. */
+  /** Alignment of each column; default: left. */
   readonly align?: readonly ("left" | "right")[];
 }
 
 const GAP = 2;
-/** How many rows cli-table3 lays out at a time: what it takes grows with the square of their number. */
+/** Rows laid out at a time, because the time that cli-table3 needs is quadratic in their number. */
 const BLOCK = 200;
-/** No column is made narrower to fit a screen. */
+/** The narrowest column that shrinking may produce. */
 const NARROWEST = 4;
-/** Nothing but the gap between two columns. */
+/** No borders, only a gap between columns. */
 const NO_BORDERS = {
   top: "",
   "top-mid": "",
@@ -36,8 +36,8 @@ const NO_BORDERS = {
 };
 
 /**
- * A table without borders, two blanks between its columns, none at the end of a line. Cells are stripped and cut where
- * the screen is too narrow, the widest columns first. Without rows it is the head alone. Ends without a line break.
+ * A table without borders: two blanks between columns, none at the end of a line. Cells are stripped, and cut if the
+ * screen is too narrow, the widest columns first. Without rows, only the head. No final line break.
  */
 export function formatTable(
   head: readonly string[],
@@ -68,7 +68,7 @@ function layOut(rows: readonly (readonly string[])[], widths: number[], aligns: 
   return table.toString().split("\n");
 }
 
-/** Loaded when the first table is made: 17 ms that other commands do not pay. */
+/** Loaded on first use, because it takes 17 ms. */
 function loadTable(): typeof Table {
   return createRequire(import.meta.url)("cli-table3") as typeof Table;
 }
@@ -80,7 +80,7 @@ function naturalWidths(cells: readonly (readonly string[])[]): number[] {
   return widths;
 }
 
-/** Takes from the widest column until all fit, but leaves each enough to be recognised. */
+/** Shrinks the widest column until all fit, down to a minimum width. */
 function fitWidths(natural: readonly number[], columns: number): number[] {
   const widths = [...natural];
   let excess = widths.reduce((sum, width) => sum + width, 0) + GAP * (widths.length - 1) - columns;

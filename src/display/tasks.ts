@@ -1,4 +1,4 @@
-/** What a command is going to do for each service, and why, on one screen. */
+/** What a command is about to do for each service, and why. */
 import type { PlannedTask, Stage } from "../model/events.js";
 import { stripControl } from "./terminalText.js";
 
@@ -13,12 +13,12 @@ const WORDS: Readonly<Record<Stage, string>> = {
 
 const RESUMED: Readonly<Record<Stage, string>> = {
   ...WORDS,
-  boot: "go on with its boot",
-  verify: "go on verifying",
-  execute: "go on executing",
+  boot: "continue its boot",
+  verify: "continue verifying",
+  execute: "continue executing",
 };
 
-/** How many services are named; of more, the number. */
+/** Most services that are named; the others are counted. */
 const SHOWN = 20;
 
 /** `web-2: replace its machine (the machine i-0abc is terminated)` */
@@ -27,7 +27,7 @@ export function taskLine({ service, stage, resume, reason }: PlannedTask): strin
   return `${stripControl(service)}: ${words} (${stripControl(reason)})`;
 }
 
-/** A line a task; of very many, the first ones and how many more there are. */
+/** One line per task; the first ones of very many, and the number of the others. */
 export function taskLines(tasks: readonly PlannedTask[]): string[] {
   const lines = tasks.slice(0, SHOWN).map(taskLine);
   return tasks.length > SHOWN ? [...lines, `and ${tasks.length - SHOWN} more services`] : lines;

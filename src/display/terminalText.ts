@@ -1,6 +1,5 @@
 /**
- * Text from programs and clouds, made safe and cut for a terminal. Nothing reaches the screen without
- * `stripControl`.
+ * Sanitizes and cuts text from programs and clouds for a terminal. Everything printed passes `stripControl`.
  */
 import { characterWidth, displayWidth } from "../text/columns.js";
 
@@ -15,18 +14,18 @@ const CONTROL_SEQUENCE = /(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]/g;
 const ESCAPE = /\u001b[ -/]*[0-~]/g;
 const BLANK = /[\t\n\v\f\r\u2028\u2029]+/g;
 /**
- * Controls, lone surrogates and format characters (text direction, zero width), which hide or reorder text. The joiners
- * are kept: they spell.
+ * Controls, lone surrogates and format characters (text direction, zero width), which hide or reorder text. Joiners are
+ * kept: scripts and emoji need them.
  */
 const INVISIBLE = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}]/gu;
-/** More than three marks on one letter are no language but a tower over the neighbouring lines. */
+/** More than three combining marks on a letter are no language; they would cover neighbouring lines. */
 const MARK_TOWER = /([\p{M}\u200c\u200d]{3})[\p{M}\u200c\u200d]+/gu;
 const PRINTABLE_ASCII = /^[ -~]*$/;
 
 /**
- * Makes one harmless line of any text: escape sequences, controls and text direction marks are removed, line breaks and
- * tabs become a space. What is left cannot move the cursor, set a title or the clipboard, ask the terminal anything or
- * reorder what stands beside it.
+ * Turns any text into one harmless line. Removes escape sequences, controls and text direction marks; line breaks and
+ * tabs become a space. The result cannot move the cursor, set a title or the clipboard, query the terminal or reorder
+ * neighbouring text.
  */
 export function stripControl(text: string): string {
   if (PRINTABLE_ASCII.test(text)) return text;
@@ -39,12 +38,12 @@ export function stripControl(text: string): string {
     .replace(MARK_TOWER, "$1");
 }
 
-/** Longer lines are cut: no screen shows more of one, and a program must not be able to make drawing slow. */
+/** Longer lines are cut, so that a program cannot make drawing slow. */
 const LONGEST_LINE = 2000;
 
 /**
- * The lines of a program's output, safe and without blanks at their ends. A progress bar's writings over itself become
- * lines as well.
+ * The lines of a program's output, sanitized and without trailing blanks. Each update of a progress bar (after a
+ * carriage return) becomes a line.
  */
 export function outputLines(text: string): string[] {
   return text
@@ -63,14 +62,14 @@ function outputLine(line: string): string {
   return stripControl(line.slice(0, LONGEST_LINE)).trimEnd();
 }
 
-/** Cuts stripped text to a number of columns; `…` stands for what was cut off. */
+/** Cuts stripped text to a number of columns; `…` marks the cut. */
 export function truncate(text: string, columns: number): string {
   if (displayWidth(text) <= columns) return text;
   if (columns < 1) return "";
   return `${takeColumns(text, columns - 1)}…`;
 }
 
-/** The longest beginning of the text that fits, whole characters with their marks. */
+/** The longest prefix that fits, of whole characters with their marks. */
 function takeColumns(text: string, columns: number): string {
   let width = 0;
   let end = 0;
@@ -82,7 +81,7 @@ function takeColumns(text: string, columns: number): string {
   return text.slice(0, end);
 }
 
-/** Breaks stripped text into lines of at most so many columns, between words where it can. */
+/** Wraps stripped text to a number of columns, between words if possible. */
 export function wrap(text: string, columns: number): string[] {
   const lines: string[] = [];
   let rest = text;

@@ -1,6 +1,5 @@
 /**
- * Times as an operator reads them. Small enough to write: pretty-ms and its like print `3m 5.2s` and cannot pad to `3m
- * 05s`.
+ * Formats times. Existing packages such as pretty-ms print `3m 5.2s` and cannot pad to `3m 05s`.
  */
 
 const SECOND = 1000;
@@ -9,8 +8,8 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 /**
- * A measured duration in milliseconds: `850ms`, `2.1s`, `3m 05s`, `1h 02m`, `2d 03h`. A clock that was set back gives
- * `0ms`.
+ * A measured duration in milliseconds: `850ms`, `2.1s`, `3m 05s`, `1h 02m`, `2d 03h`. Negative ones, after
+ * a clock was set back, become `0ms`.
  */
 export function formatDuration(ms: number): string {
   const rounded = Math.max(0, Math.round(ms));
@@ -20,7 +19,7 @@ export function formatDuration(ms: number): string {
   return inTwoUnits(rounded);
 }
 
-/** A duration that is still running, in whole seconds (`7s`, `3m 05s`), so that a screen changes once a second. */
+/** An elapsed time in whole seconds (`7s`, `3m 05s`), so that the screen changes once a second. */
 export function formatElapsed(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / SECOND));
   return seconds < 60 ? `${seconds}s` : inTwoUnits(seconds * SECOND);
@@ -35,7 +34,7 @@ function inTwoUnits(ms: number): string {
   return `${Math.floor(hours / 24)}d ${pad(hours % 24)}h`;
 }
 
-/** How long ago something was, in its largest unit: `now`, `42s`, `3m`, `2h`, `5d`. */
+/** An age in its largest unit: `now`, `42s`, `3m`, `2h`, `5d`. */
 export function formatAge(ms: number): string {
   if (ms < SECOND) return "now";
   if (ms < MINUTE) return `${Math.floor(ms / SECOND)}s`;
@@ -44,7 +43,7 @@ export function formatAge(ms: number): string {
   return `${Math.floor(ms / DAY)}d`;
 }
 
-/** A moment (milliseconds since the epoch) in local time: `2026-11-21 05:00`. */
+/** A point in time (milliseconds since the epoch) in local time: `2026-11-21 05:00`. */
 export function formatTime(ms: number): string {
   const date = new Date(ms);
   const day = `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;

@@ -1,7 +1,7 @@
 import type { RunEvent, RunState, RunVerb, ServiceFailure, ServiceState, StepName } from "../model/events.js";
 import { lastOutputLine, outputLines, stripControl } from "./terminalText.js";
 
-/** What a screen shows of one service. All text is stripped. */
+/** The display state of a service. All text is stripped. */
 export interface ServiceView {
   readonly name: string;
   level: LevelView;
@@ -10,24 +10,24 @@ export interface ServiceView {
   since: number;
   step: StepName | null;
   attempt: number;
-  /** The last line that its running program printed. */
+  /** The last line printed by its running program. */
   lastLine: string;
   failure: ServiceFailure | null;
 }
 
 export interface LevelView {
   readonly name: string;
-  /** Its place in the plan, counted from 1. */
+  /** Its position in the plan, from 1. */
   readonly number: number;
   readonly services: ServiceView[];
-  /** How many services are in a state: kept up to date, since a level may have thousands. */
+  /** Number of services by state, updated incrementally because a level may have thousands. */
   readonly counts: Map<ServiceState, number>;
   status: "waiting" | "running" | "finished";
   startedAt: number;
   ms: number;
 }
 
-/** What a screen shows of a run. */
+/** The display state of a run. */
 export interface RunView {
   run: string;
   plan: string;
@@ -53,9 +53,8 @@ export function createView(): RunView {
 }
 
 /**
- * Brings the view up to date with an event, in place: ten thousand services send too many events to copy the view for
- * each. Events about services that `run-started` did not name (an older run, another version) are shown rather than
- * refused.
+ * Applies an event to the view, in place: ten thousand services send too many events to copy the view each time. Events
+ * about services that `run-started` did not name (an older run, another version) are shown, too.
  */
 export function foldEvent(view: RunView, event: RunEvent): void {
   switch (event.type) {
@@ -171,7 +170,7 @@ function moveService(service: ServiceView, state: ServiceState, at: number): voi
   count(service.level, state, 1);
   service.state = state;
   service.since = at;
-  // A new state begins a new program: the line of the last one would be taken for its own.
+  // A new state starts a new program, so the last line of the previous one is dropped.
   service.lastLine = "";
   if (state !== "failed") service.failure = null;
 }

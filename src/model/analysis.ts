@@ -72,7 +72,7 @@ export type PartKind =
   /** Everything else: writing down, telling, starting. */
   | "bootlevel";
 
-/** A stretch of the critical chain. */
+/** A stretch of the critical path. */
 export interface ChainPart {
   /** Null between two levels. */
   readonly level: string | null;

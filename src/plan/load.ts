@@ -49,7 +49,7 @@ export async function loadDraft(
   if (source.data === null)
     throw new PlanError([
       ...mistakes,
-      source.mistakeBetween([0, 1], "the plan is empty: it needs at least plan: and levels:"),
+      source.mistakeBetween([0, 1], "the plan is empty: it needs at least the keys plan: and levels:"),
     ]);
   const given = givenIn(options, Located.root(source));
   const draft = makeDraft(Located.root(source), mistakes, given);

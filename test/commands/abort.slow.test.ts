@@ -53,12 +53,12 @@ test("an operator aborts a run that is being booted, and goes on with it afterwa
   expect((await own.call(["abort", "op"])).code).toBe(2);
   expect(await own.call(["abort", "op", "wrong", "data"])).toMatchObject({
     code: 0,
-    stdout: expect.stringContaining("boot, which works on it, ends what runs") as unknown as string,
+    stdout: expect.stringContaining("boot works on it and ends everything in progress") as unknown as string,
   });
   const ended = await boot.ended;
   expect(ended.code).toBe(1);
   expect(ended.stdout).toContain("The run was aborted by operator: wrong data");
-  expect((await own.call(["abort", "op", "another"])).stdout).toContain("The first reason stays");
+  expect((await own.call(["abort", "op", "another"])).stdout).toContain("The first reason is kept");
   for (const words of [
     ["boot", "--resume", "op"],
     ["repair", "op"],
@@ -89,7 +89,7 @@ test("a run whose launcher is dead is aborted by the command itself: what runs o
   await boot.ended;
   const pid = Number(own.fact("pid"));
   expect(() => process.kill(pid, 0)).not.toThrow();
-  expect((await own.call(["abort", "orphan", "nobody is there"])).stdout).toContain("no program of it runs");
+  expect((await own.call(["abort", "orphan", "nobody is there"])).stdout).toContain("None of its programs is running");
   expect((await own.json(["status", "orphan"])).document).toMatchObject({
     state: "failed",
     abort: { reason: "nobody is there", origin: "operator" },
@@ -158,7 +158,7 @@ test("who aborts a run that is being taken down is told that this goes on", asyn
   const down = own.start(["terminate", "ends", "--yes"]);
   await begun(own, "a");
   expect((await own.call(["abort", "ends", "enough"])).stdout).toContain(
-    "terminate, which works on it, tidies up and goes on",
+    "terminate works on it and continues after cleaning up",
   );
   own.plan("", { "go-a": "" }, "facts");
   expect(await down.ended).toMatchObject({ code: 0 });

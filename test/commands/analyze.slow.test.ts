@@ -25,7 +25,7 @@ const kindsOf = (document: Document, service: string) =>
     .filter((part: Document) => part.service === service && part.kind !== "bootlevel")
     .map((part: Document) => part.kind);
 
-test("the critical chain of a real boot adds up to its wall time, and the waits in it have names", async () => {
+test("the critical path of a real boot adds up to its wall time, and the waits in it have names", async () => {
   const own = installation();
   const booted = await own.json(["boot", own.plan(plan(own.facts)), "--name", "shop"]);
   expect(booted.code).toBe(0);
@@ -69,10 +69,10 @@ test("the tables say it for people; --top shortens the first", async () => {
   const { code, stdout } = await own.call(["analyze", "shop", "--top", "2"]);
   expect(code).toBe(0);
   expect(stdout).toMatch(
-    /^Run shop: boot of \d{4}-\d\d-\d\d \d\d:\d\d, ready after \d+\.\ds\n\nThe longest steps\n\nSERVICE +LEVEL +STEP +TRY +TOOK +OF IT WAITING +OUTCOME\nweb-\d +web +boot +1 .*exit code 0\n.*\n\nThe critical chain/,
+    /^Run shop: boot of \d{4}-\d\d-\d\d \d\d:\d\d, ready after \d+\.\ds\n\nThe longest steps\n\nSERVICE +LEVEL +STEP +TRY +TOOK +WAITED +OUTCOME\nweb-\d +web +boot +1 .*exit code 0\n.*\n\nThe critical path/,
   );
-  expect(stdout).toMatch(/waited for a place +\d+ms +\d+\.\d %/);
-  expect(stdout).toMatch(/\nTogether (\d+\.\ds), 100\.0 % of the \1 that it took\.\n$/);
+  expect(stdout).toMatch(/waited for a slot +\d+ms +\d+\.\d %/);
+  expect(stdout).toMatch(/\nTotal: (\d+\.\ds), 100\.0 % of the elapsed \1\.\n$/);
 });
 
 test("--svg draws a row a service into a file that is whole or not there, over an old one and through a link", async () => {
@@ -90,7 +90,7 @@ test("--svg draws a row a service into a file that is whole or not there, over a
   writeFileSync(file, "old");
   symlinkSync(file, join(folder, "link.svg"));
   const through = await own.call(["analyze", "shop", "--svg", join(folder, "link.svg")]);
-  expect(through.stdout).toContain(`The picture is in ${file}\n`);
+  expect(through.stdout).toContain(`The chart is in ${file}\n`);
   expect(readFileSync(file, "utf8")).toMatch(/^<svg /);
   expect(readdirSync(folder).sort()).toEqual(["link.svg", "shop & co.svg"]);
 });
@@ -105,7 +105,7 @@ test("a picture that cannot be written is a clear error, and leaves nothing", as
   expect(directory).toMatchObject({ code: 2, stdout: "" });
   expect(directory.stderr).toContain(`cannot write ${folder}: it is a directory; name a file in it`);
   expect(readdirSync(folder)).toEqual([]);
-  expect(await into(join(folder, "none", "a.svg"))).toContain("there is no such directory");
+  expect(await into(join(folder, "none", "a.svg"))).toContain("no such directory");
   expect(await into("/dev/null")).toContain("cannot write /dev/null: it is no plain file");
   expect(existsSync("/dev/null")).toBe(true);
   if (process.getuid?.() !== 0) {
@@ -144,7 +144,7 @@ test("a boot that is killed is analyzed up to its last event; after a terminate 
   });
   const { stdout } = await own.call(["analyze", "killed"]);
   expect(stdout).toMatch(
-    /boot of .*, broken off after .* \(section 1 of 2, --sections lists them\)\nIt was broken off, its launcher died: this goes up to its last event/,
+    /boot of .*, launcher died after .* \(section 1 of 2, --sections lists them\)\nIts launcher died: the times end with its last event/,
   );
   expect(stdout).toMatch(/a +one +boot +1 .*did not end/);
 });
@@ -175,7 +175,7 @@ test.each([
   [["--top", "x"], "--top must be one whole number, 1 or more"],
   [["--top", "2.5"], "--top must be one whole number"],
   [["--svg"], "svg"],
-  [["--svg", "a.svg", "--svg", "b.svg"], "--svg names one file"],
+  [["--svg", "a.svg", "--svg", "b.svg"], "--svg can be given only once"],
 ])("a wrong call is told: %j", async (words, message) => {
   const own = installation();
   await own.call(["boot", own.plan("plan: a\nlevels:\n  - name: one\n    services: { a: {} }\n"), "--name", "a"]);

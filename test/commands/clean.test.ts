@@ -44,7 +44,7 @@ test("after the database was lost the marks are enough: shown, asked for, ended,
       .sort(),
   ).toEqual(["a", "b"].map((service) => ["local", "running", mark, "lost", service]));
   const asked = await own.call(["clean", "--all"]);
-  expect([asked.code, asked.stderr]).toEqual([2, expect.stringContaining("say --yes") as unknown]);
+  expect([asked.code, asked.stderr]).toEqual([2, expect.stringContaining("use --yes") as unknown]);
   expect(localMachines(own)).toEqual(["a.1", "b.1"]);
   const pid = Number(own.fact("pid"));
   expect(isAlive(pid)).toBe(true);
@@ -52,7 +52,7 @@ test("after the database was lost the marks are enough: shown, asked for, ended,
   expect(ended.code).toBe(0);
   expect(ended.stdout).toContain("2 of 2 ended.");
   expect([localMachines(own), isAlive(pid)]).toEqual([[], false]);
-  expect((await own.call(["clean", "--all", "--yes"])).stdout).toBe("No stray machines.\n");
+  expect((await own.call(["clean", "--all", "--yes"])).stdout).toBe("No orphaned machines.\n");
 });
 
 test("machines of live services, of other runs and of other installations are left alone", async () => {
@@ -93,7 +93,7 @@ test("calls that do not say which machines: 2", async () => {
   for (const words of [["clean"], ["clean", "one", "--all"]])
     expect(await own.call(words)).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining("Name a run, or say --all") as unknown,
+      stderr: expect.stringContaining("name a run, or use --all") as unknown,
     });
   expect(await own.json(["clean", "ghost"])).toMatchObject({
     code: 2,

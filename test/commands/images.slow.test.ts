@@ -249,8 +249,8 @@ test("calls that cannot be meant are refused", async () => {
     const { code, stderr } = await own.call(["image", ...words]);
     return `${code}: ${stderr.split("\n")[0] ?? ""}`;
   };
-  expect(await said("build")).toContain("2: bootlevel: which image?");
-  expect(await said("build", "apache")).toContain("2: bootlevel: which cloud?");
+  expect(await said("build")).toContain("2: bootlevel: no image given:");
+  expect(await said("build", "apache")).toContain("2: bootlevel: name one cloud with --cloud:");
   expect(await said("list", "--plan", "x", "--yes")).toContain("2: bootlevel: image list does not take --plan, --yes");
   expect(await said("remove", "apache", "--cloud", "local", "--yes")).toContain(
     '2: bootlevel: there is no built image "apache" in cloud "local"',

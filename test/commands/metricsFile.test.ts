@@ -28,7 +28,7 @@ test("--prometheus writes metrics that another user may read, and prints and end
   // From cron under a strict umask the file must still be readable.
   const umask = process.umask(0o077);
   const table = await own.call(["status", "shop", "--prometheus", file]).finally(() => process.umask(umask));
-  expect(table).toMatchObject({ code: 0, stderr: "", stdout: expect.stringMatching(/All is well: 3 of 3/) });
+  expect(table).toMatchObject({ code: 0, stderr: "", stdout: expect.stringMatching(/Healthy: 3 of 3/) });
   expect((statSync(file).mode & 0o7777).toString(8)).toBe("644");
   const metrics = readMetrics(file);
   expect(metric(metrics, "bootlevel_run_ready", { run: "shop" })).toBe(1);
@@ -124,7 +124,7 @@ test("metrics that cannot be written are a clear error, and leave nothing", asyn
   expect(both.stderr).toMatch(/cannot write .*\n.*there is no run "ghost"/);
   expect(await own.call(["status", "shop", "--prometheus", "a", "--prometheus", "b"])).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining("--prometheus takes one value"),
+    stderr: expect.stringContaining("--prometheus takes exactly one value"),
   });
   expect(readdirSync(folder)).toEqual([]);
   if (process.getuid?.() !== 0) {

@@ -132,9 +132,9 @@ test.each([
   ["an unknown command", ["stauts", "shop", "--nagios"], "status"],
   ["--nagios=true", ["status", "ghost", "--nagios=true"], "ghost"],
   ["--json beside it", ["status", "shop", "--nagios", "--json"], "choose one"],
-  ["no duration", ["status", "shop", "--nagios", "--timeout", "soon"], "write a duration"],
-  ["a duration of nothing", ["status", "shop", "--nagios", "--timeout", "0s"], "write a duration"],
-  ["a duration beyond every timer", ["status", "shop", "--nagios", "--timeout", "30d"], "write a duration"],
+  ["no duration", ["status", "shop", "--nagios", "--timeout", "soon"], "is not a valid duration"],
+  ["a duration of nothing", ["status", "shop", "--nagios", "--timeout", "0s"], "is not a valid duration"],
+  ["a duration beyond every timer", ["status", "shop", "--nagios", "--timeout", "30d"], "is not a valid duration"],
   ["an option without its value", ["status", "shop", "--nagios", "--prometheus"], "prometheus"],
 ])("--nagios: %s is UNKNOWN and 3 in one line", async (_what, words, said) => {
   const ended = await installation().call(words);
@@ -169,12 +169,12 @@ test("--timeout gives up in time, tells so to each reader, and leaves no process
   // It ends although the program runs on: that one waits for a word of this test's.
   const line = await own.call(["status", "shop", "--nagios", "--timeout", "1s", "--prometheus", file]);
   expect(line.code).toBe(3);
-  expect(pluginLine(line)).toMatchObject({ state: "UNKNOWN", text: "the check was not done after 1s" });
+  expect(pluginLine(line)).toMatchObject({ state: "UNKNOWN", text: "the check did not finish within 1s" });
   expect(metric(readMetrics(file), "bootlevel_check_success", { run: "shop" })).toBe(0);
   expect(await own.call(["status", "shop", "--timeout", "1s"])).toMatchObject({
     code: 1,
     stdout: "",
-    stderr: "bootlevel: the check was not done after 1s\n",
+    stderr: "bootlevel: the check did not finish within 1s\n",
   });
   expect(await own.json(["status", "shop", "--timeout", "1s"])).toMatchObject({
     code: 1,

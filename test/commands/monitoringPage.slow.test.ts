@@ -138,7 +138,7 @@ test("the crontab's status mails the table when something is not well, and nothi
   await killServer(box.own);
   const mail = await cron();
   expect(mail.stderr).toBe("");
-  expect(mail.stdout).toMatch(/server +✖ not well[\s\S]*Not all is well: 0 of 1 services ready/);
+  expect(mail.stdout).toMatch(/server +✖ unhealthy[\s\S]*Unhealthy: 0 of 1 services ready/);
 });
 
 test("the crontab's metrics appear where node_exporter looks, and tell of the run; a mail only comes when there is no check", async () => {

@@ -110,7 +110,7 @@ test("a client that is killed in the middle ends the benchmark at once, by its n
   const { code, stdout } = await started.ended;
   expect(code).toBe(1);
   expect(stdout).toMatch(/The run was aborted by server-[12]: the benchmark cannot go on: client-2 failed/);
-  expect(stdout).toContain("Nothing is left of it: 6 machines ended.");
+  expect(stdout).toContain("No machine is left: 6 machines ended.");
   await eventually("all processes are gone", () => !processes.some(isAlive));
   expect(await refused(host, Number(port))).toBe(true);
 });

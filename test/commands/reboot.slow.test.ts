@@ -22,7 +22,7 @@ test("reboot: everything down from the last level, then up from the first; each 
   await boot(own, own.plan(tower(own)), "tower");
   const asked = await own.call(["reboot", "tower"]);
   expect(asked).toMatchObject({ code: 2, stdout: "" });
-  expect(asked.stderr).toContain("say --yes");
+  expect(asked.stderr).toContain("use --yes");
   expect(await own.json(["reboot", "tower", "--yes"])).toMatchObject({
     code: 0,
     document: { version: 1, command: "reboot", run: "tower", state: "ready", failures: [], cloudUnreachable: false },
@@ -141,7 +141,9 @@ test("rerun: the boot program again on the same machine, followed by who needs i
   expect((await shownServices(own, "again"))["b"].machine).toBe(before["b"].machine);
   expect(await own.call(["rerun", "again", "a:ready"])).toMatchObject({ code: 0 });
   expect(told(own)).toEqual(["a-ready"]);
-  expect((await own.call(["rerun", "again", "a:bot"])).stderr).toContain("boot or ready");
+  expect((await own.call(["rerun", "again", "a:bot"])).stderr).toContain(
+    "write SERVICE, SERVICE:boot or SERVICE:ready",
+  );
   expect((await own.call(["rerun", "again", "lonee"])).stderr).toContain('did you mean "lone"?');
 });
 

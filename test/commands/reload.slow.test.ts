@@ -161,7 +161,7 @@ test("what is only shown, not answered or wrong changes nothing: --dry-run, no t
   expect(asked.code).toBe(2);
   expect([asked.stdout, asked.stderr]).toEqual([
     expect.stringMatching(/a +boots again +boot: changed/) as unknown,
-    expect.stringContaining("say --yes") as unknown,
+    expect.stringContaining("use --yes") as unknown,
   ]);
   const wrong = await own.call([
     "reload",
@@ -225,6 +225,6 @@ test("a reload that failed or was killed half-way: the same plan again says so w
   expect(await own.call(["repair", "live"])).toMatchObject({ code: 0 });
   expect(told(own)).toEqual(["a", "z live"]);
   expect((await own.call(["reload", "live", long, "--yes"])).stdout).toBe(
-    "live follows this plan already: nothing to change.\n",
+    "live already follows this plan: nothing to change.\n",
   );
 });

@@ -51,7 +51,7 @@ test("a run that is well: nothing, 0, and one document that says so", async () =
       cloudUnreachable: false,
     },
   });
-  expect((await own.call(["repair", "shop"])).stdout).toBe("shop is well: nothing to repair.\n");
+  expect((await own.call(["repair", "shop"])).stdout).toBe("shop is healthy: nothing to repair.\n");
   expect(told(own)).toEqual([]);
   expect((await own.json(["events", "shop"])).document.events).toHaveLength(events);
 });

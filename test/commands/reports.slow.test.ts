@@ -105,12 +105,12 @@ test("copies are private and leave other files alone unless told otherwise", asy
 });
 
 test.each([
-  [["--open", "a", "--to", "b"], "--open writes one file"],
-  [["--open", "a", "--json"], "--open writes one file"],
+  [["--open", "a", "--to", "b"], "--open cannot be combined with --to, --match, --collect or --json"],
+  [["--open", "a", "--json"], "--open cannot be combined with --to, --match, --collect or --json"],
   [["--to", "x", "--match", "*"], "--match only lists"],
   [["--match", ""], "--match takes a pattern of 1 to"],
   [["--match", "a".repeat(65_537)], "--match takes a pattern of 1 to"],
-  [["--overwrite"], "belongs to --to"],
+  [["--overwrite"], "--overwrite requires --to"],
   [["--to", "ftp://x/y"], "name a folder, or s3://bucket/prefix"],
   [["--to", ""], "name a folder, or s3://bucket/prefix"],
   [["--to", "s3://B_/x"], "names no bucket"],

@@ -160,7 +160,7 @@ test("what cannot be resumed: 2, and why", async () => {
   const folder = own.plan(levels("wait", ["a: {}"]));
   expect((await own.call(["boot", folder, "--name", "wait"])).code).toBe(0);
   expect((await own.call(["boot", folder, "--resume", "wait"])).stderr).toContain("leave out a plan");
-  expect((await own.call(["boot", folder, "--wait", "5s"])).stderr).toContain("--wait goes with --resume");
+  expect((await own.call(["boot", folder, "--wait", "5s"])).stderr).toContain("--wait requires --resume");
   expect((await own.json(["boot", "--resume", "ghost"])).document.error).toMatchObject({
     exitCode: 2,
     message: 'there is no run "ghost"',

@@ -32,7 +32,7 @@ test("execute programs run once everything in their level is ready; what they se
   const ended = await own.call(["run", tests(own, 0), "--name", "tests"]);
   expect(ended).toMatchObject({
     code: 0,
-    stdout: expect.stringContaining("Nothing is left of it: 3 machines ended.") as unknown as string,
+    stdout: expect.stringContaining("No machine is left: 3 machines ended.") as unknown as string,
   });
   expect(own.fact("ran")).toBe("app-ready\nsuite 80\nafter done\n");
   expect(machines(own)).toEqual([]);
@@ -82,7 +82,7 @@ test("a failed execute program is the run's failure, with its last lines; the ca
   expect(nagios).toMatchObject({
     code: 2,
     stdout: expect.stringMatching(
-      /^BOOTLEVEL CRITICAL - red-\w+ has failed: suite: the execute program failed: exit code 4 \| time=/,
+      /^BOOTLEVEL CRITICAL - red-\w+ failed: suite: the execute program failed: exit code 4 \| time=/,
     ) as unknown as string,
   });
 }, 40_000);

@@ -49,7 +49,7 @@ test("status runs the ready programs again and changes no row of the database, n
   const logsBefore = (await own.json(["logs", "look"])).document;
   const ended = await own.call(["status", "look"]);
   expect(ended).toMatchObject({ code: 0, stderr: "" });
-  expect(ended.stdout).toMatch(/All is well: 5 of 5 services ready/);
+  expect(ended.stdout).toMatch(/Healthy: 5 of 5 services ready/);
   expect((own.fact("looked") ?? "").trim().split("\n").sort()).toEqual([
     "server-1",
     "server-1",
@@ -81,7 +81,7 @@ test("a service that was killed is shown as not well, with its last lines, and g
   expect(services["guest"]).toMatchObject({ healthy: true, machine: "host" });
   const forPeople = await own.call(["status", "look"]);
   expect(forPeople.code).toBe(1);
-  expect(forPeople.stdout).toMatch(/server-2 +✖ not well[\s\S]*server 2 is not there[\s\S]*Not all is well: 4 of 5/);
+  expect(forPeople.stdout).toMatch(/server-2 +✖ unhealthy[\s\S]*server 2 is not there[\s\S]*Unhealthy: 4 of 5/);
   expect(content(own.home)).toEqual(before);
 });
 

@@ -112,7 +112,7 @@ test.each([
   expect(ended).toMatchObject({ code: 2, stdout: "" });
   expect(ended.stderr).toMatch(words);
   expect(ended.stderr).toMatch(/launch\.yaml:3:\d+/);
-  expect(ended.stderr).not.toContain("not your mistake");
+  expect(ended.stderr).not.toContain("a bug in bootlevel");
 });
 
 test("a driver whose calls throw fails the service with its words; what it launched is not forgotten", async () => {

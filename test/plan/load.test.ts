@@ -180,9 +180,9 @@ levels:
 
 test.each([
   ["[]", /"size" of service "web" must have at least 1 item/],
-  ["[m5.large, m5.large]", /"size" of service "web" names the same thing twice/],
+  ["[m5.large, m5.large]", /"size" of service "web" contains the same item twice/],
   ["[m5.large, [m5a.large]]", /must be text or a number, not a list/],
-  ["[m5.large, '\${web.host}']", /is known only after|is the service itself/],
+  ["[m5.large, '\${web.host}']", /is known only after|refers to its own service/],
   ["{ first: m5.large }", /must be text, a number or a list, not a map/],
 ])("size: %s is a mistake", async (size, words) => {
   await expect(load(`plan: a\nlevels: [{ services: { web: { size: ${size} } } }]\n`)).rejects.toThrow(words);
@@ -356,9 +356,9 @@ test("a folder with a launch.yaml is a plan; a folder without one, a missing fil
   expect((await planError(loadPlan(join(folder, "other")))).message).toMatch(
     /other: this is a folder without a launch.yaml/,
   );
-  expect((await planError(loadPlan(join(folder, "nope.yaml")))).message).toMatch(/nope.yaml: there is no such file/);
+  expect((await planError(loadPlan(join(folder, "nope.yaml")))).message).toMatch(/nope.yaml: no such file/);
   expect((await planError(loadPlan(join(folder, "big.yaml")))).message).toMatch(/larger than 10 MB/);
-  expect((await planError(loadPlan("/dev/null"))).message).toMatch(/no ordinary file/);
+  expect((await planError(loadPlan("/dev/null"))).message).toMatch(/not a regular file/);
 });
 
 test("a byte order mark and Windows line ends are accepted", async () => {
@@ -374,7 +374,7 @@ test("a mistake is reported once, and does not make others of what refers to it"
   ).toEqual([
     expect.stringContaining("whole number"),
     expect.stringContaining('unknown key "atributes"'),
-    expect.stringContaining('"1bad" cannot name a service'),
+    expect.stringContaining('invalid service name "1bad"'),
   ]);
 });
 

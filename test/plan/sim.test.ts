@@ -62,7 +62,7 @@ test.each([
     '3: "latency" of "launch" of cloud "sky" must be a duration, { p50, p95 }, { min, max } or { mean }',
   ],
   ["launch: { refuse: 2 }", '3: "refuse" of "launch" of cloud "sky" must be at most 1, not 2'],
-  ["machines: { die: { probability: 1 } }", '3: "die" of "machines" of cloud "sky" lacks the key "within"'],
+  ["machines: { die: { probability: 1 } }", '3: "die" of "machines" of cloud "sky" needs the key "within"'],
   ["visibility: 30", "3: 30 has no unit: write for example 30s"],
   ["calls: { lost-reply: 0.1 }", '3: unknown key "lost-reply" in "calls" of cloud "sky" -> lost_reply'],
   ["programs: { bot: {} }", '3: unknown key "bot" in "programs" of cloud "sky" -> boot'],
@@ -78,11 +78,11 @@ test.each([
     "script: [{ call: list, fault: refuse }]",
     '3: "fault" of item 1 of "script" of cloud "sky" must be throttle, lost-reply or unreachable, not "refuse"',
   ],
-  ["script: [{ call: launch, fault: invisible }]", '3: item 1 of "script" of cloud "sky" lacks the key "for"'],
-  ["script: [{ at: 3s, fault: unreachable }]", '3: item 1 of "script" of cloud "sky" lacks the key "for"'],
+  ["script: [{ call: launch, fault: invisible }]", '3: item 1 of "script" of cloud "sky" needs the key "for"'],
+  ["script: [{ at: 3s, fault: unreachable }]", '3: item 1 of "script" of cloud "sky" needs the key "for"'],
   [
     "script: [{ at: 3s, fault: die, exit: 3 }]",
-    '3: unknown key "exit" in item 1 of "script" of cloud "sky": it takes at, service, nth, fault and for',
+    '3: unknown key "exit" in item 1 of "script" of cloud "sky": valid keys are at, service, nth, fault and for',
   ],
   [
     "script: [{ program: boot, nth: often }]",

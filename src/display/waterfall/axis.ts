@@ -1,4 +1,4 @@
-/** The time axis: moments that people count in. */
+/** The time axis, with round steps. */
 import { formatElapsed } from "../time.js";
 
 const SECOND = 1_000;
@@ -20,7 +20,7 @@ const STEPS = [
   ...[1, 2, 3, 6, 12].map((hours) => hours * HOUR),
   ...[1, 2, 7, 14, 28].map((days) => days * DAY),
 ];
-/** More would run into each other. */
+/** More labels would overlap. */
 const MOST_TICKS = 10;
 
 export interface Tick {
@@ -28,7 +28,7 @@ export interface Tick {
   readonly label: string;
 }
 
-/** Ticks from 0 up to `untilMs`, evenly apart, at most eleven with 0. */
+/** Evenly spaced ticks from 0 to `untilMs`, at most eleven including 0. */
 export function ticks(untilMs: number): Tick[] {
   const fitting = STEPS.find((step) => untilMs / step <= MOST_TICKS);
   const step = fitting ?? Math.ceil(untilMs / MOST_TICKS / DAY) * DAY;

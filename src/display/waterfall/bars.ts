@@ -6,21 +6,21 @@ import { plural } from "../stateNames.js";
 import { element, hoverTitle, text } from "./svg.js";
 import { BAR, CHART_LEFT, CHART_RIGHT, ROW } from "./style.js";
 
-/** The place of a moment on the page. */
+/** Maps a point in time to an x coordinate. */
 export type Scale = (ms: number) => number;
 
-/** Bars that would lie on the same pixel are drawn as one: of three hundred quick tries nobody sees more. */
+/** Bars on the same pixel are drawn as one, for example of three hundred quick tries. */
 const NARROWEST = 1;
-/** About the width of a character in a bar. */
+/** Approximate width of a character in a bar. */
 const CHARACTER = 6.2;
 
-/** @param untilMs what the page is wide for; at least a millisecond, so that nothing is divided by 0. */
+/** @param untilMs the end of the time axis; treated as at least 1 ms, to avoid a division by 0. */
 export function createScale(untilMs: number): Scale {
   const width = (CHART_RIGHT - CHART_LEFT) / Math.max(1, untilMs);
   return (ms) => CHART_LEFT + ms * width;
 }
 
-/** A service's steps, with what they waited for a place hatched, and a cross where it failed. */
+/** The steps of a service. Waiting for a slot is hatched, a failure is a cross. */
 export function serviceBars(service: ServiceTiming, y: number, scale: Scale): string {
   const bars = group(service.steps, scale, (first, next) => first.step === next.step).map((steps) =>
     stepBar(steps, service.name, y, scale),
@@ -28,7 +28,7 @@ export function serviceBars(service: ServiceTiming, y: number, scale: Scale): st
   return bars.join("") + (service.state === "failed" ? cross(scale(service.endMs), y + ROW / 2) : "");
 }
 
-/** The critical chain in one row, waits included: no gap is left. */
+/** The critical path in one row, including waits, without gaps. */
 export function chainBars(chain: readonly ChainPart[], y: number, scale: Scale): string {
   return group(chain, scale, () => true)
     .map((parts) => {
@@ -49,7 +49,7 @@ export function chainBars(chain: readonly ChainPart[], y: number, scale: Scale):
     .join("");
 }
 
-/** A cross, for what failed. */
+/** A cross that marks a failure. */
 export function cross(x: number, y: number): string {
   const half = 4.5;
   return element("path", {
@@ -58,7 +58,7 @@ export function cross(x: number, y: number): string {
   });
 }
 
-/** What would lie on one pixel, together. */
+/** Merges the bars of one pixel. */
 function group<T extends { readonly startMs: number; readonly ms: number }>(
   stretches: readonly T[],
   scale: Scale,
@@ -96,7 +96,7 @@ function stepBar(steps: readonly StepTiming[], service: string, y: number, scale
           from: scale(first.startMs),
           to: scale(ran),
           y,
-          title: `${service}: waited for a place, ${formatDuration(first.waitedMs)}`,
+          title: `${service}: waited for a slot, ${formatDuration(first.waitedMs)}`,
           labels: [],
         });
   const tries =
@@ -121,7 +121,7 @@ interface Bar {
   readonly to: number;
   readonly y: number;
   readonly title: string;
-  /** The first that fits is written on it. */
+  /** Labels, longest first: the first that fits is drawn. */
   readonly labels: readonly string[];
 }
 

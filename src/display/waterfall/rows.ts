@@ -1,4 +1,4 @@
-/** Which rows the picture has: nobody reads a thousand. */
+/** Chooses the rows of the chart, since nobody reads a thousand. */
 import type { LevelTiming, SectionAnalysis, ServiceTiming } from "../../model/analysis.js";
 import { plural } from "../stateNames.js";
 
@@ -7,21 +7,20 @@ const MOST_LEVELS = 60;
 
 export interface LevelRows {
   readonly level: LevelTiming;
-  /** Those with a row of their own, in the plan's order. */
+  /** Services with their own row, in the order of the plan. */
   readonly shown: readonly ServiceTiming[];
-  /** Those that share one row below. */
+  /** Services that share one row below. */
   readonly folded: readonly ServiceTiming[];
 }
 
 export interface Rows {
   readonly levels: readonly LevelRows[];
-  /** What is left out, in a sentence; null if nothing is. */
+  /** A sentence about what is left out, or null. */
   readonly note: string | null;
 }
 
 /**
- * Gives every service a row while there is room. Where there is not: the service that finished last, failed ones, those
- * that finished late.
+ * Gives every service a row while there is room. Otherwise the last to finish, failed ones and late ones get a row.
  */
 export function chooseRows({ levels }: SectionAnalysis): Rows {
   const kept = longest(levels);
@@ -32,11 +31,11 @@ export function chooseRows({ levels }: SectionAnalysis): Rows {
     ...(kept.length < levels.length ? [`the ${kept.length} longest of ${levels.length} levels`] : []),
     ...(folded > 0
       ? [
-          `in each level the failed services and those that finished last, ${plural(folded, "other")} together in one row a level`,
+          `in each level the failed services and those that finished last, ${plural(folded, "other")} together in one row per level`,
         ]
       : []),
   ];
-  return { levels: rows, note: notes.length === 0 ? null : `Drawn: ${notes.join("; ")}.` };
+  return { levels: rows, note: notes.length === 0 ? null : `Shown: ${notes.join("; ")}.` };
 }
 
 function longest(levels: readonly LevelTiming[]): readonly LevelTiming[] {
@@ -45,7 +44,7 @@ function longest(levels: readonly LevelTiming[]): readonly LevelTiming[] {
   return levels.filter((level) => kept.has(level));
 }
 
-/** The most rows that each level may have so that all fit; small levels leave their share to others. */
+/** The row limit per level so that all levels fit; small levels leave room to others. */
 function fairShare(sizes: readonly number[]): number {
   let room = MOST_SERVICES;
   let left = sizes.length;

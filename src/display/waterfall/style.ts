@@ -1,7 +1,7 @@
-/** Sizes in pixels and colours. The picture paints its own background, so it can be read wherever it is put. */
+/** Sizes in pixels, and colours. The chart paints its own background, so it is readable anywhere. */
 export const WIDTH = 1200;
 export const MARGIN = 20;
-/** Where the bars begin and end; names stand before, durations behind. */
+/** Start and end of the bars; names are on the left, durations on the right. */
 export const CHART_LEFT = 250;
 export const CHART_RIGHT = WIDTH - 90;
 export const ROW = 22;
@@ -9,8 +9,7 @@ export const BAR = 16;
 export const LEVEL_ROW = 30;
 
 /**
- * The colours of steps and waits: Okabe and Ito's palette, which colour-blind people can tell apart, with dark text on
- * it.
+ * The colours of steps and waits: the Okabe-Ito palette, which colour-blind people can distinguish, under dark text.
  */
 const FILLS = {
   launch: "#cc79a7",
@@ -58,7 +57,7 @@ const DARK: Theme = {
   bootlevel: "#7d8794",
 };
 
-/** The style sheet: light, and dark where the viewer says that the person prefers it. */
+/** The style sheet: light, or dark if the viewer prefers it. */
 export function styleSheet(): string {
   const steps = Object.entries(FILLS)
     .map(([step, color]) => `.waterfall .${step}{fill:${color}}`)

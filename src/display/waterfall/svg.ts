@@ -1,9 +1,9 @@
-/** The little of SVG that a picture needs, as text. */
+/** Generates the subset of SVG that the chart needs. */
 import { stripControl } from "../terminalText.js";
 
 export type Attributes = Readonly<Record<string, string | number>>;
 
-/** An element with children that are SVG already. Numbers are cut to a tenth of a pixel. */
+/** An element; children are SVG text. Numbers are rounded to a tenth of a pixel. */
 export function element(name: string, attributes: Attributes, ...children: readonly string[]): string {
   const words = Object.entries(attributes)
     .map(([key, value]) => ` ${key}="${typeof value === "number" ? Math.round(value * 10) / 10 : escapeText(value)}"`)
@@ -11,12 +11,12 @@ export function element(name: string, attributes: Attributes, ...children: reado
   return children.length === 0 ? `<${name}${words}/>` : `<${name}${words}>${children.join("")}</${name}>`;
 }
 
-/** A line of text with its base line at `y`. */
+/** A line of text with its baseline at `y`. */
 export function text(x: number, y: number, content: string, attributes: Attributes = {}): string {
   return element("text", { x, y, ...attributes }, escapeText(content));
 }
 
-/** What a viewer shows when the pointer rests on the element that it stands in. */
+/** A tooltip for the enclosing element. */
 export function hoverTitle(content: string): string {
   return element("title", {}, escapeText(content));
 }
@@ -29,7 +29,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "'": "&apos;",
 };
 
-/** Any text as XML: harmless, on one line, and without the two characters that no XML document may have. */
+/** Escapes any text for XML: sanitized, on one line, without the two characters that XML forbids. */
 export function escapeText(content: string): string {
   return stripControl(content)
     .replace(/[\ufffe\uffff]/g, "")

@@ -1,4 +1,4 @@
-/** A section of a run as a picture: a row a service, a bar a step, time from left to right. */
+/** A section of a run as a waterfall chart: one row per service, one bar per step, time from left to right. */
 import type { SectionAnalysis, ServiceTiming, StepTiming } from "../../model/analysis.js";
 import { caveats, PART_WORDS, resultWords } from "../analysisText.js";
 import { truncate, stripControl } from "../terminalText.js";
@@ -13,12 +13,12 @@ import { plural } from "../stateNames.js";
 /** How many columns of a name fit before the bars. */
 const NAME_COLUMNS = 30;
 const LINE = 18;
-/** A chart that is higher than this has its times below it as well. */
+/** A higher chart repeats its time axis at the bottom. */
 const LOW = 600;
 
 /**
- * Draws a section as one SVG document, 1200 pixels wide and as high as it needs. Of very many services and levels the
- * ones that matter are drawn, and the picture says so. Pure: equal arguments, equal text.
+ * Draws a section as one SVG document, 1200 pixels wide and as high as needed. If there are too many services or levels,
+ * the most important ones are drawn, with a note. Pure.
  */
 export function renderWaterfall(run: string, section: SectionAnalysis): string {
   const rows = chooseRows(section);
@@ -57,7 +57,7 @@ function title(run: string, section: SectionAnalysis): string {
 
 function headLines(run: string, section: SectionAnalysis, { note }: Rows): string[] {
   const services = section.levels.reduce((sum, level) => sum + level.services.length, 0);
-  const about = `Section ${section.number}, begun ${formatTime(section.startedAt)}. ${plural(services, "service")} in ${plural(section.levels.length, "level")}.`;
+  const about = `Section ${section.number}, started ${formatTime(section.startedAt)}. ${plural(services, "service")} in ${plural(section.levels.length, "level")}.`;
   const lines = [about, ...caveats(section), ...(note === null ? [] : [note])];
   return [
     text(MARGIN, MARGIN + 16, truncate(stripControl(title(run, section)), 110), { class: "head" }),
@@ -65,7 +65,7 @@ function headLines(run: string, section: SectionAnalysis, { note }: Rows): strin
   ];
 }
 
-/** The pattern of what waits for a place. */
+/** The pattern of time spent waiting for a slot. */
 function hatching(): string {
   const pattern = {
     id: "waterfall-waits",
@@ -86,7 +86,7 @@ function hatching(): string {
   );
 }
 
-/** What the colours mean: of those that the picture has. */
+/** The legend: only colours that occur in the chart. */
 function legend(section: SectionAnalysis, y: number): string {
   const steps = section.levels.flatMap((level) => level.services).flatMap((service) => service.steps);
   const used = new Set<string>([...steps.map((step) => step.step), ...section.chain.map((part) => part.kind)]);
@@ -98,8 +98,8 @@ function legend(section: SectionAnalysis, y: number): string {
       shape: (x: number) => swatch(x, y, kind === "place" ? { fill: "url(#waterfall-waits)" } : { class: kind }),
     }));
   if (steps.some((step) => step.failed && step.step === "ready"))
-    entries.push({ words: "a try that failed", shape: (x) => swatch(x, y, { class: "ready retried" }) });
-  entries.push({ words: "critical chain", shape: (x) => swatch(x, y, { class: "critical" }) });
+    entries.push({ words: "failed try", shape: (x) => swatch(x, y, { class: "ready retried" }) });
+  entries.push({ words: "critical path", shape: (x) => swatch(x, y, { class: "critical" }) });
   if (section.levels.some((level) => level.services.some((service) => service.state === "failed")))
     entries.push({ words: "failed", shape: (x) => cross(x + 7, y + 1) });
   let x = MARGIN;
@@ -131,7 +131,7 @@ function axis(untilMs: number, y: number, bottom: number, scale: Scale): string 
 }
 
 interface Drawn {
-  /** What lies below the grid, and what lies on it. */
+  /** Elements below and above the grid. */
   readonly bands: string[];
   readonly rows: string[];
   bottom: number;
@@ -141,7 +141,7 @@ function drawRows(section: SectionAnalysis, { levels }: Rows, top: number, scale
   const took = endLabel(scale(section.chainMs) + 5, top, section.chainMs, "faint");
   const drawn: Drawn = {
     bands: [criticalBand(top)],
-    rows: [name("Critical chain", top, "strong"), chainBars(section.chain, top, scale), took],
+    rows: [name("Critical path", top, "strong"), chainBars(section.chain, top, scale), took],
     bottom: top + ROW,
   };
   for (const level of levels) drawLevel(drawn, level, scale);
@@ -187,7 +187,7 @@ function drawService(drawn: Drawn, service: ServiceTiming, critical: boolean, sc
   drawn.bottom += ROW;
 }
 
-/** Many services in one row: from the first that began to the last that ended. */
+/** Many services in one row, from the first start to the last end. */
 function drawFolded(drawn: Drawn, services: readonly ServiceTiming[], scale: Scale): void {
   const y = drawn.bottom;
   const startMs = services.reduce((first, service) => Math.min(first, service.startMs), Infinity);

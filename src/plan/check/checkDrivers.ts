@@ -92,7 +92,7 @@ function checked(
   try {
     return checkDriverSchema(place, value, schema);
   } catch (error) {
-    return [blame.mistake(`the driver's own schema is broken, tell its author: ${firstLine(error)}`)];
+    return [blame.mistake(`the driver's schema is invalid, report this to its author: ${firstLine(error)}`)];
   }
 }
 

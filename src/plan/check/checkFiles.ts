@@ -46,13 +46,13 @@ function checkRun(place: Located, path: string, files: Files): Mistake[] {
   if (kind === "missing") return [missing(place, path, "program", files)];
   const script = kind === "folder" ? join(path, "run.sh") : path;
   if (files.kind(script) !== "file")
-    return [place.mistake(`the folder "${place.text}" has no run.sh, so it is no program: add one or name a file`)];
+    return [place.mistake(`folder "${place.text}" has no run.sh: add one, or name a file`)];
   if (isArchive(script)) return [];
   const firstLine = files.firstLine(script);
   if (!firstLine.startsWith("#!") || !firstLine.endsWith("\r\n")) return [];
   return [
     place.mistake(
-      `the first line of "${kind === "folder" ? join(place.text ?? "", "run.sh") : place.text}" ends in CR LF (Windows), so no machine can run it: save the file with LF line ends`,
+      `the first line of "${kind === "folder" ? join(place.text ?? "", "run.sh") : place.text}" ends in CR LF (Windows), so machines cannot run it: save the file with LF line endings`,
     ),
   ];
 }
@@ -62,7 +62,7 @@ function checkCompanions(program: Located, path: string | null, files: Files): M
   const taken = new Map<string, string>();
   if (path !== null && files.kind(path) === "file" && !isArchive(path)) taken.set(basename(path), "the program");
   if (path !== null && files.kind(path) === "folder")
-    for (const name of files.names(path)) taken.set(name, "a file of the program's folder");
+    for (const name of files.names(path)) taken.set(name, "a file in the folder of the program");
   return (program.get("files")?.items() ?? []).flatMap((place) => {
     const file = resolve(place.dir, place.text ?? "");
     if (files.kind(file) === "missing") return [missing(place, file, "file", files)];
@@ -72,7 +72,7 @@ function checkCompanions(program: Located, path: string | null, files: Files): M
       ? []
       : [
           place.mistake(
-            `"${place.text}" would lie on the machine under the same name as ${other}, "${basename(file)}": rename one`,
+            `"${place.text}" would have the same name on the machine as ${other}, "${basename(file)}": rename one`,
           ),
         ];
   });
@@ -88,7 +88,9 @@ function missing(place: Located, path: string, what: string, files: Files): Mist
     near === null ? otherFolder(written, path, files) : written.replace(/\/+$/, "").slice(0, -name.length) + near;
   const from = place.source.title === "the plan" ? "the plan's folder" : "the level file's folder";
   const folder =
-    near === null && others.length === 0 && files.kind(dirname(path)) === "missing" ? ", nor its folder" : "";
+    near === null && others.length === 0 && files.kind(dirname(path)) === "missing"
+      ? ", and neither does its folder"
+      : "";
   return place.mistake(
     `${what} "${written}" does not exist${folder}${written.startsWith("/") ? "" : ` (looked in ${from})`}`,
     suggestion,
@@ -126,7 +128,7 @@ function checkIdentities(service: DraftService, files: Files): Mistake[] {
     if (kind === "file") return [];
     return [
       place.mistake(
-        `${kind === "folder" ? `the SSH key "${text}" is a folder: name the private key's file` : `the SSH key "${text}" does not exist, and ${service.cloud === null ? "a host" : `cloud "${service.cloud}"`} is reached over SSH`}`,
+        `${kind === "folder" ? `SSH key "${text}" is a folder: name the private key file` : `SSH key "${text}" does not exist, but ${service.cloud === null ? "a host" : `cloud "${service.cloud}"`} is reached over SSH`}`,
       ),
     ];
   });

@@ -61,8 +61,8 @@ function checkCircles(draft: Draft): Mistake[] {
     return [
       from.mistake(
         chain.length === 1
-          ? `image "${name}" is made from itself: remove "from", or name another image`
-          : `these images are made from each other: ${words}; one of them must be made from none of the others`,
+          ? `image "${name}" is made from itself: remove "from" or name another image`
+          : `circular images: ${words}: change "from" of one of them`,
       ),
     ];
   });
@@ -74,13 +74,13 @@ function checkKeys(draft: Draft, image: Located): Mistake[] {
     if (isCloud)
       return value.text !== null && value.text !== ""
         ? []
-        : [value.mistake(`what image "${image.name}" is in cloud "${key}" must be text, such as ami-0a1b2c3d`)];
+        : [value.mistake(`the id of image "${image.name}" in cloud "${key}" must be text, such as ami-0a1b2c3d`)];
     if (!draft.cloudsKnown) return [];
     const clouds = [...new Set([...draft.clouds.keys(), IMPLICIT_CLOUD])];
     const near = suggest(key, [...imageKeys(), ...clouds]);
     return [
       value.mistake(
-        `unknown key "${key}" in image "${image.name}"${near === null ? `: it takes ${imageKeys().join(", ")}, and the clouds' names ${clouds.join(", ")}` : ""}`,
+        `unknown key "${key}" in image "${image.name}"${near === null ? `: valid keys are ${imageKeys().join(", ")}, and the cloud names ${clouds.join(", ")}` : ""}`,
         near,
         "key",
       ),
@@ -90,9 +90,7 @@ function checkKeys(draft: Draft, image: Located): Mistake[] {
 
 function checkRecipe(image: Located): Mistake[] {
   const where = image.get("recipe")?.get("where") ?? null;
-  return where?.text === "launcher"
-    ? [where.mistake(`a recipe makes a machine what it is, so it runs on the machine: remove "where"`)]
-    : [];
+  return where?.text === "launcher" ? [where.mistake(`a recipe always runs on the machine: remove "where"`)] : [];
 }
 
 function checkCloudNames(draft: Draft): Mistake[] {
@@ -100,7 +98,7 @@ function checkCloudNames(draft: Draft): Mistake[] {
     .filter(([name]) => isImageKey(name))
     .map(([name, cloud]) =>
       cloud.mistake(
-        `"${name}" is a key of every image, so no image can have an id in a cloud of that name: give the cloud another name`,
+        `cloud "${name}" has the name of a key of images, so no image could have an id in it: rename the cloud`,
         null,
         "key",
       ),
@@ -119,13 +117,13 @@ function checkId({ cloud, image }: DraftService, definitions: ReadonlyMap<string
   const among =
     image.chain.length === 1
       ? "it"
-      : `it, or ${image.chain
+      : `it or ${image.chain
           .slice(1)
           .map(({ name }) => `"${name}"`)
-          .join(" or ")},`;
+          .join(" or ")}`;
   return [
     image.place.mistake(
-      `image "${image.name}" has no id for cloud "${cloud}": let ${among} say what it is there, such as ${cloud}: ami-0a1b2c3d`,
+      `image "${image.name}" has no id for cloud "${cloud}": add one to ${among}, such as ${cloud}: ami-0a1b2c3d`,
     ),
   ];
 }
@@ -141,5 +139,5 @@ function checkRawImage(draft: Draft, service: DraftService): Mistake[] {
   const near = suggest(text, draft.images.keys());
   return near === null
     ? []
-    : [raw.mistake(`"${text}" is none of the plan's images, and nothing to the driver "${driver}"`, near)];
+    : [raw.mistake(`"${text}" is neither an image of the plan nor an image of driver "${driver}"`, near)];
 }

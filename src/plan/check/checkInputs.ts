@@ -36,7 +36,7 @@ function checkInput(references: ReferenceChecker, service: DraftService, name: s
         ? []
         : [
             input.place.mistake(
-              `the input "${name}" of service "${service.name}" has no value, no link and no default: write ${name}: service.output, or a value, or give one in the call: --set ${service.name}.${name}=…`,
+              `input "${name}" of service "${service.name}" has no value, link or default: write ${name}: SERVICE.OUTPUT or a value, or use --set ${service.name}.${name}=…`,
               null,
               "key",
             ),
@@ -44,7 +44,7 @@ function checkInput(references: ReferenceChecker, service: DraftService, name: s
     case "malformed":
       return [
         input.place.mistake(
-          "a link is written as service.output, such as apache1.port, or service.*.output for all replicas",
+          "malformed link: write SERVICE.OUTPUT, such as apache1.port, or SERVICE.*.OUTPUT for all replicas",
         ),
       ];
     case "link":
@@ -63,7 +63,7 @@ function checkLink(
   // "example.com" has the shape of a link.
   const hint =
     isShort && complaint.message.startsWith("unknown service")
-      ? ` (if it is the value itself, write ${asValue(place.text ?? "")})`
+      ? ` (for a literal value, write ${asValue(place.text ?? "")})`
       : "";
   return [place.mistake(complaint.message + hint, complaint.suggestion ?? null)];
 }
@@ -75,13 +75,13 @@ function checkNames(service: DraftService): Mistake[] {
     .map(([name, place]) => [name, place, taken(service, name)]);
   return own
     .filter(([, , what]) => what !== "")
-    .map(([name, place, what]) => place.mistake(`"${name}" is ${what}: give this input another name`, null, "key"));
+    .map(([name, place, what]) => place.mistake(`"${name}" is ${what}: rename this input`, null, "key"));
 }
 
 function taken(service: DraftService, name: string): string {
-  if ((BUILT_IN_ATTRIBUTES as readonly string[]).includes(name)) return "what every service has by itself";
-  if (mergedEntries(service, "attributes").has(name)) return `an attribute of service "${service.name}" already`;
-  return outputsOf(service).has(name) ? `an output of service "${service.name}" already` : "";
+  if ((BUILT_IN_ATTRIBUTES as readonly string[]).includes(name)) return "a built-in attribute of every service";
+  if (mergedEntries(service, "attributes").has(name)) return `already an attribute of service "${service.name}"`;
+  return outputsOf(service).has(name) ? `already an output of service "${service.name}"` : "";
 }
 
 function checkGiven(draft: Draft, { replicas, inputs }: Given): Mistake[] {
@@ -110,7 +110,8 @@ function checkSet(service: DraftService | undefined, values: Readonly<Record<str
   const inputs = [...inputsOf(service).keys()];
   return Object.entries(values).flatMap(([name, value]) => {
     const option = `--set ${service.name}.${name}`;
-    if (value.includes("\0")) return [fileMistake(option, "the value holds a NUL byte, which no program can be given")];
+    if (value.includes("\0"))
+      return [fileMistake(option, "the value contains a NUL byte, which cannot be passed to a program")];
     if (inputs.includes(name) || !service.attributesKnown) return [];
     const near = suggest(name, inputs);
     const list = inputs.length === 0 ? "it has none" : `its inputs are ${inputs.join(", ")}`;

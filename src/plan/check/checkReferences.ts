@@ -86,7 +86,7 @@ export class ReferenceChecker {
   private noSelf(text: string, template: TemplatePlace): Complaint {
     if (!template.services) return variablesOnly(template, text);
     return {
-      message: `${text} is known only after the machine has been started, and this is needed to start it: refer to a variable or to a service of an earlier level`,
+      message: `${text} is known only after the machine has started, but this value is needed to start it: refer to a variable or to a service of an earlier level`,
     };
   }
 
@@ -95,23 +95,23 @@ export class ReferenceChecker {
     const output = outputsOf(service).has(attribute);
     if (template.self === "built-in" && (declared || output)) {
       return {
-        message: `an attribute can be made only from what every service has (${BUILT_IN_ATTRIBUTES.join(", ")}), not from "${attribute}" of the same service`,
+        message: `an attribute can refer only to built-in attributes of its own service (${BUILT_IN_ATTRIBUTES.join(", ")}), not to "${attribute}"`,
       };
     }
     const input = inputsOf(service).get(attribute);
     if (input !== undefined && template.self === "built-in")
       return {
-        message: `an attribute or input can be made only from what every service has (${BUILT_IN_ATTRIBUTES.join(", ")}), not from the input "${attribute}"`,
+        message: `an attribute or input can refer only to built-in attributes of its own service (${BUILT_IN_ATTRIBUTES.join(", ")}), not to the input "${attribute}"`,
       };
     if (input?.kind === "link" && template.self === "no outputs" && this.isBeside(input.link, service)) {
       return {
-        message: `"${attribute}" is linked to a service that starts at the same time, so it may not be known yet when the program starts: let the program wait for it by: bl get ${attribute}`,
+        message: `"${attribute}" is linked to a service of the same level, so it may not be known when the program starts: call bl get ${attribute} in the program, which waits for it`,
       };
     }
     if (input !== undefined) return null;
     if (template.self === "no outputs" && output)
       return {
-        message: `"${attribute}" is set by the boot program itself, so it is not known when that starts: use it in ready or terminate`,
+        message: `"${attribute}" is set by the boot program, so it is not known when that program starts: use it in ready, execute, report or terminate`,
       };
     return this.attributeComplaint(attribute, service);
   }
@@ -128,7 +128,7 @@ export class ReferenceChecker {
     if (service.level.index >= from.level.index) {
       const where = service.level === from.level ? "the same level" : `the later level "${service.level.name}"`;
       return {
-        message: `service "${service.name}" is in ${where} (${whereIs(service.own, from.own)}), so it is not ready when this is needed: refer to earlier levels only, or move "${from.name}" to a later level`,
+        message: `service "${service.name}" is in ${where} (${whereIs(service.own, from.own)}), so it is not ready when this value is needed: refer to earlier levels only, or move "${from.name}" to a later level`,
       };
     }
     return replicaComplaint(reference, service) ?? this.attributeComplaint(reference.attribute, service);
@@ -140,10 +140,12 @@ export class ReferenceChecker {
     const service = this.draft.services.get(link.service);
     if (service === undefined) return this.unknownService(link.service);
     if (service === from && link.replica === 0)
-      return { message: `service "${service.name}" is the service itself: a value of its own needs no input` };
+      return {
+        message: `an input of service "${service.name}" cannot be linked to the service itself: use \${self.…} instead`,
+      };
     if (service.level.index > from.level.index) {
       return {
-        message: `service "${service.name}" is in the later level "${service.level.name}" (${whereIs(service.own, from.own)}), which begins only when this service is ready: it would wait for ever`,
+        message: `service "${service.name}" is in the later level "${service.level.name}" (${whereIs(service.own, from.own)}), which starts only when this service is ready, so the input would never get a value: link to the same or an earlier level`,
       };
     }
     return (
@@ -166,9 +168,9 @@ export class ReferenceChecker {
 
   private ownName(reference: Extract<Reference, { kind: "service" }>, text: string, service: DraftService): Complaint {
     const remedy = `write \${self.${reference.attribute}}`;
-    if (replicasOf(service) === 1) return { message: `${text} is the service itself: ${remedy}` };
+    if (replicasOf(service) === 1) return { message: `${text} refers to its own service: ${remedy}` };
     return {
-      message: `${text} is the service itself, and its replicas start at the same time: ${remedy} for the replica's own value`,
+      message: `${text} refers to its own service, whose replicas start at the same time: ${remedy} for the value of this replica`,
     };
   }
 
@@ -196,12 +198,12 @@ export class ReferenceChecker {
     service: DraftService | null,
   ): Complaint {
     if (template.noSecrets === null || !this.secrets.has(reference, service?.name ?? "")) return null;
-    return { message: `${text} is secret, and ${template.noSecrets}: pass it as env of a program` };
+    return { message: `${text} is secret, but ${template.noSecrets}: pass it in the env of a program` };
   }
 }
 
-function variablesOnly({ holder = "a cloud's keys" }: TemplatePlace, text: string): Complaint {
-  return { message: `${holder} may hold \${var.…} and \${env.…} only, not ${text}` };
+function variablesOnly({ holder = "the keys of a cloud" }: TemplatePlace, text: string): Complaint {
+  return { message: `${holder} can refer only to \${var.…} and \${env.…}, not to ${text}` };
 }
 
 function unknownName(what: string, name: string, known: readonly string[], suggestion: string | null): Complaint {
@@ -222,18 +224,18 @@ function replicaComplaint(
   const { name } = service;
   if (replicas === 0)
     return {
-      message: `service "${name}" has no replicas (replicas: 0): only ${written(`${name}.*.${attribute}`)}, which is empty, can stand here`,
+      message: `service "${name}" has no replicas (replicas: 0): write ${written(`${name}.*.${attribute}`)}, which is empty`,
     };
   if (replicas === 1)
     return replica === 0
       ? null
-      : { message: `service "${name}" has one replica, which has no number: write ${written(`${name}.${attribute}`)}` };
+      : { message: `service "${name}" has one replica, without a number: write ${written(`${name}.${attribute}`)}` };
   if (replica === 0)
     return {
-      message: `service "${name}" has ${replicas} replicas: write ${written(`${name}-1.${attribute}`)} for one of them or ${written(`${name}.*.${attribute}`)} for all`,
+      message: `service "${name}" has ${replicas} replicas: write ${written(`${name}-1.${attribute}`)} for one of them, or ${written(`${name}.*.${attribute}`)} for all`,
     };
   if (replica >= 1 && replica <= replicas) return null;
   return {
-    message: `service "${name}" has ${replicas} replicas, "${name}-1" to "${name}-${replicas}", and no "${name}-${Math.max(0, replica)}"`,
+    message: `service "${name}" has no replica "${name}-${Math.max(0, replica)}": its replicas are "${name}-1" to "${name}-${replicas}"`,
   };
 }

@@ -22,7 +22,7 @@ function checkReport(service: DraftService): Mistake[] {
   return [
     ...idle.map((place) =>
       place.mistake(
-        `"report" of service "${service.name}" has patterns only, and no program that would take "${place.name}": add "program" or "command", or remove it`,
+        `"report" of service "${service.name}" has only patterns, so "${place.name}" has no effect: add "program" or "command", or remove "${place.name}"`,
         null,
         "key",
       ),
@@ -34,18 +34,13 @@ function checkReport(service: DraftService): Mistake[] {
 /** A pattern is data for the machine's shell: it is matched against file names, and never parsed. */
 function checkPattern(place: Located): Mistake[] {
   const text = place.text ?? "";
-  if (/[\n\r]/.test(text)) return [place.mistake("a pattern is one line: a name that holds a line break is met by ?")];
+  if (/[\n\r]/.test(text)) return [place.mistake("a pattern must be one line: use ? to match a line break in a name")];
   if (text === "~" || text.startsWith("~/"))
     return [
       place.mistake(
-        `"~" is not the home directory in a pattern: write an absolute path, or one that is relative to the boot program's directory`,
+        `"~" is not expanded in a pattern: write an absolute path, or one relative to the directory of the boot program`,
       ),
     ];
-  if (text.split("/").includes(".."))
-    return [
-      place.mistake(
-        `a pattern must not hold "..", so that what it brings home lies in one place: write an absolute path`,
-      ),
-    ];
+  if (text.split("/").includes("..")) return [place.mistake(`a pattern must not contain "..": write an absolute path`)];
   return [];
 }

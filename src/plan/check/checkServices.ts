@@ -37,7 +37,7 @@ function checkLevelNames({ levels }: Draft): Mistake[] {
     if (earlier === undefined) first.set(name, place);
     return earlier === undefined
       ? []
-      : [place.mistake(`there is a level "${name}" already (${whereIs(earlier, place)}): give this one another name`)];
+      : [place.mistake(`duplicate level name "${name}", first used at ${whereIs(earlier, place)}: rename one`)];
   });
 }
 
@@ -49,7 +49,7 @@ function checkServiceNames({ levels, services }: Draft): Mistake[] {
       if (first === undefined || first === service) return [];
       return [
         service.own.mistake(
-          `there is a service "${service.name}" already, in level "${first.level.name}" (${whereIs(first.own, service.own)}): give this one another name`,
+          `duplicate service name "${service.name}", first used in level "${first.level.name}" (${whereIs(first.own, service.own)}): rename one`,
           null,
           "key",
         ),
@@ -66,7 +66,7 @@ function checkReplicaNames({ services }: Draft): Mistake[] {
     if (other === undefined || replicas === 1 || Number(digits) > replicas) return [];
     return [
       service.own.mistake(
-        `"${service.name}" is the name of a replica of "${other.name}" (${whereIs(other.own, service.own)}), which has ${replicas}: give this service another name`,
+        `"${service.name}" is also a replica of service "${other.name}" (${whereIs(other.own, service.own)}, replicas: ${replicas}): rename this service`,
         null,
         "key",
       ),
@@ -84,20 +84,20 @@ function checkFormerNames({ services }: Draft): Mistake[] {
     const place = service.own.get("was");
     if (place === null || place.text === null) return [];
     if (place.text === service.name)
-      return [place.mistake(`service "${service.name}" was called so before as well: remove "was"`)];
+      return [place.mistake(`"was" of service "${service.name}" is its current name: remove "was"`)];
     const other = first.get(place.text);
     first.set(place.text, other ?? service);
     if (other !== undefined)
       return [
         place.mistake(
-          `"${other.name}" was called "${place.text}" before (${whereIs(other.own, service.own)}): only one of the two can have its machine`,
+          `service "${other.name}" also has was: ${place.text} (${whereIs(other.own, service.own)}), but only one service can take over its machine: remove one "was"`,
         ),
       ];
     const heir = services.get(place.text);
     if (heir === undefined || heir.own.get("was") !== null) return [];
     return [
       place.mistake(
-        `there is a service "${place.text}" still (${whereIs(heir.own, service.own)}), which keeps its machine: remove "was", or say what that one was before`,
+        `service "${place.text}" still exists (${whereIs(heir.own, service.own)}) and keeps its machine: remove "was" here, or give that service its own "was"`,
       ),
     ];
   });
@@ -108,9 +108,7 @@ function checkVariables({ variables }: Draft): Mistake[] {
     const value = variable.get("default") ?? variable;
     if (value.text === null || templateReferences(value.text).length === 0) return [];
     return [
-      value.mistake(
-        `a variable's default is plain text and holds no references; to read the environment write env: NAME`,
-      ),
+      value.mistake(`a variable's default is plain text without references: to read the environment, write env: NAME`),
     ];
   });
 }
@@ -121,7 +119,7 @@ function checkDefaultPlacement({ root }: Draft): Mistake[] {
   return host && defaults?.get("cloud")
     ? [
         host.mistake(
-          `"host" and "cloud" cannot both be defaults: a service runs on a host or on a machine of a cloud`,
+          `"host" and "cloud" cannot both be defaults, because a service has only one of them: remove one`,
           null,
           "key",
         ),
@@ -138,7 +136,7 @@ function checkPlacement(draft: Draft, service: DraftService): Mistake[] {
         ? []
         : [
             value.mistake(
-              `service "${service.name}" runs on a "host", which starts no machine: remove "${key}" or "host"`,
+              `service "${service.name}" has a "host", so no machine is started for it: remove "${key}" or "host"`,
               null,
               "key",
             ),
@@ -169,15 +167,15 @@ function checkAttributes(service: DraftService): Mistake[] {
   for (const [name, place] of attributes) {
     if (isBuiltIn(name))
       mistakes.push(
-        place.mistake(`every service has "${name}" by itself: give this attribute another name`, null, "key"),
+        place.mistake(`"${name}" is a built-in attribute of every service: rename this attribute`, null, "key"),
       );
   }
   for (const [name, { place }] of outputs) {
     if (isBuiltIn(name))
-      mistakes.push(place.mistake(`every service has "${name}" by itself: give this output another name`));
+      mistakes.push(place.mistake(`"${name}" is a built-in attribute of every service: rename this output`));
     else if (attributes.has(name))
       mistakes.push(
-        place.mistake(`"${name}" is an attribute of service "${service.name}" already: an output needs another name`),
+        place.mistake(`"${name}" is already an attribute of service "${service.name}": rename this output`),
       );
   }
   const lists = outputLists(service);
@@ -190,7 +188,7 @@ function checkAttributes(service: DraftService): Mistake[] {
   ) {
     mistakes.push(
       promised.mistake(
-        `service "${service.name}" promises outputs and has no boot or execute program to set them`,
+        `service "${service.name}" has outputs but no boot or execute program to set them: add a program or remove "outputs"`,
         null,
         "key",
       ),
@@ -205,7 +203,7 @@ function repeatedOutputs(promised: Located): Mistake[] {
     const name = item.get("name")?.text ?? item.text ?? "";
     const again = seen.has(name);
     seen.add(name);
-    return again ? [item.mistake(`the output "${name}" stands here twice: remove one`)] : [];
+    return again ? [item.mistake(`duplicate output "${name}": remove one`)] : [];
   });
 }
 
@@ -221,7 +219,7 @@ function checkSsh(service: DraftService): Mistake[] {
               value.path,
               at,
               "${",
-              "references are not possible in ssh: write the value itself",
+              "references are not allowed in ssh: write the value itself",
             ),
           ];
     });

@@ -315,7 +315,7 @@ function nulBytes(root: Located): Mistake[] {
   return root
     .strings()
     .filter(({ text }) => text?.includes("\0"))
-    .map((place) => place.mistake("this text holds a NUL byte, which no program can be given"));
+    .map((place) => place.mistake("this text contains a NUL byte, which cannot be passed to a program"));
 }
 
 /** A service on a host starts no machine: what defaults say of machines is not for it. */

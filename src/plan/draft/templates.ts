@@ -19,7 +19,7 @@ export interface TemplatePlace {
   readonly noSecrets: string | null;
 }
 
-const STORED = "is shown and stored in clear";
+const STORED = "is printed and stored in clear";
 
 /** The templates of a service, in no order that matters. */
 export function templatesOf(service: DraftService): TemplatePlace[] {
@@ -44,7 +44,7 @@ export function templatesOf(service: DraftService): TemplatePlace[] {
     const self = key === "boot" ? "no outputs" : "all";
     for (const { place, noSecrets, mode } of programPlaces(keyOf(service, key))) add(place, self, noSecrets, mode);
     for (const place of keyOf(service, key)?.get("patterns")?.items() ?? [])
-      add(place, self, "names of files are shown");
+      add(place, self, "file names are printed in clear");
   }
   return [...places, ...(service.image?.chain ?? []).flatMap(({ own }) => recipeTemplates(own))];
 }
@@ -56,7 +56,7 @@ function programPlaces(program: Located | null): Pick<TemplatePlace, "place" | "
   const env = program?.get("env")?.entries() ?? [];
   return [
     ...(command === null ? [] : [{ place: command, noSecrets: null, mode: "command" as const }]),
-    ...args.map((place) => ({ place, noSecrets: "arguments show in process lists", mode: "strict" as const })),
+    ...args.map((place) => ({ place, noSecrets: "arguments are visible in process lists", mode: "strict" as const })),
     ...env.map(([, place]) => ({ place, noSecrets: null, mode: "strict" as const })),
   ];
 }
@@ -71,7 +71,7 @@ export function imageTemplates(image: Located): TemplatePlace[] {
     mode: "strict",
     self: "none",
     services: false,
-    holder: "what an image is in a cloud",
+    holder: "the id of an image in a cloud",
     noSecrets: `"image" ${STORED}`,
   }));
   return [...ids.filter(({ place }) => place.text?.includes("${")), ...recipeTemplates(image)];

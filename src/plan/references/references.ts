@@ -154,16 +154,16 @@ function makeReference(name: string, replica: string | null, attribute: string):
       return { kind: "variable", name: attribute };
     case "env":
       return attribute.includes("-")
-        ? `"${attribute}" is no environment variable's name: use letters, digits and _`
+        ? `invalid environment variable name "${attribute}": use letters, digits and _`
         : { kind: "environment", name: attribute };
     case "run":
       return attribute === "name"
         ? { kind: "run", field: "name" }
-        : `unknown field "${attribute}" of run: \${run.name} is all there is`;
+        : `unknown field "${attribute}" of run: only \${run.name} exists`;
     case "plan":
       return attribute === "dir"
         ? { kind: "plan", field: "dir" }
-        : `unknown field "${attribute}" of plan: \${plan.dir} is all there is`;
+        : `unknown field "${attribute}" of plan: only \${plan.dir} exists`;
     default:
       return {
         kind: "service",
@@ -175,11 +175,11 @@ function makeReference(name: string, replica: string | null, attribute: string):
 }
 
 function malformed(inside: string): string {
-  const literal = `or $\${${inside}} for the text itself`;
+  const literal = `or $\${${inside}} for the literal text`;
   const tidy = inside.replace(/\s+/g, "");
-  if (tidy === "") return "this reference is empty: write ${name.attribute}, or $${} for the text itself";
-  if (tidy !== inside && REFERENCE.test(tidy)) return `a reference holds no spaces: write \${${tidy}}`;
+  if (tidy === "") return "this reference is empty: write ${name.attribute}, or $${} for the literal text";
+  if (tidy !== inside && REFERENCE.test(tidy)) return `a reference cannot contain spaces: write \${${tidy}}`;
   if (new RegExp(`^${NAME}$`).test(inside))
-    return `\${${inside}} names no attribute: write \${${inside}.host} for a service's address, \${var.${inside}} for a variable, \${env.${inside}} for the environment, ${literal}`;
-  return `\${${inside}} is no reference: write \${name.attribute}, ${literal}`;
+    return `\${${inside}} has no attribute: write \${${inside}.host} for the address of a service, \${var.${inside}} for a variable, \${env.${inside}} for an environment variable, ${literal}`;
+  return `\${${inside}} is not a reference: write \${name.attribute}, ${literal}`;
 }

@@ -71,7 +71,7 @@ function readVarFile(
         ? mistake
         : {
             ...mistake,
-            message: "the YAML is broken here: write values with special characters in quotes",
+            message: "invalid YAML: put values with special characters in quotes",
             excerpt: "",
           },
     ),
@@ -80,7 +80,7 @@ function readVarFile(
   const root = Located.root(source);
   if (root.value !== null && (typeof root.value !== "object" || Array.isArray(root.value))) {
     mistakes.push({
-      ...root.mistake("a file of variables is a map of names and values, such as greeting: Hello"),
+      ...root.mistake("a variables file must be a map of names and values, such as greeting: Hello"),
       excerpt: "",
     });
     return;
@@ -103,11 +103,11 @@ function unknownVariable(name: string, known: ReadonlyMap<string, VariableSpec>)
 function valueProblem(name: string, value: string | null): Problem | null {
   if (value === null)
     return {
-      message: `the value of "${name}" must be text, a number, true or false; write "" for an empty one`,
+      message: `the value of "${name}" must be text, a number, true or false: write "" for an empty value`,
       suggestion: null,
     };
   return value.includes("\0")
-    ? { message: `the value of "${name}" holds a NUL byte, which no program can be given`, suggestion: null }
+    ? { message: `the value of "${name}" contains a NUL byte, which cannot be passed to a program`, suggestion: null }
     : null;
 }
 
@@ -141,7 +141,7 @@ function readEnvironment(plan: LaunchPlan, { env, kept }: VariableSources, mista
         mistakeAt(
           plan.environmentSources[index] ?? { file: plan.file, line: 0, column: 0 },
           `\${env.${name}}`,
-          `the environment variable ${name} is not set, and the plan refers to it`,
+          `environment variable ${name} is not set, but the plan refers to it: set it`,
         ),
       );
   }

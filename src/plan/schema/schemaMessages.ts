@@ -27,7 +27,7 @@ export function schemaMistake(error: ErrorObject, root: Located): Found | null {
         root,
         path,
         "key",
-        custom(error, root, path) ?? `${nameOf(root, path)} lacks the key "${String(error.params.missingProperty)}"`,
+        custom(error, root, path) ?? `${nameOf(root, path)} needs the key "${String(error.params.missingProperty)}"`,
       );
     case "enum":
       return unknownChoice(error, root, path);
@@ -53,7 +53,7 @@ function unknownKey(error: ErrorObject, root: Located, path: Path): Found {
   if (sentence !== undefined) return found(root, at, "key", sentence);
   const known = knownKeys(error.parentSchema);
   const near = suggest(key, known);
-  const keys = known.length === 0 ? "it takes no keys" : `it takes ${list(known)}`;
+  const keys = known.length === 0 ? "it takes no keys" : `valid keys are ${list(known)}`;
   return found(
     root,
     at,
@@ -84,8 +84,7 @@ function badName(error: ErrorObject, root: Located, path: Path): Found {
     root,
     at,
     "key",
-    sentenceFor(error)?.replaceAll("{value}", () => `"${name}"`) ??
-      `"${name}" cannot stand here: it ${complaint(error)}`,
+    sentenceFor(error)?.replaceAll("{value}", () => `"${name}"`) ?? `invalid name "${name}": it ${complaint(error)}`,
   );
 }
 
@@ -132,7 +131,7 @@ function complaint(error: ErrorObject): string {
     case "maxLength":
       return `must be at most ${String(params.limit)} characters long`;
     case "uniqueItems":
-      return "names the same thing twice";
+      return "contains the same item twice";
     case "pattern":
       return `must match ${String(params.pattern)}, not ${describe(error.data)}`;
     default:

@@ -23,7 +23,7 @@ export function readText(path: string): string | { problem: string } {
     try {
       const stat = fstatSync(file);
       if (stat.isDirectory()) return { problem: "this is a folder without a launch.yaml: name a YAML file" };
-      if (!stat.isFile()) return { problem: "this is no ordinary file: name a YAML file" };
+      if (!stat.isFile()) return { problem: "this is not a regular file: name a YAML file" };
       if (stat.size > LARGEST)
         return {
           problem: `the file is larger than 10 MB (${Math.ceil(stat.size / 1024 / 1024)} MB): is it a launch plan?`,
@@ -40,8 +40,8 @@ export function readText(path: string): string | { problem: string } {
 
 export function readProblem(error: unknown): string {
   const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
-  if (code === "ENOENT" || code === "ENOTDIR") return "there is no such file";
-  if (code === "EACCES" || code === "EPERM") return "the file may not be read: check its permissions";
+  if (code === "ENOENT" || code === "ENOTDIR") return "no such file";
+  if (code === "EACCES" || code === "EPERM") return "permission denied: check the permissions of the file";
   return `the file cannot be read: ${error instanceof Error ? error.message : String(error)}`;
 }
 
@@ -136,12 +136,12 @@ export function syntaxRange(error: YAMLError, document: Document.Parsed<ParsedNo
 /** The parser's words, with the remedy where the cause is a common one. */
 export function syntaxMessage(error: YAMLError, text: string): string {
   if (error.code === "MULTIPLE_DOCS")
-    return "a second YAML document begins here: a launch plan is one document, remove the ---";
+    return "a second YAML document starts here, but a launch plan is one document: remove the ---";
   if (/^Missing closing .quote$/.test(error.message)) return "YAML: this quote is never closed";
-  if (error.code === "TAB_AS_INDENT") return "YAML is indented with spaces, not with tabs";
+  if (error.code === "TAB_AS_INDENT") return "YAML does not allow tabs for indentation: use spaces";
   const lineStart = text.lastIndexOf("\n", error.pos[0] - 1) + 1;
   const insideReference = /\$\{[^"'}]*\}?$/.test(text.slice(lineStart, error.pos[0] + 1));
-  const hint = insideReference ? ': write a reference between { } or [ ] in quotes, "${…}"' : "";
+  const hint = insideReference ? ': put a reference between { } or [ ] in quotes, "${…}"' : "";
   return `YAML: ${error.message.split("\n")[0] ?? ""}${hint}`;
 }
 

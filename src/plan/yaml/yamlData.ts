@@ -103,10 +103,7 @@ export class YamlData {
   private aliasToData(alias: Alias, depth: number): unknown {
     const target = this.targets.get(alias);
     if (target === undefined)
-      return this.problem(
-        alias,
-        `unknown anchor "${alias.source}": an anchor &${alias.source} must stand before *${alias.source}`,
-      );
+      return this.problem(alias, `unknown anchor "${alias.source}": define &${alias.source} before *${alias.source}`);
     const outermost = this.expansion === null;
     this.expansion ??= alias;
     const data = this.inside(target, () => this.toData(target, depth + 1, true), alias);
@@ -135,7 +132,7 @@ export class YamlData {
     if (this.expanded === MOST_EXPANDED + 1)
       this.problem(
         this.expansion ?? node,
-        `the plan's aliases grow to more than ${MOST_EXPANDED} values (an "alias bomb"): write less by aliases`,
+        `the plan's aliases expand to more than ${MOST_EXPANDED} values (an "alias bomb"): use fewer aliases`,
       );
     return this.expanded > MOST_EXPANDED;
   }
@@ -161,13 +158,13 @@ export class YamlData {
     if (name === null)
       return void this.problem(
         (pair.key as Node | null) ?? (pair.value as Node | null),
-        "a key must be a plain text, such as name:",
+        "a key must be plain text, such as name:",
       );
     const first = pairs.get(name);
     if (first === undefined) return void pairs.set(name, pair);
     this.problems.push({
       range: rangeOf(pair.key as Node) ?? [0, 0],
-      message: `the key "${name}" stands at line {line} already: remove or rename one`,
+      message: `duplicate key "${name}", first used at line {line}: remove or rename one`,
       first: rangeOf(first.key as Node) ?? [0, 0],
     });
   }
@@ -177,7 +174,7 @@ export class YamlData {
     const maps = isSeq(value) ? value.items.map((item) => this.deref(item as Node | null)) : [value];
     for (const map of maps) {
       if (!isMap(map)) {
-        this.problem(merge.key as Node, "<< takes in a map or a list of maps, such as <<: *base");
+        this.problem(merge.key as Node, "<< needs a map or a list of maps, such as <<: *base");
         continue;
       }
       for (const [name, pair] of this.pairs(map)) if (!pairs.has(name)) pairs.set(name, pair);
@@ -228,5 +225,5 @@ function tagProblem(message: string): string {
   const tag = /^Unresolved tag: (.*)$/.exec(message)?.[1];
   return tag === undefined
     ? `YAML: ${message}`
-    : `the tag ${tag.replace("tag:yaml.org,2002:", "!!")} means nothing in a launch plan: remove it`;
+    : `the tag ${tag.replace("tag:yaml.org,2002:", "!!")} is not supported in a launch plan: remove it`;
 }

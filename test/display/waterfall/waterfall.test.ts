@@ -46,13 +46,13 @@ function wide(count: number, levels = 1): Story {
   return story.end(levels * 10_000);
 }
 
-test("one row a service, below its level, and the critical chain in a row of its own", () => {
+test("one row a service, below its level, and the critical path in a row of its own", () => {
   const picture = draw(twoLevels());
   expect(ofClass(picture, "service", "g")).toHaveLength(3);
   expect(texts(picture)).toEqual(
     expect.arrayContaining([
       "shop: boot, ready after 3.0s",
-      "Critical chain",
+      "Critical path",
       "storage, 958ms",
       "db",
       "web, 2.0s",
@@ -82,7 +82,7 @@ test("bars lie to scale: as far apart as their moments, as long as their steps",
   expect(number(boots[4], "width") / number(boots[3], "width")).toBeCloseTo(4, 1);
 });
 
-test("the bars of the critical chain follow each other without a gap, from the chart's left to its right", () => {
+test("the bars of the critical path follow each other without a gap, from the chart's left to its right", () => {
   const kinds = ["launch", "connect", "boot", "ready", "pause", "bootlevel"];
   const row = draw(twoLevels()).filter(
     ({ name, attributes }) =>
@@ -139,12 +139,10 @@ test("a failure is marked with a cross and told with its reason; what has not en
     ]),
   );
   expect(ofClass(picture, "open")).toHaveLength(1);
-  expect(texts(picture)).toContain(
-    "It was broken off, its launcher died: this goes up to its last event, 50ms after its start.",
-  );
+  expect(texts(picture)).toContain("Its launcher died: the times end with its last event, 50ms after the start.");
 });
 
-test("what a program waited for a place is hatched, and only then is it in the legend", () => {
+test("what a program waited for a slot is hatched, and only then is it in the legend", () => {
   const story = new Story()
     .begin(0, { one: ["a", "b"] })
     .level(0, "one")
@@ -158,10 +156,10 @@ test("what a program waited for a place is hatched, and only then is it in the l
     .end(500);
   const waiting = draw(story, { concurrency: 1 });
   expect(titles(waiting)).toEqual(
-    expect.arrayContaining(["b: waited for a place, 300ms", "b: boot, 200ms, exit code 0, began after 300ms"]),
+    expect.arrayContaining(["b: waited for a slot, 300ms", "b: boot, 200ms, exit code 0, began after 300ms"]),
   );
-  expect(texts(waiting)).toContain("waited for a place");
-  expect(texts(draw(story))).not.toContain("waited for a place");
+  expect(texts(waiting)).toContain("waited for a slot");
+  expect(texts(draw(story))).not.toContain("waited for a slot");
 });
 
 test("names are text, whatever is in them: markup, controls, characters that XML forbids", () => {
@@ -185,7 +183,7 @@ test("of a thousand services those that matter have rows: the slowest, and every
   expect(texts(picture)).toEqual(
     expect.arrayContaining([
       "… and 850 more",
-      "Drawn: in each level the failed services and those that finished last, 850 others together in one row a level.",
+      "Shown: in each level the failed services and those that finished last, 850 others together in one row per level.",
     ]),
   );
   const names = texts(picture).filter((text) => /^s0-\d+$/.test(text));
@@ -209,7 +207,7 @@ test("a small level keeps its rows beside a big one, and of very many levels the
   expect(ofClass(picture, "service", "g")).toHaveLength(150);
   const tall = draw(wide(2, 300));
   expect(ofClass(tall, "service", "g").length).toBeLessThanOrEqual(150);
-  expect(texts(tall)).toContain("Drawn: the 60 longest of 300 levels.");
+  expect(texts(tall)).toContain("Shown: the 60 longest of 300 levels.");
 });
 
 test("three thousand quick tries do not make three thousand bars", () => {
@@ -234,7 +232,7 @@ test("three thousand quick tries do not make three thousand bars", () => {
 
 test("a run without time or services can be drawn", () => {
   const picture = draw(new Story().begin(0, {}).end(0));
-  expect(texts(picture)).toContain("No step of a service is recorded of it.");
+  expect(texts(picture)).toContain("It has no recorded steps of services.");
   expect(JSON.stringify(picture)).not.toMatch(/NaN|Infinity/);
 });
 

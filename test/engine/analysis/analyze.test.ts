@@ -12,7 +12,7 @@ function chainOf(story: Story, options: Parameters<typeof sectionOf>[1] = {}) {
   ]);
 }
 
-test("the critical chain follows in each level the service that finished last, and leaves no gap", () => {
+test("the critical path follows in each level the service that finished last, and leaves no gap", () => {
   expect(chainOf(twoLevels())).toEqual([
     ["-", "bootlevel", 2],
     ["db", "bootlevel", 3],

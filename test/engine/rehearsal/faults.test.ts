@@ -48,6 +48,6 @@ test("mistakes are told with their line and what would be right", async () => {
     "3: a file of faults holds no references: write the value itself",
   ]);
   expect((await sentences(Promise.resolve().then(() => readFaults("/nonexistent/faults.yaml"))))[0]).toBe(
-    "0: there is no such file",
+    "0: no such file",
   );
 });

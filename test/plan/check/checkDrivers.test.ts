@@ -46,7 +46,7 @@ test("a third party's keys are checked by its own schemas, at their places", asy
   ).toEqual([
     '3: "region" of cloud "a" must be eu or us, not "ue" -> eu',
     '3: unknown key "zone" in cloud "a" -> zones',
-    '4: cloud "b" lacks the key "region"',
+    '4: cloud "b" needs the key "region"',
     '6: "disk" of "launch" of service "x" must be at least 1, not 0',
     '6: unknown key "dsik" in "launch" of service "x" -> disk',
   ]);
@@ -67,7 +67,7 @@ test("a driver that cannot be loaded is a mistake at its name, and a broken sche
     await mistakesOf("plan: a\nclouds:\n  a: { driver: locl }\n  b: { driver: odd }\nlevels: []", {}, options),
   ).toEqual([
     '3: driver "locl" cannot be loaded: no package locl -> local',
-    expect.stringMatching(/^4: the driver's own schema is broken, tell its author: /),
+    expect.stringMatching(/^4: the driver's schema is invalid, report this to its author: /),
   ]);
 });
 

@@ -74,7 +74,7 @@ levels: [ { services: { web: { image: apache, outputs: ${own} } } } ]
     { name: "url", secret: false },
     { name: "token", secret: true },
   ]);
-  expect(await mistakesOf(text("[id, port, id]"))).toEqual(['5: the output "id" stands here twice: remove one']);
+  expect(await mistakesOf(text("[id, port, id]"))).toEqual(['5: duplicate output "id": remove one']);
 });
 
 test("what makes an image runs parent first, packages before the recipe, and an image without any of it adds nothing", async () => {
@@ -137,7 +137,7 @@ levels:
 `;
   expect(ec2.needsImage).toBe(true);
   expect(await mistakesOf(text, {}, { driverDefinition: loadDriver })).toEqual([
-    '6: image "apache" has no id for cloud "lab": let it, or "base", say what it is there, such as lab: ami-0a1b2c3d',
+    '6: image "apache" has no id for cloud "lab": add one to it or "base", such as lab: ami-0a1b2c3d',
   ]);
 });
 
@@ -177,7 +177,7 @@ levels: [ { services: { web: { cloud: c, image: "${image}" } } } ]
   ] as const)
     expect(serviceOf(await load(text(driver, image)), "web").image).toEqual([image]);
   expect(await mistakesOf(text("local", "debian-12"))).toEqual([
-    '4: "debian-12" is none of the plan\'s images, and nothing to the driver "local" -> debian-13',
+    '4: "debian-12" is neither an image of the plan nor an image of driver "local" -> debian-13',
   ]);
 });
 

@@ -77,7 +77,7 @@ test("references to outputs of the service itself are fine, to the unknown are n
     expect.stringContaining('4: service "a" has no attribute "dri" -> dir'),
   ]);
   expect(await mistakesOf(services("${self.key}/*"))).toEqual([
-    expect.stringContaining("4: ${self.key} is secret, and names of files are shown"),
+    expect.stringContaining("4: ${self.key} is secret, but file names are printed in clear"),
   ]);
   expect(reports(await load(services("${self.dir}/*")))["a"]?.patterns).toEqual([
     [{ kind: "self", attribute: "dir" }, "/*"],

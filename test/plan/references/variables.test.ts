@@ -63,7 +63,7 @@ plan.yaml:4:3: variable "password" (of the shop) has no value: use --var-file, o
     4 |   password: { secret: true, env: PASSWORD, description: of the shop }
       |   ^^^^^^^^
 
-plan.yaml:5:42: the environment variable IMAGE is not set, and the plan refers to it
+plan.yaml:5:42: environment variable IMAGE is not set, but the plan refers to it: set it
     5 | levels: [{ services: { a: { image: "x-\${env.IMAGE}" } } }]
       |                                       ^^^^^^^^^^^^`.replace("5:42", "5:39"),
   );
