@@ -1,22 +1,23 @@
 /**
- * When events happened, in milliseconds since the first one. Events carry the launcher's wall clock, which somebody may
- * set while it works, and are told in the order in which things happened; the two together show most of such jumps.
+ * Reconstructs when events happened, in milliseconds since the first one. Events carry the launcher's wall clock, which
+ * may be changed while it works, and are recorded in the order in which they happened. Together, the two reveal most
+ * clock changes.
  */
 import type { RunEvent } from "../../model/events.js";
 
 export interface ClockReading {
-  /** The moment of each event, in their order. Never falls for the events of one service. */
+  /** The time of each event, in log order. Never decreases for the events of one service. */
   readonly times: readonly number[];
-  /** The moment of the section's end, or of its last event. */
+  /** The time of the section's end, or of its last event. */
   readonly endMs: number;
-  /** Whether the clock was set meanwhile. */
+  /** Whether the wall clock was changed meanwhile. */
   readonly set: boolean;
 }
 
-/** A smaller disorder is no jump: events of many services are written down a little after their time. */
+/** Smaller differences are no clock change: with many services, events are recorded a little after their time. */
 const JUMP_MS = 1_000;
 
-/** Reads the clock of one section. */
+/** Reads the times of one section. */
 export function readClock(events: readonly RunEvent[]): ClockReading {
   const clock = new Clock(events[0]?.at ?? 0);
   const times = events.map((event) => clock.timeOf(event));
@@ -27,7 +28,7 @@ export function readClock(events: readonly RunEvent[]): ClockReading {
 class Clock {
   wasSet = false;
   latest = 0;
-  /** What is added to the wall clock to undo its jumps. */
+  /** Correction of the wall clock for the changes so far. */
   private correction = 0;
   private readonly begun = new Map<string, { readonly at: number; readonly time: number }>();
   private readonly lastOfService = new Map<string, number>();
@@ -44,10 +45,7 @@ class Clock {
     return this.keep(event, real ?? told);
   }
 
-  /**
-   * The moment of an end by its own `ms`, if that contradicts the wall clock: it was measured on a clock that nobody
-   * sets.
-   */
+  /** The time of an end event by its own `ms`, if the wall clock contradicts it. `ms` comes from a monotonic clock. */
   private measured(event: RunEvent): number | null {
     if (!("ms" in event) || !Number.isFinite(event.ms) || event.ms < 0) return null;
     const start = this.begun.get(spanOf(event));
@@ -65,15 +63,12 @@ class Clock {
   }
 }
 
-/**
- * The beginning of something is told with the time before it was written down, which may be long ago where thousands of
- * services begin.
- */
+/** A start event carries the time before it was recorded, which may be long ago when thousands of services start. */
 function isToldAtOnce(event: RunEvent): boolean {
   return !event.type.endsWith("-started");
 }
 
-/** What begins by one event and ends by another: the run, a level, a step. */
+/** Identifies what a start event and an end event belong to: the run, a level, a step. */
 function spanOf(event: RunEvent): string {
   if (event.type === "step-started" || event.type === "step-finished")
     return `step ${event.service} ${event.step} ${event.attempt}`;

@@ -1,13 +1,14 @@
 /**
- * Which programs waited because `concurrency` others ran. The log does not say when a program got its place, but places
- * are given in the order in which steps began, and are free when steps end: so the queue is run once more.
+ * Reconstructs which programs waited because `concurrency` others ran. The log does not record when a program got its
+ * slot. But slots are granted in the order in which steps began and are released when steps end, so the queue can be
+ * replayed.
  */
 import type { StepName } from "../../model/events.js";
 
-/** A step that stood in the queue. */
+/** A step in the queue. */
 export interface Waiting {
   readonly startMs: number;
-  /** When its program got a place; null while it waits. */
+  /** When its program got a slot; null while it waits. */
   placedMs: number | null;
 }
 
@@ -19,7 +20,7 @@ export class Places {
   private next = 0;
   private consistent = true;
 
-  /** @param concurrency how many programs run at once. */
+  /** @param concurrency how many programs run at once */
   constructor(concurrency: number) {
     this.free = concurrency;
   }
@@ -31,10 +32,10 @@ export class Places {
     if (WITH_PROGRAM.has(step) && waiting.placedMs !== null) this.free -= 1;
   }
 
-  /** A step ended: its place goes to the one that has waited longest. */
+  /** A step ended; its slot goes to the one that has waited longest. */
   leave(step: StepName, waiting: Waiting, atMs: number): void {
     if (!WITH_PROGRAM.has(step)) return;
-    // A program cannot end that never ran: the plan's concurrency was another one then, and nothing is known.
+    // A program that never ran cannot end: the plan's concurrency was different then, and the replay is invalid.
     if (waiting.placedMs === null) this.consistent = false;
     const first = this.queue[this.next];
     if (first === undefined) {
@@ -45,7 +46,7 @@ export class Places {
     this.next += 1;
   }
 
-  /** Milliseconds of a step of `ms` that went by in the queue; 0 where that cannot be known. */
+  /** How many of the step's `ms` milliseconds it was queued; 0 if unknown. */
   waited({ startMs, placedMs }: Waiting, ms: number): number {
     return this.consistent ? Math.min(ms, (placedMs ?? Infinity) - startMs) : 0;
   }

@@ -1,6 +1,6 @@
 /**
- * What a name means that a program asks for: a value of its own service, an input, or something of another service of
- * the run.
+ * Resolves the names in `bl get`: a value of the program's own service, an input, or a value of another service of the
+ * run.
  */
 import { BUILT_IN_ATTRIBUTES } from "../../plan/launchPlan/launchPlan.js";
 import { suggest } from "../../text/suggest.js";
@@ -22,7 +22,7 @@ export type Meaning =
   | { readonly kind: "value"; readonly value: string }
   | { readonly kind: "unknown"; readonly reply: BlReply };
 
-/** Finds out what `NAME` or `SERVICE:NAME` means to a service. */
+/** Resolves `NAME` or `SERVICE:NAME` for a service. */
 export function meaningOf(context: RunContext, asker: Service, name: string): Meaning {
   const [, other, attribute] = /^([^:]*):(.*)$/s.exec(name) ?? [];
   return other === undefined || attribute === undefined
@@ -72,7 +72,8 @@ function othersMeaning(context: RunContext, asker: Service, name: string, attrib
         kind: "unknown",
         reply: refusal(
           BL_EXIT.unknown,
-          `service "${name}" has ${replicas.length} replicas: say ${replicas[0]?.name}:${attribute} for one of them, or ${name}-*:${attribute} for all`,
+          `service "${name}" has ${replicas.length} replicas: ` +
+            `use ${replicas[0]?.name}:${attribute} for one of them, or ${name}-*:${attribute} for all`,
         ),
       };
     return unknown(`this run has no service "${name}"`, name, [...context.bySpec.keys(), ...context.byName.keys()]);
@@ -89,7 +90,7 @@ function othersMeaning(context: RunContext, asker: Service, name: string, attrib
       kind: "unknown",
       reply: refusal(
         BL_EXIT.unknown,
-        `${name}:${attribute} is secret: only a service that has it as an input of its own can read it`,
+        `${name}:${attribute} is secret; only a service that declares it as an input can read it`,
       ),
     };
   }
@@ -97,8 +98,8 @@ function othersMeaning(context: RunContext, asker: Service, name: string, attrib
 }
 
 /**
- * Whether the plan has a service no more: its values are for those that go with it, and for the terminate programs of
- * those that go by the plan of before.
+ * Whether the new plan no longer contains the service. Its values are only for other removed services, and for
+ * terminate programs that run by the former plan.
  */
 function isGoing({ dropped, former }: RunContext, service: Service | undefined): boolean {
   return service !== undefined && (dropped.some(({ id }) => id === service.id) || former.get(service.id) === service);
@@ -113,7 +114,7 @@ function found(sources: readonly ValueSource[]): Meaning {
   return { kind: "sources", sources, what };
 }
 
-/** Secrets of other services reach those to which the plan gives them. */
+/** A service may read secrets of others only if the plan links them to its inputs. */
 function mayRead(context: RunContext, asker: Service, sources: readonly ValueSource[]): boolean {
   const linked = context.attributes
     .inputs(asker.name)

@@ -5,20 +5,20 @@ type Stand =
   /** Its level has not begun. */
   | "to come"
   | "working"
-  /** It is ready, and executes when its level is. */
+  /** It is ready and executes when its level is. */
   | "to execute"
   | "ready"
   | { readonly failed: string };
 
 export class Progress {
   private readonly stands = new Map<string, Stand>();
-  /** Services whose program ran under an earlier launcher, and does not run again. */
+  /** Services whose program ran under an earlier launcher and will not run again. */
   private readonly before = new Set<string>();
   private readonly levels = new Map<string, Set<string>>();
-  /** Levels that have begun and are not ready, by name. */
+  /** Names of the levels that have begun and are not ready. */
   private readonly open = new Set<string>();
 
-  /** The services that the command is going to do something for. */
+  /** Registers the services that the command will work on. */
   expect(services: readonly Service[]): void {
     for (const service of services) this.enter(service, "to come");
   }
@@ -43,7 +43,7 @@ export class Progress {
     this.open.delete(level);
   }
 
-  /** Why nothing more is to be expected from a service, or null. */
+  /** Why nothing more can be expected from a service, or null. */
   over(name: string): string | null {
     const stand = this.stands.get(name);
     if (stand === undefined) return `${name} is not brought up by this command`;
@@ -59,13 +59,13 @@ export class Progress {
     return this.before.has(name);
   }
 
-  /** Whether this command brings the service up, and has not yet, or could not. */
+  /** Whether this command still has to bring the service up, or has failed to. */
   comes(name: string): boolean {
     const stand = this.stands.get(name);
     return stand !== undefined && stand !== "ready";
   }
 
-  /** Whom a service, or a level, waits for beside what its programs say. */
+  /** What a service or a level waits for, besides its programs' waits. */
   edges(node: string): Edge[] {
     if (node.startsWith(LEVEL))
       return this.unfinished(node.slice(LEVEL.length, -1)).map((name) => ({ to: name, why: name }));
@@ -86,5 +86,5 @@ export class Progress {
   }
 }
 
-/** A level's node begins so, as no service's name does. */
+/** Prefix of a level's node. No service name starts like this. */
 const LEVEL = 'level "';

@@ -1,4 +1,4 @@
-/** The wait of `bl get` for a value, or for one of each of several replicas. */
+/** The wait of `bl get` for a value, or for the values of several replicas. */
 import { bytesOfText } from "../../text/surrogateEscape.js";
 import type { BlReply, BlRequest } from "../../machines/coordination/blRequest.js";
 import type { AttributeValue } from "../attributes/attributes.js";
@@ -11,14 +11,14 @@ import type { Wait } from "./waits.js";
 export interface ValueWaitParts {
   readonly context: RunContext;
   readonly progress: Progress;
-  /** Whose program asks. */
+  /** The service whose program asks. */
   readonly service: string;
   readonly meaning: Exclude<Meaning, { kind: "unknown" }>;
   readonly request: BlRequest;
   readonly gone: AbortSignal;
 }
 
-/** What wakes those who wait for an attribute of a replica. */
+/** The key that wakes the waits for an attribute of a replica. */
 export function keyOf({ service, attribute }: ValueSource): string {
   return `${service} ${attribute}`;
 }
@@ -39,7 +39,7 @@ export function getWait({ context, progress, service, meaning, request, gone }: 
   };
 }
 
-/** The value; or that it does not come any more; or null: it may come. */
+/** The value, or a refusal if it cannot be set any more, or null if it can. */
 function lookAt(context: RunContext, progress: Progress, sources: readonly ValueSource[]): BlReply | null {
   const [first] = sources;
   if (sources.length === 1 && first !== undefined) {
@@ -55,7 +55,7 @@ function lookAt(context: RunContext, progress: Progress, sources: readonly Value
   return null;
 }
 
-/** A value of this boot; what an earlier one has set does not count. */
+/** A value from this boot; values from an earlier one are stale. */
 function fresh(context: RunContext, { service, attribute }: ValueSource): AttributeValue | null {
   const found = context.attributes.of(service).get(attribute);
   return found === undefined || found.stale === true ? null : found;
@@ -65,7 +65,7 @@ function valueOf(context: RunContext, source: ValueSource): string | null {
   return fresh(context, source)?.value ?? null;
 }
 
-/** Bytes of values that were asked for: two hundred who wait for one of 16 MiB share it. */
+/** Caches a value's bytes, so that two hundred programs that wait for a 16 MiB value share one buffer. */
 const asked = new WeakMap<AttributeValue, Buffer>();
 
 function bytesOf(context: RunContext, source: ValueSource): Buffer | null {
@@ -76,7 +76,7 @@ function bytesOf(context: RunContext, source: ValueSource): Buffer | null {
   return bytes;
 }
 
-/** How many are named. */
+/** How many services are named at most. */
 const MOST_NAMED = 5;
 
 function stillUnset(unset: readonly ValueSource[], all: number): string {

@@ -1,7 +1,7 @@
 /**
- * Machines of levels that have not begun: asked for while earlier levels still boot, since only programs wait for their
- * level. A level's own calls go out before those for later ones. Nothing that goes wrong here fails the level that
- * boots: it is told, and tried again when the machine's own level begins.
+ * Launches machines of later levels while earlier levels still boot; only programs have to wait for their level. A
+ * level's own launch requests go first. A failure here does not fail the run: it is a warning, and the launch is
+ * retried when the machine's level begins.
  */
 import { setMaxListeners } from "node:events";
 
@@ -16,10 +16,10 @@ import type { RunContext } from "../run/context.js";
 import type { Timetable } from "./timetable.js";
 import type { Service } from "../run/service.js";
 
-/** A launch that was begun before its level. */
+/** A launch that began before its level. */
 interface Flight {
   readonly answered: Promise<void>;
-  /** Resolves when nothing of it goes on any more. */
+  /** Resolves when the launch has ended completely. */
   readonly done: Promise<void>;
 }
 
@@ -28,24 +28,24 @@ export interface EarlyParts {
   readonly assignments: MachineAssignments;
   readonly agenda: Agenda;
   readonly machines: MachineLaunches;
-  /** Null unless machines are to be there just in time. */
+  /** Null unless the plan says `prelaunch: just-in-time`. */
   readonly timetable: Timetable | null;
 }
 
-/** How often it is looked whether levels come sooner or later than was thought, in milliseconds. */
+/** How often the forecast is checked again, in milliseconds. */
 const LOOK_MS = 5_000;
 
 export class EarlyLaunches {
   private readonly candidates: EarlyCandidates;
-  /** By cloud: when its turn has come to be asked for machines of a later level. */
+  /** Per cloud: the end of the queue of launch requests. */
   private readonly turns = new Map<string, Promise<unknown>>();
   private readonly flights = new Map<Service, Flight>();
-  /** Services that are "launching" on the record since before their level. */
+  /** Services that became "launching" before their level. */
   private readonly launching = new Set<Service>();
-  /** Aborted when nothing more is to be asked for. */
+  /** Aborted when no more machines are launched early. */
   private readonly over = new AbortController();
   private readonly early: EarlyLaunch;
-  /** Resolves when nobody waits for a moment any more. */
+  /** Resolves when no timer for a just-in-time launch is left. */
   private waits: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly parts: EarlyParts) {
@@ -54,22 +54,20 @@ export class EarlyLaunches {
     setMaxListeners(0, this.early.signal);
   }
 
-  /** Whether the record says of the service that it is launching, from before its level. */
+  /** Whether the service became "launching" before its level. */
   isLaunching(service: Service): boolean {
     return this.launching.has(service);
   }
 
-  /**
-   * A level begins: early launches of these services of it, whose machines are to be replaced, come to an end first.
-   */
+  /** A level begins: ends the early launches of these services, whose machines will be replaced. */
   async begin(level: number, replaced: readonly Service[]): Promise<void> {
     this.candidates.level = level;
     await Promise.all(replaced.map((service) => this.settle(service)));
   }
 
   /**
-   * Launches what a level needs, then what later levels need.
-   * @returns for each service how its launch ended; the promises never reject.
+   * Launches the machines of a level, then those of later levels.
+   * @returns the result per service; the promises never reject
    */
   launch(services: readonly Service[]): Map<Service, Promise<LaunchResult>> {
     const launches = new Map<Service, Promise<LaunchResult>>();
@@ -94,18 +92,18 @@ export class EarlyLaunches {
     return launches;
   }
 
-  /** Attributes of a service have the values that they keep for this command; without names, all of them have. */
+  /** Attributes of a service are final for this command; `names` null: all of them. */
   settled(service: Service, names: readonly string[] | null): void {
     if (names === null) this.parts.timetable?.done(service);
     for (const group of this.candidates.freedBy(service, names)) this.queue(group);
   }
 
-  /** A service has failed: the run will, and nothing more is asked for early. */
+  /** A service has failed, so the run will fail: nothing more is launched early. */
   stop(): void {
     this.over.abort();
   }
 
-  /** Ends all that goes on. @returns services of levels that never began, with machines on which nothing ever ran */
+  /** Ends all launches. @returns services of levels that never began, with machines on which nothing has run */
   async unused(): Promise<Service[]> {
     this.stop();
     await this.waits;
@@ -115,8 +113,8 @@ export class EarlyLaunches {
   }
 
   /**
-   * Queues machines as their moments come, until the level ends: the next one's own calls go first, and it changes what
-   * is expected.
+   * Queues machines when they are due, until the level ends: the next level's own requests go first, and its start
+   * changes the forecast.
    */
   private async keepTime(timetable: Timetable, first: number): Promise<void> {
     const { clock } = this.parts.context;
@@ -130,7 +128,7 @@ export class EarlyLaunches {
         next = look.next;
       }
     } catch (error) {
-      // The command's levels are through, or come to nothing.
+      // All levels are done, or the command ends early.
       if (!(error instanceof InterruptedError)) throw error;
     }
   }
@@ -159,14 +157,11 @@ export class EarlyLaunches {
     try {
       await this.fail(service, ended.error);
     } catch {
-      // The record refuses more. What is there names the wish, and whoever writes next meets the error where it
-      // matters.
+      // The record accepts no more writes. It contains the launch intent, and the next writer reports the error.
     }
   }
 
-  /**
-   * A machine that is there waits for its level with whatever is wrong; without one the service waits as it did before.
-   */
+  /** An existing machine waits for its level whatever failed. A service without a machine becomes "planned" again. */
   private async fail(service: Service, error: Error): Promise<void> {
     const { context, assignments } = this.parts;
     const back =
@@ -178,7 +173,7 @@ export class EarlyLaunches {
           warning(
             context,
             service,
-            `its machine could not be started early, and is asked for again when its level begins: ${error.message}`,
+            `its machine could not be started early; the launch is retried when its level begins: ${error.message}`,
           ),
         ];
     if (back) this.launching.delete(service);
@@ -200,8 +195,8 @@ export class EarlyLaunches {
   }
 
   /**
-   * Goes on with early launches: machines that are there are asked for once more, since they may be gone; others are
-   * wished for anew.
+   * Continues early launches in their level: checks existing machines again, since they may be gone, and requests the
+   * missing ones.
    */
   private adopt(cloud: string, services: readonly Service[]): Batch {
     const batch = this.inOne(cloud, services);

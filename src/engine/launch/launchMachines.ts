@@ -1,5 +1,6 @@
 /**
- * Asks clouds for machines: one call a cloud, the wish on disk before the call, the machine's id before anything waits.
+ * Launches machines: one call per cloud. Each launch intent is recorded before the call, and the machine's id before
+ * anything waits for it.
  */
 import type { Driver, LaunchOutcome, LaunchRequest, MachineStatus } from "../../drivers/contract/driver.js";
 import { resolveTree } from "../../plan/references/resolve.js";
@@ -11,18 +12,18 @@ import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 import { isGone } from "../clouds/isGone.js";
 
-/** What a launch before its level goes by. */
+/** Options for launches before their level. */
 export interface EarlyLaunch {
-  /** Services that are asked for become "launching", and are added here. */
+  /** Services whose launch is requested become "launching" and are added here. */
   readonly launching: Set<Service>;
-  /** Aborted when the machines will not be used: nothing more is asked for then. */
+  /** Aborted when the machines will not be used: no more requests are sent. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Gets a machine for each service of one cloud, or the one that was asked for already. What the cloud tells is on
- * record then.
- * @param early for services whose level has not begun.
+ * Gets a machine for each service of one cloud, or the one that was requested earlier, and records what the cloud
+ * reports.
+ * @param early set for services whose level has not begun
  */
 export async function getMachines(
   context: RunContext,
@@ -47,14 +48,14 @@ export async function getMachines(
   return outcomes;
 }
 
-/** The cloud of a service that has a machine of its own. */
+/** The cloud of a service with its own machine. */
 export function cloudOf(service: Service): string {
   const { placement } = service.spec;
   if (placement.kind === "cloud") return placement.cloud;
   throw new Error(`${service.name} has no cloud`);
 }
 
-/** What the record keeps of a machine. */
+/** The part of a machine's status that is recorded. */
 export function launchedMachine({ id: driverId, host, privateHost, hostname, access }: MachineStatus): LaunchedMachine {
   return { driverId, host, privateHost, hostname, access: access && JSON.stringify(access) };
 }
@@ -64,8 +65,8 @@ export function groupByCloud(services: readonly Service[]): Map<string, Service[
 }
 
 /**
- * Machines that services have already: an earlier launcher got them, and may have died at once. Those that are gone are
- * written off.
+ * Existing machines of services. An earlier launcher requested them and may have died right after. Machines that are
+ * gone are recorded as ended.
  */
 async function findMachines(
   context: RunContext,
@@ -90,7 +91,7 @@ async function findMachines(
       await writerOf(context).write({
         kind: "ended",
         key: machine.key,
-        reason: status.reason || `the cloud calls it ${status.state}`,
+        reason: status.reason || `its state in the cloud is ${status.state}`,
       });
       assignments.ended(service);
     } else outcomes.set(service, { key: machine.key, kind: "launched", machine: status });
@@ -141,8 +142,8 @@ async function askForMachines(
 }
 
 /**
- * A service whose level has not begun becomes "launching" with its wish: whoever looks at the run later must not take
- * it for one without a machine.
+ * Records launch intents. A service whose level has not begun becomes "launching" in the same write, so that nobody
+ * takes it for one without a machine.
  */
 async function writeIntents(
   context: RunContext,
@@ -181,7 +182,7 @@ function requestFor(
   };
 }
 
-/** Writes down what a cloud told of machines, as far as the record does not say it, in one write. */
+/** Records what the cloud reported about machines, in one write, as far as it is new. */
 async function noteMachines(
   context: RunContext,
   assignments: MachineAssignments,
@@ -195,14 +196,14 @@ async function noteMachines(
   for (const { service, machine } of news) assignments.launched(service, machine);
 }
 
-/** What the record does not say yet of a service's machine; null when it says all. */
+/** The difference between the record and a machine's status; null without one. */
 export function launchedChange(
   assignments: MachineAssignments,
   service: Service,
   status: MachineStatus,
 ): Change | null {
   const known = assignments.machine(service);
-  // A cloud that does not show a young machine yet takes back nothing of what it has told.
+  // A cloud may not show a young machine yet. That does not invalidate what it reported before.
   if (known === null || (known.driverId !== null && status.state === "unknown")) return null;
   const machine = launchedMachine(status);
   const same =
@@ -211,7 +212,7 @@ export function launchedChange(
   return same ? null : { kind: "launched", key: known.key, machine };
 }
 
-/** The wish has no machine, and never will: the next attempt is a new wish. */
+/** Records that a launch intent has no machine and never will. The next attempt uses a new intent. */
 export async function recordEnded(
   context: RunContext,
   assignments: MachineAssignments,

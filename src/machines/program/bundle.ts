@@ -1,6 +1,6 @@
 /**
- * A program and its files as one tar file, named after its content: equal input gives the same file, whoever makes it
- * and when.
+ * Packs a program and its files into a tar file that is named after its content. Equal input gives an identical file,
+ * on every computer and at any time.
  */
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
@@ -15,28 +15,29 @@ import { readArchive } from "./archive.js";
 import { readFolder, readPath } from "./folder.js";
 
 export interface Bundle {
-  /** The tar file's absolute or given path, `<sha256>.tar`. */
+  /** The tar file, `<sha256>.tar`; absolute if `targetDirectory` is. */
   readonly path: string;
   readonly sha256: string;
-  /** Bytes of the tar file. */
+  /** Size of the tar file in bytes. */
   readonly size: number;
-  /** The name of the program in it, or null without one. */
+  /** The program's name in the bundle, or null without a program. */
   readonly entry: string | null;
 }
 
 export interface BundleSource {
-  /** A file, a folder with run.sh, a .tar.gz of one, or none. */
+  /** A file, a folder with run.sh, a .tar.gz of such a folder, or null. */
   readonly program: { readonly kind: "file" | "folder" | "archive"; readonly path: string } | null;
-  /** Files and folders that lie beside the program under their base names. */
+  /** Files and folders to place beside the program, under their base names. */
   readonly files: readonly string[];
 }
 
-/** Any fixed time does; tar on some machines warns of one before 1980 or in the future. */
+/** Any fixed time works. Some tar versions warn about times before 1980 or in the future. */
 const MTIME = new Date(Date.UTC(2000, 0, 1));
 
 /**
- * Writes `<sha256>.tar` (mode 0600) to `targetDirectory`, or finds it there. Throws `StagingSourceError` for what
- * cannot be bundled: missing files, loops of links, sockets and devices, two things of one name, paths that lead out.
+ * Writes `<sha256>.tar` (mode 0600) to `targetDirectory` unless it exists.
+ * @throws StagingSourceError for what cannot be packed: missing files, link loops, sockets, devices, duplicate names,
+ *   paths that leave an archive.
  */
 export async function writeBundle(source: BundleSource, targetDirectory: string): Promise<Bundle> {
   const { entries, entry } = await collect(source);
@@ -81,10 +82,10 @@ async function readProgram(program: NonNullable<BundleSource["program"]>): Promi
 function add(found: Map<string, BundleEntry>, entries: readonly BundleEntry[], from: string): void {
   for (const entry of entries) {
     if (entry.name === ".bl" || entry.name.startsWith(".bl/"))
-      throw new StagingSourceError(`${from}: the name .bl is bootlevel's own; rename it`);
+      throw new StagingSourceError(`${from}: the name .bl is reserved for bootlevel; rename the file`);
     const earlier = found.get(entry.name);
     if (earlier !== undefined && !(earlier.kind === "directory" && entry.kind === "directory")) {
-      throw new StagingSourceError(`${from}: there are two things with the name ${entry.name} beside the program`);
+      throw new StagingSourceError(`${from}: the bundle already contains ${entry.name}; rename one of the two`);
     }
     found.set(entry.name, entry);
   }
@@ -104,7 +105,7 @@ async function writeTar(entries: readonly BundleEntry[], path: string): Promise<
     tar.destroy(error instanceof Error ? error : new Error(String(error)));
     throw error;
   });
-  // Of two errors the source's is the cause.
+  // If both sides fail, the source's error is the cause.
   const [source, target] = await Promise.allSettled([filled, written]);
   if (source.status === "rejected") throw source.reason;
   if (target.status === "rejected") throw target.reason;
@@ -119,7 +120,7 @@ async function fill(tar: Pack, entries: readonly BundleEntry[]): Promise<void> {
     else await copyFile(tar, { ...header, type: "file", size: entry.size }, entry.path);
   }
   tar.entry({ name: ".bl/bin/bl", mode: 0o755, mtime: MTIME, uid: 0, gid: 0 }, BL_SCRIPT);
-  // The last member: where it is, nothing was cut off.
+  // The last member: if it exists on the machine, the transfer was complete.
   tar.entry({ name: ".bl/staged", mode: 0o600, mtime: MTIME, uid: 0, gid: 0 }, "");
   tar.finalize();
 }

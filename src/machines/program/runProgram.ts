@@ -1,4 +1,4 @@
-/** Runs one program on a machine and finds out for certain what came of it, whatever becomes of the connection. */
+/** Runs one program on a machine exactly once and determines its result, even if the connection breaks. */
 import { setTimeout as delay } from "node:timers/promises";
 import {
   AuthenticationError,
@@ -23,19 +23,20 @@ import { RelayConnection } from "../coordination/relayConnection.js";
 import { failure, lossReason } from "../shell/scriptFailures.js";
 import { type RaceResult, Interruptible } from "./interruptible.js";
 
-/** How often a step is staged anew when the connection broke before it began. */
+/** How often a step is staged when the connection breaks before the program starts. */
 const STAGINGS = 3;
 const GAP = Buffer.from("[bootlevel: the connection broke; some output of that time may be missing here]\n");
-/** Milliseconds between two attempts to ask a machine that cannot be asked. */
+/** Milliseconds between two attempts to reach a machine. */
 const ASK_AGAIN_MS = 1000;
 const DEFAULT_GRACE_MS = 5000;
 
-/** How often in a row a machine's shell may end without an answer before it is taken for one that never answers. */
+/** After this many silent exits in a row, the machine's shell counts as unable to answer. */
 const SHRUGS = 3;
 
 /**
- * Stages the bundle and runs the program, once. Throws `StagingError` (it did not run), `ConnectionError` (the machine
- * could not be reached; it did not run) and `OutputError` (it ran, and its outputs are not readable).
+ * Stages the bundle and runs the program once.
+ * @throws StagingError (the program did not run), ConnectionError (the machine could not be reached, the program did
+ *   not run), OutputError (the program ran, its outputs cannot be parsed).
  */
 export async function runProgram(link: MachineLink, request: ProgramRequest): Promise<ProgramResult> {
   checkLimits(request);
@@ -45,14 +46,13 @@ export async function runProgram(link: MachineLink, request: ProgramRequest): Pr
     const result = await attempt(link, { ...request, directory });
     if (result.kind !== "never-started") return result;
   }
-  throw new StagingError(
-    `the connection broke ${STAGINGS} times before the program was on the machine; it did not run`,
-  );
+  throw new StagingError(`the connection broke ${STAGINGS} times before the program started; it did not run`);
 }
 
 /**
- * Asks a machine what became of the step in `request.directory`: waits for its end, or makes sure that it never starts.
- * Never throws for a machine that cannot be asked: that is "unknown". Throws `OutputError`.
+ * Finds out how the step in `request.directory` ended: waits for its end, or makes sure that it never starts. A machine
+ * that cannot be asked is not an error; the result is "unknown".
+ * @throws OutputError
  */
 export async function recoverProgram(link: MachineLink, request: RecoverRequest): Promise<RecoverResult> {
   const watch = new Interruptible(request.timeoutMs, request.signal);
@@ -65,7 +65,7 @@ export async function recoverProgram(link: MachineLink, request: RecoverRequest)
   }
 }
 
-/** A program that was begun, and the line that it talks on. */
+/** A started program, and the connection for its `bl` requests. */
 type Begun = RecoverRequest & { readonly line: RelayConnection };
 
 function lineOf({ directory, coordination, onWarning }: RecoverRequest): RelayConnection {
@@ -95,8 +95,8 @@ async function attempt(link: MachineLink, request: ProgramRequest): Promise<Reco
     const silent = first.value;
     const asked = await ask(link, step, watch);
     const result = await settle(link, step, watch, asked);
-    // The shell itself gave up before it began (no dd, no sh, an account without a shell): to try again would end the
-    // same way.
+    // The shell itself failed before the start (no dd, no sh, an account without a shell). A retry would fail the same
+    // way.
     if ((result.kind === "never-started" || (result.kind === "unknown" && !begun)) && silent.end.kind === "exited")
       throw failure(connection.label, `exit code ${String(silent.end.code)}`, silent.words);
     return result;
@@ -119,7 +119,7 @@ async function stage(
     onOutput: (chunk) => {
       request.onOutput(chunk);
     },
-    // The program's time counts from its start, not from the staging's.
+    // The time limit counts from the program's start, without the staging.
     onBegin: () => {
       onBegin();
       watch.restart();
@@ -130,7 +130,7 @@ async function stage(
   });
 }
 
-/** A dialogue that the watch can end. A connection that is lost at once counts as a silent one. */
+/** Opens a dialogue that `watch` can end. A connection that is lost at once counts as a silent end. */
 async function converse(
   connection: MachineConnection,
   watch: Interruptible,
@@ -170,12 +170,12 @@ async function ask(link: MachineLink, request: Begun, watch: Interruptible): Pro
       if (end.kind === "interrupted")
         return end.by === "timeout" && watch.unanswered ? { kind: "unreachable", reason } : end;
       if (end.value.kind === "verdict") return end;
-      // A shell that ends without a word, again and again, will not answer the next time either.
+      // A shell that keeps ending without an answer will not answer the next time either.
       shrugs = end.value.end.kind === "exited" ? shrugs + 1 : 0;
       reason =
         end.value.end.kind === "lost"
           ? end.value.end.reason
-          : `the question ended with exit code ${String(end.value.end.code)}: ${end.value.words}`;
+          : `the query script ended with exit code ${String(end.value.end.code)}: ${end.value.words}`;
       if (shrugs >= SHRUGS) return { kind: "unreachable", reason };
     }
     const pause = await watch.race(delay(ASK_AGAIN_MS));
@@ -198,7 +198,7 @@ async function askOnce(link: MachineLink, request: Begun, watch: Interruptible):
     onAlive: () => {
       request.onAlive?.();
     },
-    // What was on its way when the connection broke is nowhere any more.
+    // Output that was in transit when the connection broke is lost.
     onBegin: () => {
       request.onOutput(GAP);
     },
@@ -212,14 +212,14 @@ async function settle(link: MachineLink, request: Begun, watch: Interruptible, a
   const { verdict, words, error, dismiss } = answer.value;
   switch (verdict.kind) {
     case "fail": {
-      // Somebody else's directory is left alone.
+      // The directory belongs to another launcher: leave it alone.
       if (verdict.why !== "claimed" && verdict.why !== "directory") cleanUp(link, { ...request, keep: false });
       const { label } = await link.connection();
       throw failure(label, verdict.why, words);
     }
     case "never":
-      // The directory stays, for it holds the claim: without it, a runner that arrives late would start the program
-      // after all.
+      // Keep the directory, since it holds the claim. Without it, a delayed runner script would still start the
+      // program.
       return { kind: "never-started" };
     case "done":
       return done(link, request, { ...verdict, error, dismiss });
@@ -229,7 +229,7 @@ async function settle(link: MachineLink, request: Begun, watch: Interruptible, a
       return { kind: "lost", reason: lossReason(verdict.why) };
     case "killed":
     case "removed":
-      return { kind: "lost", reason: `the machine answered "${verdict.kind}" to another question` };
+      return { kind: "lost", reason: `the machine sent the unexpected answer "${verdict.kind}"` };
   }
 }
 
@@ -240,7 +240,7 @@ interface Done {
   readonly dismiss: Dismiss | null;
 }
 
-/** What the program left, where its relay works too, is removed when its result is written down, or cannot be used. */
+/** Keeps the step's files, which the relay uses too, until the result is recorded or turns out to be unusable. */
 async function done(
   link: MachineLink,
   request: Begun,
@@ -262,7 +262,7 @@ async function done(
   return result;
 }
 
-/** Ends the program. A machine that cannot be told in time may go on running it: that is "unknown". */
+/** Kills the program. If the machine cannot be reached in time, it may keep running: "unknown". */
 async function interrupt(
   link: MachineLink,
   request: Begun,
@@ -270,9 +270,10 @@ async function interrupt(
   by: "timeout" | "abort",
 ): Promise<ProgramResult> {
   const killed = await killStep(link, request, request.graceMs ?? DEFAULT_GRACE_MS);
-  if (killed.kind === "unknown") return { kind: "unknown", reason: `the program could not be ended: ${killed.reason}` };
+  if (killed.kind === "unknown")
+    return { kind: "unknown", reason: `the program could not be stopped: ${killed.reason}` };
   await request.line.close();
-  // A step that had not begun keeps its directory: the claim in it stops a runner that arrives late.
+  // A step that had not started keeps its directory: the claim in it stops a delayed runner script.
   if (killed.kind === "ended") cleanUp(link, request);
   return by === "abort" ? { kind: "aborted" } : { kind: "timed-out", afterMs: watch.elapsed() };
 }

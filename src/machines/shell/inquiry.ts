@@ -1,6 +1,6 @@
 /**
- * Short questions to a machine's shell: a script goes over one channel, marked lines come back. What must survive a
- * broken connection is no such question.
+ * Runs a short query in a machine's shell. A script goes over one channel, marked lines come back. A query does not
+ * survive a lost connection.
  */
 import { randomBytes } from "node:crypto";
 import {
@@ -12,15 +12,15 @@ import {
 import { channelCommand } from "./channelScript.js";
 
 export interface InquiryOptions {
-  /** Milliseconds until it is given up. */
+  /** Timeout in milliseconds. */
   readonly limitMs: number;
   readonly signal: AbortSignal;
 }
 
 export interface InquiryAnswer {
-  /** Lines that the script said by `say`, in order. */
+  /** Lines that the script printed with `say`, in order. */
   readonly said: readonly string[];
-  /** What else the machine printed, for messages. */
+  /** Everything else that the machine printed, for messages. */
   readonly words: string;
 }
 
@@ -28,10 +28,10 @@ const LONGEST_ANSWER = 262_144;
 const LONGEST_WORDS = 600;
 
 /**
- * Runs a script of POSIX sh that ends by itself.
- * @param script is given the shell function `say`, which marks a line as an answer.
- * @throws ConnectionLostError when the connection breaks before the script has ended; ConnectionError when it takes too
- *   long.
+ * Runs a POSIX sh script that ends by itself.
+ * @param script gets the shell function `say`, which marks a line as an answer.
+ * @throws ConnectionLostError when the connection breaks before the script has ended; ConnectionError on a timeout or
+ *   an abort.
  */
 export async function inquire(
   connection: MachineConnection,
@@ -47,7 +47,7 @@ export async function inquire(
       if (printed.length < LONGEST_ANSWER) printed += chunk.toString("utf8");
     });
   }
-  channel.stdin.on("error", () => undefined); // why it ended is told by the channel's end
+  channel.stdin.on("error", () => undefined); // the channel's end gives the reason
   channel.stdin.end(text);
   try {
     const end = await within(channel.ended, connection.label, options);
@@ -76,7 +76,7 @@ async function within(
       reject(new ConnectionError(`${label}: no answer within ${limitMs / 1000} s`));
     }, limitMs);
     const onAbort = (): void => {
-      reject(new ConnectionError(`${label}: given up`));
+      reject(new ConnectionError(`${label}: cancelled`));
     };
     signal.addEventListener("abort", onAbort, { once: true });
     stop = () => {

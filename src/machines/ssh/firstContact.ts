@@ -1,8 +1,9 @@
 /**
- * The first contact with a machine that was given a host key when it was launched. Whoever can read what machines are
- * given knows that key, so the machine makes keys of its own over the first session; they are pinned, then installed,
- * then proved by another connection, and from then on the first key is refused. A launcher may die after any of these:
- * the machine shows its first key until its own are installed, and a pinned one after that.
+ * The first connection to a machine that received a temporary host key at launch. Anybody who can read the machine's
+ * launch data knows that key, so the machine generates its own keys over the first session. The launcher pins them,
+ * installs them and verifies them over a second connection; from then on it refuses the temporary key. Each step can be
+ * resumed when a launcher dies: the machine presents the temporary key until its own keys are installed, and a pinned
+ * key after that.
  */
 import { HostKeyError, type MachineConnection } from "../contract/connection.js";
 import { inquire, type InquiryAnswer } from "../shell/inquiry.js";
@@ -11,7 +12,7 @@ import { installScript, stageScript } from "./hostKeyScripts.js";
 import type { MachineContact, SshSettings } from "./settings.js";
 import type { SshConnection } from "./sshChannels.js";
 
-/** A machine that has let us in, and how it was recognised. */
+/** An authenticated connection, and how the host key was recognised. */
 export interface FirstConnection {
   readonly connection: SshConnection;
   readonly recognition: Recognition;
@@ -19,22 +20,22 @@ export interface FirstConnection {
 
 export interface ContactOptions {
   readonly signal: AbortSignal;
-  /** Connects anew; the key of the first contact does not count. */
+  /** Connects again, without accepting the temporary key. */
   again(): Promise<FirstConnection>;
 }
 
-/** Milliseconds that a machine may take to make keys: small ones need long for RSA. */
+/** Time limit for key generation, in milliseconds; RSA keys take long on small machines. */
 const LIMIT_MS = 180_000;
 
 const FAILURES: Readonly<Record<string, string>> = {
-  "no-keygen": "the machine has no ssh-keygen; install OpenSSH there",
-  "no-sudo": "the user is not root, and the machine has no sudo",
-  sudo: "the user is not root, and sudo refuses without a password",
-  make: "ssh-keygen cannot make them",
-  install: "they cannot be written where sshd looks for them",
+  "no-keygen": "ssh-keygen is missing there; install OpenSSH",
+  "no-sudo": "the user is not root, and sudo is missing there",
+  sudo: "the user is not root, and sudo asks for a password",
+  make: "ssh-keygen failed",
+  install: "the keys cannot be written where sshd reads them",
 };
 
-/** Whether there is something to be done before the machine's own keys are all that counts. */
+/** Whether the machine still has to replace its temporary host key. */
 export async function isUnfinished({ hostKeys, contact }: Pick<SshSettings, "hostKeys" | "contact">): Promise<boolean> {
   return (
     hostKeys === "injected" &&
@@ -46,9 +47,9 @@ export async function isUnfinished({ hostKeys, contact }: Pick<SshSettings, "hos
 }
 
 /**
- * Goes on with a first contact from wherever it was left.
- * @returns a connection to the machine that its own keys have proved; the first one is closed then.
- * @throws HostKeyError when the machine cannot be given keys of its own: another attempt would end the same way.
+ * Continues the key replacement from where an earlier launcher left it.
+ * @returns a connection that the machine's own keys have verified; the first connection is closed then.
+ * @throws HostKeyError when the machine cannot get its own keys; a retry would fail the same way.
  */
 export async function finishContact(
   { connection, recognition }: FirstConnection,
@@ -63,7 +64,7 @@ export async function finishContact(
     await connection.close();
     proved = (await options.again()).connection;
   } else if (recognition === "pinned") {
-    // One key is installed; the launcher may have died before it saw the others.
+    // At least one key is installed. A launcher may have died before the others were.
     await install(connection, options.signal);
   }
   try {
@@ -95,10 +96,10 @@ async function install(connection: MachineConnection, signal: AbortSignal): Prom
 
 function failure({ label }: MachineConnection, { said, words }: InquiryAnswer): HostKeyError {
   const why = said.find((line) => line.startsWith("fail "))?.slice("fail ".length) ?? "";
-  const sentence = FAILURES[why] ?? "its shell did not finish";
+  const sentence = FAILURES[why] ?? "its shell did not finish the script";
   return new HostKeyError(
-    `${label}: the machine cannot be given host keys of its own: ${sentence}${words === "" ? "" : ` (${words})`}. ` +
-      "host_keys: injected needs root's rights there; host_keys: console and accept-new do without",
+    `${label}: cannot install the machine's own host keys: ${sentence}${words === "" ? "" : ` (${words})`}. ` +
+      "host_keys: injected needs root there; host_keys: console and accept-new do not",
     "",
     [],
   );

@@ -1,4 +1,4 @@
-/** One attempt to make an SSH connection over a stream that leads to the machine. */
+/** One SSH handshake and login over a stream to the machine. */
 import type { Duplex } from "node:stream";
 import type { LimitFunction } from "p-limit";
 import ssh2, { type Algorithms, type AnyAuthMethod, type Client } from "ssh2";
@@ -6,7 +6,7 @@ import { AuthenticationError, ConnectionError, HostKeyError } from "../contract/
 import type { HostKeyCheck, Recognition } from "./hostKeys.js";
 import type { Identity } from "./identities.js";
 
-/** Somebody who is let in, and how the machine was recognised. */
+/** A logged-in client, and how the host key was recognised. */
 export interface AuthenticatedClient {
   readonly client: Client;
   readonly recognition: Recognition;
@@ -19,19 +19,19 @@ export interface Handshake {
   readonly identities: readonly Identity[];
   readonly hostKey: HostKeyCheck;
   readonly keepaliveMs: number;
-  /** Milliseconds until the machine must have let the user in. */
+  /** Time limit for handshake and login, in milliseconds. */
   readonly limitMs: number;
   readonly signal: AbortSignal;
-  /** Where handshakes wait for their turn. */
+  /** Limits the number of concurrent handshakes. */
   readonly place: LimitFunction;
   onWarning(message: string): void;
 }
 
 /**
- * The fast and modern ones first; the others are for machines that have nothing else. With ssh2's native part built, a
- * login and a short command cost the launcher 4 to 5 ms of processor time whichever is taken (medians of 40 logins:
- * curve25519 4.9, nistp256 4.3, group14 5.1 ms), and a megabyte 2.2 ms with AES-GCM, 2.3 ms with chacha20 and 2.8 ms
- * with AES-CTR and its HMAC. So the order is by what is safest.
+ * Ordered by security: fast and modern algorithms first, the others for machines that support nothing else. Speed does
+ * not matter: with ssh2's native part, a login plus a short command costs the launcher 4 to 5 ms of CPU time with any
+ * of them (medians of 40 logins: curve25519 4.9, nistp256 4.3, group14 5.1 ms), and a megabyte 2.2 ms with AES-GCM, 2.3
+ * ms with chacha20, 2.8 ms with AES-CTR and its HMAC.
  */
 const ALGORITHMS: Algorithms = {
   kex: [
@@ -44,7 +44,7 @@ const ALGORITHMS: Algorithms = {
     "diffie-hellman-group16-sha512",
     "diffie-hellman-group14-sha256",
   ],
-  // chacha20 comes last: without its native part, ssh2 1.17 sends it wrongly through another SSH connection (a jump
+  // chacha20 comes last: without its native part, ssh2 1.17 encodes it wrongly inside another SSH connection (a jump
   // host).
   cipher: [
     "aes128-gcm@openssh.com",
@@ -58,9 +58,13 @@ const ALGORITHMS: Algorithms = {
   compress: ["none"],
 };
 
-/** Throws `HostKeyError` and `AuthenticationError`, which are final, and `ConnectionError`. */
+/**
+ * Shakes hands and logs in.
+ * @throws HostKeyError, AuthenticationError (both final), ConnectionError (retry)
+ */
 export async function shakeHands(stream: Duplex, shake: Handshake): Promise<AuthenticatedClient> {
-  if (stream.destroyed || stream.readableEnded) throw new ConnectionError("closed by the machine before the handshake");
+  if (stream.destroyed || stream.readableEnded)
+    throw new ConnectionError("the machine closed the connection before the handshake");
   const client = new ssh2.Client();
   const deadline = new Deadline(shake);
   const words = new FirstWords(stream);
@@ -83,7 +87,7 @@ export async function shakeHands(stream: Duplex, shake: Handshake): Promise<Auth
   }
 }
 
-/** Everything that is said until the user is in. @returns how the machine was recognised. */
+/** Runs the protocol until the user is logged in. @returns how the host key was recognised. */
 function talk(client: Client, stream: Duplex, shake: Handshake, deadline: Deadline): Promise<Recognition> {
   const trust: { refused: Error | null; recognition: Recognition } = { refused: null, recognition: "known" };
   const auth = new Authentication(shake);
@@ -92,12 +96,12 @@ function talk(client: Client, stream: Duplex, shake: Handshake, deadline: Deadli
       resolve(trust.recognition);
     });
     client.on("error", (error) => {
-      // ssh2 goes on with the next key after an agent's error.
+      // ssh2 tries the next key after an agent error.
       if (error.level === "agent") shake.onWarning(`${shake.label}: ${error.message}`);
       else reject(trust.refused ?? explain(error, shake, auth));
     });
     client.on("close", () => {
-      reject(trust.refused ?? new ConnectionError("closed by the machine during the handshake"));
+      reject(trust.refused ?? new ConnectionError("the machine closed the connection during the handshake"));
     });
     deadline.onOver(reject);
     client.connect({
@@ -128,9 +132,9 @@ function talk(client: Client, stream: Duplex, shake: Handshake, deadline: Deadli
 }
 
 /**
- * An OpenSSH server tells all of its host keys after the login, and ssh2 makes it prove them at once, though nobody
- * here asks: a signature on the machine, its verification here and an exchange for nothing, a tenth of what a login
- * costs. ssh2 has no option for that. Where its inside looks different, all is as it was.
+ * After the login, an OpenSSH server announces all its host keys, and ssh2 makes it prove them although nobody here
+ * needs that. The proof costs a signature, its verification and a round trip: a tenth of a login. ssh2 has no option to
+ * turn it off. If ssh2's internals change, this does nothing.
  */
 function declineHostKeyProofs(client: Client): void {
   const { _protocol: protocol } = client as unknown as {
@@ -144,16 +148,16 @@ function declineHostKeyProofs(client: Client): void {
 }
 
 /**
- * Holds back what a machine says, from its first word on, until it is let through. Our own greeting is on its way
- * meanwhile, so waiting for the machine's costs no round trip.
+ * Holds back the machine's data, from the first byte on, until `letThrough`. Our own greeting is already on its way, so
+ * waiting for the machine's greeting costs no round trip.
  */
 class FirstWords {
-  /** Resolves when the machine has said something, or has hung up. */
+  /** Resolves when the machine has sent something or has closed the connection. */
   readonly heard: Promise<void>;
   #hold: () => void = () => undefined;
 
   constructor(private readonly stream: Duplex) {
-    // Whoever listens to "readable" keeps "data" from those that listen to that.
+    // A "readable" listener keeps "data" from other listeners.
     this.heard = new Promise((resolve) => {
       this.#hold = resolve;
     });
@@ -165,16 +169,13 @@ class FirstWords {
   }
 }
 
-/**
- * The time that a machine has to answer: it does not run while the handshake waits for its turn. The operator may give
- * up at any time.
- */
+/** The time limit of a handshake. It is paused while the handshake waits in the queue. `signal` ends it at any time. */
 class Deadline {
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
   #over: (error: Error) => void = () => undefined;
   readonly #onAbort = (): void => {
-    this.#over(new ConnectionError("given up"));
+    this.#over(new ConnectionError("cancelled"));
   };
 
   constructor(private readonly shake: Pick<Handshake, "limitMs" | "signal">) {}
@@ -203,7 +204,7 @@ class Deadline {
   }
 }
 
-/** Offers one identity after the other and remembers what the machine would have taken. */
+/** Offers the identities one by one and remembers which methods the machine accepts. */
 class Authentication {
   accepted: readonly string[] = [];
   #at = 0;
@@ -225,13 +226,14 @@ function explain(error: Error & { level?: string }, shake: Handshake, auth: Auth
     const offered = shake.identities.map(({ label }) => label).join(", ");
     const accepts = auth.accepted.length === 0 ? "" : ` (it accepts ${auth.accepted.join(", ")})`;
     return new AuthenticationError(
-      `${shake.label} refused every key: ${offered}${accepts}. Is the public key in ${shake.user}'s authorized_keys there?`,
+      `${shake.label} refused every key: ${offered}${accepts}. ` +
+        `Add the public key to ${shake.user}'s authorized_keys there`,
       { cause: error },
     );
   }
   if (/no matching host key format/.test(error.message)) {
     return new HostKeyError(
-      `${shake.label} has no host key of the kinds that are known for it (${shake.hostKey.algorithms.join(", ")}); nothing was sent to it`,
+      `${shake.label} offers no host key of a known type (${shake.hostKey.algorithms.join(", ")}); nothing was sent to it`,
       "",
       [],
     );

@@ -1,9 +1,9 @@
-/** Connections to jump hosts: one each, shared by all machines behind it. */
+/** Connections to jump hosts, shared by all machines behind them. */
 import type { Duplex } from "node:stream";
 import type { Client } from "ssh2";
 import { ConnectionError } from "../contract/connection.js";
 
-/** A shared connection and how to give it back. */
+/** A connection to a jump host, with the number of streams that use it. */
 interface Bastion {
   readonly client: Promise<Client>;
   users: number;
@@ -13,9 +13,9 @@ export class JumpHostPool {
   readonly #bastions = new Map<string, Bastion>();
 
   /**
-   * A stream to `host:port` through the bastion `key`, which `connect` reaches if nobody has yet. The bastion is kept
-   * until the last stream through it has closed. Throws what `connect` throws, and `ConnectionError` when the bastion
-   * cannot reach the machine.
+   * Opens a stream to `host:port` through the jump host `key`; `connect` is called if there is no connection yet. The
+   * connection closes with its last stream.
+   * @throws ConnectionError when the jump host cannot reach the machine, and the errors of `connect`
    */
   async stream(key: string, connect: () => Promise<Client>, host: string, port: number): Promise<Duplex> {
     const bastion = this.#take(key, connect);
@@ -44,7 +44,7 @@ export class JumpHostPool {
     };
     fresh.client.then((client) => {
       client.on("close", forget);
-      // Every machine behind it hears of it through its own stream.
+      // Every machine behind it gets the error through its own stream.
       client.on("error", forget);
     }, forget);
     return fresh;

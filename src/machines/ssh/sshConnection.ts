@@ -1,4 +1,4 @@
-/** Reaches a machine over SSH, trying until its time is over. */
+/** Connects to a machine over SSH, with retries. */
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "ssh2";
@@ -23,14 +23,14 @@ import { sshConnection, type SshConnection } from "./sshChannels.js";
 export interface ConnectOptions {
   readonly signal: AbortSignal;
   onWarning(message: string): void;
-  /** Shares connections to jump hosts between machines; the one of this process unless told. */
+  /** Pool of jump host connections; default: the process-wide pool. */
   readonly bastions?: JumpHostPool;
 }
 
-/** How often a first contact is begun again when its connection breaks. */
+/** How often the first connection is started again after it breaks. */
 const CONTACTS = 3;
 
-/** Milliseconds for one attempt to reach a machine, and again to log in. */
+/** Time limit in milliseconds for one TCP connection, and again for one login. */
 const ATTEMPT_MS = 15_000;
 const FIRST_BACKOFF_MS = 150;
 const LONGEST_BACKOFF_MS = 3000;
@@ -38,10 +38,10 @@ const LONGEST_BACKOFF_MS = 3000;
 const everybody = new JumpHostPool();
 
 /**
- * Connects and logs in. Refused, unreachable, reset and silent machines are tried again until `connectTimeoutMs` is
- * over (a machine that boots is all of these); then `ConnectionError`. `AuthenticationError` and `HostKeyError` come at
- * once and are final. A machine that is met for the first time is given host keys of its own before anybody gets the
- * connection.
+ * Connects and logs in. Retries a machine that refuses, is unreachable, resets or stays silent until `connectTimeoutMs`
+ * is over: a booting machine does all of that. A launched machine replaces its temporary host keys before the
+ * connection is returned.
+ * @throws ConnectionError after `connectTimeoutMs`; AuthenticationError and HostKeyError at once, they are final.
  */
 export async function connectSsh(settings: SshSettings, options: ConnectOptions): Promise<MachineConnection> {
   const identities = await loadIdentities(settings);
@@ -55,13 +55,14 @@ export async function connectSsh(settings: SshSettings, options: ConnectOptions)
     );
     return { connection: sshConnection(client, label, settings.workDirectory, () => undefined), recognition };
   };
-  // The machine has answered already: one that is silent now takes no more.
+  // The machine has answered before, so one attempt must be enough.
   const more = async (): Promise<SshConnection> =>
     (await meet(false, Math.min(settings.connectTimeoutMs, ATTEMPT_MS))).connection;
   const grown = (connection: SshConnection): MachineConnection =>
     connectionPool(connection, more, (error) => {
       options.onWarning(
-        `${label} takes no more connections (${error instanceof Error ? error.message : String(error)}): programs there wait for one another to end`,
+        `${label} accepts no more connections (${error instanceof Error ? error.message : String(error)}); ` +
+          "further programs there wait for a free channel",
       );
     });
   for (let contact = 1; ; contact++) {
@@ -76,7 +77,7 @@ export async function connectSsh(settings: SshSettings, options: ConnectOptions)
   }
 }
 
-/** A stream to the machine: straight, or through its jump host. */
+/** Opens a stream to the machine, directly or through its jump host. */
 async function reach(
   settings: SshSettings,
   identities: readonly Identity[],
@@ -86,10 +87,10 @@ async function reach(
 ): Promise<Duplex> {
   const { jump } = settings;
   if (jump === null) return connectTcp(settings.host, settings.port, limitMs, options.signal);
-  // It was there before: keys that machines are given for their first contact say nothing of it.
+  // The jump host existed before: the machine's temporary keys do not apply to it.
   const bastion = { ...settings, host: jump.host, user: jump.user, port: jump.port, jump: null, contact: null };
   const label = `${jump.user}@${jump.host}:${jump.port}`;
-  // The bastion belongs to all machines behind it, so one machine's signal does not end the attempt.
+  // All machines behind the jump host share this attempt, so one machine's signal must not end it.
   const own = { ...options, signal: new AbortController().signal };
   const connect = (): Promise<Client> =>
     logIn(bastion, identities, own, limitMs, false, (limit) =>
@@ -110,14 +111,14 @@ async function reach(
   }
 }
 
-/** Machines share a bastion's connection if they would all have made it the same way. */
+/** Machines share a jump host connection if all its settings are equal. */
 function sharedBy(label: string, { identities, agent, passphraseEnv, hostKeys, knownHosts }: SshSettings): string {
   return JSON.stringify([label, identities, agent, passphraseEnv, hostKeys, knownHosts]);
 }
 
 /**
- * @param again whether the machine has host keys of its own by now: the one that it was given is what sshd still had a
- * moment ago, and no more.
+ * Makes one attempt.
+ * @param again true when the machine should present its own host keys by now; the temporary key is then an error.
  */
 async function logIn(
   settings: SshSettings,
@@ -151,14 +152,14 @@ function withoutTemporary(check: HostKeyCheck): HostKeyCheck {
       const recognition = await check.verify(key);
       if (recognition === "temporary")
         throw new ConnectionError(
-          "sshd still shows the host key of its first contact, and does not take the new ones; restart it there",
+          "sshd still presents its temporary host key and did not load the new ones; restart sshd there",
         );
       return recognition;
     },
   };
 }
 
-/** Tries until it works, is refused for good or `timeoutMs` is over. */
+/** Retries until `attempt` succeeds, fails finally, or `timeoutMs` is over. */
 async function persist<T>(
   label: string,
   timeoutMs: number,
@@ -175,17 +176,18 @@ async function persist<T>(
       if (last === "final") throw error;
       const message = error instanceof Error ? error.message : String(error);
       if (last === "aborted")
-        throw new ConnectionError(`${label}: given up while connecting (${message})`, { cause: error });
+        throw new ConnectionError(`${label}: cancelled while connecting (${message})`, { cause: error });
       const pause = backoff(count);
       const spent = performance.now() - began;
       if (spent + pause >= timeoutMs) {
         const times = count === 1 ? "once" : `${count} times`;
         throw new ConnectionError(
-          `${label} could not be reached within ${(timeoutMs / 1000).toFixed(timeoutMs < 10_000 ? 1 : 0)} s (tried ${times}); last: ${message}`,
+          `${label} could not be reached within ${(timeoutMs / 1000).toFixed(timeoutMs < 10_000 ? 1 : 0)} s ` +
+            `(tried ${times}); last error: ${message}`,
           { cause: error },
         );
       }
-      // An abort ends the pause early; the next attempt then ends at once and says so.
+      // An abort ends the pause early; the next attempt then fails at once with the reason.
       await delay(pause, undefined, { signal }).catch(() => undefined);
     }
   }
@@ -200,8 +202,8 @@ function final(error: unknown): boolean {
 }
 
 /**
- * Grows by half each time, with up to a half taken off at random, so that machines that failed together do not come
- * back together.
+ * Exponential backoff (factor 1.5) with up to 50 % random jitter, so that machines that failed together do not retry
+ * together.
  */
 function backoff(count: number): number {
   return Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 1.5 ** (count - 1)) * (0.5 + Math.random() / 2);
@@ -216,7 +218,7 @@ async function withLimit<T extends Duplex>(work: Promise<T>, limitMs: number, me
       reject(new ConnectionError(`${message} within ${limitMs / 1000} s`));
     }, limitMs);
   });
-  // A stream that comes too late is nobody's. If none comes, the race has told why.
+  // Close a stream that arrives too late. If none arrives, the race has reported the error.
   work.then(
     (stream) => {
       if (late) stream.destroy();

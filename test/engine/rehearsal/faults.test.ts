@@ -36,16 +36,16 @@ test("what the file does not say takes as long as usual", () => {
 test("mistakes are told with their line and what would be right", async () => {
   expect(await mistakes("launch:\n  refuse: 2\nmachine: {}\nscript: [{ call: launch, fault: explode }]")).toEqual([
     '2: "refuse" of "launch" must be at most 1, not 2',
-    '3: unknown key "machine" in the file of faults -> machines',
+    '3: unknown key "machine" in the faults file -> machines',
     '4: "fault" of item 1 of "script" must be throttle, lost-reply, unreachable, refuse, die or invisible, not "explode"',
   ]);
   expect(await mistakes("[1, 2]")).toEqual([
-    "1: a file of faults is a map of the keys of a simulated cloud, such as launch: { refuse: 0.05 }",
+    "1: a faults file is a map of the keys of a simulated cloud, such as launch: { refuse: 0.05 }",
   ]);
   expect(await mistakes('seed: 1\nfile: x\nvisibility: "${var.x}"')).toEqual([
-    "1: each rehearsal has luck of its own: give --seed to choose them all",
-    "2: each rehearsal has a cloud of its own, which is removed afterwards: leave this key out",
-    "3: a file of faults holds no references: write the value itself",
+    "1: remove this key: each rehearsal gets its own seed; --seed sets them all",
+    "2: remove this key: each rehearsal uses its own cloud, which is deleted afterwards",
+    "3: a faults file cannot contain references; write the value itself",
   ]);
   expect((await sentences(Promise.resolve().then(() => readFaults("/nonexistent/faults.yaml"))))[0]).toBe(
     "0: there is no such file",

@@ -341,7 +341,7 @@ test("when no relay can be opened the program hears that nobody answers", async 
   });
   expect(await runProgram(link, request)).toMatchObject(EXITED);
   expect(request.text()).toBe("bl: the launcher is not there\n10\n");
-  expect(warnings).toEqual([expect.stringMatching(/bl is not answered any more: no more sessions/)]);
+  expect(warnings).toEqual([expect.stringMatching(/requests of bl are no longer answered: no more sessions/)]);
   await link.close();
   await expectNothingLeft(request);
 });

@@ -208,7 +208,9 @@ test("a later launcher learns what became of a step, and makes sure that one tha
   expect(await recovering).toEqual(RESULT);
   expect(Buffer.concat(seen).toString()).toMatch(/missing here\]\nended\n$/);
   expect(await recoverProgram(later, { ...request, directory: "never" })).toEqual({ kind: "never-started" });
-  await expect(runProgram(later, { ...request, directory: "never" })).rejects.toThrow(/in use/);
+  await expect(runProgram(later, { ...request, directory: "never" })).rejects.toThrow(
+    /already uses the step's directory/,
+  );
   await later.close();
   proxy.cut();
   await dead;
