@@ -158,7 +158,7 @@ test("a program is refused what is not its own, by exit codes of their own", asy
     "2 bl frobnicate",
   ]);
   expect(own.fact("mine")).toBe("s3cret-value\n");
-  expect(own.fact("out")).toContain("secret: only a service that has it as an input");
+  expect(own.fact("out")).toContain("secret; only a service that declares it as an input");
 }, 40_000);
 
 test("a circle of waits is told while it stands, and named by the wait that gives up; whoever waits for its service is told at once", async () => {
