@@ -30,25 +30,26 @@ class Clock {
   latest = 0;
   /** Correction of the wall clock for the changes so far. */
   private correction = 0;
-  private readonly begun = new Map<string, { readonly at: number; readonly time: number }>();
+  private readonly started = new Map<string, { readonly at: number; readonly time: number }>();
   private readonly lastOfService = new Map<string, number>();
 
   constructor(private readonly origin: number) {}
 
   timeOf(event: RunEvent): number {
-    const told = event.at - this.origin + this.correction;
-    const real = this.measured(event) ?? (isToldAtOnce(event) && told < this.latest - JUMP_MS ? this.latest : null);
+    const recorded = event.at - this.origin + this.correction;
+    const real =
+      this.measured(event) ?? (isRecordedAtOnce(event) && recorded < this.latest - JUMP_MS ? this.latest : null);
     if (real !== null) {
-      this.correction += real - told;
+      this.correction += real - recorded;
       this.wasSet = true;
     }
-    return this.keep(event, real ?? told);
+    return this.keep(event, real ?? recorded);
   }
 
   /** The time of an end event by its own `ms`, if the wall clock contradicts it. `ms` comes from a monotonic clock. */
   private measured(event: RunEvent): number | null {
     if (!("ms" in event) || !Number.isFinite(event.ms) || event.ms < 0) return null;
-    const start = this.begun.get(spanOf(event));
+    const start = this.started.get(spanOf(event));
     if (start === undefined || Math.abs(event.at - start.at - event.ms) <= JUMP_MS) return null;
     return start.time + event.ms;
   }
@@ -57,14 +58,14 @@ class Clock {
     const service = "service" in event ? event.service : null;
     const time = Math.max(0, moment, service === null ? 0 : (this.lastOfService.get(service) ?? 0));
     if (service !== null) this.lastOfService.set(service, time);
-    if (event.type.endsWith("-started")) this.begun.set(spanOf(event), { at: event.at, time });
+    if (event.type.endsWith("-started")) this.started.set(spanOf(event), { at: event.at, time });
     this.latest = Math.max(this.latest, time);
     return time;
   }
 }
 
 /** A start event carries the time before it was recorded, which may be long ago when thousands of services start. */
-function isToldAtOnce(event: RunEvent): boolean {
+function isRecordedAtOnce(event: RunEvent): boolean {
   return !event.type.endsWith("-started");
 }
 

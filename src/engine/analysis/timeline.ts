@@ -1,12 +1,12 @@
 /** Builds the timeline of one section from its events: levels, their services, their steps. */
 import type { LevelTiming, ServiceTiming, StepTiming } from "../../model/analysis.js";
 import type { RunEvent, ServiceState } from "../../model/events.js";
-import { Places, type Waiting } from "./places.js";
+import { SlotQueue, type QueuedStep } from "./slotQueue.js";
 import type { SectionEvents } from "./sections.js";
 
 type EventOf<T extends RunEvent["type"]> = Extract<RunEvent, { type: T }>;
 
-interface OpenStep extends Waiting {
+interface OpenStep extends QueuedStep {
   readonly event: EventOf<"step-started">;
   endMs: number | null;
   end: EventOf<"step-finished"> | null;
@@ -50,10 +50,10 @@ class Timeline {
   private readonly levelOf = new Map<string, string>();
   private readonly placeOf = new Map<string, number>();
   private readonly running = new Map<string, { readonly step: OpenStep; readonly service: OpenService }>();
-  private readonly places: Places;
+  private readonly places: SlotQueue;
 
   constructor(concurrency: number) {
-    this.places = new Places(concurrency);
+    this.places = new SlotQueue(concurrency);
   }
 
   add(event: RunEvent, time: number): void {
@@ -142,7 +142,7 @@ class Timeline {
 
   private startStep(event: EventOf<"step-started">, time: number): void {
     const service = this.service(event.service, time);
-    const step: OpenStep = { event, startMs: time, placedMs: null, endMs: null, end: null };
+    const step: OpenStep = { event, startMs: time, grantedMs: null, endMs: null, end: null };
     service.steps.push(step);
     service.lastMs = time;
     this.running.set(stepKey(event), { step, service });
@@ -150,10 +150,10 @@ class Timeline {
   }
 
   private endStep(event: EventOf<"step-finished">, time: number): void {
-    const begun = this.running.get(stepKey(event));
-    if (begun === undefined) return;
+    const running = this.running.get(stepKey(event));
+    if (running === undefined) return;
     this.running.delete(stepKey(event));
-    const { step, service } = begun;
+    const { step, service } = running;
     step.end = event;
     step.endMs = time;
     service.lastMs = time;
@@ -169,7 +169,7 @@ class Timeline {
 
   private stepTiming(
     level: string,
-    { event, startMs, placedMs, endMs, end }: OpenStep,
+    { event, startMs, grantedMs, endMs, end }: OpenStep,
     sectionEnd: number,
   ): StepTiming {
     const { service, step, attempt } = event;
@@ -183,7 +183,7 @@ class Timeline {
       attempt,
       startMs,
       ms,
-      waitedMs: this.places.waited({ startMs, placedMs }, ms),
+      waitedMs: this.places.waited({ startMs, grantedMs }, ms),
       outcome,
       exitCode,
       failed: endedBadly(outcome, exitCode),

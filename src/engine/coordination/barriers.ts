@@ -1,9 +1,9 @@
 /** Barriers: each program waits until all parties have arrived, then all are released in the same instant. */
 import type { BlReply } from "../../machines/coordination/blRequest.js";
-import { BL_EXIT, done, refusal } from "./answers.js";
+import { BL_EXIT, done, refusal } from "./replies.js";
 import type { Edge } from "./waitCycles.js";
 import type { Progress } from "./progress.js";
-import type { WaitQueue } from "./waits.js";
+import type { WaitQueue } from "./waitQueue.js";
 
 export interface Arrival {
   /** The replica whose program arrives. */
@@ -26,7 +26,7 @@ interface Barrier {
   /** How many programs waited here and left early. */
   gaveUp: number;
   /** Every replica that has arrived, including those that left. */
-  readonly came: Set<string>;
+  readonly everArrived: Set<string>;
 }
 
 export class Barriers {
@@ -34,7 +34,7 @@ export class Barriers {
 
   constructor(
     private readonly waits: WaitQueue,
-    private readonly progress: Pick<Progress, "over" | "ranBefore">,
+    private readonly progress: Pick<Progress, "endReason" | "ranBefore">,
   ) {}
 
   /** Waits until all have arrived. A barrier is reusable: later arrivals meet at a new one of the same name. */
@@ -46,7 +46,7 @@ export class Barriers {
       parties,
       arrived: new Set<Arrival>(),
       gaveUp: 0,
-      came: new Set<string>(),
+      everArrived: new Set<string>(),
     };
     if (meeting.kind === "parties" && barrier.parties !== parties)
       return refusal(
@@ -56,16 +56,16 @@ export class Barriers {
       );
     this.barriers.set(key, barrier);
     barrier.arrived.add(arrival);
-    barrier.came.add(arrival.service);
-    const whole = this.isWhole(barrier, arrival);
+    barrier.everArrived.add(arrival.service);
+    const whole = this.isComplete(barrier, arrival);
     if (whole) this.barriers.delete(key);
     const reply = this.waits.add({
       ...arrival,
       what: `barrier "${name}"`,
       keys: [barrierKey(key)],
-      look: () => (this.barriers.get(key) === barrier ? this.neverWhole(barrier, arrival) : done()),
-      on: () => this.missing(barrier, arrival).map((to): Edge => ({ to, why: `${to} at barrier "${name}"` })),
-      late: () => this.late(barrier, arrival),
+      check: () => (this.barriers.get(key) === barrier ? this.cannotComplete(barrier, arrival) : done()),
+      dependencies: () => this.missing(barrier, arrival).map((to): Edge => ({ to, why: `${to} at barrier "${name}"` })),
+      timeoutDetail: () => this.timeoutDetail(barrier, arrival),
     });
     if (whole) this.waits.wake(barrierKey(key));
     const ended = await reply;
@@ -74,17 +74,17 @@ export class Barriers {
   }
 
   /** Releases barriers that no longer have to wait for somebody. */
-  lookAgain(): void {
+  recheck(): void {
     for (const [key, barrier] of [...this.barriers]) {
       const [arrival] = barrier.arrived;
-      if (arrival === undefined || !this.isWhole(barrier, arrival)) continue;
+      if (arrival === undefined || !this.isComplete(barrier, arrival)) continue;
       this.barriers.delete(key);
       this.waits.wake(barrierKey(key));
     }
   }
 
   /** Replicas count once, however many of their programs arrive. Parties count per program. */
-  private isWhole(barrier: Barrier, arrival: Arrival): boolean {
+  private isComplete(barrier: Barrier, arrival: Arrival): boolean {
     return arrival.meeting.kind === "parties"
       ? barrier.arrived.size >= barrier.parties
       : this.missing(barrier, arrival).length === 0;
@@ -98,9 +98,9 @@ export class Barriers {
   }
 
   /** Refuses the wait if an expected replica cannot arrive any more. */
-  private neverWhole(barrier: Barrier, arrival: Arrival): BlReply | null {
+  private cannotComplete(barrier: Barrier, arrival: Arrival): BlReply | null {
     for (const name of this.missing(barrier, arrival)) {
-      const over = this.progress.over(name);
+      const over = this.progress.endReason(name);
       if (over !== null)
         return refusal(BL_EXIT.notSet, `${over}, so the wait for barrier "${arrival.name}" cannot succeed`);
     }
@@ -108,9 +108,9 @@ export class Barriers {
   }
 
   /** Who has arrived and who never did. Programs that time out in the same moment must not be reported as missing. */
-  private late(barrier: Barrier, arrival: Arrival): string {
-    const { arrived, parties, gaveUp, came } = barrier;
-    const missing = this.missing(barrier, arrival).filter((name) => !came.has(name));
+  private timeoutDetail(barrier: Barrier, arrival: Arrival): string {
+    const { arrived, parties, gaveUp, everArrived } = barrier;
+    const missing = this.missing(barrier, arrival).filter((name) => !everArrived.has(name));
     const still = gaveUp === 0 ? "" : `, ${gaveUp} more gave up`;
     return [
       `${arrived.size} of ${parties} waiting${still}: ${listed([...arrived].map(({ service }) => service))}`,

@@ -11,14 +11,14 @@ import { StateError } from "../../state/contract/errors.js";
 import { change, warn } from "../run/journal.js";
 import type { RunContext } from "../run/context.js";
 import type { Coordination, Publisher } from "../run/coordination.js";
-import { BL_EXIT, done, refusal } from "./answers.js";
+import { BL_EXIT, done, refusal } from "./replies.js";
 import { Barriers } from "./barriers.js";
 import { Deadlocks } from "./deadlocks.js";
-import { meaningOf } from "./names.js";
+import { resolveName } from "./resolveName.js";
 import { RateLimit } from "./rateLimit.js";
 import { Progress } from "./progress.js";
 import { getWait, keyOf } from "./valueWait.js";
-import { WaitQueue } from "./waits.js";
+import { WaitQueue } from "./waitQueue.js";
 import type { Service } from "../run/service.js";
 
 /** Rate limits per program for requests, and per service for messages. */
@@ -38,7 +38,7 @@ export class CoordinationHub implements Coordination {
   constructor(private readonly context: RunContext) {
     this.waits = new WaitQueue(
       () => context.abort.current,
-      (wait) => this.deadlocks.why(wait),
+      (wait) => this.deadlocks.explain(wait),
     );
     this.barriers = new Barriers(this.waits, this.progress);
     this.deadlocks = new Deadlocks(this.waits, this.progress, (message) => {
@@ -67,19 +67,19 @@ export class CoordinationHub implements Coordination {
   /** The program of a service's step ran under an earlier launcher and will not run again. */
   ranBefore(service: Service): void {
     this.progress.setRanBefore(service);
-    this.barriers.lookAgain();
+    this.barriers.recheck();
   }
 
   /** Notifies waiting programs that a service has ended, or waits for its level. */
   ended(service: Service): void {
-    if (this.waits.any) this.deadlocks.look();
-    const over = this.progress.over(service.name);
+    if (this.waits.any) this.deadlocks.scheduleSearch();
+    const over = this.progress.endReason(service.name);
     if (over === null) return;
     this.waits.endWhere((wait) => {
-      if (!wait.on().some(({ to }) => to === service.name)) return null;
+      if (!wait.dependencies().some(({ to }) => to === service.name)) return null;
       return refusal(
         BL_EXIT.notSet,
-        [`${over}, so the wait for ${wait.what} cannot succeed`, this.deadlocks.whyBroken(wait) ?? []]
+        [`${over}, so the wait for ${wait.what} cannot succeed`, this.deadlocks.explainBroken(wait) ?? []]
           .flat()
           .join("; "),
       );
@@ -127,7 +127,7 @@ export class CoordinationHub implements Coordination {
   }
 
   private async get(service: Service, request: BlRequest, gone: AbortSignal, onWait: () => void): Promise<BlReply> {
-    const meaning = meaningOf(this.context, service, request.name);
+    const meaning = resolveName(this.context, service, request.name);
     if (meaning.kind === "unknown") return meaning.reply;
     const wait = getWait({
       context: this.context,
@@ -137,7 +137,7 @@ export class CoordinationHub implements Coordination {
       request,
       gone,
     });
-    const now = request.wait ? this.waits.now(wait) : wait.look();
+    const now = request.wait ? this.waits.immediateReply(wait) : wait.check();
     if (now !== null) return now;
     if (!request.wait) return refusal(BL_EXIT.notSet, `${wait.what} is not set`);
     return this.wait(() => this.waits.add(wait), onWait);
@@ -160,7 +160,7 @@ export class CoordinationHub implements Coordination {
     const replicas = this.context.bySpec.get(service.spec.name) ?? [service];
     const expected = replicas
       .map((replica) => replica.name)
-      .filter((replica) => replica === service.name || this.progress.comes(replica));
+      .filter((replica) => replica === service.name || this.progress.isExpected(replica));
     const meeting =
       parties === null
         ? { kind: "replicas" as const, spec: service.spec.name, expected }
@@ -174,7 +174,7 @@ export class CoordinationHub implements Coordination {
   private async wait(begin: () => Promise<BlReply>, onWait: () => void): Promise<BlReply> {
     onWait();
     const reply = begin();
-    this.deadlocks.look();
+    this.deadlocks.scheduleSearch();
     return reply;
   }
 

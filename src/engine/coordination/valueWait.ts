@@ -3,17 +3,17 @@ import { bytesOfText } from "../../text/surrogateEscape.js";
 import type { BlReply, BlRequest } from "../../machines/coordination/blRequest.js";
 import type { AttributeValue } from "../attributes/attributes.js";
 import type { RunContext } from "../run/context.js";
-import { BL_EXIT, done, refusal } from "./answers.js";
-import type { Meaning, ValueSource } from "./names.js";
+import { BL_EXIT, done, refusal } from "./replies.js";
+import type { ResolvedName, ValueSource } from "./resolveName.js";
 import type { Progress } from "./progress.js";
-import type { Wait } from "./waits.js";
+import type { Wait } from "./waitQueue.js";
 
 export interface ValueWaitParts {
   readonly context: RunContext;
   readonly progress: Progress;
   /** The service whose program asks. */
   readonly service: string;
-  readonly meaning: Exclude<Meaning, { kind: "unknown" }>;
+  readonly meaning: Exclude<ResolvedName, { kind: "unknown" }>;
   readonly request: BlRequest;
   readonly gone: AbortSignal;
 }
@@ -30,9 +30,10 @@ export function getWait({ context, progress, service, meaning, request, gone }: 
     service,
     what: meaning.kind === "sources" ? meaning.what : request.name,
     keys: sources.map(keyOf),
-    look: () => (meaning.kind === "value" ? done(bytesOfText(meaning.value)) : lookAt(context, progress, sources)),
-    on: () => unset().map((source) => ({ to: source.service, why: `${source.service}.${source.attribute}` })),
-    late: () => stillUnset(unset(), sources.length),
+    check: () =>
+      meaning.kind === "value" ? done(bytesOfText(meaning.value)) : checkValues(context, progress, sources),
+    dependencies: () => unset().map((source) => ({ to: source.service, why: `${source.service}.${source.attribute}` })),
+    timeoutDetail: () => stillUnset(unset(), sources.length),
     timeoutMs: request.timeoutMs,
     ignoreAbort: request.ignoreAbort,
     gone,
@@ -40,7 +41,7 @@ export function getWait({ context, progress, service, meaning, request, gone }: 
 }
 
 /** The value, or a refusal if it cannot be set any more, or null if it can. */
-function lookAt(context: RunContext, progress: Progress, sources: readonly ValueSource[]): BlReply | null {
+function checkValues(context: RunContext, progress: Progress, sources: readonly ValueSource[]): BlReply | null {
   const [first] = sources;
   if (sources.length === 1 && first !== undefined) {
     const bytes = bytesOf(context, first);
@@ -49,7 +50,7 @@ function lookAt(context: RunContext, progress: Progress, sources: readonly Value
   const values = sources.map((source) => valueOf(context, source));
   if (values.every((value) => value !== null)) return done(bytesOfText(values.join(",")));
   for (const [index, source] of sources.entries()) {
-    const over = values[index] === null ? progress.over(source.service) : null;
+    const over = values[index] === null ? progress.endReason(source.service) : null;
     if (over !== null) return refusal(BL_EXIT.notSet, `${over}, and has set no "${source.attribute}"`);
   }
   return null;
@@ -66,13 +67,13 @@ function valueOf(context: RunContext, source: ValueSource): string | null {
 }
 
 /** Caches a value's bytes, so that two hundred programs that wait for a 16 MiB value share one buffer. */
-const asked = new WeakMap<AttributeValue, Buffer>();
+const cachedBytes = new WeakMap<AttributeValue, Buffer>();
 
 function bytesOf(context: RunContext, source: ValueSource): Buffer | null {
   const found = fresh(context, source);
   if (found === null) return null;
-  const bytes = asked.get(found) ?? bytesOfText(found.value);
-  asked.set(found, bytes);
+  const bytes = cachedBytes.get(found) ?? bytesOfText(found.value);
+  cachedBytes.set(found, bytes);
   return bytes;
 }
 

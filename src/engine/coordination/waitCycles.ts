@@ -16,7 +16,7 @@ export type WaitCycle = readonly (Edge & { readonly from: string })[];
  * @param first the edges that start the path
  * @param edgesOf the edges of any other node
  */
-export function circleThrough(
+export function cycleThrough(
   start: string,
   first: readonly Edge[],
   edgesOf: (node: string) => readonly Edge[],
@@ -42,7 +42,7 @@ export function circleThrough(
 const MOST_NAMED = 12;
 
 /** `client waits for server.port, server waits for client.ready` */
-export function circleWords(circle: WaitCycle): string {
+export function describeCycle(circle: WaitCycle): string {
   const named = circle.slice(0, MOST_NAMED).map(({ from, why }) => `${from} waits for ${why}`);
   return circle.length > MOST_NAMED ? `${named.join(", ")} and ${circle.length - MOST_NAMED} more` : named.join(", ");
 }

@@ -17,7 +17,7 @@ import type { Timetable } from "./timetable.js";
 import type { Service } from "../run/service.js";
 
 /** A launch that began before its level. */
-interface Flight {
+interface PendingLaunch {
   readonly answered: Promise<void>;
   /** Resolves when the launch has ended completely. */
   readonly done: Promise<void>;
@@ -33,24 +33,24 @@ export interface EarlyParts {
 }
 
 /** How often the forecast is checked again, in milliseconds. */
-const LOOK_MS = 5_000;
+const RECHECK_MS = 5_000;
 
 export class EarlyLaunches {
   private readonly candidates: EarlyCandidates;
   /** Per cloud: the end of the queue of launch requests. */
   private readonly turns = new Map<string, Promise<unknown>>();
-  private readonly flights = new Map<Service, Flight>();
+  private readonly pending = new Map<Service, PendingLaunch>();
   /** Services that became "launching" before their level. */
   private readonly launching = new Set<Service>();
   /** Aborted when no more machines are launched early. */
-  private readonly over = new AbortController();
+  private readonly stopped = new AbortController();
   private readonly early: EarlyLaunch;
   /** Resolves when no timer for a just-in-time launch is left. */
   private waits: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly parts: EarlyParts) {
     this.candidates = new EarlyCandidates(parts);
-    this.early = { launching: this.launching, signal: AbortSignal.any([parts.context.halt, this.over.signal]) };
+    this.early = { launching: this.launching, signal: AbortSignal.any([parts.context.halt, this.stopped.signal]) };
     setMaxListeners(0, this.early.signal);
   }
 
@@ -72,35 +72,35 @@ export class EarlyLaunches {
   launch(services: readonly Service[]): Map<Service, Promise<LaunchResult>> {
     const launches = new Map<Service, Promise<LaunchResult>>();
     const { timetable, assignments } = this.parts;
-    timetable?.begun(
+    timetable?.levelBegan(
       this.candidates.level,
-      new Set(services.filter((service) => !this.flights.has(service) && assignments.machine(service) === null)),
+      new Set(services.filter((service) => !this.pending.has(service) && assignments.machine(service) === null)),
     );
     for (const [cloud, group] of groupByCloud(services)) {
-      const flown = group.filter((service) => this.flights.has(service));
-      const fresh = group.filter((service) => !this.flights.has(service));
+      const pending = group.filter((service) => this.pending.has(service));
+      const fresh = group.filter((service) => !this.pending.has(service));
       const batches = [
         ...(fresh.length > 0 ? [this.parts.machines.launch(cloud, fresh)] : []),
-        ...(flown.length > 0 ? [this.adopt(cloud, flown)] : []),
+        ...(pending.length > 0 ? [this.adopt(cloud, pending)] : []),
       ];
       for (const batch of batches) for (const [service, launch] of batch.launches) launches.set(service, launch);
       this.turns.set(cloud, Promise.all([this.turns.get(cloud), ...batches.map(({ answered }) => answered)]));
     }
-    const { next } = timetable?.look() ?? { next: null };
+    const { next } = timetable?.update() ?? { next: null };
     for (const group of this.candidates.ofLaterLevels()) this.queue(group);
-    if (timetable !== null && next !== null) this.waits = Promise.all([this.waits, this.keepTime(timetable, next)]);
+    if (timetable !== null && next !== null) this.waits = Promise.all([this.waits, this.queueWhenDue(timetable, next)]);
     return launches;
   }
 
   /** Attributes of a service are final for this command; `names` null: all of them. */
   settled(service: Service, names: readonly string[] | null): void {
-    if (names === null) this.parts.timetable?.done(service);
+    if (names === null) this.parts.timetable?.serviceReady(service);
     for (const group of this.candidates.freedBy(service, names)) this.queue(group);
   }
 
   /** A service has failed, so the run will fail: nothing more is launched early. */
   stop(): void {
-    this.over.abort();
+    this.stopped.abort();
   }
 
   /** Ends all launches. @returns services of levels that never began, with machines on which nothing has run */
@@ -108,7 +108,7 @@ export class EarlyLaunches {
     this.stop();
     await this.waits;
     await Promise.all([...this.turns.values()]);
-    await Promise.all([...this.flights.keys()].map((service) => this.settle(service)));
+    await Promise.all([...this.pending.keys()].map((service) => this.settle(service)));
     return this.candidates.unused();
   }
 
@@ -116,16 +116,16 @@ export class EarlyLaunches {
    * Queues machines when they are due, until the level ends: the next level's own requests go first, and its start
    * changes the forecast.
    */
-  private async keepTime(timetable: Timetable, first: number): Promise<void> {
+  private async queueWhenDue(timetable: Timetable, first: number): Promise<void> {
     const { clock } = this.parts.context;
     const { level } = this.candidates;
     try {
       for (let next: number | null = first; next !== null;) {
-        await pause(clock, Math.min(LOOK_MS, next - clock.now()), this.early.signal);
+        await pause(clock, Math.min(RECHECK_MS, next - clock.now()), this.early.signal);
         if (level !== this.candidates.level) return;
-        const look = timetable.look();
-        if (look.more) for (const group of this.candidates.ofLaterLevels()) this.queue(group);
-        next = look.next;
+        const update = timetable.update();
+        if (update.more) for (const group of this.candidates.ofLaterLevels()) this.queue(group);
+        next = update.next;
       }
     } catch (error) {
       // All levels are done, or the command ends early.
@@ -137,17 +137,17 @@ export class EarlyLaunches {
     for (const [cloud, group] of groupByCloud(services)) {
       this.turns.set(
         cloud,
-        Promise.resolve(this.turns.get(cloud)).then(() => this.ask(cloud, group)),
+        Promise.resolve(this.turns.get(cloud)).then(() => this.request(cloud, group)),
       );
     }
   }
 
-  private async ask(cloud: string, group: readonly Service[]): Promise<void> {
+  private async request(cloud: string, group: readonly Service[]): Promise<void> {
     const services = group.filter((service) => this.candidates.isOpen(service));
     if (this.early.signal.aborted || services.length === 0) return;
     const { answered, launches } = this.parts.machines.launch(cloud, services, this.early);
     for (const [service, launch] of launches)
-      this.flights.set(service, { answered, done: this.watch(service, launch) });
+      this.pending.set(service, { answered, done: this.watch(service, launch) });
     await answered;
   }
 
@@ -167,7 +167,7 @@ export class EarlyLaunches {
     const back =
       this.launching.has(service) && assignments.machine(service) === null && !this.candidates.hasBegun(service);
     const silent = error instanceof InterruptedError || this.early.signal.aborted;
-    const told = silent
+    const warnings = silent
       ? []
       : [
           warning(
@@ -177,21 +177,21 @@ export class EarlyLaunches {
           ),
         ];
     if (back) this.launching.delete(service);
-    if (back || told.length > 0)
+    if (back || warnings.length > 0)
       await change(context, back ? [{ kind: "service", id: service.id, state: "planned" }] : [], [
-        ...told,
+        ...warnings,
         ...(back ? [stateEvent(context, service, "planned")] : []),
       ]);
   }
 
   /** Ends the early part of a launch. */
   private async settle(service: Service): Promise<void> {
-    const flight = this.flights.get(service);
-    if (flight === undefined) return;
-    await flight.answered;
+    const launch = this.pending.get(service);
+    if (launch === undefined) return;
+    await launch.answered;
     this.parts.machines.forget(service);
-    await flight.done;
-    this.flights.delete(service);
+    await launch.done;
+    this.pending.delete(service);
   }
 
   /**
@@ -199,17 +199,17 @@ export class EarlyLaunches {
    * missing ones.
    */
   private adopt(cloud: string, services: readonly Service[]): Batch {
-    const batch = this.inOne(cloud, services);
+    const batch = this.relaunch(cloud, services);
     const launches = new Map(
       services.map((service) => [
         service,
-        batch.then(({ launches: begun }) => begun.get(service) as Promise<LaunchResult>),
+        batch.then(({ launches }) => launches.get(service) as Promise<LaunchResult>),
       ]),
     );
     return { answered: batch.then(({ answered }) => answered), launches };
   }
 
-  private async inOne(cloud: string, services: readonly Service[]): Promise<Batch> {
+  private async relaunch(cloud: string, services: readonly Service[]): Promise<Batch> {
     await Promise.all(services.map((service) => this.settle(service)));
     return this.parts.machines.launch(cloud, services);
   }

@@ -13,12 +13,12 @@ export interface Work {
 }
 
 /** The share of a service's machines that should be ready in time. */
-const IN_TIME = 0.9;
+const IN_TIME_QUANTILE = 0.9;
 /**
  * The quantile for a level's duration: one run in four is at least this quick. A quick level still has to find its
  * machines ready, and launches do not get faster with it.
  */
-const QUICK = 0.25;
+const QUICK_QUANTILE = 0.25;
 
 /** The longest duration of a service's replicas in one run, in milliseconds: without and with the machine's launch. */
 interface Longest {
@@ -60,7 +60,7 @@ export class Forecast {
   /** How long before it is needed a machine must be launched, in milliseconds; null without history. */
   lead(spec: string): number | null {
     const launches = this.launches.get(spec) ?? this.likeLaunches.get(this.kinds.get(spec) ?? "");
-    return launches === undefined ? null : quantile(launches, IN_TIME);
+    return launches === undefined ? null : quantile(launches, IN_TIME_QUANTILE);
   }
 
   /**
@@ -76,7 +76,7 @@ export class Forecast {
     const samples = known.length > 0 ? known.map((run) => this.slowest(works, run)) : [this.slowest(works, new Map())];
     const open = samples.filter((ms) => ms > elapsedMs);
     if (samples.every((ms) => ms < 0)) return null;
-    return open.length === 0 ? 0 : quantile(sorted(open), QUICK) - elapsedMs;
+    return open.length === 0 ? 0 : quantile(sorted(open), QUICK_QUANTILE) - elapsedMs;
   }
 
   /** The duration of the slowest service; negative without history. */

@@ -35,7 +35,7 @@ export async function getMachines(
   const driver = await context.clouds.driver(cloud);
   const outcomes = await findMachines(context, assignments, driver, services);
   const missing = services.filter((service) => !outcomes.has(service));
-  for (const [service, outcome] of await askForMachines(context, assignments, driver, {
+  for (const [service, outcome] of await requestMachines(context, assignments, driver, {
     cloud,
     services: missing,
     early,
@@ -44,7 +44,7 @@ export async function getMachines(
   const launched = [...outcomes].flatMap(([service, outcome]) =>
     outcome.kind === "launched" ? [{ service, machine: outcome.machine }] : [],
   );
-  await noteMachines(context, assignments, launched);
+  await recordMachines(context, assignments, launched);
   return outcomes;
 }
 
@@ -99,42 +99,42 @@ async function findMachines(
   return outcomes;
 }
 
-interface Asking {
+interface RequestOptions {
   readonly cloud: string;
   readonly services: readonly Service[];
   readonly early: EarlyLaunch | null;
 }
 
-async function askForMachines(
+async function requestMachines(
   context: RunContext,
   assignments: MachineAssignments,
   driver: Driver,
-  { cloud, services, early }: Asking,
+  { cloud, services, early }: RequestOptions,
 ): Promise<Map<Service, LaunchOutcome>> {
   const outcomes = new Map<Service, LaunchOutcome>();
   if (services.length === 0) return outcomes;
   const installation = await context.store.installation();
-  const asked: { service: Service; request: LaunchRequest; intent: Change }[] = [];
+  const requested: { service: Service; request: LaunchRequest; intent: Change }[] = [];
   for (const service of services) {
-    const wish = assignments.launchIntent(service);
+    const intent = assignments.launchIntent(service);
     try {
-      const request = requestFor(context, assignments, service, wish.key, installation);
-      asked.push({ service, request, intent: { kind: "launch-intent", serviceId: service.id, cloud, ...wish } });
+      const request = requestFor(context, assignments, service, intent.key, installation);
+      requested.push({ service, request, intent: { kind: "launch-intent", serviceId: service.id, cloud, ...intent } });
     } catch (error) {
-      outcomes.set(service, { key: wish.key, kind: "failed", error: error as Error, leftover: null });
+      outcomes.set(service, { key: intent.key, kind: "failed", error: error as Error, leftover: null });
     }
   }
-  await writeIntents(context, asked, early?.launching ?? null);
-  for (const { service } of asked) assignments.recordIntent(service, cloud, assignments.launchIntent(service));
+  await writeIntents(context, requested, early?.launching ?? null);
+  for (const { service } of requested) assignments.recordIntent(service, cloud, assignments.launchIntent(service));
   const answers = new Map(
     (
       await driver.launch(
-        asked.map(({ request }) => request),
+        requested.map(({ request }) => request),
         early?.signal ?? context.halt,
       )
     ).map((outcome) => [outcome.key, outcome]),
   );
-  for (const { service, request } of asked) {
+  for (const { service, request } of requested) {
     const answer = answers.get(request.key);
     if (answer !== undefined) outcomes.set(service, answer);
   }
@@ -147,17 +147,17 @@ async function askForMachines(
  */
 async function writeIntents(
   context: RunContext,
-  asked: readonly { service: Service; intent: Change }[],
+  requested: readonly { service: Service; intent: Change }[],
   launching: Set<Service> | null,
 ): Promise<void> {
-  const told = launching === null ? [] : asked.map(({ service }) => service);
-  const states = told.map(({ id }): Change => ({ kind: "service", id, state: "launching" }));
+  const starting = launching === null ? [] : requested.map(({ service }) => service);
+  const states = starting.map(({ id }): Change => ({ kind: "service", id, state: "launching" }));
   await change(
     context,
-    [...asked.map(({ intent }) => intent), ...states],
-    told.map((service) => stateEvent(context, service, "launching")),
+    [...requested.map(({ intent }) => intent), ...states],
+    starting.map((service) => stateEvent(context, service, "launching")),
   );
-  for (const service of told) launching?.add(service);
+  for (const service of starting) launching?.add(service);
 }
 
 function requestFor(
@@ -183,17 +183,17 @@ function requestFor(
 }
 
 /** Records what the cloud reported about machines, in one write, as far as it is new. */
-async function noteMachines(
+async function recordMachines(
   context: RunContext,
   assignments: MachineAssignments,
-  told: readonly { service: Service; machine: MachineStatus }[],
+  reported: readonly { service: Service; machine: MachineStatus }[],
 ): Promise<void> {
-  const news = told.flatMap(({ service, machine }) => {
+  const changes = reported.flatMap(({ service, machine }) => {
     const change = launchedChange(assignments, service, machine);
     return change === null ? [] : [{ service, machine, change }];
   });
-  if (news.length > 0) await writerOf(context).write(...news.map(({ change }) => change));
-  for (const { service, machine } of news) assignments.launched(service, machine);
+  if (changes.length > 0) await writerOf(context).write(...changes.map(({ change }) => change));
+  for (const { service, machine } of changes) assignments.launched(service, machine);
 }
 
 /** The difference between the record and a machine's status; null without one. */

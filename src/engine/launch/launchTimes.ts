@@ -9,7 +9,7 @@ export interface LaterWork extends Work {
 }
 
 /** The current level. */
-export interface Progress {
+export interface CurrentLevel {
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   /** Work of its services that are not ready. */
@@ -34,7 +34,7 @@ const TOGETHER_PART = 0.05;
 /** When each later level is expected to begin, in milliseconds since the epoch; null without history. */
 export function expectedBegins(
   forecast: Forecast,
-  present: Progress,
+  present: CurrentLevel,
   later: readonly (readonly Work[])[],
   now: number,
 ): (number | null)[] {
@@ -47,9 +47,9 @@ export function expectedBegins(
 }
 
 /** Which machines of later levels must be launched at `now`. Without history, machines are launched one level ahead. */
-export function turnAt(
+export function launchTimeAt(
   forecast: Forecast,
-  present: Progress,
+  present: CurrentLevel,
   later: readonly (readonly LaterWork[])[],
   now: number,
 ): LaunchTime {
@@ -57,7 +57,7 @@ export function turnAt(
   const due: string[] = [];
   let next = Infinity;
   for (const [index, works] of later.entries()) {
-    for (const moments of momentsByCloud(forecast, works, begins[index] ?? null, index === 0).values()) {
+    for (const moments of dueTimesByCloud(forecast, works, begins[index] ?? null, index === 0).values()) {
       const comes = moments.some(({ at }) => at <= now);
       for (const { spec, at, slack } of moments) {
         if (comes && at <= now + slack) due.push(spec);
@@ -69,19 +69,19 @@ export function turnAt(
 }
 
 /** When a service's machine is due, and how much earlier it may be launched. */
-interface Moment {
+interface DueTime {
   readonly spec: string;
   readonly at: number;
   readonly slack: number;
 }
 
-function momentsByCloud(
+function dueTimesByCloud(
   forecast: Forecast,
   works: readonly LaterWork[],
   begin: number | null,
   isNext: boolean,
-): Map<string, Moment[]> {
-  const clouds = new Map<string, Moment[]>();
+): Map<string, DueTime[]> {
+  const clouds = new Map<string, DueTime[]>();
   for (const { spec, cloud } of works) {
     if (cloud === null) continue;
     const lead = forecast.lead(spec);

@@ -23,7 +23,7 @@ export interface Batch {
 export class MachineLaunches {
   private readonly watches = new Map<string, MachineWatch>();
   /** Keys of machines whose launch was reported as an event. */
-  private readonly told = new Set<string>();
+  private readonly reported = new Set<string>();
 
   constructor(
     private readonly context: RunContext,
@@ -83,9 +83,9 @@ export class MachineLaunches {
     const machine = await watch.reachable(launched, since, async (reason) =>
       recordEnded(context, assignments, service, key, reason),
     );
-    const news = launchedChange(assignments, service, machine);
-    const told = this.told.has(key);
-    this.told.add(key);
+    const recordChange = launchedChange(assignments, service, machine);
+    const wasReported = this.reported.has(key);
+    this.reported.add(key);
     const event = {
       at: context.clock.now(),
       type: "machine-launched",
@@ -94,8 +94,9 @@ export class MachineLaunches {
       id: machine.id,
       host: machine.host,
     } as const;
-    if (news !== null || !told) await change(context, news === null ? [] : [news], told ? [] : [event]);
-    if (news !== null) assignments.launched(service, machine);
+    if (recordChange !== null || !wasReported)
+      await change(context, recordChange === null ? [] : [recordChange], wasReported ? [] : [event]);
+    if (recordChange !== null) assignments.launched(service, machine);
     return machine;
   }
 

@@ -39,8 +39,8 @@ export class MachineWatch {
   private readonly waiting = new Map<string, Waiting>();
   private polling = false;
   /** When the cloud is polled next, and when it last answered. */
-  private askAt = 0;
-  private heardAt = 0;
+  private nextPollAt = 0;
+  private lastAnswerAt = 0;
 
   constructor(
     private readonly driver: Driver,
@@ -65,9 +65,9 @@ export class MachineWatch {
       const now = this.clock.now();
       this.waiting.set(launched.id, { since, deadline: now + ADDRESS_DEADLINE_MS, onGone, resolve, reject });
       // The launch itself was an answer of the cloud.
-      this.heardAt = now;
+      this.lastAnswerAt = now;
       // A new machine is polled soon, however long others have waited.
-      this.askAt = this.polling ? Math.min(this.askAt, now + SHORTEST_PAUSE_MS) : now + SHORTEST_PAUSE_MS;
+      this.nextPollAt = this.polling ? Math.min(this.nextPollAt, now + SHORTEST_PAUSE_MS) : now + SHORTEST_PAUSE_MS;
       if (!this.polling) void this.poll();
     });
   }
@@ -87,7 +87,7 @@ export class MachineWatch {
       } catch (error) {
         // One failed query says nothing about the machines. A lost lease or a stop by the operator ends all waits.
         const passing =
-          error instanceof DriverError && !this.stop.aborted && this.clock.now() < this.heardAt + SILENCE_MS;
+          error instanceof DriverError && !this.stop.aborted && this.clock.now() < this.lastAnswerAt + SILENCE_MS;
         if (!passing) for (const id of [...this.waiting.keys()]) this.fail(id, error as Error);
       }
     }
@@ -96,18 +96,18 @@ export class MachineWatch {
 
   /** Sleeps in short pieces, because a new machine may move the next poll forward. */
   private async untilDue(): Promise<void> {
-    while (this.waiting.size > 0 && this.clock.now() < this.askAt)
-      await pause(this.clock, Math.min(SHORTEST_PAUSE_MS, this.askAt - this.clock.now()), this.stop);
+    while (this.waiting.size > 0 && this.clock.now() < this.nextPollAt)
+      await pause(this.clock, Math.min(SHORTEST_PAUSE_MS, this.nextPollAt - this.clock.now()), this.stop);
   }
 
   private async ask(ids: readonly string[]): Promise<void> {
     const askedAt = this.clock.now();
     try {
       const machines = await this.driver.describe(ids, this.stop);
-      this.heardAt = this.clock.now();
+      this.lastAnswerAt = this.clock.now();
       ids.forEach((id, index) => this.settle(id, machines[index]));
     } finally {
-      this.askAt = this.clock.now() + this.pauseAfter(askedAt);
+      this.nextPollAt = this.clock.now() + this.pauseAfter(askedAt);
     }
   }
 

@@ -2,11 +2,11 @@
 import type { ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { RunContext } from "../run/context.js";
 import type { Agenda } from "../tasks/agenda.js";
-import { turnAt, type LaterWork } from "./launchTimes.js";
+import { launchTimeAt, type LaterWork } from "./launchTimes.js";
 import { Forecast, type Work } from "./forecast.js";
 import type { Service } from "../run/service.js";
 
-export interface TimetableView {
+export interface TimetableUpdate {
   /** Whether services became due since the last check. */
   readonly more: boolean;
   /** When the next one is due as far as known now, in milliseconds since the epoch; null if unknown. */
@@ -38,14 +38,14 @@ export class Timetable {
   }
 
   /** A level has sent its own launch requests. */
-  begun(level: number, launching: ReadonlySet<Service>): void {
+  levelBegan(level: number, launching: ReadonlySet<Service>): void {
     this.level = level;
     this.startedAt = this.context.clock.now();
     this.launching = launching;
   }
 
   /** A service is ready. */
-  done(service: Service): void {
+  serviceReady(service: Service): void {
     this.ready.add(service);
   }
 
@@ -54,13 +54,13 @@ export class Timetable {
   }
 
   /** Finds the services that are due now. */
-  look(): TimetableView {
+  update(): TimetableUpdate {
     const later = this.context.levels
       .slice(this.level + 1)
       .map((services) => this.agenda.among(services))
       .filter((services) => services.length > 0);
     const present = { startedAt: this.startedAt, works: this.worksNow() };
-    const { due, next } = turnAt(
+    const { due, next } = launchTimeAt(
       this.forecast,
       present,
       later.map((services) => this.worksThen(services)),

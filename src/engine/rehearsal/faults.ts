@@ -9,7 +9,7 @@ import type { SimOptions } from "./rehearsalPlan.js";
 import { readSource } from "../../plan/yaml/readSource.js";
 
 /** Realistic durations without faults. */
-export const USUAL = {
+export const REALISTIC = {
   launch: { latency: { p50: "40s", p95: "90s" } },
   programs: { boot: { duration: { p50: "30s", p95: "2m" } }, ready: { duration: "1s" }, terminate: { duration: "1s" } },
 };
@@ -27,13 +27,13 @@ export function readFaults(file: string): SimOptions {
     throw new PlanError([
       root.mistake("a faults file is a map of the keys of a simulated cloud, such as launch: { refuse: 0.05 }"),
     ]);
-  const found = [...mistakes, ...checkDriverSchema(root, options, sim.cloudSchema), ...strangers(root)];
+  const found = [...mistakes, ...checkDriverSchema(root, options, sim.cloudSchema), ...meaninglessKeys(root)];
   if (found.length > 0) throw new PlanError(found);
-  return withUsual(options);
+  return withRealisticDurations(options);
 }
 
 /** Keys that the schema allows in a plan but that have no meaning here. */
-function strangers(root: Located) {
+function meaninglessKeys(root: Located) {
   const seed = root
     .get("seed")
     ?.mistake("remove this key: each rehearsal gets its own seed; --seed sets them all", null, "key");
@@ -47,8 +47,8 @@ function strangers(root: Located) {
   return [seed, file, ...references].filter((mistake) => mistake !== undefined);
 }
 
-function withUsual(options: SimOptions): SimOptions {
+function withRealisticDurations(options: SimOptions): SimOptions {
   const { launch, programs } = options as { launch?: SimOptions; programs?: Readonly<Record<string, SimOptions>> };
-  const steps = Object.entries(USUAL.programs).map(([step, usual]) => [step, { ...usual, ...programs?.[step] }]);
-  return { ...options, launch: { ...USUAL.launch, ...launch }, programs: Object.fromEntries(steps) as SimOptions };
+  const steps = Object.entries(REALISTIC.programs).map(([step, usual]) => [step, { ...usual, ...programs?.[step] }]);
+  return { ...options, launch: { ...REALISTIC.launch, ...launch }, programs: Object.fromEntries(steps) as SimOptions };
 }

@@ -13,7 +13,7 @@ import type {
 export type SimOptions = Readonly<Record<string, unknown>>;
 
 /** The value of variables without a value, and of all secret ones. */
-export const MADE_UP = "rehearsal";
+export const PLACEHOLDER = "rehearsal";
 
 /**
  * The plan to rehearse. It touches nothing real: each cloud is simulated, an existing host becomes a simulated machine,
@@ -28,7 +28,7 @@ export function rehearsalPlan(plan: LaunchPlan, faults: SimOptions | null, other
   const clouds = Object.values(plan.clouds).map((cloud) =>
     rehearsalCloud(cloud, faults ?? (cloud.driver === "sim" ? cloud.options : otherwise)),
   );
-  const needsHosts = services.some(({ placement }) => placement.kind === "host" && !isGuest(placement));
+  const needsHosts = services.some(({ placement }) => placement.kind === "host" && !sharesMachine(placement));
   const own = new Set(
     Object.values(plan.clouds)
       .filter(({ driver }) => driver === "sim")
@@ -75,15 +75,15 @@ function rehearsalCloud({ name }: CloudSpec, options: SimOptions): CloudSpec {
 /** Secrets are not used in rehearsals. */
 function rehearsalVariable(variable: VariableSpec): VariableSpec {
   return variable.secret
-    ? { ...variable, default: MADE_UP, env: null }
-    : { ...variable, default: variable.default ?? MADE_UP };
+    ? { ...variable, default: PLACEHOLDER, env: null }
+    : { ...variable, default: variable.default ?? PLACEHOLDER };
 }
 
 function rehearsalService(service: ServiceSpec, hosts: string, simulated: ReadonlySet<string>): ServiceSpec {
   const { placement } = service;
   return {
     ...service,
-    placement: placement.kind === "cloud" || isGuest(placement) ? placement : { kind: "cloud", cloud: hosts },
+    placement: placement.kind === "cloud" || sharesMachine(placement) ? placement : { kind: "cloud", cloud: hosts },
     // Keys of another driver have no meaning here.
     launch: placement.kind === "cloud" && simulated.has(placement.cloud) ? service.launch : {},
     ...(service.setup === undefined
@@ -109,7 +109,7 @@ function rehearsalProgram<P extends ProgramSpec | ReadySpec>(program: P): P {
 }
 
 /** Whether the service shares another service's machine: `host: "${db.host}"` and nothing more. */
-function isGuest(placement: Placement): boolean {
+function sharesMachine(placement: Placement): boolean {
   if (placement.kind !== "host" || placement.host.length !== 1) return false;
   const [only] = placement.host;
   return typeof only === "object" && only.kind === "service" && only.attribute === "host";

@@ -8,7 +8,7 @@ import { join } from "node:path";
 
 import type { MachineConnection } from "../../machines/contract/connection.js";
 import type { MachineLink } from "../../machines/contract/link.js";
-import { cleanUp } from "../../machines/program/endings.js";
+import { cleanUp } from "../../machines/program/killAndCleanUp.js";
 import { StateError } from "../../state/contract/errors.js";
 import { InterruptedError, unlessAborted } from "../run/failure.js";
 import { warn } from "../run/journal.js";

@@ -50,7 +50,7 @@ export async function fetchFiles(
   });
   channel.stdin.on("error", () => undefined); // the channel's end gives the reason
   channel.stdin.write(script);
-  const broken = breakOf(channel, connection.label, options.signal);
+  const broken = interruptionOf(channel, connection.label, options.signal);
   try {
     const whole = await broken.before(receive(channel, nonce, broken, options.onMember));
     const verdict = await broken.before(Promise.race([notes.verdict, channel.ended.then(() => null)]));
@@ -69,7 +69,7 @@ export async function fetchFiles(
 async function receive(
   channel: Channel,
   nonce: string,
-  broken: Break,
+  broken: Interruption,
   onMember: FetchOptions["onMember"],
 ): Promise<boolean> {
   const chunks = chunksOf(channel.stdout);
@@ -134,13 +134,13 @@ function isDamage(error: unknown): boolean {
   );
 }
 
-interface Break {
+interface Interruption {
   /** Resolves as `work` does, unless the channel breaks or the signal aborts first. */
   before<T>(work: Promise<T>): Promise<T>;
   forget(): void;
 }
 
-function breakOf(channel: Channel, label: string, signal: AbortSignal): Break {
+function interruptionOf(channel: Channel, label: string, signal: AbortSignal): Interruption {
   let onAbort = (): void => undefined;
   const aborted = new Promise<never>((_, reject) => {
     onAbort = () => {

@@ -49,9 +49,9 @@ export class FetchNotes {
 
   list(): FetchNote[] {
     const { notes, words } = this.#split();
-    const told: FetchNote[] = words.map((line) => ({ reason: "tar", name: "", words: line }));
+    const tarNotes: FetchNote[] = words.map((line) => ({ reason: "tar", name: "", words: line }));
     // tar's own message already names the file and the reason.
-    return [...notes.filter(({ reason }) => reason !== "tar" || told.length === 0), ...told];
+    return [...notes.filter(({ reason }) => reason !== "tar" || tarNotes.length === 0), ...tarNotes];
   }
 
   #split(): { notes: FetchNote[]; words: string[] } {

@@ -1,7 +1,8 @@
 /** Runs programs on one machine, over a shell or by a driver that runs them itself. */
 import type { MachineLink } from "../contract/link.js";
 import type { ProgramRequest, ProgramResult, RecoverRequest, RecoverResult } from "./request.js";
-import { recoverProgram, runProgram } from "./runProgram.js";
+import { runProgram } from "./runProgram.js";
+import { recoverProgram } from "./recoverProgram.js";
 
 export interface ProgramRunner {
   /** Checks that the machine answers. @returns its label, for messages. @throws ConnectionError */

@@ -18,7 +18,7 @@
  */
 import { environment } from "./environment.js";
 import { quote } from "../shell/quote.js";
-import { OUTPUT_LIMIT } from "./outputs.js";
+import { OUTPUT_LIMIT } from "./parseOutputs.js";
 import type { ProgramRequest } from "./request.js";
 import {
   endHolder,
@@ -30,7 +30,7 @@ import {
 import { type ScriptContext, block, superuser } from "../shell/channelScript.js";
 
 /** Sleeps between two polls; not every sleep supports fractions. */
-const nap = "{ sleep 0.1 2>/dev/null || sleep 1; }";
+const pollPause = "{ sleep 0.1 2>/dev/null || sleep 1; }";
 /** The program's output begins after the line with this prefix. The rest of the line is the nonce of the end mark. */
 export const beginMark = (nonce: string): string => `bl-begin ${nonce} `;
 export const endMark = (nonce: string): string => `bl-end ${nonce}\n`;
@@ -87,7 +87,7 @@ export function killScript(context: ScriptContext, graceMs: number, sudo: boolea
     enter(context, "create"),
     superuser(sudo),
     `${claim} && bl_say never; set +C`,
-    `i=0; while [ ! -s .bl/pid ] && [ $i -lt 20 ]; do i=$((i+1)); ${nap}; done`,
+    `i=0; while [ ! -s .bl/pid ] && [ $i -lt 20 ]; do i=$((i+1)); ${pollPause}; done`,
     'p=$(cat .bl/pid) || bl_say killed; [ -n "$p" ] || bl_say killed',
     `${sameBoot} || bl_say killed`,
     `if [ -d /proc/$p ] && [ -d /proc/self ]; then ${ownWrapper} || bl_say killed; fi`,
@@ -96,7 +96,7 @@ export function killScript(context: ScriptContext, graceMs: number, sudo: boolea
     'bl_kill() { kill -$1 -$p 2>/dev/null; [ -z "$S" ] || $S kill -$1 -$p 2>/dev/null; }',
     groupThere,
     "bl_kill TERM",
-    `i=0; while bl_there && [ $i -lt ${Math.ceil(graceMs / 100)} ]; do i=$((i+1)); ${nap}; done`,
+    `i=0; while bl_there && [ $i -lt ${Math.ceil(graceMs / 100)} ]; do i=$((i+1)); ${pollPause}; done`,
     "bl_there && bl_kill KILL",
     "bl_say killed",
   ]);
@@ -115,11 +115,11 @@ export function recoverScript(context: ScriptContext, sudo: boolean): string {
     // The relay's cat may be blocked on a dead connection, and the program on the cat.
     'k=$(cat .bl/relay 2>/dev/null) && [ -n "$k" ] && kill -9 $k 2>/dev/null',
     `${sameBoot} || [ -s .bl/exit ] || bl_say lost restarted`,
-    `i=0; while [ ! -s .bl/pid ] && [ $i -lt 50 ]; do i=$((i+1)); ${nap}; done`,
+    `i=0; while [ ! -s .bl/pid ] && [ $i -lt 50 ]; do i=$((i+1)); ${pollPause}; done`,
     'p=$(cat .bl/pid 2>/dev/null); [ -n "$p" ] || bl_say lost no-start',
     // The periodic lines detect a broken channel: when nobody reads any more, writing them ends this script.
-    `i=0; until [ -s .bl/exit ]; do kill -0 $p 2>/dev/null && { [ ! -d /proc/self ] || ${ownWrapper}; } || { [ -s .bl/exit ] || bl_say lost killed; }; [ $i -gt 0 ] || printf '\\nbl-lives ${context.nonce} -\\n' >&2; i=$((i+1)); [ $((i%10)) -ne 0 ] || printf '\\nbl-wait\\n' >&2; ${nap}; done`,
-    `i=0; until grep -q "bl-end $n" "$r/rest" 2>/dev/null || [ $i -ge 10 ]; do i=$((i+1)); ${nap}; done`,
+    `i=0; until [ -s .bl/exit ]; do kill -0 $p 2>/dev/null && { [ ! -d /proc/self ] || ${ownWrapper}; } || { [ -s .bl/exit ] || bl_say lost killed; }; [ $i -gt 0 ] || printf '\\nbl-lives ${context.nonce} -\\n' >&2; i=$((i+1)); [ $((i%10)) -ne 0 ] || printf '\\nbl-wait\\n' >&2; ${pollPause}; done`,
+    `i=0; until grep -q "bl-end $n" "$r/rest" 2>/dev/null || [ $i -ge 10 ]; do i=$((i+1)); ${pollPause}; done`,
     `printf '%s%s\\n' ${quote(beginMark(context.nonce))} "$n"`,
     'cat "$r/rest" 2>/dev/null',
     "printf 'bl-end %s\\n' \"$n\"",

@@ -2,7 +2,7 @@
  * Parses standard error of a script: the machine's own messages, early signals, and the one verdict that the launcher
  * waits for.
  */
-import { OUTPUT_LIMIT } from "./outputs.js";
+import { OUTPUT_LIMIT } from "./parseOutputs.js";
 import { OutputError } from "../contract/errors.js";
 
 export type Verdict =
@@ -30,7 +30,7 @@ export class VerdictReader {
   /** @param onSignal called for signals before the verdict */
   constructor(
     private readonly nonce: string,
-    private readonly onNews: (news: EarlySignal) => void = () => undefined,
+    private readonly onSignal: (signal: EarlySignal) => void = () => undefined,
   ) {}
 
   /** Other output of the machine, for error messages. */
@@ -57,7 +57,7 @@ export class VerdictReader {
       return;
     }
     this.#text = Buffer.alloc(0);
-    this.onNews(found[1]);
+    this.onSignal(found[1]);
     this.push(after);
   }
 

@@ -1,6 +1,6 @@
 /** Waits until cloud-init has finished the machine's first boot, where the machine has cloud-init. */
 import { ConnectionError, ConnectionLostError } from "../contract/connection.js";
-import { inquire } from "./inquiry.js";
+import { runQuery } from "./query.js";
 import type { MachineLink } from "../contract/link.js";
 
 /** How cloud-init ended. `lines`: its own output, the most relevant lines last. "late": it did not finish in time. */
@@ -24,7 +24,7 @@ export async function waitForCloudInit(link: MachineLink, limitMs: number, signa
   for (;;) {
     const leftMs = Math.max(0, limitMs - (performance.now() - began));
     try {
-      const { said, words } = await inquire(await link.connection(), (say) => script(say, leftMs), {
+      const { said, words } = await runQuery(await link.connection(), (say) => script(say, leftMs), {
         limitMs: leftMs + SLACK_MS,
         signal,
       });

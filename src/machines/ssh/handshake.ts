@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { LimitFunction } from "p-limit";
 import ssh2, { type Algorithms, type AnyAuthMethod, type Client } from "ssh2";
 import { AuthenticationError, ConnectionError, HostKeyError } from "../contract/connection.js";
-import type { HostKeyCheck, Recognition } from "./hostKeys.js";
+import type { HostKeyCheck, Recognition } from "./hostKeyCheck.js";
 import type { Identity } from "./identities.js";
 
 /** A logged-in client, and how the host key was recognised. */
@@ -12,7 +12,7 @@ export interface AuthenticatedClient {
   readonly recognition: Recognition;
 }
 
-export interface Handshake {
+export interface HandshakeOptions {
   /** For messages: `admin@10.0.0.4:22`. */
   readonly label: string;
   readonly user: string;
@@ -23,7 +23,7 @@ export interface Handshake {
   readonly limitMs: number;
   readonly signal: AbortSignal;
   /** Limits the number of concurrent handshakes. */
-  readonly place: LimitFunction;
+  readonly limit: LimitFunction;
   onWarning(message: string): void;
 }
 
@@ -62,22 +62,22 @@ const ALGORITHMS: Algorithms = {
  * Shakes hands and logs in.
  * @throws HostKeyError, AuthenticationError (both final), ConnectionError (retry)
  */
-export async function shakeHands(stream: Duplex, shake: Handshake): Promise<AuthenticatedClient> {
+export async function handshake(stream: Duplex, options: HandshakeOptions): Promise<AuthenticatedClient> {
   if (stream.destroyed || stream.readableEnded)
     throw new ConnectionError("the machine closed the connection before the handshake");
   const client = new ssh2.Client();
-  const deadline = new Deadline(shake);
-  const words = new FirstWords(stream);
+  const deadline = new Deadline(options);
+  const greeting = new HeldGreeting(stream);
   try {
-    const welcome = talk(client, stream, shake, deadline);
-    await Promise.race([welcome, words.heard]);
+    const loggedIn = runHandshake(client, stream, options, deadline);
+    await Promise.race([loggedIn, greeting.received]);
     deadline.pause();
-    const inTurn = shake.place(() => {
+    const inTurn = options.limit(() => {
       deadline.start();
-      words.letThrough();
-      return welcome;
+      greeting.letThrough();
+      return loggedIn;
     });
-    return { client, recognition: await Promise.race([welcome, inTurn]) };
+    return { client, recognition: await Promise.race([loggedIn, inTurn]) };
   } catch (error) {
     client.destroy();
     stream.destroy();
@@ -88,17 +88,22 @@ export async function shakeHands(stream: Duplex, shake: Handshake): Promise<Auth
 }
 
 /** Runs the protocol until the user is logged in. @returns how the host key was recognised. */
-function talk(client: Client, stream: Duplex, shake: Handshake, deadline: Deadline): Promise<Recognition> {
+function runHandshake(
+  client: Client,
+  stream: Duplex,
+  options: HandshakeOptions,
+  deadline: Deadline,
+): Promise<Recognition> {
   const trust: { refused: Error | null; recognition: Recognition } = { refused: null, recognition: "known" };
-  const auth = new Authentication(shake);
+  const auth = new Authentication(options);
   return new Promise((resolve, reject) => {
     client.on("ready", () => {
       resolve(trust.recognition);
     });
     client.on("error", (error) => {
       // ssh2 tries the next key after an agent error.
-      if (error.level === "agent") shake.onWarning(`${shake.label}: ${error.message}`);
-      else reject(trust.refused ?? explain(error, shake, auth));
+      if (error.level === "agent") options.onWarning(`${options.label}: ${error.message}`);
+      else reject(trust.refused ?? explain(error, options, auth));
     });
     client.on("close", () => {
       reject(trust.refused ?? new ConnectionError("the machine closed the connection during the handshake"));
@@ -106,16 +111,16 @@ function talk(client: Client, stream: Duplex, shake: Handshake, deadline: Deadli
     deadline.onOver(reject);
     client.connect({
       sock: stream,
-      username: shake.user,
+      username: options.user,
       readyTimeout: 0,
-      keepaliveInterval: shake.keepaliveMs,
+      keepaliveInterval: options.keepaliveMs,
       keepaliveCountMax: 3,
-      algorithms: { ...ALGORITHMS, serverHostKey: shake.hostKey.algorithms },
+      algorithms: { ...ALGORITHMS, serverHostKey: options.hostKey.algorithms },
       authHandler: (left, _partial, next) => {
         auth.next(left, next as (method: AnyAuthMethod | false) => void);
       },
       hostVerifier: (key: Buffer, verify: (permitted: boolean) => void) => {
-        shake.hostKey.verify(key).then(
+        options.hostKey.verify(key).then(
           (recognition) => {
             trust.recognition = recognition;
             verify(true);
@@ -151,14 +156,14 @@ function declineHostKeyProofs(client: Client): void {
  * Holds back the machine's data, from the first byte on, until `letThrough`. Our own greeting is already on its way, so
  * waiting for the machine's greeting costs no round trip.
  */
-class FirstWords {
+class HeldGreeting {
   /** Resolves when the machine has sent something or has closed the connection. */
-  readonly heard: Promise<void>;
+  readonly received: Promise<void>;
   #hold: () => void = () => undefined;
 
   constructor(private readonly stream: Duplex) {
     // A "readable" listener keeps "data" from other listeners.
-    this.heard = new Promise((resolve) => {
+    this.received = new Promise((resolve) => {
       this.#hold = resolve;
     });
     stream.on("readable", this.#hold);
@@ -178,19 +183,19 @@ class Deadline {
     this.#over(new ConnectionError("cancelled"));
   };
 
-  constructor(private readonly shake: Pick<Handshake, "limitMs" | "signal">) {}
+  constructor(private readonly options: Pick<HandshakeOptions, "limitMs" | "signal">) {}
 
   onOver(over: (error: Error) => void): void {
     this.#over = over;
-    this.shake.signal.addEventListener("abort", this.#onAbort, { once: true });
+    this.options.signal.addEventListener("abort", this.#onAbort, { once: true });
     this.start();
   }
 
   start(): void {
     if (this.#stopped) return;
     this.#timer = setTimeout(() => {
-      this.#over(new ConnectionError(`no handshake within ${this.shake.limitMs / 1000} s`));
-    }, this.shake.limitMs);
+      this.#over(new ConnectionError(`no handshake within ${this.options.limitMs / 1000} s`));
+    }, this.options.limitMs);
   }
 
   pause(): void {
@@ -200,7 +205,7 @@ class Deadline {
   stop(): void {
     this.#stopped = true;
     this.pause();
-    this.shake.signal.removeEventListener("abort", this.#onAbort);
+    this.options.signal.removeEventListener("abort", this.#onAbort);
   }
 }
 
@@ -209,31 +214,31 @@ class Authentication {
   accepted: readonly string[] = [];
   #at = 0;
 
-  constructor(private readonly shake: Handshake) {}
+  constructor(private readonly options: HandshakeOptions) {}
 
   next(left: readonly string[] | null, offer: (method: AnyAuthMethod | false) => void): void {
     this.accepted = left ?? this.accepted;
-    const identity = this.shake.identities[this.#at++];
-    const username = this.shake.user;
+    const identity = this.options.identities[this.#at++];
+    const username = this.options.user;
     if (identity === undefined) offer(false);
     else if (identity.kind === "agent") offer({ type: "agent", username, agent: identity.socket });
     else offer({ type: "publickey", username, key: identity.key });
   }
 }
 
-function explain(error: Error & { level?: string }, shake: Handshake, auth: Authentication): Error {
+function explain(error: Error & { level?: string }, options: HandshakeOptions, auth: Authentication): Error {
   if (error.level === "client-authentication" || /too many authentication failures/i.test(error.message)) {
-    const offered = shake.identities.map(({ label }) => label).join(", ");
+    const offered = options.identities.map(({ label }) => label).join(", ");
     const accepts = auth.accepted.length === 0 ? "" : ` (it accepts ${auth.accepted.join(", ")})`;
     return new AuthenticationError(
-      `${shake.label} refused every key: ${offered}${accepts}. ` +
-        `Add the public key to ${shake.user}'s authorized_keys there`,
+      `${options.label} refused every key: ${offered}${accepts}. ` +
+        `Add the public key to ${options.user}'s authorized_keys there`,
       { cause: error },
     );
   }
   if (/no matching host key format/.test(error.message)) {
     return new HostKeyError(
-      `${shake.label} offers no host key of a known type (${shake.hostKey.algorithms.join(", ")}); nothing was sent to it`,
+      `${options.label} offers no host key of a known type (${options.hostKey.algorithms.join(", ")}); nothing was sent to it`,
       "",
       [],
     );

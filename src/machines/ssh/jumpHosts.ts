@@ -4,13 +4,13 @@ import type { Client } from "ssh2";
 import { ConnectionError } from "../contract/connection.js";
 
 /** A connection to a jump host, with the number of streams that use it. */
-interface Bastion {
+interface SharedConnection {
   readonly client: Promise<Client>;
   users: number;
 }
 
 export class JumpHostPool {
-  readonly #bastions = new Map<string, Bastion>();
+  readonly #connections = new Map<string, SharedConnection>();
 
   /**
    * Opens a stream to `host:port` through the jump host `key`; `connect` is called if there is no connection yet. The
@@ -18,29 +18,29 @@ export class JumpHostPool {
    * @throws ConnectionError when the jump host cannot reach the machine, and the errors of `connect`
    */
   async stream(key: string, connect: () => Promise<Client>, host: string, port: number): Promise<Duplex> {
-    const bastion = this.#take(key, connect);
+    const connection = this.#take(key, connect);
     try {
-      const stream = await forward(await bastion.client, host, port);
+      const stream = await forward(await connection.client, host, port);
       stream.once("close", () => {
-        this.#release(key, bastion);
+        this.#release(key, connection);
       });
       return stream;
     } catch (error) {
-      this.#release(key, bastion);
+      this.#release(key, connection);
       throw error;
     }
   }
 
-  #take(key: string, connect: () => Promise<Client>): Bastion {
-    const there = this.#bastions.get(key);
+  #take(key: string, connect: () => Promise<Client>): SharedConnection {
+    const there = this.#connections.get(key);
     if (there !== undefined) {
       there.users++;
       return there;
     }
-    const fresh: Bastion = { client: connect(), users: 1 };
-    this.#bastions.set(key, fresh);
+    const fresh: SharedConnection = { client: connect(), users: 1 };
+    this.#connections.set(key, fresh);
     const forget = (): void => {
-      if (this.#bastions.get(key) === fresh) this.#bastions.delete(key);
+      if (this.#connections.get(key) === fresh) this.#connections.delete(key);
     };
     fresh.client.then((client) => {
       client.on("close", forget);
@@ -50,11 +50,11 @@ export class JumpHostPool {
     return fresh;
   }
 
-  #release(key: string, bastion: Bastion): void {
-    bastion.users--;
-    if (bastion.users > 0) return;
-    if (this.#bastions.get(key) === bastion) this.#bastions.delete(key);
-    bastion.client.then(
+  #release(key: string, connection: SharedConnection): void {
+    connection.users--;
+    if (connection.users > 0) return;
+    if (this.#connections.get(key) === connection) this.#connections.delete(key);
+    connection.client.then(
       (client) => client.end(),
       () => undefined,
     );

@@ -13,14 +13,14 @@ export interface PublicKey {
   readonly label: string;
 }
 
-type Who = Pick<SshSettings, "identities" | "passphraseEnv" | "agent">;
+type IdentitySettings = Pick<SshSettings, "identities" | "passphraseEnv" | "agent">;
 
 /**
  * The public halves of the keys that `loadIdentities` offers: those of the identity files; without any, those of the
  * agent and of the usual files that need no passphrase. May be empty.
  * @throws AuthenticationError for an identity whose public half cannot be found.
  */
-export async function publicKeys({ identities, passphraseEnv, agent }: Who): Promise<PublicKey[]> {
+export async function publicKeys({ identities, passphraseEnv, agent }: IdentitySettings): Promise<PublicKey[]> {
   if (identities.length > 0)
     return Promise.all(identities.map(async (path) => ({ key: await publicHalf(path, passphraseEnv), label: path })));
   return unique([...(agent ? await agentKeys() : []), ...(await usualKeys())]);

@@ -10,10 +10,10 @@ import {
   type MachineConnection,
 } from "../contract/connection.js";
 import { JumpHostPool } from "./jumpHosts.js";
-import { finishContact, isUnfinished, type FirstConnection } from "./firstContact.js";
-import { shakeHands, type AuthenticatedClient } from "./handshake.js";
+import { replaceHostKeys, needsOwnHostKeys, type FirstConnection } from "./replaceHostKeys.js";
+import { handshake, type AuthenticatedClient } from "./handshake.js";
 import { handshakeLimit } from "./handshakeLimit.js";
-import { hostKeyCheck, type HostKeyCheck } from "./hostKeys.js";
+import { hostKeyCheck, type HostKeyCheck } from "./hostKeyCheck.js";
 import { connectionPool } from "./connectionPool.js";
 import { type Identity, loadIdentities } from "./identities.js";
 import { connectTcp } from "./connectTcp.js";
@@ -24,18 +24,18 @@ export interface ConnectOptions {
   readonly signal: AbortSignal;
   onWarning(message: string): void;
   /** Pool of jump host connections; default: the process-wide pool. */
-  readonly bastions?: JumpHostPool;
+  readonly jumpHosts?: JumpHostPool;
 }
 
 /** How often the first connection is started again after it breaks. */
-const CONTACTS = 3;
+const FIRST_CONNECTIONS = 3;
 
 /** Time limit in milliseconds for one TCP connection, and again for one login. */
 const ATTEMPT_MS = 15_000;
 const FIRST_BACKOFF_MS = 150;
 const LONGEST_BACKOFF_MS = 3000;
 
-const everybody = new JumpHostPool();
+const sharedJumpHosts = new JumpHostPool();
 
 /**
  * Connects and logs in. Retries a machine that refuses, is unreachable, resets or stays silent until `connectTimeoutMs`
@@ -45,60 +45,62 @@ const everybody = new JumpHostPool();
  */
 export async function connectSsh(settings: SshSettings, options: ConnectOptions): Promise<MachineConnection> {
   const identities = await loadIdentities(settings);
-  const bastions = options.bastions ?? everybody;
+  const jumpHosts = options.jumpHosts ?? sharedJumpHosts;
   const label = `${settings.user}@${settings.host}:${settings.port}`;
-  const meet = async (again: boolean, timeoutMs = settings.connectTimeoutMs): Promise<FirstConnection> => {
-    const { client, recognition } = await persist(label, timeoutMs, options.signal, (limitMs) =>
+  const connectOnce = async (again: boolean, timeoutMs = settings.connectTimeoutMs): Promise<FirstConnection> => {
+    const { client, recognition } = await retry(label, timeoutMs, options.signal, (limitMs) =>
       logIn(settings, identities, options, limitMs, again, (limit) =>
-        reach(settings, identities, bastions, options, limit),
+        openStream(settings, identities, jumpHosts, options, limit),
       ),
     );
     return { connection: sshConnection(client, label, settings.workDirectory, () => undefined), recognition };
   };
   // The machine has answered before, so one attempt must be enough.
-  const more = async (): Promise<SshConnection> =>
-    (await meet(false, Math.min(settings.connectTimeoutMs, ATTEMPT_MS))).connection;
-  const grown = (connection: SshConnection): MachineConnection =>
-    connectionPool(connection, more, (error) => {
+  const connectMore = async (): Promise<SshConnection> =>
+    (await connectOnce(false, Math.min(settings.connectTimeoutMs, ATTEMPT_MS))).connection;
+  const pooled = (connection: SshConnection): MachineConnection =>
+    connectionPool(connection, connectMore, (error) => {
       options.onWarning(
         `${label} accepts no more connections (${error instanceof Error ? error.message : String(error)}); ` +
           "further programs there wait for a free channel",
       );
     });
   for (let contact = 1; ; contact++) {
-    const met = await meet(false);
+    const first = await connectOnce(false);
     try {
-      if (!(await isUnfinished(settings))) return grown(met.connection);
-      return grown(await finishContact(met, settings, { signal: options.signal, again: () => meet(true) }));
+      if (!(await needsOwnHostKeys(settings))) return pooled(first.connection);
+      return pooled(
+        await replaceHostKeys(first, settings, { signal: options.signal, reconnect: () => connectOnce(true) }),
+      );
     } catch (error) {
-      await met.connection.close();
-      if (!(error instanceof ConnectionLostError) || contact >= CONTACTS) throw error;
+      await first.connection.close();
+      if (!(error instanceof ConnectionLostError) || contact >= FIRST_CONNECTIONS) throw error;
     }
   }
 }
 
 /** Opens a stream to the machine, directly or through its jump host. */
-async function reach(
+async function openStream(
   settings: SshSettings,
   identities: readonly Identity[],
-  bastions: JumpHostPool,
+  jumpHosts: JumpHostPool,
   options: ConnectOptions,
   limitMs: number,
 ): Promise<Duplex> {
   const { jump } = settings;
   if (jump === null) return connectTcp(settings.host, settings.port, limitMs, options.signal);
   // The jump host existed before: the machine's temporary keys do not apply to it.
-  const bastion = { ...settings, host: jump.host, user: jump.user, port: jump.port, jump: null, contact: null };
+  const jumpHost = { ...settings, host: jump.host, user: jump.user, port: jump.port, jump: null, contact: null };
   const label = `${jump.user}@${jump.host}:${jump.port}`;
   // All machines behind the jump host share this attempt, so one machine's signal must not end it.
   const own = { ...options, signal: new AbortController().signal };
   const connect = (): Promise<Client> =>
-    logIn(bastion, identities, own, limitMs, false, (limit) =>
-      connectTcp(bastion.host, bastion.port, limit, own.signal),
+    logIn(jumpHost, identities, own, limitMs, false, (limit) =>
+      connectTcp(jumpHost.host, jumpHost.port, limit, own.signal),
     ).then(({ client }) => client);
   try {
     return await withLimit(
-      bastions.stream(sharedBy(label, settings), connect, settings.host, settings.port),
+      jumpHosts.stream(jumpHostKey(label, settings), connect, settings.host, settings.port),
       2 * limitMs,
       `the jump host ${label} did not answer`,
     );
@@ -112,7 +114,7 @@ async function reach(
 }
 
 /** Machines share a jump host connection if all its settings are equal. */
-function sharedBy(label: string, { identities, agent, passphraseEnv, hostKeys, knownHosts }: SshSettings): string {
+function jumpHostKey(label: string, { identities, agent, passphraseEnv, hostKeys, knownHosts }: SshSettings): string {
   return JSON.stringify([label, identities, agent, passphraseEnv, hostKeys, knownHosts]);
 }
 
@@ -130,7 +132,7 @@ async function logIn(
 ): Promise<AuthenticatedClient> {
   const hostKey = await hostKeyCheck(settings.host, settings.port, settings, options.signal);
   const stream = await reachIt(limitMs);
-  return shakeHands(stream, {
+  return handshake(stream, {
     label: `${settings.user}@${settings.host}:${settings.port}`,
     user: settings.user,
     identities,
@@ -138,7 +140,7 @@ async function logIn(
     limitMs,
     hostKey: again ? withoutTemporary(hostKey) : hostKey,
     signal: options.signal,
-    place: handshakeLimit,
+    limit: handshakeLimit,
     onWarning: (message) => {
       options.onWarning(message);
     },
@@ -160,7 +162,7 @@ function withoutTemporary(check: HostKeyCheck): HostKeyCheck {
 }
 
 /** Retries until `attempt` succeeds, fails finally, or `timeoutMs` is over. */
-async function persist<T>(
+async function retry<T>(
   label: string,
   timeoutMs: number,
   signal: AbortSignal,
@@ -172,7 +174,7 @@ async function persist<T>(
     try {
       return await attempt(Math.max(1, Math.min(ATTEMPT_MS, Math.round(left))));
     } catch (error) {
-      const last = final(error) ? "final" : signal.aborted ? "aborted" : "retry";
+      const last = isFinal(error) ? "final" : signal.aborted ? "aborted" : "retry";
       if (last === "final") throw error;
       const message = error instanceof Error ? error.message : String(error);
       if (last === "aborted")
@@ -193,7 +195,7 @@ async function persist<T>(
   }
 }
 
-function final(error: unknown): boolean {
+function isFinal(error: unknown): boolean {
   return (
     error instanceof AuthenticationError ||
     error instanceof HostKeyError ||

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
 
-import { readFaults, USUAL } from "../../../src/engine/rehearsal/faults.js";
+import { readFaults, REALISTIC } from "../../../src/engine/rehearsal/faults.js";
 import { sentences } from "../../plan/planFolder.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 
@@ -22,15 +22,15 @@ test("what the file does not say takes as long as usual", () => {
       faults("launch: { refuse: 0.1 }\nprograms: { boot: { fail: 0.2 }, ready: { duration: 5s } }\nvisibility: 5s"),
     ),
   ).toEqual({
-    launch: { ...USUAL.launch, refuse: 0.1 },
+    launch: { ...REALISTIC.launch, refuse: 0.1 },
     visibility: "5s",
     programs: {
-      boot: { ...USUAL.programs.boot, fail: 0.2 },
+      boot: { ...REALISTIC.programs.boot, fail: 0.2 },
       ready: { duration: "5s" },
-      terminate: USUAL.programs.terminate,
+      terminate: REALISTIC.programs.terminate,
     },
   });
-  expect(readFaults(faults("# nothing\n"))).toEqual(USUAL);
+  expect(readFaults(faults("# nothing\n"))).toEqual(REALISTIC);
 });
 
 test("mistakes are told with their line and what would be right", async () => {

@@ -191,12 +191,12 @@ test("machines behind a jump host share one connection to it, and its key is che
     const both = (bastionKey: string): string =>
       `${where()} ${host.hostKey}\n[${proxy.address}]:${proxy.port} ${bastionKey}\n`;
     const jump = { host: proxy.address, port: proxy.port, user: other.user };
-    const bastions = new JumpHostPool();
+    const jumpHosts = new JumpHostPool();
     const settings = host.settings({ jump, knownHosts: await known("jump", both(other.hostKey)) });
     const machines = await Promise.all([
-      reach(settings, { bastions }),
-      reach(settings, { bastions }),
-      reach(settings, { bastions }),
+      reach(settings, { jumpHosts }),
+      reach(settings, { jumpHosts }),
+      reach(settings, { jumpHosts }),
     ]);
     expect(await Promise.all(machines.map((machine) => words(machine, "echo hi")))).toEqual(["hi\n", "hi\n", "hi\n"]);
     expect(proxy.count).toBe(1);

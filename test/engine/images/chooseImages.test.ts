@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
 
-import { chooseImages } from "../../../src/engine/images/choose.js";
+import { chooseImages } from "../../../src/engine/images/chooseImages.js";
 import { packBundles } from "../../../src/engine/programs/bundles.js";
 import { loadDriver } from "../../../src/drivers/registry.js";
 import { loadPlan } from "../../../src/plan/load.js";

@@ -6,7 +6,7 @@ import type { Abort } from "../../state/contract/records.js";
 import type { BlReply } from "../../machines/coordination/blRequest.js";
 import { LONGEST_TIMER_MS } from "../../time/clock.js";
 import { abortWords } from "../run/abort.js";
-import { BL_EXIT, refusal } from "./answers.js";
+import { BL_EXIT, refusal } from "./replies.js";
 import type { Edge } from "./waitCycles.js";
 
 /** One wait of a program. */
@@ -18,11 +18,11 @@ export interface Wait {
   /** The keys that wake it; it checks again then. */
   readonly keys: readonly string[];
   /** The reply, or null as long as there is none. */
-  look(): BlReply | null;
+  check(): BlReply | null;
   /** What it waits for, as edges of the wait graph. */
-  on(): readonly Edge[];
+  dependencies(): readonly Edge[];
   /** More detail for the timeout message; "" for none. */
-  late(): string;
+  timeoutDetail(): string;
   /** Milliseconds; null: no timeout. */
   readonly timeoutMs: number | null;
   readonly ignoreAbort: boolean;
@@ -58,13 +58,13 @@ export class WaitQueue {
   }
 
   /** The reply that is available without waiting, or null. */
-  now(wait: Wait): BlReply | null {
-    return this.abortReply(wait) ?? wait.look();
+  immediateReply(wait: Wait): BlReply | null {
+    return this.abortReply(wait) ?? wait.check();
   }
 
   /** Waits. Resolves with the reply. */
   add(wait: Wait): Promise<BlReply> {
-    const now = this.now(wait);
+    const now = this.immediateReply(wait);
     if (now !== null) return Promise.resolve(now);
     return new Promise((resolve) => {
       const timer =
@@ -98,7 +98,7 @@ export class WaitQueue {
   /** Checks the waits for a key again. */
   wake(key: string): void {
     for (const waiting of [...(this.byKey.get(key) ?? [])]) {
-      const reply = waiting.wait.look();
+      const reply = waiting.wait.check();
       if (reply !== null) waiting.end(reply);
     }
   }
@@ -122,7 +122,7 @@ export class WaitQueue {
   }
 
   private lateReply(wait: Wait): BlReply {
-    const more = [wait.late(), this.circle(wait) ?? ""].filter((words) => words !== "");
+    const more = [wait.timeoutDetail(), this.circle(wait) ?? ""].filter((words) => words !== "");
     return refusal(BL_EXIT.timedOut, [`waited ${(wait.timeoutMs ?? 0) / 1000} s for ${wait.what}`, ...more].join("; "));
   }
 

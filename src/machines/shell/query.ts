@@ -11,13 +11,13 @@ import {
 } from "../contract/connection.js";
 import { channelCommand } from "./channelScript.js";
 
-export interface InquiryOptions {
+export interface QueryOptions {
   /** Timeout in milliseconds. */
   readonly limitMs: number;
   readonly signal: AbortSignal;
 }
 
-export interface InquiryAnswer {
+export interface QueryAnswer {
   /** Lines that the script printed with `say`, in order. */
   readonly said: readonly string[];
   /** Everything else that the machine printed, for messages. */
@@ -33,11 +33,11 @@ const LONGEST_WORDS = 600;
  * @throws ConnectionLostError when the connection breaks before the script has ended; ConnectionError on a timeout or
  *   an abort.
  */
-export async function inquire(
+export async function runQuery(
   connection: MachineConnection,
   script: (say: string) => string,
-  options: InquiryOptions,
-): Promise<InquiryAnswer> {
+  options: QueryOptions,
+): Promise<QueryAnswer> {
   const mark = `bl-${randomBytes(12).toString("hex")} `;
   const text = `{\n${script(`say() { printf '${mark}%s\\n' "$*"; }`)}\n}\n`;
   const channel = await connection.open(channelCommand(text));
@@ -68,7 +68,7 @@ export async function inquire(
 async function within(
   ended: Promise<ChannelEnd>,
   label: string,
-  { limitMs, signal }: InquiryOptions,
+  { limitMs, signal }: QueryOptions,
 ): Promise<ChannelEnd> {
   let stop = (): void => undefined;
   const over = new Promise<never>((_, reject) => {

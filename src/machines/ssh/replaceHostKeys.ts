@@ -6,8 +6,8 @@
  * key after that.
  */
 import { HostKeyError, type MachineConnection } from "../contract/connection.js";
-import { inquire, type InquiryAnswer } from "../shell/inquiry.js";
-import type { Recognition } from "./hostKeys.js";
+import { runQuery, type QueryAnswer } from "../shell/query.js";
+import type { Recognition } from "./hostKeyCheck.js";
 import { installScript, stageScript } from "./hostKeyScripts.js";
 import type { MachineContact, SshSettings } from "./settings.js";
 import type { SshConnection } from "./sshChannels.js";
@@ -18,10 +18,10 @@ export interface FirstConnection {
   readonly recognition: Recognition;
 }
 
-export interface ContactOptions {
+export interface ReplaceOptions {
   readonly signal: AbortSignal;
   /** Connects again, without accepting the temporary key. */
-  again(): Promise<FirstConnection>;
+  reconnect(): Promise<FirstConnection>;
 }
 
 /** Time limit for key generation, in milliseconds; RSA keys take long on small machines. */
@@ -36,7 +36,10 @@ const FAILURES: Readonly<Record<string, string>> = {
 };
 
 /** Whether the machine still has to replace its temporary host key. */
-export async function isUnfinished({ hostKeys, contact }: Pick<SshSettings, "hostKeys" | "contact">): Promise<boolean> {
+export async function needsOwnHostKeys({
+  hostKeys,
+  contact,
+}: Pick<SshSettings, "hostKeys" | "contact">): Promise<boolean> {
   return (
     hostKeys === "injected" &&
     contact !== null &&
@@ -51,10 +54,10 @@ export async function isUnfinished({ hostKeys, contact }: Pick<SshSettings, "hos
  * @returns a connection that the machine's own keys have verified; the first connection is closed then.
  * @throws HostKeyError when the machine cannot get its own keys; a retry would fail the same way.
  */
-export async function finishContact(
+export async function replaceHostKeys(
   { connection, recognition }: FirstConnection,
   settings: SshSettings,
-  options: ContactOptions,
+  options: ReplaceOptions,
 ): Promise<SshConnection> {
   const contact = settings.contact as MachineContact;
   let proved = connection;
@@ -62,7 +65,7 @@ export async function finishContact(
     await pinOwnKeys(connection, settings, contact, options.signal);
     await install(connection, options.signal);
     await connection.close();
-    proved = (await options.again()).connection;
+    proved = (await options.reconnect()).connection;
   } else if (recognition === "pinned") {
     // At least one key is installed. A launcher may have died before the others were.
     await install(connection, options.signal);
@@ -83,18 +86,18 @@ async function pinOwnKeys(
   signal: AbortSignal,
 ): Promise<void> {
   const pinned = await contact.pins.find(host);
-  const answer = await inquire(connection, (say) => stageScript(say, pinned), { limitMs: LIMIT_MS, signal });
+  const answer = await runQuery(connection, (say) => stageScript(say, pinned), { limitMs: LIMIT_MS, signal });
   const keys = answer.said.filter((line) => line.startsWith("key ")).map((line) => line.slice("key ".length));
   if (!answer.said.includes("staged") || keys.length === 0) throw failure(connection, answer);
   for (const key of keys) if (!pinned.includes(key)) await contact.pins.pin(host, key);
 }
 
 async function install(connection: MachineConnection, signal: AbortSignal): Promise<void> {
-  const answer = await inquire(connection, installScript, { limitMs: LIMIT_MS, signal });
+  const answer = await runQuery(connection, installScript, { limitMs: LIMIT_MS, signal });
   if (!answer.said.includes("installed")) throw failure(connection, answer);
 }
 
-function failure({ label }: MachineConnection, { said, words }: InquiryAnswer): HostKeyError {
+function failure({ label }: MachineConnection, { said, words }: QueryAnswer): HostKeyError {
   const why = said.find((line) => line.startsWith("fail "))?.slice("fail ".length) ?? "";
   const sentence = FAILURES[why] ?? "its shell did not finish the script";
   return new HostKeyError(

@@ -6,7 +6,7 @@ import { BUILT_IN_ATTRIBUTES } from "../../plan/launchPlan/launchPlan.js";
 import { suggest } from "../../text/suggest.js";
 import { UnresolvedError } from "../attributes/attributes.js";
 import type { RunContext } from "../run/context.js";
-import { BL_EXIT, refusal } from "./answers.js";
+import { BL_EXIT, refusal } from "./replies.js";
 import type { BlReply } from "../../machines/coordination/blRequest.js";
 import type { Service } from "../run/service.js";
 
@@ -16,21 +16,21 @@ export interface ValueSource {
   readonly attribute: string;
 }
 
-export type Meaning =
+export type ResolvedName =
   /** One value, or those of several replicas, joined by commas. */
   | { readonly kind: "sources"; readonly sources: readonly ValueSource[]; /** For people. */ readonly what: string }
   | { readonly kind: "value"; readonly value: string }
   | { readonly kind: "unknown"; readonly reply: BlReply };
 
 /** Resolves `NAME` or `SERVICE:NAME` for a service. */
-export function meaningOf(context: RunContext, asker: Service, name: string): Meaning {
+export function resolveName(context: RunContext, asker: Service, name: string): ResolvedName {
   const [, other, attribute] = /^([^:]*):(.*)$/s.exec(name) ?? [];
   return other === undefined || attribute === undefined
-    ? ownMeaning(context, asker, name)
-    : othersMeaning(context, asker, other, attribute);
+    ? resolveOwn(context, asker, name)
+    : resolveOther(context, asker, other, attribute);
 }
 
-function ownMeaning(context: RunContext, asker: Service, name: string): Meaning {
+function resolveOwn(context: RunContext, asker: Service, name: string): ResolvedName {
   if (hasAttribute(asker, name))
     return { kind: "sources", sources: [{ service: asker.name, attribute: name }], what: `${asker.name}.${name}` };
   const input = context.attributes.input(asker.name, name);
@@ -41,7 +41,7 @@ function ownMeaning(context: RunContext, asker: Service, name: string): Meaning 
     ]);
   const { source } = input;
   if (source.kind === "value") return valueOf(context, asker, source.value);
-  return found(
+  return resolved(
     context.attributes.sources(source.link).map((service) => ({ service, attribute: source.link.attribute })),
   );
 }
@@ -50,7 +50,7 @@ function valueOf(
   context: RunContext,
   asker: Service,
   template: Parameters<RunContext["attributes"]["resolve"]>[0],
-): Meaning {
+): ResolvedName {
   try {
     return { kind: "value", value: context.attributes.resolve(template, asker.name) };
   } catch (error) {
@@ -59,10 +59,10 @@ function valueOf(
   }
 }
 
-function othersMeaning(context: RunContext, asker: Service, name: string, attribute: string): Meaning {
+function resolveOther(context: RunContext, asker: Service, name: string, attribute: string): ResolvedName {
   const all = name.endsWith("-*") ? context.bySpec.get(name.slice(0, -2)) : undefined;
   const named = context.byName.get(name);
-  const one = isGoing(context, named) && !isGoing(context, asker) ? undefined : named;
+  const one = isBeingRemoved(context, named) && !isBeingRemoved(context, asker) ? undefined : named;
   const services = all ?? (one === undefined ? [] : [one]);
   const replicas = context.bySpec.get(name) ?? [];
   const [first] = services;
@@ -94,18 +94,18 @@ function othersMeaning(context: RunContext, asker: Service, name: string, attrib
       ),
     };
   }
-  return found(sources);
+  return resolved(sources);
 }
 
 /**
  * Whether the new plan no longer contains the service. Its values are only for other removed services, and for
  * terminate programs that run by the former plan.
  */
-function isGoing({ dropped, former }: RunContext, service: Service | undefined): boolean {
+function isBeingRemoved({ dropped, former }: RunContext, service: Service | undefined): boolean {
   return service !== undefined && (dropped.some(({ id }) => id === service.id) || former.get(service.id) === service);
 }
 
-function found(sources: readonly ValueSource[]): Meaning {
+function resolved(sources: readonly ValueSource[]): ResolvedName {
   const [first] = sources;
   const what =
     sources.length === 1 && first !== undefined
@@ -144,7 +144,7 @@ function attributesOf({ spec }: Service): string[] {
   return [...Object.keys(spec.attributes), ...spec.outputs.map((output) => output.name), ...BUILT_IN_ATTRIBUTES];
 }
 
-function unknown(message: string, name: string, known: readonly string[]): Meaning {
+function unknown(message: string, name: string, known: readonly string[]): ResolvedName {
   const near = suggest(name, known);
   return {
     kind: "unknown",

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { parseOutputs } from "../../../src/machines/program/outputs.js";
+import { parseOutputs } from "../../../src/machines/program/parseOutputs.js";
 
 const parse = (text: string): Record<string, string> => Object.fromEntries(parseOutputs(Buffer.from(text)));
 

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Channel, ChannelEnd, MachineConnection } from "../contract/connection.js";
 import { sendFile, type Attachment } from "./attachment.js";
 import { dismissal } from "./scripts.js";
-import { OutputReader } from "./output.js";
+import { OutputReader } from "./outputReader.js";
 import { VerdictReader, type EarlySignal, type Verdict } from "./verdict.js";
 import type { OutputError } from "../contract/errors.js";
 import { channelCommand, type ScriptContext } from "../shell/channelScript.js";
@@ -11,7 +11,7 @@ import { channelCommand, type ScriptContext } from "../shell/channelScript.js";
 /** How many characters before the script's own output are kept for messages. */
 const LONGEST_WORDS = 1_000;
 
-export type DialogueEnd =
+export type ScriptEnd =
   /** `words`: other output of the machine. */
   | {
       readonly kind: "verdict";
@@ -24,9 +24,9 @@ export type DialogueEnd =
   | { readonly kind: "silent"; readonly end: ChannelEnd; readonly words: string };
 
 /** Tells a script that waits after its verdict to remove the step's files. Resolves with the result of that. */
-export type Dismiss = () => Promise<DialogueEnd>;
+export type Dismiss = () => Promise<ScriptEnd>;
 
-export interface DialogueOptions {
+export interface ScriptOptions {
   /** Renders the script. */
   readonly script: (context: ScriptContext) => string;
   /** The step's directory, relative to the connection's work directory. */
@@ -43,15 +43,15 @@ export interface DialogueOptions {
   onAlive?(): void;
 }
 
-export interface Dialogue {
+export interface ScriptSession {
   /** Rejects with `StagingError` when the attachment cannot be read. */
-  readonly ended: Promise<DialogueEnd>;
+  readonly ended: Promise<ScriptEnd>;
   /** Closes the channel, unless the script was dismissed and closes it itself. */
   close(): void;
 }
 
 /** @throws ConnectionLostError when no channel can be opened. */
-export async function openDialogue(connection: MachineConnection, options: DialogueOptions): Promise<Dialogue> {
+export async function openScriptSession(connection: MachineConnection, options: ScriptOptions): Promise<ScriptSession> {
   const nonce = randomBytes(12).toString("hex");
   const script = options.script({ directory: `${connection.workDirectory}/${options.directory}`, nonce });
   const channel = await connection.open(channelCommand(script), { urgent: options.urgent });
@@ -77,8 +77,8 @@ export async function openDialogue(connection: MachineConnection, options: Dialo
 function listen(
   channel: Channel,
   nonce: string,
-  options: DialogueOptions,
-): { readonly first: Promise<DialogueEnd>; readonly second: Promise<DialogueEnd> } {
+  options: ScriptOptions,
+): { readonly first: Promise<ScriptEnd>; readonly second: Promise<ScriptEnd> } {
   let begun = false;
   const output = new OutputReader(
     nonce,
@@ -95,27 +95,27 @@ function listen(
   const hangUp = (): void => {
     if (channel.stdin.writable) channel.stdin.write("\n");
   };
-  const onNews = (news: EarlySignal): void => {
-    if (news === "call") options.onCall?.(hangUp);
+  const onSignal = (signal: EarlySignal): void => {
+    if (signal === "call") options.onCall?.(hangUp);
     else options.onAlive?.();
   };
-  const [first, second] = [new Answer(nonce, onNews), new Answer(nonce)];
+  const [first, second] = [new VerdictWait(nonce, onSignal), new VerdictWait(nonce)];
   // Wait for the end of the program's output too: stdout may be slower than stderr.
-  const look = (): void => {
-    first.look((verdict) => verdict.kind !== "done" || output.finished);
+  const settle = (): void => {
+    first.settleIf((verdict) => verdict.kind !== "done" || output.finished);
   };
   channel.stdout.on("data", (chunk: Buffer) => {
     if (!begun) before = (before + chunk.toString("utf8")).slice(0, LONGEST_WORDS);
     output.push(chunk);
-    look();
+    settle();
   });
   channel.stderr.on("data", (chunk: Buffer) => {
-    if (first.told) {
-      second.report.push(chunk);
-      second.look(() => true);
+    if (first.hasVerdict) {
+      second.reader.push(chunk);
+      second.settleIf(() => true);
     } else {
-      first.report.push(chunk);
-      look();
+      first.reader.push(chunk);
+      settle();
     }
   });
   void channel.ended.then((end) => {
@@ -125,34 +125,34 @@ function listen(
 }
 
 /** Waits for one verdict. */
-class Answer {
-  readonly report: VerdictReader;
-  readonly ended: Promise<DialogueEnd>;
-  #resolve: (end: DialogueEnd) => void = () => undefined;
+class VerdictWait {
+  readonly reader: VerdictReader;
+  readonly ended: Promise<ScriptEnd>;
+  #resolve: (end: ScriptEnd) => void = () => undefined;
 
-  constructor(nonce: string, onNews?: (news: EarlySignal) => void) {
-    this.report = new VerdictReader(nonce, onNews);
+  constructor(nonce: string, onSignal?: (signal: EarlySignal) => void) {
+    this.reader = new VerdictReader(nonce, onSignal);
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;
     });
   }
 
-  get told(): boolean {
-    return this.report.verdict !== null;
+  get hasVerdict(): boolean {
+    return this.reader.verdict !== null;
   }
 
-  look(isWhole: (verdict: Verdict) => boolean): void {
-    const { verdict, words, error } = this.report;
+  settleIf(isWhole: (verdict: Verdict) => boolean): void {
+    const { verdict, words, error } = this.reader;
     if (verdict !== null && isWhole(verdict)) this.#resolve({ kind: "verdict", verdict, words, error, dismiss: null });
   }
 
   /** The channel has ended: settles with what has arrived. */
   end(end: ChannelEnd, before: string): void {
-    this.look(() => true);
+    this.settleIf(() => true);
     this.#resolve({
       kind: "silent",
       end,
-      words: [this.report.words, before.trim()].filter((text) => text !== "").join(" "),
+      words: [this.reader.words, before.trim()].filter((text) => text !== "").join(" "),
     });
   }
 }

@@ -1,6 +1,6 @@
 /** Kills a step or removes its files. Each operation uses a short channel of its own. */
 import type { MachineLink } from "../contract/link.js";
-import { openDialogue, type DialogueEnd, type DialogueOptions, type Dismiss } from "./dialogue.js";
+import { openScriptSession, type ScriptEnd, type ScriptOptions, type Dismiss } from "./scriptSession.js";
 import type { ProgramRequest } from "./request.js";
 import { cleanupScript, killScript } from "./scripts.js";
 
@@ -15,7 +15,7 @@ export type KillOutcome = { readonly kind: "ended" | "never" } | { readonly kind
 /** Ends the step's process group: TERM, and KILL after `graceMs` milliseconds. */
 export async function killStep(link: MachineLink, step: Step, graceMs: number): Promise<KillOutcome> {
   const kill = (): Promise<Answer> =>
-    order(link, step.directory, graceMs + ANSWER_MS, true, (context) => killScript(context, graceMs, step.sudo));
+    runScript(link, step.directory, graceMs + ANSWER_MS, true, (context) => killScript(context, graceMs, step.sudo));
   let answer = await kill();
   // Retry once over a new connection: a stalled connection may be why the program seemed to hang.
   if (answer.problem !== null) answer = await kill();
@@ -52,20 +52,20 @@ async function remove(
   { directory, keep, sudo }: Step & Pick<ProgramRequest, "keep">,
   dismiss: Dismiss | null,
 ): Promise<Answer> {
-  const own = dismiss === null ? null : await answerOf(dismiss().then(judge), ANSWER_MS);
+  const own = dismiss === null ? null : await withTimeout(dismiss().then(answerFrom), ANSWER_MS);
   if (own?.problem === null) return own;
-  return order(link, directory, ANSWER_MS, false, (context) => cleanupScript(context, !keep, sudo));
+  return runScript(link, directory, ANSWER_MS, false, (context) => cleanupScript(context, !keep, sudo));
 }
 
-function order(
+function runScript(
   link: MachineLink,
   directory: string,
   limitMs: number,
   urgent: boolean,
-  script: DialogueOptions["script"],
+  script: ScriptOptions["script"],
 ): Promise<Answer> {
-  return answerOf(
-    carryOut(link, {
+  return withTimeout(
+    openAndAwait(link, {
       script,
       directory,
       urgent,
@@ -78,7 +78,7 @@ function order(
 }
 
 /** Never rejects. */
-async function answerOf(work: Promise<Answer>, limitMs: number): Promise<Answer> {
+async function withTimeout(work: Promise<Answer>, limitMs: number): Promise<Answer> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Answer>((resolve) => {
     timer = setTimeout(() => {
@@ -93,11 +93,11 @@ async function answerOf(work: Promise<Answer>, limitMs: number): Promise<Answer>
   });
 }
 
-async function carryOut(link: MachineLink, options: DialogueOptions): Promise<Answer> {
-  return judge(await (await openDialogue(await link.connection(), options)).ended);
+async function openAndAwait(link: MachineLink, options: ScriptOptions): Promise<Answer> {
+  return answerFrom(await (await openScriptSession(await link.connection(), options)).ended);
 }
 
-function judge(end: DialogueEnd): Answer {
+function answerFrom(end: ScriptEnd): Answer {
   if (end.kind === "silent")
     return problem(end.end.kind === "lost" ? end.end.reason : `exit code ${String(end.end.code)} ${end.words}`);
   return end.verdict.kind === "fail"

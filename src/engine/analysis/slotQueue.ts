@@ -6,17 +6,17 @@
 import type { StepName } from "../../model/events.js";
 
 /** A step in the queue. */
-export interface Waiting {
+export interface QueuedStep {
   readonly startMs: number;
   /** When its program got a slot; null while it waits. */
-  placedMs: number | null;
+  grantedMs: number | null;
 }
 
 const WITH_PROGRAM: ReadonlySet<StepName> = new Set(["setup", "boot", "ready", "execute", "report", "terminate"]);
 
-export class Places {
+export class SlotQueue {
   private free: number;
-  private readonly queue: Waiting[] = [];
+  private readonly queue: QueuedStep[] = [];
   private next = 0;
   private consistent = true;
 
@@ -26,28 +26,28 @@ export class Places {
   }
 
   /** A step began. */
-  enter(step: StepName, waiting: Waiting): void {
-    if (!WITH_PROGRAM.has(step) || this.free > 0) waiting.placedMs = waiting.startMs;
+  enter(step: StepName, waiting: QueuedStep): void {
+    if (!WITH_PROGRAM.has(step) || this.free > 0) waiting.grantedMs = waiting.startMs;
     else this.queue.push(waiting);
-    if (WITH_PROGRAM.has(step) && waiting.placedMs !== null) this.free -= 1;
+    if (WITH_PROGRAM.has(step) && waiting.grantedMs !== null) this.free -= 1;
   }
 
   /** A step ended; its slot goes to the one that has waited longest. */
-  leave(step: StepName, waiting: Waiting, atMs: number): void {
+  leave(step: StepName, waiting: QueuedStep, atMs: number): void {
     if (!WITH_PROGRAM.has(step)) return;
     // A program that never ran cannot end: the plan's concurrency was different then, and the replay is invalid.
-    if (waiting.placedMs === null) this.consistent = false;
+    if (waiting.grantedMs === null) this.consistent = false;
     const first = this.queue[this.next];
     if (first === undefined) {
       this.free += 1;
       return;
     }
-    first.placedMs = Math.max(first.startMs, atMs);
+    first.grantedMs = Math.max(first.startMs, atMs);
     this.next += 1;
   }
 
   /** How many of the step's `ms` milliseconds it was queued; 0 if unknown. */
-  waited({ startMs, placedMs }: Waiting, ms: number): number {
-    return this.consistent ? Math.min(ms, (placedMs ?? Infinity) - startMs) : 0;
+  waited({ startMs, grantedMs }: QueuedStep, ms: number): number {
+    return this.consistent ? Math.min(ms, (grantedMs ?? Infinity) - startMs) : 0;
   }
 }
