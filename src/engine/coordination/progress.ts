@@ -51,6 +51,20 @@ export class Progress {
     return typeof state === "object" ? `${name} failed: ${state.failed}` : null;
   }
 
+  /**
+   * Services have other names now. What is known under an old name stays until another service has it: programs may
+   * wait for it.
+   */
+  rename(renamed: ReadonlyMap<string, string>): void {
+    const states = new Map([...renamed].map(([old, name]) => [name, this.states.get(old)] as const));
+    for (const [name, state] of states) if (state !== undefined) this.states.set(name, state);
+    const before = [...renamed].filter(([old]) => this.ranBeforeNames.has(old)).map(([, name]) => name);
+    for (const name of renamed.values()) this.ranBeforeNames.delete(name);
+    for (const name of before) this.ranBeforeNames.add(name);
+    for (const [level, names] of this.levels)
+      this.levels.set(level, new Set([...names].map((name) => renamed.get(name) ?? name)));
+  }
+
   setRanBefore({ name }: Service): void {
     this.ranBeforeNames.add(name);
   }

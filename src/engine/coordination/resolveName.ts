@@ -12,6 +12,8 @@ import type { Service } from "../run/service.js";
 
 /** An attribute of one replica. */
 export interface ValueSource {
+  /** The replica's number, or null for one that the run does not have: its name may change while somebody waits. */
+  readonly id: number | null;
   readonly service: string;
   readonly attribute: string;
 }
@@ -32,7 +34,11 @@ export function resolveName(context: RunContext, asker: Service, name: string): 
 
 function resolveOwn(context: RunContext, asker: Service, name: string): ResolvedName {
   if (hasAttribute(asker, name))
-    return { kind: "sources", sources: [{ service: asker.name, attribute: name }], what: `${asker.name}.${name}` };
+    return {
+      kind: "sources",
+      sources: [{ id: asker.id, service: asker.name, attribute: name }],
+      what: `${asker.name}.${name}`,
+    };
   const input = context.attributes.input(asker.name, name);
   if (input === null)
     return unknown(`service "${asker.spec.name}" has no input, output or attribute "${name}"`, name, [
@@ -42,7 +48,7 @@ function resolveOwn(context: RunContext, asker: Service, name: string): Resolved
   const { source } = input;
   if (source.kind === "value") return valueOf(context, asker, source.value);
   return resolved(
-    context.attributes.sources(source.link).map((service) => ({ service, attribute: source.link.attribute })),
+    context.attributes.sources(source.link).map((service) => sourceNamed(context, service, source.link.attribute)),
   );
 }
 
@@ -84,7 +90,7 @@ function resolveOther(context: RunContext, asker: Service, name: string, attribu
       attribute,
       attributesOf(first),
     );
-  const sources = services.map((service) => ({ service: service.name, attribute }));
+  const sources = services.map(({ id, name }) => ({ id, service: name, attribute }));
   if (isSecret(context, first, attribute) && !mayRead(context, asker, sources)) {
     return {
       kind: "unknown",
@@ -103,6 +109,11 @@ function resolveOther(context: RunContext, asker: Service, name: string, attribu
  */
 function isBeingRemoved({ dropped, former }: RunContext, service: Service | undefined): boolean {
   return service !== undefined && (dropped.some(({ id }) => id === service.id) || former.get(service.id) === service);
+}
+
+/** The attribute of the replica with this current name. */
+export function sourceNamed({ byName }: RunContext, service: string, attribute: string): ValueSource {
+  return { id: byName.get(service)?.id ?? null, service, attribute };
 }
 
 function resolved(sources: readonly ValueSource[]): ResolvedName {

@@ -1,7 +1,7 @@
 /** SSH settings of one machine. The engine makes them from the launch plan. */
 /**
  * How an unknown host key is verified. known-hosts: it must be in known_hosts. accept-new: it is accepted and pinned.
- * injected: it must be the temporary key from the launch (see `firstContact.ts`). console: it must be on the machine's
+ * injected: it must be the temporary key from the launch (see `replaceHostKeys.ts`). console: it must be on the machine's
  * console.
  */
 export type HostKeyPolicy = "known-hosts" | "accept-new" | "injected" | "console";
