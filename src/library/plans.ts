@@ -77,16 +77,15 @@ export async function rehearse(
       readonly onProgress?: (done: number) => void;
     } = {},
 ): Promise<RehearsalReport> {
-  const [{ readFaults, USUAL }, { MADE_UP, rehearsalPlan }, { rehearsePlan }, { resolveVariables }] = await Promise.all(
-    [
+  const [{ readFaults, REALISTIC }, { PLACEHOLDER, rehearsalPlan }, { rehearsePlan }, { resolveVariables }] =
+    await Promise.all([
       import("../engine/rehearsal/faults.js"),
       import("../engine/rehearsal/rehearsalPlan.js"),
       import("../engine/operations/rehearse.js"),
       import("../plan/references/variables.js"),
-    ],
-  );
-  const rehearsed = rehearsalPlan(plan, options.faults === undefined ? null : readFaults(options.faults), USUAL);
-  const madeUp = Object.fromEntries(plan.environment.map((name) => [name, MADE_UP]));
+    ]);
+  const rehearsed = rehearsalPlan(plan, options.faults === undefined ? null : readFaults(options.faults), REALISTIC);
+  const madeUp = Object.fromEntries(plan.environment.map((name) => [name, PLACEHOLDER]));
   const variables = variableRecords(
     resolveVariables(rehearsed, { ...sources(options), env: { ...madeUp, ...process.env } }),
   );

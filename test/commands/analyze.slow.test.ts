@@ -170,7 +170,7 @@ test("sections are listed and chosen; a termination is only looked at when it is
 });
 
 test.each([
-  [["--section", "7"], 'run "a" has no section 7, it has 1'],
+  [["--section", "7"], 'run "a" has no section 7; it has 1'],
   [["--section", "0"], "--section must be one whole number, 1 or more"],
   [["--top", "x"], "--top must be one whole number, 1 or more"],
   [["--top", "2.5"], "--top must be one whole number"],

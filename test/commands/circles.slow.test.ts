@@ -57,10 +57,10 @@ test("circles of waits for ever end after half a minute, those of different knot
     "far-1 waits for near.y, near waits for far-1.x",
     "own waits for own.x",
   ];
-  expect(named(/warning programs wait for each other in a circle: (.*)/g)).toEqual(
+  expect(named(/warning deadlock: (.*)/g)).toEqual(
     [...ending, "child waits for child.x", "helped waits for helper.x, helper waits for helped.x"].sort(),
   );
-  expect(named(/which cannot come: programs wait for each other in a circle: (.*)/g)).toEqual([...ending].sort());
+  expect(named(/which cannot come because of a deadlock: (.*)/g)).toEqual([...ending].sort());
   // What has to do with nobody's circle goes on, and with it a wait of one that is in one.
   expect(ended.stdout).toMatch(/ slow ready/);
   expect(ended.stdout).not.toContain("waited for slow.x");
@@ -77,7 +77,8 @@ test("everybody in a circle is told of it in the end: who waits too long first, 
   expect(ended.code).toBe(1);
   const words = [...ended.stdout.matchAll(/boot \| bl: (.*)/g)].map(([, line = ""]) => line);
   expect(words).toHaveLength(names.length);
-  for (const line of words) expect(line).toMatch(/circle.*: [a-f] waits for [a-f]\.x(, [a-f] waits for [a-f]\.x){5}$/);
+  for (const line of words)
+    expect(line).toMatch(/deadlock.*: [a-f] waits for [a-f]\.x(, [a-f] waits for [a-f]\.x){5}$/);
 }, 40_000);
 
 test("who comes to a barrier after a replica has failed, or has become ready without it, is told so at once", async () => {
@@ -90,7 +91,7 @@ test("who comes to a barrier after a replica has failed, or has become ready wit
   const ended = await own.call(["boot", folder, "--name", "late"]);
   expect(ended.code).toBe(1);
   expect(ended.stdout).toContain(
-    'bl: failed-1 failed: the boot program failed: exit code 3, so barrier "met" does not come any more',
+    'bl: failed-1 failed: the boot program failed: exit code 3, so the wait for barrier "met" cannot succeed',
   );
   expect(ended.stdout).toMatch(/ ready-2 ready/);
 }, 40_000);
@@ -115,9 +116,9 @@ test("who waits too long at a barrier is told who never came, also when others h
     .flatMap((line) => /waited 4 s for barrier "met"; (.*)/.exec(line)?.[1] ?? [])
     .sort();
   expect(words.map((line) => line.replace(/m-[124]/g, "M"))).toEqual([
-    "1 of 4 were there still, and 2 had given up: M; missing: m-3",
-    "2 of 4 were there still, and 1 had given up: M, M; missing: m-3",
-    "3 of 4 were there: M, M, M; missing: m-3",
+    "1 of 4 waiting, 2 more gave up: M; missing: m-3",
+    "2 of 4 waiting, 1 more gave up: M, M; missing: m-3",
+    "3 of 4 waiting: M, M, M; missing: m-3",
   ]);
 }, 40_000);
 

@@ -158,7 +158,7 @@ test("a program is refused what is not its own, by exit codes of their own", asy
     "2 bl frobnicate",
   ]);
   expect(own.fact("mine")).toBe("s3cret-value\n");
-  expect(own.fact("out")).toContain("secret: only a service that has it as an input");
+  expect(own.fact("out")).toContain("secret; only a service that declares it as an input");
 }, 40_000);
 
 test("a circle of waits is told while it stands, and named by the wait that gives up; whoever waits for its service is told at once", async () => {
@@ -174,11 +174,11 @@ test("a circle of waits is told while it stands, and named by the wait that give
   );
   const ended = await own.call(["boot", folder, "--name", "circle"]);
   expect(ended.code).toBe(1);
-  expect(ended.stdout).toMatch(/warning programs wait for each other in a circle: .*a waits for b\.y/);
+  expect(ended.stdout).toMatch(/warning deadlock: .*a waits for b\.y/);
   expect(ended.stdout).toMatch(
-    /bl: waited 4 s for c\.z; this is a circle.*b waits for c\.z, c waits for a\.x, a waits for b\.y/,
+    /bl: waited 4 s for c\.z; deadlock: .*b waits for c\.z, c waits for a\.x, a waits for b\.y/,
   );
-  expect(ended.stdout).toContain("b failed: the boot program failed: exit code 9, so b.y does not come any more");
+  expect(ended.stdout).toContain("b failed: the boot program failed: exit code 9, so the wait for b.y cannot succeed");
 }, 40_000);
 
 test("a wait for a later level is a circle too", async () => {
@@ -188,7 +188,7 @@ test("a wait for a later level is a circle too", async () => {
   );
   const ended = await own.call(["boot", folder, "--name", "later"]);
   expect(ended.code).toBe(1);
-  expect(ended.stdout).toMatch(/waited 4 s for z\.host; this is a circle.*a waits for z\.host, z waits for level "l1"/);
+  expect(ended.stdout).toMatch(/waited 4 s for z\.host; deadlock: .*a waits for z\.host, z waits for level "l1"/);
 }, 40_000);
 
 test("machines over SSH and here talk to each other, and what they say is shown", async () => {

@@ -135,7 +135,7 @@ test("an address that another machine had is no matter; who shows that machine's
     const { document } = await own.json(["status", "first"]);
     expect(document.services[0]).toMatchObject({
       trouble: "refused",
-      message: expect.stringMatching(/presents the host key SHA256:.*but the known one is SHA256:/),
+      message: expect.stringMatching(/presents the host key SHA256:.*but the known key is SHA256:/),
     });
     expect(logOf(directory)).not.toMatch(/userauth-request|Accepted/);
     await stopMachine(directory);

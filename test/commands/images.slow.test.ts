@@ -161,7 +161,7 @@ test("an image that has changed since it was built is not used, which is told; w
   writeFileSync(join(folder, "recipe.sh"), RECIPE("changed"));
   const { stderr } = await own.json(["boot", folder, "--name", "two"]);
   expect(stderr).toContain(
-    'image "apache" has changed since version 1 was built of it in cloud "local", so that is not used. Build it again: bootlevel image build apache --cloud local',
+    'image "apache" has changed since version 1 was built in cloud "local", so version 1 is not used. Build it again: bootlevel image build apache --cloud local',
   );
   expect(told(own)).toEqual(["changed", "changed", "boot"]);
   expect((await shownServices(own, "two"))["web"]?.image).toMatchObject({

@@ -34,8 +34,8 @@ test("a boot that fails names the machines that it ended, history tells why, and
   const { document } = await own.json(["history", "e"]);
   expect(document.machines.map(({ service, end }: { service: string; end: string }) => [service, end])).toEqual([
     ["a", ""],
-    ["b", "its level never began, since the run failed"],
-    ["c", "its level never began, since the run failed"],
+    ["b", "the run failed before its level began"],
+    ["c", "the run failed before its level began"],
   ]);
   own.plan("", { mended: "" }, "facts");
   expect(await own.json(["repair", "e"])).toMatchObject({ code: 0, document: { state: "ready", unused: [] } });

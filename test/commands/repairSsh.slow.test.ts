@@ -104,7 +104,7 @@ test("a host that shows another host key is not replaced: it is said, with 1, an
     blocked: [
       {
         service: "a",
-        message: expect.stringMatching(/presents the host key SHA256:.* but the known one is/) as unknown,
+        message: expect.stringMatching(/presents the host key SHA256:.* but the known key is/) as unknown,
       },
     ],
   });

@@ -1,4 +1,4 @@
-/** From a run's recorded events to what it cost in time. Pure: nothing is read but the arguments. */
+/** Analyzes where a run's time went, from its recorded events. A pure function of its arguments. */
 import type { LevelTiming, RunAnalysis, SectionAnalysis, StepTiming } from "../../model/analysis.js";
 import type { EventRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
@@ -9,21 +9,21 @@ import { readTimeline } from "./timeline.js";
 export interface AnalysisRequest {
   /** The run's name. */
   readonly run: string;
-  /** The run's whole log, oldest first. */
+  /** The run's complete event log, oldest first. */
   readonly events: readonly EventRecord[];
-  /** The plan's: how many programs run at once. */
+  /** The plan's `concurrency`: how many programs run at once. */
   readonly concurrency: number;
-  /** Whether a launcher works on the run. */
+  /** Whether a launcher is working on the run. */
   readonly working: boolean;
-  /** From 1, or null for the newest section that is no termination. */
+  /** Section number from 1; null for the newest section that is not a termination. */
   readonly section: number | null;
-  /** How many of the longest steps are listed. */
+  /** How many of the longest steps to list. */
   readonly top: number;
 }
 
 /**
  * Analyzes one section of a run.
- * @throws StateError when the run has no section of that number.
+ * @throws StateError when the run has no such section.
  */
 export function analyzeEvents(request: AnalysisRequest): RunAnalysis {
   const sections = splitSections(request.events, request.working);
@@ -40,7 +40,7 @@ function choose(sections: readonly SectionEvents[], { run, section }: AnalysisRe
   const chosen = sections[section - 1];
   if (chosen === undefined)
     throw new StateError(
-      `run "${run}" has no section ${section}, it has ${sections.length}`,
+      `run "${run}" has no section ${section}; it has ${sections.length}`,
       `bootlevel analyze ${run} --sections lists them`,
     );
   return chosen;
@@ -55,7 +55,7 @@ function analyzeSection(chosen: SectionEvents, { concurrency, top }: AnalysisReq
   return { ...section, wallMs, chainMs, clockSet: clock.set, blame: longestSteps(levels, top), chain, levels };
 }
 
-/** The launcher's own measurement, which a clock that was set has spoilt. */
+/** The launcher's own measurement; null if the clock was changed meanwhile. */
 function measuredWall({ events, clock }: SectionEvents): number | null {
   const end = events.findLast((event) => event.type === "run-finished");
   return end === undefined || clock.set || !(end.ms >= 0) ? null : end.ms;

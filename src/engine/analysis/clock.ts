@@ -1,22 +1,23 @@
 /**
- * When events happened, in milliseconds since the first one. Events carry the launcher's wall clock, which somebody may
- * set while it works, and are told in the order in which things happened; the two together show most of such jumps.
+ * Reconstructs when events happened, in milliseconds since the first one. Events carry the launcher's wall clock, which
+ * may be changed while it works, and are recorded in the order in which they happened. Together, the two reveal most
+ * clock changes.
  */
 import type { RunEvent } from "../../model/events.js";
 
 export interface ClockReading {
-  /** The moment of each event, in their order. Never falls for the events of one service. */
+  /** The time of each event, in log order. Never decreases for the events of one service. */
   readonly times: readonly number[];
-  /** The moment of the section's end, or of its last event. */
+  /** The time of the section's end, or of its last event. */
   readonly endMs: number;
-  /** Whether the clock was set meanwhile. */
+  /** Whether the wall clock was changed meanwhile. */
   readonly set: boolean;
 }
 
-/** A smaller disorder is no jump: events of many services are written down a little after their time. */
+/** Smaller differences are no clock change: with many services, events are recorded a little after their time. */
 const JUMP_MS = 1_000;
 
-/** Reads the clock of one section. */
+/** Reads the times of one section. */
 export function readClock(events: readonly RunEvent[]): ClockReading {
   const clock = new Clock(events[0]?.at ?? 0);
   const times = events.map((event) => clock.timeOf(event));
@@ -27,30 +28,28 @@ export function readClock(events: readonly RunEvent[]): ClockReading {
 class Clock {
   wasSet = false;
   latest = 0;
-  /** What is added to the wall clock to undo its jumps. */
+  /** Correction of the wall clock for the changes so far. */
   private correction = 0;
-  private readonly begun = new Map<string, { readonly at: number; readonly time: number }>();
+  private readonly started = new Map<string, { readonly at: number; readonly time: number }>();
   private readonly lastOfService = new Map<string, number>();
 
   constructor(private readonly origin: number) {}
 
   timeOf(event: RunEvent): number {
-    const told = event.at - this.origin + this.correction;
-    const real = this.measured(event) ?? (isToldAtOnce(event) && told < this.latest - JUMP_MS ? this.latest : null);
+    const recorded = event.at - this.origin + this.correction;
+    const real =
+      this.measured(event) ?? (isRecordedAtOnce(event) && recorded < this.latest - JUMP_MS ? this.latest : null);
     if (real !== null) {
-      this.correction += real - told;
+      this.correction += real - recorded;
       this.wasSet = true;
     }
-    return this.keep(event, real ?? told);
+    return this.keep(event, real ?? recorded);
   }
 
-  /**
-   * The moment of an end by its own `ms`, if that contradicts the wall clock: it was measured on a clock that nobody
-   * sets.
-   */
+  /** The time of an end event by its own `ms`, if the wall clock contradicts it. `ms` comes from a monotonic clock. */
   private measured(event: RunEvent): number | null {
     if (!("ms" in event) || !Number.isFinite(event.ms) || event.ms < 0) return null;
-    const start = this.begun.get(spanOf(event));
+    const start = this.started.get(spanOf(event));
     if (start === undefined || Math.abs(event.at - start.at - event.ms) <= JUMP_MS) return null;
     return start.time + event.ms;
   }
@@ -59,21 +58,18 @@ class Clock {
     const service = "service" in event ? event.service : null;
     const time = Math.max(0, moment, service === null ? 0 : (this.lastOfService.get(service) ?? 0));
     if (service !== null) this.lastOfService.set(service, time);
-    if (event.type.endsWith("-started")) this.begun.set(spanOf(event), { at: event.at, time });
+    if (event.type.endsWith("-started")) this.started.set(spanOf(event), { at: event.at, time });
     this.latest = Math.max(this.latest, time);
     return time;
   }
 }
 
-/**
- * The beginning of something is told with the time before it was written down, which may be long ago where thousands of
- * services begin.
- */
-function isToldAtOnce(event: RunEvent): boolean {
+/** A start event carries the time before it was recorded, which may be long ago when thousands of services start. */
+function isRecordedAtOnce(event: RunEvent): boolean {
   return !event.type.endsWith("-started");
 }
 
-/** What begins by one event and ends by another: the run, a level, a step. */
+/** Identifies what a start event and an end event belong to: the run, a level, a step. */
 function spanOf(event: RunEvent): string {
   if (event.type === "step-started" || event.type === "step-finished")
     return `step ${event.service} ${event.step} ${event.attempt}`;

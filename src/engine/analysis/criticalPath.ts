@@ -1,6 +1,6 @@
 /**
- * The critical chain: what a section's time went by with. Its parts follow each other without a gap, so their sum is
- * the section's time.
+ * The critical path of a section: the chain of steps and waits that determined its duration. Its parts are contiguous,
+ * so their sum is the section's duration.
  */
 import type { ChainPart, LevelTiming, PartKind, ServiceTiming, StepTiming } from "../../model/analysis.js";
 
@@ -9,8 +9,8 @@ type Owner = Pick<ChainPart, "level" | "service">;
 const NOBODY: Owner = { level: null, service: null };
 
 /**
- * Follows, level after level, the service that finished last.
- * @param wallMs what the shares are parts of.
+ * Follows, level by level, the service that finished last.
+ * @param wallMs the duration that the shares refer to
  */
 export function criticalPath(levels: readonly LevelTiming[], endMs: number, wallMs: number): ChainPart[] {
   const chain = new Chain(wallMs);
@@ -25,9 +25,7 @@ export function criticalPath(levels: readonly LevelTiming[], endMs: number, wall
   return chain.parts;
 }
 
-/**
- * Steps of a machine that was launched ahead may lie before the level: `Chain` cuts off what lies behind it already.
- */
+/** Steps of a machine that was launched early may precede the level; `Chain` cuts off what is already covered. */
 function followService(chain: Chain, owner: Owner, service: ServiceTiming, levelEnd: number): void {
   service.steps.forEach((step, index) => {
     chain.wait(owner, waitBetween(service, service.steps[index - 1], step), Math.min(step.startMs, levelEnd));
@@ -40,7 +38,7 @@ function followService(chain: Chain, owner: Owner, service: ServiceTiming, level
 function waitBetween(service: ServiceTiming, before: StepTiming | undefined, after: StepTiming | undefined): PartKind {
   if (before?.step === "ready" && (after?.step === "ready" || (after === undefined && service.state === "verifying")))
     return "pause";
-  // A level's machines are destroyed together, which is no step of a service.
+  // A level's machines are destroyed together, which is not a step of a service.
   if (after === undefined && (service.state === "terminated" || service.state === "terminating")) return "destroy";
   return "bootlevel";
 }
@@ -51,12 +49,12 @@ class Chain {
 
   constructor(private readonly wallMs: number) {}
 
-  /** A wait up to a moment, if there was one. */
+  /** Adds a wait until `untilMs`, unless that is covered already. */
   wait(owner: Owner, kind: PartKind, untilMs: number): void {
     if (untilMs > this.untilMs) this.push(owner, kind, null, untilMs);
   }
 
-  /** A step up to a moment; also one that took no time, but for one that was over before. */
+  /** Adds a step until `untilMs`, even if it took no time, unless it ended earlier. */
   step(owner: Owner, { step, attempt }: StepTiming, untilMs: number): void {
     if (untilMs >= this.untilMs) this.push(owner, step, attempt, untilMs);
   }

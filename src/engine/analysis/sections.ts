@@ -1,10 +1,10 @@
-/** A run's event log, cut into what each command did. */
+/** Splits a run's event log into sections, one per command. */
 import type { RunSection } from "../../model/analysis.js";
 import type { RunEvent } from "../../model/events.js";
 import type { EventRecord } from "../../state/contract/records.js";
 import { readClock, type ClockReading } from "./clock.js";
 
-/** A section with its events, each with its moment. */
+/** A section with its events and their times. */
 export interface SectionEvents {
   readonly section: RunSection;
   readonly events: readonly RunEvent[];
@@ -12,10 +12,10 @@ export interface SectionEvents {
 }
 
 /**
- * Cuts the log before every `run-started`: a launcher that was killed wrote no end, and the next one begins all the
- * same. What stands before the first one belongs to no section.
- * @param records oldest first.
- * @param working whether a launcher works on the run: the newest section is still running then.
+ * Splits the log before every `run-started`: a killed launcher records no end. Events before the first one belong to no
+ * section.
+ * @param records oldest first
+ * @param working whether a launcher is working on the run; if so, the newest section is running
  */
 export function splitSections(records: readonly EventRecord[], working: boolean): SectionEvents[] {
   const groups: RunEvent[][] = [];
@@ -26,7 +26,7 @@ export function splitSections(records: readonly EventRecord[], working: boolean)
   return groups.map((events, index) => describe(events, index + 1, working && index === groups.length - 1));
 }
 
-/** The store keeps an event's time and type beside its data. */
+/** The store keeps an event's time and type apart from its data. */
 function toEvent({ at, type, data }: EventRecord): RunEvent {
   return { ...data, at, type } as RunEvent;
 }

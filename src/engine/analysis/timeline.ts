@@ -1,12 +1,12 @@
-/** One section's events, put in order: levels, their services, their steps. */
+/** Builds the timeline of one section from its events: levels, their services, their steps. */
 import type { LevelTiming, ServiceTiming, StepTiming } from "../../model/analysis.js";
 import type { RunEvent, ServiceState } from "../../model/events.js";
-import { Places, type Waiting } from "./places.js";
+import { SlotQueue, type QueuedStep } from "./slotQueue.js";
 import type { SectionEvents } from "./sections.js";
 
 type EventOf<T extends RunEvent["type"]> = Extract<RunEvent, { type: T }>;
 
-interface OpenStep extends Waiting {
+interface OpenStep extends QueuedStep {
   readonly event: EventOf<"step-started">;
   endMs: number | null;
   end: EventOf<"step-finished"> | null;
@@ -28,12 +28,12 @@ interface OpenLevel {
   endMs: number | null;
 }
 
-/** States that a service does not leave by itself. */
+/** States that a service does not leave without a new command. */
 const SETTLED: ReadonlySet<ServiceState> = new Set(["planned", "ready", "failed", "terminated"]);
 
 /**
- * @param concurrency how many programs may run at once.
- * @returns the levels in the order in which they began.
+ * @param concurrency how many programs run at once
+ * @returns the levels in the order in which they began
  */
 export function readTimeline({ events, clock }: SectionEvents, concurrency: number): LevelTiming[] {
   const timeline = new Timeline(concurrency);
@@ -45,15 +45,15 @@ export function readTimeline({ events, clock }: SectionEvents, concurrency: numb
 
 class Timeline {
   private readonly levels: OpenLevel[] = [];
-  /** The level of each name that is worked on. */
+  /** Open levels by name. */
   private readonly open = new Map<string, OpenLevel>();
   private readonly levelOf = new Map<string, string>();
   private readonly placeOf = new Map<string, number>();
   private readonly running = new Map<string, { readonly step: OpenStep; readonly service: OpenService }>();
-  private readonly places: Places;
+  private readonly places: SlotQueue;
 
   constructor(concurrency: number) {
-    this.places = new Places(concurrency);
+    this.places = new SlotQueue(concurrency);
   }
 
   add(event: RunEvent, time: number): void {
@@ -66,7 +66,7 @@ class Timeline {
     else if (event.type === "service-failed") this.fail(event, time);
   }
 
-  /** @param endMs what has not ended by then is cut off there. */
+  /** @param endMs open levels and steps end here */
   close(endMs: number): LevelTiming[] {
     return this.levels.map((level) => {
       const services = this.inPlanOrder(level).map((service) => this.serviceTiming(level, service, endMs));
@@ -99,7 +99,9 @@ class Timeline {
     return [...level.services.values()].sort((a, b) => place(a) - place(b));
   }
 
-  /** A level may begin without its event, by a step: a machine that is launched ahead, one service that is repaired. */
+  /**
+   * Opens a level if necessary. A step can precede its level's event: an early launch, or the repair of one service.
+   */
   private openLevel(name: string, time: number): OpenLevel {
     const known = this.open.get(name);
     if (known !== undefined) return known;
@@ -116,7 +118,7 @@ class Timeline {
 
   private enterState({ service: name, level, state }: EventOf<"service-state">, time: number): void {
     this.levelOf.set(name, level);
-    // A state alone opens no level: a service may be told to be "planned" again long before its turn comes.
+    // A state does not open a level: a service may become "planned" again long before its turn.
     const service = this.open.has(level) ? this.service(name, time) : null;
     if (service === null) return;
     service.state = state;
@@ -140,7 +142,7 @@ class Timeline {
 
   private startStep(event: EventOf<"step-started">, time: number): void {
     const service = this.service(event.service, time);
-    const step: OpenStep = { event, startMs: time, placedMs: null, endMs: null, end: null };
+    const step: OpenStep = { event, startMs: time, grantedMs: null, endMs: null, end: null };
     service.steps.push(step);
     service.lastMs = time;
     this.running.set(stepKey(event), { step, service });
@@ -148,10 +150,10 @@ class Timeline {
   }
 
   private endStep(event: EventOf<"step-finished">, time: number): void {
-    const begun = this.running.get(stepKey(event));
-    if (begun === undefined) return;
+    const running = this.running.get(stepKey(event));
+    if (running === undefined) return;
     this.running.delete(stepKey(event));
-    const { step, service } = begun;
+    const { step, service } = running;
     step.end = event;
     step.endMs = time;
     service.lastMs = time;
@@ -167,7 +169,7 @@ class Timeline {
 
   private stepTiming(
     level: string,
-    { event, startMs, placedMs, endMs, end }: OpenStep,
+    { event, startMs, grantedMs, endMs, end }: OpenStep,
     sectionEnd: number,
   ): StepTiming {
     const { service, step, attempt } = event;
@@ -181,7 +183,7 @@ class Timeline {
       attempt,
       startMs,
       ms,
-      waitedMs: this.places.waited({ startMs, placedMs }, ms),
+      waitedMs: this.places.waited({ startMs, grantedMs }, ms),
       outcome,
       exitCode,
       failed: endedBadly(outcome, exitCode),
@@ -189,7 +191,7 @@ class Timeline {
   }
 }
 
-/** One that has not ended is later than one that ended at the last moment. */
+/** A service with an open step ends later than one that ended at the same time. */
 function endsAfter(one: ServiceTiming, other: ServiceTiming): boolean {
   const open = (service: ServiceTiming) => Number(service.steps.some((step) => step.outcome === null));
   return one.endMs > other.endMs || (one.endMs === other.endMs && open(one) > open(other));

@@ -1,16 +1,16 @@
-/** Places where programs meet: each waits until all have come, and then all go on in the same instant. */
+/** Barriers: each program waits until all parties have arrived, then all are released in the same instant. */
 import type { BlReply } from "../../machines/coordination/blRequest.js";
-import { BL_EXIT, done, refusal } from "./answers.js";
+import { BL_EXIT, done, refusal } from "./replies.js";
 import type { Edge } from "./waitCycles.js";
 import type { Progress } from "./progress.js";
-import type { WaitQueue } from "./waits.js";
+import type { WaitQueue } from "./waitQueue.js";
 
 export interface Arrival {
-  /** The replica whose program comes. */
+  /** The replica whose program arrives. */
   readonly service: string;
-  /** The barrier's name, as the program says it. */
+  /** The barrier's name, as given by the program. */
   readonly name: string;
-  /** The service whose replicas meet, and those of them that can come; or how many programs of the run meet. */
+  /** Who meets: the replicas of a service, of which `expected` can arrive, or a number of programs of the run. */
   readonly meeting:
     | { readonly kind: "replicas"; readonly spec: string; readonly expected: readonly string[] }
     | { readonly kind: "parties"; readonly count: number };
@@ -21,12 +21,12 @@ export interface Arrival {
 
 interface Barrier {
   readonly parties: number;
-  /** Who waits; a replica of which two programs come is there twice. */
+  /** Who waits. A replica appears twice if two of its programs have arrived. */
   readonly arrived: Set<Arrival>;
-  /** How many waited here and gave up. */
+  /** How many programs waited here and left early. */
   gaveUp: number;
-  /** Every replica that came, also those that gave up. */
-  readonly came: Set<string>;
+  /** Every replica that has arrived, including those that left. */
+  readonly everArrived: Set<string>;
 }
 
 export class Barriers {
@@ -34,10 +34,10 @@ export class Barriers {
 
   constructor(
     private readonly waits: WaitQueue,
-    private readonly progress: Pick<Progress, "over" | "ranBefore">,
+    private readonly progress: Pick<Progress, "endReason" | "ranBefore">,
   ) {}
 
-  /** Waits until all have come. A barrier can be used again: who comes after that meets at the next one of its name. */
+  /** Waits until all have arrived. A barrier is reusable: later arrivals meet at a new one of the same name. */
   async meet(arrival: Arrival): Promise<BlReply> {
     const { meeting, name } = arrival;
     const key = meeting.kind === "replicas" ? `${meeting.spec}/${name}` : `/${name}`;
@@ -46,25 +46,26 @@ export class Barriers {
       parties,
       arrived: new Set<Arrival>(),
       gaveUp: 0,
-      came: new Set<string>(),
+      everArrived: new Set<string>(),
     };
     if (meeting.kind === "parties" && barrier.parties !== parties)
       return refusal(
         BL_EXIT.usage,
-        `barrier "${name}" is one of ${barrier.parties} parties, ${barrier.arrived.size} of which are here; this program says ${parties}`,
+        `barrier "${name}" expects ${barrier.parties} parties, ${barrier.arrived.size} of which have arrived; ` +
+          `this program says --parties ${parties}`,
       );
     this.barriers.set(key, barrier);
     barrier.arrived.add(arrival);
-    barrier.came.add(arrival.service);
-    const whole = this.isWhole(barrier, arrival);
+    barrier.everArrived.add(arrival.service);
+    const whole = this.isComplete(barrier, arrival);
     if (whole) this.barriers.delete(key);
     const reply = this.waits.add({
       ...arrival,
       what: `barrier "${name}"`,
       keys: [barrierKey(key)],
-      look: () => (this.barriers.get(key) === barrier ? this.neverWhole(barrier, arrival) : done()),
-      on: () => this.missing(barrier, arrival).map((to): Edge => ({ to, why: `${to} at barrier "${name}"` })),
-      late: () => this.late(barrier, arrival),
+      check: () => (this.barriers.get(key) === barrier ? this.cannotComplete(barrier, arrival) : done()),
+      dependencies: () => this.missing(barrier, arrival).map((to): Edge => ({ to, why: `${to} at barrier "${name}"` })),
+      timeoutDetail: () => this.timeoutDetail(barrier, arrival),
     });
     if (whole) this.waits.wake(barrierKey(key));
     const ended = await reply;
@@ -72,55 +73,54 @@ export class Barriers {
     return ended;
   }
 
-  /** Somebody does not have to come any more: whoever waited only for that goes on. */
-  lookAgain(): void {
+  /** Releases barriers that no longer have to wait for somebody. */
+  recheck(): void {
     for (const [key, barrier] of [...this.barriers]) {
       const [arrival] = barrier.arrived;
-      if (arrival === undefined || !this.isWhole(barrier, arrival)) continue;
+      if (arrival === undefined || !this.isComplete(barrier, arrival)) continue;
       this.barriers.delete(key);
       this.waits.wake(barrierKey(key));
     }
   }
 
-  /** Of replicas each counts once, however many of its programs come; of parties every program does. */
-  private isWhole(barrier: Barrier, arrival: Arrival): boolean {
+  /** Replicas count once, however many of their programs arrive. Parties count per program. */
+  private isComplete(barrier: Barrier, arrival: Arrival): boolean {
     return arrival.meeting.kind === "parties"
       ? barrier.arrived.size >= barrier.parties
       : this.missing(barrier, arrival).length === 0;
   }
 
-  /**
-   * Who came when an earlier launcher served is not known: a replica whose program has ended then is not waited for.
-   */
+  /** Who arrived under an earlier launcher is unknown, so a replica whose program ended then is not waited for. */
   private missing({ arrived }: Barrier, { meeting }: Arrival): string[] {
     if (meeting.kind === "parties") return [];
     const here = new Set([...arrived].map(({ service }) => service));
     return meeting.expected.filter((name) => !here.has(name) && !this.progress.ranBefore(name));
   }
 
-  /** Somebody who has to come cannot any more. */
-  private neverWhole(barrier: Barrier, arrival: Arrival): BlReply | null {
+  /** Refuses the wait if an expected replica cannot arrive any more. */
+  private cannotComplete(barrier: Barrier, arrival: Arrival): BlReply | null {
     for (const name of this.missing(barrier, arrival)) {
-      const over = this.progress.over(name);
-      if (over !== null) return refusal(BL_EXIT.notSet, `${over}, so barrier "${arrival.name}" does not come any more`);
+      const over = this.progress.endReason(name);
+      if (over !== null)
+        return refusal(BL_EXIT.notSet, `${over}, so the wait for barrier "${arrival.name}" cannot succeed`);
     }
     return null;
   }
 
-  /** Who was there, and who never was: many who give up in one moment must not be taken for those who were missing. */
-  private late(barrier: Barrier, arrival: Arrival): string {
-    const { arrived, parties, gaveUp, came } = barrier;
-    const missing = this.missing(barrier, arrival).filter((name) => !came.has(name));
-    const still = gaveUp === 0 ? "" : ` still, and ${gaveUp} had given up`;
+  /** Who has arrived and who never did. Programs that time out in the same moment must not be reported as missing. */
+  private timeoutDetail(barrier: Barrier, arrival: Arrival): string {
+    const { arrived, parties, gaveUp, everArrived } = barrier;
+    const missing = this.missing(barrier, arrival).filter((name) => !everArrived.has(name));
+    const still = gaveUp === 0 ? "" : `, ${gaveUp} more gave up`;
     return [
-      `${arrived.size} of ${parties} were there${still}: ${listed([...arrived].map(({ service }) => service))}`,
+      `${arrived.size} of ${parties} waiting${still}: ${listed([...arrived].map(({ service }) => service))}`,
       missing.length === 0 ? [] : `missing: ${listed(missing)}`,
     ]
       .flat()
       .join("; ");
   }
 
-  /** One that waits no more, for whatever reason, does not count for the others. */
+  /** A program that stops waiting, for whatever reason, no longer counts for the others. */
   private leave(key: string, barrier: Barrier, arrival: Arrival): void {
     if (this.barriers.get(key) !== barrier) return;
     barrier.arrived.delete(arrival);
@@ -133,7 +133,7 @@ function barrierKey(key: string): string {
   return `barrier ${key}`;
 }
 
-/** How many are named. */
+/** How many services are named at most. */
 const MOST_NAMED = 10;
 
 function listed(services: readonly string[]): string {

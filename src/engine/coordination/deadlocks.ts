@@ -1,35 +1,34 @@
 /**
- * Finds programs that wait for each other in a circle. That a service waits does not prove that it does nothing else (a
- * program may wait in the background), so a circle is told when it stands, and ends only those of its waits that would
- * never end by themselves.
+ * Detects deadlocks: programs that wait for each other in a cycle. A waiting service may still make progress in another
+ * program, so a cycle is first reported, and only its waits without a timeout are ended.
  */
 import { groupBy } from "../run/lists.js";
-import { BL_EXIT, refusal } from "./answers.js";
-import { circleThrough, circleWords, type WaitCycle, type Edge } from "./waitCycles.js";
+import { BL_EXIT, refusal } from "./replies.js";
+import { cycleThrough, describeCycle, type WaitCycle, type Edge } from "./waitCycles.js";
 import type { Progress } from "./progress.js";
-import type { Wait, WaitQueue } from "./waits.js";
+import type { Wait, WaitQueue } from "./waitQueue.js";
 
 /**
- * A circle is told when it has stood so long, and a wait for ever in it ends when it has stood that long; milliseconds.
+ * A cycle is reported after the first time, and its waits without a timeout are ended after the second; milliseconds.
  */
-const TOLD_AFTER_MS = 2_000;
+const REPORTED_AFTER_MS = 2_000;
 const ENDED_AFTER_MS = 30_000;
 
 /**
- * So many waits are looked at in a look, those for ever first, since only they need to be ended: thousands at one
- * barrier each wait for all that are missing, and the launcher has other things to do.
+ * How many waits one search examines; those without a timeout first, since only they have to be ended. Thousands of
+ * waits at one barrier would keep the launcher busy otherwise: each waits for everybody who is missing.
  */
-const MOST_LOOKED_AT = 500;
+const MOST_EXAMINED = 500;
 
 type Edges = (node: string) => readonly Edge[];
 
 export class Deadlocks {
   private timer: NodeJS.Timeout | null = null;
-  /** Who is in a circle that was told, and stands. */
-  private told = new Set<string>();
-  /** Since when waits for ever have been in a circle. */
+  /** Services in a cycle that was reported and still exists. */
+  private reported = new Set<string>();
+  /** Since when each wait without a timeout has been in a cycle. */
   private since = new Map<Wait, number>();
-  /** Circles that the end of another wait has broken, in words: whoever was in one is told so when it ends, too. */
+  /** Cycles that ended because one wait ended, as text. The other waits mention it when they end. */
   private readonly broken = new WeakMap<Wait, string>();
 
   constructor(
@@ -38,87 +37,77 @@ export class Deadlocks {
     private readonly warn: (message: string) => void,
   ) {}
 
-  /**
-   * For the message of a wait whose time is over: the circle that it is in, or was in until another wait ended; null
-   * without one.
-   */
-  why(wait: Wait): string | null {
+  /** Explains a timeout: the cycle that the wait is in, or was in until another wait ended; null without one. */
+  explain(wait: Wait): string | null {
     const circle = this.breakAt(wait);
-    return circle === null ? this.whyBroken(wait) : `this is a circle, in which each waits for the next: ${circle}`;
+    return circle === null ? this.explainBroken(wait) : `deadlock: ${circle}`;
   }
 
-  /** The circle that a wait was in until another one in it ended; null without one. */
-  whyBroken(wait: Wait): string | null {
+  /** The cycle that the wait was in until another of its waits ended; null without one. */
+  explainBroken(wait: Wait): string | null {
     const circle = this.broken.get(wait);
-    return circle === undefined ? null : `this was a circle until one of its waits ended: ${circle}`;
+    return circle === undefined ? null : `this was a deadlock until one of its waits ended: ${circle}`;
   }
 
-  /** The circle that a wait is in which ends now, in words; null without one. */
+  /** The cycle of a wait that ends now, as text; null without one. */
   private breakAt(ending: Wait): string | null {
-    const circle = circleOf(ending, this.edges());
+    const circle = cycleOf(ending, this.edges());
     if (circle === null) return null;
-    const words = circleWords(circle);
+    const words = describeCycle(circle);
     const next = new Map(circle.map(({ from, to }) => [from, to]));
     for (const wait of this.waits.all()) {
       const to = next.get(wait.service);
-      if (to !== undefined && wait.on().some((edge) => edge.to === to)) this.broken.set(wait, words);
+      if (to !== undefined && wait.dependencies().some((edge) => edge.to === to)) this.broken.set(wait, words);
     }
     return words;
   }
 
-  /**
-   * Looks for circles a moment from now: programs have begun to wait, or somebody for whom they may wait has come to a
-   * stop.
-   */
-  look(): void {
+  /** Schedules a search: programs have begun to wait, or a service that they may wait for has stopped. */
+  scheduleSearch(): void {
     this.timer ??= setTimeout(() => {
       this.timer = null;
-      this.find();
-    }, TOLD_AFTER_MS).unref();
+      this.search();
+    }, REPORTED_AFTER_MS).unref();
   }
 
-  private find(): void {
+  private search(): void {
     const edges = this.edges();
     const all = [...this.waits.all()];
     const looked = [
       ...all.filter(({ timeoutMs }) => timeoutMs === null),
       ...all.filter(({ timeoutMs }) => timeoutMs !== null),
-    ].slice(0, MOST_LOOKED_AT);
+    ].slice(0, MOST_EXAMINED);
     const circles = looked.flatMap((wait) => {
-      const circle = circleOf(wait, edges);
+      const circle = cycleOf(wait, edges);
       return circle === null ? [] : [{ wait, circle }];
     });
-    this.tell(circles.map(({ circle }) => circle));
+    this.report(circles.map(({ circle }) => circle));
     const now = performance.now();
-    // A wait that would end by itself is left to that.
+    // A wait with a timeout ends by itself.
     const endless = circles.flatMap(({ wait }) => (wait.timeoutMs === null ? [wait] : []));
     this.since = new Map(endless.map((wait) => [wait, this.since.get(wait) ?? now]));
     this.endOld(now);
-    if (endless.length > 0) this.look();
+    if (endless.length > 0) this.scheduleSearch();
   }
 
-  /** Circles that have somebody in common are one knot: one of them is enough to find it by. */
-  private tell(circles: readonly WaitCycle[]): void {
+  /** Cycles that share a service are reported once. */
+  private report(circles: readonly WaitCycle[]): void {
     const standing = new Set(circles.flat().map(({ from }) => from));
-    this.told = new Set([...this.told].filter((name) => standing.has(name)));
+    this.reported = new Set([...this.reported].filter((name) => standing.has(name)));
     for (const circle of circles) {
-      if (!circle.some(({ from }) => this.told.has(from)))
-        this.warn(`programs wait for each other in a circle: ${circleWords(circle)}`);
-      for (const { from } of circle) this.told.add(from);
+      if (!circle.some(({ from }) => this.reported.has(from))) this.warn(`deadlock: ${describeCycle(circle)}`);
+      for (const { from } of circle) this.reported.add(from);
     }
   }
 
-  /** One wait is enough to break a circle; whoever waits for its service learns what became of it. */
+  /** Ending one wait breaks the cycle. Whoever waits for its service learns the outcome. */
   private endOld(now: number): void {
     for (const [old, since] of this.since) {
       const circle = now - since < ENDED_AFTER_MS ? null : this.breakAt(old);
       if (circle === null) continue;
       this.waits.endWhere((wait) =>
         wait === old
-          ? refusal(
-              BL_EXIT.timedOut,
-              `waited for ${wait.what}, which cannot come: programs wait for each other in a circle: ${circle}`,
-            )
+          ? refusal(BL_EXIT.timedOut, `waited for ${wait.what}, which cannot come because of a deadlock: ${circle}`)
           : null,
       );
     }
@@ -126,11 +115,14 @@ export class Deadlocks {
 
   private edges(): Edges {
     const byService = groupBy([...this.waits.all()], ({ service }) => service);
-    return (node) => [...(byService.get(node) ?? []).flatMap((wait) => wait.on()), ...this.progress.edges(node)];
+    return (node) => [
+      ...(byService.get(node) ?? []).flatMap((wait) => wait.dependencies()),
+      ...this.progress.edges(node),
+    ];
   }
 }
 
-/** The circle that begins with this wait: its program may wait for other things beside, which come. */
-function circleOf(wait: Wait, edges: Edges): WaitCycle | null {
-  return circleThrough(wait.service, wait.on(), edges);
+/** The cycle that begins with this wait. Other waits of its program are not followed. */
+function cycleOf(wait: Wait, edges: Edges): WaitCycle | null {
+  return cycleThrough(wait.service, wait.dependencies(), edges);
 }

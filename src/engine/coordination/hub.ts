@@ -1,7 +1,6 @@
 /**
- * Where the programs of a run meet while they run: what one sets is there for every other at once, barriers, what they
- * say, and the end of all by an abort. Nothing in it has to outlive the launcher but what is written down: who waited
- * when it died is told so by its `bl`.
+ * Coordinates the programs of a run while they run: values, barriers, messages, abort. All state that must survive the
+ * launcher is in the record. If the launcher dies, waiting `bl` processes notice it themselves.
  */
 import { textOfBytes } from "../../text/surrogateEscape.js";
 import type { StepName } from "../../model/events.js";
@@ -12,19 +11,17 @@ import { StateError } from "../../state/contract/errors.js";
 import { change, warn } from "../run/journal.js";
 import type { RunContext } from "../run/context.js";
 import type { Coordination, Publisher } from "../run/coordination.js";
-import { BL_EXIT, done, refusal } from "./answers.js";
+import { BL_EXIT, done, refusal } from "./replies.js";
 import { Barriers } from "./barriers.js";
 import { Deadlocks } from "./deadlocks.js";
-import { meaningOf, sourceNamed } from "./names.js";
+import { resolveName, sourceNamed } from "./resolveName.js";
 import { RateLimit } from "./rateLimit.js";
 import { Progress } from "./progress.js";
 import { getWait, keyOf } from "./valueWait.js";
-import { WaitQueue } from "./waits.js";
+import { WaitQueue } from "./waitQueue.js";
 import type { Service } from "../run/service.js";
 
-/**
- * Requests of one program that are answered in a second, and at once before that counts; and the same of what is said.
- */
+/** Rate limits per program for requests, and per service for messages. */
 const REQUESTS = { perSecond: 500, burst: 1_000 };
 const SAYINGS = { perSecond: 10, burst: 20 };
 const LONGEST_VALUE = 16 * 1024 * 1024;
@@ -41,7 +38,7 @@ export class CoordinationHub implements Coordination {
   constructor(private readonly context: RunContext) {
     this.waits = new WaitQueue(
       () => context.abort.current,
-      (wait) => this.deadlocks.why(wait),
+      (wait) => this.deadlocks.explain(wait),
     );
     this.barriers = new Barriers(this.waits, this.progress);
     this.deadlocks = new Deadlocks(this.waits, this.progress, (message) => {
@@ -62,40 +59,42 @@ export class CoordinationHub implements Coordination {
     );
   }
 
-  /** The context has another view of the run: services may have other names, and values may have come. */
+  /** The context has a new view of the run: services may be renamed, and values may have been set. */
   follow(renamed: ReadonlyMap<string, string>): void {
     this.progress.rename(renamed);
-    this.waits.endWhere((wait) => wait.look());
+    this.waits.endWhere((wait) => wait.check());
   }
 
-  /** What is set goes by this from now on. */
+  /** Sets how values are published from now on. */
   publishBy(publisher: Publisher): void {
     this.publisher = publisher;
   }
 
-  /** The program of a service's step ran under an earlier launcher, and does not run again. */
+  /** The program of a service's step ran under an earlier launcher and will not run again. */
   ranBefore(service: Service): void {
     this.progress.setRanBefore(service);
-    this.barriers.lookAgain();
+    this.barriers.recheck();
   }
 
-  /** A service has come to an end, or waits for its level: who waits for it is told so. */
+  /** Notifies waiting programs that a service has ended, or waits for its level. */
   ended(service: Service): void {
-    if (this.waits.any) this.deadlocks.look();
-    const over = this.progress.over(service.name);
+    if (this.waits.any) this.deadlocks.scheduleSearch();
+    const over = this.progress.endReason(service.name);
     if (over === null) return;
     this.waits.endWhere((wait) => {
-      if (!wait.on().some(({ to }) => to === service.name)) return null;
+      if (!wait.dependencies().some(({ to }) => to === service.name)) return null;
       return refusal(
         BL_EXIT.notSet,
-        [`${over}, so ${wait.what} does not come any more`, this.deadlocks.whyBroken(wait) ?? []].flat().join("; "),
+        [`${over}, so the wait for ${wait.what} cannot succeed`, this.deadlocks.explainBroken(wait) ?? []]
+          .flat()
+          .join("; "),
       );
     });
   }
 
   /**
-   * Answers the programs of one step of a service.
-   * @param onWait called when a program begins to wait: it uses nothing of the launcher meanwhile.
+   * Handles requests from the programs of one step of a service.
+   * @param onWait called when a program begins to wait; it uses no launcher resources meanwhile.
    */
   handler(service: Service, step: StepName, onWait: () => void): BlHandler {
     const pace = new RateLimit(REQUESTS.perSecond, REQUESTS.burst);
@@ -106,7 +105,7 @@ export class CoordinationHub implements Coordination {
       } catch (error) {
         if ((error as Error).name === "AbortError") return refusal(BL_EXIT.noLauncher, "nobody waits for this answer");
         if (error instanceof StateError)
-          return refusal(BL_EXIT.noLauncher, `it could not be written down: ${error.message}`);
+          return refusal(BL_EXIT.noLauncher, `the launcher could not record it: ${error.message}`);
         throw error;
       }
     };
@@ -135,7 +134,7 @@ export class CoordinationHub implements Coordination {
   }
 
   private async get(service: Service, request: BlRequest, gone: AbortSignal, onWait: () => void): Promise<BlReply> {
-    const meaning = meaningOf(this.context, service, request.name);
+    const meaning = resolveName(this.context, service, request.name);
     if (meaning.kind === "unknown") return meaning.reply;
     const wait = getWait({
       context: this.context,
@@ -145,7 +144,7 @@ export class CoordinationHub implements Coordination {
       request,
       gone,
     });
-    const now = request.wait ? this.waits.now(wait) : wait.look();
+    const now = request.wait ? this.waits.immediateReply(wait) : wait.check();
     if (now !== null) return now;
     if (!request.wait) return refusal(BL_EXIT.notSet, `${wait.what} is not set`);
     return this.wait(() => this.waits.add(wait), onWait);
@@ -158,14 +157,17 @@ export class CoordinationHub implements Coordination {
     onWait: () => void,
   ): Promise<BlReply> {
     if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/.test(name))
-      return refusal(BL_EXIT.usage, "a barrier's name is letters, digits, _, - and ., 100 at most");
+      return refusal(
+        BL_EXIT.usage,
+        "a barrier's name has 1 to 100 letters, digits, _, - and ., and starts with a letter or digit",
+      );
     if (parties !== null && (parties < 1 || parties > 100_000))
-      return refusal(BL_EXIT.usage, "--parties takes a whole number from 1");
-    // A replica that this command leaves as it is does not come; one that has failed was to come.
+      return refusal(BL_EXIT.usage, "--parties takes a whole number from 1 to 100000");
+    // Replicas that this command does not touch will not arrive. A failed one was expected to.
     const replicas = this.context.bySpec.get(this.context.current(service).spec.name) ?? [service];
     const expected = replicas
       .map((replica) => replica.name)
-      .filter((replica) => replica === service.name || this.progress.comes(replica));
+      .filter((replica) => replica === service.name || this.progress.isExpected(replica));
     const meeting =
       parties === null
         ? { kind: "replicas" as const, spec: service.spec.name, expected }
@@ -179,7 +181,7 @@ export class CoordinationHub implements Coordination {
   private async wait(begin: () => Promise<BlReply>, onWait: () => void): Promise<BlReply> {
     onWait();
     const reply = begin();
-    this.deadlocks.look();
+    this.deadlocks.scheduleSearch();
     return reply;
   }
 
@@ -188,9 +190,8 @@ export class CoordinationHub implements Coordination {
     const output = service.spec.outputs.find((one) => one.name === name);
     if (output === undefined) return this.notAnOutput(service, name);
     if (value.length > LONGEST_VALUE)
-      return refusal(BL_EXIT.usage, `the value is ${value.length} bytes long; ${LONGEST_VALUE} are allowed`);
-    if (context.writer === null)
-      return refusal(BL_EXIT.noLauncher, "this command only looks at the run: nothing can be set");
+      return refusal(BL_EXIT.usage, `the value is ${value.length} bytes long; the limit is ${LONGEST_VALUE} bytes`);
+    if (context.writer === null) return refusal(BL_EXIT.noLauncher, "this command is read-only: it cannot set values");
     await this.publisher(service, {
       serviceId: service.id,
       name,
@@ -212,7 +213,7 @@ export class CoordinationHub implements Coordination {
           : `; it has ${names.join(", ")}`;
     return refusal(
       BL_EXIT.unknown,
-      `service "${service.spec.name}" has no output "${name}"${hint}. What a service sets stands in the plan under its outputs`,
+      `service "${service.spec.name}" has no output "${name}"${hint}. Declare it under the service's outputs in the plan`,
     );
   }
 
@@ -238,7 +239,7 @@ export class CoordinationHub implements Coordination {
   private async abort(service: Service, { value }: BlRequest): Promise<BlReply> {
     const { context } = this;
     if (context.writer === null)
-      return refusal(BL_EXIT.noLauncher, "this command only looks at the run: it cannot be aborted by it");
+      return refusal(BL_EXIT.noLauncher, "this command is read-only: it cannot abort the run");
     await context.abort.begin({
       reason: context.redactor.redact(tidy(value)) || "no reason was given",
       origin: service.name,
@@ -260,7 +261,7 @@ export class CoordinationHub implements Coordination {
   }
 }
 
-/** Text of a program as one line of bounded length, without what a terminal would take for an order. */
+/** Converts a program's text to one line of limited length without terminal control characters. */
 function tidy(value: Buffer): string {
   const text = value
     .subarray(0, 4 * LONGEST_TEXT)

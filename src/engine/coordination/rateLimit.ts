@@ -1,20 +1,20 @@
-/**
- * Slows whoever asks for too much down: each may have so many at once, and so many a second from then on. Nothing is
- * refused, it only comes later.
- */
+/** A rate limit with a burst (token bucket). It delays requests and never refuses one. */
 import { setTimeout as delay } from "node:timers/promises";
 
 export class RateLimit {
-  /** When the last one was due, in milliseconds of `performance.now()`. */
+  /** When the last request was due, in milliseconds of `performance.now()`. */
   private due = Number.NEGATIVE_INFINITY;
 
-  /** @param perSecond in the long run; `burst` of them may come at once. */
+  /**
+   * @param perSecond sustained rate
+   * @param burst how many requests may come at once
+   */
   constructor(
     private readonly perSecond: number,
     private readonly burst: number,
   ) {}
 
-  /** Resolves when it is one's turn. Rejects with AbortError when `signal` aborts before. */
+  /** Resolves when the request may proceed. Rejects with AbortError when `signal` aborts first. */
   async turn(signal: AbortSignal): Promise<void> {
     const now = performance.now();
     const step = 1000 / this.perSecond;

@@ -1,8 +1,8 @@
 /**
- * Who waits for whom: a circle in that graph is a deadlock, as long as nobody in it has another program that goes on.
+ * Finds cycles in the graph of waits. A cycle is a deadlock unless a service in it makes progress in another program.
  */
 
-/** One step of a path: `from` waits for `to`, in words `why`. */
+/** An edge of the wait graph: the wait for `to`, described by `why`. */
 export interface Edge {
   readonly to: string;
   /** `server.port`, `level "web"` */
@@ -12,10 +12,11 @@ export interface Edge {
 export type WaitCycle = readonly (Edge & { readonly from: string })[];
 
 /**
- * The shortest path from a node back to itself, or null. @param first the steps that begin it @param edgesOf whom any
- * other node waits for
+ * Finds the shortest path from a node back to itself; null without one.
+ * @param first the edges that start the path
+ * @param edgesOf the edges of any other node
  */
-export function circleThrough(
+export function cycleThrough(
   start: string,
   first: readonly Edge[],
   edgesOf: (node: string) => readonly Edge[],
@@ -37,11 +38,11 @@ export function circleThrough(
   return null;
 }
 
-/** How many steps of a circle are named; of a longer one, the number of the rest. */
+/** How many edges of a cycle are shown. */
 const MOST_NAMED = 12;
 
 /** `client waits for server.port, server waits for client.ready` */
-export function circleWords(circle: WaitCycle): string {
+export function describeCycle(circle: WaitCycle): string {
   const named = circle.slice(0, MOST_NAMED).map(({ from, why }) => `${from} waits for ${why}`);
   return circle.length > MOST_NAMED ? `${named.join(", ")} and ${circle.length - MOST_NAMED} more` : named.join(", ");
 }

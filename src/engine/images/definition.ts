@@ -1,7 +1,4 @@
-/**
- * What makes an image what it is, as hashes: equal for equal meaning, whichever plan, run or version of bootlevel it
- * is.
- */
+/** Hashes an image's definition. Equal definitions have equal hashes across plans, runs and versions of bootlevel. */
 import { createHash } from "node:crypto";
 
 import { packagesOf } from "../../plan/compile/packages.js";
@@ -10,12 +7,12 @@ import { resolveTemplate, resolveTree, type ReferenceLookup } from "../../plan/r
 import type { BundleRecord, VariableRecord } from "../../state/contract/records.js";
 import { setupBundleName } from "../programs/bundles.js";
 
-/** The keys of a cloud that say where it is: an image of one region or account is none in another. */
+/** The cloud keys that determine its location: an image exists in one region and account only. */
 const PLACE_KEYS = ["region", "endpoint", "profile"];
 
 /**
- * Gives values to the references of recipes and of images' ids. A secret is the same whatever its value: a hash of it,
- * beside all else that is hashed with it, would let it be guessed.
+ * Resolves the references of recipes and image ids. All secrets have the same value here: a hash of a real one could be
+ * brute-forced, since everything else in it is known.
  */
 export function imageValues(variables: readonly VariableRecord[]): ReferenceLookup {
   const values = new Map(
@@ -25,10 +22,7 @@ export function imageValues(variables: readonly VariableRecord[]): ReferenceLook
     "name" in reference ? (values.get(`${reference.kind} ${reference.name}`) ?? "") : "";
 }
 
-/**
- * The service's setup steps, each with the hash of what it and those before it make of a machine: after another
- * beginning, every later one is another.
- */
+/** The service's setup steps, each with a hash of itself and all steps before it. */
 export function withContents(
   service: Pick<ServiceSpec, "name" | "setup">,
   bundles: Readonly<Record<string, BundleRecord>>,
@@ -55,7 +49,7 @@ function parts(setup: SetupSpec, bundle: BundleRecord | undefined, lookup: Refer
   ];
 }
 
-/** Hashes where a cloud is. */
+/** Hashes a cloud's location. */
 export function placeOf({ driver, options }: CloudSpec, lookup: ReferenceLookup): string {
   const resolved = resolveTree(options, lookup);
   return hash([driver, ...PLACE_KEYS.map((key) => resolved[key] ?? null)]);
@@ -63,8 +57,8 @@ export function placeOf({ driver, options }: CloudSpec, lookup: ReferenceLookup)
 
 /**
  * Hashes an image.
- * @param base what a machine of the cloud is started from, "" where the driver takes nothing.
- * @param setup the last step of the image; undefined for one without any.
+ * @param base the base image, or "" if the driver needs none
+ * @param setup the image's last step; undefined without steps
  */
 export function definitionOf(
   cloud: CloudSpec,

@@ -1,4 +1,4 @@
-/** Images that were built: which there are, who uses them, and their removal. */
+/** Lists and removes built images. */
 import { DriverError } from "../../drivers/contract/driver.js";
 import type { BuiltImage } from "../../state/sqlite/builtImages.js";
 import { StateError } from "../../state/contract/errors.js";
@@ -13,9 +13,9 @@ export interface ListedImage extends Omit<BuiltImage, "id" | "place"> {
 export interface RemoveRequest {
   readonly image: string;
   readonly cloud: string;
-  /** One version, or null for all. */
+  /** A version, or null for all. */
   readonly version: number | null;
-  /** Shown what goes; false removes nothing. */
+  /** Gets the images to remove; false cancels. */
   readonly confirm: (images: readonly ListedImage[]) => Promise<boolean>;
   readonly signal: AbortSignal;
 }
@@ -24,7 +24,7 @@ export interface RemoveResult {
   readonly removed: readonly ListedImage[];
 }
 
-/** Every image that was built or begun and is not removed, oldest first. */
+/** Lists every image that was built or is being built, and not removed; oldest first. */
 export async function listImages(store: Store): Promise<ListedImage[]> {
   const users = await usersOf(store);
   return (await store.builtImages()).filter(({ state }) => state !== "deleted").map((image) => listed(image, users));
@@ -32,7 +32,7 @@ export async function listImages(store: Store): Promise<ListedImage[]> {
 
 /**
  * Removes built images from their cloud.
- * @throws StateError if there is none, or a live run uses one: nothing is removed then. DriverError,
+ * @throws StateError if there is none, or if a live run uses one; nothing is removed then. DriverError,
  *   CloudUnreachableError
  */
 export async function removeImages(
@@ -51,14 +51,14 @@ export async function removeImages(
   if (chosen.length === 0)
     throw new StateError(
       `there is no built ${words} in cloud "${cloud}"`,
-      "bootlevel image list shows those that there are",
+      "bootlevel image list shows the existing ones",
     );
   const shown = chosen.map((one) => listed(one, users));
   const used = [...new Set(shown.flatMap(({ usedBy }) => usedBy))];
   if (used.length > 0)
     throw new StateError(
-      `${words} is used by ${used.join(", ")}: a machine that is replaced there starts from it`,
-      `end ${used.length === 1 ? "that run" : "those runs"} first`,
+      `${words} is used by ${used.join(", ")}: replacement machines there start from it`,
+      `terminate ${used.length === 1 ? "that run" : "those runs"} first`,
     );
   if (!(await confirm(shown))) return { removed: [] };
   for (const one of chosen) await remove(store, one, signal);
@@ -70,20 +70,20 @@ async function remove(
   { id, image, cloud, run, driverId }: BuiltImage,
   signal: AbortSignal,
 ): Promise<void> {
-  // How the cloud is reached stands in the record of the run that it was made in.
+  // The cloud's settings are in the record of the run that built the image.
   const record = await store.findRun(run);
   const { plan } = await store.plan(record);
   const spec = plan.clouds[cloud];
   if (spec === undefined || record.planName !== `image-${image}`)
     throw new StateError(
-      `run "${run}" is not the one that image "${image}" was made in`,
-      "remove the image by the cloud's own means",
+      `run "${run}" is not the one that built image "${image}"`,
+      "remove the image with the cloud's own tools",
     );
   const driver = await openCloud(store, plan, spec, await store.variables(record));
   try {
     if (driver.deleteImage === undefined)
       throw new DriverError(
-        `the driver of cloud "${cloud}" cannot remove images: remove ${driverId ?? "it"} by the cloud's own means`,
+        `the driver of cloud "${cloud}" cannot remove images; remove ${driverId ?? "it"} with the cloud's own tools`,
       );
     await driver.deleteImage(driverId ?? "", signal);
     await store.changeImage(id, { state: "deleted" });
@@ -92,7 +92,7 @@ async function remove(
   }
 }
 
-/** Names of live runs by the cloud and the driver's id of a built image. */
+/** Names of live runs by cloud and driver id of the built image. */
 async function usersOf(store: Store): Promise<Map<string, string[]>> {
   const users = new Map<string, string[]>();
   for (const run of await store.listRuns({ all: false })) {

@@ -1,4 +1,4 @@
-/** Which machines may be started before their level, and when: what the plan allows, and what is known by then. */
+/** Decides which machines may be launched before their level, and when. */
 import type { Reference, ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
 import { treeReferences } from "../../plan/references/resolve.js";
 import type { Agenda } from "../tasks/agenda.js";
@@ -12,19 +12,19 @@ export interface CandidateParts {
   readonly context: RunContext;
   readonly assignments: MachineAssignments;
   readonly agenda: Agenda;
-  /** Whose moment has come, with `prelaunch: just-in-time`. */
+  /** Which services are due, with `prelaunch: just-in-time`; null otherwise. */
   readonly timetable: Pick<Timetable, "isDue"> | null;
 }
 
 export class EarlyCandidates {
-  /** The level that has begun last. */
+  /** The level that began last. */
   level = -1;
   private readonly levelOf: ReadonlyMap<Service, number>;
-  /** Services whose turn has come, or comes as soon as a cloud is free. */
+  /** Services that were selected for an early launch, including queued ones. */
   private readonly chosen = new Set<Service>();
-  /** Services that could be asked for if attributes were known. */
+  /** Services that only wait for attributes. */
   private readonly waiting = new Set<Service>();
-  /** Attributes whose values stay, as `service attribute`, and services of which all do. */
+  /** Attributes with final values, as `service attribute`, and services whose attributes are all final. */
   private readonly settledNames = new Set<string>();
   private readonly settledServices = new Set<Service>();
   private readonly references = new Map<ServiceSpec, readonly (Reference & { kind: "service" })[]>();
@@ -39,29 +39,26 @@ export class EarlyCandidates {
     return this.place(service) <= this.level;
   }
 
-  /**
-   * Whether its machine may still be started early: its level has not begun, and what was published meanwhile has left
-   * its task what it was.
-   */
+  /** Whether the machine may still be launched early: its level has not begun, and its task is still a launch. */
   isOpen(service: Service): boolean {
     return !this.hasBegun(service) && this.parts.agenda.of(service)?.stage === "launch";
   }
 
-  /** The services to ask for now, in groups of one level each, in order. */
+  /** The services to launch now, grouped by level, in order. */
   ofLaterLevels(): Service[][] {
     this.waiting.clear();
     const groups = this.levelsInReach().map((level) => this.freeOn(level));
     return this.choose(groups.flat());
   }
 
-  /** Services that had to wait for these values only. */
+  /** Services that only waited for these values, grouped by level. */
   freedBy(service: Service, names: readonly string[] | null): Service[][] {
     if (names === null) this.settledServices.add(service);
     else for (const name of names) this.settledNames.add(`${service.name} ${name}`);
     return this.choose([...this.waiting].filter((waiting) => this.isOpen(waiting)));
   }
 
-  /** Services of levels that never began, with machines on which nothing ever ran. */
+  /** Services of levels that never began, with machines on which nothing has run. */
   unused(): Service[] {
     const { context, assignments, agenda } = this.parts;
     const later = context.levels
@@ -90,12 +87,12 @@ export class EarlyCandidates {
         this.isOpen(service) &&
         this.isNew(service) &&
         (this.parts.timetable?.isDue(service) ?? true);
-      // A service that gives a machine back before this one's turn may need the place, or another one than it had.
+      // A service before this level that replaces its machine may need the capacity.
       return begins && !this.chosen.has(service) && !replacing.has(cloudOf(service));
     });
   }
 
-  /** Nothing ever ran on its machine, or it has none. */
+  /** Its machine is unused, or it has none. */
   private isNew(service: Service): boolean {
     const { context, assignments } = this.parts;
     const state = context.records.get(service.id)?.state ?? "planned";
@@ -120,7 +117,7 @@ export class EarlyCandidates {
     );
   }
 
-  /** Takes those whose values are known, and lets the others wait for them. */
+  /** Selects the services whose values are known. The others wait. */
   private choose(services: readonly Service[]): Service[][] {
     const levels = new Map<number, Service[]>();
     for (const service of services) {
@@ -138,7 +135,7 @@ export class EarlyCandidates {
     return [...levels.values()];
   }
 
-  /** Whether all that its machine is made from has a value that stays. */
+  /** Whether all values that determine the machine are final. */
   private isKnown({ spec }: Service): boolean {
     const { context } = this.parts;
     const references = this.references.get(spec) ?? machineReferences(spec);
@@ -163,7 +160,7 @@ export class EarlyCandidates {
   }
 }
 
-/** What a service's machine is made from. */
+/** The references that determine a service's machine. */
 function machineReferences({ image, size, fallbackSizes, launch }: ServiceSpec): (Reference & { kind: "service" })[] {
   const parts = [image ?? [], size ?? [], ...(fallbackSizes ?? [])].flat().filter((part) => typeof part === "object");
   return [...parts, ...treeReferences(launch)].filter((reference) => reference.kind === "service");

@@ -1,7 +1,7 @@
 /**
- * Machines of levels that have not begun: asked for while earlier levels still boot, since only programs wait for their
- * level. A level's own calls go out before those for later ones. Nothing that goes wrong here fails the level that
- * boots: it is told, and tried again when the machine's own level begins.
+ * Launches machines of later levels while earlier levels still boot; only programs have to wait for their level. A
+ * level's own launch requests go first. A failure here does not fail the run: it is a warning, and the launch is
+ * retried when the machine's level begins.
  */
 import { setMaxListeners } from "node:events";
 
@@ -16,10 +16,10 @@ import type { RunContext } from "../run/context.js";
 import type { Timetable } from "./timetable.js";
 import type { Service } from "../run/service.js";
 
-/** A launch that was begun before its level. */
-interface Flight {
+/** A launch that began before its level. */
+interface PendingLaunch {
   readonly answered: Promise<void>;
-  /** Resolves when nothing of it goes on any more. */
+  /** Resolves when the launch has ended completely. */
   readonly done: Promise<void>;
 }
 
@@ -28,109 +28,107 @@ export interface EarlyParts {
   readonly assignments: MachineAssignments;
   readonly agenda: Agenda;
   readonly machines: MachineLaunches;
-  /** Null unless machines are to be there just in time. */
+  /** Null unless the plan says `prelaunch: just-in-time`. */
   readonly timetable: Timetable | null;
 }
 
-/** How often it is looked whether levels come sooner or later than was thought, in milliseconds. */
-const LOOK_MS = 5_000;
+/** How often the forecast is checked again, in milliseconds. */
+const RECHECK_MS = 5_000;
 
 export class EarlyLaunches {
   private readonly candidates: EarlyCandidates;
-  /** By cloud: when its turn has come to be asked for machines of a later level. */
+  /** Per cloud: the end of the queue of launch requests. */
   private readonly turns = new Map<string, Promise<unknown>>();
-  private readonly flights = new Map<Service, Flight>();
-  /** Services that are "launching" on the record since before their level. */
+  private readonly pending = new Map<Service, PendingLaunch>();
+  /** Services that became "launching" before their level. */
   private readonly launching = new Set<Service>();
-  /** Aborted when nothing more is to be asked for. */
-  private readonly over = new AbortController();
+  /** Aborted when no more machines are launched early. */
+  private readonly stopped = new AbortController();
   private readonly early: EarlyLaunch;
-  /** Resolves when nobody waits for a moment any more. */
+  /** Resolves when no timer for a just-in-time launch is left. */
   private waits: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly parts: EarlyParts) {
     this.candidates = new EarlyCandidates(parts);
-    this.early = { launching: this.launching, signal: AbortSignal.any([parts.context.halt, this.over.signal]) };
+    this.early = { launching: this.launching, signal: AbortSignal.any([parts.context.halt, this.stopped.signal]) };
     setMaxListeners(0, this.early.signal);
   }
 
-  /** Whether the record says of the service that it is launching, from before its level. */
+  /** Whether the service became "launching" before its level. */
   isLaunching(service: Service): boolean {
     return this.launching.has(service);
   }
 
-  /**
-   * A level begins: early launches of these services of it, whose machines are to be replaced, come to an end first.
-   */
+  /** A level begins: ends the early launches of these services, whose machines will be replaced. */
   async begin(level: number, replaced: readonly Service[]): Promise<void> {
     this.candidates.level = level;
     await Promise.all(replaced.map((service) => this.settle(service)));
   }
 
   /**
-   * Launches what a level needs, then what later levels need.
-   * @returns for each service how its launch ended; the promises never reject.
+   * Launches the machines of a level, then those of later levels.
+   * @returns the result per service; the promises never reject
    */
   launch(services: readonly Service[]): Map<Service, Promise<LaunchResult>> {
     const launches = new Map<Service, Promise<LaunchResult>>();
     const { timetable, assignments } = this.parts;
-    timetable?.begun(
+    timetable?.levelBegan(
       this.candidates.level,
-      new Set(services.filter((service) => !this.flights.has(service) && assignments.machine(service) === null)),
+      new Set(services.filter((service) => !this.pending.has(service) && assignments.machine(service) === null)),
     );
     for (const [cloud, group] of groupByCloud(services)) {
-      const flown = group.filter((service) => this.flights.has(service));
-      const fresh = group.filter((service) => !this.flights.has(service));
+      const pending = group.filter((service) => this.pending.has(service));
+      const fresh = group.filter((service) => !this.pending.has(service));
       const batches = [
         ...(fresh.length > 0 ? [this.parts.machines.launch(cloud, fresh)] : []),
-        ...(flown.length > 0 ? [this.adopt(cloud, flown)] : []),
+        ...(pending.length > 0 ? [this.adopt(cloud, pending)] : []),
       ];
       for (const batch of batches) for (const [service, launch] of batch.launches) launches.set(service, launch);
       this.turns.set(cloud, Promise.all([this.turns.get(cloud), ...batches.map(({ answered }) => answered)]));
     }
-    const { next } = timetable?.look() ?? { next: null };
+    const { next } = timetable?.update() ?? { next: null };
     for (const group of this.candidates.ofLaterLevels()) this.queue(group);
-    if (timetable !== null && next !== null) this.waits = Promise.all([this.waits, this.keepTime(timetable, next)]);
+    if (timetable !== null && next !== null) this.waits = Promise.all([this.waits, this.queueWhenDue(timetable, next)]);
     return launches;
   }
 
-  /** Attributes of a service have the values that they keep for this command; without names, all of them have. */
+  /** Attributes of a service are final for this command; `names` null: all of them. */
   settled(service: Service, names: readonly string[] | null): void {
-    if (names === null) this.parts.timetable?.done(service);
+    if (names === null) this.parts.timetable?.serviceReady(service);
     for (const group of this.candidates.freedBy(service, names)) this.queue(group);
   }
 
-  /** A service has failed: the run will, and nothing more is asked for early. */
+  /** A service has failed, so the run will fail: nothing more is launched early. */
   stop(): void {
-    this.over.abort();
+    this.stopped.abort();
   }
 
-  /** Ends all that goes on. @returns services of levels that never began, with machines on which nothing ever ran */
+  /** Ends all launches. @returns services of levels that never began, with machines on which nothing has run */
   async unused(): Promise<Service[]> {
     this.stop();
     await this.waits;
     await Promise.all([...this.turns.values()]);
-    await Promise.all([...this.flights.keys()].map((service) => this.settle(service)));
+    await Promise.all([...this.pending.keys()].map((service) => this.settle(service)));
     return this.candidates.unused();
   }
 
   /**
-   * Queues machines as their moments come, until the level ends: the next one's own calls go first, and it changes what
-   * is expected.
+   * Queues machines when they are due, until the level ends: the next level's own requests go first, and its start
+   * changes the forecast.
    */
-  private async keepTime(timetable: Timetable, first: number): Promise<void> {
+  private async queueWhenDue(timetable: Timetable, first: number): Promise<void> {
     const { clock } = this.parts.context;
     const { level } = this.candidates;
     try {
       for (let next: number | null = first; next !== null;) {
-        await pause(clock, Math.min(LOOK_MS, next - clock.now()), this.early.signal);
+        await pause(clock, Math.min(RECHECK_MS, next - clock.now()), this.early.signal);
         if (level !== this.candidates.level) return;
-        const look = timetable.look();
-        if (look.more) for (const group of this.candidates.ofLaterLevels()) this.queue(group);
-        next = look.next;
+        const update = timetable.update();
+        if (update.more) for (const group of this.candidates.ofLaterLevels()) this.queue(group);
+        next = update.next;
       }
     } catch (error) {
-      // The command's levels are through, or come to nothing.
+      // All levels are done, or the command ends early.
       if (!(error instanceof InterruptedError)) throw error;
     }
   }
@@ -139,17 +137,17 @@ export class EarlyLaunches {
     for (const [cloud, group] of groupByCloud(services)) {
       this.turns.set(
         cloud,
-        Promise.resolve(this.turns.get(cloud)).then(() => this.ask(cloud, group)),
+        Promise.resolve(this.turns.get(cloud)).then(() => this.request(cloud, group)),
       );
     }
   }
 
-  private async ask(cloud: string, group: readonly Service[]): Promise<void> {
+  private async request(cloud: string, group: readonly Service[]): Promise<void> {
     const services = group.filter((service) => this.candidates.isOpen(service));
     if (this.early.signal.aborted || services.length === 0) return;
     const { answered, launches } = this.parts.machines.launch(cloud, services, this.early);
     for (const [service, launch] of launches)
-      this.flights.set(service, { answered, done: this.watch(service, launch) });
+      this.pending.set(service, { answered, done: this.watch(service, launch) });
     await answered;
   }
 
@@ -159,62 +157,59 @@ export class EarlyLaunches {
     try {
       await this.fail(service, ended.error);
     } catch {
-      // The record refuses more. What is there names the wish, and whoever writes next meets the error where it
-      // matters.
+      // The record accepts no more writes. It contains the launch intent, and the next writer reports the error.
     }
   }
 
-  /**
-   * A machine that is there waits for its level with whatever is wrong; without one the service waits as it did before.
-   */
+  /** An existing machine waits for its level whatever failed. A service without a machine becomes "planned" again. */
   private async fail(service: Service, error: Error): Promise<void> {
     const { context, assignments } = this.parts;
     const back =
       this.launching.has(service) && assignments.machine(service) === null && !this.candidates.hasBegun(service);
     const silent = error instanceof InterruptedError || this.early.signal.aborted;
-    const told = silent
+    const warnings = silent
       ? []
       : [
           warning(
             context,
             service,
-            `its machine could not be started early, and is asked for again when its level begins: ${error.message}`,
+            `its machine could not be started early; the launch is retried when its level begins: ${error.message}`,
           ),
         ];
     if (back) this.launching.delete(service);
-    if (back || told.length > 0)
+    if (back || warnings.length > 0)
       await change(context, back ? [{ kind: "service", id: service.id, state: "planned" }] : [], [
-        ...told,
+        ...warnings,
         ...(back ? [stateEvent(context, service, "planned")] : []),
       ]);
   }
 
   /** Ends the early part of a launch. */
   private async settle(service: Service): Promise<void> {
-    const flight = this.flights.get(service);
-    if (flight === undefined) return;
-    await flight.answered;
+    const launch = this.pending.get(service);
+    if (launch === undefined) return;
+    await launch.answered;
     this.parts.machines.forget(service);
-    await flight.done;
-    this.flights.delete(service);
+    await launch.done;
+    this.pending.delete(service);
   }
 
   /**
-   * Goes on with early launches: machines that are there are asked for once more, since they may be gone; others are
-   * wished for anew.
+   * Continues early launches in their level: checks existing machines again, since they may be gone, and requests the
+   * missing ones.
    */
   private adopt(cloud: string, services: readonly Service[]): Batch {
-    const batch = this.inOne(cloud, services);
+    const batch = this.relaunch(cloud, services);
     const launches = new Map(
       services.map((service) => [
         service,
-        batch.then(({ launches: begun }) => begun.get(service) as Promise<LaunchResult>),
+        batch.then(({ launches }) => launches.get(service) as Promise<LaunchResult>),
       ]),
     );
     return { answered: batch.then(({ answered }) => answered), launches };
   }
 
-  private async inOne(cloud: string, services: readonly Service[]): Promise<Batch> {
+  private async relaunch(cloud: string, services: readonly Service[]): Promise<Batch> {
     await Promise.all(services.map((service) => this.settle(service)));
     return this.parts.machines.launch(cloud, services);
   }

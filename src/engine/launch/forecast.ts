@@ -1,28 +1,26 @@
 /**
- * How long machines and levels will take, from how long they took in earlier runs. Knows nothing of clocks, and nothing
- * of the run under way but what it is asked.
+ * Forecasts how long machines and levels take, from earlier runs. It has no clock and no knowledge of the current run.
  */
 import type { PastRun } from "../../state/sqlite/pastRuns.js";
 import { append } from "../run/lists.js";
 
-/** What a service has still to do when its level begins, or since. */
+/** The work that a service still has to do in its level. */
 export interface Work {
-  /** Its name in the plan: of replicas the slowest one counts. */
+  /** Its name in the plan. The slowest replica counts. */
   readonly spec: string;
-  /** Whether its machine is asked for with its level; otherwise it is there by then. */
+  /** Whether its machine is launched with its level; otherwise it exists by then. */
   readonly launches: boolean;
 }
 
-/** So many of a service's machines are to be there in time, of all that were ever seen. */
-const IN_TIME = 0.9;
+/** The share of a service's machines that should be ready in time. */
+const IN_TIME_QUANTILE = 0.9;
 /**
- * A level may be done sooner than it usually is, and machines take no notice: one run in four may be as quick as this.
+ * The quantile for a level's duration: one run in four is at least this quick. A quick level still has to find its
+ * machines ready, and launches do not get faster with it.
  */
-const QUICK = 0.25;
+const QUICK_QUANTILE = 0.25;
 
-/**
- * The longest that a replica of a service took in one run, in milliseconds: without its machine's launch, and with it.
- */
+/** The longest duration of a service's replicas in one run, in milliseconds: without and with the machine's launch. */
 interface Longest {
   readonly work: number;
   readonly whole: number;
@@ -32,13 +30,12 @@ export class Forecast {
   private readonly launches = new Map<string, number[]>();
   private readonly likeLaunches = new Map<string, number[]>();
   private readonly runs: readonly ReadonlyMap<string, Longest>[];
-  /** What services of a kind usually take, for those that no run has seen. */
+  /** Typical durations by kind of machine, for services without history. */
   private readonly usual = new Map<string, Longest>();
 
   /**
-   * @param past what earlier runs took.
-   * @param kinds of each service of the plan, what its machine is like: a service that is new is taken for one of its
-   *   kind.
+   * @param past durations of earlier runs
+   * @param kinds the kind of machine of each service in the plan; a new service is treated like others of its kind
    */
   constructor(
     past: readonly PastRun[],
@@ -46,7 +43,7 @@ export class Forecast {
   ) {
     for (const { spec, launchMs } of past.flatMap(({ services }) => services))
       if (launchMs !== null) this.learn(spec, launchMs);
-    // What the plan has no more says nothing of what is new.
+    // Services that the plan no longer contains have no kind.
     this.likeLaunches.delete("");
     for (const launches of [...this.launches.values(), ...this.likeLaunches.values()]) launches.sort((a, b) => a - b);
     this.runs = past.map(longest);
@@ -60,32 +57,29 @@ export class Forecast {
       });
   }
 
-  /**
-   * How long before it is needed a machine of the service is to be asked for, in milliseconds; null when nothing says
-   * so.
-   */
+  /** How long before it is needed a machine must be launched, in milliseconds; null without history. */
   lead(spec: string): number | null {
     const launches = this.launches.get(spec) ?? this.likeLaunches.get(this.kinds.get(spec) ?? "");
-    return launches === undefined ? null : quantile(launches, IN_TIME);
+    return launches === undefined ? null : quantile(launches, IN_TIME_QUANTILE);
   }
 
   /**
-   * How much longer a level goes on, in milliseconds; null when nothing says so. Runs in which it was done by now say
-   * nothing any more; if it was in all of them, it may be done at any moment.
-   * @param works of its services that are not ready.
-   * @param elapsedMs since it began.
+   * How much longer a level takes, in milliseconds; null without history. Runs in which it had ended by now do not
+   * count; if it had in all of them, it may end at any moment.
+   * @param works work of the services that are not ready
+   * @param elapsedMs time since the level began
    */
   remaining(works: readonly Work[], elapsedMs: number): number | null {
     if (works.length === 0) return 0;
     const known = this.runs.filter((run) => works.some(({ spec }) => run.has(spec)));
-    // Services that are all new are taken for others of their kind.
+    // New services are treated like others of their kind.
     const samples = known.length > 0 ? known.map((run) => this.slowest(works, run)) : [this.slowest(works, new Map())];
     const open = samples.filter((ms) => ms > elapsedMs);
     if (samples.every((ms) => ms < 0)) return null;
-    return open.length === 0 ? 0 : quantile(sorted(open), QUICK) - elapsedMs;
+    return open.length === 0 ? 0 : quantile(sorted(open), QUICK_QUANTILE) - elapsedMs;
   }
 
-  /** How long the slowest takes; less than nothing when nothing says so of any. */
+  /** The duration of the slowest service; negative without history. */
   private slowest(works: readonly Work[], run: ReadonlyMap<string, Longest>): number {
     let slowest = -1;
     for (const { spec, launches } of works) {
@@ -111,7 +105,7 @@ function longest({ services }: PastRun): Map<string, Longest> {
   return specs;
 }
 
-/** The smallest number that so large a part of all is not above. */
+/** The smallest value that is at least as large as the given part of all values. */
 function quantile(ascending: readonly number[], part: number): number {
   return ascending[Math.max(0, Math.ceil(part * ascending.length) - 1)] ?? 0;
 }

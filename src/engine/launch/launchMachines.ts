@@ -1,5 +1,6 @@
 /**
- * Asks clouds for machines: one call a cloud, the wish on disk before the call, the machine's id before anything waits.
+ * Launches machines: one call per cloud. Each launch intent is recorded before the call, and the machine's id before
+ * anything waits for it.
  */
 import type { Driver, LaunchOutcome, LaunchRequest, MachineStatus } from "../../drivers/contract/driver.js";
 import { resolveTree } from "../../plan/references/resolve.js";
@@ -11,18 +12,18 @@ import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 import { isGone } from "../clouds/isGone.js";
 
-/** What a launch before its level goes by. */
+/** Options for launches before their level. */
 export interface EarlyLaunch {
-  /** Services that are asked for become "launching", and are added here. */
+  /** Services whose launch is requested become "launching" and are added here. */
   readonly launching: Set<Service>;
-  /** Aborted when the machines will not be used: nothing more is asked for then. */
+  /** Aborted when the machines will not be used: no more requests are sent. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Gets a machine for each service of one cloud, or the one that was asked for already. What the cloud tells is on
- * record then.
- * @param early for services whose level has not begun.
+ * Gets a machine for each service of one cloud, or the one that was requested earlier, and records what the cloud
+ * reports.
+ * @param early set for services whose level has not begun
  */
 export async function getMachines(
   context: RunContext,
@@ -34,7 +35,7 @@ export async function getMachines(
   const driver = await context.clouds.driver(cloud);
   const outcomes = await findMachines(context, assignments, driver, services);
   const missing = services.filter((service) => !outcomes.has(service));
-  for (const [service, outcome] of await askForMachines(context, assignments, driver, {
+  for (const [service, outcome] of await requestMachines(context, assignments, driver, {
     cloud,
     services: missing,
     early,
@@ -43,18 +44,18 @@ export async function getMachines(
   const launched = [...outcomes].flatMap(([service, outcome]) =>
     outcome.kind === "launched" ? [{ service, machine: outcome.machine }] : [],
   );
-  await noteMachines(context, assignments, launched);
+  await recordMachines(context, assignments, launched);
   return outcomes;
 }
 
-/** The cloud of a service that has a machine of its own. */
+/** The cloud of a service with its own machine. */
 export function cloudOf(service: Service): string {
   const { placement } = service.spec;
   if (placement.kind === "cloud") return placement.cloud;
   throw new Error(`${service.name} has no cloud`);
 }
 
-/** What the record keeps of a machine. */
+/** The part of a machine's status that is recorded. */
 export function launchedMachine({ id: driverId, host, privateHost, hostname, access }: MachineStatus): LaunchedMachine {
   return { driverId, host, privateHost, hostname, access: access && JSON.stringify(access) };
 }
@@ -64,8 +65,8 @@ export function groupByCloud(services: readonly Service[]): Map<string, Service[
 }
 
 /**
- * Machines that services have already: an earlier launcher got them, and may have died at once. Those that are gone are
- * written off.
+ * Existing machines of services. An earlier launcher requested them and may have died right after. Machines that are
+ * gone are recorded as ended.
  */
 async function findMachines(
   context: RunContext,
@@ -90,7 +91,7 @@ async function findMachines(
       await writerOf(context).write({
         kind: "ended",
         key: machine.key,
-        reason: status.reason || `the cloud calls it ${status.state}`,
+        reason: status.reason || `its state in the cloud is ${status.state}`,
       });
       assignments.ended(service);
     } else outcomes.set(service, { key: machine.key, kind: "launched", machine: status });
@@ -98,42 +99,42 @@ async function findMachines(
   return outcomes;
 }
 
-interface Asking {
+interface RequestOptions {
   readonly cloud: string;
   readonly services: readonly Service[];
   readonly early: EarlyLaunch | null;
 }
 
-async function askForMachines(
+async function requestMachines(
   context: RunContext,
   assignments: MachineAssignments,
   driver: Driver,
-  { cloud, services, early }: Asking,
+  { cloud, services, early }: RequestOptions,
 ): Promise<Map<Service, LaunchOutcome>> {
   const outcomes = new Map<Service, LaunchOutcome>();
   if (services.length === 0) return outcomes;
   const installation = await context.store.installation();
-  const asked: { service: Service; request: LaunchRequest; intent: Change }[] = [];
+  const requested: { service: Service; request: LaunchRequest; intent: Change }[] = [];
   for (const service of services) {
-    const wish = assignments.launchIntent(service);
+    const intent = assignments.launchIntent(service);
     try {
-      const request = requestFor(context, assignments, service, wish.key, installation);
-      asked.push({ service, request, intent: { kind: "launch-intent", serviceId: service.id, cloud, ...wish } });
+      const request = requestFor(context, assignments, service, intent.key, installation);
+      requested.push({ service, request, intent: { kind: "launch-intent", serviceId: service.id, cloud, ...intent } });
     } catch (error) {
-      outcomes.set(service, { key: wish.key, kind: "failed", error: error as Error, leftover: null });
+      outcomes.set(service, { key: intent.key, kind: "failed", error: error as Error, leftover: null });
     }
   }
-  await writeIntents(context, asked, early?.launching ?? null);
-  for (const { service } of asked) assignments.recordIntent(service, cloud, assignments.launchIntent(service));
+  await writeIntents(context, requested, early?.launching ?? null);
+  for (const { service } of requested) assignments.recordIntent(service, cloud, assignments.launchIntent(service));
   const answers = new Map(
     (
       await driver.launch(
-        asked.map(({ request }) => request),
+        requested.map(({ request }) => request),
         early?.signal ?? context.halt,
       )
     ).map((outcome) => [outcome.key, outcome]),
   );
-  for (const { service, request } of asked) {
+  for (const { service, request } of requested) {
     const answer = answers.get(request.key);
     if (answer !== undefined) outcomes.set(service, answer);
   }
@@ -141,22 +142,22 @@ async function askForMachines(
 }
 
 /**
- * A service whose level has not begun becomes "launching" with its wish: whoever looks at the run later must not take
- * it for one without a machine.
+ * Records launch intents. A service whose level has not begun becomes "launching" in the same write, so that nobody
+ * takes it for one without a machine.
  */
 async function writeIntents(
   context: RunContext,
-  asked: readonly { service: Service; intent: Change }[],
+  requested: readonly { service: Service; intent: Change }[],
   launching: Set<Service> | null,
 ): Promise<void> {
-  const told = launching === null ? [] : asked.map(({ service }) => service);
-  const states = told.map(({ id }): Change => ({ kind: "service", id, state: "launching" }));
+  const starting = launching === null ? [] : requested.map(({ service }) => service);
+  const states = starting.map(({ id }): Change => ({ kind: "service", id, state: "launching" }));
   await change(
     context,
-    [...asked.map(({ intent }) => intent), ...states],
-    told.map((service) => stateEvent(context, service, "launching")),
+    [...requested.map(({ intent }) => intent), ...states],
+    starting.map((service) => stateEvent(context, service, "launching")),
   );
-  for (const service of told) launching?.add(service);
+  for (const service of starting) launching?.add(service);
 }
 
 function requestFor(
@@ -181,28 +182,28 @@ function requestFor(
   };
 }
 
-/** Writes down what a cloud told of machines, as far as the record does not say it, in one write. */
-async function noteMachines(
+/** Records what the cloud reported about machines, in one write, as far as it is new. */
+async function recordMachines(
   context: RunContext,
   assignments: MachineAssignments,
-  told: readonly { service: Service; machine: MachineStatus }[],
+  reported: readonly { service: Service; machine: MachineStatus }[],
 ): Promise<void> {
-  const news = told.flatMap(({ service, machine }) => {
+  const changes = reported.flatMap(({ service, machine }) => {
     const change = launchedChange(assignments, service, machine);
     return change === null ? [] : [{ service, machine, change }];
   });
-  if (news.length > 0) await writerOf(context).write(...news.map(({ change }) => change));
-  for (const { service, machine } of news) assignments.launched(service, machine);
+  if (changes.length > 0) await writerOf(context).write(...changes.map(({ change }) => change));
+  for (const { service, machine } of changes) assignments.launched(service, machine);
 }
 
-/** What the record does not say yet of a service's machine; null when it says all. */
+/** The difference between the record and a machine's status; null without one. */
 export function launchedChange(
   assignments: MachineAssignments,
   service: Service,
   status: MachineStatus,
 ): Change | null {
   const known = assignments.machine(service);
-  // A cloud that does not show a young machine yet takes back nothing of what it has told.
+  // A cloud may not show a young machine yet. That does not invalidate what it reported before.
   if (known === null || (known.driverId !== null && status.state === "unknown")) return null;
   const machine = launchedMachine(status);
   const same =
@@ -211,7 +212,7 @@ export function launchedChange(
   return same ? null : { kind: "launched", key: known.key, machine };
 }
 
-/** The wish has no machine, and never will: the next attempt is a new wish. */
+/** Records that a launch intent has no machine and never will. The next attempt uses a new intent. */
 export async function recordEnded(
   context: RunContext,
   assignments: MachineAssignments,

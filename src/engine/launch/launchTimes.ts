@@ -1,40 +1,40 @@
-/** When machines of later levels are to be asked for, so that they are there when their level is expected to begin. */
+/** Computes when machines of later levels must be launched to exist when their level is expected to begin. */
 import { append } from "../run/lists.js";
 import type { Forecast, Work } from "./forecast.js";
 
 /** A service of a level that has not begun. */
 export interface LaterWork extends Work {
-  /** Where its machine may be asked for before its level; null when it has to wait, or has none. */
+  /** The cloud that can launch its machine early; null if the machine must wait or exists. */
   readonly cloud: string | null;
 }
 
-/** The level under way. */
-export interface Progress {
+/** The current level. */
+export interface CurrentLevel {
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
-  /** Of its services that are not ready. */
+  /** Work of its services that are not ready. */
   readonly works: readonly Work[];
 }
 
-/** What is to be done now, and when to look again. */
+/** What to launch now, and when to check again. */
 export interface LaunchTime {
-  /** Services, by their names in the plan, whose machines are to be asked for by now. */
+  /** Names in the plan of the services whose machines are due. */
   readonly due: readonly string[];
-  /** When those of the next one are, as far as it is known now; null when no moment is known. */
+  /** When the next one is due as far as known now, in milliseconds since the epoch; null if unknown. */
   readonly next: number | null;
 }
 
 /**
- * Machines of a level that are wanted at nearly the same moment go out in one call: within so many milliseconds, or
- * such a part of their launch.
+ * Machines of a level that are due at nearly the same time are launched in one call: within this many milliseconds, or
+ * this share of their launch time.
  */
 const TOGETHER_MS = 5_000;
 const TOGETHER_PART = 0.05;
 
-/** When each later level is expected to begin, in milliseconds since the epoch; null when nothing says so. */
+/** When each later level is expected to begin, in milliseconds since the epoch; null without history. */
 export function expectedBegins(
   forecast: Forecast,
-  present: Progress,
+  present: CurrentLevel,
   later: readonly (readonly Work[])[],
   now: number,
 ): (number | null)[] {
@@ -46,12 +46,10 @@ export function expectedBegins(
   });
 }
 
-/**
- * Which machines of later levels are to be asked for at `now`. What nothing is known of is asked for one level ahead.
- */
-export function turnAt(
+/** Which machines of later levels must be launched at `now`. Without history, machines are launched one level ahead. */
+export function launchTimeAt(
   forecast: Forecast,
-  present: Progress,
+  present: CurrentLevel,
   later: readonly (readonly LaterWork[])[],
   now: number,
 ): LaunchTime {
@@ -59,7 +57,7 @@ export function turnAt(
   const due: string[] = [];
   let next = Infinity;
   for (const [index, works] of later.entries()) {
-    for (const moments of momentsByCloud(forecast, works, begins[index] ?? null, index === 0).values()) {
+    for (const moments of dueTimesByCloud(forecast, works, begins[index] ?? null, index === 0).values()) {
       const comes = moments.some(({ at }) => at <= now);
       for (const { spec, at, slack } of moments) {
         if (comes && at <= now + slack) due.push(spec);
@@ -70,20 +68,20 @@ export function turnAt(
   return { due, next: next === Infinity ? null : next };
 }
 
-/** When a service's machine is to be asked for, and how much sooner it may be. */
-interface Moment {
+/** When a service's machine is due, and how much earlier it may be launched. */
+interface DueTime {
   readonly spec: string;
   readonly at: number;
   readonly slack: number;
 }
 
-function momentsByCloud(
+function dueTimesByCloud(
   forecast: Forecast,
   works: readonly LaterWork[],
   begin: number | null,
   isNext: boolean,
-): Map<string, Moment[]> {
-  const clouds = new Map<string, Moment[]>();
+): Map<string, DueTime[]> {
+  const clouds = new Map<string, DueTime[]>();
   for (const { spec, cloud } of works) {
     if (cloud === null) continue;
     const lead = forecast.lead(spec);

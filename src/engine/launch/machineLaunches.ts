@@ -1,6 +1,5 @@
 /**
- * Launches as they go on, from the wish for a machine to its address: what levels and early launches of one command
- * share.
+ * Tracks launches from the launch intent to the machine's address. Levels and early launches of one command share it.
  */
 import { DriverError, type LaunchOutcome } from "../../drivers/contract/driver.js";
 import { change } from "../run/journal.js";
@@ -13,18 +12,18 @@ import type { Service } from "../run/service.js";
 /** How a launch ended for one service. */
 export type LaunchResult = { readonly machine: ReachableMachine } | { readonly error: Error };
 
-/** Launches that a cloud is asked for together. */
+/** Launches that go to a cloud in one call. */
 export interface Batch {
-  /** Resolves when the cloud has answered, with machines or without. */
+  /** Resolves when the cloud has answered, successfully or not. */
   readonly answered: Promise<void>;
-  /** How each launch ends, as soon as its machine has an address or failed; never rejects. */
+  /** The result per service, as soon as its machine has an address or has failed. The promises never reject. */
   readonly launches: ReadonlyMap<Service, Promise<LaunchResult>>;
 }
 
 export class MachineLaunches {
   private readonly watches = new Map<string, MachineWatch>();
-  /** Keys of machines of which it was told that they are there. */
-  private readonly told = new Set<string>();
+  /** Keys of machines whose launch was reported as an event. */
+  private readonly reported = new Set<string>();
 
   constructor(
     private readonly context: RunContext,
@@ -32,8 +31,8 @@ export class MachineLaunches {
   ) {}
 
   /**
-   * Gets a machine for each service of a cloud, or the one that was asked for already.
-   * @param early for services whose level has not begun.
+   * Gets a machine for each service of a cloud, or the one that was requested earlier.
+   * @param early set for services whose level has not begun
    */
   launch(cloud: string, services: readonly Service[], early: EarlyLaunch | null = null): Batch {
     const outcomes = getMachines(this.context, this.assignments, cloud, services, early);
@@ -47,7 +46,7 @@ export class MachineLaunches {
     };
   }
 
-  /** Nobody waits for the address of the service's machine any more. */
+  /** Stops waiting for the address of the service's machine. */
   forget(service: Service): void {
     const machine = this.assignments.machine(service);
     if (machine !== null && machine.driverId !== null) this.watches.get(machine.cloud)?.forget(machine.driverId);
@@ -61,7 +60,7 @@ export class MachineLaunches {
     try {
       const outcome = (await outcomes).get(service);
       if (outcome === undefined)
-        throw new DriverError(`the driver of cloud "${cloud}" gave no answer for ${service.name}`);
+        throw new DriverError(`the driver of cloud "${cloud}" returned no outcome for ${service.name}`);
       if (outcome.kind === "failed") {
         if (outcome.leftover === null)
           await recordEnded(this.context, this.assignments, service, outcome.key, outcome.error.message);
@@ -84,9 +83,9 @@ export class MachineLaunches {
     const machine = await watch.reachable(launched, since, async (reason) =>
       recordEnded(context, assignments, service, key, reason),
     );
-    const news = launchedChange(assignments, service, machine);
-    const told = this.told.has(key);
-    this.told.add(key);
+    const recordChange = launchedChange(assignments, service, machine);
+    const wasReported = this.reported.has(key);
+    this.reported.add(key);
     const event = {
       at: context.clock.now(),
       type: "machine-launched",
@@ -95,12 +94,13 @@ export class MachineLaunches {
       id: machine.id,
       host: machine.host,
     } as const;
-    if (news !== null || !told) await change(context, news === null ? [] : [news], told ? [] : [event]);
-    if (news !== null) assignments.launched(service, machine);
+    if (recordChange !== null || !wasReported)
+      await change(context, recordChange === null ? [] : [recordChange], wasReported ? [] : [event]);
+    if (recordChange !== null) assignments.launched(service, machine);
     return machine;
   }
 
-  /** One a cloud for the whole command: all that wait are in one question. */
+  /** One watch per cloud for the whole command, so that one query covers all waiting machines. */
   private async watch(cloud: string): Promise<MachineWatch> {
     const driver = await this.context.clouds.driver(cloud);
     const known = this.watches.get(cloud) ?? new MachineWatch(driver, this.context.clock, this.context.halt);

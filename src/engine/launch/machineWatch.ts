@@ -1,23 +1,22 @@
-/**
- * Waits for machines to have an address: one question a cloud for all that are waited for, in the whole command, never
- * one a machine.
- */
+/** Waits until machines have an address. One query per cloud covers all waiting machines of the command. */
 import type { Clock } from "../../time/clock.js";
 import { InterruptedError, pause } from "../run/failure.js";
 import { DriverError, type Driver, type MachineStatus } from "../../drivers/contract/driver.js";
 import { isGone } from "../clouds/isGone.js";
 
-/** How often the cloud is asked: a pause is a fiftieth of what was waited already, so that a machine is
- * waited for a hundredth longer than it takes... */
+/**
+ * How often the cloud is polled: a pause is a fiftieth of the time waited so far, so polling delays a machine by about
+ * one percent...
+ */
 const SHORTEST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 10_000;
 const PAUSE_SHARE = 1 / 50;
-/** ...and at least many times longer than the question took: a large fleet is no cause to ask without end. */
+/** ...and at least this many times the duration of the query, so that a large fleet is not polled without end. */
 const PAUSE_OVER_QUESTION = 10;
-/** How long a cloud may take to give a launched machine an address, in milliseconds. */
+/** Time limit for a launched machine to get an address, in milliseconds. */
 const ADDRESS_DEADLINE_MS = 15 * 60_000;
 
-/** How long the cloud may fail to answer before everybody who waits is told so, in milliseconds. */
+/** How long the cloud may fail to answer before all waits fail, in milliseconds. */
 const SILENCE_MS = 2 * 60_000;
 
 /** A machine that has an address. */
@@ -27,9 +26,9 @@ export type ReachableMachine = MachineStatus & {
 };
 
 interface Waiting {
-  /** When the cloud launched it, or was asked to: milliseconds since the epoch. */
+  /** When the cloud launched it, or was asked to; milliseconds since the epoch. */
   readonly since: number;
-  /** When nobody waits for it any longer. */
+  /** When the wait times out. */
   readonly deadline: number;
   readonly onGone: (reason: string) => Promise<void>;
   readonly resolve: (machine: ReachableMachine) => void;
@@ -39,9 +38,9 @@ interface Waiting {
 export class MachineWatch {
   private readonly waiting = new Map<string, Waiting>();
   private polling = false;
-  /** When the cloud is asked next, and when it has answered last. */
-  private askAt = 0;
-  private heardAt = 0;
+  /** When the cloud is polled next, and when it last answered. */
+  private nextPollAt = 0;
+  private lastAnswerAt = 0;
 
   constructor(
     private readonly driver: Driver,
@@ -50,11 +49,11 @@ export class MachineWatch {
   ) {}
 
   /**
-   * The machine, once it is running and has an address.
-   * @param since when it was launched.
-   * @param onGone told, and waited for, when the machine does not exist any more, before the error.
-   * @throws DriverError if it ends before, or has no address in time; InterruptedError when the operator wants to stop,
-   *   or after `forget`.
+   * Resolves with the machine once it is running and has an address.
+   * @param since when it was launched
+   * @param onGone called and awaited before the error, when the machine no longer exists
+   * @throws DriverError if it ends first or gets no address in time; InterruptedError when the operator stops the
+   *   command, and after `forget`.
    */
   async reachable(
     launched: MachineStatus,
@@ -65,15 +64,15 @@ export class MachineWatch {
     return new Promise((resolve, reject) => {
       const now = this.clock.now();
       this.waiting.set(launched.id, { since, deadline: now + ADDRESS_DEADLINE_MS, onGone, resolve, reject });
-      // The cloud has just told of this machine.
-      this.heardAt = now;
-      // A machine that was just launched is asked for soon, however long others have been waited for.
-      this.askAt = this.polling ? Math.min(this.askAt, now + SHORTEST_PAUSE_MS) : now + SHORTEST_PAUSE_MS;
+      // The launch itself was an answer of the cloud.
+      this.lastAnswerAt = now;
+      // A new machine is polled soon, however long others have waited.
+      this.nextPollAt = this.polling ? Math.min(this.nextPollAt, now + SHORTEST_PAUSE_MS) : now + SHORTEST_PAUSE_MS;
       if (!this.polling) void this.poll();
     });
   }
 
-  /** Nobody waits for the machine any more. */
+  /** Stops waiting for a machine. */
   forget(id: string): void {
     this.fail(id, new InterruptedError());
   }
@@ -86,29 +85,29 @@ export class MachineWatch {
         const ids = [...this.waiting.keys()];
         if (ids.length > 0) await this.ask(ids);
       } catch (error) {
-        // One question without an answer says nothing of the machines; a lost lease or an operator who stops says all.
+        // One failed query says nothing about the machines. A lost lease or a stop by the operator ends all waits.
         const passing =
-          error instanceof DriverError && !this.stop.aborted && this.clock.now() < this.heardAt + SILENCE_MS;
+          error instanceof DriverError && !this.stop.aborted && this.clock.now() < this.lastAnswerAt + SILENCE_MS;
         if (!passing) for (const id of [...this.waiting.keys()]) this.fail(id, error as Error);
       }
     }
     this.polling = false;
   }
 
-  /** Slept through in short pieces, since somebody who joins may want the question sooner. */
+  /** Sleeps in short pieces, because a new machine may move the next poll forward. */
   private async untilDue(): Promise<void> {
-    while (this.waiting.size > 0 && this.clock.now() < this.askAt)
-      await pause(this.clock, Math.min(SHORTEST_PAUSE_MS, this.askAt - this.clock.now()), this.stop);
+    while (this.waiting.size > 0 && this.clock.now() < this.nextPollAt)
+      await pause(this.clock, Math.min(SHORTEST_PAUSE_MS, this.nextPollAt - this.clock.now()), this.stop);
   }
 
   private async ask(ids: readonly string[]): Promise<void> {
     const askedAt = this.clock.now();
     try {
       const machines = await this.driver.describe(ids, this.stop);
-      this.heardAt = this.clock.now();
+      this.lastAnswerAt = this.clock.now();
       ids.forEach((id, index) => this.settle(id, machines[index]));
     } finally {
-      this.askAt = this.clock.now() + this.pauseAfter(askedAt);
+      this.nextPollAt = this.clock.now() + this.pauseAfter(askedAt);
     }
   }
 
@@ -134,10 +133,11 @@ export class MachineWatch {
       isGone(machine, waiting.since, this.driver, this.clock.now())
     ) {
       const error = new DriverError(
-        `machine ${id} went to "${machine?.state ?? "nowhere"}" before it could be reached${machine?.reason ? `: ${machine.reason}` : ""}`,
+        `machine ${id} went to "${machine?.state ?? "nowhere"}" before it could be reached` +
+          (machine?.reason ? `: ${machine.reason}` : ""),
       );
       this.waiting.delete(id);
-      // A stopped machine is of no use either, but it is there: it must be destroyed, not forgotten.
+      // A stopped machine is unusable but exists: it has to be destroyed, so it stays on record.
       if (machine?.state === "stopped") waiting.reject(error);
       else waiting.onGone(error.message).then(() => waiting.reject(error), waiting.reject);
     } else if (this.clock.now() > waiting.deadline) {

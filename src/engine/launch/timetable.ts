@@ -1,31 +1,25 @@
-/**
- * What `prelaunch: just-in-time` goes by while a run comes up: the forecast, and how far the run has come. Says whose
- * moment has come.
- */
+/** Decides which machines are due with `prelaunch: just-in-time`, from the forecast and the run's progress. */
 import type { ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { RunContext } from "../run/context.js";
 import type { Agenda } from "../tasks/agenda.js";
-import { turnAt, type LaterWork } from "./launchTimes.js";
+import { launchTimeAt, type LaterWork } from "./launchTimes.js";
 import { Forecast, type Work } from "./forecast.js";
 import type { Service } from "../run/service.js";
 
-export interface TimetableView {
-  /** Whether the moment of any has come since the last look. */
+export interface TimetableUpdate {
+  /** Whether services became due since the last check. */
   readonly more: boolean;
-  /**
-   * When the next one's comes, in milliseconds since the epoch, as far as it is known now; null when no moment is
-   * known.
-   */
+  /** When the next one is due as far as known now, in milliseconds since the epoch; null if unknown. */
   readonly next: number | null;
 }
 
 export class Timetable {
   private level = -1;
   private startedAt = 0;
-  /** Services of the level whose machines were not asked for before it began. */
+  /** Services of the level whose machines are launched with it. */
   private launching: ReadonlySet<Service> = new Set();
   private readonly ready = new Set<Service>();
-  /** By their names in the plan. Whose moment has come, it stays so. */
+  /** Due services, by their names in the plan. Once due, a service stays due. */
   private readonly due = new Set<string>();
 
   private constructor(
@@ -34,7 +28,7 @@ export class Timetable {
     private readonly forecast: Forecast,
   ) {}
 
-  /** Reads what earlier runs of the plan took. Null where the plan does not ask for it. */
+  /** Loads the history of the plan. Null unless the plan says `prelaunch: just-in-time`. */
   static async read(context: RunContext, agenda: Agenda): Promise<Timetable | null> {
     if (context.plan.prelaunch !== "just-in-time") return null;
     const kinds = context.plan.levels
@@ -43,15 +37,15 @@ export class Timetable {
     return new Timetable(context, agenda, new Forecast(await context.store.pastRuns(context.plan), new Map(kinds)));
   }
 
-  /** A level has asked for its own machines. */
-  begun(level: number, launching: ReadonlySet<Service>): void {
+  /** A level has sent its own launch requests. */
+  levelBegan(level: number, launching: ReadonlySet<Service>): void {
     this.level = level;
     this.startedAt = this.context.clock.now();
     this.launching = launching;
   }
 
   /** A service is ready. */
-  done(service: Service): void {
+  serviceReady(service: Service): void {
     this.ready.add(service);
   }
 
@@ -59,14 +53,14 @@ export class Timetable {
     return this.due.has(service.spec.name);
   }
 
-  /** Finds out whose moment has come. */
-  look(): TimetableView {
+  /** Finds the services that are due now. */
+  update(): TimetableUpdate {
     const later = this.context.levels
       .slice(this.level + 1)
       .map((services) => this.agenda.among(services))
       .filter((services) => services.length > 0);
     const present = { startedAt: this.startedAt, works: this.worksNow() };
-    const { due, next } = turnAt(
+    const { due, next } = launchTimeAt(
       this.forecast,
       present,
       later.map((services) => this.worksThen(services)),
@@ -99,7 +93,7 @@ export class Timetable {
     );
   }
 
-  /** To look whether a service is well takes next to nothing. */
+  /** A health check takes next to no time. */
   private working(services: readonly Service[]): Service[] {
     return services.filter((service) => this.agenda.of(service)?.stage !== "verify");
   }
@@ -110,12 +104,12 @@ export class Timetable {
   }
 }
 
-/** Machines that are made alike take about as long. */
+/** Machines of the same kind take about equally long. */
 function kindOf({ placement, size }: ServiceSpec): string {
   return JSON.stringify(placement.kind === "cloud" ? [placement.cloud, size] : ["host"]);
 }
 
-/** One for all replicas of a service: the one that needs the most. */
+/** Merges the replicas of a service into one entry with the most work. */
 function oneEach<T extends Work & Partial<LaterWork>>(works: readonly T[]): T[] {
   const specs = new Map<string, T>();
   for (const work of works) {

@@ -1,4 +1,4 @@
-/** What becomes of machines that were started early, when the levels that they were for never began. */
+/** Handles machines that were launched early when their levels never began. */
 import type { RunEvent } from "../../model/events.js";
 import type { Change } from "../../state/sqlite/changes.js";
 import type { MachineRecord } from "../../state/contract/records.js";
@@ -8,21 +8,21 @@ import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 
-/** A machine that was started before its level, which never began. */
+/** A machine that was launched before its level, which never began. */
 export interface UnusedMachine {
   readonly service: string;
   readonly cloud: string;
-  /** The driver's id, or the key of a machine whose id was never told. */
+  /** The driver's id, or the machine's key if the id is unknown. */
   readonly id: string;
-  /** False: it is kept, and `resume` or `repair` uses it. */
+  /** False: it is kept for `resume` or `repair`. */
   readonly ended: boolean;
 }
 
-/** What `history` tells of them. */
-const REASON = "its level never began, since the run failed";
-const NEVER = "the run failed before the cloud gave it";
+/** The reasons that `history` shows. */
+const REASON = "the run failed before its level began";
+const NEVER = "the run failed before the cloud reported it";
 
-/** Unused machines as a result tells them, when they are left where they are. */
+/** The result for unused machines that are kept. */
 export function keepUnused(assignments: MachineAssignments, services: readonly Service[]): UnusedMachine[] {
   return services.flatMap((service) => {
     const machine = assignments.machine(service);
@@ -31,7 +31,7 @@ export function keepUnused(assignments: MachineAssignments, services: readonly S
 }
 
 /**
- * Ends unused machines of a run that failed: nobody can say when they would be used. One that does not end stays on
+ * Ends unused machines of a failed run: when they would be used is unknown. A machine that cannot be ended stays on
  * record, with a warning.
  */
 export async function endUnused(
@@ -80,5 +80,8 @@ function unused(service: Service, machine: MachineRecord, ended: boolean, id = m
 }
 
 function failure({ run }: RunContext, { id }: UnusedMachine, error: Error): string {
-  return `its machine ${id} was started early, its level never began, and it could not be ended: ${error.message}. A repair uses it: bootlevel repair ${run.name}, or end it with the run: bootlevel terminate ${run.name}`;
+  return (
+    `its machine ${id} was launched early, but its level never began and the machine could not be ended: ${error.message}. ` +
+    `Use it with bootlevel repair ${run.name}, or end it with bootlevel terminate ${run.name}`
+  );
 }

@@ -7,7 +7,7 @@ import type { Store } from "../../state/sqlite/store.js";
 import { StateError } from "../../state/contract/errors.js";
 import { Agenda } from "../tasks/agenda.js";
 import { bringUp } from "../bringUp/bringUp.js";
-import { chooseImages } from "../images/choose.js";
+import { chooseImages } from "../images/chooseImages.js";
 import { packBundles } from "../programs/bundles.js";
 import { enterRunState, record, warn } from "../run/journal.js";
 import { underDeadlines } from "../run/deadlines.js";

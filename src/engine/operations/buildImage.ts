@@ -19,7 +19,7 @@ import { MachineAssignments } from "../run/machineAssignments.js";
 import { terminateRun } from "./terminate.js";
 import { definitionOf, imageValues, placeOf, withContents } from "../images/definition.js";
 import { openCloud } from "../clouds/openCloud.js";
-import { freeRunName, settleAbandoned } from "../images/underway.js";
+import { freeRunName, settleAbandoned } from "../images/unfinishedBuilds.js";
 
 export interface BuildRequest {
   /** The plan of one machine that becomes the image (`plan/imagePlan.ts`). */

@@ -12,7 +12,7 @@ import { StateError } from "../../state/contract/errors.js";
 import type { Store } from "../../state/sqlite/store.js";
 import { Agenda } from "../tasks/agenda.js";
 import type { BootResult } from "./boot.js";
-import { chooseImages } from "../images/choose.js";
+import { chooseImages } from "../images/chooseImages.js";
 import { packBundles } from "../programs/bundles.js";
 import { runAgenda } from "../bringUp/runAgenda.js";
 import { unfinishedTask } from "../health/diagnosis.js";

@@ -1,4 +1,4 @@
-/** Turns a plan into one that can be rehearsed: the same levels, services and references, on simulated clouds only. */
+/** Turns a plan into one for rehearsals: the same levels, services and references, on simulated clouds only. */
 import type {
   CloudSpec,
   LaunchPlan,
@@ -9,18 +9,18 @@ import type {
   VariableSpec,
 } from "../../plan/launchPlan/launchPlan.js";
 
-/** The keys of a simulated cloud. */
+/** Keys of a simulated cloud. */
 export type SimOptions = Readonly<Record<string, unknown>>;
 
-/** What a variable holds that nobody gave a value, and every secret one. */
-export const MADE_UP = "rehearsal";
+/** The value of variables without a value, and of all secret ones. */
+export const PLACEHOLDER = "rehearsal";
 
 /**
- * The plan to rehearse. Nothing of it touches anything real: each cloud is simulated; a host that exists becomes a
- * simulated machine; programs of the launcher go to the service's machine; and no program is packed, since none is run.
- * References stay, and must resolve as in the plan.
- * @param faults the keys of every simulated cloud; null: a cloud that the plan simulates itself keeps its own keys, the
- *   others take `otherwise`.
+ * The plan to rehearse. It touches nothing real: each cloud is simulated, an existing host becomes a simulated machine,
+ * launcher programs move to the service's machine, and no program is packed, since none is run. References stay and
+ * must resolve as in the plan.
+ * @param faults keys of every simulated cloud; null: clouds that the plan simulates itself keep their keys, the others
+ *   get `otherwise`
  */
 export function rehearsalPlan(plan: LaunchPlan, faults: SimOptions | null, otherwise: SimOptions): LaunchPlan {
   const hosts = freeName(plan, "hosts");
@@ -28,7 +28,7 @@ export function rehearsalPlan(plan: LaunchPlan, faults: SimOptions | null, other
   const clouds = Object.values(plan.clouds).map((cloud) =>
     rehearsalCloud(cloud, faults ?? (cloud.driver === "sim" ? cloud.options : otherwise)),
   );
-  const needsHosts = services.some(({ placement }) => placement.kind === "host" && !isGuest(placement));
+  const needsHosts = services.some(({ placement }) => placement.kind === "host" && !sharesMachine(placement));
   const own = new Set(
     Object.values(plan.clouds)
       .filter(({ driver }) => driver === "sim")
@@ -50,7 +50,7 @@ export function rehearsalPlan(plan: LaunchPlan, faults: SimOptions | null, other
   };
 }
 
-/** The plan with another luck: each of its clouds gets this seed. */
+/** The plan with this seed for each of its clouds. */
 export function withSeed(plan: LaunchPlan, seed: string): LaunchPlan {
   return {
     ...plan,
@@ -63,7 +63,7 @@ export function withSeed(plan: LaunchPlan, seed: string): LaunchPlan {
   };
 }
 
-/** A rehearsal's clouds live in its own directory, whatever `file` says. */
+/** A rehearsal's clouds are in its own directory, whatever `file` says. */
 function rehearsalCloud({ name }: CloudSpec, options: SimOptions): CloudSpec {
   return {
     name,
@@ -72,19 +72,19 @@ function rehearsalCloud({ name }: CloudSpec, options: SimOptions): CloudSpec {
   };
 }
 
-/** Secrets have no business in a rehearsal. */
+/** Secrets are not used in rehearsals. */
 function rehearsalVariable(variable: VariableSpec): VariableSpec {
   return variable.secret
-    ? { ...variable, default: MADE_UP, env: null }
-    : { ...variable, default: variable.default ?? MADE_UP };
+    ? { ...variable, default: PLACEHOLDER, env: null }
+    : { ...variable, default: variable.default ?? PLACEHOLDER };
 }
 
 function rehearsalService(service: ServiceSpec, hosts: string, simulated: ReadonlySet<string>): ServiceSpec {
   const { placement } = service;
   return {
     ...service,
-    placement: placement.kind === "cloud" || isGuest(placement) ? placement : { kind: "cloud", cloud: hosts },
-    // The keys of another driver mean nothing here.
+    placement: placement.kind === "cloud" || sharesMachine(placement) ? placement : { kind: "cloud", cloud: hosts },
+    // Keys of another driver have no meaning here.
     launch: placement.kind === "cloud" && simulated.has(placement.cloud) ? service.launch : {},
     ...(service.setup === undefined
       ? {}
@@ -93,7 +93,7 @@ function rehearsalService(service: ServiceSpec, hosts: string, simulated: Readon
     ready: service.ready && rehearsalProgram(service.ready),
     terminate: service.terminate && rehearsalProgram(service.terminate),
     execute: service.execute ? rehearsalProgram(service.execute) : null,
-    // Nobody wants home what a simulated machine made up.
+    // Files that a simulated machine invents are not collected.
     report: null,
   };
 }
@@ -108,8 +108,8 @@ function rehearsalProgram<P extends ProgramSpec | ReadySpec>(program: P): P {
   };
 }
 
-/** Whether it is the machine of another service: `host: "${db.host}"` and nothing more. */
-function isGuest(placement: Placement): boolean {
+/** Whether the service shares another service's machine: `host: "${db.host}"` and nothing more. */
+function sharesMachine(placement: Placement): boolean {
   if (placement.kind !== "host" || placement.host.length !== 1) return false;
   const [only] = placement.host;
   return typeof only === "object" && only.kind === "service" && only.attribute === "host";

@@ -1,8 +1,8 @@
-/** What many rehearsals say together. */
+/** Statistics over many rehearsals. */
 
 /** Why a rehearsal was not ready after a boot or a repair. */
 export interface Cause {
-  /** The service as the plan names it: replicas count together. */
+  /** The service's name in the plan; replicas count together. */
   readonly service: string;
   readonly step: string;
   readonly message: string;
@@ -11,28 +11,28 @@ export interface Cause {
 /** One boot or repair. */
 export interface Attempt {
   readonly ready: boolean;
-  /** Milliseconds from the start of the boot to the end of this attempt, in the rehearsal's own time. */
+  /** Milliseconds from the start of the boot to the end of this attempt, in simulated time. */
   readonly endMs: number;
   readonly causes: readonly Cause[];
 }
 
-/** One rehearsal: its boot, then its repairs; the last one is the end. */
+/** One rehearsal: its boot, then its repairs. The last attempt decides. */
 export interface Rehearsal {
   readonly seed: string;
   readonly attempts: readonly Attempt[];
 }
 
-/** Milliseconds of the rehearsals that came up. */
+/** Milliseconds of the rehearsals that became ready. */
 export interface Spread {
   readonly p50: number;
   readonly p95: number;
 }
 
 export interface CauseCount extends Cause {
-  /** In how many rehearsals the boot failed for it, and how many were not ready in the end for it. */
+  /** How many rehearsals failed at boot because of it, and how many in the end. */
   readonly atBoot: number;
   readonly inTheEnd: number;
-  /** The seed of the first rehearsal that met it. */
+  /** The seed of the first rehearsal with this cause. */
   readonly seed: string;
 }
 
@@ -40,13 +40,13 @@ export interface Statistics {
   readonly runs: number;
   /** How many were ready after the boot, after at most one repair, after at most two, and so on. */
   readonly ready: readonly number[];
-  /** Time until ready: of those that needed no repair, and of all that came up; null if none did. */
+  /** Time until ready: of rehearsals without a repair, and of all that became ready; null if there are none. */
   readonly ms: { readonly boot: Spread | null; readonly end: Spread | null };
   /** Most frequent first. */
   readonly causes: readonly CauseCount[];
 }
 
-/** @param repairs how many repairs a rehearsal had at most. */
+/** @param repairs the maximum number of repairs per rehearsal */
 export function summarise(rehearsals: readonly Rehearsal[], repairs: number): Statistics {
   const readyAt = rehearsals.map(({ attempts }) => attempts.findIndex(({ ready }) => ready));
   const times = rehearsals.map(({ attempts }, index) => attempts[readyAt[index] ?? -1]?.endMs ?? null);
@@ -61,7 +61,7 @@ export function summarise(rehearsals: readonly Rehearsal[], repairs: number): St
   };
 }
 
-/** The nearest rank: a time that a rehearsal really took. */
+/** Nearest-rank percentiles: each is a duration that occurred. */
 export function spread(times: readonly number[]): Spread | null {
   if (times.length === 0) return null;
   const sorted = [...times].sort((a, b) => a - b);
@@ -70,9 +70,8 @@ export function spread(times: readonly number[]): Spread | null {
 }
 
 /**
- * One sentence for all that failed alike: addresses and machine ids are left out, and a replica goes by its service's
- * name.
- * @param spec the service's name in the plan.
+ * Merges equal causes: replaces addresses and machine ids by placeholders, and a replica by its service.
+ * @param spec the service's name in the plan
  */
 export function commonCause({ service, step, message }: Cause, spec: string): Cause {
   const common = message

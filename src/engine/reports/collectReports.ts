@@ -4,7 +4,7 @@
  */
 import type { MachineConnection } from "../../machines/contract/connection.js";
 import type { MachineLink } from "../../machines/contract/link.js";
-import { cleanUp } from "../../machines/program/endings.js";
+import { cleanUp } from "../../machines/program/killAndCleanUp.js";
 import { FileError } from "../../state/contract/fileErrors.js";
 import type { ReportDraft, ReportFiles } from "../../state/contract/files.js";
 import type { ReportManifest } from "../../state/contract/reportArchive.js";

@@ -1,15 +1,14 @@
 /**
- * The program `bl`, which is staged with every program and found in its PATH: POSIX sh, so that nothing needs to be
+ * The program `bl`. It is staged with every program and is in its PATH. It is POSIX sh, so that nothing has to be
  * installed. It never sleeps and never blocks on a FIFO that nobody serves:
  *
- * - its own answer FIFO is open for reading and writing before the request is sent, so that no answer is lost;
- * - `up` is held open for writing by whoever serves; opened like this it reads as ended at once when nobody does, and a
- * watcher that
- *   waits for that end then gives the answer "10" itself;
- * - `req` is open for writing only, so that a write ends with EPIPE when the last reader has gone.
+ * - It opens its own answer FIFO for reading and writing before it sends the request, so no answer is lost.
+ * - Whoever serves requests holds `up` open for writing. A watcher process waits for the end of `up`, which comes at
+ *   once if nobody serves, and then gives the answer "10" itself.
+ * - It opens `req` for writing only, so a write fails with EPIPE when the last reader has gone.
  *
- * Requests are lines of at most 512 bytes, which a FIFO takes whole or not at all. The runtime directory is its user's
- * alone, so files in it may be anybody's: a program under sudo is root, the relay is not.
+ * Requests are lines of at most 512 bytes, which a FIFO transfers atomically. Only its user can enter the runtime
+ * directory, so files in it can be world-writable: a program under sudo is root, the relay is not.
  */
 import { MESSAGE_LIMIT } from "./blRequest.js";
 

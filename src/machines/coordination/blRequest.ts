@@ -1,6 +1,5 @@
 /**
- * What a program on a machine may ask its launcher by `bl`, and what it is answered. Who asks is known by the channel,
- * never by what the machine says.
+ * Requests of the program `bl`, and replies. The channel identifies the sender, never the data that the machine sends.
  */
 
 export interface BlRequest {
@@ -9,29 +8,29 @@ export interface BlRequest {
   readonly name: string;
   /** set: the value; abort and say: the text. */
   readonly value: Buffer;
-  /** Milliseconds; null: for ever. */
+  /** Milliseconds; null: no limit. */
   readonly timeoutMs: number | null;
   readonly wait: boolean;
   readonly ignoreAbort: boolean;
   readonly parties: number | null;
 }
 
-/** What `bl` exits with: done, not set, usage, unknown name, aborted, timed out, no launcher. */
+/** Exit codes of `bl`: done, not set, usage, unknown name, aborted, timed out, no launcher. */
 export type BlExitCode = 0 | 1 | 2 | 7 | 8 | 9 | 10;
 
 export interface BlReply {
   readonly code: BlExitCode;
-  /** What `bl get` prints. */
+  /** Printed by `bl get`. */
   readonly value?: Buffer;
-  /** For people, on standard error; one line. */
+  /** One line for standard error. */
   readonly message?: string;
 }
 
 /**
- * Answers one request; never rejects for a mistake of the program. Time limits are the handler's: it answers 9.
- * @param gone is aborted when nobody waits for the answer any more.
+ * Answers one request. It never rejects for a mistake of the program. It enforces the time limit itself and replies 9.
+ * @param gone aborted when nobody waits for the reply any more.
  */
 export type BlHandler = (request: BlRequest, gone: AbortSignal) => Promise<BlReply>;
 
-/** Bytes of a value or text. */
+/** Maximum size of a value or text in bytes. */
 export const MESSAGE_LIMIT = 16_777_216;

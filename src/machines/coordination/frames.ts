@@ -1,33 +1,31 @@
-/**
- * The words of a relay: requests as they come from a machine, which may send anything, and answers as it takes them.
- */
+/** The relay protocol: parses requests, which are untrusted, and formats replies. */
 import { relayMark } from "./relayScript.js";
 import { MESSAGE_LIMIT, type BlReply, type BlRequest } from "./blRequest.js";
 
-/** What a machine sent cannot be a request. */
+/** The machine sent something that is not a request. */
 export class MalformedFrameError extends Error {
-  override readonly name = "MalformedTalkError";
+  override readonly name = "MalformedFrameError";
 }
 
 export type Frame =
   | { readonly kind: "ready" }
-  /** Nobody on the machine talks. */
+  /** No program on the machine uses `bl`. */
   | { readonly kind: "none" }
   | { readonly kind: "request"; readonly id: string; readonly request: BlRequest }
-  /** Whoever asked has gone. */
+  /** The sender of the request has gone. */
   | { readonly kind: "drop"; readonly id: string };
 
 const LINE =
   /^([0-9][0-9.]{0,30}) (get|set|barrier|abort|say|drop) (-|[A-Za-z0-9_.:*][A-Za-z0-9_.:*-]{0,199}) (-|[0-9.]{1,9}[smhd]?) (-|[ni]{1,8}) (-|[0-9]{1,4}) ([0-9]{1,8})$/;
 const LONGEST_LINE = 512;
-/** What a login shell may say before, in bytes, of which only the end is kept. */
+/** A login shell may print a greeting before the mark. Only this many trailing bytes of it are kept. */
 const LONGEST_MARK = 256;
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const LONGEST_MESSAGE = 1000;
 
 type Header = RegExpExecArray;
 
-/** Finds requests in what comes, without reading on until somebody asks for the next. */
+/** Finds requests in the data. Parses no further than the next request. */
 export class FrameReader {
   readonly #mark: Buffer;
   #marked = false;
@@ -44,7 +42,7 @@ export class FrameReader {
     this.#length += chunk.length;
   }
 
-  /** Null until the whole of it has come. @throws MalformedTalkError */
+  /** Returns null until the next frame is complete. @throws MalformedFrameError */
   next(): Frame | null {
     if (!this.#marked) return this.#findMark();
     this.#header ??= this.#readHeader();
@@ -77,9 +75,9 @@ export class FrameReader {
       throw new MalformedFrameError("a request is too long");
     if (end < 0) return null;
     const header = LINE.exec(text.toString("latin1", 0, end));
-    if (header === null) throw new MalformedFrameError("a line is no request");
+    if (header === null) throw new MalformedFrameError("a line is not a request");
     if (Number(header[7]) > MESSAGE_LIMIT)
-      throw new MalformedFrameError(`a request of ${String(header[7])} bytes; ${MESSAGE_LIMIT} are allowed`);
+      throw new MalformedFrameError(`a request has ${String(header[7])} bytes; the limit is ${MESSAGE_LIMIT} bytes`);
     this.#take(end + 1);
     return header;
   }
@@ -100,11 +98,12 @@ export class FrameReader {
   }
 }
 
-/** @throws MalformedTalkError for a request that lacks its name, or has one that it cannot have. */
+/** @throws MalformedFrameError if the name is missing or not allowed. */
 function frameOf([, id = "", verb = "", name = "", time = "", flags = "", parties = ""]: Header, value: Buffer): Frame {
   if (verb === "drop") return { kind: "drop", id };
   const named = verb === "get" || verb === "set" || verb === "barrier";
-  if (named !== (name !== "-")) throw new MalformedFrameError("a request has no name, or one too many");
+  if (named !== (name !== "-"))
+    throw new MalformedFrameError("a request lacks a name, or has one that it must not have");
   return {
     kind: "request",
     id,
@@ -123,14 +122,14 @@ function frameOf([, id = "", verb = "", name = "", time = "", flags = "", partie
 function milliseconds(time: string): number | null {
   if (time === "-") return null;
   const amount = Number(time.replace(/[smhd]$/, ""));
-  if (Number.isNaN(amount)) throw new MalformedFrameError("the time limit of a request is no number");
+  if (Number.isNaN(amount)) throw new MalformedFrameError("the time limit of a request is not a number");
   return amount === 0 ? null : Math.ceil(amount * (UNITS[time.slice(-1)] ?? 1000));
 }
 
-/** An answer's line; its value, if it has one, follows. */
+/** Formats a reply's line. The reply's value, if any, follows it. */
 export function replyLine(id: string, reply: BlReply): string {
-  // One line: what would end it, or move a terminal's cursor, is a blank. Cut by characters, and a pair's half is no
-  // character.
+  // Replace control characters by blanks: they would end the line or move a terminal's cursor. Cut by code points, so
+  // that no surrogate pair is split.
   const message = (reply.message ?? "").replace(/\p{Cc}+/gu, " ").trim();
   return `${id} ${reply.code} ${reply.value?.length ?? "-"} ${[...message.slice(0, 4 * LONGEST_MESSAGE)].slice(0, LONGEST_MESSAGE).join("")}\n`;
 }

@@ -1,5 +1,6 @@
 /**
- * One relay: a channel on which a machine's requests come and answers go. Whatever it sends, it can hurt only itself.
+ * One relay: a channel for a machine's requests and the replies. Malicious input can harm only the machine that sends
+ * it.
  */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -9,10 +10,10 @@ import { MESSAGE_LIMIT, type BlHandler, type BlReply, type BlRequest } from "./b
 import { replyLine, FrameReader } from "./frames.js";
 import { channelCommand } from "../shell/channelScript.js";
 
-/** So many requests may be unanswered, and so many bytes of them, before the next one is read. */
+/** Limits for unanswered requests, in number and in bytes. At a limit, reading pauses. */
 const MOST_REQUESTS = 256;
 const MOST_BYTES = 2 * MESSAGE_LIMIT;
-/** Milliseconds that a relay may take to end by itself. */
+/** Time limit in milliseconds for an orderly end. */
 const GOODBYE_MS = 2000;
 
 export interface RelayOptions {
@@ -23,10 +24,10 @@ export interface RelayOptions {
   onWarning(message: string): void;
 }
 
-/** "none": nobody on the machine talks. "broken": the channel ended, or what came on it was no request. */
+/** "none": no program on the machine uses `bl`. "broken": the channel ended or sent malformed data. */
 export type RelayEnd = { readonly kind: "none" | "closed" } | { readonly kind: "broken"; readonly reason: string };
 
-/** Throws `ConnectionError` when no channel can be opened. */
+/** @throws ConnectionError when no channel can be opened. */
 export async function openRelay(connection: MachineConnection, options: RelayOptions): Promise<Relay> {
   const nonce = randomBytes(12).toString("hex");
   const script = relayScript({ directory: `${connection.workDirectory}/${options.directory}`, nonce }, options.how);
@@ -39,7 +40,7 @@ export async function openRelay(connection: MachineConnection, options: RelayOpt
 export class Relay {
   readonly ended: Promise<RelayEnd>;
   #end: RelayEnd | null = null;
-  /** By id; a request that was withdrawn counts until its handler has noticed. */
+  /** By id. A withdrawn request counts until its handler has noticed. */
   readonly #waiting = new Map<string, AbortController>();
   /** Aborts when the channel has ended. */
   readonly #broken = new AbortController();
@@ -52,7 +53,7 @@ export class Relay {
     private readonly frames: FrameReader,
     private readonly options: RelayOptions,
   ) {
-    channel.stdin.on("error", () => undefined); // why it ended is told by the channel's end
+    channel.stdin.on("error", () => undefined); // the channel's end gives the reason
     channel.stdout.on("data", (chunk: Buffer) => {
       this.#hear(chunk);
     });
@@ -68,11 +69,11 @@ export class Relay {
     });
   }
 
-  /** Resolves when the machine has let go of it, too, or is too slow for that. */
+  /** Resolves when the machine has closed the channel too, or after GOODBYE_MS. */
   async close(): Promise<void> {
     this.#finish({ kind: "closed" });
     this.channel.stdin.end();
-    // What is not read would hold its end up.
+    // Unread output would delay the channel's end.
     this.channel.stdout.resume();
     const timer = setTimeout(() => {
       this.channel.close();
@@ -93,7 +94,7 @@ export class Relay {
     this.#goOn();
   }
 
-  /** Takes what has come, and lets the machine wait while too much is unanswered. */
+  /** Handles the requests that have arrived. Pauses reading at the limit of unanswered ones. */
   #goOn(): void {
     try {
       while (this.#end === null && !this.#isFull) {
@@ -126,7 +127,7 @@ export class Relay {
 
   async #answer(id: string, request: BlRequest): Promise<void> {
     if (this.#waiting.has(id)) {
-      this.#stop({ kind: "broken", reason: "two requests at once have one number" });
+      this.#stop({ kind: "broken", reason: "two open requests have the same id" });
       return;
     }
     const gone = new AbortController();
@@ -141,21 +142,22 @@ export class Relay {
     this.#goOn();
   }
 
-  /** Never rejects: a launcher that fails is one that is not there, for the program. */
+  /** Never rejects: to the program, a failing launcher is a missing one. */
   async #handle(request: BlRequest, gone: AbortSignal): Promise<BlReply> {
     try {
       return await this.options.handler(request, gone);
     } catch (error) {
       this.options.onWarning(
-        `bl ${request.verb} ${request.name} could not be answered: ${error instanceof Error ? error.message : String(error)}`,
+        `bl ${request.verb} ${request.name} could not be answered: ` +
+          `${error instanceof Error ? error.message : String(error)}`,
       );
       return { code: 10, message: "the launcher failed to answer" };
     }
   }
 
   /**
-   * One after the other, each when the machine has taken the one before: answers are kept by whoever gave them, and not
-   * twice.
+   * Writes replies one by one, each when the machine has taken the one before, so that they are not buffered here a
+   * second time.
    */
   #write(id: string, reply: BlReply): Promise<void> {
     this.#written = this.#written.then(async () => {
@@ -165,7 +167,7 @@ export class Relay {
       stdin.write(replyLine(id, reply));
       const taken = reply.value === undefined || stdin.write(reply.value);
       stdin.uncork();
-      // A channel that broke has nobody who waits.
+      // On a broken channel nobody waits for the reply.
       if (!taken) await once(stdin, "drain", { signal: this.#broken.signal }).catch(() => undefined);
     });
     return this.#written;

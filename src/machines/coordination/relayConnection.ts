@@ -1,5 +1,5 @@
 /**
- * The line between one program and the launcher: opens a relay when the program talks, and another one when that
+ * Connects one program's `bl` to the launcher: opens a relay at the program's first request, and a new one when it
  * breaks.
  */
 import { setTimeout as delay } from "node:timers/promises";
@@ -8,21 +8,21 @@ import { ConnectionLostError, type MachineConnection } from "../contract/connect
 import type { BlHandler } from "./blRequest.js";
 import { openRelay, type RelayEnd, type RelayOptions, type Relay } from "./relay.js";
 
-/** How many relays a program gets on one connection: one that breaks again and again is the program's own doing. */
+/** Maximum number of relays per program and connection. If they keep breaking, the program is the cause. */
 const RELAYS = 5;
 const PAUSE_MS = 200;
-/** Milliseconds that one may wait for a channel. */
+/** Time limit for opening a channel, in milliseconds. */
 const OPENING_MS = 20_000;
 
 export interface RelayConnectionOptions {
   /** The step's directory, relative to the connection's work directory. */
   readonly directory: string;
-  /** Null: nobody answers, and nothing is opened. */
+  /** Null: nothing is opened, and `bl` gets no answers. */
   readonly handler: BlHandler | null;
   onWarning(message: string): void;
 }
 
-/** A connection that is lost is not asked again: the program will be asked about over another one. */
+/** After a lost connection the program is recovered over another one, so this relay just ends. */
 function broken(error: unknown): RelayEnd {
   if (error instanceof ConnectionLostError) return { kind: "closed" };
   return { kind: "broken", reason: error instanceof Error ? error.message : String(error) };
@@ -30,7 +30,7 @@ function broken(error: unknown): RelayEnd {
 
 export class RelayConnection {
   #relay: Relay | null = null;
-  /** The connection that a relay is kept on. */
+  /** The connection that the current relay uses. */
   #connection: MachineConnection | null = null;
   #work: Promise<void> = Promise.resolve();
   readonly #closing = new AbortController();
@@ -38,8 +38,8 @@ export class RelayConnection {
   constructor(private readonly options: RelayConnectionOptions) {}
 
   /**
-   * Answers the program over this connection from now on, unless it does already.
-   * @param how "take-over" from a holder that has called, "anew" otherwise
+   * Serves the program over this connection from now on, unless it does so already.
+   * @param how "take-over" from the holder that sent the call, "anew" otherwise
    * @param hangUp tells that holder that nobody answers
    */
   attend(connection: MachineConnection, how: RelayOptions["how"], hangUp: () => void = () => undefined): void {
@@ -55,7 +55,7 @@ export class RelayConnection {
       });
   }
 
-  /** Resolves when nothing of it is left on the machine, or the machine is too slow for that. */
+  /** Resolves when the machine has removed the relay, or takes too long for it. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#relay?.close();
@@ -70,17 +70,17 @@ export class RelayConnection {
       if (end.kind !== "broken" || signal.aborted || !connection.alive) return;
       reason = end.reason;
       how = "anew";
-      await delay(PAUSE_MS * relay, undefined, { signal }).catch(() => undefined); // the next look at the signal tells
+      await delay(PAUSE_MS * relay, undefined, { signal }).catch(() => undefined); // the signal is checked below
       if (signal.aborted) return;
     }
-    this.options.onWarning(`${options.directory}: bl is not answered any more: ${reason}`);
+    this.options.onWarning(`${options.directory}: requests of bl are no longer answered: ${reason}`);
   }
 
   async #attendOnce(connection: MachineConnection, options: RelayOptions): Promise<RelayEnd> {
     const opening = openRelay(connection, options);
     const relay = await this.#within(opening);
     if (relay === null) {
-      // One that comes too late is nobody's, and why none came is told already.
+      // Close a channel that opens too late. Its failure was reported already.
       void opening.then(
         (late) => late.close(),
         () => undefined,
@@ -92,7 +92,7 @@ export class RelayConnection {
     return relay.ended;
   }
 
-  /** Null when the line was closed or too much time went by first. */
+  /** Null on `close` or a timeout. */
   async #within<T>(work: Promise<T>): Promise<T | null> {
     const { signal } = this.#closing;
     try {

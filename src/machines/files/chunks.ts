@@ -1,12 +1,12 @@
-/** A stream's chunks, asked for one at a time: what is not asked for waits at its sender. */
+/** Reads a stream's chunks on demand. Chunks that nobody asked for stay at the sender. */
 import type { Readable } from "node:stream";
 
 export interface Chunks extends AsyncIterator<Buffer, undefined> {
-  /** Nobody asks any more: what comes goes nowhere, so that the stream can end. */
+  /** Stops reading: further data is dropped so that the stream can end. */
   stop(): void;
 }
 
-/** Unlike a stream's own iterator, this one leaves the stream to others when it stops, and never destroys it. */
+/** Unlike a stream's own iterator, this one never destroys the stream; others can read it afterwards. */
 export function chunksOf(stream: Readable): Chunks {
   const queue: Buffer[] = [];
   let ended = false;

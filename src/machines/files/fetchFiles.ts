@@ -1,4 +1,4 @@
-/** Brings files of a machine home over one channel, as they come, and as slowly as they are taken. */
+/** Downloads files of a machine over one channel, as a stream with back pressure. */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import pTimeout from "p-timeout";
@@ -13,28 +13,28 @@ import { channelCommand } from "../shell/channelScript.js";
 
 export interface FetchOptions {
   /**
-   * Takes one member of what a machine sends; must read `content` to its end, or throw what that throws. Anything else
-   * that it throws ends the fetch.
+   * Receives one archive member. It must read `content` to its end, or throw what that throws. Any other error from it
+   * ends the fetch.
    */
   readonly onMember: (origin: PathBase, header: Header, content: AsyncIterable<Buffer>) => Promise<void>;
-  /** Aborted when it takes too long, or is not wanted any more. */
+  /** Aborted on a timeout or when the files are no longer needed. */
   readonly signal: AbortSignal;
 }
 
 export interface Fetched {
   /** What the machine left out, and why. */
   readonly notes: readonly FetchNote[];
-  /** Lets the machine remove the step's directory. @returns what went wrong, or null. */
+  /** Tells the machine to remove the step's directory. @returns the problem, or null. */
   dismiss(): Promise<string | null>;
 }
 
-/** Milliseconds that a machine has to remove a directory. */
+/** Time limit for removing a directory, in milliseconds. */
 const DISMISS_MS = 15_000;
 
 /**
- * Fetches what a request names, each file once it is there. What cannot be read is noted and left out.
- * @throws ConnectionLostError when the connection breaks, ConnectionError when `signal` aborts, StagingError when the
- *   machine cannot send files (no tar, no sudo), and what `onMember` throws.
+ * Fetches the requested files, each of them once. Unreadable files are noted and skipped.
+ * @throws ConnectionLostError when the connection breaks; ConnectionError when `signal` aborts; StagingError when the
+ *   machine cannot send files (no tar, no sudo); and the errors of `onMember`.
  */
 export async function fetchFiles(
   connection: MachineConnection,
@@ -49,9 +49,9 @@ export async function fetchFiles(
   channel.stderr.on("data", (chunk: Buffer) => {
     notes.push(chunk);
   });
-  channel.stdin.on("error", () => undefined); // why it ended is told by the channel's end
+  channel.stdin.on("error", () => undefined); // the channel's end gives the reason
   channel.stdin.write(script);
-  const broken = breakOf(channel, connection.label, options.signal);
+  const broken = interruptionOf(channel, connection.label, options.signal);
   try {
     const whole = await broken.before(receive(channel, nonce, broken, options.onMember));
     const verdict = await broken.before(Promise.race([notes.verdict, channel.ended.then(() => null)]));
@@ -66,11 +66,11 @@ export async function fetchFiles(
   }
 }
 
-/** @returns whether all came that was to come. */
+/** @returns whether everything has arrived. */
 async function receive(
   channel: Channel,
   nonce: string,
-  broken: Break,
+  broken: Interruption,
   onMember: FetchOptions["onMember"],
 ): Promise<boolean> {
   const chunks = chunksOf(channel.stdout);
@@ -87,8 +87,8 @@ async function receive(
 }
 
 /**
- * One archive of the machine's tar. One that breaks off costs what was to come in it; the next one begins at its own
- * mark.
+ * Reads one archive of the machine's tar. A truncated archive loses its remaining members; the next one starts at its
+ * own mark.
  */
 async function readSegment(segments: Segments, origin: PathBase, onMember: FetchOptions["onMember"]): Promise<void> {
   const unpacking = extract();
@@ -102,16 +102,14 @@ async function readSegment(segments: Segments, origin: PathBase, onMember: Fetch
       await onMember(origin, member.value.header, member.value as AsyncIterable<Buffer>);
   } catch (error) {
     unpacking.destroy(error as Error);
-    // What a broken archive lacks is known by tar's own words.
+    // tar's own messages say what a damaged archive lacks.
     if (!isDamage(error)) throw error;
   }
   const cause = await pumped;
   if (cause !== null) throw cause;
 }
 
-/**
- * Reads the segment to its end, whatever becomes of the archive in it: what follows must not be taken for a part of it.
- */
+/** Reads the segment to its end even if its archive fails: the next segment must not be parsed as part of it. */
 async function pump(segments: Segments, unpacking: Extract): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     unpacking.once("close", () => {
@@ -137,17 +135,17 @@ function isDamage(error: unknown): boolean {
   );
 }
 
-interface Break {
-  /** `work`, unless the channel breaks or the signal aborts before it is done. */
+interface Interruption {
+  /** Resolves as `work` does, unless the channel breaks or the signal aborts first. */
   before<T>(work: Promise<T>): Promise<T>;
   forget(): void;
 }
 
-function breakOf(channel: Channel, label: string, signal: AbortSignal): Break {
+function interruptionOf(channel: Channel, label: string, signal: AbortSignal): Interruption {
   const broken = new AbortController();
   const onAbort = (): void => {
-    const why = signal.reason instanceof Error ? signal.reason.message : "not wanted any more";
-    broken.abort(new ConnectionError(`${label}: given up: ${why}`));
+    const why = signal.reason instanceof Error ? signal.reason.message : "no longer needed";
+    broken.abort(new ConnectionError(`${label}: cancelled: ${why}`));
   };
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();

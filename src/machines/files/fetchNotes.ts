@@ -1,14 +1,11 @@
-/**
- * What a machine that sends files says on standard error: notes of what it leaves out, its tar's own words, and how it
- * ended.
- */
+/** Parses standard error of a fetch script: notes on skipped files, messages of tar, and the verdict. */
 import type { PathBase, Reason } from "./fetchScript.js";
 
 export interface FetchNote {
   readonly reason: Reason;
-  /** The pattern, or the name of the file as it was matched. */
+  /** The pattern, or the file name as matched. */
   readonly name: string;
-  /** What the machine's tar said of it; "" if the reason says it all. */
+  /** The machine's tar message; "" if the reason is enough. */
   readonly words: string;
 }
 
@@ -17,13 +14,13 @@ export interface FetchVerdict {
   readonly why: string;
 }
 
-/** Characters that are kept: a folder of a million closed files must not fill the memory. */
+/** How many characters are kept: a folder with a million unreadable files must not exhaust memory. */
 const KEPT = 262_144;
-/** Characters at the end in which a verdict is looked for. */
+/** How many trailing characters are searched for a verdict. */
 const TAIL = 256;
 
 export class FetchNotes {
-  /** Resolves when the machine has told how it ended. */
+  /** Resolves when the verdict has arrived. */
   readonly verdict: Promise<FetchVerdict>;
   #text = "";
   #tail = "";
@@ -45,16 +42,16 @@ export class FetchNotes {
     if (kind !== undefined) this.#tell({ kind: kind as FetchVerdict["kind"], why: why ?? "" });
   }
 
-  /** What the machine said beside all that, for messages. */
+  /** Other output of the machine, for messages. */
   get words(): string {
     return this.#split().words.join("; ");
   }
 
   list(): FetchNote[] {
     const { notes, words } = this.#split();
-    const told: FetchNote[] = words.map((line) => ({ reason: "tar", name: "", words: line }));
-    // A tar that failed has said of which file, and why.
-    return [...notes.filter(({ reason }) => reason !== "tar" || told.length === 0), ...told];
+    const tarNotes: FetchNote[] = words.map((line) => ({ reason: "tar", name: "", words: line }));
+    // tar's own message already names the file and the reason.
+    return [...notes.filter(({ reason }) => reason !== "tar" || tarNotes.length === 0), ...tarNotes];
   }
 
   #split(): { notes: FetchNote[]; words: string[] } {
@@ -77,7 +74,7 @@ export class FetchNotes {
   }
 }
 
-/** The name of a file as an operator knows it: matches begin with a dot, so that none is taken for an option. */
+/** The file name as the operator knows it. Matches start with `./` so that none looks like an option. */
 function fileName(name: string, origin: PathBase): string {
   return name.startsWith("./") ? name.slice(origin === "absolute" ? 1 : 2) : name;
 }

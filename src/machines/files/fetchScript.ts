@@ -1,34 +1,33 @@
 /**
- * The script that sends files of a machine home, as POSIX sh. What it finds it hands to the machine's own tar, one
- * match at a time, so that a file that cannot be read spoils no other. On standard output a line with the nonce stands
- * before each of these archives; names come on standard error, between two nonces, so that nothing in a name can be
- * mistaken for the end of it.
+ * The POSIX sh script that sends a machine's files. It runs the machine's tar once per match, so that an unreadable
+ * file does not spoil the others. On standard output, a line with the nonce precedes each archive. File names go to
+ * standard error between two nonces, so that no file name can fake the end of a note.
  */
 import { quote } from "../shell/quote.js";
 import { superuser } from "../shell/channelScript.js";
 
-/** Where the files of an archive come from: what a step's program left for it, a relative or an absolute pattern. */
+/** The base of an archive's paths: the step's report folder, a relative pattern, or an absolute pattern. */
 export type PathBase = "report" | "relative" | "absolute";
 
 /**
- * Why the machine left something out: nothing matches, a link to nothing, no plain file, closed to its user, no
- * directory to begin at.
+ * Why something was left out. none: no match; dangling: a link without a target; special: not a plain file or folder;
+ * unreadable: no permission; base: no directory to start from; tar: tar failed.
  */
 export type Reason = "none" | "dangling" | "special" | "unreadable" | "base" | "tar";
 
 export interface FetchRequest {
-  /** The folder of a step that is sent as a whole, or null. */
+  /** A folder of the step that is sent as a whole, or null. */
   readonly report: {
     /**
-     * Directories in which the step may lie, below the connection's work directory: the first one that has the folder
-     * counts, and is removed at the end.
+     * Candidate directories of the step, below the connection's work directory. The first one that contains the folder
+     * is used, and removed at the end.
      */
     readonly steps: readonly string[];
     readonly folder: string;
   } | null;
   /**
-   * Shell patterns; of a value in one, `*`, `?` and `[` are escaped. They are matched, and never parsed. A relative one
-   * begins at the first of `base` that is there, or at the home directory when `base` is empty.
+   * Shell patterns; `*`, `?` and `[` of inserted values are escaped. They are matched, never evaluated. A relative
+   * pattern starts at the first existing directory of `base`, or at the home directory if `base` is empty.
    */
   readonly patterns: readonly string[];
   /** Directories below the connection's work directory. */
@@ -38,15 +37,15 @@ export interface FetchRequest {
 }
 
 export interface FetchContext {
-  /** The connection's work directory; relative to the home directory there, or absolute. */
+  /** The connection's work directory; absolute, or relative to the home directory. */
   readonly workDirectory: string;
   readonly nonce: string;
 }
 
-/** What the machine is told when everything that it sent is kept. */
+/** The line that tells the machine that all files were stored. */
 export const fetchDismissal = (nonce: string): string => `bl-dismissed ${nonce}`;
 
-/** Sends the files, tells `bl-done`, and removes the step's directory when it is dismissed. */
+/** Sends the files, prints `bl-done`, and removes the step's directory on dismissal. */
 export function fetchScript(context: FetchContext, request: FetchRequest): string {
   const { nonce } = context;
   const below = (directory: string) =>
@@ -67,7 +66,7 @@ export function fetchScript(context: FetchContext, request: FetchRequest): strin
     `w=${quote(worker(nonce, request))}`,
     'printf %s "$w" | $S /bin/sh -s "$t" "$b" || bl_say fail fetch',
     `printf '\\nbl-done ${nonce} -\\n' >&2`,
-    // The directory is told apart from all others by what only bootlevel makes.
+    // Only a step's directory contains .bl, so nothing else can be removed.
     `while read -r w; do [ "$w" = ${quote(fetchDismissal(nonce))} ] || continue; cd / && { [ ! -d "$t/.bl" ] || rm -rf "$t" 2>/dev/null || $S rm -rf "$t" || bl_say fail remove; }; done`,
     "}",
     "",
@@ -75,7 +74,7 @@ export function fetchScript(context: FetchContext, request: FetchRequest): strin
 }
 
 /**
- * Runs as the user who may read the files. $1 is the step's directory, $2 where relative patterns begin; both may be
+ * Runs as the user who may read the files. $1 is the step's directory, $2 the start of relative patterns; both may be
  * empty.
  */
 function worker(nonce: string, { report, patterns }: FetchRequest): string {
@@ -84,7 +83,7 @@ function worker(nonce: string, { report, patterns }: FetchRequest): string {
   const search = (pattern: string, prefix: string) => `bl_match ${quote(prefix + pattern)} ${quote(pattern)}`;
   return [
     "{",
-    // Without field splitting, an unquoted variable is matched against file names and nothing else.
+    // Without field splitting, an unquoted variable is only expanded as a pattern.
     "LC_ALL=C; export LC_ALL; IFS=",
     `bl_mark() { printf '\\nbl-${nonce} %s\\n' "$1"; }`,
     `bl_note() { printf 'bl-${nonce} %s %s %s bl-${nonce}\\n' "$1" "$o" "$2" >&2; }`,
@@ -102,10 +101,7 @@ function worker(nonce: string, { report, patterns }: FetchRequest): string {
   ].join("\n");
 }
 
-/**
- * Sends one match. A link that was matched is followed, since what it leads to was meant; links below a folder stay
- * links.
- */
+/** Sends one match. A matched link is followed; links inside a matched folder stay links. */
 const SEND = `
 bl_tar() { bl_mark "$o"; tar -"$1"f - "$2" </dev/null || bl_note tar "$2"; }
 bl_send() {

@@ -1,22 +1,22 @@
 /**
- * Takes a stream of bytes apart at lines that hold a nonce: nothing in a file can be such a line, since no file can
- * know it.
+ * Splits a byte stream at lines that contain a nonce. File content cannot contain such a line, since it cannot know the
+ * nonce.
  */
 
-/** The parts of a machine's standard output. Reads no faster than it is read. */
+/** The segments of a machine's standard output. Reads no faster than its consumer. */
 export class Segments {
   readonly #source: AsyncIterator<Buffer, undefined>;
   readonly #mark: Buffer;
   #held: Buffer = Buffer.alloc(0);
   #over = false;
 
-  /** @param source ends, or throws, when nothing comes any more. */
+  /** @param source ends or throws when no more data will come. */
   constructor(source: AsyncIterator<Buffer, undefined>, nonce: string) {
     this.#source = source;
     this.#mark = Buffer.from(`\nbl-${nonce} `);
   }
 
-  /** Passes over what is left of this segment. @returns the word of the next one, or null when the stream has ended. */
+  /** Skips the rest of the current segment. @returns the name of the next one, or null at the end of the stream. */
   async next(): Promise<string | null> {
     for await (const chunk of this.content()) void chunk;
     if (this.#held.length === 0) return null;

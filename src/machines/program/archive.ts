@@ -1,6 +1,4 @@
-/**
- * A .tar.gz as members of a bundle. It may come from anywhere, so nothing in it may lead out of the step's directory.
- */
+/** Reads a .tar.gz as bundle members. The archive is untrusted, so none of its paths may leave the step's directory. */
 import { createReadStream } from "node:fs";
 import { posix } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -9,8 +7,8 @@ import { extract, type Header } from "tar-stream";
 import { type BundleEntry, StagingSourceError } from "./bundleEntry.js";
 
 /**
- * Throws `StagingSourceError` for a damaged archive, for paths and links that lead out, and for devices, sockets and
- * FIFOs.
+ * @throws StagingSourceError for a damaged archive, for paths and links that leave it, and for devices, sockets and
+ *   FIFOs.
  */
 export async function readArchive(path: string): Promise<BundleEntry[]> {
   const entries = new Map<string, BundleEntry>();
@@ -60,7 +58,7 @@ function take(
   }
 }
 
-/** The path below the archive's root, without `./`; throws when it leads out. */
+/** Normalizes a member's path, without `./`. Throws if it leaves the archive. */
 function inside(path: string, name: string, base: string): string {
   const joined = posix.normalize(posix.join(base, name)).replace(/\/$/, "");
   if (
@@ -69,12 +67,12 @@ function inside(path: string, name: string, base: string): string {
     joined === ".." ||
     joined.startsWith("../")
   ) {
-    throw new StagingSourceError(`${path}: ${name} leads out of the archive`);
+    throw new StagingSourceError(`${path}: ${name} points outside the archive`);
   }
   return joined === "." ? "" : joined;
 }
 
-/** Puts what a link leads to in the link's place, as for folders. */
+/** Replaces a link by a copy of its target, as `folder.ts` does. */
 function follow(
   path: string,
   link: { name: string; target: string },
@@ -84,7 +82,8 @@ function follow(
   let target = link.target;
   for (let hops = 0; !entries.has(target); hops++) {
     const next = links.find(({ name }) => name === target);
-    if (next === undefined || hops > 40) throw new StagingSourceError(`${path}: the link ${link.name} leads nowhere`);
+    if (next === undefined || hops > 40)
+      throw new StagingSourceError(`${path}: the link ${link.name} has no target in the archive`);
     target = next.target;
   }
   if (link.name.startsWith(`${target}/`))

@@ -1,10 +1,10 @@
-/** The file that follows a script. Replicas get the same one, so a small one is read once for all of them. */
+/** Sends the file that follows a script. Replicas get the same file, so a small one is read only once. */
 import { buffer } from "node:stream/consumers";
 import type { Readable } from "node:stream";
 import type { Channel } from "../contract/connection.js";
 import { StagingError } from "../contract/errors.js";
 
-/** Content that never changes: a bundle is named after it. */
+/** Content that never changes: a bundle is named after its content. */
 export interface Attachment {
   /** Of the content: equal ones are read once. */
   readonly sha256: string;
@@ -13,15 +13,16 @@ export interface Attachment {
   open(): Promise<Readable>;
 }
 
-/** Up to this many bytes a file is kept in memory, and so many files at most. */
+/** Files up to this many bytes are cached, and at most KEPT of them. */
 const SMALL = 262_144;
 const KEPT = 32;
 
 const kept = new Map<string, Promise<Buffer>>();
 
 /**
- * Sends a file and leaves the channel's input open. A file that is too short closes it, so that nobody waits for the
- * rest. Throws `StagingError`.
+ * Sends a file and leaves the channel's input open. If the file is too short, it closes the input, so that the machine
+ * does not wait for the rest.
+ * @throws StagingError when the file cannot be read.
  */
 export async function sendFile(channel: Channel, attachment: Attachment): Promise<void> {
   if (attachment.size > SMALL) return sendLarge(channel, attachment);

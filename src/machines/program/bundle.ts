@@ -1,4 +1,4 @@
-/** A program and its files as one tar file: equal input gives the same bytes, whoever makes it and when. */
+/** Packs a program and its files into a tar file. Equal input gives identical bytes, on every computer and at any time. */
 import { createReadStream } from "node:fs";
 import { basename } from "node:path";
 import { once } from "node:events";
@@ -13,38 +13,38 @@ import { readFolder, readPath } from "./folder.js";
 export interface Bundle {
   /** Of its content, in hexadecimal: what it is named after. */
   readonly sha256: string;
-  /** Bytes of the tar file. */
+  /** Size of the tar file in bytes. */
   readonly size: number;
-  /** The name of the program in it, or null without one. */
+  /** The program's name in the bundle, or null without a program. */
   readonly entry: string | null;
   /** Opens it to be read from its beginning. @throws an error whose message names it when it cannot be. */
   open(): Promise<Readable>;
 }
 
-/** A bundle that nobody has kept yet. */
+/** A bundle that is not stored yet. */
 export interface NewBundle {
   /** The name of the program in it, or null without one. */
   readonly entry: string | null;
   /**
-   * The tar file, made while it is read. Reading throws `StagingSourceError` for what cannot be bundled after all: a
-   * file that changed meanwhile.
+   * The tar file, generated while it is read. Reading throws `StagingSourceError` if a file changes meanwhile.
    */
   readonly content: AsyncIterable<Buffer>;
 }
 
 export interface BundleSource {
-  /** A file, a folder with run.sh, a .tar.gz of one, or none. */
+  /** A file, a folder with run.sh, a .tar.gz of such a folder, or null. */
   readonly program: { readonly kind: "file" | "folder" | "archive"; readonly path: string } | null;
-  /** Files and folders that lie beside the program under their base names. */
+  /** Files and folders to place beside the program, under their base names. */
   readonly files: readonly string[];
 }
 
-/** Any fixed time does; tar on some machines warns of one before 1980 or in the future. */
+/** Any fixed time works. Some tar versions warn about times before 1980 or in the future. */
 const MTIME = new Date(Date.UTC(2000, 0, 1));
 
 /**
- * Looks up what belongs into a bundle, and makes it while it is read. Throws `StagingSourceError` for what cannot be
- * bundled: missing files, loops of links, sockets and devices, two things of one name, paths that lead out.
+ * Collects the files of a bundle; the tar file is generated while it is read.
+ * @throws StagingSourceError for what cannot be packed: missing files, link loops, sockets, devices, duplicate names,
+ *   paths that leave an archive.
  */
 export async function packBundle(source: BundleSource): Promise<NewBundle> {
   const { entries, entry } = await collect(source);
@@ -80,10 +80,10 @@ async function readProgram(program: NonNullable<BundleSource["program"]>): Promi
 function add(found: Map<string, BundleEntry>, entries: readonly BundleEntry[], from: string): void {
   for (const entry of entries) {
     if (entry.name === ".bl" || entry.name.startsWith(".bl/"))
-      throw new StagingSourceError(`${from}: the name .bl is bootlevel's own; rename it`);
+      throw new StagingSourceError(`${from}: the name .bl is reserved for bootlevel; rename the file`);
     const earlier = found.get(entry.name);
     if (earlier !== undefined && !(earlier.kind === "directory" && entry.kind === "directory")) {
-      throw new StagingSourceError(`${from}: there are two things with the name ${entry.name} beside the program`);
+      throw new StagingSourceError(`${from}: the bundle already contains ${entry.name}; rename one of the two`);
     }
     found.set(entry.name, entry);
   }
@@ -114,7 +114,7 @@ async function fill(tar: Pack, entries: readonly BundleEntry[]): Promise<void> {
     else await copyFile(tar, { ...header, type: "file", size: entry.size }, entry.path);
   }
   tar.entry({ name: ".bl/bin/bl", mode: 0o755, mtime: MTIME, uid: 0, gid: 0 }, BL_SCRIPT);
-  // The last member: where it is, nothing was cut off.
+  // The last member: if it exists on the machine, the transfer was complete.
   tar.entry({ name: ".bl/staged", mode: 0o600, mtime: MTIME, uid: 0, gid: 0 }, "");
   tar.finalize();
 }

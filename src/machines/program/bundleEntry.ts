@@ -1,4 +1,4 @@
-/** One member of a bundle, and the error for what cannot become one. */
+/** One bundle member, and the error for a file that cannot become one. */
 
 export type BundleEntry =
   | { readonly kind: "directory"; readonly name: string; readonly mode: number }
@@ -11,7 +11,7 @@ export type BundleEntry =
     }
   | { readonly kind: "file"; readonly name: string; readonly mode: number; readonly content: Buffer };
 
-/** A program or a file beside it cannot be bundled. The message names it. */
+/** A program or one of its files cannot be packed. The message names the file. */
 export class StagingSourceError extends Error {
   override readonly name = "StagingSourceError";
 }

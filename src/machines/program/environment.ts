@@ -1,10 +1,10 @@
-/** What a program finds around it: its environment, its arguments, and `bl` in its PATH. */
+/** The environment of a program: variables, arguments, and `bl` in its PATH. */
 import { quote } from "../shell/quote.js";
 import type { ProgramRequest, ProgramStart } from "./request.js";
 
 /**
- * What the program's own shell reads on standard input. $1 is the runtime directory. Where bl lies is kept from a PWD
- * of the plan's own.
+ * The shell code that starts the program; its shell reads it from standard input. $1 is the runtime directory. The path
+ * of bl is saved first, in case the plan sets PWD.
  */
 export function environment(
   request: Pick<ProgramRequest, "start" | "args" | "env" | "folders" | "coordination">,

@@ -1,25 +1,25 @@
-/** Files and folders of this computer as members of a bundle. Links are followed: what arrives is what they lead to. */
+/** Reads local files and folders as bundle members. Links are followed: the bundle contains their targets. */
 import { readdir, realpath, stat } from "node:fs/promises";
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type BundleEntry, StagingSourceError } from "./bundleEntry.js";
 
-/** A file or a folder with all in it, under its base name. */
+/** A file, or a folder with its content, under its base name. */
 export async function readPath(path: string, { onlyFile = false } = {}): Promise<BundleEntry[]> {
   const entries = await walk(path, basename(path), []);
   if (onlyFile && entries[0]?.kind !== "file") throw new StagingSourceError(`${path} is not a file`);
   return entries;
 }
 
-/** What is in a folder, without the folder itself. */
+/** A folder's content without the folder itself. */
 export async function readFolder(path: string): Promise<BundleEntry[]> {
   const entries = await walk(path, "", []);
   if (entries[0]?.kind === "file") throw new StagingSourceError(`${path} is not a folder`);
   return entries.filter((entry) => entry.name !== "");
 }
 
-/** @param above the real paths of the folders that lead here: a link to one of them is a loop */
+/** @param above real paths of the parent folders; a link to one of them is a loop */
 async function walk(path: string, name: string, above: readonly string[]): Promise<BundleEntry[]> {
   const info = await explain(path, stat(path));
   const mode = info.mode & 0o777;
@@ -48,7 +48,7 @@ async function explain<T>(path: string, work: Promise<T>): Promise<T> {
         : code === "EACCES"
           ? "is not readable"
           : code === "ELOOP"
-            ? "is a link that leads to itself"
+            ? "is a link that points to itself"
             : `cannot be read: ${message}`;
     throw new StagingSourceError(`${path} ${reason}`, { cause });
   }

@@ -1,4 +1,4 @@
-/** The two things that end a program early, its time limit and the launcher's signal, as one thing to race against. */
+/** Combines a program's time limit and the launcher's abort signal, so that work can race against both. */
 import pTimeout from "p-timeout";
 
 export type Interruption = { readonly kind: "interrupted"; readonly by: "timeout" | "abort" };
@@ -6,7 +6,7 @@ export type Interruption = { readonly kind: "interrupted"; readonly by: "timeout
 export type RaceResult<T> = { readonly kind: "value"; readonly value: T } | Interruption;
 
 export class Interruptible {
-  /** True while a machine is being reached: when the time is over then, it was never asked. */
+  /** True while the machine is being contacted. If the time limit passes then, the machine was never asked. */
   unanswered = false;
   /** Aborts with the `Interruption` as its reason. */
   readonly #interrupted = new AbortController();
@@ -17,7 +17,7 @@ export class Interruptible {
     this.#interrupt("abort");
   };
 
-  /** @param timeoutMs milliseconds from now, and from `restart` anew */
+  /** @param timeoutMs milliseconds from now; `restart` starts them again */
   constructor(
     private readonly timeoutMs: number,
     private readonly signal: AbortSignal,
@@ -37,7 +37,10 @@ export class Interruptible {
     return Math.round(performance.now() - this.#startedAt);
   }
 
-  /** `work`, or the interruption if that comes first; `work` goes on then, and its rejection is nobody's. */
+  /**
+   * Resolves with the result of `work`, or with the interruption if that comes first. `work` is not cancelled, and its
+   * later rejection is ignored.
+   */
   async race<T>(work: Promise<T>): Promise<RaceResult<T>> {
     const { signal } = this.#interrupted;
     try {
@@ -62,7 +65,7 @@ export class Interruptible {
     this.#interrupted.abort({ kind: "interrupted", by } satisfies Interruption);
   }
 
-  /** A timer of Node carries 24.8 days; a longer limit is set in pieces. */
+  /** Node timers are limited to 24.8 days, so a longer limit takes several timers. */
   #arm(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     const left = this.timeoutMs - (performance.now() - this.#startedAt);

@@ -1,18 +1,19 @@
-/** Running programs on one machine, however it is reached: over a shell, or by a driver that runs them itself. */
+/** Runs programs on one machine, over a shell or by a driver that runs them itself. */
 import type { MachineLink } from "../contract/link.js";
 import type { ProgramRequest, ProgramResult, RecoverRequest, RecoverResult } from "./request.js";
-import { recoverProgram, runProgram } from "./runProgram.js";
+import { runProgram } from "./runProgram.js";
+import { recoverProgram } from "./recoverProgram.js";
 
 export interface ProgramRunner {
-  /** Makes sure that the machine answers. @returns its label, for messages. @throws ConnectionError */
+  /** Checks that the machine answers. @returns its label, for messages. @throws ConnectionError */
   reach(): Promise<string>;
-  /** Runs a program once, see `runProgram`. */
+  /** Runs a program once; see `runProgram`. */
   run(request: ProgramRequest): Promise<ProgramResult>;
-  /** Finds out what became of a program of an earlier launcher, see `recoverProgram`. */
+  /** Finds out how a program of an earlier launcher ended; see `recoverProgram`. */
   recover(request: RecoverRequest): Promise<RecoverResult>;
 }
 
-/** Programs over a link's shell. */
+/** Runs programs over a link's shell. */
 export function shellRunner(link: MachineLink): ProgramRunner {
   return {
     reach: async () => (await link.connection()).label,

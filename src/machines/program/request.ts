@@ -1,44 +1,44 @@
-/** What is asked of a machine, and what came of it. */
+/** The request to run a program on a machine, and its result. */
 import type { Bundle } from "./bundle.js";
 import { isText } from "../../text/surrogateEscape.js";
 import { StagingError } from "../contract/errors.js";
 import type { BlHandler } from "../coordination/blRequest.js";
 
 export interface ProgramRequest {
-  /** The step's directory, relative to the connection's work directory; must not exist yet. */
+  /** The step's directory, relative to the connection's work directory. It must not exist yet. */
   readonly directory: string;
   readonly bundle: Bundle;
-  /** `file`: a file of the bundle, run as it is. `command`: one line for the machine's /bin/sh. */
+  /** `file`: a file of the bundle, executed directly. `command`: one line for the machine's /bin/sh. */
   readonly start: ProgramStart;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** Arrive as a JSON object in the file $BOOTLEVEL_ATTRIBUTES. */
+  /** Passed as a JSON object in the file $BOOTLEVEL_ATTRIBUTES. */
   readonly attributes: Readonly<Record<string, string>>;
   /**
-   * Directories that are made for the program, by the environment variable that names each; relative to the step's
-   * directory.
+   * Directories to create for the program, relative to the step's directory, by the environment variable that names
+   * each.
    */
   readonly folders?: Readonly<Record<string, string>>;
-  /** Names of the outputs that the program promises to set: what a simulated machine makes up. */
+  /** Names of the outputs that the plan declares; a simulated machine invents values for them. */
   readonly promised: readonly string[];
-  /** Milliseconds the program may run. Staging may take as long again. */
+  /** Time limit of the program in milliseconds. Staging may take as long again. */
   readonly timeoutMs: number;
-  /** Milliseconds between TERM and KILL; 5000 unless told. */
+  /** Milliseconds between TERM and KILL; default 5000. */
   readonly graceMs?: number;
   readonly sudo: boolean;
-  /** False: the step's directory is removed once the result is here. */
+  /** False: the step's directory is removed once the result has arrived. */
   readonly keep: boolean;
-  /** The program's standard output and error, mixed, as they come. */
+  /** Receives the program's standard output and error, interleaved, as they arrive. */
   onOutput(chunk: Buffer): void;
-  /** What went wrong beside the program, such as a directory that could not be removed. */
+  /** Receives problems that do not affect the result, such as a directory that could not be removed. */
   onWarning?(message: string): void;
   /**
-   * Called with the result of a program that exited, before anything of it is removed from the machine: until this has
-   * written it down, a launcher that dies can still be told the same result. If it rejects, what the program left
-   * stays, and the error goes on.
+   * Called with the result of a program that exited, before its files are removed from the machine. It must record the
+   * result: until then, the next launcher can still read it from the machine. If it rejects, the files stay and `run`
+   * rejects with its error.
    */
   onResult?(result: ProgramResult & { readonly kind: "exited" }): Promise<void>;
-  /** Answers what the program asks by `bl`. Without it nothing is opened for that, and `bl` finds no launcher. */
+  /** Answers the program's `bl` requests. Without it, `bl` reports that there is no launcher. */
   readonly coordination?: BlHandler;
   readonly signal: AbortSignal;
 }
@@ -47,19 +47,19 @@ export type ProgramStart =
   { readonly kind: "file"; readonly name: string } | { readonly kind: "command"; readonly line: string };
 
 export type ProgramResult =
-  /** `code` as the shell gives it: 128 + n when signal n ended the program. */
+  /** `code` as the shell reports it: 128 + n if signal n ended the program. */
   | { readonly kind: "exited"; readonly code: number; readonly outputs: Map<string, string> }
-  /** The program ran too long and was ended. */
+  /** The program exceeded its time limit and was killed. */
   | { readonly kind: "timed-out"; readonly afterMs: number }
   | { readonly kind: "aborted" }
   /**
-   * Something ended the program and left no exit code: the machine restarted, or somebody killed it with its wrapper.
+   * The program ended without an exit code: the machine restarted, or the program was killed together with its wrapper.
    */
   | { readonly kind: "lost"; readonly reason: string }
-  /** The machine could not be asked in time; the program may be running still. */
+  /** The machine did not answer in time. The program may still be running. */
   | { readonly kind: "unknown"; readonly reason: string };
 
-/** What became of a step of an earlier launcher. `timeoutMs` is what is left of the program's time. */
+/** A request to find out how a step of an earlier launcher ended. `timeoutMs` is the program's remaining time. */
 export type RecoverRequest = Pick<
   ProgramRequest,
   | "directory"
@@ -73,30 +73,35 @@ export type RecoverRequest = Pick<
   | "coordination"
   | "signal"
 > & {
-  /** Called when the machine has answered that the program runs still; of one that has ended, its result tells. */
+  /** Called when the machine reports that the program is still running. */
   onAlive?(): void;
 };
 export type RecoverResult = ProgramResult | { readonly kind: "never-started" };
 
-/** Linux MAX_ARG_STRLEN less the NUL: the longest single argument or `NAME=value` that a program can be given. */
+/** Linux MAX_ARG_STRLEN without the NUL: the longest single argument or `NAME=value`. */
 const LONGEST_STRING = 131_071;
 /**
- * Linux allows a quarter of the stack limit (8 MiB) for all of them; half of that leaves room for the machine's own
- * environment.
+ * Linux allows a quarter of the stack limit (8 MiB) for all strings together. Half of that leaves room for the
+ * machine's own environment.
  */
 const LARGEST_SUM = 1_048_576;
-/** Read-only in bash in its POSIX mode: to set them would end the shell. */
+/** Read-only in bash in POSIX mode: setting one would end the shell. */
 const READ_ONLY = new Set(["UID", "EUID", "PPID", "BASHOPTS", "SHELLOPTS", "BASH_VERSINFO"]);
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** Throws `StagingError` for what no machine could take, naming the thing. Values are not shown: they may be secret. */
+/**
+ * Checks the limits that hold on every machine.
+ * @throws StagingError that names the argument or variable, but not its value, which may be secret.
+ */
 export function checkLimits(request: Pick<ProgramRequest, "args" | "env" | "start">): void {
   request.args.forEach((arg, index) => {
     checkString(`argument ${index + 1}`, arg, 0);
   });
   for (const [name, value] of Object.entries(request.env)) {
     if (!ENV_NAME.test(name))
-      throw new StagingError(`the environment variable ${JSON.stringify(name)} has a name that a shell cannot set`);
+      throw new StagingError(
+        `the environment variable ${JSON.stringify(name)} has a name that a shell cannot set; use letters, digits and _`,
+      );
     if (READ_ONLY.has(name))
       throw new StagingError(`the environment variable ${name} is read-only in some shells; give it another name`);
     checkString(`the environment variable ${name}`, value, name.length + 1);
@@ -109,25 +114,25 @@ function checkString(what: string, value: string, extra: number): void {
   checkNul(what, value);
   if (!isText(value))
     throw new StagingError(
-      `${what} holds bytes that are no UTF-8: let the program read the value itself, by bl get --raw`,
+      `${what} contains bytes that are not UTF-8; let the program read the value itself with bl get --raw`,
     );
   const bytes = Buffer.byteLength(value);
   if (bytes + extra <= LONGEST_STRING) return;
   throw new StagingError(
-    `${what} is ${bytes} bytes long; a program can be given at most ${LONGEST_STRING} bytes in one piece. ` +
+    `${what} is ${bytes} bytes long; the limit for one string is ${LONGEST_STRING} bytes. ` +
       "Declare it as an attribute instead and read it from the file $BOOTLEVEL_ATTRIBUTES",
   );
 }
 
 function checkNul(what: string, value: string): void {
-  if (value.includes("\0")) throw new StagingError(`${what} contains a NUL byte, which no program can be given`);
+  if (value.includes("\0")) throw new StagingError(`${what} contains a NUL byte, which cannot be passed to a program`);
 }
 
 function checkSum(strings: readonly string[]): void {
   const bytes = strings.reduce((sum, text) => sum + Buffer.byteLength(text) + 9, 0);
   if (bytes <= LARGEST_SUM) return;
   throw new StagingError(
-    `the arguments and environment variables are ${bytes} bytes long together; ${LARGEST_SUM} are allowed. ` +
+    `the arguments and environment variables are ${bytes} bytes long together; the limit is ${LARGEST_SUM} bytes. ` +
       "Declare the large ones as attributes and read them from the file $BOOTLEVEL_ATTRIBUTES",
   );
 }

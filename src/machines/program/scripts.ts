@@ -1,17 +1,24 @@
 /**
- * The scripts that run on machines, as POSIX sh (dash, bash and busybox ash run them in the tests). They come on
- * standard input, never in an argument: process lists show arguments. Every value in them is quoted, and only the
- * builtin printf touches secrets.
+ * The POSIX sh scripts that run on machines; the tests run them in dash, bash and busybox ash. They are sent over
+ * standard input and never as an argument, because process lists show arguments. Every value in them is quoted, and
+ * only the builtin printf handles secrets.
  *
- * A step's directory holds `.bl/`: `started` (the claim: whoever can make it owns the start), `staged` (the bundle's
- * last member: nothing was cut off), `pid` (of the wrapper, which is also its process group), `exit` (the program's
- * exit code, written by the wrapper whatever became of the connection), `nonce` (of the runner), `boot` (which boot of
- * the machine), `relay` (pid of the cat that carries output), `rt-path` (where the runtime directory lies, in RAM where
- * the machine has any: attributes, outputs, FIFOs; talkScripts.ts tells of those of bl) and `bin` (bl).
+ * A step's directory contains `.bl/` with these files:
+ *
+ * - `started`: the claim. Whoever creates it owns the start.
+ * - `staged`: the bundle's last member, the proof of a complete transfer.
+ * - `pid`: the wrapper's pid, which is also its process group.
+ * - `exit`: the program's exit code. The wrapper writes it even if the connection has broken.
+ * - `nonce`: the nonce of the runner script.
+ * - `boot`: the machine's boot id.
+ * - `relay`: the pid of the cat that carries the output.
+ * - `rt-path`: the path of the runtime directory, in RAM if possible, with attributes, outputs and FIFOs
+ *   (holderScript.ts lists those of `bl`).
+ * - `bin`: the program `bl`.
  */
 import { environment } from "./environment.js";
 import { quote } from "../shell/quote.js";
-import { OUTPUT_LIMIT } from "./outputs.js";
+import { OUTPUT_LIMIT } from "./parseOutputs.js";
 import type { ProgramRequest } from "./request.js";
 import {
   endHolder,
@@ -22,19 +29,16 @@ import {
 } from "../coordination/holderScript.js";
 import { type ScriptContext, block, superuser } from "../shell/channelScript.js";
 
-/** Seconds of sleep between two looks; not every sleep knows fractions. */
-const nap = "{ sleep 0.1 2>/dev/null || sleep 1; }";
-/**
- * The program's output begins after the line that starts so; the line ends with the nonce of the mark that the output
- * ends at.
- */
+/** Sleeps between two polls; not every sleep supports fractions. */
+const pollPause = "{ sleep 0.1 2>/dev/null || sleep 1; }";
+/** The program's output begins after the line with this prefix. The rest of the line is the nonce of the end mark. */
 export const beginMark = (nonce: string): string => `bl-begin ${nonce} `;
 export const endMark = (nonce: string): string => `bl-end ${nonce}\n`;
 
 /**
- * Stages the tar that follows on standard input and starts the program, unless somebody has claimed the directory. When
- * the result is told, waits for `dismissal` on the same input and removes what the step has left: another channel for
- * that would cost as much as the program's own.
+ * Unpacks the tar file that follows on standard input and starts the program, unless the directory is claimed already.
+ * After the result it waits for `dismissal` on the same input and removes the step's files: another channel for that
+ * would cost as much as the program's own.
  */
 export function runnerScript(
   context: ScriptContext,
@@ -47,10 +51,10 @@ export function runnerScript(
   const feed = 'printf %s "$w" >"$r/in"';
   return block([
     `u=$(umask); umask 077; ${enter(context, "runtime")}`,
-    // Before anything of that step is overwritten; the claim itself comes last, right before the start.
+    // Check before overwriting another step's files. The claim itself follows right before the start.
     "[ ! -e .bl/started ] || bl_say fail claimed",
     "command -v tar >/dev/null 2>&1 || bl_say fail no-tar",
-    // -o: root must not give the files to the numbers that stand in the archive.
+    // -o: as root, tar must not apply the archive's numeric owners.
     `${exactly(request.bundle.size)} | tar -xof - || bl_say fail unpack`,
     "[ -f .bl/staged ] || bl_say fail cut-off",
     superuser(request.sudo),
@@ -58,7 +62,7 @@ export function runnerScript(
     runtimeDirectory(talks),
     `printf %s ${quote(JSON.stringify(request.attributes))} >"$r/attributes" && : >"$r/output" || bl_say fail runtime`,
     `echo ${context.nonce} >.bl/nonce; { read -r b </proc/sys/kernel/random/boot_id && echo "$b" >.bl/boot; } 2>/dev/null`,
-    // From here on this step counts as started, whatever happens.
+    // From here on, the step counts as started.
     `${claim} || bl_say fail claimed; set +C`,
     relay(context.nonce),
     talks ? setUpCoordination : ":",
@@ -71,36 +75,36 @@ export function runnerScript(
   ]);
 }
 
-/** What a runner that has told its result is given to remove what the step has left. */
+/** The line that tells a runner script to remove the step's files, once its result is recorded. */
 export const dismissal = (nonce: string): string => `bl-dismissed ${nonce}`;
 
 /**
- * Ends the step's process group: TERM, and KILL after `graceMs`. A step that has not started is claimed, so that it
- * never will.
+ * Ends the step's process group: TERM, and KILL after `graceMs`. Claims a step that has not started, so that it never
+ * will.
  */
 export function killScript(context: ScriptContext, graceMs: number, sudo: boolean): string {
   return block([
     enter(context, "create"),
     superuser(sudo),
     `${claim} && bl_say never; set +C`,
-    `i=0; while [ ! -s .bl/pid ] && [ $i -lt 20 ]; do i=$((i+1)); ${nap}; done`,
+    `i=0; while [ ! -s .bl/pid ] && [ $i -lt 20 ]; do i=$((i+1)); ${pollPause}; done`,
     'p=$(cat .bl/pid) || bl_say killed; [ -n "$p" ] || bl_say killed',
     `${sameBoot} || bl_say killed`,
     `if [ -d /proc/$p ] && [ -d /proc/self ]; then ${ownWrapper} || bl_say killed; fi`,
-    // One process that may be signalled makes kill succeed, though sudo's child was not: so both, and the machine's
-    // words go nowhere.
+    // kill succeeds if it may signal one process of the group, although it could not signal sudo's child. So both
+    // variants run, and their messages are dropped.
     'bl_kill() { kill -$1 -$p 2>/dev/null; [ -z "$S" ] || $S kill -$1 -$p 2>/dev/null; }',
     groupThere,
     "bl_kill TERM",
-    `i=0; while bl_there && [ $i -lt ${Math.ceil(graceMs / 100)} ]; do i=$((i+1)); ${nap}; done`,
+    `i=0; while bl_there && [ $i -lt ${Math.ceil(graceMs / 100)} ]; do i=$((i+1)); ${pollPause}; done`,
     "bl_there && bl_kill KILL",
     "bl_say killed",
   ]);
 }
 
 /**
- * Finds out what became of a step: waits for its end and tells it in the runner's own words, or claims it if it never
- * started.
+ * Finds out how a step ended: waits for its end and reports the result as the runner script would. Claims a step that
+ * has not started.
  */
 export function recoverScript(context: ScriptContext, sudo: boolean): string {
   return block([
@@ -108,18 +112,18 @@ export function recoverScript(context: ScriptContext, sudo: boolean): string {
     `${claim} && bl_say never; set +C`,
     superuser(sudo),
     "r=$(cat .bl/rt-path); n=$(cat .bl/nonce)",
-    // The relay's cat may hang on a connection that nobody reads any more, and the program on the cat.
+    // The relay's cat may be blocked on a dead connection, and the program on the cat.
     'k=$(cat .bl/relay 2>/dev/null) && [ -n "$k" ] && kill -9 $k 2>/dev/null',
     `${sameBoot} || [ -s .bl/exit ] || bl_say lost restarted`,
-    `i=0; while [ ! -s .bl/pid ] && [ $i -lt 50 ]; do i=$((i+1)); ${nap}; done`,
+    `i=0; while [ ! -s .bl/pid ] && [ $i -lt 50 ]; do i=$((i+1)); ${pollPause}; done`,
     'p=$(cat .bl/pid 2>/dev/null); [ -n "$p" ] || bl_say lost no-start',
-    // The words keep the channel honest: when nobody listens any more, writing them ends this script.
-    `i=0; until [ -s .bl/exit ]; do kill -0 $p 2>/dev/null && { [ ! -d /proc/self ] || ${ownWrapper}; } || { [ -s .bl/exit ] || bl_say lost killed; }; [ $i -gt 0 ] || printf '\\nbl-lives ${context.nonce} -\\n' >&2; i=$((i+1)); [ $((i%10)) -ne 0 ] || printf '\\nbl-wait\\n' >&2; ${nap}; done`,
-    `i=0; until grep -q "bl-end $n" "$r/rest" 2>/dev/null || [ $i -ge 10 ]; do i=$((i+1)); ${nap}; done`,
+    // The periodic lines detect a broken channel: when nobody reads any more, writing them ends this script.
+    `i=0; until [ -s .bl/exit ]; do kill -0 $p 2>/dev/null && { [ ! -d /proc/self ] || ${ownWrapper}; } || { [ -s .bl/exit ] || bl_say lost killed; }; [ $i -gt 0 ] || printf '\\nbl-lives ${context.nonce} -\\n' >&2; i=$((i+1)); [ $((i%10)) -ne 0 ] || printf '\\nbl-wait\\n' >&2; ${pollPause}; done`,
+    `i=0; until grep -q "bl-end $n" "$r/rest" 2>/dev/null || [ $i -ge 10 ]; do i=$((i+1)); ${pollPause}; done`,
     `printf '%s%s\\n' ${quote(beginMark(context.nonce))} "$n"`,
     'cat "$r/rest" 2>/dev/null',
     "printf 'bl-end %s\\n' \"$n\"",
-    // A restart takes the outputs with it, since they lie in RAM.
+    // A restart deletes the outputs, since they are in RAM.
     '[ -e "$r/output" ] || bl_say lost outputs',
     trailer(context.nonce, "126"),
   ]);
@@ -141,17 +145,17 @@ function remove(paths: string): string {
 }
 
 /**
- * Passes on so many bytes of standard input, and leaves what follows. Where head knows no -c, dd does it a byte at a
- * time; one that was ended because tar had enough has not failed.
+ * Passes on exactly `bytes` bytes of standard input and leaves the rest. Without `head -c`, dd copies them byte by
+ * byte. It is not a failure if head gets SIGPIPE because tar has read enough.
  */
 function exactly(bytes: number): string {
   return `{ head -c ${bytes} 2>/dev/null || [ $? -gt 128 ] || dd ibs=1 count=${bytes} 2>/dev/null; }`;
 }
 
 /**
- * Goes to the step's directory; `bl_say` tells the launcher a verdict and ends the script. With "runtime" the runtime
- * directory is made by the same mkdir where memory can be had: nobody can have made one of that name, since nobody
- * knows the nonce. A script that fails takes it away.
+ * Changes to the step's directory and defines `bl_say`, which reports a verdict and ends the script. With "runtime",
+ * the same mkdir creates the runtime directory in RAM if possible; nobody else can have created it, since nobody knows
+ * the nonce. A failing script removes it.
  */
 function enter(context: ScriptContext, how: "existing" | "create" | "runtime"): string {
   const tidy = how === "runtime" ? '[ "$1" != fail ] || [ -z "$r" ] || rm -rf "$r"; ' : "";
@@ -166,12 +170,9 @@ function enter(context: ScriptContext, how: "existing" | "create" | "runtime"): 
   return `${say}; ${directory}; ${go[how]} || bl_say fail directory`;
 }
 
-/**
- * Makes the step one's own, with a file that only one can make: no program needs to be loaded for that. The shell's own
- * refusal goes nowhere.
- */
+/** Claims the step by creating a file exclusively, without loading a program. The shell's error message is dropped. */
 const claim = "set -C; { true >.bl/started; } 2>/dev/null";
-/** In RAM, because attributes may be secret; a machine without any gets a directory that only its user can read. */
+/** In RAM, because attributes may be secret. A machine without a RAM directory gets one that only its user can read. */
 const runtimeDirectory = (talks: boolean): string =>
   [
     '[ -n "$r" ] || r=$(mktemp -d "${XDG_RUNTIME_DIR:-/nowhere}/bl.XXXXXXXXXX" 2>/dev/null) || { r=$d/.bl/rt; mkdir "$r" || bl_say fail runtime; }',
@@ -179,9 +180,9 @@ const runtimeDirectory = (talks: boolean): string =>
   ].join("\n");
 
 /**
- * Carries the program's output. When nobody takes it any more, the first MiB is kept for whoever asks and the rest goes
- * nowhere: the program, or a server that it left behind, never waits and never gets SIGPIPE. `ulimit -f` counts blocks
- * of 512 bytes; every byte is in the file as soon as cat has it, which neither `head -c` nor `dd` promises.
+ * Carries the program's output. When nobody reads it any more, the first MiB is kept for a later launcher and the rest
+ * is dropped: the program, or a server that it left behind, never blocks and never gets SIGPIPE. `ulimit -f` counts
+ * blocks of 512 bytes. With cat, every byte is in the file at once; neither `head -c` nor `dd` guarantees that.
  */
 function relay(nonce: string): string {
   return [
@@ -192,19 +193,19 @@ function relay(nonce: string): string {
 }
 
 /**
- * The leader of the program's process group, a shell that reads all this before it does any of it. It outlives a TERM
- * to the group, so that the exit code of a program that ends on TERM is written down. $1 is the runtime directory, $2
- * what makes a command root's, $3 the user's umask.
+ * The leader of the program's process group: a shell that parses its whole script before it runs any of it. It survives
+ * a TERM to the group, so the exit code of a program that ends on TERM is recorded. $1 is the runtime directory, $2 the
+ * prefix for commands as root, $3 the user's umask.
  */
 function wrapper(nonce: string, program: string): string {
   return block([
     "umask 077",
     "trap : TERM INT HUP",
-    // One short write each: who reads them takes an empty file for none.
+    // Each file gets one short write. Readers treat an empty file as missing.
     "echo $$ >.bl/pid || exit 126",
-    // The user's own e may be exported; this one may hold secrets.
+    // The user's own variable e may be exported; this one may contain secrets.
     `unset e; e=${quote(program)}; exec </dev/null`,
-    // As root, another shell; else this one's child will do, which is a program less to load.
+    // Root needs another shell; otherwise a subshell is enough and loads no program.
     'if [ -z "$2" ]; then ( umask "$3"; eval "$e" ); c=$?',
     'else printf %s "$e" | $2 /bin/sh -c \'umask "$2"; eval "$(cat)"\' bl "$1" "$3"; c=$?; fi',
     "echo $c >.bl/exit",
@@ -214,8 +215,8 @@ function wrapper(nonce: string, program: string): string {
 }
 
 /**
- * The result, on standard error: exit code, size of the outputs, the outputs. Without an exit code somebody killed the
- * wrapper.
+ * The result on standard error: exit code, size of the outputs, outputs. A missing exit code means that the wrapper was
+ * killed.
  */
 function trailer(nonce: string, otherwise: string): string {
   return [
@@ -227,9 +228,9 @@ function trailer(nonce: string, otherwise: string): string {
 }
 
 /**
- * Whether the group $p has a living process. kill counts zombies too, and in a container whose first process buries
- * none, a killed program's orphans stay zombies: so /proc is asked where there is one (after the name in brackets:
- * state, parent, group).
+ * Whether the group $p has a living process. kill counts zombies too, and in a container whose first process does not
+ * reap, a killed program's orphans stay zombies. So /proc is read where it exists (fields after the name in
+ * parentheses: state, parent, group).
  */
 const groupThere = [
   'bl_there() { kill -0 -$p 2>/dev/null || { [ -n "$S" ] && $S kill -0 -$p 2>/dev/null; } || return 1',
@@ -238,8 +239,8 @@ const groupThere = [
   'l=${l##*) }; set -- $l; [ "$1" != Z ] && [ "$3" = "$p" ] && return 0; done; return 1; }',
 ].join("\n");
 
-/** A pid means nothing after a restart. Machines without /proc are taken at their word. */
+/** A pid is meaningless after a restart. Machines without /proc are assumed not to have restarted. */
 const sameBoot =
   '{ [ ! -s .bl/boot ] || [ "$(cat .bl/boot)" = "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)" ]; }';
-/** The wrapper is the process that works in this directory; another one has got its number since. */
+/** The wrapper works in the step's directory. Another process with this pid has reused it. */
 const ownWrapper = '[ /proc/$p/cwd -ef "$d" ]';

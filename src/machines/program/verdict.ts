@@ -1,8 +1,8 @@
 /**
- * What a script says on standard error: the machine's own words, and in between the one verdict that the launcher waits
- * for, and what it tells before.
+ * Parses standard error of a script: the machine's own messages, early signals, and the one verdict that the launcher
+ * waits for.
  */
-import { OUTPUT_LIMIT } from "./outputs.js";
+import { OUTPUT_LIMIT } from "./parseOutputs.js";
 import { OutputError } from "../contract/errors.js";
 
 export type Verdict =
@@ -10,33 +10,30 @@ export type Verdict =
   | { readonly kind: "fail" | "lost"; readonly why: string }
   | { readonly kind: "never" | "killed" | "removed" };
 
-/**
- * "call": the holder of a program that talks wants somebody to answer. "lives": a program that was asked about runs
- * still.
- */
+/** "call": a program sent its first `bl` request. "lives": a recovered program is still running. */
 export type EarlySignal = "call" | "lives";
 
-/** One pattern for all, since to compile one for each nonce cost more than to read what came. */
+/** One pattern for all nonces: compiling one for each cost more than parsing the output. */
 const LINE = /\nbl-(call|lives|done|fail|lost|never|killed|removed) ([0-9a-f]+) ([^\n]*)\n/g;
 
-/** The machine's words that are kept, in bytes: the first ones, which tell what went wrong first. */
+/** How many bytes of the machine's messages are kept. The first ones say what failed first. */
 const WORDS_LIMIT = 16_384;
 
 export class VerdictReader {
   verdict: Verdict | null = null;
-  /** The outputs were too long to be sent. */
+  /** Set if the outputs were too long to be sent. */
   error: OutputError | null = null;
   #text: Buffer = Buffer.alloc(0);
   #words = "";
   #body: { code: number; size: number; chunks: Buffer[]; length: number } | null = null;
 
-  /** @param onNews told what comes before the verdict */
+  /** @param onSignal called for signals before the verdict */
   constructor(
     private readonly nonce: string,
-    private readonly onNews: (news: EarlySignal) => void = () => undefined,
+    private readonly onSignal: (signal: EarlySignal) => void = () => undefined,
   ) {}
 
-  /** What the machine said beside the verdict, for error messages. */
+  /** Other output of the machine, for error messages. */
   get words(): string {
     return clean(this.#words + (this.verdict === null && this.#body === null ? this.#text.toString("utf8") : ""));
   }
@@ -60,13 +57,13 @@ export class VerdictReader {
       return;
     }
     this.#text = Buffer.alloc(0);
-    this.onNews(found[1]);
+    this.onSignal(found[1]);
     this.push(after);
   }
 
   #find(): RegExpExecArray | undefined {
     if (!this.#text.includes(this.nonce)) return undefined;
-    // latin1 keeps offsets in the string and in the bytes the same.
+    // With latin1, offsets in the string equal offsets in the bytes.
     for (const found of this.#text.toString("latin1").matchAll(LINE)) if (found[2] === this.nonce) return found;
     return undefined;
   }
@@ -84,7 +81,7 @@ export class VerdictReader {
     else {
       const [code = 0, size = 0] = rest.split(" ").map(Number);
       if (size > OUTPUT_LIMIT)
-        this.error = new OutputError(`the outputs are ${size} bytes long; ${OUTPUT_LIMIT} are allowed`, 0);
+        this.error = new OutputError(`the outputs are ${size} bytes long; the limit is ${OUTPUT_LIMIT} bytes`, 0);
       this.#body = { code, size: size > OUTPUT_LIMIT ? 0 : size, chunks: [], length: 0 };
       this.#fill(after);
     }

@@ -1,6 +1,6 @@
-/** What every script that goes over a channel has in common, whatever it does. */
+/** Shell code that every script sent over a channel shares. */
 
-/** What the launcher and a script agree on: where, and the nonce that tells the script's words from a program's. */
+/** What the launcher and a script agree on. The nonce separates the script's own lines from a program's output. */
 export interface ScriptContext {
   /** The step's directory, absolute or relative to the home directory. */
   readonly directory: string;
@@ -8,21 +8,22 @@ export interface ScriptContext {
 }
 
 /**
- * The line that a machine's login shell is given (sh, bash, zsh, csh and fish read it alike): it takes the script, and
- * not one byte more, from standard input. Only `dd` promises that: with blocks of one byte on every system, in one
- * piece where it knows how to fill a block.
+ * The command line for a machine's login shell; sh, bash, zsh, csh and fish parse it alike. It reads exactly the script
+ * from standard input and not one byte more. Only `dd` guarantees that: with one-byte blocks on every system, in one
+ * block where `iflag=fullblock` is supported.
  */
 export function channelCommand(script: string): string {
   return `exec /bin/sh -c 'eval "$(count=${Buffer.byteLength(script)}; dd bs=$count count=1 iflag=fullblock 2>/dev/null || dd ibs=1 count=$count 2>/dev/null)"'`;
 }
 
-/** The braces make the shell read the whole before it runs any: a script that was cut off does nothing. */
+/** The braces make the shell parse the whole script before it runs any of it, so a truncated script does nothing. */
 export function block(lines: readonly string[]): string {
   return `{\n${lines.join("\n")}\n}\n`;
 }
 
 /**
- * Sets S to what makes a command root's: nothing for root. /bin/sh is what will be run, so that is what is asked for.
+ * Shell code that sets S to the prefix for commands as root; it is empty for root. The check runs /bin/sh through sudo
+ * because sudo may allow some commands only, and /bin/sh is the one that is run later.
  */
 export function superuser(sudo: boolean): string {
   if (!sudo) return "S=";

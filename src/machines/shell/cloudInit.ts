@@ -1,22 +1,22 @@
-/** Waits until cloud-init, where a machine has it, is done with the machine's first boot. */
+/** Waits until cloud-init has finished the machine's first boot, where the machine has cloud-init. */
 import { ConnectionError, ConnectionLostError } from "../contract/connection.js";
-import { inquire } from "./inquiry.js";
+import { runQuery } from "./query.js";
 import type { MachineLink } from "../contract/link.js";
 
-/** How cloud-init ended; `lines` are its own words, the most telling last. "late": it had not ended in time. */
+/** How cloud-init ended. `lines`: its own output, the most relevant lines last. "late": it did not finish in time. */
 export interface CloudInitEnd {
   readonly kind: "absent" | "done" | "degraded" | "failed" | "late";
-  /** Of `cloud-init status --wait`, or null. */
+  /** Exit code of `cloud-init status --wait`, or null. */
   readonly code: number | null;
   readonly lines: readonly string[];
 }
 
-/** How long the machine may be silent beyond the limit that it keeps itself, in milliseconds. */
+/** The machine enforces the time limit itself. This is the extra time, in milliseconds, that it may stay silent. */
 const SLACK_MS = 30_000;
 
 /**
- * Asks, again after a broken connection (cloud-init may restart sshd, or the machine), until cloud-init has ended or
- * `limitMs` is over.
+ * Polls until cloud-init has finished or `limitMs` is over. Asks again after a lost connection, because cloud-init may
+ * restart sshd or the machine.
  * @throws ConnectionError when the machine cannot be asked, or `signal` aborts.
  */
 export async function waitForCloudInit(link: MachineLink, limitMs: number, signal: AbortSignal): Promise<CloudInitEnd> {
@@ -24,14 +24,14 @@ export async function waitForCloudInit(link: MachineLink, limitMs: number, signa
   for (;;) {
     const leftMs = Math.max(0, limitMs - (performance.now() - began));
     try {
-      const { said, words } = await inquire(await link.connection(), (say) => script(say, leftMs), {
+      const { said, words } = await runQuery(await link.connection(), (say) => script(say, leftMs), {
         limitMs: leftMs + SLACK_MS,
         signal,
       });
       const end = said.find((line) => line.startsWith("end ")) ?? "";
       if (end === "")
         throw new ConnectionError(
-          `the machine's shell gave no answer about cloud-init${words === "" ? "" : ` (${words})`}`,
+          `the machine's shell gave no answer about cloud-init${words === "" ? "" : ` (${words})`}. Check that its login shell runs commands`,
         );
       return judge(
         end.slice("end ".length),
@@ -43,14 +43,14 @@ export async function waitForCloudInit(link: MachineLink, limitMs: number, signa
   }
 }
 
-/** Exit code 2 came with cloud-init 23.4: it went on after errors. */
+/** Since cloud-init 23.4, exit code 2 means that it continued after errors. */
 function judge(word: string, lines: readonly string[]): CloudInitEnd {
   if (word === "absent" || word === "late") return { kind: word, code: null, lines };
   const code = Number(word);
   return { kind: code === 0 ? "done" : code === 2 ? "degraded" : "failed", code, lines };
 }
 
-/** What cloud-init itself calls the reason, from the lines of `cloud-init status --long`; "" if it gives none. */
+/** The reason that cloud-init gives in the lines of `cloud-init status --long`; "" if it gives none. */
 export function cloudInitReason(lines: readonly string[]): string {
   const at = lines.findLastIndex((line) => /^(errors|recoverable_errors):/.test(line));
   const listed = lines.slice(at + 1).find((line) => /^\s*- /.test(line));
@@ -61,8 +61,8 @@ export function cloudInitReason(lines: readonly string[]): string {
 }
 
 /**
- * The words in between keep the channel honest: when nobody listens any more, writing them ends this script and what it
- * started.
+ * The periodic empty lines detect a broken channel: when nobody reads any more, writing them ends this script and the
+ * processes that it started.
  */
 function script(say: string, limitMs: number): string {
   return [

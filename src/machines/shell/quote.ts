@@ -1,4 +1,4 @@
-/** `text` as one word of POSIX shell, whatever is in it. */
+/** Quotes `text` as one word of POSIX shell. */
 export function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,26 +1,26 @@
-/** A script's short words as sentences for people. */
+/** Turns the short failure codes of the scripts into sentences. */
 import { StagingError } from "../contract/errors.js";
 
 const FAILURES: Readonly<Record<string, string>> = {
-  directory: "the step's directory cannot be made",
+  directory: "cannot create the step's directory; check permissions and free space of the work directory",
   "no-tar": "the machine has no tar; install it there (Debian: apt-get install tar)",
   unpack: "the program's files cannot be unpacked",
-  "cut-off": "the program's files arrived cut off",
+  "cut-off": "the upload of the program's files was cut off",
   "no-setsid": "the machine has neither setsid nor a shell with job control; install util-linux there",
-  runtime: "the directory for attributes and outputs cannot be made",
-  claimed: "the step's directory is in use by another launcher",
-  "no-sudo": "sudo is asked for, but the machine has none; install it or log in as root",
-  sudo: "sudo is asked for, but the machine's sudo refuses it without a password; allow it with NOPASSWD in /etc/sudoers",
+  runtime: "cannot create the runtime directory for attributes and outputs",
+  claimed: "another launcher already uses the step's directory",
+  "no-sudo": "the step needs sudo, but the machine has none; install it or log in as root",
+  sudo: "the step needs sudo, but sudo asks for a password; allow it with NOPASSWD in /etc/sudoers",
 };
 
 const LOSSES: Readonly<Record<string, string>> = {
   restarted: "the machine restarted while the program ran",
-  "no-start": "the program's start was begun and never finished",
-  killed: "the program was killed from outside, together with the shell that would have told its exit code",
-  outputs: "the program ended, but its outputs are gone: the machine restarted",
+  "no-start": "the start of the program began but never finished",
+  killed: "the program and the shell that records its exit code were killed from outside",
+  outputs: "the program ended, but the machine restarted and its outputs are lost",
 };
 
-/** The error for a script that gave up with `why`; `words` are what the machine's own tools said. */
+/** The error for a script that failed with code `why`. `words`: the output of the machine's own tools. */
 export function failure(label: string, why: string, words: string): StagingError {
   const sentence = FAILURES[why] ?? `the machine's shell could not start the program (${why})`;
   return new StagingError(`${label}: ${sentence}${words === "" ? "" : ` (${words})`}`);

@@ -1,10 +1,10 @@
-/** A TCP stream to a machine. */
+/** Opens a TCP connection to a machine. */
 import { Socket } from "node:net";
 import { ConnectionError } from "../contract/connection.js";
 
 /**
- * Without Nagle's algorithm: it would cost 45 ms for each small exchange. Throws `ConnectionError`, its cause the
- * system's own.
+ * Disables Nagle's algorithm, which costs 45 ms for each small exchange.
+ * @throws ConnectionError on a timeout, an abort or a system error (in `cause`).
  */
 export function connectTcp(host: string, port: number, limitMs: number, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
@@ -14,7 +14,7 @@ export function connectTcp(host: string, port: number, limitMs: number, signal: 
       signal.removeEventListener("abort", onAbort);
       socket.removeListener("error", onError);
       if (error === null) {
-        // Until the handshake listens: a connection that is reset meanwhile shows as destroyed.
+        // Covers the gap until the handshake listens: a connection that is reset meanwhile is a destroyed socket.
         socket.on("error", () => undefined);
         gatherWrites(socket);
         resolve(socket);
@@ -27,7 +27,7 @@ export function connectTcp(host: string, port: number, limitMs: number, signal: 
       done(error instanceof AggregateError ? (error.errors[0] as Error) : error);
     };
     const onAbort = (): void => {
-      done(new Error("given up"));
+      done(new Error("cancelled"));
     };
     const timer = setTimeout(() => {
       done(new Error(`no answer within ${limitMs / 1000} s`));
@@ -42,9 +42,8 @@ export function connectTcp(host: string, port: number, limitMs: number, signal: 
 }
 
 /**
- * Lets what is written in one turn of the event loop go out together: ssh2 writes packet by packet, and handing each to
- * the system was the largest part of what a machine cost the launcher. Only for a connected socket: `connect` puts the
- * usual `write` back.
+ * Batches all writes of one event-loop turn. ssh2 writes packet by packet, and the system calls were the largest part
+ * of a machine's cost on the launcher. The socket must be connected already: `connect` restores the usual `write`.
  */
 function gatherWrites(socket: Socket): void {
   const write = socket.write.bind(socket) as (...written: unknown[]) => boolean;

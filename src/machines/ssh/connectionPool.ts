@@ -1,16 +1,16 @@
-/** One machine behind as many connections as its channels need: sshd allows only so many sessions a connection. */
+/** Several SSH connections to one machine as one. sshd limits the number of sessions per connection (MaxSessions). */
 import { ConnectionLostError, type Channel, type MachineConnection } from "../contract/connection.js";
 import type { SshConnection } from "./sshChannels.js";
 
-/** Connections to one machine. */
+/** Maximum number of connections to one machine. */
 const MOST = 32;
 
 /**
- * Opens channels on `first`, and on more connections when all of its are taken: programs that wait for each other must
- * not wait for a channel. They are made one at a time, because sshd refuses those who come in crowds. One that breaks
- * loses its own channels.
- * @param connect makes one more
- * @param onRefused is told, once, that the machine wants no more; channels are waited for then
+ * Opens channels on `first`, and on additional connections when all its channels are in use: programs that wait for
+ * each other must not wait for a channel. Connections are opened one at a time because sshd refuses bursts
+ * (MaxStartups). A connection that breaks loses only its own channels.
+ * @param connect opens one more connection
+ * @param onRefused called once when the machine accepts no more connections; from then on, channels are queued
  */
 export function connectionPool(
   first: SshConnection,
@@ -42,7 +42,7 @@ export function connectionPool(
       if (closed) throw new ConnectionLostError(`${first.label}: the connection was closed`);
       for (const connection of all) if (!connection.alive && all.size > 1) all.delete(connection);
       const best = idlest();
-      // Taken at once: whoever else has waited for this connection looks for a free channel too.
+      // Take the channel without awaiting: other callers that awaited the same connection look for a free channel too.
       if (!best.alive || best.isFree || refused || all.size >= MOST) return best.open(command);
       next ??= grow().finally(() => {
         next = null;
@@ -62,7 +62,7 @@ export function connectionPool(
     async close() {
       closed = true;
       await Promise.all([...all].map((connection) => connection.close()));
-      // One that was being made closes itself.
+      // A connection that is still being opened closes itself.
       await next;
     },
   };

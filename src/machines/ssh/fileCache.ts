@@ -1,7 +1,4 @@
-/**
- * Files that every connection needs (keys, known hosts): read and parsed once for all machines, and again when they
- * have changed.
- */
+/** Caches parsed files that every connection needs (keys, known_hosts), until they change. */
 import { readFile, stat } from "node:fs/promises";
 
 interface Known<T> {
@@ -10,9 +7,8 @@ interface Known<T> {
 }
 
 /**
- * Remembers what `parse` made of each file, as long as its inode, size and times stay what they were.
- * The returned function rejects with the system's error for a file that cannot be read, and with what `parse` throws;
- * neither is remembered.
+ * Caches the result of `parse` per file until its inode, size or times change. The returned function rejects with the
+ * system error of an unreadable file, or with the error of `parse`; neither is cached.
  */
 export function cachedFile<T>(parse: (content: Buffer) => T): (path: string) => Promise<T> {
   const files = new Map<string, Known<T>>();

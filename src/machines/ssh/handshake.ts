@@ -1,37 +1,37 @@
-/** One attempt to make an SSH connection over a stream that leads to the machine. */
+/** One SSH handshake and login over a stream to the machine. */
 import type { Duplex } from "node:stream";
 import type { LimitFunction } from "p-limit";
 import ssh2, { type Algorithms, type AnyAuthMethod, type Client } from "ssh2";
 import { AuthenticationError, ConnectionError, HostKeyError } from "../contract/connection.js";
-import type { HostKeyCheck, Recognition } from "./hostKeys.js";
+import type { HostKeyCheck, Recognition } from "./hostKeyCheck.js";
 import type { Identity } from "./identities.js";
 
-/** Somebody who is let in, and how the machine was recognised. */
+/** A logged-in client, and how the host key was recognised. */
 export interface AuthenticatedClient {
   readonly client: Client;
   readonly recognition: Recognition;
 }
 
-export interface Handshake {
+export interface HandshakeOptions {
   /** For messages: `admin@10.0.0.4:22`. */
   readonly label: string;
   readonly user: string;
   readonly identities: readonly Identity[];
   readonly hostKey: HostKeyCheck;
   readonly keepaliveMs: number;
-  /** Milliseconds until the machine must have let the user in. */
+  /** Time limit for handshake and login, in milliseconds. */
   readonly limitMs: number;
   readonly signal: AbortSignal;
-  /** Where handshakes wait for their turn. */
-  readonly place: LimitFunction;
+  /** Limits the number of concurrent handshakes. */
+  readonly limit: LimitFunction;
   onWarning(message: string): void;
 }
 
 /**
- * The fast and modern ones first; the others are for machines that have nothing else. With ssh2's native part built, a
- * login and a short command cost the launcher 4 to 5 ms of processor time whichever is taken (medians of 40 logins:
- * curve25519 4.9, nistp256 4.3, group14 5.1 ms), and a megabyte 2.2 ms with AES-GCM, 2.3 ms with chacha20 and 2.8 ms
- * with AES-CTR and its HMAC. So the order is by what is safest.
+ * Ordered by security: fast and modern algorithms first, the others for machines that support nothing else. Speed does
+ * not matter: with ssh2's native part, a login plus a short command costs the launcher 4 to 5 ms of CPU time with any
+ * of them (medians of 40 logins: curve25519 4.9, nistp256 4.3, group14 5.1 ms), and a megabyte 2.2 ms with AES-GCM, 2.3
+ * ms with chacha20, 2.8 ms with AES-CTR and its HMAC.
  */
 const ALGORITHMS: Algorithms = {
   kex: [
@@ -44,7 +44,7 @@ const ALGORITHMS: Algorithms = {
     "diffie-hellman-group16-sha512",
     "diffie-hellman-group14-sha256",
   ],
-  // chacha20 comes last: without its native part, ssh2 1.17 sends it wrongly through another SSH connection (a jump
+  // chacha20 comes last: without its native part, ssh2 1.17 encodes it wrongly inside another SSH connection (a jump
   // host).
   cipher: [
     "aes128-gcm@openssh.com",
@@ -58,22 +58,26 @@ const ALGORITHMS: Algorithms = {
   compress: ["none"],
 };
 
-/** Throws `HostKeyError` and `AuthenticationError`, which are final, and `ConnectionError`. */
-export async function shakeHands(stream: Duplex, shake: Handshake): Promise<AuthenticatedClient> {
-  if (stream.destroyed || stream.readableEnded) throw new ConnectionError("closed by the machine before the handshake");
+/**
+ * Shakes hands and logs in.
+ * @throws HostKeyError, AuthenticationError (both final), ConnectionError (retry)
+ */
+export async function handshake(stream: Duplex, options: HandshakeOptions): Promise<AuthenticatedClient> {
+  if (stream.destroyed || stream.readableEnded)
+    throw new ConnectionError("the machine closed the connection before the handshake");
   const client = new ssh2.Client();
-  const deadline = new Deadline(shake);
-  const words = new FirstWords(stream);
+  const deadline = new Deadline(options);
+  const greeting = new HeldGreeting(stream);
   try {
-    const welcome = talk(client, stream, shake, deadline);
-    await Promise.race([welcome, words.heard]);
+    const loggedIn = runHandshake(client, stream, options, deadline);
+    await Promise.race([loggedIn, greeting.received]);
     deadline.pause();
-    const inTurn = shake.place(() => {
+    const inTurn = options.limit(() => {
       deadline.start();
-      words.letThrough();
-      return welcome;
+      greeting.letThrough();
+      return loggedIn;
     });
-    return { client, recognition: await Promise.race([welcome, inTurn]) };
+    return { client, recognition: await Promise.race([loggedIn, inTurn]) };
   } catch (error) {
     client.destroy();
     stream.destroy();
@@ -83,35 +87,40 @@ export async function shakeHands(stream: Duplex, shake: Handshake): Promise<Auth
   }
 }
 
-/** Everything that is said until the user is in. @returns how the machine was recognised. */
-function talk(client: Client, stream: Duplex, shake: Handshake, deadline: Deadline): Promise<Recognition> {
+/** Runs the protocol until the user is logged in. @returns how the host key was recognised. */
+function runHandshake(
+  client: Client,
+  stream: Duplex,
+  options: HandshakeOptions,
+  deadline: Deadline,
+): Promise<Recognition> {
   const trust: { refused: Error | null; recognition: Recognition } = { refused: null, recognition: "known" };
-  const auth = new Authentication(shake);
+  const auth = new Authentication(options);
   return new Promise((resolve, reject) => {
     client.on("ready", () => {
       resolve(trust.recognition);
     });
     client.on("error", (error) => {
-      // ssh2 goes on with the next key after an agent's error.
-      if (error.level === "agent") shake.onWarning(`${shake.label}: ${error.message}`);
-      else reject(trust.refused ?? explain(error, shake, auth));
+      // ssh2 tries the next key after an agent error.
+      if (error.level === "agent") options.onWarning(`${options.label}: ${error.message}`);
+      else reject(trust.refused ?? explain(error, options, auth));
     });
     client.on("close", () => {
-      reject(trust.refused ?? new ConnectionError("closed by the machine during the handshake"));
+      reject(trust.refused ?? new ConnectionError("the machine closed the connection during the handshake"));
     });
     deadline.onOver(reject);
     client.connect({
       sock: stream,
-      username: shake.user,
+      username: options.user,
       readyTimeout: 0,
-      keepaliveInterval: shake.keepaliveMs,
+      keepaliveInterval: options.keepaliveMs,
       keepaliveCountMax: 3,
-      algorithms: { ...ALGORITHMS, serverHostKey: shake.hostKey.algorithms },
+      algorithms: { ...ALGORITHMS, serverHostKey: options.hostKey.algorithms },
       authHandler: (left, _partial, next) => {
         auth.next(left, next as (method: AnyAuthMethod | false) => void);
       },
       hostVerifier: (key: Buffer, verify: (permitted: boolean) => void) => {
-        shake.hostKey.verify(key).then(
+        options.hostKey.verify(key).then(
           (recognition) => {
             trust.recognition = recognition;
             verify(true);
@@ -128,9 +137,9 @@ function talk(client: Client, stream: Duplex, shake: Handshake, deadline: Deadli
 }
 
 /**
- * An OpenSSH server tells all of its host keys after the login, and ssh2 makes it prove them at once, though nobody
- * here asks: a signature on the machine, its verification here and an exchange for nothing, a tenth of what a login
- * costs. ssh2 has no option for that. Where its inside looks different, all is as it was.
+ * After the login, an OpenSSH server announces all its host keys, and ssh2 makes it prove them although nobody here
+ * needs that. The proof costs a signature, its verification and a round trip: a tenth of a login. ssh2 has no option to
+ * turn it off. If ssh2's internals change, this does nothing.
  */
 function declineHostKeyProofs(client: Client): void {
   const { _protocol: protocol } = client as unknown as {
@@ -144,17 +153,17 @@ function declineHostKeyProofs(client: Client): void {
 }
 
 /**
- * Holds back what a machine says, from its first word on, until it is let through. Our own greeting is on its way
- * meanwhile, so waiting for the machine's costs no round trip.
+ * Holds back the machine's data, from the first byte on, until `letThrough`. Our own greeting is already on its way, so
+ * waiting for the machine's greeting costs no round trip.
  */
-class FirstWords {
-  /** Resolves when the machine has said something, or has hung up. */
-  readonly heard: Promise<void>;
+class HeldGreeting {
+  /** Resolves when the machine has sent something or has closed the connection. */
+  readonly received: Promise<void>;
   #hold: () => void = () => undefined;
 
   constructor(private readonly stream: Duplex) {
-    // Whoever listens to "readable" keeps "data" from those that listen to that.
-    this.heard = new Promise((resolve) => {
+    // A "readable" listener keeps "data" from other listeners.
+    this.received = new Promise((resolve) => {
       this.#hold = resolve;
     });
     stream.on("readable", this.#hold);
@@ -165,31 +174,28 @@ class FirstWords {
   }
 }
 
-/**
- * The time that a machine has to answer: it does not run while the handshake waits for its turn. The operator may give
- * up at any time.
- */
+/** The time limit of a handshake. It is paused while the handshake waits in the queue. `signal` ends it at any time. */
 class Deadline {
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
   #over: (error: Error) => void = () => undefined;
   readonly #onAbort = (): void => {
-    this.#over(new ConnectionError("given up"));
+    this.#over(new ConnectionError("cancelled"));
   };
 
-  constructor(private readonly shake: Pick<Handshake, "limitMs" | "signal">) {}
+  constructor(private readonly options: Pick<HandshakeOptions, "limitMs" | "signal">) {}
 
   onOver(over: (error: Error) => void): void {
     this.#over = over;
-    this.shake.signal.addEventListener("abort", this.#onAbort, { once: true });
+    this.options.signal.addEventListener("abort", this.#onAbort, { once: true });
     this.start();
   }
 
   start(): void {
     if (this.#stopped) return;
     this.#timer = setTimeout(() => {
-      this.#over(new ConnectionError(`no handshake within ${this.shake.limitMs / 1000} s`));
-    }, this.shake.limitMs);
+      this.#over(new ConnectionError(`no handshake within ${this.options.limitMs / 1000} s`));
+    }, this.options.limitMs);
   }
 
   pause(): void {
@@ -199,39 +205,40 @@ class Deadline {
   stop(): void {
     this.#stopped = true;
     this.pause();
-    this.shake.signal.removeEventListener("abort", this.#onAbort);
+    this.options.signal.removeEventListener("abort", this.#onAbort);
   }
 }
 
-/** Offers one identity after the other and remembers what the machine would have taken. */
+/** Offers the identities one by one and remembers which methods the machine accepts. */
 class Authentication {
   accepted: readonly string[] = [];
   #at = 0;
 
-  constructor(private readonly shake: Handshake) {}
+  constructor(private readonly options: HandshakeOptions) {}
 
   next(left: readonly string[] | null, offer: (method: AnyAuthMethod | false) => void): void {
     this.accepted = left ?? this.accepted;
-    const identity = this.shake.identities[this.#at++];
-    const username = this.shake.user;
+    const identity = this.options.identities[this.#at++];
+    const username = this.options.user;
     if (identity === undefined) offer(false);
     else if (identity.kind === "agent") offer({ type: "agent", username, agent: identity.socket });
     else offer({ type: "publickey", username, key: identity.key });
   }
 }
 
-function explain(error: Error & { level?: string }, shake: Handshake, auth: Authentication): Error {
+function explain(error: Error & { level?: string }, options: HandshakeOptions, auth: Authentication): Error {
   if (error.level === "client-authentication" || /too many authentication failures/i.test(error.message)) {
-    const offered = shake.identities.map(({ label }) => label).join(", ");
+    const offered = options.identities.map(({ label }) => label).join(", ");
     const accepts = auth.accepted.length === 0 ? "" : ` (it accepts ${auth.accepted.join(", ")})`;
     return new AuthenticationError(
-      `${shake.label} refused every key: ${offered}${accepts}. Is the public key in ${shake.user}'s authorized_keys there?`,
+      `${options.label} refused every key: ${offered}${accepts}. ` +
+        `Add the public key to ${options.user}'s authorized_keys there`,
       { cause: error },
     );
   }
   if (/no matching host key format/.test(error.message)) {
     return new HostKeyError(
-      `${shake.label} has no host key of the kinds that are known for it (${shake.hostKey.algorithms.join(", ")}); nothing was sent to it`,
+      `${options.label} offers no host key of a known type (${options.hostKey.algorithms.join(", ")}); nothing was sent to it`,
       "",
       [],
     );

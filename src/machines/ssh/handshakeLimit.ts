@@ -1,17 +1,17 @@
-/** How many handshakes may be under way at a time in this process, whatever runs it boots and watches. */
+/** The process-wide limit on concurrent handshakes, shared by all runs of this process. */
 import pLimit from "p-limit";
 
 const DEFAULT = 32;
 const MOST = 1_000;
 
 /**
- * Handshakes cost processor time, so not all at once. An attempt takes a place when the machine begins to talk: one
- * that refuses, waits for a retry or says nothing takes none, and neither does a program that runs.
+ * Handshakes cost CPU time. An attempt takes a slot when the machine starts to send: a machine that refuses, is silent
+ * or waits for a retry takes none, and neither does a running program.
  */
 export const handshakeLimit = pLimit(DEFAULT);
 
 /**
- * Lets so many handshakes be under way, 1 to 1000, in all that this process does; 32 unless told.
+ * Sets the process-wide limit on concurrent handshakes: 1 to 1000, default 32.
  * @throws RangeError
  */
 export function limitHandshakes(count: number): void {

@@ -1,13 +1,13 @@
 /**
- * The scripts that give a machine host keys of its own, as POSIX sh. They run as root, may be killed at any line and
- * are repeated then: a new key is made beside the old one (`.bl-new`), and what is there already is kept, so that its
- * public half stays what the launcher has pinned.
+ * POSIX sh scripts that give a machine its own host keys. They run as root. They can be killed at any line and run
+ * again: a new key is written beside the old one (`.bl-new`), and an existing new key is kept, so its public half stays
+ * the one that the launcher has pinned.
  */
 import { quote } from "../shell/quote.js";
 
 /**
- * Makes new keys, says `key TYPE BLOB` for each and lets nobody use them yet. A key whose public half is among `pinned`
- * is its own already, and is said as it is.
+ * Generates keys without activating them, and prints `key TYPE BLOB` for each. A key whose public half is in `pinned`
+ * is already the machine's own and is printed unchanged.
  */
 export function stageScript(say: string, pinned: readonly string[]): string {
   return asRoot(say, [
@@ -20,7 +20,7 @@ export function stageScript(say: string, pinned: readonly string[]): string {
     "    ecdsa-sha2-nistp256) t=ecdsa b=256 ;; ecdsa-sha2-nistp384) t=ecdsa b=384 ;; ecdsa-sha2-nistp521) t=ecdsa b=521 ;;",
     "    *) return ;;",
     "  esac",
-    // A file that is there and cannot be read is no key of this kind: it is left alone.
+    // Leave a file alone that exists but holds no readable key.
     '  [ -n "$old" ] || [ ! -s "$1" ] || return',
     '  if [ -n "$old" ]; then case $P in *"',
     "$old",
@@ -41,21 +41,21 @@ export function stageScript(say: string, pinned: readonly string[]): string {
   ]);
 }
 
-/** Puts the new keys where sshd looks for them and lets it take them, without ending a session. Says `installed`. */
+/** Moves the new keys to where sshd reads them and reloads sshd without ending sessions. Prints `installed`. */
 export function installScript(say: string): string {
   return asRoot(say, [
     PUBLIC,
     "install_key() {",
     '  [ -s "$1.bl-new" ] || return 0',
     '  public "$1.bl-new"; [ -n "$key" ] || give_up install',
-    // The private key comes last: as long as it waits, this is done again.
+    // Move the private key last: as long as it is missing, this step is repeated.
     '  echo "$key" >"$1.pub.bl-tmp" && chmod 644 "$1.pub.bl-tmp" && mv -f "$1.pub.bl-tmp" "$1.pub" || give_up install',
     '  chmod 600 "$1.bl-new" && mv -f "$1.bl-new" "$1" || give_up install',
     '  if command -v restorecon >/dev/null 2>&1; then restorecon "$1" "$1.pub"; fi',
     "}",
     TARGETS,
     'for k; do install_key "$k"; done',
-    // The launcher is about to believe nothing else: a power cut must not bring the old keys back.
+    // The launcher accepts only the new keys from now on. A power cut must not bring the old ones back.
     "sync",
     LISTENER,
     "reload",
@@ -63,7 +63,10 @@ export function installScript(say: string): string {
   ]);
 }
 
-/** Says `fail WHY` for a user who cannot become root; the program comes on standard input, as everywhere. */
+/**
+ * Prints `fail WHY` if the user cannot become root. The program comes on standard input so that no process list shows
+ * it.
+ */
 function asRoot(say: string, lines: readonly string[]): string {
   const program = [
     say,
@@ -83,14 +86,14 @@ function asRoot(say: string, lines: readonly string[]): string {
   ].join("\n");
 }
 
-/** Sets `key` to `TYPE BLOB` of a private key, "" where there is none. */
+/** Sets `key` to `TYPE BLOB` of a private key file, or to "" without one. */
 const PUBLIC =
   'public() { key=; [ -s "$1" ] || return 0; key=$(ssh-keygen -y -P \'\' -f "$1" </dev/null 2>/dev/null) || key=; set -f; set -- $key; set +f; key="${1:+$1 }${2:-}"; }';
 
 /**
- * The host keys that sshd uses become the arguments: those that its configuration names and those of the usual names,
- * as far as they are there. An ed25519 key that is missing is made where sshd would take it; a machine of which nothing
- * is known gets one in the usual place.
+ * Sets the arguments to the host key files that sshd uses: those in its configuration and those with the usual names,
+ * if they exist. A missing ed25519 key counts where sshd would read it. If nothing is found, the usual ed25519 file is
+ * used.
  */
 const TARGETS = [
   "targets() {",
@@ -103,9 +106,9 @@ const TARGETS = [
 ].join("\n");
 
 /**
- * systemd reloads its own service. Elsewhere the sshd that listens gets SIGHUP: it is the next one above this shell
- * that does. There may be none, since one that serves a single connection (a socket was activated, inetd) has none
- * above it: then the next one reads the keys anyway.
+ * systemd reloads its own service. Elsewhere the listening sshd gets SIGHUP: the nearest listener among this shell's
+ * ancestors. An sshd that serves a single connection (socket activation, inetd) has no such ancestor; the next one
+ * reads the keys anyway.
  */
 const LISTENER = [
   "reload() {",
@@ -121,8 +124,8 @@ const LISTENER = [
   "    l=${l##*) }; set -- $l; p=$2",
   "  done",
   "}",
-  // Sessions are called "sshd: user [priv]"; a listener has the command that it was started with, with a word before
-  // and behind since OpenSSH 8.2.
+  // Session processes are called "sshd: user [priv]". A listener shows its start command, since OpenSSH 8.2 with a word
+  // before and after it.
   "listens() {",
   "  c=$(tr '\\000' ' ' </proc/$1/cmdline)",
   '  case $c in *" -i "*|*" -i") return 1 ;; *"[listener]"*|/*) return 0 ;; esac; return 1',

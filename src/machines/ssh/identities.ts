@@ -1,5 +1,6 @@
 /**
- * The keys that are offered to a machine: files first, then the agent; without files the agent, then the usual files.
+ * The keys to offer to a machine: identity files, then the agent. Without identity files: the agent, then the usual
+ * files.
  */
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +15,10 @@ export type Identity =
 
 export const USUAL_FILES = ["id_ed25519", "id_ecdsa", "id_rsa"];
 
-/** Throws `AuthenticationError` for a key that cannot be used, saying what to do; trying again would not help. */
+/**
+ * Loads the keys to offer.
+ * @throws AuthenticationError for an unusable key, with a remedy; a retry would not help.
+ */
 export async function loadIdentities(
   settings: Pick<SshSettings, "identities" | "passphraseEnv" | "agent" | "ownKey">,
 ): Promise<Identity[]> {
@@ -30,12 +34,13 @@ export async function loadIdentities(
   ];
   if (identities.length > 0) return identities;
   throw new AuthenticationError(
-    `there is no key to offer: no identity is given, ${settings.agent ? "SSH_AUTH_SOCK is not set" : "the agent is not to be used"}, ` +
-      `and ~/.ssh has no readable key without a passphrase (${USUAL_FILES.join(", ")}). Give one with ssh: identity`,
+    `no SSH key to offer: no identity is given, ` +
+      `${settings.agent ? "SSH_AUTH_SOCK is not set" : "the agent is turned off"}, ` +
+      `and ~/.ssh has no readable key without a passphrase (${USUAL_FILES.join(", ")}). Set ssh: identity`,
   );
 }
 
-/** The key that bootlevel made itself, because there was no other. */
+/** The key pair that bootlevel generated because there was no other. */
 function ownKey(settings: Pick<SshSettings, "ownKey">): Identity[] {
   if (settings.ownKey === null) return [];
   const key = ssh2.utils.parseKey(settings.ownKey);
@@ -43,7 +48,7 @@ function ownKey(settings: Pick<SshSettings, "ownKey">): Identity[] {
   return [{ kind: "key", label: "the run's own key", key }];
 }
 
-/** What ssh2 makes of a key file, by the passphrase. */
+/** Parsers of key files, by passphrase. */
 const parsers = new Map<string, (path: string) => Promise<ParsedKey | Error>>();
 
 async function loadKey(path: string, passphraseEnv: string | null): Promise<ParsedKey> {
@@ -58,12 +63,12 @@ async function loadKey(path: string, passphraseEnv: string | null): Promise<Pars
     );
   });
   if (key instanceof Error) throw unusable(path, key, passphraseEnv, passphrase);
-  if (!key.isPrivateKey()) throw new AuthenticationError(`${path} is a public key; give the private one`);
+  if (!key.isPrivateKey()) throw new AuthenticationError(`${path} is a public key; name the private key instead`);
   return key;
 }
 
 function parseKey(text: Buffer, passphrase: string): ParsedKey | Error {
-  // ssh2 gives an array for a file with several keys, which its types do not tell.
+  // For a file with several keys ssh2 returns an array, which its types do not say.
   const parsed: unknown = ssh2.utils.parseKey(text, passphrase === "" ? undefined : passphrase);
   return (Array.isArray(parsed) ? parsed[0] : parsed) as ParsedKey | Error;
 }
@@ -72,7 +77,8 @@ function unusable(path: string, error: Error, passphraseEnv: string | null, pass
   if (passphrase !== "") {
     const wrong = /passphrase|decrypt|integrity|bad/i.test(error.message);
     return new AuthenticationError(
-      `the private key ${path} ${wrong ? `does not open with the passphrase in $${String(passphraseEnv)}` : "cannot be read"} (${error.message})`,
+      `the private key ${path} ` +
+        `${wrong ? `does not open with the passphrase in $${String(passphraseEnv)}` : "cannot be read"} (${error.message})`,
     );
   }
   if (!isEncrypted(error)) return new AuthenticationError(`the private key ${path} cannot be read: ${error.message}`);
@@ -91,7 +97,7 @@ export function usualFile(name: string): string {
   return join(process.env["HOME"] ?? homedir(), ".ssh", name);
 }
 
-/** Keys that cannot be used are passed over here: nobody asked for them. */
+/** Skips unusable keys: the user did not ask for these. */
 async function usualKeys(): Promise<Identity[]> {
   const keys: Identity[] = [];
   for (const name of USUAL_FILES) {

@@ -1,60 +1,60 @@
-/** Connections to jump hosts: one each, shared by all machines behind it. */
+/** Connections to jump hosts, shared by all machines behind them. */
 import type { Duplex } from "node:stream";
 import type { Client } from "ssh2";
 import { ConnectionError } from "../contract/connection.js";
 
-/** A shared connection and how to give it back. */
-interface Bastion {
+/** A connection to a jump host, with the number of streams that use it. */
+interface SharedConnection {
   readonly client: Promise<Client>;
   users: number;
 }
 
 export class JumpHostPool {
-  readonly #bastions = new Map<string, Bastion>();
+  readonly #connections = new Map<string, SharedConnection>();
 
   /**
-   * A stream to `host:port` through the bastion `key`, which `connect` reaches if nobody has yet. The bastion is kept
-   * until the last stream through it has closed. Throws what `connect` throws, and `ConnectionError` when the bastion
-   * cannot reach the machine.
+   * Opens a stream to `host:port` through the jump host `key`; `connect` is called if there is no connection yet. The
+   * connection closes with its last stream.
+   * @throws ConnectionError when the jump host cannot reach the machine, and the errors of `connect`
    */
   async stream(key: string, connect: () => Promise<Client>, host: string, port: number): Promise<Duplex> {
-    const bastion = this.#take(key, connect);
+    const connection = this.#take(key, connect);
     try {
-      const stream = await forward(await bastion.client, host, port);
+      const stream = await forward(await connection.client, host, port);
       stream.once("close", () => {
-        this.#release(key, bastion);
+        this.#release(key, connection);
       });
       return stream;
     } catch (error) {
-      this.#release(key, bastion);
+      this.#release(key, connection);
       throw error;
     }
   }
 
-  #take(key: string, connect: () => Promise<Client>): Bastion {
-    const there = this.#bastions.get(key);
+  #take(key: string, connect: () => Promise<Client>): SharedConnection {
+    const there = this.#connections.get(key);
     if (there !== undefined) {
       there.users++;
       return there;
     }
-    const fresh: Bastion = { client: connect(), users: 1 };
-    this.#bastions.set(key, fresh);
+    const fresh: SharedConnection = { client: connect(), users: 1 };
+    this.#connections.set(key, fresh);
     const forget = (): void => {
-      if (this.#bastions.get(key) === fresh) this.#bastions.delete(key);
+      if (this.#connections.get(key) === fresh) this.#connections.delete(key);
     };
     fresh.client.then((client) => {
       client.on("close", forget);
-      // Every machine behind it hears of it through its own stream.
+      // Every machine behind it gets the error through its own stream.
       client.on("error", forget);
     }, forget);
     return fresh;
   }
 
-  #release(key: string, bastion: Bastion): void {
-    bastion.users--;
-    if (bastion.users > 0) return;
-    if (this.#bastions.get(key) === bastion) this.#bastions.delete(key);
-    bastion.client.then(
+  #release(key: string, connection: SharedConnection): void {
+    connection.users--;
+    if (connection.users > 0) return;
+    if (this.#connections.get(key) === connection) this.#connections.delete(key);
+    connection.client.then(
       (client) => client.end(),
       () => undefined,
     );

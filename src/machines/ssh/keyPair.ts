@@ -1,27 +1,26 @@
-/** Key pairs that are made here: for machines before they exist, and for a launcher that has no key of its own. */
+/** Generates key pairs: host keys for machines before launch, and a login key for a launcher that has none. */
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 
-/** A key pair as OpenSSH reads it from its files. The private half must be neither stored in clear nor logged. */
+/** A key pair in OpenSSH's file formats. The private key must not be stored in clear text or logged. */
 export interface KeyPair {
   /** `-----BEGIN OPENSSH PRIVATE KEY-----` … */
   readonly privateKey: string;
-  /** `ssh-ed25519 AAAA…`, one line without its end. */
+  /** `ssh-ed25519 AAAA…`, one line without a newline. */
   readonly publicKey: string;
 }
 
 const TYPE = "ssh-ed25519";
 /**
- * Both DER forms end with the bare half (RFC 8410). Not by way of a key object: Node 20 freezes for ever when it
- * collects garbage while a new key is exported as JWK (the key's lock is taken again by what cleans up after its
- * generation), once in some ten thousand keys.
+ * Both DER forms end with the raw key (RFC 8410). Exporting as JWK is not an option: in about one of ten thousand keys,
+ * Node 20 deadlocks if garbage collection runs during the export (the clean-up takes the key's lock again).
  */
 const HALF_BYTES = 32;
-/** The private part of the file is filled up to a multiple of this. */
+/** The private section of the file is padded to a multiple of this. */
 const BLOCK_BYTES = 8;
 
 /**
- * A new Ed25519 pair in OpenSSH's own format: it takes Ed25519 in no other. (ssh2 1.17 makes one, too, but about one in
- * a hundred is wrong.)
+ * Generates an Ed25519 pair in OpenSSH's own format, the only one that OpenSSH accepts for Ed25519. ssh2 1.17 has a
+ * generator too, but about one in a hundred of its keys is invalid.
  */
 export function makeKeyPair(comment: string): KeyPair {
   const pair = generateKeyPairSync("ed25519", {

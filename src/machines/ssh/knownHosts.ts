@@ -2,18 +2,18 @@
 import { createHmac } from "node:crypto";
 import { cachedFile } from "./fileCache.js";
 
-/** What the administrator of this computer knows. */
+/** The system-wide file of this computer's administrator. */
 export const SYSTEM_FILE = "/etc/ssh/ssh_known_hosts";
 
 export interface KnownKeys {
   /** Keys of the host as `type base64`. */
   readonly keys: string[];
   readonly revoked: string[];
-  /** The host has a @cert-authority line; certificates are not supported, so such a line proves nothing. */
+  /** The host has a @cert-authority line. Certificates are not supported, so the line is ignored. */
   readonly authorities: boolean;
 }
 
-/** What the files say of `address` (`host` or `[host]:port`). A file that does not exist says nothing. */
+/** Looks up `address` (`host` or `[host]:port`) in the files. A missing file is empty. */
 export async function readKnownHosts(files: readonly string[], address: string): Promise<KnownKeys> {
   const found = { keys: new Set<string>(), revoked: new Set<string>(), authorities: false };
   for (const file of files) {
@@ -27,14 +27,11 @@ export async function readKnownHosts(files: readonly string[], address: string):
   return { keys: [...found.keys], revoked: [...found.revoked], authorities: found.authorities };
 }
 
-/**
- * A file's lines, taken apart once for all machines: for each to read them all would grow with the square of their
- * number.
- */
+/** A parsed file, shared by all machines: parsing it for each would take time quadratic in their number. */
 interface Entries {
-  /** Lines that hold for names only, by each of them in lower case. */
+  /** Lines that only list names, by each name in lower case. */
   readonly named: ReadonlyMap<string, readonly Entry[]>;
-  /** Lines with patterns or hashes: they must be tried. */
+  /** Lines with patterns or hashes, which have to be matched. */
   readonly others: readonly Entry[];
 }
 

@@ -1,7 +1,4 @@
-/**
- * The public halves of the keys that will be offered to a machine, for it to let them in; and a key of our own where
- * there is none.
- */
+/** The public keys that a new machine must authorise so that the launcher can log in. */
 import { readFile } from "node:fs/promises";
 import ssh2, { type ParsedKey } from "ssh2";
 import { AuthenticationError } from "../contract/connection.js";
@@ -9,46 +6,47 @@ import { USUAL_FILES, usualFile } from "./identities.js";
 import type { SshSettings } from "./settings.js";
 import { createHash } from "node:crypto";
 
-/** A public key, and where it came from, for people. */
+/** A public key and its origin, for messages. */
 export interface PublicKey {
   /** `ssh-ed25519 AAAA…` */
   readonly key: string;
   readonly label: string;
 }
 
-type Who = Pick<SshSettings, "identities" | "passphraseEnv" | "agent">;
+type IdentitySettings = Pick<SshSettings, "identities" | "passphraseEnv" | "agent">;
 
 /**
- * What a machine must let in so that `loadIdentities` gets in: the identity files' keys; without files the agent's, and
- * those of the usual files that need no passphrase. May be none. Throws `AuthenticationError` for an identity of which
- * no public half can be found.
+ * The public halves of the keys that `loadIdentities` offers: those of the identity files; without any, those of the
+ * agent and of the usual files that need no passphrase. May be empty.
+ * @throws AuthenticationError for an identity whose public half cannot be found.
  */
-export async function publicKeys({ identities, passphraseEnv, agent }: Who): Promise<PublicKey[]> {
+export async function publicKeys({ identities, passphraseEnv, agent }: IdentitySettings): Promise<PublicKey[]> {
   if (identities.length > 0)
     return Promise.all(identities.map(async (path) => ({ key: await publicHalf(path, passphraseEnv), label: path })));
   return unique([...(agent ? await agentKeys() : []), ...(await usualKeys())]);
 }
 
 /**
- * The key's own file tells it, if its passphrase is known or it has none, or if it is OpenSSH's, which holds it in
- * clear; else its `.pub`.
+ * Reads the public half from the key file if it needs no passphrase, if the passphrase is known, or if it is an OpenSSH
+ * file, which holds the public half in clear text; otherwise from `.pub`.
  */
 async function publicHalf(path: string, passphraseEnv: string | null): Promise<string> {
   const text = await read(path);
   if (text === null) throw new AuthenticationError(`the private key ${path} does not exist`);
   if (parse(text, "") !== null && !/PRIVATE|PuTTY/.test(text))
-    throw new AuthenticationError(`${path} is a public key; give the private one`);
+    throw new AuthenticationError(`${path} is a public key; name the private key instead`);
   const passphrase = passphraseEnv === null ? "" : (process.env[passphraseEnv] ?? "");
   const key = parse(text, passphrase) ?? clearHalf(text) ?? parse((await read(`${path}.pub`)) ?? "", "");
   if (key !== null) return key;
   throw new AuthenticationError(
-    `the private key ${path} does not tell its public half, which new machines must be given; write it beside it (ssh-keygen -y -f ${path} > ${path}.pub)`,
+    `the private key ${path} does not reveal its public half, which new machines need; ` +
+      `write it to a file beside it (ssh-keygen -y -f ${path} > ${path}.pub)`,
   );
 }
 
 /**
- * The public half that an OpenSSH private key holds in clear, whatever its passphrase: after the magic, cipher, KDF,
- * its options and a count of 1.
+ * The public half that an OpenSSH private key holds in clear text. It follows the magic, cipher, KDF, KDF options and a
+ * count of 1.
  */
 function clearHalf(text: string): string | null {
   const [, body] = /-----BEGIN OPENSSH PRIVATE KEY-----([\s\S]*?)-----END/.exec(text) ?? [];
@@ -61,11 +59,11 @@ function clearHalf(text: string): string | null {
     const blob = bytes.subarray(at + 4, at + 4 + bytes.readUInt32BE(at));
     return `${blob.toString("latin1", 4, 4 + blob.readUInt32BE(0))} ${blob.toString("base64")}`;
   } catch {
-    return null; // cut off: no key at all
+    return null; // truncated: not a key
   }
 }
 
-/** An agent that does not answer offers nothing to a machine either. */
+/** An agent that does not answer cannot offer keys to a machine either, so it counts as empty. */
 async function agentKeys(): Promise<PublicKey[]> {
   const socket = process.env["SSH_AUTH_SOCK"] ?? "";
   if (socket === "") return [];
@@ -75,7 +73,7 @@ async function agentKeys(): Promise<PublicKey[]> {
     });
   });
   return keys.flatMap((found) => {
-    // What an agent tells comes parsed, as a blob, or with the blob in it.
+    // The agent returns a parsed key, a blob, or an object with either.
     const key = found as ParsedKey | Buffer | { readonly pubKey: ParsedKey | Buffer };
     const parsed = "pubKey" in key ? key.pubKey : key;
     const blob = Buffer.isBuffer(parsed) ? parsed : parsed.getPublicSSH();
@@ -91,7 +89,7 @@ async function agentKeys(): Promise<PublicKey[]> {
 async function usualKeys(): Promise<PublicKey[]> {
   const keys: PublicKey[] = [];
   for (const path of USUAL_FILES.map(usualFile)) {
-    // What cannot be read is passed over, as it is when keys are offered.
+    // Unreadable files are skipped here, as they are when keys are offered.
     const key = parse((await read(path).catch(() => null)) ?? "", "");
     if (key !== null) keys.push({ key, label: path });
   }
@@ -123,7 +121,7 @@ async function read(path: string): Promise<string | null> {
   }
 }
 
-/** `SHA256:…`, as ssh-keygen -l shows it. */
+/** `SHA256:…`, as ssh-keygen -l prints it. */
 export function fingerprint(key: string): string {
   const blob = Buffer.from(key.split(" ")[1] ?? "", "base64");
   return `SHA256:${createHash("sha256").update(blob).digest("base64").replace(/=+$/, "")}`;

@@ -1,7 +1,8 @@
-/** How a machine is reached over SSH; made from the launch plan by the engine. */
+/** SSH settings of one machine. The engine makes them from the launch plan. */
 /**
- * How a host that is met for the first time is believed: it stands in known_hosts; at once, and pinned; by the key that
- * it was given for its first contact (`FirstContact`); by what it has printed on its console.
+ * How an unknown host key is verified. known-hosts: it must be in known_hosts. accept-new: it is accepted and pinned.
+ * injected: it must be the temporary key from the launch (see `replaceHostKeys.ts`). console: it must be on the machine's
+ * console.
  */
 export type HostKeyPolicy = "known-hosts" | "accept-new" | "injected" | "console";
 
@@ -9,9 +10,9 @@ export interface SshSettings {
   readonly host: string;
   readonly port: number;
   readonly user: string;
-  /** Where step directories lie; relative to the home directory there, or absolute. */
+  /** Directory for step directories; absolute, or relative to the home directory. */
   readonly workDirectory: string;
-  /** Absolute paths of private keys, tried in order; empty: the agent, then the usual files of ~/.ssh. */
+  /** Absolute paths of private keys, tried in order. Empty: the agent, then the usual files of ~/.ssh. */
   readonly identities: readonly string[];
   /** The environment variable that holds the keys' passphrase, or null. */
   readonly passphraseEnv: string | null;
@@ -20,32 +21,32 @@ export interface SshSettings {
   readonly hostKeys: HostKeyPolicy;
   /** Absolute path of the known_hosts file. */
   readonly knownHosts: string;
-  /** Milliseconds until a machine must have answered. */
+  /** Time limit in milliseconds for reaching the machine, retries included. */
   readonly connectTimeoutMs: number;
-  /** Milliseconds between two signs of life; three without an answer end the connection. 0: none. */
+  /** Keepalive interval in milliseconds. Three unanswered keepalives end the connection. 0 turns keepalives off. */
   readonly keepaliveMs: number;
-  /** Keys of hosts that were there before, by address. */
+  /** Pinned keys of existing hosts, by address. */
   readonly pins: HostKeyPins;
-  /** What is known of a machine that was launched; null for a host that was there before. */
+  /** Host key data of a launched machine; null for an existing host. */
   readonly contact: MachineContact | null;
-  /** The private half of a key that is offered after all others, or null. */
+  /** The private key that is offered after all others, or null. */
   readonly ownKey: string | null;
 }
 
-/** A machine that was launched, as far as its host keys go. */
+/** Host key data of a launched machine. */
 export interface MachineContact {
-  /** The host keys that it was given for its first contact only. */
+  /** The temporary host keys from the launch. */
   readonly hostKeys: readonly string[];
-  /** Keys of this machine, whatever its address: another one may have had that. */
+  /** Pinned keys of this machine. They are kept per machine because clouds reuse addresses. */
   readonly pins: HostKeyPins;
-  /** False for a command that changes nothing: it may meet a machine by its first key, and leaves that as it is. */
+  /** False for a read-only command: it accepts the temporary key and does not replace it. */
   readonly mayChange: boolean;
-  /** Whether the first contact is finished: from then on its first keys are refused. */
+  /** Whether the machine has replaced its temporary keys; if so, those are refused. */
   finished(): Promise<boolean>;
   finish(): Promise<void>;
   /**
-   * Fingerprints of the keys that it has printed on its console, or null: not yet, or asked a moment ago. Throws
-   * `HostKeyError` where nobody can be asked.
+   * Fingerprints of the keys on the machine's console, or null: not there yet, or queried a moment ago.
+   * @throws HostKeyError when the console cannot be read.
    */
   fingerprints(signal: AbortSignal): Promise<readonly string[] | null>;
 }
@@ -56,14 +57,14 @@ export interface JumpHost {
   readonly port: number;
 }
 
-/** Host keys that were accepted on first contact. An address is `host`, or `[host]:port` for another port than 22. */
+/** Host keys that were accepted on first use. An address is `host`, or `[host]:port` for a port other than 22. */
 export interface HostKeyPins {
   /** Keys as `ssh-ed25519 AAAA…`. */
   find(address: string): Promise<string[]>;
   pin(address: string, key: string): Promise<void>;
 }
 
-/** The address as known_hosts writes it. */
+/** The address in known_hosts notation. */
 export function hostAddress(host: string, port: number): string {
   return port === 22 ? host : `[${host}]:${port}`;
 }

@@ -1,4 +1,4 @@
-/** A connection over SSH: channels are sessions of one ssh2 client. */
+/** An SSH connection. Its channels are sessions of one ssh2 client. */
 import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import pLimit from "p-limit";
@@ -14,27 +14,27 @@ import {
   type Terminal,
 } from "../contract/connection.js";
 
-/** sshd allows 10 (MaxSessions); two stay free for what cannot wait, such as a kill. */
+/** sshd allows 10 (MaxSessions). Two stay free for urgent channels, such as a kill. */
 const CHANNELS = 8;
-/** Milliseconds that a machine may take to say goodbye. */
+/** Time limit for an orderly close, in milliseconds. */
 const GOODBYE_MS = 2000;
 /**
- * sshd counts a session until its shell has ended, a moment after the channel has: so a refusal is waited out, in
- * milliseconds.
+ * sshd counts a session until its shell has ended, which is a moment after the channel's end. So a refusal is retried
+ * for this many milliseconds.
  */
 const REFUSAL_MS = 3000;
 const REFUSAL_PAUSE_MS = 50;
 
-/** One connection of sshd's, with the channels that it allows. */
+/** One SSH connection, with the number of channels in use. */
 export interface SshConnection extends MachineConnection {
-  /** Channels that are open or waited for, those that are urgent not counted. */
+  /** Open and queued channels, without the urgent ones. */
   readonly channels: number;
-  /** Whether a channel need not be waited for. */
+  /** Whether a channel can be opened without waiting. */
   readonly isFree: boolean;
   interact(command: string, terminal: Terminal | null): Promise<InteractiveChannel>;
 }
 
-/** @param client is ready: the user is logged in */
+/** @param client a logged-in client */
 export function sshConnection(
   client: Client,
   label: string,
@@ -77,7 +77,7 @@ export function sshConnection(
       const message = cause instanceof Error ? cause.message : String(cause);
       if (lost.aborted || /Not connected|No response/.test(message))
         throw new ConnectionLostError(`${label}: ${message}`, { cause });
-      throw new ConnectionError(`${label} refuses another session (${message}); see MaxSessions in its sshd_config`, {
+      throw new ConnectionError(`${label} refuses another session (${message}); raise MaxSessions in its sshd_config`, {
         cause,
       });
     });
@@ -155,7 +155,7 @@ function execInteractive(client: Client, command: string, terminal: Terminal | n
 
 interface OpenChannel {
   readonly channel: Channel;
-  /** Resolves when the machine has let go of it too. */
+  /** Resolves when the machine has closed the channel too. */
   readonly gone: Promise<unknown>;
 }
 
@@ -186,7 +186,7 @@ function channelOf(channel: ClientChannel, lost: AbortSignal): OpenChannel {
   const close = (): void => {
     letGo({ kind: "lost", reason: "the channel was closed" });
     channel.close();
-    // The machine's own close is heard only after all that it sent before was read.
+    // The machine's close event arrives only after all earlier data was read.
     channel.resume();
     channel.stderr.resume();
   };

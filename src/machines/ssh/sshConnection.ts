@@ -1,4 +1,4 @@
-/** Reaches a machine over SSH, trying until its time is over. */
+/** Connects to a machine over SSH, with retries. */
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import pTimeout from "p-timeout";
@@ -11,10 +11,10 @@ import {
   type MachineConnection,
 } from "../contract/connection.js";
 import { JumpHostPool } from "./jumpHosts.js";
-import { finishContact, isUnfinished, type FirstConnection } from "./firstContact.js";
-import { shakeHands, type AuthenticatedClient } from "./handshake.js";
+import { replaceHostKeys, needsOwnHostKeys, type FirstConnection } from "./replaceHostKeys.js";
+import { handshake, type AuthenticatedClient } from "./handshake.js";
 import { handshakeLimit } from "./handshakeLimit.js";
-import { hostKeyCheck, type HostKeyCheck } from "./hostKeys.js";
+import { hostKeyCheck, type HostKeyCheck } from "./hostKeyCheck.js";
 import { connectionPool } from "./connectionPool.js";
 import { type Identity, loadIdentities } from "./identities.js";
 import { connectTcp } from "./connectTcp.js";
@@ -24,81 +24,84 @@ import { sshConnection, type SshConnection } from "./sshChannels.js";
 export interface ConnectOptions {
   readonly signal: AbortSignal;
   onWarning(message: string): void;
-  /** Shares connections to jump hosts between machines; the one of this process unless told. */
-  readonly bastions?: JumpHostPool;
+  /** Pool of jump host connections; default: the process-wide pool. */
+  readonly jumpHosts?: JumpHostPool;
 }
 
-/** How often a first contact is begun again when its connection breaks. */
-const CONTACTS = 3;
+/** How often the first connection is started again after it breaks. */
+const FIRST_CONNECTIONS = 3;
 
-/** Milliseconds for one attempt to reach a machine, and again to log in. */
+/** Time limit in milliseconds for one TCP connection, and again for one login. */
 const ATTEMPT_MS = 15_000;
 const FIRST_BACKOFF_MS = 150;
 const LONGEST_BACKOFF_MS = 3000;
 
-const everybody = new JumpHostPool();
+const sharedJumpHosts = new JumpHostPool();
 
 /**
- * Connects and logs in. Refused, unreachable, reset and silent machines are tried again until `connectTimeoutMs` is
- * over (a machine that boots is all of these); then `ConnectionError`. `AuthenticationError` and `HostKeyError` come at
- * once and are final. A machine that is met for the first time is given host keys of its own before anybody gets the
- * connection.
+ * Connects and logs in. Retries a machine that refuses, is unreachable, resets or stays silent until `connectTimeoutMs`
+ * is over: a booting machine does all of that. A launched machine replaces its temporary host keys before the
+ * connection is returned.
+ * @throws ConnectionError after `connectTimeoutMs`; AuthenticationError and HostKeyError at once, they are final.
  */
 export async function connectSsh(settings: SshSettings, options: ConnectOptions): Promise<MachineConnection> {
   const identities = await loadIdentities(settings);
-  const bastions = options.bastions ?? everybody;
+  const jumpHosts = options.jumpHosts ?? sharedJumpHosts;
   const label = `${settings.user}@${settings.host}:${settings.port}`;
-  const meet = async (again: boolean, timeoutMs = settings.connectTimeoutMs): Promise<FirstConnection> => {
-    const { client, recognition } = await persist(label, timeoutMs, options.signal, (limitMs) =>
+  const connectOnce = async (again: boolean, timeoutMs = settings.connectTimeoutMs): Promise<FirstConnection> => {
+    const { client, recognition } = await retry(label, timeoutMs, options.signal, (limitMs) =>
       logIn(settings, identities, options, limitMs, again, (limit) =>
-        reach(settings, identities, bastions, options, limit),
+        openStream(settings, identities, jumpHosts, options, limit),
       ),
     );
     return { connection: sshConnection(client, label, settings.workDirectory, () => undefined), recognition };
   };
-  // The machine has answered already: one that is silent now takes no more.
-  const more = async (): Promise<SshConnection> =>
-    (await meet(false, Math.min(settings.connectTimeoutMs, ATTEMPT_MS))).connection;
-  const grown = (connection: SshConnection): MachineConnection =>
-    connectionPool(connection, more, (error) => {
+  // The machine has answered before, so one attempt must be enough.
+  const connectMore = async (): Promise<SshConnection> =>
+    (await connectOnce(false, Math.min(settings.connectTimeoutMs, ATTEMPT_MS))).connection;
+  const pooled = (connection: SshConnection): MachineConnection =>
+    connectionPool(connection, connectMore, (error) => {
       options.onWarning(
-        `${label} takes no more connections (${error instanceof Error ? error.message : String(error)}): programs there wait for one another to end`,
+        `${label} accepts no more connections (${error instanceof Error ? error.message : String(error)}); ` +
+          "further programs there wait for a free channel",
       );
     });
   for (let contact = 1; ; contact++) {
-    const met = await meet(false);
+    const first = await connectOnce(false);
     try {
-      if (!(await isUnfinished(settings))) return grown(met.connection);
-      return grown(await finishContact(met, settings, { signal: options.signal, again: () => meet(true) }));
+      if (!(await needsOwnHostKeys(settings))) return pooled(first.connection);
+      return pooled(
+        await replaceHostKeys(first, settings, { signal: options.signal, reconnect: () => connectOnce(true) }),
+      );
     } catch (error) {
-      await met.connection.close();
-      if (!(error instanceof ConnectionLostError) || contact >= CONTACTS) throw error;
+      await first.connection.close();
+      if (!(error instanceof ConnectionLostError) || contact >= FIRST_CONNECTIONS) throw error;
     }
   }
 }
 
-/** A stream to the machine: straight, or through its jump host. */
-async function reach(
+/** Opens a stream to the machine, directly or through its jump host. */
+async function openStream(
   settings: SshSettings,
   identities: readonly Identity[],
-  bastions: JumpHostPool,
+  jumpHosts: JumpHostPool,
   options: ConnectOptions,
   limitMs: number,
 ): Promise<Duplex> {
   const { jump } = settings;
   if (jump === null) return connectTcp(settings.host, settings.port, limitMs, options.signal);
-  // It was there before: keys that machines are given for their first contact say nothing of it.
-  const bastion = { ...settings, host: jump.host, user: jump.user, port: jump.port, jump: null, contact: null };
+  // The jump host existed before: the machine's temporary keys do not apply to it.
+  const jumpHost = { ...settings, host: jump.host, user: jump.user, port: jump.port, jump: null, contact: null };
   const label = `${jump.user}@${jump.host}:${jump.port}`;
-  // The bastion belongs to all machines behind it, so one machine's signal does not end the attempt.
+  // All machines behind the jump host share this attempt, so one machine's signal must not end it.
   const own = { ...options, signal: new AbortController().signal };
   const connect = (): Promise<Client> =>
-    logIn(bastion, identities, own, limitMs, false, (limit) =>
-      connectTcp(bastion.host, bastion.port, limit, own.signal),
+    logIn(jumpHost, identities, own, limitMs, false, (limit) =>
+      connectTcp(jumpHost.host, jumpHost.port, limit, own.signal),
     ).then(({ client }) => client);
   try {
     return await withLimit(
-      bastions.stream(sharedBy(label, settings), connect, settings.host, settings.port),
+      jumpHosts.stream(jumpHostKey(label, settings), connect, settings.host, settings.port),
       2 * limitMs,
       `the jump host ${label} did not answer`,
     );
@@ -111,14 +114,14 @@ async function reach(
   }
 }
 
-/** Machines share a bastion's connection if they would all have made it the same way. */
-function sharedBy(label: string, { identities, agent, passphraseEnv, hostKeys, knownHosts }: SshSettings): string {
+/** Machines share a jump host connection if all its settings are equal. */
+function jumpHostKey(label: string, { identities, agent, passphraseEnv, hostKeys, knownHosts }: SshSettings): string {
   return JSON.stringify([label, identities, agent, passphraseEnv, hostKeys, knownHosts]);
 }
 
 /**
- * @param again whether the machine has host keys of its own by now: the one that it was given is what sshd still had a
- * moment ago, and no more.
+ * Makes one attempt.
+ * @param again true when the machine should present its own host keys by now; the temporary key is then an error.
  */
 async function logIn(
   settings: SshSettings,
@@ -130,7 +133,7 @@ async function logIn(
 ): Promise<AuthenticatedClient> {
   const hostKey = await hostKeyCheck(settings.host, settings.port, settings, options.signal);
   const stream = await reachIt(limitMs);
-  return shakeHands(stream, {
+  return handshake(stream, {
     label: `${settings.user}@${settings.host}:${settings.port}`,
     user: settings.user,
     identities,
@@ -138,7 +141,7 @@ async function logIn(
     limitMs,
     hostKey: again ? withoutTemporary(hostKey) : hostKey,
     signal: options.signal,
-    place: handshakeLimit,
+    limit: handshakeLimit,
     onWarning: (message) => {
       options.onWarning(message);
     },
@@ -152,15 +155,15 @@ function withoutTemporary(check: HostKeyCheck): HostKeyCheck {
       const recognition = await check.verify(key);
       if (recognition === "temporary")
         throw new ConnectionError(
-          "sshd still shows the host key of its first contact, and does not take the new ones; restart it there",
+          "sshd still presents its temporary host key and did not load the new ones; restart sshd there",
         );
       return recognition;
     },
   };
 }
 
-/** Tries until it works, is refused for good or `timeoutMs` is over. */
-async function persist<T>(
+/** Retries until `attempt` succeeds, fails finally, or `timeoutMs` is over. */
+async function retry<T>(
   label: string,
   timeoutMs: number,
   signal: AbortSignal,
@@ -172,27 +175,28 @@ async function persist<T>(
     try {
       return await attempt(Math.max(1, Math.min(ATTEMPT_MS, Math.round(left))));
     } catch (error) {
-      const last = final(error) ? "final" : signal.aborted ? "aborted" : "retry";
+      const last = isFinal(error) ? "final" : signal.aborted ? "aborted" : "retry";
       if (last === "final") throw error;
       const message = error instanceof Error ? error.message : String(error);
       if (last === "aborted")
-        throw new ConnectionError(`${label}: given up while connecting (${message})`, { cause: error });
+        throw new ConnectionError(`${label}: cancelled while connecting (${message})`, { cause: error });
       const pause = backoff(count);
       const spent = performance.now() - began;
       if (spent + pause >= timeoutMs) {
         const times = count === 1 ? "once" : `${count} times`;
         throw new ConnectionError(
-          `${label} could not be reached within ${(timeoutMs / 1000).toFixed(timeoutMs < 10_000 ? 1 : 0)} s (tried ${times}); last: ${message}`,
+          `${label} could not be reached within ${(timeoutMs / 1000).toFixed(timeoutMs < 10_000 ? 1 : 0)} s ` +
+            `(tried ${times}); last error: ${message}`,
           { cause: error },
         );
       }
-      // An abort ends the pause early; the next attempt then ends at once and says so.
+      // An abort ends the pause early; the next attempt then fails at once with the reason.
       await delay(pause, undefined, { signal }).catch(() => undefined);
     }
   }
 }
 
-function final(error: unknown): boolean {
+function isFinal(error: unknown): boolean {
   return (
     error instanceof AuthenticationError ||
     error instanceof HostKeyError ||
@@ -201,8 +205,8 @@ function final(error: unknown): boolean {
 }
 
 /**
- * Grows by half each time, with up to a half taken off at random, so that machines that failed together do not come
- * back together.
+ * Exponential backoff (factor 1.5) with up to 50 % random jitter, so that machines that failed together do not retry
+ * together.
  */
 function backoff(count: number): number {
   return Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 1.5 ** (count - 1)) * (0.5 + Math.random() / 2);
@@ -210,7 +214,7 @@ function backoff(count: number): number {
 
 function withLimit<T extends Duplex>(work: Promise<T>, limitMs: number, message: string): Promise<T> {
   const fallback = (): never => {
-    // A stream that comes too late is nobody's. If none comes, the error below has told why.
+    // Close a stream that arrives too late. If none arrives, the error below has reported it.
     work.then(
       (stream) => stream.destroy(),
       () => undefined,

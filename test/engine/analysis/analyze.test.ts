@@ -209,7 +209,7 @@ test("the newest section that is no termination is looked at; others are listed,
     ["a", "destroy", 301],
     ["-", "bootlevel", 1],
   ]);
-  expect(() => analyze(story, { section: 4 })).toThrow('run "shop" has no section 4, it has 3');
+  expect(() => analyze(story, { section: 4 })).toThrow('run "shop" has no section 4; it has 3');
   expect(() => analyze(story, { section: 0 })).toThrow("no section 0");
 });
 

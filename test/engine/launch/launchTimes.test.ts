@@ -1,7 +1,7 @@
 /** When machines of later levels are asked for, by what is known of the level under way. */
 import { expect, test } from "@jest/globals";
 
-import { expectedBegins, turnAt, type LaterWork } from "../../../src/engine/launch/launchTimes.js";
+import { expectedBegins, launchTimeAt, type LaterWork } from "../../../src/engine/launch/launchTimes.js";
 import { Forecast } from "../../../src/engine/launch/forecast.js";
 
 const S = 1_000;
@@ -37,35 +37,35 @@ test("each level is expected to begin when those before it are through", () => {
 });
 
 test("a machine is asked for as long before its level as its launch takes", () => {
-  expect(turnAt(forecast, present, [[later("c")]], 0)).toEqual({ due: [], next: 100 * S });
-  expect(turnAt(forecast, present, [[later("c")]], 100 * S)).toEqual({ due: ["c"], next: null });
+  expect(launchTimeAt(forecast, present, [[later("c")]], 0)).toEqual({ due: [], next: 100 * S });
+  expect(launchTimeAt(forecast, present, [[later("c")]], 100 * S)).toEqual({ due: ["c"], next: null });
 });
 
 test("machines of a level that are wanted at nearly the same moment go out together, cloud by cloud", () => {
   const level = [later("b"), later("c"), later("d"), later("a", "rack")];
-  expect(turnAt(forecast, present, [level], 97 * S)).toEqual({ due: [], next: 98 * S });
-  expect(turnAt(forecast, present, [level], 98 * S)).toEqual({ due: ["b", "c"], next: 100 * S });
+  expect(launchTimeAt(forecast, present, [level], 97 * S)).toEqual({ due: [], next: 98 * S });
+  expect(launchTimeAt(forecast, present, [level], 98 * S)).toEqual({ due: ["b", "c"], next: 100 * S });
 });
 
 test("a machine that takes longer than all levels before it is asked for at once", () => {
-  expect(turnAt(forecast, present, [[later("b")], [later("c")], [later("far")]], 0)).toEqual({
+  expect(launchTimeAt(forecast, present, [[later("b")], [later("c")], [later("far")]], 0)).toEqual({
     due: ["far"],
     next: 98 * S,
   });
 });
 
 test("what nothing is known of is asked for one level ahead", () => {
-  expect(turnAt(forecast, present, [[later("new"), later("b")], [later("newer")]], 0)).toEqual({
+  expect(launchTimeAt(forecast, present, [[later("new"), later("b")], [later("newer")]], 0)).toEqual({
     due: ["new"],
     next: 98 * S,
   });
   expect(
-    turnAt(forecast, { startedAt: 0, works: [{ spec: "new", launches: true }] }, [[later("b")], [later("c")]], 0),
+    launchTimeAt(forecast, { startedAt: 0, works: [{ spec: "new", launches: true }] }, [[later("b")], [later("c")]], 0),
   ).toEqual({ due: ["b"], next: null });
 });
 
 test("services whose machines wait for their level, or that have none, are not asked for and yet take their time", () => {
-  expect(turnAt(forecast, present, [[{ spec: "b", launches: true, cloud: null }], [later("c")]], 0)).toEqual({
+  expect(launchTimeAt(forecast, present, [[{ spec: "b", launches: true, cloud: null }], [later("c")]], 0)).toEqual({
     due: [],
     next: 262 * S,
   });

@@ -27,7 +27,7 @@ describe("an early machine that", () => {
     expect((await run.boot(cloud("{ call: launch, service: b, fault: refuse }"), plan)).state).toBe("ready");
     expect(run.warnings()).toEqual([
       expect.stringMatching(
-        /^b: its machine could not be started early, and is asked for again when its level begins: .*refused the launch$/,
+        /^b: its machine could not be started early; the launch is retried when its level begins: .*refused the launch$/,
       ),
     ]);
     expect(await run.keys()).toEqual(["a.1", "b.1", "c.1", "b.2"]);
@@ -95,8 +95,8 @@ describe("a run that fails", () => {
     const past = await run.past();
     expect([...past].map(([key, { now, end: reason }]) => [key, now, reason])).toEqual([
       ["a.1", "running", ""],
-      ["b.1", "terminated", "its level never began, since the run failed"],
-      ["c.1", "terminated", "its level never began, since the run failed"],
+      ["b.1", "terminated", "the run failed before its level began"],
+      ["c.1", "terminated", "the run failed before its level began"],
     ]);
     expect(await run.repair()).toMatchObject({ state: "ready", unused: [] });
     expect(await run.keys()).toEqual(["a.1", "b.1", "c.1", "b.2", "c.2"]);
@@ -115,7 +115,7 @@ describe("a run that fails", () => {
     });
     expect(run.warnings()).toHaveLength(2);
     expect(run.warnings()[0]).toMatch(
-      /^b: its machine i-\S+ was started early, its level never began, and it could not be ended: .* A repair uses it: bootlevel repair r, or end it with the run: bootlevel terminate r$/,
+      /^b: its machine i-\S+ was launched early, but its level never began and the machine could not be ended: .* Use it with bootlevel repair r, or end it with bootlevel terminate r$/,
     );
     expect((await run.service("b")).state).toBe("launching");
     expect((await run.repair()).state).toBe("ready");

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
 
-import { readFaults, USUAL } from "../../../src/engine/rehearsal/faults.js";
+import { readFaults, REALISTIC } from "../../../src/engine/rehearsal/faults.js";
 import { sentences } from "../../plan/planFolder.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 
@@ -22,30 +22,30 @@ test("what the file does not say takes as long as usual", () => {
       faults("launch: { refuse: 0.1 }\nprograms: { boot: { fail: 0.2 }, ready: { duration: 5s } }\nvisibility: 5s"),
     ),
   ).toEqual({
-    launch: { ...USUAL.launch, refuse: 0.1 },
+    launch: { ...REALISTIC.launch, refuse: 0.1 },
     visibility: "5s",
     programs: {
-      boot: { ...USUAL.programs.boot, fail: 0.2 },
+      boot: { ...REALISTIC.programs.boot, fail: 0.2 },
       ready: { duration: "5s" },
-      terminate: USUAL.programs.terminate,
+      terminate: REALISTIC.programs.terminate,
     },
   });
-  expect(readFaults(faults("# nothing\n"))).toEqual(USUAL);
+  expect(readFaults(faults("# nothing\n"))).toEqual(REALISTIC);
 });
 
 test("mistakes are told with their line and what would be right", async () => {
   expect(await mistakes("launch:\n  refuse: 2\nmachine: {}\nscript: [{ call: launch, fault: explode }]")).toEqual([
     '2: "refuse" of "launch" must be at most 1, not 2',
-    '3: unknown key "machine" in the file of faults -> machines',
+    '3: unknown key "machine" in the faults file -> machines',
     '4: "fault" of item 1 of "script" must be throttle, lost-reply, unreachable, refuse, die or invisible, not "explode"',
   ]);
   expect(await mistakes("[1, 2]")).toEqual([
-    "1: a file of faults is a map of the keys of a simulated cloud, such as launch: { refuse: 0.05 }",
+    "1: a faults file is a map of the keys of a simulated cloud, such as launch: { refuse: 0.05 }",
   ]);
   expect(await mistakes('seed: 1\nfile: x\nvisibility: "${var.x}"')).toEqual([
-    "1: each rehearsal has luck of its own: give --seed to choose them all",
-    "2: each rehearsal has a cloud of its own, which is removed afterwards: leave this key out",
-    "3: a file of faults holds no references: write the value itself",
+    "1: remove this key: each rehearsal gets its own seed; --seed sets them all",
+    "2: remove this key: each rehearsal uses its own cloud, which is deleted afterwards",
+    "3: a faults file cannot contain references; write the value itself",
   ]);
   expect((await sentences(Promise.resolve().then(() => readFaults("/nonexistent/faults.yaml"))))[0]).toBe(
     "0: no such file",

@@ -1,7 +1,7 @@
 /** A plan as it is rehearsed: nothing real is left in it. */
 import { expect, test } from "@jest/globals";
 
-import { MADE_UP, rehearsalPlan, withSeed } from "../../../src/engine/rehearsal/rehearsalPlan.js";
+import { PLACEHOLDER, rehearsalPlan, withSeed } from "../../../src/engine/rehearsal/rehearsalPlan.js";
 import type { ProgramSpec, Template } from "../../../src/plan/launchPlan/launchPlan.js";
 import { plan, service } from "../../support/plans.js";
 
@@ -119,9 +119,9 @@ test("variables without a value are made up, and so are all secrets", () => {
     USUAL,
   );
   expect(made.variables.map(({ default: value, env }) => [value, env])).toEqual([
-    [MADE_UP, "V"],
+    [PLACEHOLDER, "V"],
     ["given", "V"],
-    [MADE_UP, null],
+    [PLACEHOLDER, null],
   ]);
 });
 

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { ConnectionError, type MachineConnection } from "../../../src/machines/contract/connection.js";
 import { createLink } from "../../../src/machines/contract/link.js";
 import { openLocal } from "../../../src/machines/local/localConnection.js";
-import { recoverProgram, runProgram } from "../../../src/machines/program/runProgram.js";
+import { runProgram } from "../../../src/machines/program/runProgram.js";
+import { recoverProgram } from "../../../src/machines/program/recoverProgram.js";
 import type { ProgramRequest } from "../../../src/machines/program/request.js";
 import { bundleOf, requestFor, startLocalHost, type LocalHost } from "../../support/localHost.js";
 import { attributes, usersOf, type Attributes } from "../../support/coordination.js";
@@ -341,7 +342,7 @@ test("when no relay can be opened the program hears that nobody answers", async 
   });
   expect(await runProgram(link, request)).toMatchObject(EXITED);
   expect(request.text()).toBe("bl: the launcher is not there\n10\n");
-  expect(warnings).toEqual([expect.stringMatching(/bl is not answered any more: no more sessions/)]);
+  expect(warnings).toEqual([expect.stringMatching(/requests of bl are no longer answered: no more sessions/)]);
   await link.close();
   await expectNothingLeft(request);
 });

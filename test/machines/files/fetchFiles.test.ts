@@ -335,7 +335,7 @@ test("a machine without tar, or with one that hangs, is told of in time", async 
   setTimeout(() => {
     controller.abort(new Error("it took too long"));
   }, 300);
-  await expect(fetch(hanging, { patterns: ["*"] }, controller.signal)).rejects.toThrow(/given up: it took too long/);
+  await expect(fetch(hanging, { patterns: ["*"] }, controller.signal)).rejects.toThrow(/cancelled: it took too long/);
 });
 
 test("a connection that breaks in the middle is lost, and says so", async () => {

@@ -226,7 +226,7 @@ test("a directory that cannot be made is an error in the machine's own words", a
   await writeFile(join(host.directory, "bundles", "taken"), "a file");
   const error = await runProgram(host.link, { ...step, onWarning: () => undefined }).catch((cause: unknown) => cause);
   expect(error).toBeInstanceOf(StagingError);
-  expect((error as Error).message).toMatch(/directory cannot be made.*mkdir/);
+  expect((error as Error).message).toMatch(/cannot create the step's directory.*mkdir/);
 });
 
 test("a directory that another launcher has claimed is not started twice", async () => {
@@ -234,7 +234,7 @@ test("a directory that another launcher has claimed is not started twice", async
   const step = requestFor(bundle);
   await runProgram(host.link, step);
   await expect(runProgram(host.link, requestFor(bundle, { directory: step.directory }))).rejects.toThrow(
-    /in use by another launcher/,
+    /another launcher already uses the step's directory/,
   );
   expect(await readFile(join(host.directory, "steps", "count"), "utf8")).toBe("ran\n");
 });

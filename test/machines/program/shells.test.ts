@@ -9,7 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLink, type ClosableLink } from "../../../src/machines/contract/link.js";
 import { openLocal } from "../../../src/machines/local/localConnection.js";
-import { recoverProgram, runProgram } from "../../../src/machines/program/runProgram.js";
+import { runProgram } from "../../../src/machines/program/runProgram.js";
+import { recoverProgram } from "../../../src/machines/program/recoverProgram.js";
 import { bundleOf, requestFor } from "../../support/localHost.js";
 import { attributes, usersOf } from "../../support/coordination.js";
 import { isAlive, until } from "../../support/eventually.js";
@@ -216,7 +217,7 @@ test("a full disk says so, and so does a read-only one", async () => {
   link = machine(`mount -t tmpfs -o size=64k none ${join(directory, "steps")}`);
   await expect(runProgram(link, request)).rejects.toThrow(/cannot be unpacked.*(No space left|Wrote only)/);
   link = machine(`mount -t tmpfs -o ro none ${join(directory, "steps")}`);
-  await expect(runProgram(link, request)).rejects.toThrow(/cannot be made.*Read-only/);
+  await expect(runProgram(link, request)).rejects.toThrow(/cannot create the .*directory.*Read-only/);
 });
 
 test("root needs no sudo", async () => {

@@ -4,7 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLink, type ClosableLink } from "../../../src/machines/contract/link.js";
-import { recoverProgram, runProgram } from "../../../src/machines/program/runProgram.js";
+import { runProgram } from "../../../src/machines/program/runProgram.js";
+import { recoverProgram } from "../../../src/machines/program/recoverProgram.js";
 import { makeKeyPair } from "../../../src/machines/ssh/keyPair.js";
 import { connectSsh } from "../../../src/machines/ssh/sshConnection.js";
 import { bundleOf, requestFor } from "../../support/localHost.js";

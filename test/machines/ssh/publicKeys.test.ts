@@ -71,13 +71,13 @@ test("an identity that is no private key, or is not there, is told before anythi
   const path = join(directory, "named");
   await makeKey(path);
   await expect(publicKeys({ ...who, identities: [`${path}.pub`] })).rejects.toThrow(
-    "is a public key; give the private one",
+    "is a public key; name the private key instead",
   );
   await expect(publicKeys({ ...who, identities: ["/nowhere"] })).rejects.toThrow("/nowhere does not exist");
   writeFileSync(path, "nonsense");
   chmodSync(path, 0o600);
   rmSync(`${path}.pub`);
-  await expect(publicKeys({ ...who, identities: [path] })).rejects.toThrow("does not tell its public half");
+  await expect(publicKeys({ ...who, identities: [path] })).rejects.toThrow("does not reveal its public half");
 });
 
 test("a key of our own proves itself, each time another one", async () => {

@@ -4,7 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLink, type ClosableLink } from "../../../src/machines/contract/link.js";
-import { recoverProgram, runProgram } from "../../../src/machines/program/runProgram.js";
+import { runProgram } from "../../../src/machines/program/runProgram.js";
+import { recoverProgram } from "../../../src/machines/program/recoverProgram.js";
 import { connectSsh } from "../../../src/machines/ssh/sshConnection.js";
 import type { SshSettings } from "../../../src/machines/ssh/settings.js";
 import { bundleOf, requestFor } from "../../support/localHost.js";
@@ -208,7 +209,9 @@ test("a later launcher learns what became of a step, and makes sure that one tha
   expect(await recovering).toEqual(RESULT);
   expect(Buffer.concat(seen).toString()).toMatch(/missing here\]\nended\n$/);
   expect(await recoverProgram(later, { ...request, directory: "never" })).toEqual({ kind: "never-started" });
-  await expect(runProgram(later, { ...request, directory: "never" })).rejects.toThrow(/in use/);
+  await expect(runProgram(later, { ...request, directory: "never" })).rejects.toThrow(
+    /already uses the step's directory/,
+  );
   await later.close();
   proxy.cut();
   await dead;

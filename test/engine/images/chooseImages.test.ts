@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
 
-import { chooseImages } from "../../../src/engine/images/choose.js";
+import { chooseImages } from "../../../src/engine/images/chooseImages.js";
 import { packBundles } from "../../../src/engine/programs/bundles.js";
 import { loadDriver } from "../../../src/drivers/registry.js";
 import { loadPlan } from "../../../src/plan/load.js";
@@ -140,7 +140,7 @@ test("the warning about a changed image is for its own plan only", async () => {
   const one = await read();
   const old = { ...built(one, 3, 4), definition: "of before" };
   expect(chosen(one, [old]).warnings).toEqual([
-    expect.stringContaining('image "apache" has changed since version 4 was built of it in cloud "lab"'),
+    expect.stringContaining('image "apache" has changed since version 4 was built in cloud "lab"'),
   ]);
   expect(chosen(one, [{ ...old, planFile: "/another/launch.yaml" }]).warnings).toEqual([]);
 });
@@ -149,10 +149,10 @@ test("the warning is about what an image is made from, if only that was built an
   const one = await read();
   const base = { ...built(one, 1, 2, "base"), definition: "of before" };
   expect(chosen(one, [base]).warnings).toEqual([
-    expect.stringContaining('image "base" has changed since version 2 was built of it'),
+    expect.stringContaining('image "base" has changed since version 2 was built in cloud "lab"'),
   ]);
   expect(chosen(one, [base, { ...built(one, 3, 4), definition: "of before" }]).warnings).toEqual([
-    expect.stringContaining('image "apache" has changed since version 4 was built of it'),
+    expect.stringContaining('image "apache" has changed since version 4 was built in cloud "lab"'),
   ]);
   expect(chosen(one, [base, built(one, 3, 4)]).warnings).toEqual([]);
 });

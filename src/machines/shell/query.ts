@@ -1,6 +1,6 @@
 /**
- * Short questions to a machine's shell: a script goes over one channel, marked lines come back. What must survive a
- * broken connection is no such question.
+ * Runs a short query in a machine's shell. A script goes over one channel, marked lines come back. A query does not
+ * survive a lost connection.
  */
 import { randomBytes } from "node:crypto";
 import pTimeout, { TimeoutError } from "p-timeout";
@@ -12,16 +12,16 @@ import {
 } from "../contract/connection.js";
 import { channelCommand } from "./channelScript.js";
 
-export interface InquiryOptions {
-  /** Milliseconds until it is given up. */
+export interface QueryOptions {
+  /** Timeout in milliseconds. */
   readonly limitMs: number;
   readonly signal: AbortSignal;
 }
 
-export interface InquiryAnswer {
-  /** Lines that the script said by `say`, in order. */
+export interface QueryAnswer {
+  /** Lines that the script printed with `say`, in order. */
   readonly said: readonly string[];
-  /** What else the machine printed, for messages. */
+  /** Everything else that the machine printed, for messages. */
   readonly words: string;
 }
 
@@ -29,16 +29,16 @@ const LONGEST_ANSWER = 262_144;
 const LONGEST_WORDS = 600;
 
 /**
- * Runs a script of POSIX sh that ends by itself.
- * @param script is given the shell function `say`, which marks a line as an answer.
- * @throws ConnectionLostError when the connection breaks before the script has ended; ConnectionError when it takes too
- *   long.
+ * Runs a POSIX sh script that ends by itself.
+ * @param script gets the shell function `say`, which marks a line as an answer.
+ * @throws ConnectionLostError when the connection breaks before the script has ended; ConnectionError on a timeout or
+ *   an abort.
  */
-export async function inquire(
+export async function runQuery(
   connection: MachineConnection,
   script: (say: string) => string,
-  options: InquiryOptions,
-): Promise<InquiryAnswer> {
+  options: QueryOptions,
+): Promise<QueryAnswer> {
   const mark = `bl-${randomBytes(12).toString("hex")} `;
   const text = `{\n${script(`say() { printf '${mark}%s\\n' "$*"; }`)}\n}\n`;
   const channel = await connection.open(channelCommand(text));
@@ -48,7 +48,7 @@ export async function inquire(
       if (printed.length < LONGEST_ANSWER) printed += chunk.toString("utf8");
     });
   }
-  channel.stdin.on("error", () => undefined); // why it ended is told by the channel's end
+  channel.stdin.on("error", () => undefined); // the channel's end gives the reason
   channel.stdin.end(text);
   try {
     const end = await within(channel.ended, connection.label, options);
@@ -70,12 +70,12 @@ export async function inquire(
 async function within(
   ended: Promise<ChannelEnd>,
   label: string,
-  { limitMs, signal }: InquiryOptions,
+  { limitMs, signal }: QueryOptions,
 ): Promise<ChannelEnd> {
   try {
     return await pTimeout(ended, { milliseconds: limitMs, signal });
   } catch (error) {
     const late = error instanceof TimeoutError;
-    throw new ConnectionError(`${label}: ${late ? `no answer within ${limitMs / 1000} s` : "given up"}`);
+    throw new ConnectionError(`${label}: ${late ? `no answer within ${limitMs / 1000} s` : "cancelled"}`);
   }
 }

@@ -1,32 +1,32 @@
 /**
- * Programs that wait: each is told at once when what it waits for is there, cannot come any more, takes too long, or
+ * The queue of waiting programs. A wait ends as soon as its value arrives or cannot arrive any more, on a timeout, and
  * when the run is aborted.
  */
 import type { Abort } from "../../state/contract/records.js";
 import type { BlReply } from "../../machines/coordination/blRequest.js";
 import { LONGEST_TIMER_MS } from "../../time/clock.js";
 import { abortWords } from "../run/abort.js";
-import { BL_EXIT, refusal } from "./answers.js";
+import { BL_EXIT, refusal } from "./replies.js";
 import type { Edge } from "./waitCycles.js";
 
-/** One program that waits. */
+/** One wait of a program. */
 export interface Wait {
-  /** The service whose program it is. */
+  /** The service whose program waits. */
   readonly service: string;
-  /** What it waits for, for people. */
+  /** What it waits for, for messages. */
   readonly what: string;
-  /** What wakes it: it looks again then. */
+  /** The keys that wake it; it checks again then. */
   readonly keys: readonly string[];
-  /** The answer, or null as long as there is none. */
-  look(): BlReply | null;
-  /** Whom it waits for. */
-  on(): readonly Edge[];
-  /** More for the message of one that waited too long, "" for nothing. */
-  late(): string;
-  /** Milliseconds; null for ever. */
+  /** The reply, or null as long as there is none. */
+  check(): BlReply | null;
+  /** What it waits for, as edges of the wait graph. */
+  dependencies(): readonly Edge[];
+  /** More detail for the timeout message; "" for none. */
+  timeoutDetail(): string;
+  /** Milliseconds; null: no timeout. */
   readonly timeoutMs: number | null;
   readonly ignoreAbort: boolean;
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborted when nobody waits for the reply any more. */
   readonly gone: AbortSignal;
 }
 
@@ -40,8 +40,8 @@ export class WaitQueue {
   private readonly byKey = new Map<string, Set<Waiting>>();
 
   /**
-   * @param aborted the run's abort, or null.
-   * @param circle of a wait whose time is over: the circle that it is or was in, for its message; null without one.
+   * @param aborted returns the run's abort, or null
+   * @param circle returns the deadlock that a timed-out wait is or was in, for its message; null without one
    */
   constructor(
     private readonly aborted: () => Abort | null,
@@ -52,19 +52,19 @@ export class WaitQueue {
     return this.waiting.size > 0;
   }
 
-  /** Everything that waits now. */
+  /** All waits. */
   *all(): Generator<Wait> {
     for (const { wait } of this.waiting) yield wait;
   }
 
-  /** The answer that needs no wait, or null. */
-  now(wait: Wait): BlReply | null {
-    return this.abortReply(wait) ?? wait.look();
+  /** The reply that is available without waiting, or null. */
+  immediateReply(wait: Wait): BlReply | null {
+    return this.abortReply(wait) ?? wait.check();
   }
 
-  /** Waits. Resolves with what the program is answered. */
+  /** Waits. Resolves with the reply. */
   add(wait: Wait): Promise<BlReply> {
-    const now = this.now(wait);
+    const now = this.immediateReply(wait);
     if (now !== null) return Promise.resolve(now);
     return new Promise((resolve) => {
       const timer =
@@ -95,15 +95,15 @@ export class WaitQueue {
     });
   }
 
-  /** Something has happened: who waits for it looks again. */
+  /** Checks the waits for a key again. */
   wake(key: string): void {
     for (const waiting of [...(this.byKey.get(key) ?? [])]) {
-      const reply = waiting.wait.look();
+      const reply = waiting.wait.check();
       if (reply !== null) waiting.end(reply);
     }
   }
 
-  /** Ends every wait for which `reply` has one. */
+  /** Ends every wait for which `reply` returns a reply. */
   endWhere(reply: (wait: Wait) => BlReply | null): void {
     for (const waiting of [...this.waiting]) {
       const found = reply(waiting.wait);
@@ -111,7 +111,7 @@ export class WaitQueue {
     }
   }
 
-  /** The run was aborted. */
+  /** Ends the waits that an abort ends. */
   abort(): void {
     this.endWhere((wait) => this.abortReply(wait));
   }
@@ -122,7 +122,7 @@ export class WaitQueue {
   }
 
   private lateReply(wait: Wait): BlReply {
-    const more = [wait.late(), this.circle(wait) ?? ""].filter((words) => words !== "");
+    const more = [wait.timeoutDetail(), this.circle(wait) ?? ""].filter((words) => words !== "");
     return refusal(BL_EXIT.timedOut, [`waited ${(wait.timeoutMs ?? 0) / 1000} s for ${wait.what}`, ...more].join("; "));
   }
 

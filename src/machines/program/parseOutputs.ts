@@ -1,16 +1,16 @@
-/** What a program tells the launcher: the syntax of the file $BOOTLEVEL_OUTPUT. */
+/** Parses the file $BOOTLEVEL_OUTPUT, in which a program sets its outputs. */
 import { isUtf8 } from "node:buffer";
 import { OutputError } from "../contract/errors.js";
 
-/** The largest output file that is read, in bytes. */
+/** Maximum size of an output file in bytes. */
 export const OUTPUT_LIMIT = 16 * 1024 * 1024;
 
 const NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
 
 /**
- * Reads `name=value` lines and `name<<END` blocks (the lines up to one that is exactly `END`). Empty lines are ignored,
- * the last value of a name wins, a value is kept byte for byte. Throws `OutputError` with the line's number; values
- * never appear in its message, since they may be secret.
+ * Parses `name=value` lines and `name<<END` blocks (the lines up to one that is exactly `END`). Empty lines are
+ * ignored, the last value of a name wins, values are kept byte for byte.
+ * @throws OutputError with the line number. Its message never contains values, since they may be secret.
  */
 export function parseOutputs(content: Buffer): Map<string, string> {
   const lines = decode(content).split("\n");
@@ -35,7 +35,7 @@ export function parseOutputs(content: Buffer): Map<string, string> {
 
 function decode(content: Buffer): string {
   if (content.length > OUTPUT_LIMIT) {
-    throw new OutputError(`the outputs are ${content.length} bytes long; ${OUTPUT_LIMIT} are allowed`, 0);
+    throw new OutputError(`the outputs are ${content.length} bytes long; the limit is ${OUTPUT_LIMIT} bytes`, 0);
   }
   const nul = content.indexOf(0);
   if (nul >= 0)
@@ -51,7 +51,7 @@ function lineAt(content: Buffer, offset: number): number {
   return line;
 }
 
-/** A newline is never part of a longer UTF-8 sequence, so lines can be looked at one by one. */
+/** A newline byte is never part of a multi-byte UTF-8 sequence, so lines can be checked one by one. */
 function firstInvalidLine(content: Buffer): number {
   let start = 0;
   for (let line = 1; ; line++) {
@@ -65,13 +65,13 @@ function firstInvalidLine(content: Buffer): number {
 function endOfBlock(lines: readonly string[], start: number, delimiter: string): number {
   if (delimiter === "")
     throw new OutputError(
-      `line ${start + 1} of the outputs begins a block without naming its last line (name<<END)`,
+      `line ${start + 1} of the outputs starts a block without an end marker (name<<END)`,
       start + 1,
     );
   const end = lines.indexOf(delimiter, start + 1);
   if (end < 0)
     throw new OutputError(
-      `the block that begins at line ${start + 1} of the outputs never ends with a line "${delimiter}"`,
+      `the block at line ${start + 1} of the outputs has no closing line "${delimiter}"`,
       start + 1,
     );
   return end;
@@ -81,7 +81,8 @@ function checkName(name: string, index: number): string {
   if (NAME.test(name)) return name;
   const shown = name.length > 40 ? `${name.slice(0, 40)}…` : name;
   throw new OutputError(
-    `line ${index + 1} of the outputs has the name ${JSON.stringify(shown)}; a name is a letter, then letters, digits and _`,
+    `line ${index + 1} of the outputs has the invalid name ${JSON.stringify(shown)}; ` +
+      "a name is a letter, followed by letters, digits and _",
     index + 1,
   );
 }

@@ -1,12 +1,12 @@
 /**
- * What a name means that a program asks for: a value of its own service, an input, or something of another service of
- * the run.
+ * Resolves the names in `bl get`: a value of the program's own service, an input, or a value of another service of the
+ * run.
  */
 import { BUILT_IN_ATTRIBUTES } from "../../plan/launchPlan/launchPlan.js";
 import { suggest } from "../../text/suggest.js";
 import { UnresolvedError } from "../attributes/attributes.js";
 import type { RunContext } from "../run/context.js";
-import { BL_EXIT, refusal } from "./answers.js";
+import { BL_EXIT, refusal } from "./replies.js";
 import type { BlReply } from "../../machines/coordination/blRequest.js";
 import type { Service } from "../run/service.js";
 
@@ -18,21 +18,21 @@ export interface ValueSource {
   readonly attribute: string;
 }
 
-export type Meaning =
+export type ResolvedName =
   /** One value, or those of several replicas, joined by commas. */
   | { readonly kind: "sources"; readonly sources: readonly ValueSource[]; /** For people. */ readonly what: string }
   | { readonly kind: "value"; readonly value: string }
   | { readonly kind: "unknown"; readonly reply: BlReply };
 
-/** Finds out what `NAME` or `SERVICE:NAME` means to a service. */
-export function meaningOf(context: RunContext, asker: Service, name: string): Meaning {
+/** Resolves `NAME` or `SERVICE:NAME` for a service. */
+export function resolveName(context: RunContext, asker: Service, name: string): ResolvedName {
   const [, other, attribute] = /^([^:]*):(.*)$/s.exec(name) ?? [];
   return other === undefined || attribute === undefined
-    ? ownMeaning(context, asker, name)
-    : othersMeaning(context, asker, other, attribute);
+    ? resolveOwn(context, asker, name)
+    : resolveOther(context, asker, other, attribute);
 }
 
-function ownMeaning(context: RunContext, asker: Service, name: string): Meaning {
+function resolveOwn(context: RunContext, asker: Service, name: string): ResolvedName {
   if (hasAttribute(asker, name))
     return {
       kind: "sources",
@@ -47,7 +47,7 @@ function ownMeaning(context: RunContext, asker: Service, name: string): Meaning 
     ]);
   const { source } = input;
   if (source.kind === "value") return valueOf(context, asker, source.value);
-  return found(
+  return resolved(
     context.attributes.sources(source.link).map((service) => sourceNamed(context, service, source.link.attribute)),
   );
 }
@@ -56,7 +56,7 @@ function valueOf(
   context: RunContext,
   asker: Service,
   template: Parameters<RunContext["attributes"]["resolve"]>[0],
-): Meaning {
+): ResolvedName {
   try {
     return { kind: "value", value: context.attributes.resolve(template, asker.name) };
   } catch (error) {
@@ -65,10 +65,10 @@ function valueOf(
   }
 }
 
-function othersMeaning(context: RunContext, asker: Service, name: string, attribute: string): Meaning {
+function resolveOther(context: RunContext, asker: Service, name: string, attribute: string): ResolvedName {
   const all = name.endsWith("-*") ? context.bySpec.get(name.slice(0, -2)) : undefined;
   const named = context.byName.get(name);
-  const one = isGoing(context, named) && !isGoing(context, asker) ? undefined : named;
+  const one = isBeingRemoved(context, named) && !isBeingRemoved(context, asker) ? undefined : named;
   const services = all ?? (one === undefined ? [] : [one]);
   const replicas = context.bySpec.get(name) ?? [];
   const [first] = services;
@@ -78,7 +78,8 @@ function othersMeaning(context: RunContext, asker: Service, name: string, attrib
         kind: "unknown",
         reply: refusal(
           BL_EXIT.unknown,
-          `service "${name}" has ${replicas.length} replicas: say ${replicas[0]?.name}:${attribute} for one of them, or ${name}-*:${attribute} for all`,
+          `service "${name}" has ${replicas.length} replicas: ` +
+            `use ${replicas[0]?.name}:${attribute} for one of them, or ${name}-*:${attribute} for all`,
         ),
       };
     return unknown(`this run has no service "${name}"`, name, [...context.bySpec.keys(), ...context.byName.keys()]);
@@ -95,27 +96,27 @@ function othersMeaning(context: RunContext, asker: Service, name: string, attrib
       kind: "unknown",
       reply: refusal(
         BL_EXIT.unknown,
-        `${name}:${attribute} is secret: only a service that has it as an input of its own can read it`,
+        `${name}:${attribute} is secret; only a service that declares it as an input can read it`,
       ),
     };
   }
-  return found(sources);
+  return resolved(sources);
 }
 
 /**
- * Whether the plan has a service no more: its values are for those that go with it, and for the terminate programs of
- * those that go by the plan of before.
+ * Whether the new plan no longer contains the service. Its values are only for other removed services, and for
+ * terminate programs that run by the former plan.
  */
-function isGoing({ dropped, former }: RunContext, service: Service | undefined): boolean {
+function isBeingRemoved({ dropped, former }: RunContext, service: Service | undefined): boolean {
   return service !== undefined && (dropped.some(({ id }) => id === service.id) || former.get(service.id) === service);
 }
 
-/** The attribute of a replica that has that name now. */
+/** The attribute of the replica with this current name. */
 export function sourceNamed({ byName }: RunContext, service: string, attribute: string): ValueSource {
   return { id: byName.get(service)?.id ?? null, service, attribute };
 }
 
-function found(sources: readonly ValueSource[]): Meaning {
+function resolved(sources: readonly ValueSource[]): ResolvedName {
   const [first] = sources;
   const what =
     sources.length === 1 && first !== undefined
@@ -124,7 +125,7 @@ function found(sources: readonly ValueSource[]): Meaning {
   return { kind: "sources", sources, what };
 }
 
-/** Secrets of other services reach those to which the plan gives them. */
+/** A service may read secrets of others only if the plan links them to its inputs. */
 function mayRead(context: RunContext, asker: Service, sources: readonly ValueSource[]): boolean {
   const linked = context.attributes
     .inputs(asker.name)
@@ -154,7 +155,7 @@ function attributesOf({ spec }: Service): string[] {
   return [...Object.keys(spec.attributes), ...spec.outputs.map((output) => output.name), ...BUILT_IN_ATTRIBUTES];
 }
 
-function unknown(message: string, name: string, known: readonly string[]): Meaning {
+function unknown(message: string, name: string, known: readonly string[]): ResolvedName {
   const near = suggest(name, known);
   return {
     kind: "unknown",

@@ -14,26 +14,23 @@ const ALL_ALGORITHMS: readonly ServerHostKeyAlgorithm[] = [
   "rsa-sha2-256",
 ];
 
-/**
- * How a host was recognised; "temporary": by the key that it was given for its first contact; "new": nobody knew it,
- * and it is pinned now.
- */
+/** How a host key was recognised. "temporary": the key from the launch; "new": an unknown key that is pinned now. */
 export type Recognition = "known" | "pinned" | "temporary" | "new";
 
 export interface HostKeyCheck {
-  /** The algorithms to offer: those of the keys that are known, as OpenSSH does, or all. */
+  /** The algorithms to offer: those of the known keys, as OpenSSH does, or all. */
   readonly algorithms: ServerHostKeyAlgorithm[];
   /**
-   * Resolves when the key is the host's own; one that is believed at first sight is pinned before. Rejects with
-   * `HostKeyError`.
+   * Accepts or refuses a key. A key that is trusted on first use is pinned first.
+   * @throws HostKeyError
    */
   verify(key: Buffer): Promise<Recognition>;
 }
 
 /**
- * Reads what is known of the host. Made anew for each attempt, so that a key pinned meanwhile counts.
- * @throws ConnectionError when the machine's console is to tell its keys and has not yet: nothing is said to it until
- *   then.
+ * Reads the keys that are known for a host. Called for each attempt, so a key that was pinned meanwhile counts.
+ * @throws ConnectionError when the policy is `console` and the console shows no keys yet; nothing is sent to the
+ *   machine.
  */
 export async function hostKeyCheck(
   host: string,
@@ -67,13 +64,13 @@ export async function hostKeyCheck(
   };
 }
 
-/** The keys that count until the first contact is finished. */
+/** The temporary keys, as long as the machine has not replaced them. */
 async function temporaryKeys({ hostKeys, contact }: Trust): Promise<readonly string[]> {
   if (hostKeys !== "injected" || contact === null || contact.hostKeys.length === 0) return [];
   return (await contact.finished()) ? [] : contact.hostKeys;
 }
 
-/** Fingerprints of which an unknown host must show one; none where any is believed; null where none is. */
+/** Fingerprints that an unknown host may present; [] accepts any key, null accepts none. */
 async function printedKeys(
   address: string,
   { hostKeys, contact }: Trust,
@@ -86,9 +83,9 @@ async function printedKeys(
   return printed;
 }
 
-/** Two machines may meet a host at the same time: what is stored afterwards decides. */
+/** Two connections may pin a key at the same time; the key that is stored afterwards counts. */
 async function pinFirst(pins: HostKeyPins, address: string, key: string, { hostKeys, contact }: Trust): Promise<void> {
-  // What the console shows is proof enough for a command that writes nothing.
+  // A command that writes nothing can rely on the console.
   if (hostKeys === "console" && contact?.mayChange === false) return;
   await pins.pin(address, key);
   const stored = await pins.find(address);

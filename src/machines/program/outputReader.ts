@@ -1,12 +1,13 @@
 /**
- * Finds a program's output in a channel's standard output: what lies between the begin mark's line and the end mark.
+ * Extracts a program's output from a channel's standard output: the bytes between the begin mark's line and the end
+ * mark.
  */
 import { beginMark, endMark } from "./scripts.js";
 
 export class OutputReader {
-  /** True once the program's output begins: it was started. */
+  /** True once the begin mark has arrived: the program was started. */
   begun = false;
-  /** True once all of it was delivered. */
+  /** True once the end mark has arrived and all output was delivered. */
   finished = false;
   readonly #begin: Buffer;
   #end: Buffer = Buffer.alloc(0);
@@ -20,7 +21,7 @@ export class OutputReader {
     this.#begin = Buffer.from(beginMark(nonce));
   }
 
-  /** Takes the next chunk. Passes on at once all that cannot be the beginning of the end mark. */
+  /** Takes the next chunk. Delivers at once everything that cannot be the start of the end mark. */
   push(chunk: Buffer): void {
     if (this.finished) return;
     this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
@@ -36,7 +37,7 @@ export class OutputReader {
     const at = this.#held.indexOf(this.#begin);
     const newline = at < 0 ? -1 : this.#held.indexOf(10, at);
     if (newline < 0) {
-      // A login shell's greeting: not the program's, so not kept; only its tail may be the mark's first half.
+      // Drop a login shell's greeting; its tail may be the first half of the mark.
       const from = at < 0 ? this.#held.length - Math.min(this.#held.length, this.#begin.length) : at;
       this.#held = this.#held.subarray(from);
       return false;
@@ -49,7 +50,7 @@ export class OutputReader {
   }
 }
 
-/** The length of the longest end of `text` that `mark` begins with. */
+/** The length of the longest suffix of `text` that is a prefix of `mark`. */
 function overlap(text: Buffer, mark: Buffer): number {
   for (let length = Math.min(text.length, mark.length - 1); length > 0; length--) {
     if (text.subarray(text.length - length).equals(mark.subarray(0, length))) return length;

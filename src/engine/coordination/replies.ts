@@ -1,4 +1,4 @@
-/** What a program that talks is answered: the exit codes of `bl`. */
+/** Replies to programs, with the exit codes of `bl`. */
 import type { BlReply } from "../../machines/coordination/blRequest.js";
 
 export const BL_EXIT = { fine: 0, notSet: 1, usage: 2, unknown: 7, aborted: 8, timedOut: 9, noLauncher: 10 } as const;

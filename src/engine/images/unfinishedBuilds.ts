@@ -1,10 +1,10 @@
-/** Builds of images that earlier commands have begun. */
+/** Unfinished image builds of earlier commands. */
 import type { ImageIntent } from "../../state/sqlite/builtImages.js";
 import type { Store } from "../../state/sqlite/store.js";
 
 /**
- * Writes off builds of the same image that nobody will go on with: it has changed since, and their runs are gone.
- * @param tell told, in a sentence, of one whose machine is there still.
+ * Marks abandoned builds of the same image as failed: the image has changed since, and their runs are gone.
+ * @param tell receives a warning for each build whose run still exists
  */
 export async function settleAbandoned(
   store: Store,
@@ -23,13 +23,16 @@ export async function settleAbandoned(
   for (const { id, version, run } of others) {
     if (live.has(run))
       tell(
-        `version ${version} of image "${image}" was begun before it changed, and its machine is there still: bootlevel terminate ${run}`,
+        `version ${version} of image "${image}" was started before the image changed, and its machine still exists: ` +
+          `bootlevel terminate ${run}`,
       );
-    else await store.changeImage(id, { state: "failed", reason: "given up: the image has changed since" });
+    else await store.changeImage(id, { state: "failed", reason: "abandoned: the image has changed since" });
   }
 }
 
-/** A name that no run has had: on record before the run is, so that it can be found again. */
+/**
+ * Returns an unused run name. It is recorded with the build before the run exists, so that the run can be found again.
+ */
 export async function freeRunName(store: Store, plan: string): Promise<string> {
   const taken = new Set(await store.runNames());
   for (;;) {

@@ -1,7 +1,4 @@
-/**
- * Decides from which built images the machines of a plan start. What is decided is stored with the run, which keeps to
- * it.
- */
+/** Decides which built image each machine of a plan starts from. The decision is stored with the run. */
 import type { CloudSpec, ImageChoice, LaunchPlan, ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
 import { resolveTemplate, type ReferenceLookup } from "../../plan/references/resolve.js";
 import type { BuiltImage } from "../../state/sqlite/builtImages.js";
@@ -14,23 +11,20 @@ export interface Choosing {
   readonly variables: readonly VariableRecord[];
   /** Every image that was ever built. */
   readonly built: readonly BuiltImage[];
-  /**
-   * The plan that the run has followed: what was decided of an image that has not changed stays. Null for a new run.
-   */
+  /** The run's previous plan; its decision stays for images that have not changed. Null for a new run. */
   readonly before: LaunchPlan | null;
-  /** Whether an image that is built itself may be taken, and not only what it is made from. */
+  /** Whether a complete image may be used, and not only the images that it builds on. */
   readonly whole: boolean;
 }
 
 export interface Chosen {
   readonly plan: LaunchPlan;
-  /** Sentences about built images that were not taken. */
+  /** Warnings about built images that cannot be used. */
   readonly warnings: readonly string[];
 }
 
 /**
- * The plan, each service of which starts from the newest built image that has the most of what it needs; what that
- * lacks runs at boot.
+ * Chooses for each service the newest built image with the most of its setup steps. The remaining steps run at boot.
  */
 export function chooseImages(choosing: Choosing): Chosen {
   const lookup = imageValues(choosing.variables);
@@ -66,10 +60,7 @@ function chooseFor(
   };
 }
 
-/**
- * What the run's earlier plan has decided of the same image; null when it has decided nothing, or the image has
- * changed.
- */
+/** The decision of the run's previous plan for the same image; null if there is none or the image has changed. */
 function keptChoice(
   { name, was }: ServiceSpec,
   definition: string,
@@ -104,11 +95,13 @@ function newest(
     const found = usable.findLast((one) => one.definition === definition);
     if (found !== undefined) return { image: found.image, version: found.version, id: found.id, steps };
     const old = usable.findLast((one) => one.image === last.image && one.planFile === plan.file);
-    // To build the last one anew is enough: it has all that those have which it is made from.
+    // One warning is enough: rebuilding the last image rebuilds the images that it builds on.
     if (old !== undefined && !isTold && whole) {
       isTold = true;
       warnings.add(
-        `image "${old.image}" has changed since version ${old.version} was built of it in cloud "${cloud.name}", so that is not used. Build it again: bootlevel image build ${old.image} --cloud ${cloud.name}`,
+        `image "${old.image}" has changed since version ${old.version} was built in cloud "${cloud.name}", ` +
+          `so version ${old.version} is not used. Build it again: ` +
+          `bootlevel image build ${old.image} --cloud ${cloud.name}`,
       );
     }
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { parseOutputs } from "../../../src/machines/program/outputs.js";
+import { parseOutputs } from "../../../src/machines/program/parseOutputs.js";
 
 const parse = (text: string): Record<string, string> => Object.fromEntries(parseOutputs(Buffer.from(text)));
 
@@ -27,5 +27,5 @@ test("bytes that are not UTF-8 are an error that names the line and shows no val
 });
 
 test("more than 16 MiB are refused", () => {
-  expect(() => parseOutputs(Buffer.alloc(16 * 1024 * 1024 + 1, 97))).toThrow(/16777216 are allowed/);
+  expect(() => parseOutputs(Buffer.alloc(16 * 1024 * 1024 + 1, 97))).toThrow(/the limit is 16777216 bytes/);
 });

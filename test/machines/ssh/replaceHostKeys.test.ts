@@ -237,7 +237,7 @@ test("a machine that was given no key is refused, and the possible settings are 
   const error = await refusal(meet(host, contact([])));
   expect(error.message).toMatch(/known-hosts, accept-new and.*console are possible/);
   expect((await refusal(meet(host, null))).message).toMatch(
-    /was there before \(known-hosts and accept-new are possible\)/,
+    /existed before \(known-hosts and accept-new are possible\)/,
   );
   heardOfNobody(host.directory);
 });
@@ -258,8 +258,8 @@ withSudo("a user with sudo does as well as root; one without is told so, and not
   await meet(helped, known, { user: "helper" });
   expect(known.keys()).toEqual(hostKeysOf(helped.directory));
   for (const [sudo, words] of [
-    ["refuses", /sudo refuses without a password/],
-    ["absent", /has no sudo/],
+    ["refuses", /sudo asks for a password/],
+    ["absent", /sudo is missing there/],
   ] as const) {
     const alone = await machine({ user: "helper", sudo });
     const unknown = contact([alone.given]);
@@ -344,7 +344,7 @@ test("a bastion is one that was there before: the machine's own policy counts be
     const jump = { host: bastion.address, port: bastion.port, user: bastion.user };
     const known = contact([host.given]);
     const error = await refusal(meet(host, known, { jump }));
-    expect(error.message).toMatch(/^jump host: the host key of .* is not known.*was there before/);
+    expect(error.message).toMatch(/^jump host: the host key of .* is unknown.*existed before/);
     expect(await bastion.log()).not.toMatch(/Accepted|Failed/);
     await meet(host, known, { jump, knownHosts: bastion.knownHosts });
     expect([known.isFinished(), known.keys()]).toEqual([true, hostKeysOf(host.directory)]);

@@ -1,18 +1,18 @@
-/** One script on one channel: sends it, listens to it, and tells how it ended. */
+/** Runs one script on one channel: sends it, reads its output and reports its verdict. */
 import { randomBytes } from "node:crypto";
 import type { Channel, ChannelEnd, MachineConnection } from "../contract/connection.js";
 import { sendFile, type Attachment } from "./attachment.js";
 import { dismissal } from "./scripts.js";
-import { OutputReader } from "./output.js";
+import { OutputReader } from "./outputReader.js";
 import { VerdictReader, type EarlySignal, type Verdict } from "./verdict.js";
 import type { OutputError } from "../contract/errors.js";
 import { channelCommand, type ScriptContext } from "../shell/channelScript.js";
 
-/** Characters of what a machine says before our script that are kept for a message. */
+/** How many characters before the script's own output are kept for messages. */
 const LONGEST_WORDS = 1_000;
 
-export type DialogueEnd =
-  /** `words`: what the machine said beside the verdict. */
+export type ScriptEnd =
+  /** `words`: other output of the machine. */
   | {
       readonly kind: "verdict";
       readonly verdict: Verdict;
@@ -20,38 +20,38 @@ export type DialogueEnd =
       readonly error: OutputError | null;
       readonly dismiss: Dismiss | null;
     }
-  /** The channel ended and the script had not said what came of it. */
+  /** The channel ended without a verdict. */
   | { readonly kind: "silent"; readonly end: ChannelEnd; readonly words: string };
 
-/** Lets a script that has waited after its verdict remove what the step left; how that ended. */
-export type Dismiss = () => Promise<DialogueEnd>;
+/** Tells a script that waits after its verdict to remove the step's files. Resolves with the result of that. */
+export type Dismiss = () => Promise<ScriptEnd>;
 
-export interface DialogueOptions {
-  /** Makes the script that is sent. */
+export interface ScriptOptions {
+  /** Renders the script. */
   readonly script: (context: ScriptContext) => string;
   /** The step's directory, relative to the connection's work directory. */
   readonly directory: string;
-  /** A file of so many bytes that follows the script, or null. After one, the script waits to be dismissed. */
+  /** The file that follows the script, or null. With a file, the script waits for a dismissal after its verdict. */
   readonly attachment: Attachment | null;
   readonly urgent: boolean;
   onOutput(chunk: Buffer): void;
-  /** The program was started. */
+  /** Called when the program has started. */
   onBegin(): void;
-  /** The program wants to talk; `hangUp` tells it that nobody answers. */
+  /** Called when the program sends its first `bl` request. `hangUp` tells it that nobody answers. */
   onCall?(hangUp: () => void): void;
-  /** The program that was asked about runs still. */
+  /** Called when a recovered program turns out to be running. */
   onAlive?(): void;
 }
 
-export interface Dialogue {
+export interface ScriptSession {
   /** Rejects with `StagingError` when the attachment cannot be read. */
-  readonly ended: Promise<DialogueEnd>;
-  /** Lets go of the machine, unless its script was dismissed: that closes by itself. */
+  readonly ended: Promise<ScriptEnd>;
+  /** Closes the channel, unless the script was dismissed and closes it itself. */
   close(): void;
 }
 
-/** Throws `ConnectionLostError` when no channel can be opened. */
-export async function openDialogue(connection: MachineConnection, options: DialogueOptions): Promise<Dialogue> {
+/** @throws ConnectionLostError when no channel can be opened. */
+export async function openScriptSession(connection: MachineConnection, options: ScriptOptions): Promise<ScriptSession> {
   const nonce = randomBytes(12).toString("hex");
   const script = options.script({ directory: `${connection.workDirectory}/${options.directory}`, nonce });
   const channel = await connection.open(channelCommand(script), { urgent: options.urgent });
@@ -73,12 +73,12 @@ export async function openDialogue(connection: MachineConnection, options: Dialo
   return { ended: waits ? ended : ended.finally(close), close };
 }
 
-/** What comes from the machine: a verdict, and another one from a script that was dismissed. */
+/** Parses the machine's output: a verdict, and a second one from a dismissed script. */
 function listen(
   channel: Channel,
   nonce: string,
-  options: DialogueOptions,
-): { readonly first: Promise<DialogueEnd>; readonly second: Promise<DialogueEnd> } {
+  options: ScriptOptions,
+): { readonly first: Promise<ScriptEnd>; readonly second: Promise<ScriptEnd> } {
   let begun = false;
   const output = new OutputReader(
     nonce,
@@ -90,32 +90,32 @@ function listen(
       options.onBegin();
     },
   );
-  // What comes before the program is not its output; where nothing else comes, it is what the machine has to say.
+  // Output before the begin mark is not the program's. It is kept for the message if nothing else follows.
   let before = "";
   const hangUp = (): void => {
     if (channel.stdin.writable) channel.stdin.write("\n");
   };
-  const onNews = (news: EarlySignal): void => {
-    if (news === "call") options.onCall?.(hangUp);
+  const onSignal = (signal: EarlySignal): void => {
+    if (signal === "call") options.onCall?.(hangUp);
     else options.onAlive?.();
   };
-  const [first, second] = [new Answer(nonce, onNews), new Answer(nonce)];
-  // The result comes after the output's last byte, whichever of the two streams is faster.
-  const look = (): void => {
-    first.look((verdict) => verdict.kind !== "done" || output.finished);
+  const [first, second] = [new VerdictWait(nonce, onSignal), new VerdictWait(nonce)];
+  // Wait for the end of the program's output too: stdout may be slower than stderr.
+  const settle = (): void => {
+    first.settleIf((verdict) => verdict.kind !== "done" || output.finished);
   };
   channel.stdout.on("data", (chunk: Buffer) => {
     if (!begun) before = (before + chunk.toString("utf8")).slice(0, LONGEST_WORDS);
     output.push(chunk);
-    look();
+    settle();
   });
   channel.stderr.on("data", (chunk: Buffer) => {
-    if (first.told) {
-      second.report.push(chunk);
-      second.look(() => true);
+    if (first.hasVerdict) {
+      second.reader.push(chunk);
+      second.settleIf(() => true);
     } else {
-      first.report.push(chunk);
-      look();
+      first.reader.push(chunk);
+      settle();
     }
   });
   void channel.ended.then((end) => {
@@ -124,43 +124,42 @@ function listen(
   return { first: first.ended, second: second.ended };
 }
 
-/** One verdict that is waited for. */
-class Answer {
-  readonly report: VerdictReader;
-  readonly ended: Promise<DialogueEnd>;
-  #resolve: (end: DialogueEnd) => void = () => undefined;
+/** Waits for one verdict. */
+class VerdictWait {
+  readonly reader: VerdictReader;
+  readonly ended: Promise<ScriptEnd>;
+  #resolve: (end: ScriptEnd) => void = () => undefined;
 
-  constructor(nonce: string, onNews?: (news: EarlySignal) => void) {
-    this.report = new VerdictReader(nonce, onNews);
+  constructor(nonce: string, onSignal?: (signal: EarlySignal) => void) {
+    this.reader = new VerdictReader(nonce, onSignal);
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;
     });
   }
 
-  get told(): boolean {
-    return this.report.verdict !== null;
+  get hasVerdict(): boolean {
+    return this.reader.verdict !== null;
   }
 
-  look(isWhole: (verdict: Verdict) => boolean): void {
-    const { verdict, words, error } = this.report;
+  settleIf(isWhole: (verdict: Verdict) => boolean): void {
+    const { verdict, words, error } = this.reader;
     if (verdict !== null && isWhole(verdict)) this.#resolve({ kind: "verdict", verdict, words, error, dismiss: null });
   }
 
-  /** Nothing comes any more: what was told is all. */
+  /** The channel has ended: settles with what has arrived. */
   end(end: ChannelEnd, before: string): void {
-    this.look(() => true);
+    this.settleIf(() => true);
     this.#resolve({
       kind: "silent",
       end,
-      words: [this.report.words, before.trim()].filter((text) => text !== "").join(" "),
+      words: [this.reader.words, before.trim()].filter((text) => text !== "").join(" "),
     });
   }
 }
 
-/** Never resolves: that all was sent says nothing. */
+/** Never resolves: a complete upload does not end the dialogue. */
 async function send(channel: Channel, script: string, attachment: Attachment | null): Promise<never> {
-  // A script that ends early leaves its input unread (EPIPE). Why it ended is told by its verdict or by the channel's
-  // end.
+  // A script that ends early leaves its input unread (EPIPE). Its verdict or the channel's end gives the reason.
   channel.stdin.on("error", () => undefined);
   channel.stdin.write(script);
   if (attachment === null) channel.stdin.end();
