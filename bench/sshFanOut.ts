@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { bootRun } from "../src/engine/operations/boot.js";
 import { writeBundle } from "../src/machines/program/bundle.js";
-import { openStore } from "../src/state/sqlite/store.js";
+import { openStore } from "../src/state/openStore.js";
 import { answer, figure, isGuard, median, type Figure, type Series } from "./support/answer.js";
 import { ask, tell } from "./support/child.js";
 import { cost, cpuNow } from "./support/cost.js";
@@ -83,7 +83,7 @@ async function boot(hosts: SshHosts, count: number): Promise<Spent> {
       observe: () => undefined,
       signal: new AbortController().signal,
     });
-    store.close();
+    await store.close();
     if (result.state !== "ready") throw new Error(`the run is ${result.state}: ${JSON.stringify(result.failures[0])}`);
   });
   for (const name of readdirSync(hosts.home)) rmSync(join(hosts.home, name), { recursive: true, force: true });

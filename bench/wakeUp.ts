@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { bootRun } from "../src/engine/operations/boot.js";
-import { openStore } from "../src/state/sqlite/store.js";
+import { openStore } from "../src/state/openStore.js";
 import { answer, figure, isGuard, type Figure } from "./support/answer.js";
 import { temporaryFolder, writeText } from "./support/simulated.js";
 import { withSshHosts, type SshHosts } from "./support/sshHosts.js";
@@ -46,7 +46,7 @@ async function wakeUps(hosts: SshHosts | null): Promise<number[]> {
     observe: () => undefined,
     signal: new AbortController().signal,
   });
-  store.close();
+  await store.close();
   if (result.state !== "ready") throw new Error(`the run is ${result.state}: ${JSON.stringify(result.failures[0])}`);
   const times = (file: string) =>
     readFileSync(join(folder, file), "utf8")

@@ -2,7 +2,7 @@
  * A program that sets outputs: boot and execute. Its end, what it has set and the service's next state are one write.
  */
 import { BUILT_IN_ATTRIBUTES, type ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
-import type { Change } from "../../state/sqlite/changes.js";
+import type { Change } from "../../state/contract/changes.js";
 import type { AttributeRecord, StepRecord } from "../../state/contract/records.js";
 import {
   describeResult,

@@ -1,5 +1,5 @@
 /** Attributes that a service makes known, and what a changed value means for the services that refer to it. */
-import type { Change } from "../../state/sqlite/changes.js";
+import type { Change } from "../../state/contract/changes.js";
 import type { AttributeRecord } from "../../state/contract/records.js";
 import { replicaNumbers } from "../../plan/launchPlan/launchPlan.js";
 import { dueStage, type Task } from "../tasks/agenda.js";

@@ -86,7 +86,7 @@ async function run({ context, assignments }: BringUp, part: Part): Promise<void>
     step: "setup",
     attempt,
     machineKey,
-    directory: (stepId) => stepDirectory(service, "setup", stepId),
+    directoryPrefix: stepDirectory(service, "setup", ""),
     event,
     ...(setup.content === undefined ? {} : { content: setup.content }),
   });

@@ -5,7 +5,7 @@ import type { Driver, DriverContext } from "../../drivers/contract/driver.js";
 import { loadDriver } from "../../drivers/registry.js";
 import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { resolveTree } from "../../plan/references/resolve.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import type { AttributeRegistry } from "../attributes/attributes.js";
 import { guardDriver } from "./guardedDriver.js";
 import { withContacts, type LaunchContactsParts } from "./launchContacts.js";
@@ -15,8 +15,8 @@ export interface CloudsParts {
   readonly store: Store;
   readonly attributes: AttributeRegistry;
   readonly warn: (message: string) => void;
-  /** Throws when this launcher must call no cloud any more. */
-  readonly prove: () => void;
+  /** Rejects when this launcher must call no cloud any more. */
+  readonly prove: () => Promise<void>;
   /** Whether the command only looks. */
   readonly readOnly: boolean;
   /** What machines are given for their first contact. */

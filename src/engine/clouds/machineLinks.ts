@@ -12,8 +12,8 @@ import { killTagged } from "../../machines/local/taggedProcesses.js";
 import { removeMachineDirectory } from "../../machines/local/machineDirectory.js";
 import { openLocal } from "../../machines/local/localConnection.js";
 import type { SshSpec } from "../../plan/launchPlan/launchPlan.js";
-import type { RunWriter } from "../../state/sqlite/runWriter.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { RunWriter } from "../../state/contract/writer.js";
+import type { Store } from "../../state/contract/store.js";
 import { explainRefusal, machineContact, ownKey, type LaunchedHere } from "./machineContacts.js";
 
 /** Access by a shell of the machine's. */

@@ -1,6 +1,6 @@
 /** Builds of images that earlier commands have begun. */
-import type { ImageIntent } from "../../state/sqlite/builtImages.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { ImageIntent } from "../../state/contract/images.js";
+import type { Store } from "../../state/contract/store.js";
 
 /**
  * Writes off builds of the same image that nobody will go on with: it has changed since, and their runs are gone.

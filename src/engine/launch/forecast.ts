@@ -2,7 +2,7 @@
  * How long machines and levels will take, from how long they took in earlier runs. Knows nothing of clocks, and nothing
  * of the run under way but what it is asked.
  */
-import type { PastRun } from "../../state/sqlite/pastRuns.js";
+import type { PastRun } from "../../state/contract/pastRuns.js";
 import { append } from "../run/lists.js";
 
 /** What a service has still to do when its level begins, or since. */

@@ -3,7 +3,7 @@
  */
 import type { Driver, LaunchOutcome, LaunchRequest, MachineStatus } from "../../drivers/contract/driver.js";
 import { resolveTree } from "../../plan/references/resolve.js";
-import type { Change, LaunchedMachine } from "../../state/sqlite/changes.js";
+import type { Change, LaunchedMachine } from "../../state/contract/changes.js";
 import { change, stateEvent, writerOf } from "../run/journal.js";
 import { groupBy } from "../run/lists.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import type { RunRecord } from "../../state/contract/records.js";
 import type { Home } from "../../state/files/home.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { RecordWatch, Store } from "../../state/contract/store.js";
 
 export interface LogFile {
   readonly service: string;
@@ -21,6 +21,8 @@ export interface LogChunk extends LogFile {
 
 /** How often followed files are looked at, in milliseconds. */
 const FOLLOW_MS = 200;
+/** How often, in milliseconds, it is asked whether the launcher still lives, where the record tells no change. */
+const ALIVE_MS = 1_000;
 const STEP_ORDER = ["prepare", "setup", "boot", "ready", "execute", "report", "terminate"];
 
 /** The run's log files, services in the plan's order; of one service (or all replicas of one) if `service` is given. */
@@ -48,18 +50,56 @@ export async function* readLogs(
   options: { service: string | null; follow: boolean; signal: AbortSignal },
 ): AsyncGenerator<LogChunk> {
   const offsets = new Map<string, number>();
-  for (;;) {
-    // Asked before the files are read: what was written until then is shown even if the launcher has just ended.
-    const working =
-      options.follow && !options.signal.aborted && (await store.findRun(String(run.id))).holder?.alive === true;
-    for (const file of await listLogs(store, run, options.service)) {
-      const from = offsets.get(file.path) ?? 0;
-      if (file.bytes <= from) continue;
-      offsets.set(file.path, file.bytes);
-      yield* readRange(file, from);
+  const work = options.follow ? await WatchedWork.open(store, run) : null;
+  try {
+    for (;;) {
+      // Asked before the files are read: what was written until then is shown even if the launcher has just ended.
+      const working = work !== null && !options.signal.aborted && (await work.goesOn());
+      for (const file of await listLogs(store, run, options.service)) {
+        const from = offsets.get(file.path) ?? 0;
+        if (file.bytes <= from) continue;
+        offsets.set(file.path, file.bytes);
+        yield* readRange(file, from);
+      }
+      if (!working) return;
+      await sleep(FOLLOW_MS);
     }
-    if (!working) return;
-    await sleep(FOLLOW_MS);
+  } finally {
+    work?.close();
+  }
+}
+
+/** Whether a launcher works on a run: asked of the record when it changes, and now and then, for one that dies. */
+class WatchedWork {
+  private watch: RecordWatch | null = null;
+  private working = false;
+  private askedAt = Number.NEGATIVE_INFINITY;
+
+  private constructor(
+    private readonly store: Store,
+    private readonly run: RunRecord,
+  ) {}
+
+  static async open(store: Store, run: RunRecord): Promise<WatchedWork> {
+    const work = new WatchedWork(store, run);
+    const askAgain = () => {
+      work.askedAt = Number.NEGATIVE_INFINITY;
+    };
+    // A record that cannot be watched is asked again, which tells why.
+    work.watch = await store.watch(run, { changed: askAgain, failed: askAgain });
+    return work;
+  }
+
+  async goesOn(): Promise<boolean> {
+    const now = performance.now();
+    if (now - this.askedAt < ALIVE_MS) return this.working;
+    this.askedAt = now;
+    this.working = (await this.store.findRun(String(this.run.id))).holder?.alive === true;
+    return this.working;
+  }
+
+  close(): void {
+    this.watch?.close();
   }
 }
 

@@ -2,7 +2,7 @@
 import type { RunEvent } from "../../model/events.js";
 import type { Keep, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import type { RunRecord, VariableRecord } from "../../state/contract/records.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { LONGEST_TIMER_MS } from "../../time/clock.js";
 import { bootRun, type BootResult } from "./boot.js";
 import { resumeRun } from "./resume.js";

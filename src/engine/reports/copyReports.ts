@@ -9,7 +9,7 @@ import { basename, join, resolve } from "node:path";
 
 import type { RunRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { chooseArchives } from "./readReports.js";
 import { OccupiedError, type CopyOptions, type Destination } from "./destination.js";
 

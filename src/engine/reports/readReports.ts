@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
 
 import type { RunRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { listArchives, type ArchivePath } from "./archivePaths.js";
 import { ABOUT, listMembers, openMember, readManifest, type ArchiveMember } from "./archiveReader.js";
 import { matchesGlob } from "./glob.js";

@@ -6,12 +6,13 @@ import type { RunEvent } from "../../model/events.js";
 import { type LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { Redactor } from "../../secrets/redactor.js";
 import type { RunRecord, ServiceRecord } from "../../state/contract/records.js";
-import type { RunWriter } from "../../state/sqlite/runWriter.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { RunWriter } from "../../state/contract/writer.js";
+import type { Store } from "../../state/contract/store.js";
 import { AttributeRegistry } from "../attributes/attributes.js";
 import { Clouds } from "../clouds/clouds.js";
 import { MachineLinks } from "../clouds/machineLinks.js";
 import { RunAbort } from "./abort.js";
+import type { RunRequests } from "./requests.js";
 import type { Service, DroppedService } from "./service.js";
 
 export interface RunContext {
@@ -29,6 +30,8 @@ export interface RunContext {
   readonly programSlots: LimitFunction;
   /** Aborted when the operator wants to stop: nothing new is started then, what runs is written down. */
   readonly stop: AbortSignal;
+  /** Makes the command stop, for somebody who has asked for the run. */
+  readonly standAside: () => void;
   /**
    * Aborted, with an Error that says why, when the time for tidying up is over; null where that takes as long as it
    * takes.
@@ -36,6 +39,8 @@ export interface RunContext {
   readonly cleanupExpired: AbortSignal | null;
   /** Of the run, by one of its programs or somebody outside. */
   readonly abort: RunAbort;
+  /** What is asked of this command while it has the run in hand. */
+  readonly requests: RunRequests;
   /** Aborted when nothing new is to begin: the operator stops the command, or the run is aborted. */
   readonly halt: AbortSignal;
   /** Where programs of the run meet. */

@@ -7,15 +7,16 @@ import type { RunEvent } from "../../model/events.js";
 import { replicaNames, replicaNumbers, type LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { Redactor } from "../../secrets/redactor.js";
 import type { PlanRecord, RunRecord, ServiceRecord } from "../../state/contract/records.js";
-import type { SecretReading } from "../../state/sqlite/runReader.js";
-import type { RunWriter } from "../../state/sqlite/runWriter.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { SecretReading, Store } from "../../state/contract/store.js";
+import type { RunWriter } from "../../state/contract/writer.js";
 import { dependencies } from "../attributes/dependents.js";
 import { AttributeRegistry } from "../attributes/attributes.js";
 import { Clouds } from "../clouds/clouds.js";
 import { groupBy } from "../run/lists.js";
 import { MachineLinks } from "../clouds/machineLinks.js";
 import { RunAbort } from "../run/abort.js";
+import { RunRequests } from "../run/requests.js";
+import { standAside as letGo } from "../run/standAside.js";
 import { CoordinationHub } from "../coordination/hub.js";
 import type { Service, DroppedService } from "../run/service.js";
 
@@ -24,6 +25,8 @@ export interface ContextParts {
   readonly store: Store;
   readonly writer: RunWriter | null;
   readonly stop: AbortSignal;
+  /** Makes the command stop, for somebody who has asked for the run. A command that only reads needs none. */
+  readonly standAside?: () => void;
   /** Default: null. */
   readonly over?: AbortSignal | null;
   readonly observe: (event: RunEvent) => void;
@@ -33,7 +36,7 @@ export interface ContextParts {
 
 /** Gathers what the database knows of a run. Nothing is connected or asked yet. */
 export async function openContext(parts: ContextParts): Promise<RunContext> {
-  const { run, store, writer, stop, over = null, observe } = parts;
+  const { run, store, writer, stop, standAside = () => undefined, over = null, observe } = parts;
   if (over !== null) setMaxListeners(0, over);
   const current = await store.plan(run);
   const { plan } = current;
@@ -64,15 +67,27 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
     store,
     attributes: book,
     warn,
-    prove: () => writer?.prove(),
+    prove: async () => writer?.prove(),
     readOnly: writer === null,
     contacts,
   });
   const abort = await RunAbort.open({ store, run, writer, tell });
+  const requests = await RunRequests.open({
+    store,
+    run,
+    writer,
+    handlers: {
+      abort: (request) => abort.requested(request),
+      "stand-aside": (request) => letGo(request, store.clock.now(), standAside),
+    },
+    redact: (event) => redactor.redactData(event),
+    tell,
+  });
   const halt = AbortSignal.any([stop, abort.signal]);
   setMaxListeners(0, halt);
   const known = {
     abort,
+    requests,
     halt,
     run,
     plan,
@@ -82,6 +97,7 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
     attributes: book,
     redactor,
     stop,
+    standAside,
     cleanupExpired: over,
     emit: tell,
     levels,
@@ -106,7 +122,7 @@ function withCoordination(known: Omit<RunContext, "coordination">): RunContext {
 
 /** Lets go of connections and drivers. */
 export async function closeContext(context: RunContext): Promise<void> {
-  context.abort.close();
+  context.requests.close();
   await context.links.close();
   await context.clouds.close(context.stop);
 }
