@@ -68,6 +68,6 @@ export async function givenOf(run: string, options: HomeOption = {}): Promise<Gi
   return withRun(
     run,
     options,
-    async (store, record) => (await store.plan(record)).plan.given ?? { replicas: {}, inputs: {} },
+    async (store, record) => (await store.plan(record)).plan.given,
   );
 }

@@ -69,7 +69,7 @@ export async function setUp(work: BringUp, service: Service): Promise<boolean> {
 }
 
 async function missingParts({ context, fresh }: BringUp, service: Service, machineKey: string | null): Promise<Part[]> {
-  const setups = service.spec.setup ?? [];
+  const setups = service.spec.setup;
   if (setups.length === 0) return [];
   const done = fresh ? new Set<string>() : await context.store.setups(service.id, machineKey);
   return setups

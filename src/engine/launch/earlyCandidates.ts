@@ -165,6 +165,6 @@ export class EarlyCandidates {
 
 /** What a service's machine is made from. */
 function machineReferences({ image, size, fallbackSizes, launch }: ServiceSpec): (Reference & { kind: "service" })[] {
-  const parts = [image ?? [], size ?? [], ...(fallbackSizes ?? [])].flat().filter((part) => typeof part === "object");
+  const parts = [image ?? [], size ?? [], ...fallbackSizes].flat().filter((part) => typeof part === "object");
   return [...parts, ...treeReferences(launch)].filter((reference) => reference.kind === "service");
 }

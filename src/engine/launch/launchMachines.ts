@@ -174,7 +174,7 @@ function requestFor(
     replica: service.replica,
     image: spec.image && attributes.resolve(spec.image, null),
     size: spec.size && attributes.resolve(spec.size, null),
-    fallbackSizes: (spec.fallbackSizes ?? []).map((size) => attributes.resolve(size, null)),
+    fallbackSizes: spec.fallbackSizes.map((size) => attributes.resolve(size, null)),
     launch: resolveTree(spec.launch, (reference) => attributes.lookup(reference, null)),
     avoid: assignments.formerIds(service),
     contact: null,

@@ -54,7 +54,7 @@ export async function runToEnd(store: Store, request: RunToEndRequest): Promise<
   const run = await store.findRun(boot.run);
   const { plan } = await store.plan(run);
   const keep = request.keep ?? plan.keep ?? "never";
-  const deadlines = plan.deadlines ?? {};
+  const deadlines = plan.deadlines;
   // The operator's wish to stop was for what went on then: machines that nobody wants must not be left by it.
   const { observe, waitMs } = request;
   const reports = await within("reporting", deadlines.report, (over) =>

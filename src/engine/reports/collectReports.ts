@@ -72,7 +72,7 @@ export async function collectReports(
 ): Promise<ReportOutcome[]> {
   const due = services.filter(
     (service) =>
-      (service.spec.report ?? null) !== null ||
+      service.spec.report !== null ||
       (options.all === true && logNames(logsDirectory(context), `${service.name}.`).length > 0),
   );
   return settleAll(due.map((service) => new Collection(context, assignments, service, options).outcome()));
@@ -119,7 +119,7 @@ class Collection {
       mkdirSync(reportsDirectory(context.store.home, context.run.uid), { recursive: true, mode: 0o700 });
       removeUnfinished(context.store.home, context.run.uid, service.name);
       const asked = options.reachable?.(service) ?? true;
-      if (!asked && (service.spec.report ?? null) !== null)
+      if (!asked && service.spec.report !== null)
         this.problem = "its machine is gone, or not to be asked: its logs are all there is";
       const gathered = await this.gatherAll(asked ? await this.fetches() : []);
       if (context.stop.aborted) return { archive: null, files: 0, bytes: 0 };
@@ -140,7 +140,7 @@ class Collection {
   /** Runs the program, and says what is to be fetched then. */
   private async fetches(): Promise<PlannedFetch[]> {
     const { context, assignments, service } = this;
-    const report = service.spec.report ?? null;
+    const report = service.spec.report;
     if (report === null) return [];
     if (this.hasNoShell()) return [];
     const ran = report.program === null ? null : await runReportProgram(context, assignments, service, report.program);

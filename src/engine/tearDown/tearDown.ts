@@ -197,7 +197,7 @@ export class TakeDown {
   }
 
   private hasReport(service: Service): boolean {
-    return this.reports && (service.spec.report ?? null) !== null;
+    return this.reports && service.spec.report !== null;
   }
 
   /**

@@ -1,7 +1,7 @@
 /** What can be changed in a run's record, as data: a write is a list of these, applied together or not at all. */
 import type { RunEvent, RunState, ServiceFailure, ServiceState } from "../../model/events.js";
 import type { AuthorizedKey, ContactStage, RunSshKey } from "./contacts.js";
-import type { Abort, AttributeRecord, Due, RunRecord } from "./records.js";
+import type { Abort, AttributeValue, Due, RunRecord } from "./records.js";
 import type { RequestAnswer } from "./requests.js";
 
 /** What a driver told of a machine, as the record keeps it. */
@@ -42,7 +42,7 @@ export type Change =
   /** The service's programs have left nothing: the machine they ran on is gone. */
   | { readonly kind: "unbooted"; readonly id: number }
   /** Secret attributes are encrypted. */
-  | { readonly kind: "attribute"; readonly attribute: AttributeRecord }
+  | { readonly kind: "attribute"; readonly attribute: AttributeValue }
   /** A service is about to boot again: nobody who waits for its outputs is to get those of before. */
   | { readonly kind: "stale-outputs"; readonly id: number }
   /** The outputs of an earlier boot that this one has not set again. */
