@@ -3,6 +3,7 @@ import type { Clock } from "../../time/clock.js";
 import { CloudUnreachableError } from "../../drivers/contract/driver.js";
 import type { ServiceFailure, StepName } from "../../model/events.js";
 import { StateError } from "../../state/contract/errors.js";
+import { FileError } from "../../state/contract/fileErrors.js";
 import type { Service } from "./service.js";
 
 /** A service failed at a step. */
@@ -86,12 +87,17 @@ export function serviceError(
   return new ServiceError(failure, { cause, mayRun });
 }
 
+/** Whether the record refuses more: the database cannot be used, or another launcher has the run. */
+export function recordRefuses(error: unknown): error is StateError {
+  return error instanceof StateError && !(error instanceof FileError);
+}
+
 /**
  * Whatever was thrown at a step, as the service's failure; interruptions, and a state that cannot be recorded, stay
  * what they are.
  */
 export function asServiceError(service: Service, step: StepName, error: unknown, details: FailureDetails = {}): Error {
-  if (error instanceof ServiceError || error instanceof InterruptedError || error instanceof StateError) return error;
+  if (error instanceof ServiceError || error instanceof InterruptedError || recordRefuses(error)) return error;
   const remedy = (error as { remedy?: unknown }).remedy;
   return serviceError(
     service,

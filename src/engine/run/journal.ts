@@ -7,8 +7,7 @@
 import type { RunEvent, RunState, ServiceFailure, ServiceState, StepName } from "../../model/events.js";
 import type { Change } from "../../state/contract/changes.js";
 import type { RunWriter } from "../../state/contract/writer.js";
-import { StateError } from "../../state/contract/errors.js";
-import { asServiceError, ServiceError } from "./failure.js";
+import { asServiceError, recordRefuses, ServiceError } from "./failure.js";
 import type { RunContext } from "./context.js";
 import type { Service } from "./service.js";
 
@@ -192,7 +191,7 @@ async function end<T>(
     ended = await work();
   } catch (error) {
     const failure = asServiceError(step.service, step.name, error);
-    if (failure instanceof StateError) throw failure; // the record refuses more: what is there must do
+    if (recordRefuses(failure)) throw failure; // the record refuses more: what is there must do
     const exitCode = failure instanceof ServiceError ? failure.failure.exitCode : null;
     const changes: Change[] =
       failure instanceof ServiceError && failure.mayRun

@@ -1,7 +1,7 @@
 /** The record's one door. All of it is asynchronous, so that a database server can stand behind it as well. */
 import type { Clock } from "../../time/clock.js";
 import type { AuthorizedKey, ContactStage, RunSshKey } from "./contacts.js";
-import type { Home } from "./home.js";
+import type { LauncherFolders, RunFiles } from "./files.js";
 import type { BuiltImage, ImageChange, ImageIntent } from "./images.js";
 import type { PastRun, PlanIdentity } from "./pastRuns.js";
 import type {
@@ -69,7 +69,10 @@ export interface RecordWatch {
 
 /** Every question, and every way to take a run in hand. Reading never waits for a lease. */
 export interface Store extends StoreSettings {
-  readonly home: Home;
+  /** What runs keep as files. */
+  readonly files: RunFiles;
+  /** The launcher's own, for what needs a path. */
+  readonly folders: LauncherFolders;
   /** The mark of this installation on every machine that it starts. */
   installation(): Promise<string>;
   listRuns(options: { all: boolean }): Promise<RunSummary[]>;

@@ -2,6 +2,7 @@
 import { realClock } from "../../time/clock.js";
 import type { Store, StoreOptions } from "../contract/store.js";
 import { locateHome } from "../files/home.js";
+import { launcherFolders, localFiles } from "../files/localFiles.js";
 import { beginImage, changeImage, readBuiltImages } from "./builtImages.js";
 import { createCipher } from "./cipher.js";
 import { readAuthorized, readContact, readRunKey } from "./contacts.js";
@@ -36,7 +37,8 @@ export async function openSqliteStore(
     }
   };
   return {
-    home,
+    files: localFiles(home),
+    folders: launcherFolders(home),
     clock,
     probe,
     random,
