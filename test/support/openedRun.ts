@@ -47,7 +47,7 @@ export class OpenedRun {
       rmSync(directory, { recursive: true, force: true });
     });
     const store = await openStore(join(directory, "home"));
-    cleanups.push(() => {
+    cleanups.push(async () => {
       await store.close();
     });
     return new OpenedRun(directory, store, pool, null);
