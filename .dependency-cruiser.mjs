@@ -41,6 +41,13 @@ export default {
     layer("display", ["engine", "state", "machines", "drivers", "plan", "library", "commands"]),
     layer("library", ["display", "commands"]),
     {
+      name: "state-by-its-contract",
+      comment: "Another database must be able to stand behind the record: only src/state/ knows which one does",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/(state/(sqlite/|openStore[.]ts$)|drivers/sim/|files/)" },
+      to: { path: ["^src/state/sqlite/", "(^|/)better-sqlite3(/|$)"] },
+    },
+    {
       name: "commands-use-the-library",
       comment: "The command line uses the public face only, so that the library can do all that it can",
       severity: "error",

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { loadDriver } from "../src/drivers/registry.js";
 import { uniform } from "../src/drivers/sim/chance.js";
 import { bootRun } from "../src/engine/operations/boot.js";
-import { openStore, type Store } from "../src/state/sqlite/store.js";
+import { openStore } from "../src/state/openStore.js";
+import type { Store } from "../src/state/contract/store.js";
 import { VirtualClock } from "../src/time/virtualClock.js";
 import { answer, figure, isGuard, type Figure } from "./support/answer.js";
 import { temporaryFolder, writeText } from "./support/simulated.js";
@@ -102,7 +103,7 @@ async function measure(pace: Pace, mode: Mode): Promise<Measured[]> {
     for (let run = 1; run <= EARLIER; run += 1) await boot(store, folder, [pace, "next", `earlier-${run}`]);
   const measured: Measured[] = [];
   for (let run = 1; run <= MEASURED; run += 1) measured.push(await boot(store, folder, [pace, mode, `${run}`]));
-  store.close();
+  await store.close();
   return measured;
 }
 

@@ -19,7 +19,7 @@ async function measure(sketch: Sketch): Promise<Measured> {
   boundHeapGrowth(); // as the command does
   const { result, virtualMs, cpuMs, wallMs, store } = await bootSketch(sketch);
   if (result.state !== "ready") throw new Error(`the run is ${result.state}: ${JSON.stringify(result.failures[0])}`);
-  store.close();
+  await store.close();
   return {
     timeRatio: virtualMs / criticalPath(sketch),
     cpuMsPerService: cpuMs / sketch.services,

@@ -30,7 +30,7 @@ async function measure(sketch: Sketch): Promise<Measured> {
     use: watchReads,
   });
   if (result.state !== "ready") throw new Error(`the run is ${result.state}`);
-  store.close();
+  await store.close();
   const { services } = sketch;
   const bytes = statSync(join(home, "bootlevel.db")).size;
   return {
@@ -45,7 +45,7 @@ async function measure(sketch: Sketch): Promise<Measured> {
 /** Short commands on the record of a large run, over `node -e 0`. */
 async function questions(): Promise<Figure[]> {
   const booted = await bootSketch({ services: SIZE, levels: 3, seed: "questions" });
-  booted.store.close();
+  await booted.store.close();
   return [["list"], ["show", "bench"], ["status", "bench"]].map((words) =>
     figure(
       `bootlevel ${words[0] ?? ""} of ${SIZE} services, over node -e 0`,

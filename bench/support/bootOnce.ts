@@ -1,6 +1,6 @@
 import { bootRun } from "../../src/engine/operations/boot.js";
 import { loadPlan } from "../../src/library/plans.js";
-import { openStore } from "../../src/state/sqlite/store.js";
+import { openStore } from "../../src/state/openStore.js";
 
 /** Boots a plan without variables. @param path the plan's file @param home where the run is recorded @throws if it is not ready */
 export async function bootOnce(path: string, home: string): Promise<void> {

@@ -1,6 +1,6 @@
 /** Watches how long the database is at work: every group of writes, and with `watchReads` every question. */
 import { GroupCommit } from "../../src/state/sqlite/groupCommit.js";
-import type { Store } from "../../src/state/sqlite/store.js";
+import type { Store } from "../../src/state/contract/store.js";
 
 /** What the database has done so far. */
 export interface DatabaseWork {

@@ -1,6 +1,7 @@
 /** What programs printed. */
 import type { LogChunk, LogFile } from "./types.js";
 import type { HomeOption } from "./options.js";
+import { openStore } from "../state/openStore.js";
 import { withRun } from "./openRecord.js";
 
 /** The run's log files; of one service if it is given. @throws UnknownRunError */
@@ -21,7 +22,6 @@ export async function* readLogs(
   run: string,
   options: HomeOption & { readonly service?: string; readonly follow?: boolean; readonly signal?: AbortSignal } = {},
 ): AsyncGenerator<LogChunk> {
-  const { openStore } = await import("../state/sqlite/store.js");
   const store = await openStore(options.home);
   try {
     const logs = await import("../engine/operations/logs.js");
@@ -32,6 +32,6 @@ export async function* readLogs(
       signal,
     });
   } finally {
-    store.close();
+    await store.close();
   }
 }

@@ -1,16 +1,16 @@
 /** The installation's record, opened for as long as a call of the library lasts. */
+import { openStore } from "../state/openStore.js";
 import type { RunRecord } from "../state/contract/records.js";
-import type { Store } from "../state/sqlite/store.js";
+import type { Store } from "../state/contract/store.js";
 import type { HomeOption } from "./options.js";
 
 /** Opens the record for one piece of work. */
 export async function withStore<T>(options: HomeOption, work: (store: Store) => Promise<T>): Promise<T> {
-  const { openStore } = await import("../state/sqlite/store.js");
   const store = await openStore(options.home);
   try {
     return await work(store);
   } finally {
-    store.close();
+    await store.close();
   }
 }
 

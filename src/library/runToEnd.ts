@@ -65,9 +65,5 @@ export async function cancelAbort(run: string, options: HomeOption = {}): Promis
 
 /** What the operator said of replicas and inputs when the run was booted, or reloaded last. @throws UnknownRunError */
 export async function givenOf(run: string, options: HomeOption = {}): Promise<Given> {
-  return withRun(
-    run,
-    options,
-    async (store, record) => (await store.plan(record)).plan.given ?? { replicas: {}, inputs: {} },
-  );
+  return withRun(run, options, async (store, record) => (await store.plan(record)).plan.given);
 }

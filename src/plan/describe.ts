@@ -61,11 +61,10 @@ function describeService(service: ServiceSpec, plan: LaunchPlan): ServiceDescrip
     cloud,
     driver: cloud === null || !Object.hasOwn(plan.clouds, cloud) ? null : (plan.clouds[cloud]?.driver ?? null),
     host: placement.kind === "host" ? templateText(placement.host) : null,
-    sizes:
-      service.size === null ? [] : [service.size, ...(service.fallbackSizes ?? [])].map((size) => templateText(size)),
-    image: service.imageName ?? null,
+    sizes: service.size === null ? [] : [service.size, ...service.fallbackSizes].map((size) => templateText(size)),
+    image: service.imageName,
     programs: [
-      ...(service.setup ?? []).map((setup) => ({
+      ...service.setup.map((setup) => ({
         step: "setup" as const,
         run: setup.kind === "packages" ? `packages ${packagesOf(setup).join(" ")}` : written(setup.program),
         where: setup.program.where,

@@ -5,6 +5,7 @@ import { checkDrivers, type DriverLookup } from "./check/checkDrivers.js";
 import { compile } from "./compile/compile.js";
 import { IMPLICIT_CLOUD, type Draft, type DraftLevel, type DraftService } from "./draft/draft.js";
 import { imageLayers, imageUse, only } from "./draft/images.js";
+import { NOTHING_GIVEN } from "./launchPlan/given.js";
 import type { LaunchPlan } from "./launchPlan/launchPlan.js";
 import { loadDraft } from "./load.js";
 import { Located } from "./yaml/located.js";
@@ -54,6 +55,7 @@ export async function loadImagePlan(
   const needed = referredVariables(own, service);
   return {
     ...plan,
+    given: NOTHING_GIVEN,
     name: `image-${place.image}`,
     description: `What makes image ${place.image}`,
     variables: plan.variables.map((variable) =>

@@ -76,6 +76,8 @@ test("a small plan compiles to exactly this", async () => {
             execute: null,
             report: null,
             inputs: [],
+            imageName: null,
+            setup: [],
             source: { file, line: 4, column: 7 },
           },
         ],

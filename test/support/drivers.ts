@@ -42,7 +42,7 @@ export function open(definition: DriverDefinition, context: Partial<DriverContex
     warn: (message) => {
       throw new Error(message);
     },
-    permit: () => undefined,
+    permit: async () => undefined,
     readOnly: false,
     clock: realClock,
     ...context,

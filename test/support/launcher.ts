@@ -13,7 +13,8 @@ import { repairRun, type RepairResult } from "../../src/engine/operations/repair
 import { resumeRun } from "../../src/engine/operations/resume.js";
 import { terminateRun, type TerminateResult } from "../../src/engine/operations/terminate.js";
 import type { LaunchPlan } from "../../src/plan/launchPlan/launchPlan.js";
-import { openStore, type Store } from "../../src/state/sqlite/store.js";
+import { openStore } from "../../src/state/openStore.js";
+import type { Store } from "../../src/state/contract/store.js";
 
 export type Command =
   | { readonly verb: "boot" | "reload"; readonly plan: LaunchPlan }
@@ -79,7 +80,7 @@ async function carryOut({ home, run, command, death }: Order): Promise<Report> {
     }));
     return { points: [...points], state, problems, record: await look(store, run) };
   } finally {
-    store.close();
+    await store.close();
   }
 }
 
@@ -87,8 +88,13 @@ async function carryOut({ home, run, command, death }: Order): Promise<Report> {
 async function abortBeside(home: string, run: string): Promise<void> {
   const store = await openStore(home);
   if ((await store.runNames()).includes(run))
-    await store.abort(await store.findRun(run), { reason: "a test", origin: "operator", at: Date.now() });
-  store.close();
+    await store.putRequest(await store.findRun(run), {
+      kind: "abort",
+      data: { reason: "a test" },
+      origin: "operator",
+      at: Date.now(),
+    });
+  await store.close();
 }
 
 async function work(store: Store, name: string, command: Command): Promise<{ state: string; problems: string[] }> {

@@ -21,6 +21,8 @@ const EXTERNAL = ["better-sqlite3", "ssh2", "tar-stream", "ajv", "yaml", "p-limi
 
 export interface Bundle {
   readonly launcher: string;
+  /** `holder.ts` */
+  readonly holder: string;
   /** The test cloud, as a plan names it: its errors are the launcher's, since both come from one build. */
   readonly cloud: string;
 }
@@ -36,7 +38,7 @@ export function bundled(): Promise<Bundle> {
 async function makeBundle(): Promise<Bundle> {
   folder = mkdtempSync(join(tmpdir(), "bootlevel-launcher-"));
   for (const name of ["node_modules", "package.json", "schemas"]) symlinkSync(join(root, name), join(folder, name));
-  const entryPoints = ["launcher", "testCloud"].map((name) => join(root, "test/support", `${name}.ts`));
+  const entryPoints = ["launcher", "holder", "testCloud"].map((name) => join(root, "test/support", `${name}.ts`));
   await build({
     entryPoints,
     outdir: join(folder, "built"),
@@ -48,7 +50,11 @@ async function makeBundle(): Promise<Bundle> {
     external: EXTERNAL,
     logLevel: "error",
   });
-  return { launcher: join(folder, "built/launcher.js"), cloud: join(folder, "built/testCloud.js") };
+  return {
+    launcher: join(folder, "built/launcher.js"),
+    holder: join(folder, "built/holder.js"),
+    cloud: join(folder, "built/testCloud.js"),
+  };
 }
 
 const living = new Set<ChildProcess>();

@@ -17,7 +17,8 @@ import type { Session } from "../../src/engine/session/session.js";
 import { loadPlan } from "../../src/library/plans.js";
 import type { RunEvent } from "../../src/model/events.js";
 import type { RunRecord, VariableRecord } from "../../src/state/contract/records.js";
-import { openStore, type Store } from "../../src/state/sqlite/store.js";
+import { openStore } from "../../src/state/openStore.js";
+import type { Store } from "../../src/state/contract/store.js";
 import type { Channel, MachineConnection } from "../../src/machines/contract/connection.js";
 import { startSshPool, type SshPool } from "./sshPool.js";
 
@@ -46,8 +47,8 @@ export class OpenedRun {
       rmSync(directory, { recursive: true, force: true });
     });
     const store = await openStore(join(directory, "home"));
-    cleanups.push(() => {
-      store.close();
+    cleanups.push(async () => {
+      await store.close();
     });
     return new OpenedRun(directory, store, pool, null);
   }

@@ -1,4 +1,5 @@
 /** Compiled plans for tests of what comes after compilation. */
+import { NOTHING_GIVEN } from "../../src/plan/launchPlan/given.js";
 import type { LaunchPlan, LevelSpec, ServiceSpec } from "../../src/plan/launchPlan/launchPlan.js";
 
 export function service(name: string, parts: Partial<ServiceSpec> = {}): ServiceSpec {
@@ -9,6 +10,7 @@ export function service(name: string, parts: Partial<ServiceSpec> = {}): Service
     placement: { kind: "cloud", cloud: "local" },
     image: null,
     size: null,
+    fallbackSizes: [],
     launch: {},
     attributes: {},
     outputs: [],
@@ -23,10 +25,17 @@ export function service(name: string, parts: Partial<ServiceSpec> = {}): Service
       knownHosts: "/nonexistent",
       connectTimeoutMs: 5_000,
       keepaliveMs: 15_000,
+      cloudInit: "ignore",
+      cloudInitTimeoutMs: 600_000,
     },
     boot: null,
     ready: null,
     terminate: null,
+    execute: null,
+    report: null,
+    inputs: [],
+    imageName: null,
+    setup: [],
     source: { file: "/plan/launch.yaml", line: 1, column: 1 },
     ...parts,
   };
@@ -45,6 +54,9 @@ export function plan(levels: readonly LevelSpec[], parts: Partial<LaunchPlan> = 
     environmentSources: [],
     clouds: { local: { name: "local", driver: "local", options: {} } },
     levels,
+    given: NOTHING_GIVEN,
+    keep: null,
+    deadlines: {},
     ...parts,
   };
 }

@@ -77,7 +77,7 @@ export function simCloud(
     warn: (message) => {
       throw new Error(message);
     },
-    permit: () => undefined,
+    permit: async () => undefined,
     readOnly: false,
     clock,
   });

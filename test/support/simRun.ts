@@ -20,7 +20,8 @@ import { terminateRun, type TerminateResult } from "../../src/engine/operations/
 import type { RunEvent } from "../../src/model/events.js";
 import { type LaunchPlan } from "../../src/index.js";
 import type { MachineRecord } from "../../src/state/contract/records.js";
-import { openStore, type Store } from "../../src/state/sqlite/store.js";
+import { openStore } from "../../src/state/openStore.js";
+import type { Store } from "../../src/state/contract/store.js";
 import { VirtualClock } from "../../src/time/virtualClock.js";
 import { START } from "./simCloud.js";
 import { loadPlan } from "../../src/library/plans.js";
@@ -29,8 +30,8 @@ const opened: Store[] = [];
 /** In memory where that can be: thousands of writes need not outlive a power failure. */
 const directories: string[] = [];
 
-afterEach(() => {
-  for (const store of opened.splice(0)) store.close();
+afterEach(async () => {
+  for (const store of opened.splice(0)) await store.close();
   for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
 });
 

@@ -117,7 +117,7 @@ class TestCloud implements Driver {
       throw new ThrottledError("fewer calls, please");
     // The request goes out here: one that a launcher has sent takes effect whether that one freezes or not, and one
     // that it has not sent must not.
-    this.context.permit();
+    await this.context.permit();
     const result = await work();
     await this.context.clock.sleep(latencyMs);
     if (loseEvery > 0 && number % loseEvery === 0) throw new LostReplyError("the reply is lost");

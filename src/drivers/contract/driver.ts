@@ -204,10 +204,10 @@ export interface DriverContext {
   /** What the driver waits by. */
   readonly clock: Clock;
   /**
-   * To be called right before every request that changes something at the cloud, when a verb makes several: throws when
-   * the run is somebody else's by now. The first request of a verb is covered by the caller.
+   * To be awaited right before every request that changes something at the cloud, when a verb makes several: rejects
+   * when the run is somebody else's by now. The first request of a verb is covered by the caller.
    */
-  readonly permit: () => void;
+  readonly permit: () => Promise<void>;
   /** Whether the command only looks: nothing may be changed at the cloud then. */
   readonly readOnly: boolean;
 }

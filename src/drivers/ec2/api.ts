@@ -186,7 +186,7 @@ export class Ec2Api {
     const { clock, permit } = this.context;
     for (const giveUp = clock.now() + THROTTLED_MS; ;) {
       await opened.limiter.take(kind, signal);
-      if (kind !== "describe") permit();
+      if (kind !== "describe") await permit();
       announce();
       try {
         return await send(opened);
@@ -206,7 +206,7 @@ export class Ec2Api {
       (next, { commandName = "" }) =>
         async (args) => {
           try {
-            if (!/^(Describe|Get)/.test(commandName)) this.context.permit();
+            if (!/^(Describe|Get)/.test(commandName)) await this.context.permit();
           } catch (error) {
             this.denied = { error };
             throw error;

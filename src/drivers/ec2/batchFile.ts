@@ -99,15 +99,22 @@ export function placed(batch: Batch, machines: readonly Instance[]): (string | n
 export class BatchFile {
   private readonly known = new Map<string, Map<string, Batch>>();
 
-  /** @param permit throws when the run is another launcher's by now. */
+  /** @param permit rejects when the run is another launcher's by now. */
   constructor(
     private readonly directory: string,
-    private readonly permit: () => void = () => undefined,
+    private readonly permit: () => Promise<void> = async () => undefined,
   ) {}
 
-  /** Notes a batch, on disk when this returns. @throws an error of the file system, or what `permit` throws */
+  /**
+   * To be awaited before a batch is noted. What is noted is looked up after that and written in the same turn, so that
+   * nobody else writes in between. @throws what `permit` throws
+   */
+  permitted(): Promise<void> {
+    return this.permit();
+  }
+
+  /** Notes a batch, on disk when this returns: only right after `permitted`. @throws an error of the file system */
   write(batch: Batch): void {
-    this.permit();
     const directory = this.directoryOf(batch.run);
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const draft = join(directory, `.${batch.id}`);

@@ -42,7 +42,7 @@ export class Fleet {
    */
   async ofRun(run: string, signal: AbortSignal): Promise<MachineStatus[]> {
     const machines = await this.api.find([{ Name: `tag:${TAG.run}`, Values: [run] }], signal);
-    this.noteAll(run, machines);
+    await this.noteAll(run, machines);
     const told = this.told(machines);
     const orphan = told.find(({ key, state }) => key === null && state !== "terminated");
     if (orphan !== undefined)
@@ -69,7 +69,7 @@ export class Fleet {
       signal,
     );
     if (run !== null && tagger !== null) {
-      this.noteAll(run, machines);
+      await this.noteAll(run, machines);
       const isDoubtful = (batch: Batch) =>
         !batch.settled && batch.ids.includes(null) && askedAt < Math.min(batch.askedAt, askedAt) + visibilityMs;
       if (this.book.all(run).some(isDoubtful))
@@ -89,7 +89,8 @@ export class Fleet {
   }
 
   /** The answer to a batch's call: no further machine comes of it. */
-  launched(batch: Batch, machines: readonly Instance[]): MachineStatus[] {
+  async launched(batch: Batch, machines: readonly Instance[]): Promise<MachineStatus[]> {
+    await this.book.permitted();
     this.note(batch, machines, true);
     this.complete(this.book.find(batch.run, batch.id) ?? batch);
     return this.told(machines, batch);
@@ -129,7 +130,8 @@ export class Fleet {
   private complete(batch: Batch): void {
     const { tagger } = this.parts;
     if (tagger === null || batch.tagged) return;
-    tagger.add(batch, () => {
+    tagger.add(batch, async () => {
+      await this.book.permitted();
       const now = this.book.find(batch.run, batch.id);
       // Machines that are found later are seen to when they are.
       if (now !== null && now.settled && now.ids.every((id) => id === null || batch.ids.includes(id)))
@@ -150,7 +152,8 @@ export class Fleet {
     return found;
   }
 
-  private noteAll(run: string, machines: readonly Instance[]): void {
+  private async noteAll(run: string, machines: readonly Instance[]): Promise<void> {
+    await this.book.permitted();
     this.book.reread(run);
     for (const [batch, members] of this.batches(machines)) this.note(batch, members, batch.settled);
   }

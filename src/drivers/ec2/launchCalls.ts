@@ -105,6 +105,7 @@ export class LaunchCalls {
     for (const batch of this.doubts(run, new Set(left.keys()))) {
       if (round.signal.aborted) return;
       if (round.lookedAt !== null && round.lookedAt >= this.certainAt(batch)) {
+        await fleet.book.permitted();
         fleet.book.write({ ...batch, settled: true });
       } else if (!(await this.repeat(batch, left, settings, places, round))) {
         round.asked = true;
@@ -175,11 +176,11 @@ export class LaunchCalls {
         fleet.book.write((sent = { ...batch, askedAt: clock.now() }));
       });
     } catch (error) {
-      throw this.failed(error as Error, { batch, input, round, doubt, wasSent: sent !== null });
+      throw await this.failed(error as Error, { batch, input, round, doubt, wasSent: sent !== null });
     }
     round.asked = true;
     this.unanswered.delete(batch.id);
-    const told = fleet.launched(sent ?? batch, machines);
+    const told = await fleet.launched(sent ?? batch, machines);
     this.launched.learn(told, new Set(batch.members.map(({ key }) => key)));
     if (told.some(({ key }) => key === null))
       throw new DriverError(
@@ -189,12 +190,13 @@ export class LaunchCalls {
   }
 
   /** Notes what is known after a call that failed. @returns the error to tell */
-  private failed(error: Error, { batch, input, round, doubt, wasSent }: FailedCall): Error {
+  private async failed(error: Error, { batch, input, round, doubt, wasSent }: FailedCall): Promise<Error> {
     const { clock, fleet } = this.parts;
     // A token that is known with other machines: an earlier launcher's call has made them after all, and they will be
     // seen.
     const known = error instanceof RefusedError && error.code === "IdempotentParameterMismatch";
     if (known || error instanceof LostReplyError) {
+      await fleet.book.permitted();
       fleet.book.write({ ...batch, askedAt: known && doubt !== null ? doubt.askedAt : clock.now() });
       this.unanswered.set(batch.id, input);
       round.asked = true;
@@ -203,11 +205,17 @@ export class LaunchCalls {
     // That this call did nothing says nothing of an earlier one, whose machines may still come: only for want of room
     // would its token not help.
     if (doubt !== null && !isNoCapacity(error)) {
-      if (wasSent) fleet.book.write({ ...batch, askedAt: doubt.askedAt });
+      if (wasSent) {
+        await fleet.book.permitted();
+        fleet.book.write({ ...batch, askedAt: doubt.askedAt });
+      }
       return error;
     }
     this.unanswered.delete(batch.id);
-    if (wasSent) fleet.book.write({ ...batch, settled: true });
+    if (wasSent) {
+      await fleet.book.permitted();
+      fleet.book.write({ ...batch, settled: true });
+    }
     return error;
   }
 }

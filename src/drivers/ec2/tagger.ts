@@ -39,13 +39,13 @@ export class Tagger {
    * Tags the machines of a batch that are known, soon; each once.
    * @param onDone told when all of them have their tags.
    */
-  add(batch: Batch, onDone: () => void): void {
+  add(batch: Batch, onDone: () => Promise<void>): void {
     // One that the cloud does not show although it must by now is gone.
     const until = Math.max(batch.askedAt + this.parts.visibilityMs, this.parts.clock.now() + PATIENCE_MS);
     const tasks = batch.members.map((member, place) => this.one(batch.ids[place] ?? null, member, batch.named, until));
     const task = Promise.all(tasks)
-      .then((done) => {
-        if (done.every(Boolean)) onDone();
+      .then(async (done) => {
+        if (done.every(Boolean)) await onDone();
       })
       .catch((error: unknown) => {
         this.failed(batch.ids.join(), error);

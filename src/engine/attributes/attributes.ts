@@ -139,7 +139,7 @@ export class AttributeRegistry {
   inputs(service: string): readonly InputSpec[] {
     this.byReplica ??= new Map(
       [...this.specs.values()].flatMap((spec) =>
-        spec.inputs?.length ? replicaNames(spec).map((name) => [name, spec] as const) : [],
+        spec.inputs.length ? replicaNames(spec).map((name) => [name, spec] as const) : [],
       ),
     );
     return this.byReplica.get(service)?.inputs ?? [];

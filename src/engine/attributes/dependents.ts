@@ -51,9 +51,7 @@ function referencesByStage(service: ServiceSpec): [Stage, Reference[]][] {
   const { boot, ready, attributes, placement } = service;
   const machine = [...of(service.image), ...of(service.size), ...treeReferences(service.launch)];
   const configured = [...programReferences(boot), ...Object.values(attributes).flatMap(({ value }) => of(value))];
-  const inputs = (service.inputs ?? []).flatMap(({ source }) =>
-    source.kind === "link" ? [source.link] : of(source.value),
-  );
+  const inputs = service.inputs.flatMap(({ source }) => (source.kind === "link" ? [source.link] : of(source.value)));
   const host = placement.kind === "host" ? of(placement.host) : [];
   // The same address may be another machine's now: whoever is on it must boot again.
   const hosts = host.flatMap((reference): Reference[] =>

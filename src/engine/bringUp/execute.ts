@@ -13,7 +13,7 @@ import type { BringUp } from "./bringUpContext.js";
  */
 export async function execute(work: BringUp, service: Service): Promise<void> {
   const { context, assignments } = work;
-  const program = service.spec.execute ?? null;
+  const program = service.spec.execute;
   if (program === null) return;
   if (context.halt.aborted) throw new InterruptedError();
   const machineKey = assignments.machine(service)?.key ?? null;

@@ -1,5 +1,5 @@
 /** Outputs of before: from the moment that a service is to boot again, nobody gets them any more. */
-import type { Change } from "../../state/sqlite/changes.js";
+import type { Change } from "../../state/contract/changes.js";
 import { note } from "../run/journal.js";
 import type { Task } from "../tasks/agenda.js";
 import type { Service } from "../run/service.js";

@@ -2,8 +2,8 @@
  * A program that sets outputs: boot and execute. Its end, what it has set and the service's next state are one write.
  */
 import { BUILT_IN_ATTRIBUTES, type ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
-import type { Change } from "../../state/sqlite/changes.js";
-import type { AttributeRecord, StepRecord } from "../../state/contract/records.js";
+import type { Change } from "../../state/contract/changes.js";
+import type { AttributeValue, StepRecord } from "../../state/contract/records.js";
 import {
   describeResult,
   runServiceProgram,
@@ -105,7 +105,7 @@ async function recordEnd(
   const { context } = work;
   const { service, id } = step;
   const secret = new Map(service.spec.outputs.map((output) => [output.name, output.secret]));
-  const records = [...outputs].map(([name, value]): AttributeRecord => ({
+  const records = [...outputs].map(([name, value]): AttributeValue => ({
     serviceId: service.id,
     name,
     value,

@@ -8,9 +8,6 @@ import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 
-/** Plans stored by an earlier version do not say how long cloud-init may take. */
-const LIMIT_MS = 600_000;
-
 /**
  * Waits for the cloud-init of a new machine, once a machine, where its service asks for that. The machine has been
  * reached.
@@ -23,7 +20,7 @@ export async function prepare(context: RunContext, assignments: MachineAssignmen
   const { machine } = access.firstContact;
   if ((await context.store.contact(machine)).has("prepared")) return;
   await inBareStep(context, service, "prepare", assignments.machine(service)?.key ?? null, async () => {
-    const end = await wait(context, assignments, service, ssh.cloudInitTimeoutMs ?? LIMIT_MS);
+    const end = await wait(context, assignments, service, ssh.cloudInitTimeoutMs);
     await writerOf(context).write({ kind: "contact", machine, stage: "prepared" });
     return end;
   });

@@ -1,6 +1,6 @@
 /** Attributes that a service makes known, and what a changed value means for the services that refer to it. */
-import type { Change } from "../../state/sqlite/changes.js";
-import type { AttributeRecord } from "../../state/contract/records.js";
+import type { Change } from "../../state/contract/changes.js";
+import type { AttributeValue } from "../../state/contract/records.js";
 import { replicaNumbers } from "../../plan/launchPlan/launchPlan.js";
 import { dueStage, type Task } from "../tasks/agenda.js";
 import type { Dependency } from "../attributes/dependents.js";
@@ -19,7 +19,7 @@ import type { BringUp } from "./bringUpContext.js";
 export async function publish(
   work: BringUp,
   service: Service,
-  attributes: readonly AttributeRecord[],
+  attributes: readonly AttributeValue[],
   also: readonly Change[] = [],
 ): Promise<void> {
   const { context } = work;
@@ -92,7 +92,7 @@ function names({ replica }: Dependency, service: Service): boolean {
   return replica === "all" || replica === service.replica;
 }
 
-export function machineBuiltIns(service: Service, machine: ReachableMachine): AttributeRecord[] {
+export function machineBuiltIns(service: Service, machine: ReachableMachine): AttributeValue[] {
   return builtIns(service, {
     host: machine.host,
     private_host: machine.privateHost ?? machine.host,
@@ -103,7 +103,7 @@ export function machineBuiltIns(service: Service, machine: ReachableMachine): At
 }
 
 /** What a service on a host, or on another one's machine, is known by. @throws NoMachineError, UnresolvedError */
-export function hostBuiltIns(assignments: MachineAssignments, service: Service): AttributeRecord[] {
+export function hostBuiltIns(assignments: MachineAssignments, service: Service): AttributeValue[] {
   const access = assignments.access(service);
   const host =
     access.kind === "local"
@@ -114,7 +114,7 @@ export function hostBuiltIns(assignments: MachineAssignments, service: Service):
   return builtIns(service, { host, private_host: host, hostname: host, instance_id: "", cloud: "" });
 }
 
-function builtIns(service: Service, values: Record<string, string>): AttributeRecord[] {
+function builtIns(service: Service, values: Record<string, string>): AttributeValue[] {
   const all = {
     ...values,
     replica: String(service.replica),
@@ -131,7 +131,7 @@ function builtIns(service: Service, values: Record<string, string>): AttributeRe
 }
 
 /** The attributes that the plan declares, resolved. @throws UnresolvedError */
-export function declared(context: RunContext, service: Service): AttributeRecord[] {
+export function declared(context: RunContext, service: Service): AttributeValue[] {
   return Object.entries(service.spec.attributes).map(([name, { value, secret }]) => ({
     serviceId: service.id,
     name,

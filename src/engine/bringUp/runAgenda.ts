@@ -3,7 +3,7 @@
  * knows what was decided.
  */
 import type { RunEvent, RunState, RunVerb } from "../../model/events.js";
-import type { Change } from "../../state/sqlite/changes.js";
+import type { Change } from "../../state/contract/changes.js";
 import { dueStage, plannedTasks, type Agenda, type Task } from "../tasks/agenda.js";
 import { bringUp, type BringUpEnd } from "./bringUp.js";
 import { change, enterRunState } from "../run/journal.js";

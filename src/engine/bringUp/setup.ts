@@ -69,7 +69,7 @@ export async function setUp(work: BringUp, service: Service): Promise<boolean> {
 }
 
 async function missingParts({ context, fresh }: BringUp, service: Service, machineKey: string | null): Promise<Part[]> {
-  const setups = service.spec.setup ?? [];
+  const setups = service.spec.setup;
   if (setups.length === 0) return [];
   const done = fresh ? new Set<string>() : await context.store.setups(service.id, machineKey);
   return setups
@@ -86,7 +86,7 @@ async function run({ context, assignments }: BringUp, part: Part): Promise<void>
     step: "setup",
     attempt,
     machineKey,
-    directory: (stepId) => stepDirectory(service, "setup", stepId),
+    directoryPrefix: stepDirectory(service, "setup", ""),
     event,
     ...(setup.content === undefined ? {} : { content: setup.content }),
   });

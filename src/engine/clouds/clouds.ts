@@ -5,7 +5,7 @@ import type { Driver, DriverContext } from "../../drivers/contract/driver.js";
 import { loadDriver } from "../../drivers/registry.js";
 import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { resolveTree } from "../../plan/references/resolve.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { UnresolvedError, type AttributeRegistry } from "../attributes/attributes.js";
 import type { DriverRegistry, DriverShare } from "./driverRegistry.js";
 import { guardDriver } from "./guardedDriver.js";
@@ -17,8 +17,8 @@ export interface CloudsParts {
   readonly store: Store;
   readonly attributes: AttributeRegistry;
   readonly warn: (message: string) => void;
-  /** Throws when this launcher must call no cloud any more. */
-  readonly prove: () => void;
+  /** Rejects when this launcher must call no cloud any more. */
+  readonly prove: () => Promise<void>;
   /** What machines are given for their first contact; its writer is null for a command that only looks. */
   readonly contacts: LaunchContactsParts;
   /** Where the drivers are, which may have other users. */

@@ -10,8 +10,8 @@ export interface GuardParts {
   /** The cloud's name, for the probe. */
   readonly cloud: string;
   readonly clock: Clock;
-  /** Throws when the run is somebody else's by now. */
-  readonly prove: () => void;
+  /** Rejects when the run is somebody else's by now. */
+  readonly prove: () => Promise<void>;
   /** Told before and after each call. */
   readonly probe: ((point: string) => void) | undefined;
   /**
@@ -108,7 +108,7 @@ class GuardedCalls {
   private async once<T>(verb: string, call: () => Promise<T>): Promise<T> {
     const { cloud, prove, probe } = this.parts;
     probe?.(`before ${cloud} ${verb}`);
-    prove();
+    await prove();
     try {
       return await call();
     } finally {

@@ -3,9 +3,9 @@ import { makeKeyPair } from "../../machines/ssh/keyPair.js";
 import type { Contact, Driver, LaunchOutcome, LaunchRequest } from "../../drivers/contract/driver.js";
 import { AuthenticationError } from "../../machines/contract/connection.js";
 import type { SshSpec } from "../../plan/launchPlan/launchPlan.js";
-import type { AuthorizedKey } from "../../state/sqlite/contacts.js";
-import type { RunWriter } from "../../state/sqlite/runWriter.js";
-import type { RunKey, Store } from "../../state/sqlite/store.js";
+import type { AuthorizedKey } from "../../state/contract/contacts.js";
+import type { RunWriter } from "../../state/contract/writer.js";
+import type { RunKey, Store } from "../../state/contract/store.js";
 
 export interface LaunchContactsParts {
   readonly store: Store;

@@ -11,8 +11,8 @@ import {
 } from "../../drivers/contract/driver.js";
 import { AuthenticationError, HostKeyError } from "../../machines/contract/connection.js";
 import type { MachineContact } from "../../machines/ssh/settings.js";
-import type { RunWriter } from "../../state/sqlite/runWriter.js";
-import type { RunKey, Store } from "../../state/sqlite/store.js";
+import type { RunWriter } from "../../state/contract/writer.js";
+import type { RunKey, Store } from "../../state/contract/store.js";
 
 /** Which machine of which cloud: the driver's id, and the key of the wish for it. */
 export interface LaunchedHere {

@@ -12,8 +12,8 @@ import { removeMachineDirectory } from "../../machines/local/machineDirectory.js
 import { openLocal } from "../../machines/local/localConnection.js";
 import type { HostKeyPins } from "../../machines/ssh/settings.js";
 import type { SshSpec } from "../../plan/launchPlan/launchPlan.js";
-import type { RunWriter } from "../../state/sqlite/runWriter.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { RunWriter } from "../../state/contract/writer.js";
+import type { Store } from "../../state/contract/store.js";
 import type { Connect, ConnectionKey, ConnectionRegistry } from "./connectionRegistry.js";
 import { explainRefusal, machineContact, ownKey, type LaunchedHere } from "./machineContacts.js";
 import type { RegisteredLink } from "./registeredLink.js";

@@ -3,7 +3,7 @@ import type { Driver } from "../../drivers/contract/driver.js";
 import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { resolveTree } from "../../plan/references/resolve.js";
 import type { VariableRecord } from "../../state/contract/records.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { AttributeRegistry } from "../attributes/attributes.js";
 import { createDriver } from "./clouds.js";
 import { guardDriver } from "./guardedDriver.js";
@@ -22,13 +22,13 @@ export async function openCloud(
   const options = resolveTree(cloud.options, (reference) => book.lookup(reference, null));
   const driver = await createDriver(store, cloud, plan.dir, options, {
     warn: () => undefined,
-    permit: () => undefined,
+    permit: async () => undefined,
     readOnly: true,
   });
   return guardDriver(driver, {
     cloud: cloud.name,
     clock: store.clock,
-    prove: () => undefined,
+    prove: async () => undefined,
     probe: store.probe,
     random: store.random,
   });

@@ -6,7 +6,7 @@ import { textOfBytes } from "../../text/surrogateEscape.js";
 import type { StepName } from "../../model/events.js";
 import type { BlHandler, BlReply, BlRequest } from "../../machines/coordination/blRequest.js";
 import { suggest } from "../../text/suggest.js";
-import type { AttributeRecord } from "../../state/contract/records.js";
+import type { AttributeValue } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
 import { change, warn } from "../run/journal.js";
 import type { RunContext } from "../run/context.js";
@@ -217,7 +217,7 @@ export class CoordinationHub implements Coordination {
     );
   }
 
-  private async write(service: Service, attribute: AttributeRecord): Promise<void> {
+  private async write(service: Service, attribute: AttributeValue): Promise<void> {
     const { context } = this;
     if (attribute.secret) context.redactor.add([attribute.value]);
     await change(context, [{ kind: "attribute", attribute }], []);

@@ -1,7 +1,7 @@
 /** Decides which built image each machine of a plan starts from. The decision is stored with the run. */
 import type { CloudSpec, ImageChoice, LaunchPlan, ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
 import { resolveTemplate, type ReferenceLookup } from "../../plan/references/resolve.js";
-import type { BuiltImage } from "../../state/sqlite/builtImages.js";
+import type { BuiltImage } from "../../state/contract/images.js";
 import type { BundleRecord, VariableRecord } from "../../state/contract/records.js";
 import { definitionOf, imageValues, placeOf, withContents } from "./definition.js";
 

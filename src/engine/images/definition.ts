@@ -29,7 +29,7 @@ export function withContents(
   lookup: ReferenceLookup,
 ): SetupSpec[] {
   let before = "";
-  return (service.setup ?? []).map((setup) => {
+  return service.setup.map((setup) => {
     before = hash([before, parts(setup, bundles[setupBundleName(service.name, setup)], lookup)]);
     return { ...setup, content: before };
   });

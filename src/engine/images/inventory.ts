@@ -1,8 +1,8 @@
 /** Lists and removes built images. */
 import { DriverError } from "../../drivers/contract/driver.js";
-import type { BuiltImage } from "../../state/sqlite/builtImages.js";
+import type { BuiltImage } from "../../state/contract/images.js";
 import { StateError } from "../../state/contract/errors.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { openCloud } from "../clouds/openCloud.js";
 
 export interface ListedImage extends Omit<BuiltImage, "id" | "place"> {

@@ -1,6 +1,6 @@
 /** Unfinished image builds of earlier commands. */
-import type { ImageIntent } from "../../state/sqlite/builtImages.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { ImageIntent } from "../../state/contract/images.js";
+import type { Store } from "../../state/contract/store.js";
 
 /**
  * Marks abandoned builds of the same image as failed: the image has changed since, and their runs are gone.

@@ -162,6 +162,6 @@ export class EarlyCandidates {
 
 /** The references that determine a service's machine. */
 function machineReferences({ image, size, fallbackSizes, launch }: ServiceSpec): (Reference & { kind: "service" })[] {
-  const parts = [image ?? [], size ?? [], ...(fallbackSizes ?? [])].flat().filter((part) => typeof part === "object");
+  const parts = [image ?? [], size ?? [], ...fallbackSizes].flat().filter((part) => typeof part === "object");
   return [...parts, ...treeReferences(launch)].filter((reference) => reference.kind === "service");
 }

@@ -1,7 +1,7 @@
 /**
  * Forecasts how long machines and levels take, from earlier runs. It has no clock and no knowledge of the current run.
  */
-import type { PastRun } from "../../state/sqlite/pastRuns.js";
+import type { PastRun } from "../../state/contract/pastRuns.js";
 import { append } from "../run/lists.js";
 
 /** The work that a service still has to do in its level. */

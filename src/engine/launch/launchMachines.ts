@@ -4,7 +4,7 @@
  */
 import type { Driver, LaunchOutcome, LaunchRequest, MachineStatus } from "../../drivers/contract/driver.js";
 import { resolveTree } from "../../plan/references/resolve.js";
-import type { Change, LaunchedMachine } from "../../state/sqlite/changes.js";
+import type { Change, LaunchedMachine } from "../../state/contract/changes.js";
 import { change, stateEvent, writerOf } from "../run/journal.js";
 import { groupBy } from "../run/lists.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
@@ -175,7 +175,7 @@ function requestFor(
     replica: service.replica,
     image: spec.image && attributes.resolve(spec.image, null),
     size: spec.size && attributes.resolve(spec.size, null),
-    fallbackSizes: (spec.fallbackSizes ?? []).map((size) => attributes.resolve(size, null)),
+    fallbackSizes: spec.fallbackSizes.map((size) => attributes.resolve(size, null)),
     launch: resolveTree(spec.launch, (reference) => attributes.lookup(reference, null)),
     avoid: assignments.formerIds(service),
     contact: null,

@@ -1,6 +1,6 @@
 /** Handles machines that were launched early when their levels never began. */
 import type { RunEvent } from "../../model/events.js";
-import type { Change } from "../../state/sqlite/changes.js";
+import type { Change } from "../../state/contract/changes.js";
 import type { MachineRecord } from "../../state/contract/records.js";
 import { destroyMachines } from "../tearDown/destroyMachines.js";
 import { change, stateEvent, warning } from "../run/journal.js";

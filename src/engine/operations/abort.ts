@@ -1,6 +1,6 @@
 /** Aborts a run from outside, and takes an abort back. */
 import type { RunRecord } from "../../state/contract/records.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { RunBusyError, StateError } from "../../state/contract/errors.js";
 import { endUnfinished, unfinishedPrograms } from "../programs/unfinished.js";
 import { enterRunState } from "../run/journal.js";
@@ -31,9 +31,14 @@ export async function abortRun(
   { reason, ...options }: WorkOptions & { readonly reason: string },
 ): Promise<AbortResult> {
   if (run.state === "terminated") throw new StateError(`run "${run.name}" is terminated`, "there is nothing to abort");
-  const { abort, fresh } = await store.abort(run, { reason, origin: "operator", at: store.clock.now() });
+  const { request, fresh } = await store.putRequest(run, {
+    kind: "abort",
+    data: { reason },
+    origin: "operator",
+    at: store.clock.now(),
+  });
   const workedOnBy = await endOrLeave(store, run, options);
-  return { run: run.name, reason: abort.reason, origin: abort.origin, fresh, workedOnBy };
+  return { run: run.name, reason: String(request.data["reason"]), origin: request.origin, fresh, workedOnBy };
 }
 
 /**

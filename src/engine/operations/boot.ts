@@ -3,7 +3,7 @@ import type { RunEvent, RunState, ServiceFailure } from "../../model/events.js";
 import type { LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { withoutSecretDefaults } from "../../plan/references/resolve.js";
 import type { VariableRecord } from "../../state/contract/records.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { StateError } from "../../state/contract/errors.js";
 import { Agenda } from "../tasks/agenda.js";
 import { bringUp } from "../bringUp/bringUp.js";
@@ -72,9 +72,16 @@ export async function bootRun(store: Store, request: BootRequest): Promise<BootR
     whole: request.images !== "parents",
   });
   const writer = await store.createRun({ name: request.name, plan, bundles, variables });
-  return underLease(writer, request.signal, async (stop) => {
+  return underLease(writer, request.signal, async (hold) => {
     const { observe, session } = request;
-    const context = await openContext({ run: writer.run, store, writer, stop, observe, ...(session && { session }) });
+    const context = await openContext({
+      run: writer.run,
+      store,
+      writer,
+      ...hold,
+      observe,
+      ...(session && { session }),
+    });
     try {
       return await bootServices(context, request.verb ?? "boot", warnings);
     } finally {

@@ -7,10 +7,10 @@ import { CloudUnreachableError, DriverError, ImageFailedError, type Driver } fro
 import type { RunEvent, RunState, ServiceFailure } from "../../model/events.js";
 import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { resolveTemplate } from "../../plan/references/resolve.js";
-import type { BuiltImage, ImageState, ImageIntent } from "../../state/sqlite/builtImages.js";
+import type { BuiltImage, ImageState, ImageIntent } from "../../state/contract/images.js";
 import type { RunRecord, VariableRecord } from "../../state/contract/records.js";
 import { UnknownRunError } from "../../state/contract/errors.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { bootRun, type BootResult } from "./boot.js";
 import { packBundles } from "../programs/bundles.js";
 import { resumeRun } from "./resume.js";

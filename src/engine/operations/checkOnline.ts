@@ -141,13 +141,13 @@ async function openDriver(
       warn(`cloud "${spec.name}": ${message}`);
     },
     clock: realClock,
-    permit: () => undefined,
+    permit: async () => undefined,
     readOnly: true,
   });
   const driver = guardDriver(made, {
     cloud: spec.name,
     clock: realClock,
-    prove: () => undefined,
+    prove: async () => undefined,
     probe: undefined,
     random: () => randomInt(1000) / 1000,
   });

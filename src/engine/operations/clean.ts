@@ -10,7 +10,7 @@ import type { RunEvent } from "../../model/events.js";
 import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { resolveTree } from "../../plan/references/resolve.js";
 import type { RunRecord, VariableRecord } from "../../state/contract/records.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { AttributeRegistry } from "../attributes/attributes.js";
 import { createDriver } from "../clouds/clouds.js";
 import { guardDriver } from "../clouds/guardedDriver.js";
@@ -112,8 +112,14 @@ async function openClouds(
       const warn = (message: string) =>
         options.observe({ at: store.clock.now(), type: "warning", service: null, message });
       const driver = guardDriver(
-        await createDriver(store, spec, plan.dir, resolved, { warn, permit: () => undefined, readOnly: true }),
-        { cloud: spec.name, clock: store.clock, prove: () => undefined, probe: store.probe, random: store.random },
+        await createDriver(store, spec, plan.dir, resolved, { warn, permit: async () => undefined, readOnly: true }),
+        {
+          cloud: spec.name,
+          clock: store.clock,
+          prove: async () => undefined,
+          probe: store.probe,
+          random: store.random,
+        },
       );
       open.push({ name: spec.name, spec, options: resolved, driver, terminated: new Set(terminated) });
     } catch (error) {

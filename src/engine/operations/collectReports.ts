@@ -1,7 +1,7 @@
 /** Collects the reports of a run that lives, without changing anything else about it. */
 import type { RunRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { needsTearDown } from "../tearDown/needsTearDown.js";
 import { endUnfinished, unfinishedPrograms } from "../programs/unfinished.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";

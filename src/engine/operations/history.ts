@@ -2,7 +2,7 @@
 import type { MachineStatus } from "../../drivers/contract/driver.js";
 import type { RunEvent } from "../../model/events.js";
 import type { MachineRecord, RunRecord } from "../../state/contract/records.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { type RunContext } from "../run/context.js";
 import { closeContext, openContext } from "../session/openContext.js";
 

@@ -13,7 +13,7 @@ import { machineEnvironment } from "../../machines/local/environment.js";
 import { quote } from "../../machines/shell/quote.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { NoMachineError, MachineAssignments } from "../run/machineAssignments.js";
 import { type RunContext } from "../run/context.js";
 import { chooseServices } from "../run/selection.js";

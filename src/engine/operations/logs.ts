@@ -1,7 +1,7 @@
 /** The logs of a run: one a service and step, read as they are or followed while they grow. */
 import type { StoredLog } from "../../state/contract/files.js";
 import type { RunRecord } from "../../state/contract/records.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { RecordWatch, Store } from "../../state/contract/store.js";
 
 export interface LogFile {
   readonly service: string;
@@ -15,6 +15,8 @@ export interface LogChunk extends LogFile {
   readonly text: string;
 }
 
+/** How often, in milliseconds, it is asked whether the launcher still lives, where the record tells no change. */
+const ALIVE_MS = 1_000;
 const STEP_ORDER = ["prepare", "setup", "boot", "ready", "execute", "report", "terminate"];
 
 /** The run's logs, services in the plan's order; of one service (or all replicas of one) if `service` is given. */
@@ -31,12 +33,50 @@ export async function* readLogs(
   run: RunRecord,
   options: { service: string | null; follow: boolean; signal: AbortSignal },
 ): AsyncGenerator<LogChunk> {
-  const chunks = store.files.logs.follow(run.uid, {
-    choose: (logs) => chooseLogs(store, run, options.service, logs),
-    goesOn: async () =>
-      options.follow && !options.signal.aborted && (await store.findRun(String(run.id))).holder?.alive === true,
-  });
-  for await (const { text, ...log } of chunks) yield { ...asLogFile(log), text };
+  const work = options.follow ? await WatchedWork.open(store, run) : null;
+  try {
+    const chunks = store.files.logs.follow(run.uid, {
+      choose: (logs) => chooseLogs(store, run, options.service, logs),
+      goesOn: async () => work !== null && !options.signal.aborted && (await work.goesOn()),
+    });
+    for await (const { text, ...log } of chunks) yield { ...asLogFile(log), text };
+  } finally {
+    work?.close();
+  }
+}
+
+/** Whether a launcher works on a run: asked of the record when it changes, and now and then, for one that dies. */
+class WatchedWork {
+  private watch: RecordWatch | null = null;
+  private working = false;
+  private askedAt = Number.NEGATIVE_INFINITY;
+
+  private constructor(
+    private readonly store: Store,
+    private readonly run: RunRecord,
+  ) {}
+
+  static async open(store: Store, run: RunRecord): Promise<WatchedWork> {
+    const work = new WatchedWork(store, run);
+    const askAgain = () => {
+      work.askedAt = Number.NEGATIVE_INFINITY;
+    };
+    // A record that cannot be watched is asked again, which tells why.
+    work.watch = await store.watch(run, { changed: askAgain, failed: askAgain });
+    return work;
+  }
+
+  async goesOn(): Promise<boolean> {
+    const now = performance.now();
+    if (now - this.askedAt < ALIVE_MS) return this.working;
+    this.askedAt = now;
+    this.working = (await this.store.findRun(String(this.run.id))).holder?.alive === true;
+    return this.working;
+  }
+
+  close(): void {
+    this.watch?.close();
+  }
 }
 
 async function chooseLogs(

@@ -1,6 +1,6 @@
 /** Takes services down and boots them again on new machines: the whole run, or those that are named. */
 import type { RunRecord } from "../../state/contract/records.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { checkNotAborted } from "./abort.js";
 import { Agenda, type Task } from "../tasks/agenda.js";
 import type { BootResult } from "./boot.js";

@@ -10,7 +10,8 @@ import { replicaNames, type LaunchPlan } from "../../plan/launchPlan/launchPlan.
 import type { VariableRecord } from "../../state/contract/records.js";
 import { loadDriver } from "../../drivers/registry.js";
 import { uniform } from "../../drivers/sim/chance.js";
-import { openStore, type Store } from "../../state/sqlite/store.js";
+import { openStore } from "../../state/openStore.js";
+import type { Store } from "../../state/contract/store.js";
 import { VirtualClock } from "../../time/virtualClock.js";
 import { bootRun } from "./boot.js";
 import { repairRun } from "./repair.js";
@@ -77,7 +78,7 @@ async function rehearseOnce(request: RehearsalRequest, seed: string): Promise<Re
     try {
       return { seed, attempts: await bootAndRepair(store, request, withSeed(request.plan, seed)) };
     } finally {
-      store.close();
+      await store.close();
     }
   } finally {
     process.off("exit", remove);

@@ -5,11 +5,11 @@ import { isDeepStrictEqual } from "node:util";
 
 import { replicaNumbers, type LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { resolveTree, withoutSecretDefaults } from "../../plan/references/resolve.js";
-import type { Change } from "../../state/sqlite/changes.js";
+import type { Change } from "../../state/contract/changes.js";
 import type { RunRecord, VariableRecord } from "../../state/contract/records.js";
-import type { NewRevision, ServiceRevision } from "../../state/sqlite/revisions.js";
+import type { NewRevision, ServiceRevision } from "../../state/contract/revisions.js";
 import { StateError } from "../../state/contract/errors.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { Agenda } from "../tasks/agenda.js";
 import type { BootResult } from "./boot.js";
 import { chooseImages } from "../images/chooseImages.js";

@@ -2,7 +2,7 @@
 import type { PlannedTask, RunState, ServiceFailure } from "../../model/events.js";
 import { CloudUnreachableError } from "../../drivers/contract/driver.js";
 import type { RunRecord } from "../../state/contract/records.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { StateError } from "../../state/contract/errors.js";
 import { checkNotAborted } from "./abort.js";
 import { Agenda, plannedTasks, type Task } from "../tasks/agenda.js";

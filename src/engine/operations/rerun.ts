@@ -1,6 +1,6 @@
 /** Runs a service's boot program, or only its ready program, again on the machine that it has. */
 import type { RunRecord } from "../../state/contract/records.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { StateError } from "../../state/contract/errors.js";
 import { Agenda } from "../tasks/agenda.js";
 import type { BootResult } from "./boot.js";

@@ -1,6 +1,6 @@
 /** Carries on with a run whose launcher died or was interrupted, from the step that each service had reached. */
 import type { RunRecord } from "../../state/contract/records.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { Agenda, type Task } from "../tasks/agenda.js";
 import type { BootResult } from "./boot.js";
 import { runAgenda } from "../bringUp/runAgenda.js";

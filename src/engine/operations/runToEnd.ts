@@ -2,7 +2,7 @@
 import type { RunEvent } from "../../model/events.js";
 import type { Keep, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import type { RunRecord, VariableRecord } from "../../state/contract/records.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { LONGEST_TIMER_MS } from "../../time/clock.js";
 import { bootRun, type BootResult } from "./boot.js";
 import { resumeRun } from "./resume.js";
@@ -60,7 +60,7 @@ async function runInSession(store: Store, request: RunToEndRequest, session: Ses
   const run = await store.findRun(boot.run);
   const { plan } = await store.plan(run);
   const keep = request.keep ?? plan.keep ?? "never";
-  const deadlines = plan.deadlines ?? {};
+  const deadlines = plan.deadlines;
   // The operator's wish to stop was for what went on then: machines that nobody wants must not be left by it.
   const { observe, waitMs } = request;
   const reports = await within("reporting", deadlines.report, (over) =>

@@ -2,7 +2,7 @@
 import type { RunState, ServiceFailure, ServiceState } from "../../model/events.js";
 import type { ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { Abort, MachineRecord, RunRecord, LeaseHolder } from "../../state/contract/records.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 
 export interface ShownAttribute {
   readonly kind: "builtin" | "declared" | "output";

@@ -4,7 +4,7 @@
 import { CloudUnreachableError } from "../../drivers/contract/driver.js";
 import type { RunEvent } from "../../model/events.js";
 import type { RunRecord } from "../../state/contract/records.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import type { ServiceStatus, StatusReport, Trouble } from "../../model/statusReport.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
 import { type RunContext } from "../run/context.js";

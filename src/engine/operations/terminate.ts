@@ -5,7 +5,7 @@
 import { CloudUnreachableError, type Driver } from "../../drivers/contract/driver.js";
 import type { RunEvent, RunState, ServiceFailure } from "../../model/events.js";
 import type { RunRecord } from "../../state/contract/records.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { ServiceError } from "../run/failure.js";
 import { change, enterRunState, record, warn } from "../run/journal.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";

@@ -110,7 +110,7 @@ export function comparable(
         shown: null,
         stage: "boot",
       })),
-      ...(service.inputs ?? []).map(({ name, source }): Aspect => ({
+      ...service.inputs.map(({ name, source }): Aspect => ({
         name: `inputs.${name}`,
         value: source.kind === "value" ? `= ${of(source.value)}` : meaning(source.link, service),
         shown: null,
@@ -125,7 +125,7 @@ export function comparable(
       ...program(service, "boot", service.boot, "boot", of),
       ...program(service, "ready", service.ready, "verify", of),
       ...readyTimes(service),
-      ...program(service, "execute", service.execute ?? null, "none", of),
+      ...program(service, "execute", service.execute, "none", of),
       ...program(service, "report", service.report?.program ?? null, "none", of),
       {
         name: "report.patterns",
@@ -136,7 +136,7 @@ export function comparable(
       ...program(service, "terminate", service.terminate, "none", of),
       {
         name: "ssh",
-        value: JSON.stringify({ cloudInit: "ignore", cloudInitTimeoutMs: 600_000, ...ssh }),
+        value: JSON.stringify(ssh),
         shown: null,
         stage: "verify",
       },

@@ -28,7 +28,7 @@ export function setupBundleName(service: string, { image, kind }: SetupSpec): st
 export function programsOf(service: ServiceSpec): { step: ProgramStep; program: ProgramSpec; bundle: string }[] {
   const steps = ["boot", "ready", "execute", "report", "terminate"] as const;
   return [
-    ...(service.setup ?? []).map((setup) => ({
+    ...service.setup.map((setup) => ({
       step: "setup" as const,
       program: setup.program,
       bundle: setupBundleName(service.name, setup),

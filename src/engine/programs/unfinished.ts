@@ -59,6 +59,6 @@ export async function endUnfinished(
  */
 function begunProgram({ spec }: Service, { step, content, attempt }: StepRecord): ProgramSpec | null {
   if (step !== "setup") return programOf(spec, step as Exclude<ProgramStep, "setup">);
-  const setups = spec.setup ?? [];
+  const setups = spec.setup;
   return (setups.find((setup) => setup.content === content) ?? setups[attempt - 1] ?? setups[0])?.program ?? null;
 }

@@ -103,7 +103,7 @@ class Collection {
     try {
       await this.reports.prepare(context.run.uid, service.name);
       const asked = options.reachable?.(service) ?? true;
-      if (!asked && (service.spec.report ?? null) !== null)
+      if (!asked && service.spec.report !== null)
         this.problem = "its machine is gone, or not to be asked: its logs are all there is";
       const gathered = await this.gatherAll(asked ? await this.fetches() : []);
       if (context.stop.aborted) return { archive: null, files: 0, bytes: 0 };
@@ -124,7 +124,7 @@ class Collection {
   /** Runs the program, and says what is to be fetched then. */
   private async fetches(): Promise<PlannedFetch[]> {
     const { context, assignments, service } = this;
-    const report = service.spec.report ?? null;
+    const report = service.spec.report;
     if (report === null) return [];
     if (this.hasNoShell()) return [];
     const ran = report.program === null ? null : await runReportProgram(context, assignments, service, report.program);

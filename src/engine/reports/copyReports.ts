@@ -11,7 +11,7 @@ import { pipeline } from "node:stream/promises";
 
 import type { RunRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import { chooseArchives } from "./readReports.js";
 import { OccupiedError, type CopyOptions, type Destination } from "./destination.js";
 

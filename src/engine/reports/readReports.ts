@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 
 import type { RunRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { Store } from "../../state/contract/store.js";
 import type { StoredReport } from "../../state/contract/files.js";
 import { ABOUT, type ArchiveMember } from "../../state/contract/reportArchive.js";
 import { matchesGlob } from "./glob.js";

@@ -1,42 +1,33 @@
 /**
- * The abort of a run, as the launcher that works on it sees it: by a program of the run, or by somebody who has written
- * one into the record. Programs that run are ended, nothing new begins, and every `bl` that waits is told. The first
- * reason stays.
+ * The abort of a run, as the launcher that works on the run sees it: by a program of the run, or requested by somebody
+ * else. Programs that run are ended, nothing new begins, and every `bl` that waits is told. The first reason stays.
  */
 import { setMaxListeners } from "node:events";
 
 import type { RunEvent } from "../../model/events.js";
 import type { Abort } from "../../state/contract/records.js";
-import type { RunWriter } from "../../state/sqlite/runWriter.js";
-import type { Store } from "../../state/sqlite/store.js";
-
-/** Milliseconds between two looks at whether anybody else has written to the database. */
-const LOOK_MS = 200;
+import type { RunRequest } from "../../state/contract/requests.js";
+import type { RunKey, Store } from "../../state/contract/store.js";
+import type { RunWriter } from "../../state/contract/writer.js";
+import type { Handled } from "./requests.js";
 
 export interface RunAbortParts {
   readonly store: Store;
-  readonly run: { readonly id: number; readonly uid: string };
-  /** Null for commands that only read: they take no abort, and look for none. */
+  readonly run: RunKey;
+  /** Null for commands that only read: they take no abort. */
   readonly writer: RunWriter | null;
   readonly tell: (event: RunEvent) => void;
 }
 
 export class RunAbort {
   private readonly controller = new AbortController();
-  private timer: NodeJS.Timeout | null = null;
-  private version: number;
 
   private constructor(
     private readonly parts: RunAbortParts,
     public current: Abort | null,
   ) {
     setMaxListeners(0, this.controller.signal);
-    this.version = parts.store.dataVersion();
     if (current !== null) this.controller.abort();
-    else if (parts.writer !== null)
-      this.timer = setInterval(() => {
-        void this.look();
-      }, LOOK_MS).unref();
   }
 
   static async open(parts: RunAbortParts): Promise<RunAbort> {
@@ -57,37 +48,17 @@ export class RunAbort {
     this.enter((await this.parts.store.abortOf(this.parts.run)) ?? abort);
   }
 
-  close(): void {
-    if (this.timer !== null) clearInterval(this.timer);
-    this.timer = null;
+  /** Handles the request of somebody else. Its event is in the record already. */
+  requested({ data, origin, at }: RunRequest): Handled {
+    this.enter({ reason: String(data["reason"]), origin, at });
+    return { answer: { status: "accepted", message: "programs that run are ended, and nothing new begins" } };
   }
 
   private enter(abort: Abort): void {
     if (this.current !== null) return;
-    this.close();
     this.current = abort;
     this.parts.tell({ at: abort.at, type: "aborted", reason: abort.reason, origin: abort.origin });
     this.controller.abort();
-  }
-
-  private async look(): Promise<void> {
-    const { store, run, tell } = this.parts;
-    try {
-      const version = store.dataVersion();
-      if (version === this.version) return;
-      this.version = version;
-      const abort = await store.abortOf(run);
-      if (abort !== null) this.enter(abort);
-    } catch (error) {
-      // The database is closed or broken: the next write says so to whoever can do something about it.
-      this.close();
-      tell({
-        at: Date.now(),
-        type: "warning",
-        service: null,
-        message: `nobody looks for an abort any more: ${(error as Error).message}`,
-      });
-    }
   }
 }
 

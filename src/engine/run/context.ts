@@ -6,12 +6,13 @@ import type { RunEvent } from "../../model/events.js";
 import type { LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import type { Redactor } from "../../secrets/redactor.js";
 import type { RunRecord, ServiceRecord } from "../../state/contract/records.js";
-import type { RunWriter } from "../../state/sqlite/runWriter.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { RunWriter } from "../../state/contract/writer.js";
+import type { Store } from "../../state/contract/store.js";
 import type { AttributeRegistry } from "../attributes/attributes.js";
 import type { Clouds } from "../clouds/clouds.js";
 import type { MachineLinks } from "../clouds/machineLinks.js";
 import type { RunAbort } from "./abort.js";
+import type { RunRequests } from "./requests.js";
 import type { Coordination } from "./coordination.js";
 import type { Service, DroppedService } from "./service.js";
 
@@ -85,6 +86,8 @@ export interface RunContext extends RunView {
   readonly cleanupExpired: AbortSignal | null;
   /** Of the run, by one of its programs or somebody outside. */
   readonly abort: RunAbort;
+  /** What is asked of this command while it has the run in hand. */
+  readonly requests: RunRequests;
   /** Aborted when nothing new is to begin: the operator stops the command, or the run is aborted. */
   readonly halt: AbortSignal;
   /** Where programs of the run meet. */

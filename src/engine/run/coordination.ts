@@ -1,11 +1,11 @@
 /** What the rest of the engine says to the place where programs of a run meet. `engine/coordination/` is behind it. */
 import type { BlHandler } from "../../machines/coordination/blRequest.js";
 import type { StepName } from "../../model/events.js";
-import type { AttributeRecord } from "../../state/contract/records.js";
+import type { AttributeValue } from "../../state/contract/records.js";
 import type { Service } from "./service.js";
 
 /** Publishes an output that a program has set. */
-export type Publisher = (service: Service, attribute: AttributeRecord) => Promise<void>;
+export type Publisher = (service: Service, attribute: AttributeValue) => Promise<void>;
 
 /** How far each service has come, as far as a program that waits for one must know. */
 export interface ProgressReport {

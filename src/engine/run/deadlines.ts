@@ -15,7 +15,7 @@ export async function underDeadlines<T>(
   work: (enterPhase: (phase: Timed) => void) => Promise<T>,
 ): Promise<T> {
   if (verb === "boot") return work(() => undefined);
-  const deadlines = new Deadlines(context.plan.deadlines ?? {}, (phase, limitMs) => {
+  const deadlines = new Deadlines(context.plan.deadlines, (phase, limitMs) => {
     const reason = `${phase === "boot" ? "booting" : "executing"} took longer than its deadline of ${limitMs / 1000} s`;
     context.writer?.expect(context.abort.begin({ reason, origin: "deadline", at: context.clock.now() }));
   });

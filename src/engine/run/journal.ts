@@ -5,8 +5,8 @@
  * word.
  */
 import type { RunEvent, RunState, ServiceFailure, ServiceState, StepName } from "../../model/events.js";
-import type { Change } from "../../state/sqlite/changes.js";
-import type { RunWriter } from "../../state/sqlite/runWriter.js";
+import type { Change } from "../../state/contract/changes.js";
+import type { RunWriter } from "../../state/contract/writer.js";
 import { asServiceError, recordRefuses, ServiceError } from "./failure.js";
 import type { RunContext } from "./context.js";
 import type { Service } from "./service.js";
@@ -173,7 +173,7 @@ async function beginStep(
     step: name,
     attempt,
     machineKey,
-    directory: (stepId) => stepDirectory(service, name, stepId),
+    directoryPrefix: stepDirectory(service, name, ""),
     event,
   });
   context.emit(event);

@@ -10,6 +10,7 @@ import { CoordinationHub } from "../coordination/hub.js";
 import type { RunAbort } from "../run/abort.js";
 import type { RunContext, RunView, ViewChange } from "../run/context.js";
 import type { Coordination } from "../run/coordination.js";
+import type { RunRequests } from "../run/requests.js";
 import type { Service } from "../run/service.js";
 import { changeOf, namesNow, readRun, type RecordedRun, type ViewSource } from "./runView.js";
 import type { Session } from "./session.js";
@@ -17,6 +18,7 @@ import type { Session } from "./session.js";
 /** What is fixed for a command. */
 export type CommandParts = Pick<RunContext, "run" | "store" | "writer" | "stop" | "cleanupExpired" | "emit"> & {
   readonly abort: RunAbort;
+  readonly requests: RunRequests;
   readonly session: Session;
 };
 
@@ -28,6 +30,7 @@ export class FollowingContext implements RunContext {
   readonly stop: AbortSignal;
   readonly cleanupExpired: AbortSignal | null;
   readonly abort: RunAbort;
+  readonly requests: RunRequests;
   readonly halt: AbortSignal;
   readonly emit: (event: RunEvent) => void;
   readonly redactor: RunContext["redactor"];
@@ -53,6 +56,7 @@ export class FollowingContext implements RunContext {
     this.stop = stop;
     this.cleanupExpired = parts.cleanupExpired;
     this.abort = abort;
+    this.requests = parts.requests;
     this.halt = AbortSignal.any([stop, abort.signal]);
     setMaxListeners(0, this.halt);
     this.emit = emit;
@@ -68,7 +72,7 @@ export class FollowingContext implements RunContext {
       store,
       attributes: this.attributes,
       warn,
-      prove: () => writer?.prove(),
+      prove: async () => writer?.prove(),
       contacts: { store, run, writer, ssh: (service) => this.byName.get(service)?.spec.ssh ?? null },
       drivers: session.drivers,
     });

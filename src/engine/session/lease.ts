@@ -3,10 +3,9 @@ import { setMaxListeners } from "node:events";
 
 import type { RunEvent } from "../../model/events.js";
 import type { RunRecord } from "../../state/contract/records.js";
-import type { SecretReading } from "../../state/sqlite/runReader.js";
-import { LeaseLostError, RunBusyError } from "../../state/contract/errors.js";
-import type { RunWriter } from "../../state/sqlite/runWriter.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { SecretReading, Store } from "../../state/contract/store.js";
+import { LeaseLostError, RunBusyError, StoodAsideError } from "../../state/contract/errors.js";
+import type { RunWriter } from "../../state/contract/writer.js";
 import { type RunContext } from "../run/context.js";
 import { realClock } from "../../time/clock.js";
 import { InterruptedError, pause } from "../run/failure.js";
@@ -47,13 +46,13 @@ export async function workOnRun<T>(
   work: (context: RunContext, run: RunRecord) => Promise<T>,
 ): Promise<T> {
   const writer = await takeLease(store, run, command, options);
-  return underLease(writer, options.signal, async (stop) => {
+  return underLease(writer, options.signal, async (hold) => {
     const now = await store.findRun(String(run.id));
     const context = await openContext({
       run: now,
       store,
       writer,
-      stop,
+      ...hold,
       over: options.over ?? null,
       observe: options.observe,
       ...(options.secrets === undefined ? {} : { secrets: options.secrets }),
@@ -67,30 +66,50 @@ export async function workOnRun<T>(
   });
 }
 
+/** What a command is given that has a run in hand. */
+export interface Hold {
+  /**
+   * Aborted when nothing new may be started: the operator wants to stop, another launcher has taken the run over, or
+   * somebody has asked for the run.
+   */
+  readonly stop: AbortSignal;
+  /** Aborts `stop`, because somebody has asked for the run. */
+  readonly standAside: () => void;
+}
+
 /**
  * Does `work` under the lease that `writer` holds, and gives the lease back.
  * @param signal aborted when the operator wants to stop.
- * @param work is told when nothing new may be started: the operator wants to stop, or another launcher has taken the
- *   run over.
+ * @throws StoodAsideError, after `work` has ended and the lease is given back, when somebody has asked for the run:
+ *   what would follow must not take the run again.
  */
 export async function underLease<T>(
   writer: RunWriter,
   signal: AbortSignal,
-  work: (stop: AbortSignal) => Promise<T>,
+  work: (hold: Hold) => Promise<T>,
 ): Promise<T> {
-  const lost = new AbortController();
+  const over = new AbortController();
+  let stoodAside: StoodAsideError | null = null;
   const timer = setInterval(() => {
     writer.renew().catch((error: unknown) => {
       // Any other error (a full disk, say) meets the next write too, which reports it where it matters.
-      if (error instanceof LeaseLostError) lost.abort(error);
+      if (error instanceof LeaseLostError) over.abort(error);
     });
   }, RENEW_MS);
   let failed = false;
   try {
-    const stop = AbortSignal.any([signal, lost.signal]);
+    const stop = AbortSignal.any([signal, over.signal]);
     // Everything that waits listens to it: ten thousand services are no leak.
     setMaxListeners(0, stop);
-    return await work(stop);
+    const result = await work({
+      stop,
+      standAside: () => {
+        stoodAside ??= stoodAsideError(writer.run.name);
+        over.abort(stoodAside);
+      },
+    });
+    if (stoodAside !== null) throw stoodAside as StoodAsideError;
+    return result;
   } catch (error) {
     failed = true;
     throw error;
@@ -104,11 +123,24 @@ export async function underLease<T>(
   }
 }
 
-async function takeLease(
+function stoodAsideError(run: string): StoodAsideError {
+  return new StoodAsideError(
+    `run "${run}" was let go: another command has asked for it`,
+    `see how far this one came, and what the other has made of the run: bootlevel show ${run}`,
+  );
+}
+
+/**
+ * Takes a run's lease, as soon as nobody else has it.
+ * @param whileBusy called before each further try; what it throws ends the waiting.
+ * @throws RunBusyError when another launcher works on the run, and does not end in time.
+ */
+export async function takeLease(
   store: Store,
   run: RunRecord,
   command: string,
-  { waitMs, signal, onWait }: WorkOptions,
+  { waitMs, signal, onWait }: Pick<WorkOptions, "waitMs" | "signal" | "onWait">,
+  whileBusy: () => Promise<void> = async () => undefined,
 ): Promise<RunWriter> {
   // Whoever holds the lease works in real time, whatever clock the run goes by.
   const deadline = realClock.now() + waitMs;
@@ -121,6 +153,7 @@ async function takeLease(
       await pause(realClock, TRY_AGAIN_MS, signal).catch((stopped: unknown) => {
         throw stopped instanceof InterruptedError ? error : stopped;
       });
+      await whileBusy();
     }
   }
 }

@@ -3,10 +3,11 @@ import { setMaxListeners } from "node:events";
 
 import type { RunEvent } from "../../model/events.js";
 import type { RunRecord } from "../../state/contract/records.js";
-import type { SecretReading } from "../../state/sqlite/runReader.js";
-import type { RunWriter } from "../../state/sqlite/runWriter.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { SecretReading, Store } from "../../state/contract/store.js";
+import type { RunWriter } from "../../state/contract/writer.js";
 import { RunAbort } from "../run/abort.js";
+import { RunRequests } from "../run/requests.js";
+import { standAside as letGo } from "../run/standAside.js";
 import type { RunContext } from "../run/context.js";
 import { FollowingContext } from "./followingContext.js";
 import { readRun } from "./runView.js";
@@ -19,6 +20,8 @@ export interface ContextParts {
   readonly writer: RunWriter | null;
   /** Aborted when the operator wants to stop. */
   readonly stop: AbortSignal;
+  /** Makes the command stop, for somebody who has asked for the run. A command that only reads needs none. */
+  readonly standAside?: () => void;
   /** See `RunContext.cleanupExpired`. Default: null. */
   readonly over?: AbortSignal | null;
   readonly observe: (event: RunEvent) => void;
@@ -33,7 +36,7 @@ export interface ContextParts {
 
 /** Gathers what the database knows of a run. Nothing is connected or asked yet. */
 export async function openContext(parts: ContextParts): Promise<RunContext> {
-  const { run, store, writer, stop, secrets, over = null, observe } = parts;
+  const { run, store, writer, stop, standAside = () => undefined, secrets, over = null, observe } = parts;
   const { session = new Session({ idleMs: 0 }) } = parts;
   if (over !== null) setMaxListeners(0, over);
   const source = { store, run, secrets, holdsLease: writer !== null };
@@ -44,16 +47,27 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
     observe(redactor.redactData(event));
   };
   const abort = await RunAbort.open({ store, run, writer, tell: emit });
+  const requests = await RunRequests.open({
+    store,
+    run,
+    writer,
+    handlers: {
+      abort: (request) => abort.requested(request),
+      "stand-aside": (request) => letGo(request, store.clock.now(), standAside),
+    },
+    redact: (event) => redactor.redactData(event),
+    tell: emit,
+  });
   return new FollowingContext(
     source,
-    { run, store, writer, stop, cleanupExpired: over, emit, abort, session },
+    { run, store, writer, stop, cleanupExpired: over, emit, abort, requests, session },
     recorded,
   );
 }
 
 /** Lets go of connections and drivers. A session of the context's own keeps none of them. */
 export async function closeContext(context: RunContext): Promise<void> {
-  context.abort.close();
+  context.requests.close();
   await context.links.close();
   await context.clouds.close(context.stop);
 }

@@ -3,8 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 
 import { replicaNames, replicaNumbers, type LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import type { PlanRecord, RunRecord, ServiceRecord, VariableRecord } from "../../state/contract/records.js";
-import type { SecretReading } from "../../state/sqlite/runReader.js";
-import type { Store } from "../../state/sqlite/store.js";
+import type { SecretReading, Store } from "../../state/contract/store.js";
 import type { AttributeSources, AttributeValue, AttributeValues } from "../attributes/attributes.js";
 import { dependencies } from "../attributes/dependents.js";
 import type { RunView, ViewChange } from "../run/context.js";

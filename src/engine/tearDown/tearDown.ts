@@ -4,7 +4,7 @@
  */
 import type { MachineStatus } from "../../drivers/contract/driver.js";
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
-import type { Change } from "../../state/sqlite/changes.js";
+import type { Change } from "../../state/contract/changes.js";
 import type { MachineRecord, StepRecord } from "../../state/contract/records.js";
 import type { Task } from "../tasks/agenda.js";
 import { destroyMachines } from "./destroyMachines.js";
@@ -197,7 +197,7 @@ export class TakeDown {
   }
 
   private hasReport(service: Service): boolean {
-    return this.reports && (service.spec.report ?? null) !== null;
+    return this.reports && service.spec.report !== null;
   }
 
   /**

@@ -43,7 +43,7 @@ const READY_EVERY_MS = 2_000;
 const READY_WINDOW_MS = 30_000;
 
 /** Compiles a draft. `definitions` are the drivers by cloud, for their SSH defaults. */
-export function compile(draft: Draft, definitions: ReadonlyMap<string, DriverDefinition>): LaunchPlan {
+export function compile(draft: Draft, definitions: ReadonlyMap<string, DriverDefinition>): Omit<LaunchPlan, "given"> {
   return new Compiler(draft, definitions).plan();
 }
 
@@ -58,7 +58,7 @@ class Compiler {
     this.secrets = new Secrets(draft);
   }
 
-  plan(): LaunchPlan {
+  plan(): Omit<LaunchPlan, "given"> {
     const { root, levels } = this.draft;
     const file = root.source.path;
     const environment = this.environment();
@@ -151,7 +151,7 @@ class Compiler {
   }
 
   private image(service: DraftService): Pick<ServiceSpec, "imageName" | "setup"> {
-    if (service.image === null) return {};
+    if (service.image === null) return { imageName: null, setup: [] };
     const timeoutMs = duration(keyOf(service, "timeout"), PROGRAM_TIMEOUT_MS);
     return {
       imageName: service.image.name,

@@ -61,13 +61,10 @@ export interface SshSpec {
   readonly agent: boolean;
   readonly jump: { readonly host: string; readonly user: string; readonly port: number } | null;
   readonly hostKeys: HostKeyPolicy;
-  /**
-   * Whether a new machine's cloud-init is waited for before the first program, where there is one. Plans stored earlier
-   * do not say.
-   */
-  readonly cloudInit?: "wait" | "ignore";
-  /** How long it may take. Plans stored earlier do not say. */
-  readonly cloudInitTimeoutMs?: number;
+  /** Whether a new machine's cloud-init is waited for before the first program, where there is one. */
+  readonly cloudInit: "wait" | "ignore";
+  /** How long it may take. */
+  readonly cloudInitTimeoutMs: number;
   /** Absolute path of the known_hosts file. */
   readonly knownHosts: string;
   /** How long a machine may take until it answers. */
@@ -181,8 +178,8 @@ export interface ServiceSpec {
   readonly placement: Placement;
   readonly image: Template | null;
   readonly size: Template | null;
-  /** Sizes to try where there is no capacity for `size`. Plans stored earlier do not say. */
-  readonly fallbackSizes?: readonly Template[];
+  /** Sizes to try where there is no capacity for `size`. */
+  readonly fallbackSizes: readonly Template[];
   /** The driver's own keys under `launch:`, as written; strings in it may hold references (see `resolveTree`). */
   readonly launch: Readonly<Record<string, unknown>>;
   readonly attributes: Readonly<Record<string, { readonly value: Template; readonly secret: boolean }>>;
@@ -191,18 +188,18 @@ export interface ServiceSpec {
   readonly boot: ProgramSpec | null;
   readonly ready: ReadySpec | null;
   readonly terminate: ProgramSpec | null;
-  /** What it is there for: run once everything in its level is ready. Plans stored earlier have none of these. */
-  readonly execute?: ProgramSpec | null;
-  readonly report?: ReportSpec | null;
-  readonly inputs?: readonly InputSpec[];
+  /** What it is there for: run once everything in its level is ready. */
+  readonly execute: ProgramSpec | null;
+  readonly report: ReportSpec | null;
+  readonly inputs: readonly InputSpec[];
   /**
    * The numbers of its replicas, in order, where they are not 1 to `replicas`: a number is never used again in a run.
    */
   readonly replicaNumbers?: readonly number[];
   /** The plan's image that it is made from, or null. */
-  readonly imageName?: string | null;
+  readonly imageName: string | null;
   /** What is done before `boot` to make that image, where the machine's has none of it. */
-  readonly setup?: readonly SetupSpec[];
+  readonly setup: readonly SetupSpec[];
   readonly imageChoice?: ImageChoice;
   readonly source: SourcePosition;
 }
@@ -229,11 +226,11 @@ export interface LaunchPlan {
   readonly clouds: Readonly<Record<string, CloudSpec>>;
   readonly levels: readonly LevelSpec[];
   /** What the operator said of replicas and inputs in the call that loaded it. */
-  readonly given?: Given;
-  /** Plans stored earlier have none of these. */
-  readonly keep?: Keep | null;
+  readonly given: Given;
+  /** What becomes of its machines at the end of `bootlevel run`, or null where the plan does not say. */
+  readonly keep: Keep | null;
   /** Milliseconds that each phase of `bootlevel run` may take. */
-  readonly deadlines?: Readonly<Partial<Record<Phase, number>>>;
+  readonly deadlines: Readonly<Partial<Record<Phase, number>>>;
 }
 
 /** Attributes that every service has without declaring them. */

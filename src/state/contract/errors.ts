@@ -22,7 +22,12 @@ export class RunExistsError extends StateError {
 
 /** Another launcher works on the run. */
 export class RunBusyError extends StateError {
-  override readonly name = "RunBusyError";
+  override readonly name: string = "RunBusyError";
+}
+
+/** This command let the run go before its work was done: somebody else had asked for it. */
+export class StoodAsideError extends RunBusyError {
+  override readonly name = "StoodAsideError";
 }
 
 /** This launcher's lease was taken over: it must write nothing more and call no cloud. */

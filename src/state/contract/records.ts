@@ -81,15 +81,20 @@ export interface MachineRecord {
   readonly endReason: string | null;
 }
 
-export interface AttributeRecord {
+/** A value that a service gives to others. */
+export interface AttributeValue {
   readonly serviceId: number;
   readonly name: string;
   readonly kind: "builtin" | "declared" | "output";
   readonly secret: boolean;
   /** Bytes that are no UTF-8 as in `byteText.ts`. */
   readonly value: string;
+}
+
+/** The same, as it is on record. */
+export interface AttributeRecord extends AttributeValue {
   /** An output of an earlier boot: the service is booting again, and has not set it yet. */
-  readonly stale?: boolean;
+  readonly stale: boolean;
 }
 
 export interface VariableRecord {

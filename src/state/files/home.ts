@@ -4,17 +4,9 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
 import { StateError } from "../contract/errors.js";
+import type { Home } from "../contract/home.js";
 
-/** The paths below `$BOOTLEVEL_HOME`. */
-export interface Home {
-  readonly directory: string;
-  readonly database: string;
-  readonly keyFile: string;
-  /** Private files of one run: bundles and logs. */
-  runDirectory(uid: string): string;
-  /** State of the drivers' own. */
-  driverDirectory(driver: string): string;
-}
+export type { Home } from "../contract/home.js";
 
 /** Tells the paths of `directory`, of `$BOOTLEVEL_HOME`, or of `~/.bootlevel`. Touches nothing. */
 export function locateHome(directory?: string, env: NodeJS.ProcessEnv = process.env): Home {

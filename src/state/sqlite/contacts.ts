@@ -1,29 +1,9 @@
 /**
  * What is recorded of the first contact with machines: whom they let in, how far the contact came, and a run's own key.
  */
+import type { AuthorizedKey, ContactStage, RunSshKey } from "../contract/contacts.js";
 import type { Cipher } from "./cipher.js";
 import { statement, type Db } from "./database.js";
-
-/**
- * "trusted": the machine has made host keys of its own and they are pinned, so the key that it was given is refused;
- * "prepared": its own first boot (cloud-init) has been waited for.
- */
-export type ContactStage = "trusted" | "prepared";
-
-/** A key that a machine was told to let in, and where the launcher had it from. */
-export interface AuthorizedKey {
-  /** `ssh-ed25519 AAAA…` */
-  readonly key: string;
-  /** For people: a file, the agent. */
-  readonly label: string;
-}
-
-/** A key pair that bootlevel made for the machines of one run. */
-export interface RunKey {
-  readonly publicKey: string;
-  /** In OpenSSH's format; encrypted in the database. */
-  readonly privateKey: string;
-}
 
 export function readContact(db: Db, machine: string): Set<ContactStage> {
   const rows = db
@@ -41,7 +21,11 @@ export function readAuthorized(db: Db, machineKey: string): AuthorizedKey[] | nu
 }
 
 /** @throws StateError if it was encrypted with another key. */
-export function readRunKey(db: Db, cipher: Cipher, run: { readonly id: number; readonly uid: string }): RunKey | null {
+export function readRunKey(
+  db: Db,
+  cipher: Cipher,
+  run: { readonly id: number; readonly uid: string },
+): RunSshKey | null {
   const row = db
     .prepare<[number], { public: string; sealed: Buffer }>("SELECT public, sealed FROM run_keys WHERE run_id = ?")
     .get(run.id);
@@ -55,7 +39,7 @@ export function insertRunKey(
   db: Db,
   cipher: Cipher,
   run: { readonly id: number; readonly uid: string },
-  { publicKey, privateKey }: RunKey,
+  { publicKey, privateKey }: RunSshKey,
   now: number,
 ): void {
   statement(db, "INSERT OR IGNORE INTO run_keys (run_id, public, sealed, made_at) VALUES (?, ?, ?, ?)").run(

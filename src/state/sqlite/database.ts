@@ -7,7 +7,7 @@ import Database from "better-sqlite3";
 
 import { useWal } from "../../files/writeAheadLog.js";
 import { prepareHome, type Home } from "../files/home.js";
-import { migrations } from "./migrations.js";
+import { migrations, UNRELEASED } from "./migrations.js";
 import { StateError } from "../contract/errors.js";
 
 export type Db = Database.Database;
@@ -79,18 +79,25 @@ const remedies: readonly (readonly [RegExp, string])[] = [
 ];
 
 function migrate(db: Db, file: string): void {
+  const newest = UNRELEASED + migrations.length;
   const version = () => db.pragma("user_version", { simple: true }) as number;
-  if (version() > migrations.length) {
+  if (version() > newest) {
     throw new StateError(
-      `the state database ${file} was written by a newer bootlevel (version ${version()}, this one knows ${migrations.length})`,
+      `the state database ${file} was written by a newer bootlevel (version ${version()}, this one knows ${newest})`,
       "use the newer bootlevel",
     );
   }
-  if (version() === migrations.length) return;
+  if (version() > 0 && version() <= UNRELEASED) {
+    throw new StateError(
+      `the state database ${file} has a shape from before bootlevel's first release (version ${version()}, this one knows ${UNRELEASED + 1} to ${newest})`,
+      "terminate its runs with the bootlevel that wrote it, then move the file away: a new one is made",
+    );
+  }
+  if (version() === newest) return;
   // The lock is taken before the version is read again: two commands may meet here at their first start.
   db.transaction(() => {
-    for (let step = version(); step < migrations.length; step += 1) {
-      db.exec(migrations[step] as string);
+    for (let step = Math.max(version(), UNRELEASED); step < newest; step += 1) {
+      db.exec(migrations[step - UNRELEASED] as string);
       db.pragma(`user_version = ${step + 1}`);
     }
   }).immediate();

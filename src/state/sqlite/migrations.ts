@@ -1,4 +1,7 @@
-/** The database's shape, as numbered steps. A step that was published is never edited: a change is a new step. */
+/**
+ * The database's shape, as numbered steps. A step that was released is never edited: a change is a new step at the end.
+ * The first one may still change until the first release.
+ */
 
 const first = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -9,15 +12,25 @@ CREATE TABLE runs (
   name TEXT NOT NULL,
   plan_name TEXT NOT NULL,
   plan_file TEXT NOT NULL,
-  plan TEXT NOT NULL,
-  bundles TEXT NOT NULL,
   state TEXT NOT NULL,
+  -- 'up' or 'down', as the run is meant to be: a terminate that failed half-way must not be taken for a boot that did.
+  goal TEXT NOT NULL DEFAULT 'up',
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL
 ) STRICT;
 -- A name may be used again once its run is terminated; the old run keeps its number.
 CREATE UNIQUE INDEX runs_live_name ON runs(name) WHERE state <> 'terminated';
 CREATE INDEX runs_name ON runs(name, id);
+
+-- Every plan that a run ever followed; a table of its own, since their size would slow the listing of runs.
+CREATE TABLE plans (
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  revision INTEGER NOT NULL,
+  plan TEXT NOT NULL,
+  bundles TEXT NOT NULL,
+  stored_at INTEGER NOT NULL,
+  PRIMARY KEY (run_id, revision)
+) STRICT;
 
 CREATE TABLE variables (
   run_id INTEGER NOT NULL REFERENCES runs(id),
@@ -38,8 +51,17 @@ CREATE TABLE services (
   replica INTEGER NOT NULL,
   state TEXT NOT NULL,
   failure TEXT,
-  generation INTEGER NOT NULL,
+  -- The revision of the plan that describes the service.
+  revision INTEGER NOT NULL DEFAULT 1,
+  -- The stage from which it is to be brought up again ('discard', 'replace', 'boot', 'verify', 'execute', 'remove'), and
+  -- why; null when there is nothing to do again.
+  due TEXT,
+  due_reason TEXT,
   booted INTEGER NOT NULL DEFAULT 0,
+  -- No plan has it any more, and its machine is gone: only its history is left.
+  removed INTEGER NOT NULL DEFAULT 0,
+  -- What the service's programs said last.
+  said TEXT,
   updated_at INTEGER NOT NULL,
   UNIQUE (run_id, name)
 ) STRICT;
@@ -57,6 +79,8 @@ CREATE TABLE machines (
   private_host TEXT,
   hostname TEXT,
   access TEXT,
+  -- Whom the machine was told to let in, as JSON: a launch that is asked for again must ask for the same.
+  authorized TEXT,
   requested_at INTEGER NOT NULL,
   launched_at INTEGER,
   ended_at INTEGER,
@@ -64,6 +88,7 @@ CREATE TABLE machines (
 ) STRICT;
 CREATE INDEX machines_run ON machines(run_id);
 CREATE INDEX machines_service ON machines(service_id);
+CREATE INDEX machines_live ON machines(run_id) WHERE state <> 'ended';
 
 CREATE TABLE attributes (
   service_id INTEGER NOT NULL REFERENCES services(id),
@@ -72,6 +97,10 @@ CREATE TABLE attributes (
   secret INTEGER NOT NULL,
   value TEXT,
   sealed BLOB,
+  -- An output of an earlier boot of the service: who waits for it waits for the one of this boot.
+  stale INTEGER NOT NULL DEFAULT 0,
+  -- How the value is written: NULL as it is, 'base64' for bytes that are no UTF-8.
+  encoding TEXT,
   PRIMARY KEY (service_id, name)
 ) STRICT, WITHOUT ROWID;
 
@@ -80,7 +109,11 @@ CREATE TABLE steps (
   service_id INTEGER NOT NULL REFERENCES services(id),
   step TEXT NOT NULL,
   attempt INTEGER NOT NULL,
+  -- The machine that the step was for: what an earlier machine ran says nothing about this one.
+  machine_key TEXT,
   directory TEXT,
+  -- What a setup step makes of its machine, hashed: one that has it is not set up again.
+  content TEXT,
   started_at INTEGER NOT NULL,
   ended_at INTEGER,
   outcome TEXT,
@@ -108,62 +141,7 @@ CREATE TABLE host_keys (
   PRIMARY KEY (scope, address, key)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE leases (
-  run_id INTEGER PRIMARY KEY REFERENCES runs(id),
-  fence INTEGER NOT NULL,
-  holder TEXT,
-  host TEXT NOT NULL,
-  pid INTEGER NOT NULL,
-  process_start TEXT NOT NULL,
-  command TEXT NOT NULL,
-  since INTEGER NOT NULL,
-  renewed_at INTEGER NOT NULL
-) STRICT;
-`;
-
-/**
- * Runs that change while they live: every plan that a run ever followed is kept, in a table of its own (its size would
- * slow the listing of runs), and a service remembers what is still to be done again for it.
- */
-const second = `
-CREATE TABLE plans (
-  run_id INTEGER NOT NULL REFERENCES runs(id),
-  revision INTEGER NOT NULL,
-  plan TEXT NOT NULL,
-  bundles TEXT NOT NULL,
-  stored_at INTEGER NOT NULL,
-  PRIMARY KEY (run_id, revision)
-) STRICT;
-INSERT INTO plans SELECT id, 1, plan, bundles, created_at FROM runs;
-ALTER TABLE runs DROP COLUMN plan;
-ALTER TABLE runs DROP COLUMN bundles;
--- Whether the run is meant to be up or down: a terminate that failed half-way must not be taken for a boot that did.
-ALTER TABLE runs ADD COLUMN goal TEXT NOT NULL DEFAULT 'up';
-UPDATE runs SET goal = 'down' WHERE state IN ('terminating', 'terminated') OR id IN (SELECT run_id FROM services WHERE state IN ('terminating', 'terminated'));
-
--- A machine's generation is in its own row.
-ALTER TABLE services DROP COLUMN generation;
--- The revision of the plan that describes the service.
-ALTER TABLE services ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;
--- The stage from which its story is to be told again ('discard', 'replace', 'boot', 'verify', 'remove'), and why; null when there is nothing to do again.
-ALTER TABLE services ADD COLUMN due TEXT;
-ALTER TABLE services ADD COLUMN due_reason TEXT;
--- No plan has it any more, and its machine is gone: only its history is left.
-ALTER TABLE services ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
-
-CREATE INDEX machines_live ON machines(run_id) WHERE state <> 'ended';
-
--- The machine that the step was for: what an earlier machine ran says nothing about this one.
-ALTER TABLE steps ADD COLUMN machine_key TEXT;
-
--- On one computer silence is measured by a clock that nobody sets.
-ALTER TABLE leases ADD COLUMN uptime_id TEXT NOT NULL DEFAULT '';
-ALTER TABLE leases ADD COLUMN renewed_uptime INTEGER NOT NULL DEFAULT 0;
-`;
-
-/** The first contact with machines that were given keys when they were launched. */
-const third = `
--- How far the first contact with a machine came; it is named as its driver names it for ever.
+-- How far the first connection to a machine came; it is named as its driver names it for ever.
 CREATE TABLE contacts (
   machine TEXT NOT NULL,
   stage TEXT NOT NULL,
@@ -171,7 +149,8 @@ CREATE TABLE contacts (
   PRIMARY KEY (machine, stage)
 ) STRICT, WITHOUT ROWID;
 
--- The key that bootlevel has made for a run where the launcher had none; its private half is encrypted. It goes when the run is terminated.
+-- The key that bootlevel has made for a run where the launcher had none; its private half is encrypted. It goes when
+-- the run is terminated.
 CREATE TABLE run_keys (
   run_id INTEGER PRIMARY KEY REFERENCES runs(id),
   public TEXT NOT NULL,
@@ -179,24 +158,40 @@ CREATE TABLE run_keys (
   made_at INTEGER NOT NULL
 ) STRICT;
 
--- Whom the machine was told to let in, as JSON: a launch that is asked for again must ask for the same.
-ALTER TABLE machines ADD COLUMN authorized TEXT;
-`;
+CREATE TABLE leases (
+  run_id INTEGER PRIMARY KEY REFERENCES runs(id),
+  -- Grows with each holder, and never starts again: a write that carries an earlier one is refused.
+  fence INTEGER NOT NULL,
+  holder TEXT,
+  host TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  process_start TEXT NOT NULL,
+  command TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  renewed_at INTEGER NOT NULL,
+  -- On one computer silence is measured by a clock that nobody sets.
+  uptime_id TEXT NOT NULL,
+  renewed_uptime INTEGER NOT NULL
+) STRICT;
 
-/** Services that talk while they start. */
-const fourth = `
--- An output of an earlier boot of the service: who waits for it waits for the one of this boot.
-ALTER TABLE attributes ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
--- How the value is written: NULL as it is, 'base64' for bytes that are no UTF-8.
-ALTER TABLE attributes ADD COLUMN encoding TEXT;
--- Why and by whom the run was aborted, as JSON; NULL while it is not. The first reason stays.
-ALTER TABLE runs ADD COLUMN abort TEXT;
--- What the service's programs said last.
-ALTER TABLE services ADD COLUMN said TEXT;
-`;
+-- What is asked of whoever works on a run.
+CREATE TABLE requests (
+  id INTEGER PRIMARY KEY,
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  kind TEXT NOT NULL,
+  data TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  -- The holder that it is for; NULL: every holder.
+  fence INTEGER,
+  answered_at INTEGER,
+  answer TEXT,
+  withdrawn_at INTEGER
+) STRICT;
+CREATE INDEX requests_open ON requests(run_id) WHERE answered_at IS NULL AND withdrawn_at IS NULL;
+-- A run is aborted once, until that is taken back: the first reason stays.
+CREATE UNIQUE INDEX requests_abort ON requests(run_id) WHERE kind = 'abort' AND withdrawn_at IS NULL;
 
-/** Images that were built of machines, and steps that make them. */
-const fifth = `
 CREATE TABLE built_images (
   id INTEGER PRIMARY KEY,
   image TEXT NOT NULL,
@@ -221,10 +216,12 @@ CREATE TABLE built_images (
   deleted_at INTEGER,
   UNIQUE (image, cloud, version)
 ) STRICT;
-
--- What a setup step makes of its machine, hashed: one that has it is not set up again.
-ALTER TABLE steps ADD COLUMN content TEXT;
 `;
 
-/** SQL of each step; the step's number is its place, from 1. */
-export const migrations: readonly string[] = [first, second, third, fourth, fifth];
+/**
+ * `user_version` of databases from before the first release: 1 to this number. Nothing knows how to read them any more.
+ */
+export const UNRELEASED = 5;
+
+/** SQL of each step. It leads from the `user_version` of `UNRELEASED` plus its place to the next one. */
+export const migrations: readonly string[] = [first];

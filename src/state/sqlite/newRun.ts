@@ -4,19 +4,10 @@ import { randomBytes } from "node:crypto";
 import { replicaNames, replicaNumbers, type LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import type { Cipher } from "./cipher.js";
 import type { Db } from "./database.js";
-import type { BundleRecord, VariableRecord } from "../contract/records.js";
+import type { VariableRecord } from "../contract/records.js";
+import type { NewRun } from "../contract/revisions.js";
 import { variablePlace } from "./runReader.js";
 import { RunExistsError } from "../contract/errors.js";
-
-export interface NewRun {
-  /** Null for `<plan>-<random>`. */
-  readonly name: string | null;
-  /** Without secrets' defaults: it is stored as it is. */
-  readonly plan: LaunchPlan;
-  /** What `engine/programs/bundles.ts` made of the plan's programs, by `<service>.<step>`. */
-  readonly bundles: Readonly<Record<string, BundleRecord>>;
-  readonly variables: readonly VariableRecord[];
-}
 
 /**
  * Records a run at `now`, in state "booting" with every service "planned".

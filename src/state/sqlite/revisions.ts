@@ -1,34 +1,7 @@
 /** A run that follows a changed plan: the plan, its variables and what becomes of each service, in one transaction. */
-import type { LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { applyChange, type ChangeContext } from "./changes.js";
 import { insertPlan, insertVariables } from "./newRun.js";
-import type { BundleRecord, Due, VariableRecord } from "../contract/records.js";
-
-/** What a changed plan makes of one service. `id` is null for one that is new. */
-export interface ServiceRevision {
-  readonly id: number | null;
-  readonly level: number;
-  readonly spec: string;
-  readonly name: string;
-  readonly replica: number;
-  /** What is to be done for it, or null for nothing. */
-  readonly due: Due | null;
-}
-
-export interface NewRevision {
-  readonly revision: number;
-  /** Without secrets' defaults: it is stored as it is. */
-  readonly plan: LaunchPlan;
-  readonly bundles: Readonly<Record<string, BundleRecord>>;
-  readonly variables: readonly VariableRecord[];
-  /** Every service of the changed plan. */
-  readonly services: readonly ServiceRevision[];
-  /**
-   * Numbers of the services that it has dropped. They keep the revision that describes them until their machines are
-   * gone.
-   */
-  readonly dropped: readonly number[];
-}
+import type { NewRevision } from "../contract/revisions.js";
 
 /** Stores a revision; the caller has opened the transaction and proved the lease. */
 export function insertRevision(

@@ -4,9 +4,9 @@ import type { LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import type { Cipher } from "./cipher.js";
 import type { Db } from "./database.js";
 import { leaseHolder } from "./leases.js";
+import { readAbort } from "./requests.js";
 import { textOfBytes } from "../../text/surrogateEscape.js";
 import type {
-  Abort,
   AttributeRecord,
   DueStage,
   EventRecord,
@@ -19,9 +19,7 @@ import type {
   VariableRecord,
 } from "../contract/records.js";
 import { StateError, UnknownRunError } from "../contract/errors.js";
-
-/** "optional": a secret whose key is lost reads as an empty value, so that a run can be taken down without it. */
-export type SecretReading = "needed" | "optional";
+import type { LiveMachines, SecretReading } from "../contract/store.js";
 
 interface RunRow {
   id: number;
@@ -31,7 +29,6 @@ interface RunRow {
   plan_file: string;
   state: string;
   goal: string;
-  abort: string | null;
   created_at: number;
   updated_at: number;
 }
@@ -41,7 +38,7 @@ interface SealedRow {
   secret: number;
 }
 
-const RUN_COLUMNS = "id, uid, name, plan_name, plan_file, state, goal, abort, created_at, updated_at";
+const RUN_COLUMNS = "id, uid, name, plan_name, plan_file, state, goal, created_at, updated_at";
 
 export function listRuns(db: Db, options: { all: boolean }): RunSummary[] {
   const rows = db
@@ -221,13 +218,6 @@ export function readMachines(db: Db, runId: number): MachineRecord[] {
   }));
 }
 
-/** All machines that belong to a service of a run that is not terminated. */
-export interface LiveMachines {
-  readonly keys: ReadonlySet<string>;
-  /** Their drivers' ids, as far as they are known. */
-  readonly ids: ReadonlySet<string>;
-}
-
 export function readLiveMachines(db: Db): LiveMachines {
   const rows = db
     .prepare<[], { key: string; driver_id: string | null }>(
@@ -378,6 +368,6 @@ function toRun(db: Db, row: RunRow): RunRecord {
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     holder: leaseHolder(db, row.id),
-    abort: row.abort === null ? null : (JSON.parse(row.abort) as Abort),
+    abort: readAbort(db, row.id),
   };
 }

@@ -93,7 +93,7 @@ test("every call that changes something is made only while the run is the launch
   const own = driver(
     {},
     {
-      permit: () => {
+      permit: async () => {
         if (!isOwn) throw new Error("taken over");
       },
     },
@@ -271,7 +271,7 @@ test("a launcher that was replaced writes no file about the run", async () => {
     {
       clock,
       stateDirectory: state,
-      permit: () => {
+      permit: async () => {
         if (!isOwn) throw new Error("taken over");
       },
     },

@@ -33,7 +33,7 @@ const refusal = (code: string) => ({ status: 400, code, message: "no" });
 
 function launcher(
   options: object = HERE,
-  { permit = () => undefined, ...parts }: Partial<GroupParts> & { readonly permit?: () => void } = {},
+  { permit = async () => undefined, ...parts }: Partial<GroupParts> & { readonly permit?: () => Promise<void> } = {},
 ): { groups: SecurityGroups; calls: Ec2Calls; said: string[] } {
   const said: string[] = [];
   const context = {
@@ -296,7 +296,7 @@ test("each change is permitted on its own: a launcher whose run is somebody else
   const run = newRun();
   const changes = () =>
     callsOf(cloud(), "CreateSecurityGroup").length + callsOf(cloud(), "AuthorizeSecurityGroupIngress").length;
-  const permit = () => {
+  const permit = async () => {
     if (changes() >= 2) throw new Error("the run is somebody else's");
   };
   await expect(launcher(HERE, { permit }).groups.groupFor({ mark: markOf(run), subnet: null }, never)).rejects.toThrow(

@@ -27,7 +27,7 @@ function made() {
 
 const user = (name: string, words: string[] = []): DriverUser => ({
   warn: (message) => words.push(`${name}: ${message}`),
-  permit: () => {
+  permit: async () => {
     words.push(`${name} permits`);
   },
 });
@@ -39,7 +39,7 @@ test("whoever would make the same driver by the same lease shares it, and the la
   const one = registry.take({ settings: "s", authority: lease }, user("one", words), make);
   const other = registry.take({ settings: "s", authority: lease }, user("other", words), make);
   expect(await one.driver).toBe(await other.driver);
-  users[0]?.permit();
+  await users[0]?.permit();
   await one.release(stop);
   await one.release(stop);
   users[0]?.warn("slow");

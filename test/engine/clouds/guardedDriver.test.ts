@@ -33,7 +33,7 @@ function driverThat(describe: Driver["describe"]): Driver {
   return { launch: nothing, describe, terminate: nothing, list: nothing };
 }
 
-function guard(describe: Driver["describe"], prove: () => void = () => undefined) {
+function guard(describe: Driver["describe"], prove: () => Promise<void> = async () => undefined) {
   const clock = countingClock();
   const points: string[] = [];
   const driver = guardDriver(driverThat(describe), {
@@ -53,7 +53,7 @@ test("a launcher that lost its lease calls no cloud", async () => {
       calls += 1;
       return [];
     },
-    () => {
+    async () => {
       throw new LeaseLostError("gone");
     },
   );
@@ -68,7 +68,7 @@ test("the lease is proved anew before each repetition", async () => {
       calls += 1;
       throw new LostReplyError("lost");
     },
-    () => {
+    async () => {
       if (calls === 2) throw new LeaseLostError("gone");
     },
   );
@@ -155,7 +155,7 @@ test("a launch that is made later than it was wished for is noted anew, before e
   };
   const driver = guardDriver(
     { ...driverThat(async () => []), launch: async () => (did.length < 5 ? turnedAway() : []) },
-    { cloud: "lab", clock, prove: () => undefined, probe: undefined, noteAsked, random: () => 1 },
+    { cloud: "lab", clock, prove: async () => undefined, probe: undefined, noteAsked, random: () => 1 },
   );
   await driver.launch([{ key: "u.web.1" }, { key: "u.web.2" }] as LaunchRequest[], never);
   expect(did).toEqual([

@@ -9,7 +9,7 @@ import { loadDriver } from "../../../src/drivers/registry.js";
 import { loadPlan } from "../../../src/plan/load.js";
 import type { LaunchPlan, ServiceSpec } from "../../../src/plan/launchPlan/launchPlan.js";
 import { templateText } from "../../../src/plan/references/references.js";
-import type { BuiltImage } from "../../../src/state/sqlite/builtImages.js";
+import type { BuiltImage } from "../../../src/state/contract/images.js";
 import { locateHome } from "../../../src/state/files/home.js";
 import { localFiles } from "../../../src/state/files/localFiles.js";
 import type { VariableRecord } from "../../../src/state/contract/records.js";

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "@jest/globals";
 
 import { Forecast } from "../../../src/engine/launch/forecast.js";
-import type { PastRun, PastService } from "../../../src/state/sqlite/pastRuns.js";
+import type { PastRun, PastService } from "../../../src/state/contract/pastRuns.js";
 
 const service = (spec: string, launchMs: number | null, workMs: number | null): PastService => ({
   spec,

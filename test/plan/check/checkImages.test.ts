@@ -58,7 +58,7 @@ levels:
   expect(attributes(web)).toEqual({ b: "apache", c: "apache", d: "base", e: "cloud", f: "plan" });
   expect(own.ssh).toMatchObject({ port: 3, user: "base" });
   expect(bare.ssh.port).toBe(4);
-  expect([own.imageName, web.imageName, bare.imageName]).toEqual(["apache", "apache", undefined]);
+  expect([own.imageName, web.imageName, bare.imageName]).toEqual(["apache", "apache", null]);
 });
 
 test("outputs of the service and of its images are promised together; a name may stand twice, but not in one list", async () => {
@@ -92,7 +92,7 @@ levels: [ { services: { web: { image: apache }, old: { image: debian-12 } } } ]
     "apache recipe file",
   ]);
   expect(serviceOf(plan, "old")).toMatchObject({ image: ["debian-12"] });
-  expect(serviceOf(plan, "old").setup).toBeUndefined();
+  expect(serviceOf(plan, "old").setup).toEqual([]);
   const [described] = describePlan(plan).levels[0]?.services ?? [];
   expect(described).toMatchObject({
     image: "apache",

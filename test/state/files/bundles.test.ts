@@ -9,7 +9,7 @@ import { expect, test } from "@jest/globals";
 import { FileError } from "../../../src/state/contract/fileErrors.js";
 import { locateHome } from "../../../src/state/files/home.js";
 import { launcherFolders, localFiles } from "../../../src/state/files/localFiles.js";
-import { openStore } from "../../../src/state/sqlite/store.js";
+import { openStore } from "../../../src/state/openStore.js";
 import { inProcess } from "../../support/filesProcess.js";
 import { mountDisk, testWithMounts } from "../../support/smallDisk.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
@@ -136,7 +136,7 @@ test("a record that moves to another directory finds its bundles there; one of a
   const run = { name: "shop", plan: plan as never, variables: [] };
   const writer = await store.createRun({ ...run, bundles: { "web.boot": bundle, "db.boot": earlier } });
   await writer.release();
-  store.close();
+  await store.close();
   renameSync(before, after);
   const moved = await openStore(after);
   const { bundles } = await moved.plan(await moved.findRun("shop"));

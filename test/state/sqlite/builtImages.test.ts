@@ -1,8 +1,8 @@
 /** What is on record of images that are built. */
 import { expect, test } from "@jest/globals";
 
-import type { ImageIntent } from "../../../src/state/sqlite/builtImages.js";
-import { openStore } from "../../../src/state/sqlite/store.js";
+import type { ImageIntent } from "../../../src/state/contract/images.js";
+import { openStore } from "../../../src/state/openStore.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 
 const wish: ImageIntent = {
@@ -42,5 +42,5 @@ test("who asks for an image that is being built is told of that one; of one that
     driverId: "ami-1",
     availableAt: kept?.availableAt,
   });
-  store.close();
+  await store.close();
 });

@@ -3,7 +3,8 @@ import Database from "better-sqlite3";
 import { expect, test } from "@jest/globals";
 
 import type { RunEvent, RunState } from "../../../src/model/events.js";
-import { openStore, type Store } from "../../../src/state/sqlite/store.js";
+import { openStore } from "../../../src/state/openStore.js";
+import type { Store } from "../../../src/state/contract/store.js";
 import { plan, service } from "../../support/plans.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 
@@ -85,7 +86,7 @@ test("a service's launch lasts from its wish to its address, its work from when 
       ],
     },
   ]);
-  store.close();
+  await store.close();
 });
 
 test("runs that came up go first, then the newest; of runs that did not, what came up counts", async () => {
@@ -100,7 +101,7 @@ test("runs that came up go first, then the newest; of runs that did not, what ca
   const runs = await store.pastRuns(shop());
   expect(launches(runs)).toEqual([3, 1, 5, 4, 2]);
   expect(runs.map(({ cameUp }) => cameUp)).toEqual([true, true, false, false, false]);
-  store.close();
+  await store.close();
 });
 
 test("runs of other plans do not count, those of a namesake elsewhere after its own", async () => {
@@ -109,7 +110,7 @@ test("runs of other plans do not count, those of a namesake elsewhere after its 
   await past(store, [...one(2), finished("ready")], "/elsewhere/launch.yaml");
   expect(launches(await store.pastRuns(shop()))).toEqual([1, 2]);
   expect(await store.pastRuns({ name: "another", file: "/plan/launch.yaml" })).toEqual([]);
-  store.close();
+  await store.close();
 });
 
 test("of many runs the newest twenty are told, and no more are read than that takes", async () => {
@@ -123,5 +124,5 @@ test("of many runs the newest twenty are told, and no more are read than that ta
     .all(1) as { detail: string }[];
   expect(steps.map(({ detail }) => detail)).toEqual([expect.stringContaining("USING INDEX events_run")]);
   db.close();
-  store.close();
+  await store.close();
 });

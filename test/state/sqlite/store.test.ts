@@ -12,7 +12,7 @@ import {
   StateError,
   UnknownRunError,
 } from "../../../src/state/contract/errors.js";
-import { openStore } from "../../../src/state/sqlite/store.js";
+import { openStore } from "../../../src/state/openStore.js";
 import { exitOf } from "../../support/children.js";
 import { plan, service } from "../../support/plans.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
@@ -60,7 +60,7 @@ test("a run is recorded with its plan, variables and replicas, and found by name
     value: SECRET,
   });
   await writer.release();
-  store.close();
+  await store.close();
 });
 
 test("no file of the state holds a secret in clear, and nobody else may read the files", async () => {
@@ -79,21 +79,21 @@ test("no file of the state holds a secret in clear, and nobody else may read the
     expect(readFileSync(join(home, file)).includes(SECRET)).toBe(false);
     expect(statSync(join(home, file)).mode & 0o077).toBe(0);
   }
-  store.close();
+  await store.close();
   const again = await openStore(home);
   expect((await again.attributes(await again.findRun(writer.run.name)))[0]?.value).toBe(SECRET);
-  again.close();
+  await again.close();
 });
 
 test("a secret cannot be opened with another key, and the error says so", async () => {
   const home = temporaryDirectory();
   const store = await openStore(home);
   await store.createRun(newRun("shop"));
-  store.close();
+  await store.close();
   writeFileSync(join(home, "secret.key"), `${Buffer.alloc(32, 7).toString("base64")}\n`);
   const again = await openStore(home);
   await expect(again.variables(await again.findRun("shop"))).rejects.toThrow(/encrypted with another key/);
-  again.close();
+  await again.close();
 });
 
 test("a name is taken until its run is terminated; then it means the newest run", async () => {
@@ -107,7 +107,7 @@ test("a name is taken until its run is terminated; then it means the newest run"
   expect((await store.listRuns({ all: false })).map((run) => run.uid)).toEqual([second.run.uid]);
   expect(await store.listRuns({ all: true })).toHaveLength(2);
   await expect(store.findRun("nobody")).rejects.toThrow(UnknownRunError);
-  store.close();
+  await store.close();
 });
 
 test("a run that a living process works on cannot be taken; one whose process has died can, and then the old holder writes nothing", async () => {
@@ -127,7 +127,7 @@ test("a run that a living process works on cannot be taken; one whose process ha
   await writer.release(); // of no effect: it is the successor's
   await successor.write({ kind: "run", state: "terminated" });
   expect((await store.findRun("shop")).state).toBe("terminated");
-  store.close();
+  await store.close();
 });
 
 test("a pid that was given to another process is no sign of life", async () => {
@@ -138,7 +138,7 @@ test("a pid that was given to another process is no sign of life", async () => {
   db.prepare("UPDATE leases SET process_start = '1'").run(); // our own pid, but the process that wrote this began at another time
   db.close();
   expect((await store.findRun("shop")).holder?.alive).toBe(process.platform !== "linux");
-  store.close();
+  await store.close();
 });
 
 test("the event log can be added to and not changed", async () => {
@@ -153,7 +153,7 @@ test("the event log can be added to and not changed", async () => {
   expect(() => db.prepare("UPDATE events SET type = 'x'").run()).toThrow(/append-only/);
   expect(() => db.prepare("DELETE FROM events").run()).toThrow(/append-only/);
   db.close();
-  store.close();
+  await store.close();
 });
 
 test("a wish for a machine is on record before it has an id, and keeps its key", async () => {
@@ -172,7 +172,7 @@ test("a wish for a machine is on record before it has an id, and keeps its key",
   expect(await store.machines(run)).toMatchObject([{ key: "k", state: "running", driverId: "m-1", host: "127.1.2.3" }]);
   await writer.write({ kind: "ended", key: "k", reason: "terminated" });
   expect(await store.machines(run)).toMatchObject([{ state: "ended", endReason: "terminated" }]);
-  store.close();
+  await store.close();
 });
 
 test("a damaged database is refused with a remedy, and left as it is", async () => {
@@ -191,7 +191,7 @@ test("a damaged database is refused with a remedy, and left as it is", async () 
 
 test("a database of a newer version is refused", async () => {
   const home = temporaryDirectory();
-  (await openStore(home)).close();
+  await (await openStore(home)).close();
   const db = new Database(join(home, "bootlevel.db"));
   db.pragma("user_version = 999");
   db.close();
@@ -207,7 +207,7 @@ test("a home that is a file is refused with a remedy", async () => {
 test("a home that others could read is closed to them", async () => {
   const home = temporaryDirectory();
   chmodSync(home, 0o755);
-  (await openStore(home)).close();
+  await (await openStore(home)).close();
   expect(statSync(home).mode & 0o777).toBe(0o700);
 });
 
@@ -216,7 +216,7 @@ test("two processes that start on a new home at once both find it whole", async 
   const stores = await Promise.all(Array.from({ length: 5 }, () => openStore(home)));
   const installations = await Promise.all(stores.map((store) => store.installation()));
   expect(new Set(installations).size).toBe(1);
-  for (const store of stores) store.close();
+  for (const store of stores) await store.close();
 });
 
 test("a run's own ssh key is kept encrypted, the first one stays, and it goes with the run", async () => {
@@ -231,7 +231,7 @@ test("a run's own ssh key is kept encrypted, the first one stays, and it goes wi
   for (const file of readdirSync(home)) expect(readFileSync(join(home, file)).includes(SECRET)).toBe(false);
   await writer.write({ kind: "run", state: "terminated" });
   expect(await store.runKey(run)).toBeNull();
-  store.close();
+  await store.close();
 });
 
 test("a first contact's stages and a machine's authorized keys are recorded once and for all", async () => {
@@ -255,5 +255,5 @@ test("a first contact's stages and a machine's authorized keys are recorded once
   expect(await store.authorized("k.db.1")).toEqual([{ key: "ssh-ed25519 AAAA", label: "the agent" }]);
   expect([...(await store.contact("m-1"))].sort()).toEqual(["prepared", "trusted"]);
   expect([...(await store.contact("m-2"))]).toEqual([]);
-  store.close();
+  await store.close();
 });

@@ -2,37 +2,25 @@
  * Every write to a run: all of it or nothing, in a transaction that first proves the lease. A launcher that lost it can
  * write nothing.
  */
-import type { RunEvent, StepName } from "../../model/events.js";
-import { applyChange, type Change, type ChangeContext } from "./changes.js";
+import type { Change } from "../contract/changes.js";
+import type { NewRevision } from "../contract/revisions.js";
+import type { NewStep, RunWriter } from "../contract/writer.js";
+import { applyChange, type ChangeContext } from "./changes.js";
 import { asStateError, statement } from "./database.js";
 import { GroupCommit } from "./groupCommit.js";
 import { acquireLease, assertLease, releaseLease, renewLease } from "./leases.js";
-import type { RunRecord } from "../contract/records.js";
-import { insertRevision, type NewRevision } from "./revisions.js";
+import { insertRevision } from "./revisions.js";
 import type { StoreParts } from "./storeParts.js";
 
-/** A step that begins. */
-export interface NewStep {
-  readonly serviceId: number;
-  readonly step: StepName;
-  readonly attempt: number;
-  readonly machineKey: string | null;
-  /** What a setup step makes of its machine, hashed. */
-  readonly content?: string;
-  /** Where its program will lie on the machine, told the step's number; null for a step that runs none. */
-  readonly directory: (id: number) => string | null;
-  readonly event: RunEvent;
-}
-
-export class RunWriter {
+export class SqliteWriter implements RunWriter {
   private readonly commits: GroupCommit;
   /** A write that failed, and that nobody waited for. */
   private broken: Promise<unknown> | null = null;
 
   private constructor(
     private readonly parts: StoreParts,
-    readonly run: Pick<RunRecord, "id" | "uid" | "name">,
-    private readonly fence: number,
+    readonly run: RunWriter["run"],
+    readonly fence: number,
   ) {
     const { db, probe, clock, assertInPlace } = parts;
     const prove = (): void => {
@@ -52,8 +40,8 @@ export class RunWriter {
    * Takes the run's lease for `command` (for people: `boot`, `terminate`).
    * @throws RunBusyError when another launcher works on the run.
    */
-  static take(parts: StoreParts, run: Pick<RunRecord, "id" | "uid" | "name">, command: string): RunWriter {
-    return new RunWriter(parts, run, acquireLease(parts.db, run, `${process.pid}`, command));
+  static take(parts: StoreParts, run: RunWriter["run"], command: string): SqliteWriter {
+    return new SqliteWriter(parts, run, acquireLease(parts.db, run, `${process.pid}`, command));
   }
 
   async renew(): Promise<void> {
@@ -65,17 +53,13 @@ export class RunWriter {
     this.told(() => releaseLease(this.parts.db, this.run.id, this.fence));
   }
 
-  /**
-   * Makes sure that the run is still this launcher's: asked right before every call to a cloud. @throws LeaseLostError
-   */
-  prove(): void {
+  async prove(): Promise<void> {
     this.told(() => {
       this.parts.assertInPlace();
       assertLease(this.parts.db, this.run.id, this.fence);
     });
   }
 
-  /** Writes changes, all of them or none. */
   write(...changes: readonly Change[]): Promise<void> {
     return this.transaction(
       () => changes.map((change) => change.kind).join("+"),
@@ -85,39 +69,31 @@ export class RunWriter {
     );
   }
 
-  /** A write that nobody waits for: should it fail, the next one does. */
   expect(write: Promise<unknown>): void {
     write.catch(() => {
       this.broken ??= write;
     });
   }
 
-  /**
-   * Writes down that a step begins, so that its program can be found again whatever happens to the launcher. A service
-   * whose boot program is about to be started counts as booted: from now on its terminate program has something to do.
-   * @returns the step's number, unique in the database.
-   */
-  beginStep({ serviceId, step, attempt, machineKey, content, directory, event }: NewStep): Promise<number> {
+  beginStep({ serviceId, step, attempt, machineKey, content, directoryPrefix, event }: NewStep): Promise<number> {
     return this.transaction(
       () => "step-begun",
       (context) => {
+        const { db, now } = context;
         const insert = statement(
-          context.db,
+          db,
           "INSERT INTO steps (service_id, step, attempt, machine_key, content, started_at) VALUES (?, ?, ?, ?, ?, ?)",
         );
-        const id = Number(
-          insert.run(serviceId, step, attempt, machineKey, content ?? null, context.now).lastInsertRowid,
-        );
-        const place = directory(id);
-        if (place !== null) statement(context.db, "UPDATE steps SET directory = ? WHERE id = ?").run(place, id);
-        if (step === "boot") statement(context.db, "UPDATE services SET booted = 1 WHERE id = ?").run(serviceId);
+        const id = Number(insert.run(serviceId, step, attempt, machineKey, content ?? null, now).lastInsertRowid);
+        if (directoryPrefix !== null)
+          statement(db, "UPDATE steps SET directory = ? || id WHERE id = ?").run(directoryPrefix, id);
+        if (step === "boot") statement(db, "UPDATE services SET booted = 1 WHERE id = ?").run(serviceId);
         applyChange(context, { kind: "event", event });
         return id;
       },
     );
   }
 
-  /** Stores a changed plan, and what it means for each service. */
   storeRevision(revision: NewRevision): Promise<void> {
     return this.transaction(
       () => "revision",

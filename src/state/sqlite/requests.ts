@@ -1,0 +1,147 @@
+/** Requests to whoever works on a run, and the abort that is in force, which is one of them. */
+import type { Abort, RunRecord } from "../contract/records.js";
+import { FOR_PRESENT_HOLDER, type NewRequest, type RequestAnswer, type RunRequest } from "../contract/requests.js";
+import { statement, type Db } from "./database.js";
+
+type Run = Pick<RunRecord, "id">;
+
+interface Row {
+  id: number;
+  run_id: number;
+  kind: string;
+  data: string;
+  origin: string;
+  at: number;
+  fence: number | null;
+  answered_at: number | null;
+  answer: string | null;
+  withdrawn_at: number | null;
+}
+
+/** Puts a request; of an abort, an earlier one stays. @returns the one in force, and whether it is this one. */
+export function insertRequest(db: Db, run: Run, request: NewRequest): { request: RunRequest; fresh: boolean } {
+  return db
+    .transaction(() => {
+      const { kind, data, origin, at } = request;
+      const known = kind === "abort" ? readAbortRequest(db, run.id) : null;
+      if (known !== null) return { request: known, fresh: false };
+      const id = insert(db, run, request);
+      if (kind === "abort") insertEvent(db, run, "aborted", at, { reason: data.reason, origin });
+      return { request: readRequest(db, id) as RunRequest, fresh: true };
+    })
+    .immediate();
+}
+
+/** Records an abort within the caller's transaction, as `insertRequest` does. */
+export function insertAbort(
+  db: Db,
+  run: Run,
+  { reason, origin, at }: Abort,
+  { answered }: { readonly answered: boolean },
+): void {
+  const { request, fresh } = insertRequest(db, run, { kind: "abort", data: { reason }, origin, at });
+  if (!fresh || !answered) return;
+  const answer: RequestAnswer = { status: "accepted", message: "the holder has aborted the run itself" };
+  statement(db, "UPDATE requests SET answered_at = ?, answer = ? WHERE id = ?").run(
+    at,
+    JSON.stringify(answer),
+    request.id,
+  );
+}
+
+/** Takes a request back. @returns it as it is now, or null: there is none, or it was withdrawn before. */
+export function withdrawRequest(db: Db, id: number, at: number): RunRequest | null {
+  return db
+    .transaction(() => {
+      const { changes } = statement(
+        db,
+        "UPDATE requests SET withdrawn_at = ? WHERE id = ? AND withdrawn_at IS NULL",
+      ).run(at, id);
+      if (changes === 0) return null;
+      const request = readRequest(db, id) as RunRequest;
+      if (request.kind === "abort")
+        insertEvent(db, { id: request.runId }, "abort-cancelled", at, { reason: abortFrom(request).reason });
+      return request;
+    })
+    .immediate();
+}
+
+/** Takes the abort back that is in force. @returns the one that there was, or null. */
+export function removeAbort(db: Db, run: Run, at: number): Abort | null {
+  return db
+    .transaction(() => {
+      const known = readAbortRequest(db, run.id);
+      if (known === null) return null;
+      withdrawRequest(db, known.id, at);
+      return abortFrom(known);
+    })
+    .immediate();
+}
+
+/** The abort in force, or null. */
+export function readAbort(db: Db, runId: number): Abort | null {
+  const request = readAbortRequest(db, runId);
+  return request === null ? null : abortFrom(request);
+}
+
+export function readRequest(db: Db, id: number): RunRequest | null {
+  const row = statement(db, "SELECT * FROM requests WHERE id = ?").get(id) as Row | undefined;
+  return row === undefined ? null : toRequest(row);
+}
+
+/** Requests that are neither answered nor withdrawn, oldest first. */
+export function readOpenRequests(db: Db, runId: number): RunRequest[] {
+  const rows = statement(
+    db,
+    "SELECT * FROM requests WHERE run_id = ? AND answered_at IS NULL AND withdrawn_at IS NULL ORDER BY id",
+  ).all(runId) as Row[];
+  return rows.map(toRequest);
+}
+
+function readAbortRequest(db: Db, runId: number): RunRequest | null {
+  const row = statement(db, "SELECT * FROM requests WHERE run_id = ? AND kind = 'abort' AND withdrawn_at IS NULL").get(
+    runId,
+  ) as Row | undefined;
+  return row === undefined ? null : toRequest(row);
+}
+
+function insert(db: Db, run: Run, { kind, data, origin, at }: NewRequest): number {
+  const fence = FOR_PRESENT_HOLDER.has(kind)
+    ? (statement(db, "SELECT fence FROM leases WHERE run_id = ?").pluck().get(run.id) as number | undefined)
+    : undefined;
+  const { lastInsertRowid } = statement(
+    db,
+    "INSERT INTO requests (run_id, kind, data, origin, at, fence) VALUES (?, ?, ?, ?, ?, ?)",
+  ).run(run.id, kind, JSON.stringify(data), origin, at, fence ?? null);
+  return Number(lastInsertRowid);
+}
+
+function insertEvent(db: Db, run: Run, type: string, at: number, data: Readonly<Record<string, unknown>>): void {
+  statement(db, "UPDATE runs SET updated_at = ? WHERE id = ?").run(at, run.id);
+  statement(db, "INSERT INTO events (run_id, at, type, service, data) VALUES (?, ?, ?, NULL, ?)").run(
+    run.id,
+    at,
+    type,
+    JSON.stringify(data),
+  );
+}
+
+/** An abort as its request tells it. */
+function abortFrom({ data, origin, at }: RunRequest): Abort {
+  return { reason: String(data["reason"]), origin, at };
+}
+
+function toRequest(row: Row): RunRequest {
+  return {
+    id: row.id,
+    runId: row.run_id,
+    kind: row.kind,
+    data: JSON.parse(row.data) as Record<string, unknown>,
+    origin: row.origin,
+    at: row.at,
+    fence: row.fence,
+    answeredAt: row.answered_at,
+    answer: row.answer === null ? null : (JSON.parse(row.answer) as RequestAnswer),
+    withdrawnAt: row.withdrawn_at,
+  };
+}
