@@ -10,7 +10,7 @@ import * as analyze from "./commands/analyze.js";
 import * as boot from "./commands/boot.js";
 import * as clean from "./commands/clean.js";
 import * as events from "./commands/events.js";
-import { EXIT, GaveUpError, UsageError } from "./commands/exitCodes.js";
+import { EXIT, isGaveUpError, UsageError } from "./commands/exitCodes.js";
 import * as history from "./commands/history.js";
 import * as image from "./commands/image.js";
 import * as list from "./commands/list.js";
@@ -167,5 +167,5 @@ try {
     words,
     commands.map(({ command }) => nameOf(command)),
   );
-  if (error instanceof GaveUpError) process.exit(); // nothing else would end what is still waited for
+  if (isGaveUpError(error)) process.exit(); // nothing else would end what is still waited for
 }

@@ -8,6 +8,7 @@ import type { ProgramRunner } from "../../machines/program/programRunner.js";
 import type { HostKeyPolicy } from "../../machines/ssh/settings.js";
 
 export type { HostKeyPolicy };
+export * from "./errors.js";
 
 /** One machine that is wanted. `key` names the wish for ever: the same key never gives a second machine. */
 export interface LaunchRequest {
@@ -235,37 +236,4 @@ export interface DriverDefinition {
   /** Whether it hands keys to the machines that it launches: `LaunchRequest.contact` is given then. Default: false. */
   readonly preparesMachines?: boolean;
   create(context: DriverContext): Driver;
-}
-
-/** A machine could not be launched, described or destroyed; the message says why in the cloud's words. */
-export class DriverError extends Error {
-  override readonly name: string = "DriverError";
-}
-
-/** The cloud did not answer at all: the operator's network or credentials, not the request. */
-export class CloudUnreachableError extends DriverError {
-  override readonly name = "CloudUnreachableError";
-  constructor(
-    readonly cloud: string,
-    detail: string,
-  ) {
-    super(`cloud "${cloud}" cannot be reached: ${detail}`);
-  }
-}
-
-/** The cloud asks for fewer calls. Nothing was done; the same call is made again, later. */
-export class ThrottledError extends DriverError {
-  override readonly name = "ThrottledError";
-}
-
-/** The call may have taken effect, and its answer is lost. Every verb is safe to repeat, so it is repeated. */
-export class LostReplyError extends DriverError {
-  override readonly name = "LostReplyError";
-}
-
-/**
- * The cloud could not make an image, and never will under this name; nothing is left of it, unless the message says so.
- */
-export class ImageFailedError extends DriverError {
-  override readonly name = "ImageFailedError";
 }

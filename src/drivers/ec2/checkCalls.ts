@@ -13,7 +13,7 @@ import type {
 
 import { DriverError } from "../contract/driver.js";
 import { chunks, type Ec2Api, type Opened } from "./api.js";
-import { isNoSuchImage, RefusedError } from "./errors.js";
+import { isNoSuchImage, isRefusedError } from "./errors.js";
 
 /** Values that EC2 takes for one filter. */
 const MOST_VALUES = 200;
@@ -151,7 +151,7 @@ export class CheckCalls {
         signal,
       )
       .catch((error: unknown) => {
-        if (error instanceof RefusedError && error.code === "DryRunOperation") return null;
+        if (isRefusedError(error) && error.refusal === "DryRunOperation") return null;
         throw error;
       });
     if (launched === null) return;

@@ -1,7 +1,7 @@
 /** Whom new machines let in, decided and written down before they are asked for. */
 import { makeKeyPair } from "../../machines/ssh/keyPair.js";
 import type { Contact, Driver, LaunchOutcome, LaunchRequest } from "../../drivers/contract/driver.js";
-import { AuthenticationError } from "../../machines/contract/connection.js";
+import { isAuthenticationError } from "../../machines/contract/connection.js";
 import type { SshSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { AuthorizedKey } from "../../state/sqlite/contacts.js";
 import type { RunWriter } from "../../state/sqlite/runWriter.js";
@@ -29,7 +29,7 @@ export function withContacts(driver: Driver, parts: LaunchContactsParts): Driver
           given.push({ ...request, contact: await contactOf(request, parts) });
         } catch (error) {
           // Nothing was asked for yet: what was asked for once has its keys in the record.
-          if (!(error instanceof AuthenticationError)) throw error;
+          if (!isAuthenticationError(error)) throw error;
           failed.push({ key: request.key, kind: "failed", error, leftover: null });
         }
       }

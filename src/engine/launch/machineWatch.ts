@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../time/clock.js";
 import { InterruptedError, pause } from "../run/failure.js";
-import { DriverError, type Driver, type MachineStatus } from "../../drivers/contract/driver.js";
+import { DriverError, isDriverError, type Driver, type MachineStatus } from "../../drivers/contract/driver.js";
 import { isGone } from "../clouds/isGone.js";
 
 /** How often the cloud is asked: a pause is a fiftieth of what was waited already, so that a machine is
@@ -87,8 +87,7 @@ export class MachineWatch {
         if (ids.length > 0) await this.ask(ids);
       } catch (error) {
         // One question without an answer says nothing of the machines; a lost lease or an operator who stops says all.
-        const passing =
-          error instanceof DriverError && !this.stop.aborted && this.clock.now() < this.heardAt + SILENCE_MS;
+        const passing = isDriverError(error) && !this.stop.aborted && this.clock.now() < this.heardAt + SILENCE_MS;
         if (!passing) for (const id of [...this.waiting.keys()]) this.fail(id, error as Error);
       }
     }

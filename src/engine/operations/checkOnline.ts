@@ -7,7 +7,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { CloudUnreachableError, type Driver, type LaunchRequest } from "../../drivers/contract/driver.js";
+import {
+  CloudUnreachableError,
+  isCloudUnreachableError,
+  type Driver,
+  type LaunchRequest,
+} from "../../drivers/contract/driver.js";
 import { loadDriver } from "../../drivers/registry.js";
 import type { CloudSpec, LaunchPlan, ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
 import { PlanError, type Mistake } from "../../plan/yaml/mistakes.js";
@@ -15,7 +20,7 @@ import { resolveTree } from "../../plan/references/resolve.js";
 import { mistakeAt } from "../../plan/references/variables.js";
 import type { VariableRecord } from "../../state/contract/records.js";
 import { realClock } from "../../time/clock.js";
-import { AttributeRegistry, UnresolvedError } from "../attributes/attributes.js";
+import { AttributeRegistry, isUnresolvedError } from "../attributes/attributes.js";
 import { guardDriver } from "../clouds/guardedDriver.js";
 
 export interface CheckOnlineParts {
@@ -98,7 +103,7 @@ async function checkCloud(
       try {
         requests.set(service.name, requestFor(plan, book, service, preparesMachines));
       } catch (error) {
-        if (!(error instanceof UnresolvedError)) throw error;
+        if (!isUnresolvedError(error)) throw error;
         findings.unchecked.push({
           cloud,
           services: [service.name],
@@ -117,7 +122,7 @@ async function checkCloud(
         ),
       );
   } catch (error) {
-    if (!(error instanceof CloudUnreachableError)) throw error;
+    if (!isCloudUnreachableError(error)) throw error;
     findings.unreachable.push(error);
   } finally {
     await close();

@@ -14,7 +14,7 @@ import { quote } from "../../machines/shell/quote.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
 import type { Store } from "../../state/sqlite/store.js";
-import { NoMachineError, MachineAssignments } from "../run/machineAssignments.js";
+import { isNoMachineError, MachineAssignments } from "../run/machineAssignments.js";
 import { type RunContext } from "../run/context.js";
 import { chooseServices } from "../run/selection.js";
 import type { Service } from "../run/service.js";
@@ -97,7 +97,7 @@ function accessOf(context: RunContext, assignments: MachineAssignments, service:
   try {
     return assignments.access(service);
   } catch (error) {
-    if (!(error instanceof NoMachineError)) throw error;
+    if (!isNoMachineError(error)) throw error;
     throw new StateError(
       `${service.name} has no machine`,
       `bootlevel show ${context.run.name} lists those that there are`,

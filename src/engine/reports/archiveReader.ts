@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { extract, type Extract, type Header } from "tar-stream";
 
-import { StateError } from "../../state/contract/errors.js";
+import { StateError, isStateError } from "../../state/contract/errors.js";
 
 export interface ArchiveMember {
   /** Its path in the archive: `report/…`, `files/…`, `logs/…`. */
@@ -51,11 +51,7 @@ export async function readManifest(path: string): Promise<ReportManifest | null>
     return text === null ? null : (JSON.parse(text) as ReportManifest);
   } catch (error) {
     // Whoever asks takes a damaged archive, and one that is not there, for none.
-    if (
-      error instanceof StateError ||
-      error instanceof SyntaxError ||
-      (error as NodeJS.ErrnoException).code === "ENOENT"
-    )
+    if (isStateError(error) || error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === "ENOENT")
       return null;
     throw error;
   }
@@ -140,7 +136,7 @@ async function bytesOf(content: AsyncIterable<Buffer>): Promise<Buffer> {
 }
 
 function damaged(path: string, cause: unknown): unknown {
-  if ((cause as NodeJS.ErrnoException).code === "ENOENT" || cause instanceof StateError) return cause;
+  if ((cause as NodeJS.ErrnoException).code === "ENOENT" || isStateError(cause)) return cause;
   return new StateError(
     `${path} cannot be read: ${(cause as Error).message}`,
     "collect the report again if the run still has its machines",

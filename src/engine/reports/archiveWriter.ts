@@ -2,6 +2,7 @@
  * Writes the archive of a report: a .tar.gz in a private file, with a limit, that is well-formed whatever breaks off on
  * the way.
  */
+import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { Readable } from "node:stream";
@@ -10,13 +11,17 @@ import { createGzip } from "node:zlib";
 import { pack, type Pack } from "tar-stream";
 
 /** The archive cannot be written: the disk is full, the directory is closed. */
-export class ArchiveError extends Error {
+export class ArchiveError extends BootlevelError {
   override readonly name = "ArchiveError";
+  static override readonly code: string = "ARCHIVE";
 }
 
+export const isArchiveError = guardOf(ArchiveError);
+
 /** The next file would make the archive larger than it may be. */
-export class LimitError extends Error {
+export class LimitError extends BootlevelError {
   override readonly name = "LimitError";
+  static override readonly code: string = "LIMIT";
   constructor(
     readonly member: string,
     readonly limitBytes: number,
@@ -24,6 +29,8 @@ export class LimitError extends Error {
     super(`it would hold more than ${limitBytes} bytes`);
   }
 }
+
+export const isLimitError = guardOf(LimitError);
 
 export interface NewMember {
   /** Its path in the archive. */
@@ -107,7 +114,7 @@ export class ArchiveWriter {
         await this.write(sink, part);
       }
     } catch (error) {
-      if (error instanceof ArchiveError) throw error;
+      if (isArchiveError(error)) throw error;
       failure = error as Error;
     }
     if (left > 0) this.brokenOff.push(name);

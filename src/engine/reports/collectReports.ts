@@ -9,15 +9,15 @@ import { join } from "node:path";
 import type { MachineConnection } from "../../machines/contract/connection.js";
 import type { MachineLink } from "../../machines/contract/link.js";
 import { cleanUp } from "../../machines/program/endings.js";
-import { StateError } from "../../state/contract/errors.js";
-import { InterruptedError, unlessAborted } from "../run/failure.js";
+import { isStateError } from "../../state/contract/errors.js";
+import { isInterruptedError, unlessAborted } from "../run/failure.js";
 import { warn } from "../run/journal.js";
-import { NoMachineError, type MachineAssignments } from "../run/machineAssignments.js";
+import { isNoMachineError, type MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import { settleAll } from "../run/settleAll.js";
 import { archivePath, earlierPath, removeUnfinished, reportsDirectory } from "./archivePaths.js";
 import { readManifest, type ReportManifest } from "./archiveReader.js";
-import { ArchiveError } from "./archiveWriter.js";
+import { isArchiveError } from "./archiveWriter.js";
 import { planFetches, type PlannedFetch } from "./fetchPlan.js";
 import { gather, logNames, type Gathered } from "./gather.js";
 import { runReportProgram } from "./reportProgram.js";
@@ -128,8 +128,8 @@ class Collection {
       const { files, bytes } = gathered;
       return { archive: await this.keep(gathered), files, bytes };
     } catch (error) {
-      if (error instanceof StateError) throw error;
-      const isDisk = error instanceof ArchiveError || (error as NodeJS.ErrnoException).syscall !== undefined;
+      if (isStateError(error)) throw error;
+      const isDisk = isArchiveError(error) || (error as NodeJS.ErrnoException).syscall !== undefined;
       this.problem = `${(error as Error).message}${isDisk ? `; make room in ${context.store.home.directory}, or let it be written to` : ""}`;
       return { archive: null, files: 0, bytes: 0 };
     } finally {
@@ -154,7 +154,7 @@ class Collection {
       if (this.assignments.access(this.service).kind !== "driver") return false;
       this.problem = "the driver of its machine gives no shell to fetch files by: its logs are all there is";
     } catch (error) {
-      if (!(error instanceof NoMachineError)) throw error;
+      if (!isNoMachineError(error)) throw error;
       this.problem = "it has no machine: its logs are all there is";
     }
     return true;
@@ -221,7 +221,7 @@ class Collection {
         unlessAborted(signal, link().connection()),
       );
     } catch (error) {
-      const why = !(error instanceof InterruptedError)
+      const why = !isInterruptedError(error)
         ? (error as Error).message
         : cleanupExpired?.aborted === true
           ? (cleanupExpired.reason as Error).message

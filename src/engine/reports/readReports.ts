@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import type { Readable } from "node:stream";
 
 import type { RunRecord } from "../../state/contract/records.js";
-import { StateError } from "../../state/contract/errors.js";
+import { StateError, isStateError } from "../../state/contract/errors.js";
 import type { Store } from "../../state/sqlite/store.js";
 import { listArchives, type ArchivePath } from "./archivePaths.js";
 import { ABOUT, listMembers, openMember, readManifest, type ArchiveMember } from "./archiveReader.js";
@@ -90,7 +90,7 @@ async function filesOf(path: string): Promise<Pick<RunReport, "files" | "problem
   try {
     return { files: await listMembers(path, files), problem: null };
   } catch (error) {
-    if (!(error instanceof StateError)) throw error;
+    if (!isStateError(error)) throw error;
     return { files, problem: `${error.message}: ${error.remedy}` };
   }
 }

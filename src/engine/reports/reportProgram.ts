@@ -1,9 +1,9 @@
 /** Runs the program of a report, which writes what it has to tell into a folder that is fetched then. */
-import { ConnectionError } from "../../machines/contract/connection.js";
+import { isConnectionError } from "../../machines/contract/connection.js";
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
-import { StateError } from "../../state/contract/errors.js";
+import { isStateError } from "../../state/contract/errors.js";
 import { describeResult, runServiceProgram, whyEnded } from "../programs/runServiceProgram.js";
-import { ServiceError } from "../run/failure.js";
+import { isServiceError } from "../run/failure.js";
 import { inStep, stepDirectory } from "../run/journal.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
@@ -62,11 +62,11 @@ export async function runReportProgram(
         : `the report program failed: ${describeResult(result, whyEnded(context, "report"))} (its log: bootlevel logs ${context.run.name} ${service.name})`,
     };
   } catch (error) {
-    if (error instanceof StateError) throw error;
-    const message =
-      error instanceof ServiceError ? error.failure.message : (whyEnded(context, "report") ?? (error as Error).message);
-    const unreachable =
-      error instanceof ServiceError && error.cause instanceof ConnectionError && program.where === "machine";
+    if (isStateError(error)) throw error;
+    const message = isServiceError(error)
+      ? error.failure.message
+      : (whyEnded(context, "report") ?? (error as Error).message);
+    const unreachable = isServiceError(error) && isConnectionError(error.cause) && program.where === "machine";
     return { directory, unreachable, problem: `the report program did not run: ${message}` };
   }
 }

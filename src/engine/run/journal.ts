@@ -7,8 +7,8 @@
 import type { RunEvent, RunState, ServiceFailure, ServiceState, StepName } from "../../model/events.js";
 import type { Change } from "../../state/sqlite/changes.js";
 import type { RunWriter } from "../../state/sqlite/runWriter.js";
-import { StateError } from "../../state/contract/errors.js";
-import { asServiceError, ServiceError } from "./failure.js";
+import { isStateError } from "../../state/contract/errors.js";
+import { asServiceError, isServiceError } from "./failure.js";
 import type { RunContext } from "./context.js";
 import type { Service } from "./service.js";
 
@@ -192,10 +192,10 @@ async function end<T>(
     ended = await work();
   } catch (error) {
     const failure = asServiceError(step.service, step.name, error);
-    if (failure instanceof StateError) throw failure; // the record refuses more: what is there must do
-    const exitCode = failure instanceof ServiceError ? failure.failure.exitCode : null;
+    if (isStateError(failure)) throw failure; // the record refuses more: what is there must do
+    const exitCode = isServiceError(failure) ? failure.failure.exitCode : null;
     const changes: Change[] =
-      failure instanceof ServiceError && failure.mayRun
+      isServiceError(failure) && failure.mayRun
         ? []
         : [{ kind: "step-ended", id: await id, outcome: "failed", exitCode }];
     await change(context, changes, [stepFinished(context, step, "failed", exitCode)]);

@@ -4,12 +4,12 @@ import { setMaxListeners } from "node:events";
 import type { RunEvent } from "../../model/events.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import type { SecretReading } from "../../state/sqlite/runReader.js";
-import { LeaseLostError, RunBusyError } from "../../state/contract/errors.js";
+import { isLeaseLostError, RunBusyError, isRunBusyError } from "../../state/contract/errors.js";
 import type { RunWriter } from "../../state/sqlite/runWriter.js";
 import type { Store } from "../../state/sqlite/store.js";
 import { type RunContext } from "../run/context.js";
 import { realClock } from "../../time/clock.js";
-import { InterruptedError, pause } from "../run/failure.js";
+import { isInterruptedError, pause } from "../run/failure.js";
 import { closeContext, openContext } from "./openContext.js";
 
 /** Well below the silence after which another launcher may take over (30 s). */
@@ -78,7 +78,7 @@ export async function underLease<T>(
   const timer = setInterval(() => {
     writer.renew().catch((error: unknown) => {
       // Any other error (a full disk, say) meets the next write too, which reports it where it matters.
-      if (error instanceof LeaseLostError) lost.abort(error);
+      if (isLeaseLostError(error)) lost.abort(error);
     });
   }, RENEW_MS);
   let failed = false;
@@ -112,10 +112,10 @@ async function takeLease(
     try {
       return await store.takeRun(run, command);
     } catch (error) {
-      if (!(error instanceof RunBusyError) || realClock.now() >= deadline) throw error;
+      if (!isRunBusyError(error) || realClock.now() >= deadline) throw error;
       if (!told) onWait?.(error);
       await pause(realClock, TRY_AGAIN_MS, signal).catch((stopped: unknown) => {
-        throw stopped instanceof InterruptedError ? error : stopped;
+        throw isInterruptedError(stopped) ? error : stopped;
       });
     }
   }

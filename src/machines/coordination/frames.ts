@@ -1,12 +1,14 @@
 /**
  * The words of a relay: requests as they come from a machine, which may send anything, and answers as it takes them.
  */
+import { BootlevelError } from "../../errors/bootlevelError.js";
 import { relayMark } from "./relayScript.js";
 import { MESSAGE_LIMIT, type BlReply, type BlRequest } from "./blRequest.js";
 
 /** What a machine sent cannot be a request. */
-export class MalformedFrameError extends Error {
+export class MalformedFrameError extends BootlevelError {
   override readonly name = "MalformedTalkError";
+  static override readonly code: string = "MALFORMED_FRAME";
 }
 
 export type Frame =

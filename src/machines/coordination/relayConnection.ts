@@ -3,7 +3,7 @@
  * breaks.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { ConnectionLostError, type MachineConnection } from "../contract/connection.js";
+import { isConnectionLostError, type MachineConnection } from "../contract/connection.js";
 import type { BlHandler } from "./blRequest.js";
 import { openRelay, type RelayEnd, type RelayOptions, type Relay } from "./relay.js";
 
@@ -23,7 +23,7 @@ export interface RelayConnectionOptions {
 
 /** A connection that is lost is not asked again: the program will be asked about over another one. */
 function broken(error: unknown): RelayEnd {
-  if (error instanceof ConnectionLostError) return { kind: "closed" };
+  if (isConnectionLostError(error)) return { kind: "closed" };
   return { kind: "broken", reason: error instanceof Error ? error.message : String(error) };
 }
 

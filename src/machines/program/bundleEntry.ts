@@ -1,3 +1,5 @@
+import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
+
 /** One member of a bundle, and the error for what cannot become one. */
 
 export type BundleEntry =
@@ -12,6 +14,9 @@ export type BundleEntry =
   | { readonly kind: "file"; readonly name: string; readonly mode: number; readonly content: Buffer };
 
 /** A program or a file beside it cannot be bundled. The message names it. */
-export class StagingSourceError extends Error {
+export class StagingSourceError extends BootlevelError {
   override readonly name = "StagingSourceError";
+  static override readonly code: string = "STAGING_SOURCE";
 }
+
+export const isStagingSourceError = guardOf(StagingSourceError);

@@ -1,9 +1,9 @@
 /** Runs one program on a machine and finds out for certain what came of it, whatever becomes of the connection. */
 import { setTimeout as delay } from "node:timers/promises";
 import {
-  AuthenticationError,
-  ConnectionLostError,
-  HostKeyError,
+  isAuthenticationError,
+  isConnectionLostError,
+  isHostKeyError,
   type MachineConnection,
 } from "../contract/connection.js";
 import type { MachineLink } from "../contract/link.js";
@@ -140,7 +140,7 @@ async function converse(
   try {
     dialogue = await openDialogue(connection, { ...options, urgent: false });
   } catch (error) {
-    if (!(error instanceof ConnectionLostError)) throw error;
+    if (!isConnectionLostError(error)) throw error;
     return { kind: "silent", end: { kind: "lost", reason: error.message }, words: "" };
   }
   watch.onStop(() => {
@@ -164,7 +164,7 @@ async function ask(link: MachineLink, request: Begun, watch: Interruptible): Pro
       end = await watch.race(askOnce(link, request, watch));
     } catch (error) {
       reason = error instanceof Error ? error.message : String(error);
-      if (error instanceof AuthenticationError || error instanceof HostKeyError) return { kind: "unreachable", reason };
+      if (isAuthenticationError(error) || isHostKeyError(error)) return { kind: "unreachable", reason };
     }
     if (end !== null) {
       if (end.kind === "interrupted")

@@ -4,7 +4,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import ssh2, { type ParsedKey } from "ssh2";
-import { AuthenticationError } from "../contract/connection.js";
+import { AuthenticationError, isAuthenticationError } from "../contract/connection.js";
 import { cachedFile } from "./fileCache.js";
 import type { SshSettings } from "./settings.js";
 
@@ -99,7 +99,7 @@ async function usualKeys(): Promise<Identity[]> {
     try {
       keys.push({ kind: "key", label: path, key: await loadKey(path, null) });
     } catch (error) {
-      if (!(error instanceof AuthenticationError)) throw error;
+      if (!isAuthenticationError(error)) throw error;
     }
   }
   return keys;

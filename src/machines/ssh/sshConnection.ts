@@ -4,9 +4,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "ssh2";
 import {
   AuthenticationError,
+  isAuthenticationError,
   ConnectionError,
-  ConnectionLostError,
+  isConnectionLostError,
   HostKeyError,
+  isHostKeyError,
   type MachineConnection,
 } from "../contract/connection.js";
 import { JumpHostPool } from "./jumpHosts.js";
@@ -71,7 +73,7 @@ export async function connectSsh(settings: SshSettings, options: ConnectOptions)
       return grown(await finishContact(met, settings, { signal: options.signal, again: () => meet(true) }));
     } catch (error) {
       await met.connection.close();
-      if (!(error instanceof ConnectionLostError) || contact >= CONTACTS) throw error;
+      if (!isConnectionLostError(error) || contact >= CONTACTS) throw error;
     }
   }
 }
@@ -102,10 +104,8 @@ async function reach(
       `the jump host ${label} did not answer`,
     );
   } catch (error) {
-    if (error instanceof HostKeyError)
-      throw new HostKeyError(`jump host: ${error.message}`, error.presented, error.expected);
-    if (error instanceof AuthenticationError)
-      throw new AuthenticationError(`jump host: ${error.message}`, { cause: error });
+    if (isHostKeyError(error)) throw new HostKeyError(`jump host: ${error.message}`, error.presented, error.expected);
+    if (isAuthenticationError(error)) throw new AuthenticationError(`jump host: ${error.message}`, { cause: error });
     throw error;
   }
 }
@@ -193,8 +193,8 @@ async function persist<T>(
 
 function final(error: unknown): boolean {
   return (
-    error instanceof AuthenticationError ||
-    error instanceof HostKeyError ||
+    isAuthenticationError(error) ||
+    isHostKeyError(error) ||
     (error instanceof Error && /no matching (key exchange|.*cipher|.*MAC)/i.test(error.message))
   );
 }

@@ -18,7 +18,7 @@ import type {
   StepRecord,
   VariableRecord,
 } from "../contract/records.js";
-import { StateError, UnknownRunError } from "../contract/errors.js";
+import { StateError, isStateError, UnknownRunError } from "../contract/errors.js";
 
 /** "optional": a secret whose key is lost reads as an empty value, so that a run can be taken down without it. */
 export type SecretReading = "needed" | "optional";
@@ -355,7 +355,7 @@ function unseal(row: SealedRow, cipher: Cipher, place: string, secrets: SecretRe
   try {
     return cipher.open(row.sealed, place);
   } catch (error) {
-    if (secrets === "optional" && error instanceof StateError) return "";
+    if (secrets === "optional" && isStateError(error)) return "";
     throw error;
   }
 }
