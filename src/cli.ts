@@ -9,6 +9,7 @@ import * as abort from "./commands/abort.js";
 import * as analyze from "./commands/analyze.js";
 import * as boot from "./commands/boot.js";
 import * as clean from "./commands/clean.js";
+import { ENVIRONMENT } from "./commands/environment.js";
 import * as events from "./commands/events.js";
 import { EXIT, isGaveUpError, UsageError } from "./commands/exitCodes.js";
 import * as history from "./commands/history.js";
@@ -135,7 +136,7 @@ function nameOf(command: string): string {
 async function completeRun(argv: { _?: (string | number)[] }): Promise<string[]> {
   const called = commands.find(({ command }) => nameOf(command) === argv._?.[1]);
   const takesRun = called !== undefined && /[<[]run/.test(called.command);
-  return takesRun ? runNames() : [...commands.map(({ command }) => nameOf(command)), "completion"];
+  return takesRun ? runNames(ENVIRONMENT) : [...commands.map(({ command }) => nameOf(command)), "completion"];
 }
 
 function version(): string {
@@ -145,7 +146,7 @@ function version(): string {
 
 /** What the environment says of this computer: how much it can do at once is no matter of a plan. @throws UsageError */
 function takeLimits(): void {
-  const { BOOTLEVEL_HANDSHAKES: handshakes } = process.env;
+  const { BOOTLEVEL_HANDSHAKES: handshakes } = ENVIRONMENT.env;
   if (handshakes === undefined || handshakes === "") return;
   try {
     limitHandshakes(/^[0-9]{1,4}$/.test(handshakes) ? Number(handshakes) : NaN);

@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { abort, cancelAbort } from "../library/index.js";
+import { ENVIRONMENT } from "./environment.js";
 import { RUN } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { print, printJson } from "./output.js";
@@ -34,7 +35,7 @@ export async function handler(options: {
   const reason = (options.reason ?? []).join(" ").trim();
   if (options.cancel) return cancel(run, reason, options.json);
   if (reason === "") throw new UsageError("why? Write a reason: bootlevel abort RUN REASON");
-  const result = await abort(run, reason);
+  const result = await abort(run, reason, ENVIRONMENT);
   if (options.json) printJson("abort", result);
   else if (!result.fresh)
     print(`${run} was aborted before, by ${result.origin}: ${result.reason}. The first reason stays.`);
@@ -52,7 +53,7 @@ const TIDIES_UP: ReadonlySet<string> = new Set(["reports", "terminate"]);
 
 async function cancel(run: string, reason: string, json: boolean): Promise<number> {
   if (reason !== "") throw new UsageError("--cancel takes no reason");
-  const cancelled = await cancelAbort(run);
+  const cancelled = await cancelAbort(run, ENVIRONMENT);
   if (json) printJson("abort", { run, cancelled });
   else
     print(

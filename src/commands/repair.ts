@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { type RepairResult } from "../library/index.js";
+import { ENVIRONMENT } from "./environment.js";
 import { RUN, VERBOSE } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
@@ -55,6 +56,7 @@ export async function handler(options: RepairArguments): Promise<number> {
   const wait = await readWaitOption(options);
   const { result, interrupted } = await withProgress({ ...options, noun: "call repair again to go on" }, (watch) =>
     repair(String(options.run), {
+      ...ENVIRONMENT,
       ...wait,
       replace: options.replace ?? [],
       force: options.force,

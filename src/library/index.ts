@@ -3,7 +3,7 @@
  * database) when it is called, so that importing this file costs little.
  */
 export type * from "./types.js";
-export type { HomeOption, VariableOptions, WaitOptions, WatchOptions } from "./options.js";
+export type { EnvironmentOption, HomeOption, VariableOptions, WaitOptions, WatchOptions } from "./options.js";
 export { buildImage, listImages, removeImages } from "./images.js";
 export { logIn } from "./login.js";
 export { listLogs, readLogs } from "./logs.js";

@@ -1,12 +1,12 @@
 /** The installation's record, opened for as long as a call of the library lasts. */
 import type { RunRecord } from "../state/contract/records.js";
 import type { Store } from "../state/sqlite/store.js";
-import type { HomeOption } from "./options.js";
+import { storeOptions, type HomeOption } from "./options.js";
 
 /** Opens the record for one piece of work. */
 export async function withStore<T>(options: HomeOption, work: (store: Store) => Promise<T>): Promise<T> {
   const { openStore } = await import("../state/sqlite/store.js");
-  const store = await openStore(options.home);
+  const store = await openStore(options.home, storeOptions(options));
   try {
     return await work(store);
   } finally {

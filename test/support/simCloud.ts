@@ -78,6 +78,7 @@ export function simCloud(
       throw new Error(message);
     },
     permit: () => undefined,
+    env: {},
     readOnly: false,
     clock,
   });

@@ -3,6 +3,7 @@
  * default export is a `DriverDefinition`. The failure semantics are part of the contract and stand at each verb.
  */
 
+import type { Environment } from "../../model/environment.js";
 import type { Clock } from "../../time/clock.js";
 import type { ProgramRunner } from "../../machines/program/programRunner.js";
 import type { HostKeyPolicy } from "../../machines/ssh/settings.js";
@@ -202,6 +203,8 @@ export interface DriverContext {
   readonly stateDirectory: string;
   /** Tells the operator something that is no failure. */
   readonly warn: (message: string) => void;
+  /** The environment variables that the driver may read. */
+  readonly env: Environment;
   /** What the driver waits by. */
   readonly clock: Clock;
   /**

@@ -79,5 +79,12 @@ export async function createDriver(
   const definition = await loadDriver(cloud.driver, planDirectory);
   const stateDirectory = store.home.driverDirectory(definition.name);
   mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
-  return definition.create({ cloud: cloud.name, options, stateDirectory, clock: store.clock, ...parts });
+  return definition.create({
+    cloud: cloud.name,
+    options,
+    stateDirectory,
+    clock: store.clock,
+    env: store.env,
+    ...parts,
+  });
 }

@@ -54,7 +54,7 @@ async function contactOf({ key, mark }: LaunchRequest, parts: LaunchContactsPart
 
 async function keysOf(ssh: SshSpec, { store, run, writer }: LaunchContactsParts): Promise<AuthorizedKey[]> {
   const { publicKeys } = await import("../../machines/ssh/publicKeys.js");
-  const theirs = await publicKeys(ssh);
+  const theirs = await publicKeys({ ...ssh, env: store.env });
   if (theirs.length > 0) return theirs;
   // Nobody could get in: bootlevel gets a key of its own, on disk before any machine knows it.
   if ((await store.runKey(run)) === null)

@@ -64,7 +64,12 @@ export class MachineLinks {
     const brand = launcherBrand(this.parts.run.uid);
     return this.keep("launcher", async () => {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
-      return openLocal({ directory, workDirectory: directory, env: launcherEnvironment(brand), brand });
+      return openLocal({
+        directory,
+        workDirectory: directory,
+        env: launcherEnvironment(brand, this.parts.store.env),
+        brand,
+      });
     });
   }
 
@@ -93,7 +98,7 @@ export class MachineLinks {
       openLocal({
         directory: join(directory, "home"),
         workDirectory: join(directory, "work"),
-        env: machineEnvironment(directory, brand),
+        env: machineEnvironment(directory, brand, this.parts.store.env),
         brand,
       }),
     );
@@ -116,6 +121,7 @@ export class MachineLinks {
         pins: this.pins(),
         contact,
         ownKey: own,
+        env: store.env,
       };
       try {
         return await connectSsh(settings, { signal: this.closing.signal, onWarning: warn });

@@ -19,6 +19,7 @@ import { PlanError, type Mistake } from "../../plan/yaml/mistakes.js";
 import { resolveTree } from "../../plan/references/resolve.js";
 import { mistakeAt } from "../../plan/references/variables.js";
 import type { VariableRecord } from "../../state/contract/records.js";
+import type { Environment } from "../../model/environment.js";
 import { realClock } from "../../time/clock.js";
 import { AttributeRegistry, isUnresolvedError } from "../attributes/attributes.js";
 import { guardDriver } from "../clouds/guardedDriver.js";
@@ -26,6 +27,8 @@ import { guardDriver } from "../clouds/guardedDriver.js";
 export interface CheckOnlineParts {
   readonly plan: LaunchPlan;
   readonly variables: readonly VariableRecord[];
+  /** The environment that drivers may read. */
+  readonly env: Environment;
   /** Tells what is no mistake of the plan's. */
   readonly warn: (message: string) => void;
   readonly signal: AbortSignal;
@@ -131,7 +134,7 @@ async function checkCloud(
 
 /** The driver, with a directory for state that goes when it is closed: it is asked questions only. */
 async function openDriver(
-  { plan, warn }: CheckOnlineParts,
+  { plan, env, warn }: CheckOnlineParts,
   book: AttributeRegistry,
   spec: CloudSpec,
 ): Promise<{ driver: Driver; preparesMachines: boolean; close: () => Promise<void> }> {
@@ -146,6 +149,7 @@ async function openDriver(
       warn(`cloud "${spec.name}": ${message}`);
     },
     clock: realClock,
+    env,
     permit: () => undefined,
     readOnly: true,
   });

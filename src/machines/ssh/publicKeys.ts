@@ -4,8 +4,9 @@
  */
 import { readFile } from "node:fs/promises";
 import ssh2, { type ParsedKey } from "ssh2";
+import type { Environment } from "../../model/environment.js";
 import { AuthenticationError } from "../contract/connection.js";
-import { USUAL_FILES, usualFile } from "./identities.js";
+import { passphraseOf, usualFiles } from "./identities.js";
 import type { SshSettings } from "./settings.js";
 import { createHash } from "node:crypto";
 
@@ -16,29 +17,30 @@ export interface PublicKey {
   readonly label: string;
 }
 
-type Who = Pick<SshSettings, "identities" | "passphraseEnv" | "agent">;
+type Who = Pick<SshSettings, "identities" | "passphraseEnv" | "agent" | "env">;
 
 /**
  * What a machine must let in so that `loadIdentities` gets in: the identity files' keys; without files the agent's, and
  * those of the usual files that need no passphrase. May be none. Throws `AuthenticationError` for an identity of which
  * no public half can be found.
  */
-export async function publicKeys({ identities, passphraseEnv, agent }: Who): Promise<PublicKey[]> {
+export async function publicKeys({ identities, passphraseEnv, agent, env }: Who): Promise<PublicKey[]> {
   if (identities.length > 0)
-    return Promise.all(identities.map(async (path) => ({ key: await publicHalf(path, passphraseEnv), label: path })));
-  return unique([...(agent ? await agentKeys() : []), ...(await usualKeys())]);
+    return Promise.all(
+      identities.map(async (path) => ({ key: await publicHalf(path, passphraseOf(passphraseEnv, env)), label: path })),
+    );
+  return unique([...(agent ? await agentKeys(env) : []), ...(await usualKeys(env))]);
 }
 
 /**
  * The key's own file tells it, if its passphrase is known or it has none, or if it is OpenSSH's, which holds it in
  * clear; else its `.pub`.
  */
-async function publicHalf(path: string, passphraseEnv: string | null): Promise<string> {
+async function publicHalf(path: string, passphrase: string): Promise<string> {
   const text = await read(path);
   if (text === null) throw new AuthenticationError(`the private key ${path} does not exist`);
   if (parse(text, "") !== null && !/PRIVATE|PuTTY/.test(text))
     throw new AuthenticationError(`${path} is a public key; give the private one`);
-  const passphrase = passphraseEnv === null ? "" : (process.env[passphraseEnv] ?? "");
   const key = parse(text, passphrase) ?? clearHalf(text) ?? parse((await read(`${path}.pub`)) ?? "", "");
   if (key !== null) return key;
   throw new AuthenticationError(
@@ -66,8 +68,8 @@ function clearHalf(text: string): string | null {
 }
 
 /** An agent that does not answer offers nothing to a machine either. */
-async function agentKeys(): Promise<PublicKey[]> {
-  const socket = process.env["SSH_AUTH_SOCK"] ?? "";
+async function agentKeys(env: Environment): Promise<PublicKey[]> {
+  const socket = env["SSH_AUTH_SOCK"] ?? "";
   if (socket === "") return [];
   const keys = await new Promise<readonly unknown[]>((resolve) => {
     ssh2.createAgent(socket).getIdentities((error, found) => {
@@ -88,9 +90,9 @@ async function agentKeys(): Promise<PublicKey[]> {
   });
 }
 
-async function usualKeys(): Promise<PublicKey[]> {
+async function usualKeys(env: Environment): Promise<PublicKey[]> {
   const keys: PublicKey[] = [];
-  for (const path of USUAL_FILES.map(usualFile)) {
+  for (const path of usualFiles(env)) {
     // What cannot be read is passed over, as it is when keys are offered.
     const key = parse((await read(path).catch(() => null)) ?? "", "");
     if (key !== null) keys.push({ key, label: path });

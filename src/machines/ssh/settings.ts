@@ -1,4 +1,6 @@
 /** How a machine is reached over SSH; made from the launch plan by the engine. */
+import type { Environment } from "../../model/environment.js";
+
 /**
  * How a host that is met for the first time is believed: it stands in known_hosts; at once, and pinned; by the key that
  * it was given for its first contact (`FirstContact`); by what it has printed on its console.
@@ -15,6 +17,8 @@ export interface SshSettings {
   readonly identities: readonly string[];
   /** The environment variable that holds the keys' passphrase, or null. */
   readonly passphraseEnv: string | null;
+  /** The environment that may be read: passphrases, `HOME` and `SSH_AUTH_SOCK`. */
+  readonly env: Environment;
   readonly agent: boolean;
   readonly jump: JumpHost | null;
   readonly hostKeys: HostKeyPolicy;

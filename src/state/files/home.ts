@@ -1,8 +1,8 @@
 /** Where this installation keeps its state, and how it keeps others out of it. */
 import { chmodSync, mkdirSync, statSync } from "node:fs";
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
+import { userHome, type Environment } from "../../model/environment.js";
 import { StateError } from "../contract/errors.js";
 
 /** The paths below `$BOOTLEVEL_HOME`. */
@@ -16,9 +16,9 @@ export interface Home {
   driverDirectory(driver: string): string;
 }
 
-/** Tells the paths of `directory`, of `$BOOTLEVEL_HOME`, or of `~/.bootlevel`. Touches nothing. */
-export function locateHome(directory?: string, env: NodeJS.ProcessEnv = process.env): Home {
-  const chosen = resolve(directory ?? (env["BOOTLEVEL_HOME"] || join(homedir(), ".bootlevel")));
+/** Tells the paths of `directory`, of `BOOTLEVEL_HOME` in `env`, or of `~/.bootlevel`. Touches nothing. */
+export function locateHome(directory: string | undefined, env: Environment): Home {
+  const chosen = resolve(directory ?? (env["BOOTLEVEL_HOME"] || join(userHome(env), ".bootlevel")));
   return {
     directory: chosen,
     database: join(chosen, "bootlevel.db"),

@@ -98,17 +98,17 @@ export interface Store extends Chosen {
 }
 
 /**
- * Opens the state in `directory` (default `$BOOTLEVEL_HOME`, else `~/.bootlevel`).
+ * Opens the state in `directory` (default `BOOTLEVEL_HOME` in `options.env`, else `~/.bootlevel`).
  * @throws StateError if it cannot be used; nothing is overwritten then.
  */
 export async function openStore(
   directory?: string,
-  { clock = realClock, probe, random = Math.random }: StoreOptions = {},
+  { clock = realClock, probe, random = Math.random, env = {} }: StoreOptions = {},
 ): Promise<Store> {
-  const home = locateHome(directory);
+  const home = locateHome(directory, env);
   const db = openDatabase(home);
-  const cipher = createCipher(home);
-  const parts: StoreParts = { db, cipher, clock, probe, random, assertInPlace: watchFile(home.database) };
+  const cipher = createCipher(home, env);
+  const parts: StoreParts = { db, cipher, clock, probe, random, env, assertInPlace: watchFile(home.database) };
   const ask = async <T>(question: () => T): Promise<T> => {
     try {
       return question();
@@ -121,6 +121,7 @@ export async function openStore(
     clock,
     probe,
     random,
+    env,
     installation: () => ask(() => readInstallation(db, home)),
     listRuns: (options) => ask(() => reader.listRuns(db, options)),
     runNames: () => ask(() => reader.runNames(db)),

@@ -1,5 +1,6 @@
 /** What every part of the SQLite state works with. */
 import { type Clock } from "../../time/clock.js";
+import type { Environment } from "../../model/environment.js";
 import { type Cipher } from "./cipher.js";
 import { type Db } from "./database.js";
 
@@ -13,6 +14,8 @@ export interface StoreOptions {
   readonly probe?: (point: string) => void;
   /** What chance is taken from, 0 to 1. Default: the computer's; a rehearsal that is to be repeated has its own. */
   readonly random?: () => number;
+  /** The environment variables that may be read. Default: none. */
+  readonly env?: Environment;
 }
 
 /** What every part of the state works with. */

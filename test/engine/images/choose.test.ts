@@ -53,7 +53,7 @@ levels: [ { services: { ${service}: { image: apache, size: m5.large } } } ]
 `,
   });
   const plan = await loadPlan(folder, { driverDefinition: loadDriver });
-  const bundles = await packBundles(plan, locateHome(join(temporaryDirectory(), "home")));
+  const bundles = await packBundles(plan, locateHome(join(temporaryDirectory(), "home"), {}));
   const variables = [
     { kind: "variable" as const, name: "version", secret: false, value: version },
     { kind: "variable" as const, name: "pass", secret: true, value: secret },
