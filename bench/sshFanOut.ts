@@ -1,10 +1,11 @@
 /** SSH fan-out: what bootlevel costs beyond the smallest loop with ssh2 that sends as many bytes to as many hosts. */
 import { createHash } from "node:crypto";
-import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 
 import { bootRun } from "../src/engine/operations/boot.js";
-import { writeBundle } from "../src/machines/program/bundle.js";
+import { packBundle } from "../src/machines/program/bundle.js";
 import { openStore } from "../src/state/sqlite/store.js";
 import { answer, figure, isGuard, median, type Figure, type Series } from "./support/answer.js";
 import { ask, tell } from "./support/child.js";
@@ -110,11 +111,11 @@ function replayed({ command, input }: Exec, index: number): Exec {
 async function byHand(bytes: number): Promise<Exec> {
   const folder = temporaryFolder();
   writePrograms(folder);
-  const { path } = await writeBundle(
-    { program: { kind: "file", path: join(folder, "boot.sh") }, files: [join(folder, "ready.sh")] },
-    folder,
-  );
-  const tar = readFileSync(path);
+  const { content } = await packBundle({
+    program: { kind: "file", path: join(folder, "boot.sh") },
+    files: [join(folder, "ready.sh")],
+  });
+  const tar = await buffer(content);
   return {
     command: "d=$(mktemp -d) && cd $d && tar -xof - && ./boot.sh && ./ready.sh; c=$?; rm -r $d; exit $c",
     input: Buffer.concat([tar, Buffer.alloc(Math.max(0, bytes - tar.length))]),

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLink, type ClosableLink } from "../../src/machines/contract/link.js";
 import { openLocal } from "../../src/machines/local/localConnection.js";
-import { writeBundle, type Bundle } from "../../src/machines/program/bundle.js";
+import type { Bundle } from "../../src/machines/program/bundle.js";
 import type { ProgramRequest } from "../../src/machines/program/request.js";
+import { writeBundle } from "./bundles.js";
 
 let lastBrand = Math.floor(Math.random() * 1_000_000_000) + 1;
 

@@ -31,30 +31,71 @@ export class UnresolvedError extends BootlevelError {
 
 export const isUnresolvedError = guardOf(UnresolvedError);
 
+/** What references are resolved by: one revision of the run's plan, and the values of its variables. */
+export interface AttributeSources {
+  readonly plan: LaunchPlan;
+  readonly variables: readonly VariableRecord[];
+  /** Services that the plan has no more, and whose terminate programs may still refer to each other. */
+  readonly dropped: readonly ServiceSpec[];
+}
+
+/** Attributes of service replicas, by the replica's name and the attribute's. */
+export type AttributeValues = ReadonlyMap<string, ReadonlyMap<string, AttributeValue>>;
+
 export class AttributeRegistry {
-  private readonly services = new Map<string, Map<string, AttributeValue>>();
-  private readonly specs: ReadonlyMap<string, ServiceSpec>;
-  private readonly variables: ReadonlyMap<string, VariableRecord>;
+  private services = new Map<string, Map<string, AttributeValue>>();
+  /** Values that came from the record. Others were set here: what is read of those later may be older. */
+  private readonly recorded = new WeakSet<AttributeValue>();
+  private plan: LaunchPlan;
+  private specs: ReadonlyMap<string, ServiceSpec>;
+  private variables: ReadonlyMap<string, VariableRecord>;
   private byReplica: ReadonlyMap<string, ServiceSpec> | null = null;
   private listener: ((service: string, name: string) => void) | null = null;
 
   /** @param dropped services that the plan has no more, and whose terminate programs may still refer to each other */
   constructor(
-    private readonly plan: LaunchPlan,
+    plan: LaunchPlan,
     private readonly runName: string,
     variables: readonly VariableRecord[],
     dropped: readonly ServiceSpec[] = [],
   ) {
-    this.specs = new Map(
-      [...dropped, ...plan.levels.flatMap((level) => level.services)].map((service) => [service.name, service]),
-    );
-    this.variables = new Map(variables.map((variable) => [`${variable.kind} ${variable.name}`, variable]));
+    this.plan = plan;
+    this.specs = specsByName(plan, dropped);
+    this.variables = variablesByName(variables);
+  }
+
+  /** Takes in what the record says. */
+  read(values: AttributeValues): void {
+    for (const [service, own] of values) {
+      this.services.set(service, new Map(own));
+      for (const value of own.values()) this.recorded.add(value);
+    }
+  }
+
+  /**
+   * Goes by another revision of the plan, at once. A value that was set here stays where the record says otherwise: it
+   * is newer.
+   * @param values what the record says, by the names that services have now.
+   * @param names the names that services have now, by those that they had; those that are gone have none.
+   */
+  follow(sources: AttributeSources, values: AttributeValues, names: ReadonlyMap<string, string>): void {
+    const before = this.services;
+    this.services = new Map();
+    this.read(values);
+    for (const [old, own] of before) {
+      const service = names.get(old);
+      if (service === undefined) continue;
+      for (const [name, value] of own) if (!this.recorded.has(value)) this.put(service, name, value);
+    }
+    this.plan = sources.plan;
+    this.specs = specsByName(sources.plan, sources.dropped);
+    this.variables = variablesByName(sources.variables);
+    this.byReplica = null;
   }
 
   /** Sets attributes of one service replica. */
   set(service: string, name: string, value: AttributeValue): void {
-    const own = this.services.get(service) ?? new Map<string, AttributeValue>();
-    this.services.set(service, own.set(name, value));
+    this.put(service, name, value);
     this.listener?.(service, name);
   }
 
@@ -63,8 +104,7 @@ export class AttributeRegistry {
    */
   outdate(service: string): boolean {
     const outputs = [...this.of(service)].filter(([, { kind }]) => kind === "output");
-    for (const [name, value] of outputs)
-      this.services.get(service)?.set(name, { ...value, stale: true, doubted: false });
+    for (const [name, value] of outputs) this.put(service, name, { ...value, stale: true, doubted: false });
     return outputs.length > 0;
   }
 
@@ -75,7 +115,7 @@ export class AttributeRegistry {
   doubt(service: string): void {
     for (const [name, value] of this.of(service))
       if (value.kind === "output" && value.stale !== true)
-        this.services.get(service)?.set(name, { ...value, stale: true, doubted: true });
+        this.put(service, name, { ...value, stale: true, doubted: true });
   }
 
   /** The boot program that has set the service's outputs lives on, or is done. */
@@ -187,6 +227,11 @@ export class AttributeRegistry {
     return [`${reference.service}-${reference.replica}`];
   }
 
+  private put(service: string, name: string, value: AttributeValue): void {
+    const known = this.services.get(service) ?? new Map<string, AttributeValue>();
+    this.services.set(service, known.set(name, value));
+  }
+
   private own(service: string, name: string): string {
     const input = this.services.get(service)?.has(name) === true ? null : this.input(service, name);
     if (input === null) return this.attribute(service, name);
@@ -206,4 +251,14 @@ export class AttributeRegistry {
     if (found) return found.value;
     throw new UnresolvedError(`\${${prefix}.${name}} has no value in this run`);
   }
+}
+
+function specsByName(plan: LaunchPlan, dropped: readonly ServiceSpec[]): ReadonlyMap<string, ServiceSpec> {
+  return new Map(
+    [...dropped, ...plan.levels.flatMap((level) => level.services)].map((service) => [service.name, service]),
+  );
+}
+
+function variablesByName(variables: readonly VariableRecord[]): ReadonlyMap<string, VariableRecord> {
+  return new Map(variables.map((variable) => [`${variable.kind} ${variable.name}`, variable]));
 }

@@ -18,8 +18,16 @@ export interface Dependency {
   readonly stage: Stage;
 }
 
-/** Every reference of the plan's services to others, by the service that is referred to. */
-export function dependencies(plan: LaunchPlan): Map<string, Dependency[]> {
+const found = new WeakMap<LaunchPlan, ReadonlyMap<string, readonly Dependency[]>>();
+
+/** Every reference of the plan's services to others, by the service that is referred to. Found once for each plan. */
+export function dependencies(plan: LaunchPlan): ReadonlyMap<string, readonly Dependency[]> {
+  const known = found.get(plan) ?? findDependencies(plan);
+  found.set(plan, known);
+  return known;
+}
+
+function findDependencies(plan: LaunchPlan): Map<string, Dependency[]> {
   const bySource = new Map<string, Dependency[]>();
   for (const service of plan.levels.flatMap((level) => level.services)) {
     for (const [stage, references] of referencesByStage(service)) {

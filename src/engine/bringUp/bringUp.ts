@@ -76,7 +76,9 @@ export async function bringUp(
     unfinished,
     fresh,
     force,
-    dependencies: dependencies(context.plan),
+    get dependencies() {
+      return dependencies(context.plan);
+    },
     failed: [],
     enterPhase,
   };

@@ -1,6 +1,6 @@
 /** The step between a new machine's first contact and its first program: its own first boot is waited for. */
 import { cloudInitReason, waitForCloudInit, type CloudInitEnd } from "../../machines/shell/cloudInit.js";
-import { logPath } from "../programs/runServiceProgram.js";
+import { logPath, openLogFile } from "../programs/runServiceProgram.js";
 import { StepLog } from "../programs/stepLog.js";
 import { InterruptedError, serviceError } from "../run/failure.js";
 import { inBareStep, warn, writerOf, type StepEnd } from "../run/journal.js";
@@ -40,7 +40,7 @@ async function wait(
   const end = await waitForCloudInit(link, limitMs, context.halt).catch((error: unknown) => {
     throw context.halt.aborted ? new InterruptedError() : error;
   });
-  const lastLines = end.kind === "absent" ? [] : keep(context, service, label, end);
+  const lastLines = end.kind === "absent" ? [] : await keep(context, service, label, end);
   if (end.kind === "degraded") await warn(context, service, `cloud-init went on after errors${because(end)}`);
   if (end.kind !== "failed" && end.kind !== "late")
     return { value: undefined, outcome: end.kind === "absent" ? "absent" : "prepared", exitCode: end.code };
@@ -66,9 +66,14 @@ function because({ lines }: CloudInitEnd): string {
 }
 
 /** Writes what cloud-init says into the step's log. @returns its last lines, redacted. */
-function keep(context: RunContext, service: Service, label: string, { kind, lines }: CloudInitEnd): string[] {
+async function keep(
+  context: RunContext,
+  service: Service,
+  label: string,
+  { kind, lines }: CloudInitEnd,
+): Promise<string[]> {
   const log = new StepLog({
-    path: logPath(context, service, "prepare"),
+    writer: await openLogFile(context, service, "prepare"),
     redactor: context.redactor,
     hold: false,
     onText: () => undefined,
@@ -79,6 +84,6 @@ function keep(context: RunContext, service: Service, label: string, { kind, line
     log.finish();
     return log.lastLines();
   } finally {
-    log.close();
+    await log.close();
   }
 }

@@ -45,7 +45,7 @@ export async function publish(
   ];
   if (writes.length > 0) await writerOf(context).write(...writes);
   for (const { name, value, secret, kind } of written)
-    context.attributes.set(service.name, name, { value, secret, kind });
+    context.attributes.set(context.current(service).name, name, { value, secret, kind });
   work.early.settled(
     service,
     attributes.map(({ name }) => name),

@@ -33,29 +33,36 @@ const ANYWHERE = "*";
 /** Milliseconds between two questions to a cloud for what one machine's console shows. */
 const CONSOLE_EVERY_MS = 15_000;
 
-/** The record of a first contact. One object a machine: it keeps the pace of questions to the cloud. */
+/**
+ * The record of a first contact. One object a machine: it keeps the pace of questions to the cloud.
+ * @param parts those of whoever uses the connection when they are asked for.
+ */
 export function machineContact(
-  { store, writer, driver }: ContactParts,
+  parts: () => ContactParts,
   { machine, hostKeys }: FirstContact,
   launched: LaunchedHere,
 ): MachineContact {
   let askAgainAt = 0;
   return {
     hostKeys,
-    mayChange: writer !== null,
+    get mayChange() {
+      return parts().writer !== null;
+    },
     pins: {
-      find: () => store.hostKeys(machine, ANYWHERE),
+      find: () => parts().store.hostKeys(machine, ANYWHERE),
       pin: async (_address, key) => {
+        const { writer } = parts();
         if (writer === null)
           throw new Error(`the host key of ${machine} was never pinned by a boot, and this command writes nothing`);
         await writer.write({ kind: "host-key", scope: machine, address: ANYWHERE, key });
       },
     },
-    finished: async () => (await store.contact(machine)).has("trusted"),
+    finished: async () => (await parts().store.contact(machine)).has("trusted"),
     finish: async () => {
-      await writer?.write({ kind: "contact", machine, stage: "trusted" });
+      await parts().writer?.write({ kind: "contact", machine, stage: "trusted" });
     },
     async fingerprints(signal) {
+      const { store, driver } = parts();
       const cloud = await driver(launched.cloud);
       if (cloud.hostKeyFingerprints === undefined) {
         throw new HostKeyError(

@@ -1,44 +1,54 @@
-/** One connection a machine, kept for all steps of all services on it. */
+/** A run's links to its machines: one a machine, kept for all steps of all services on it. */
 import { createHash } from "node:crypto";
-import { setMaxListeners } from "node:events";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 import type { Driver, MachineAccess } from "../../drivers/contract/driver.js";
 import type { MachineConnection } from "../../machines/contract/connection.js";
-import { createLink, type ClosableLink } from "../../machines/contract/link.js";
+import type { ClosableLink } from "../../machines/contract/link.js";
 import { launcherEnvironment, machineEnvironment } from "../../machines/local/environment.js";
 import { killTagged } from "../../machines/local/taggedProcesses.js";
 import { removeMachineDirectory } from "../../machines/local/machineDirectory.js";
 import { openLocal } from "../../machines/local/localConnection.js";
+import type { HostKeyPins } from "../../machines/ssh/settings.js";
 import type { SshSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { RunWriter } from "../../state/sqlite/runWriter.js";
 import type { Store } from "../../state/sqlite/store.js";
+import type { Connect, ConnectionKey, ConnectionRegistry } from "./connectionRegistry.js";
 import { explainRefusal, machineContact, ownKey, type LaunchedHere } from "./machineContacts.js";
+import type { RegisteredLink } from "./registeredLink.js";
 
 /** Access by a shell of the machine's. */
 export type ShellAccess = Exclude<MachineAccess, { readonly kind: "driver" }>;
 
 type SshAccess = MachineAccess & { readonly kind: "ssh" };
 
-export interface MachineLinksParts {
+/** Whoever uses a connection: what it may pin, ask and say. */
+export interface ConnectionUser {
   readonly store: Store;
   /** Null when nothing may be pinned: a host whose key nobody has pinned is refused then. */
   readonly writer: RunWriter | null;
-  readonly run: { readonly id: number; readonly uid: string };
   readonly driver: (cloud: string) => Promise<Driver>;
   readonly warn: (message: string) => void;
 }
 
-export class MachineLinks {
-  private readonly links = new Map<string, ClosableLink>();
-  /** Aborted when the links are closed, so that no attempt to connect outlives the command. */
-  private readonly closing = new AbortController();
+export interface MachineLinksParts extends ConnectionUser {
+  readonly run: { readonly id: number; readonly uid: string };
+  /** Where the connections are, which may outlive these links. */
+  readonly connections: ConnectionRegistry<ConnectionUser>;
+}
 
-  constructor(private readonly parts: MachineLinksParts) {
-    // Every machine that is being reached listens to it.
-    setMaxListeners(0, this.closing.signal);
-  }
+interface Kept {
+  readonly machine: string;
+  readonly link: RegisteredLink;
+}
+
+export class MachineLinks {
+  private readonly links = new Map<string, Kept>();
+  /** Links that are closed connect no more: no attempt to connect outlives the command. */
+  private closing = false;
+
+  constructor(private readonly parts: MachineLinksParts) {}
 
   /**
    * The link to a machine. Connects when somebody asks it for a connection.
@@ -53,16 +63,14 @@ export class MachineLinks {
    * connection is closed.
    */
   async release(access: ShellAccess, ssh: SshSpec): Promise<void> {
-    const key = linkKey(access, ssh);
-    await this.links.get(key)?.close();
-    this.links.delete(key);
+    await this.discard(this.machineKey(access, ssh));
   }
 
   /** The computer that launches, for programs with `where: launcher`. */
   launcher(): ClosableLink {
     const directory = this.launcherDirectory;
     const brand = launcherBrand(this.parts.run.uid);
-    return this.keep("launcher", async () => {
+    return this.keep({ machine: this.launcherKey, settings: brand }, async () => {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       return openLocal({
         directory,
@@ -75,26 +83,27 @@ export class MachineLinks {
 
   /** Takes away what programs with `where: launcher` have left on this computer. */
   async clearLauncher(graceMs: number): Promise<void> {
-    await this.links.get("launcher")?.close();
-    this.links.delete("launcher");
+    await this.discard(this.launcherKey);
     await killTagged(new Set([launcherBrand(this.parts.run.uid)]), { graceMs });
     await removeMachineDirectory(this.launcherDirectory, this.launcherDirectory);
   }
 
   private get launcherDirectory(): string {
-    return join(this.parts.store.home.runDirectory(this.parts.run.uid), "launcher");
+    return this.parts.store.folders.launcher(this.parts.run.uid);
   }
 
-  /** Closes every connection; what is cleaned up on machines is waited for. */
+  /** Closes every link with the channels that it opened; what is cleaned up on machines is waited for. */
   async close(): Promise<void> {
-    this.closing.abort();
-    await Promise.all([...this.links.values()].map((link) => link.close()));
+    this.closing = true;
+    const links = [...this.links.values()].map(({ link }) => link);
+    for (const link of links) link.abandon();
+    await Promise.all(links.map((link) => link.close()));
     this.links.clear();
   }
 
   private local(access: MachineAccess & { kind: "local" }): ClosableLink {
     const { directory, brand } = access;
-    return this.keep(linkKey(access, null), async () =>
+    return this.keep({ machine: this.machineKey(access, null), settings: brand }, async () =>
       openLocal({
         directory: join(directory, "home"),
         workDirectory: join(directory, "work"),
@@ -105,55 +114,84 @@ export class MachineLinks {
   }
 
   private ssh(access: SshAccess, ssh: SshSpec, launched: LaunchedHere | null): ClosableLink {
-    const { store, run, warn } = this.parts;
-    const contact =
-      access.firstContact === undefined || launched === null
-        ? null
-        : machineContact(this.parts, access.firstContact, launched);
-    return this.keep(linkKey(access, ssh), async () => {
-      const { connectSsh } = await import("../../machines/ssh/sshConnection.js");
-      // A key that was made for the run's machines is shown to no other host.
-      const own = contact === null ? null : await ownKey(store, run);
-      const settings = {
-        ...ssh,
-        ...sshTarget(access, ssh),
-        workDirectory: `.bootlevel/runs/${run.uid}`,
-        pins: this.pins(),
-        contact,
-        ownKey: own,
-        env: store.env,
-      };
-      try {
-        return await connectSsh(settings, { signal: this.closing.signal, onWarning: warn });
-      } catch (error) {
-        throw launched === null ? error : await explainRefusal(store, error, launched);
-      }
-    });
-  }
-
-  private pins() {
-    const { store, writer } = this.parts;
-    return {
-      find: (address: string) => store.hostKeys("", address),
-      pin: async (address: string, key: string) => {
-        if (writer === null)
-          throw new Error(`the host key of ${address} was never pinned by a boot, and this command writes nothing`);
-        await writer.write({ kind: "host-key", scope: "", address, key });
+    const { run } = this.parts;
+    const { firstContact } = access;
+    return this.keep(
+      { machine: this.machineKey(access, ssh), settings: loginSettings(ssh) },
+      async (signal, user): Promise<MachineConnection> => {
+        const { connectSsh } = await import("../../machines/ssh/sshConnection.js");
+        const { store } = user();
+        const contact =
+          firstContact === undefined || launched === null ? null : machineContact(user, firstContact, launched);
+        // A key that was made for the run's machines is shown to no other host.
+        const own = contact === null ? null : await ownKey(store, run);
+        const settings = {
+          ...ssh,
+          ...sshTarget(access, ssh),
+          workDirectory: `.bootlevel/runs/${run.uid}`,
+          pins: pinsOf(user),
+          contact,
+          ownKey: own,
+          env: store.env,
+        };
+        try {
+          return await connectSsh(settings, {
+            signal,
+            onWarning: (message) => {
+              user().warn(message);
+            },
+          });
+        } catch (error) {
+          throw launched === null ? error : await explainRefusal(store, error, launched);
+        }
       },
-    };
+    );
   }
 
-  private keep(key: string, connect: () => Promise<MachineConnection>): ClosableLink {
-    const link = this.links.get(key) ?? createLink(connect);
-    this.links.set(key, link);
+  private keep(key: ConnectionKey, connect: Connect<ConnectionUser>): ClosableLink {
+    const id = JSON.stringify([key.machine, key.settings]);
+    const known = this.links.get(id);
+    // Another user of the session may have discarded the machine.
+    if (known !== undefined && !known.link.isClosed) return known.link;
+    const link = this.parts.connections.take(key, this.parts, connect);
+    if (this.closing) link.abandon();
+    this.links.set(id, { machine: key.machine, link });
     return link;
+  }
+
+  private async discard(machine: string): Promise<void> {
+    await this.parts.connections.discard(machine);
+    for (const [id, kept] of this.links) if (kept.machine === machine && kept.link.isClosed) this.links.delete(id);
+  }
+
+  private get launcherKey(): string {
+    return JSON.stringify([this.parts.run.uid, "launcher"]);
+  }
+
+  /** The machine as this run knows it: its directories there are the run's own. */
+  private machineKey(access: ShellAccess, ssh: SshSpec | null): string {
+    const { uid } = this.parts.run;
+    return access.kind === "local"
+      ? JSON.stringify([uid, access.directory])
+      : JSON.stringify([uid, sshTarget(access, ssh), ssh?.jump, access.firstContact?.machine]);
   }
 }
 
-function linkKey(access: ShellAccess, ssh: SshSpec | null): string {
-  return access.kind === "local"
-    ? access.directory
-    : JSON.stringify([sshTarget(access, ssh), ssh?.jump, access.firstContact?.machine]);
+function pinsOf(user: () => ConnectionUser): HostKeyPins {
+  return {
+    find: (address) => user().store.hostKeys("", address),
+    pin: async (address, key) => {
+      const { writer } = user();
+      if (writer === null)
+        throw new Error(`the host key of ${address} was never pinned by a boot, and this command writes nothing`);
+      await writer.write({ kind: "host-key", scope: "", address, key });
+    },
+  };
+}
+
+/** Who logs in, and whom they believe: a changed plan with other settings gets another connection. */
+function loginSettings({ identities, agent, passphraseEnv, hostKeys, knownHosts }: SshSpec): string {
+  return JSON.stringify([identities, agent, passphraseEnv, hostKeys, knownHosts]);
 }
 
 /** What the driver knows of the host goes before what the plan says for all. */

@@ -15,7 +15,7 @@ import type { Coordination, Publisher } from "../run/coordination.js";
 import { BL_EXIT, done, refusal } from "./answers.js";
 import { Barriers } from "./barriers.js";
 import { Deadlocks } from "./deadlocks.js";
-import { meaningOf } from "./names.js";
+import { meaningOf, sourceNamed } from "./names.js";
 import { RateLimit } from "./rateLimit.js";
 import { Progress } from "./progress.js";
 import { getWait, keyOf } from "./valueWait.js";
@@ -51,7 +51,7 @@ export class CoordinationHub implements Coordination {
       await this.write(service, attribute);
     };
     context.attributes.listen((service, name) => {
-      this.waits.wake(keyOf({ service, attribute: name }));
+      this.waits.wake(keyOf(sourceNamed(context, service, name)));
     });
     context.abort.signal.addEventListener(
       "abort",
@@ -60,6 +60,12 @@ export class CoordinationHub implements Coordination {
       },
       { once: true },
     );
+  }
+
+  /** The context has another view of the run: services may have other names, and values may have come. */
+  follow(renamed: ReadonlyMap<string, string>): void {
+    this.progress.rename(renamed);
+    this.waits.endWhere((wait) => wait.look());
   }
 
   /** What is set goes by this from now on. */
@@ -106,12 +112,13 @@ export class CoordinationHub implements Coordination {
   }
 
   private async answer(
-    service: Service,
+    asker: Service,
     step: StepName,
     request: BlRequest,
     gone: AbortSignal,
     onWait: () => void,
   ): Promise<BlReply> {
+    const service = this.named(asker);
     switch (request.verb) {
       case "get":
         return this.get(service, request, gone, onWait);
@@ -154,7 +161,7 @@ export class CoordinationHub implements Coordination {
     if (parties !== null && (parties < 1 || parties > 100_000))
       return refusal(BL_EXIT.usage, "--parties takes a whole number from 1");
     // A replica that this command leaves as it is does not come; one that has failed was to come.
-    const replicas = this.context.bySpec.get(service.spec.name) ?? [service];
+    const replicas = this.context.bySpec.get(this.context.current(service).spec.name) ?? [service];
     const expected = replicas
       .map((replica) => replica.name)
       .filter((replica) => replica === service.name || this.progress.comes(replica));
@@ -212,7 +219,7 @@ export class CoordinationHub implements Coordination {
     const { context } = this;
     if (attribute.secret) context.redactor.add([attribute.value]);
     await change(context, [{ kind: "attribute", attribute }], []);
-    context.attributes.set(service.name, attribute.name, attribute);
+    context.attributes.set(context.current(service).name, attribute.name, attribute);
   }
 
   private async say(service: Service, step: StepName, { value }: BlRequest, gone: AbortSignal): Promise<BlReply> {
@@ -237,6 +244,12 @@ export class CoordinationHub implements Coordination {
       at: context.clock.now(),
     });
     return done();
+  }
+
+  /** The program goes by the plan that it was started by, under the name that its service has now. */
+  private named(asker: Service): Service {
+    const { name } = this.context.current(asker);
+    return name === asker.name ? asker : { ...asker, name };
   }
 
   private warn(message: string): void {

@@ -12,6 +12,8 @@ import type { Service } from "../run/service.js";
 
 /** An attribute of one replica. */
 export interface ValueSource {
+  /** The replica's number, or null for one that the run does not have: its name may change while somebody waits. */
+  readonly id: number | null;
   readonly service: string;
   readonly attribute: string;
 }
@@ -32,7 +34,11 @@ export function meaningOf(context: RunContext, asker: Service, name: string): Me
 
 function ownMeaning(context: RunContext, asker: Service, name: string): Meaning {
   if (hasAttribute(asker, name))
-    return { kind: "sources", sources: [{ service: asker.name, attribute: name }], what: `${asker.name}.${name}` };
+    return {
+      kind: "sources",
+      sources: [{ id: asker.id, service: asker.name, attribute: name }],
+      what: `${asker.name}.${name}`,
+    };
   const input = context.attributes.input(asker.name, name);
   if (input === null)
     return unknown(`service "${asker.spec.name}" has no input, output or attribute "${name}"`, name, [
@@ -42,7 +48,7 @@ function ownMeaning(context: RunContext, asker: Service, name: string): Meaning 
   const { source } = input;
   if (source.kind === "value") return valueOf(context, asker, source.value);
   return found(
-    context.attributes.sources(source.link).map((service) => ({ service, attribute: source.link.attribute })),
+    context.attributes.sources(source.link).map((service) => sourceNamed(context, service, source.link.attribute)),
   );
 }
 
@@ -83,7 +89,7 @@ function othersMeaning(context: RunContext, asker: Service, name: string, attrib
       attribute,
       attributesOf(first),
     );
-  const sources = services.map((service) => ({ service: service.name, attribute }));
+  const sources = services.map(({ id, name }) => ({ id, service: name, attribute }));
   if (isSecret(context, first, attribute) && !mayRead(context, asker, sources)) {
     return {
       kind: "unknown",
@@ -102,6 +108,11 @@ function othersMeaning(context: RunContext, asker: Service, name: string, attrib
  */
 function isGoing({ dropped, former }: RunContext, service: Service | undefined): boolean {
   return service !== undefined && (dropped.some(({ id }) => id === service.id) || former.get(service.id) === service);
+}
+
+/** The attribute of a replica that has that name now. */
+export function sourceNamed({ byName }: RunContext, service: string, attribute: string): ValueSource {
+  return { id: byName.get(service)?.id ?? null, service, attribute };
 }
 
 function found(sources: readonly ValueSource[]): Meaning {

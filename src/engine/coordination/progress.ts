@@ -51,6 +51,20 @@ export class Progress {
     return typeof stand === "object" ? `${name} failed: ${stand.failed}` : null;
   }
 
+  /**
+   * Services have other names now. What is known under an old name stays until another service has it: programs may
+   * wait for it.
+   */
+  rename(renamed: ReadonlyMap<string, string>): void {
+    const stands = new Map([...renamed].map(([old, name]) => [name, this.stands.get(old)] as const));
+    for (const [name, stand] of stands) if (stand !== undefined) this.stands.set(name, stand);
+    const before = [...renamed].filter(([old]) => this.before.has(old)).map(([, name]) => name);
+    for (const name of renamed.values()) this.before.delete(name);
+    for (const name of before) this.before.add(name);
+    for (const [level, names] of this.levels)
+      this.levels.set(level, new Set([...names].map((name) => renamed.get(name) ?? name)));
+  }
+
   setRanBefore({ name }: Service): void {
     this.before.add(name);
   }

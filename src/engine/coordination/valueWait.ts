@@ -19,8 +19,13 @@ export interface ValueWaitParts {
 }
 
 /** What wakes those who wait for an attribute of a replica. */
-export function keyOf({ service, attribute }: ValueSource): string {
-  return `${service} ${attribute}`;
+export function keyOf({ id, service, attribute }: ValueSource): string {
+  return `${id ?? service} ${attribute}`;
+}
+
+/** The name that the replica has by now. */
+function nameOf({ byId }: RunContext, { id, service }: ValueSource): string {
+  return (id === null ? undefined : byId.get(id)?.name) ?? service;
 }
 
 export function getWait({ context, progress, service, meaning, request, gone }: ValueWaitParts): Wait {
@@ -31,8 +36,13 @@ export function getWait({ context, progress, service, meaning, request, gone }: 
     what: meaning.kind === "sources" ? meaning.what : request.name,
     keys: sources.map(keyOf),
     look: () => (meaning.kind === "value" ? done(bytesOfText(meaning.value)) : lookAt(context, progress, sources)),
-    on: () => unset().map((source) => ({ to: source.service, why: `${source.service}.${source.attribute}` })),
-    late: () => stillUnset(unset(), sources.length),
+    on: () =>
+      unset().map((source) => ({ to: nameOf(context, source), why: `${nameOf(context, source)}.${source.attribute}` })),
+    late: () =>
+      stillUnset(
+        unset().map((source) => nameOf(context, source)),
+        sources.length,
+      ),
     timeoutMs: request.timeoutMs,
     ignoreAbort: request.ignoreAbort,
     gone,
@@ -49,15 +59,15 @@ function lookAt(context: RunContext, progress: Progress, sources: readonly Value
   const values = sources.map((source) => valueOf(context, source));
   if (values.every((value) => value !== null)) return done(bytesOfText(values.join(",")));
   for (const [index, source] of sources.entries()) {
-    const over = values[index] === null ? progress.over(source.service) : null;
+    const over = values[index] === null ? progress.over(nameOf(context, source)) : null;
     if (over !== null) return refusal(BL_EXIT.notSet, `${over}, and has set no "${source.attribute}"`);
   }
   return null;
 }
 
 /** A value of this boot; what an earlier one has set does not count. */
-function fresh(context: RunContext, { service, attribute }: ValueSource): AttributeValue | null {
-  const found = context.attributes.of(service).get(attribute);
+function fresh(context: RunContext, source: ValueSource): AttributeValue | null {
+  const found = context.attributes.of(nameOf(context, source)).get(source.attribute);
   return found === undefined || found.stale === true ? null : found;
 }
 
@@ -79,11 +89,8 @@ function bytesOf(context: RunContext, source: ValueSource): Buffer | null {
 /** How many are named. */
 const MOST_NAMED = 5;
 
-function stillUnset(unset: readonly ValueSource[], all: number): string {
+function stillUnset(unset: readonly string[], all: number): string {
   if (all < 2) return "";
-  const names = unset
-    .slice(0, MOST_NAMED)
-    .map(({ service }) => service)
-    .join(", ");
+  const names = unset.slice(0, MOST_NAMED).join(", ");
   return `${unset.length} of ${all} have not set it: ${names}${unset.length > MOST_NAMED ? ", …" : ""}`;
 }

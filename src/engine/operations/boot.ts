@@ -17,6 +17,7 @@ import { MachineAssignments } from "../run/machineAssignments.js";
 import type { UnusedMachine } from "../launch/unusedMachines.js";
 import { levelNames, type RunContext } from "../run/context.js";
 import { closeContext, openContext } from "../session/openContext.js";
+import type { Session } from "../session/session.js";
 
 export interface BootRequest {
   readonly plan: LaunchPlan;
@@ -33,6 +34,8 @@ export interface BootRequest {
    * from. Default: "all".
    */
   readonly images?: "all" | "parents";
+  /** Keeps connections for what follows on the run. Default: none are kept. */
+  readonly session?: Session;
 }
 
 export interface BootResult {
@@ -59,7 +62,7 @@ export async function bootRun(store: Store, request: BootRequest): Promise<BootR
   checkRunName(request.name);
   const { variables } = request;
   const written = withoutSecretDefaults(request.plan);
-  const bundles = await packBundles(written, store.home);
+  const bundles = await packBundles(written, store.files.bundles);
   const { plan, warnings } = chooseImages({
     plan: written,
     bundles,
@@ -70,7 +73,8 @@ export async function bootRun(store: Store, request: BootRequest): Promise<BootR
   });
   const writer = await store.createRun({ name: request.name, plan, bundles, variables });
   return underLease(writer, request.signal, async (stop) => {
-    const context = await openContext({ run: writer.run, store, writer, stop, observe: request.observe });
+    const { observe, session } = request;
+    const context = await openContext({ run: writer.run, store, writer, stop, observe, ...(session && { session }) });
     try {
       return await bootServices(context, request.verb ?? "boot", warnings);
     } finally {

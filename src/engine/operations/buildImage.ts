@@ -100,7 +100,7 @@ async function intentOf(
   const [service] = plan.levels.flatMap(({ services }) => services);
   if (service === undefined) throw new Error("the plan of an image has one service");
   const lookup = imageValues(variables);
-  const setup = withContents(service, await packBundles(plan, store.home), lookup);
+  const setup = withContents(service, await packBundles(plan, store.files.bundles), lookup);
   const base = service.image === null ? "" : resolveTemplate(service.image, lookup);
   return {
     image,

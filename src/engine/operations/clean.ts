@@ -128,7 +128,7 @@ async function openClouds(
       await add(plan, spec, book, run.state === "terminated" ? [run.uid] : []);
   }
   if (options.run === null)
-    await add({ dir: store.home.directory }, { name: "local", driver: "local", options: {} }, null, []);
+    await add({ dir: store.folders.installation }, { name: "local", driver: "local", options: {} }, null, []);
   if (options.plan !== null) {
     const { plan, variables } = options.plan;
     const book = new AttributeRegistry(plan, "", variables);

@@ -1,16 +1,12 @@
-/** The logs of a run: one file a service and step, read as they are or followed while they grow. */
-import { appendFileSync, createReadStream, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-
+/** The logs of a run: one a service and step, read as they are or followed while they grow. */
+import type { StoredLog } from "../../state/contract/files.js";
 import type { RunRecord } from "../../state/contract/records.js";
-import type { Home } from "../../state/files/home.js";
 import type { Store } from "../../state/sqlite/store.js";
 
 export interface LogFile {
   readonly service: string;
   readonly step: string;
-  /** Absolute. */
+  /** Where people find it: an absolute path. */
   readonly path: string;
   readonly bytes: number;
 }
@@ -19,82 +15,43 @@ export interface LogChunk extends LogFile {
   readonly text: string;
 }
 
-/** How often followed files are looked at, in milliseconds. */
-const FOLLOW_MS = 200;
 const STEP_ORDER = ["prepare", "setup", "boot", "ready", "execute", "report", "terminate"];
 
-/** The run's log files, services in the plan's order; of one service (or all replicas of one) if `service` is given. */
+/** The run's logs, services in the plan's order; of one service (or all replicas of one) if `service` is given. */
 export async function listLogs(store: Store, run: RunRecord, service: string | null): Promise<LogFile[]> {
-  const directory = join(store.home.runDirectory(run.uid), "logs");
-  const present = new Set(readNames(directory));
-  const services = (await store.services(run)).filter(
-    (record) => service === null || record.name === service || record.spec === service,
-  );
-  return services.flatMap(({ name }) =>
-    STEP_ORDER.filter((step) => present.has(`${name}.${step}.log`)).map((step) => {
-      const path = join(directory, `${name}.${step}.log`);
-      return { service: name, step, path, bytes: statSync(path).size };
-    }),
-  );
+  return (await chooseLogs(store, run, service, await store.files.logs.list(run.uid))).map(asLogFile);
 }
 
 /**
  * The text of the logs, then, if `follow`, what is added while the run is worked on or until `signal` aborts.
- * Chunks of one file come in order.
+ * Chunks of one log come in order.
  */
 export async function* readLogs(
   store: Store,
   run: RunRecord,
   options: { service: string | null; follow: boolean; signal: AbortSignal },
 ): AsyncGenerator<LogChunk> {
-  const offsets = new Map<string, number>();
-  for (;;) {
-    // Asked before the files are read: what was written until then is shown even if the launcher has just ended.
-    const working =
-      options.follow && !options.signal.aborted && (await store.findRun(String(run.id))).holder?.alive === true;
-    for (const file of await listLogs(store, run, options.service)) {
-      const from = offsets.get(file.path) ?? 0;
-      if (file.bytes <= from) continue;
-      offsets.set(file.path, file.bytes);
-      yield* readRange(file, from);
-    }
-    if (!working) return;
-    await sleep(FOLLOW_MS);
-  }
+  const chunks = store.files.logs.follow(run.uid, {
+    choose: (logs) => chooseLogs(store, run, options.service, logs),
+    goesOn: async () =>
+      options.follow && !options.signal.aborted && (await store.findRun(String(run.id))).holder?.alive === true,
+  });
+  for await (const { text, ...log } of chunks) yield { ...asLogFile(log), text };
 }
 
-/** Lets logs follow their services to other names. Names may be exchanged, so each log first leaves its old one. */
-export function renameLogs(
-  home: Home,
-  uid: string,
-  renames: readonly { readonly from: string; readonly to: string }[],
-): void {
-  const directory = join(home.runDirectory(uid), "logs");
-  const present = new Set(readNames(directory));
-  const moving = renames.flatMap(({ from, to }) =>
-    STEP_ORDER.filter((step) => present.has(`${from}.${step}.log`)).map((step) => ({
-      from: join(directory, `${from}.${step}.log`),
-      to: join(directory, `${to}.${step}.log`),
-    })),
+async function chooseLogs(
+  store: Store,
+  run: RunRecord,
+  service: string | null,
+  logs: readonly StoredLog[],
+): Promise<StoredLog[]> {
+  const present = new Map(logs.map((log) => [`${log.service}.${log.step}`, log]));
+  const services = (await store.services(run)).filter(
+    (record) => service === null || record.name === service || record.spec === service,
   );
-  for (const { from } of moving) renameSync(from, `${from}.moving`);
-  for (const { from, to } of moving) {
-    // An earlier service of that name may have left a log there: what is told of a name is told in one file.
-    appendFileSync(to, readFileSync(`${from}.moving`), { mode: 0o600 });
-    rmSync(`${from}.moving`);
-  }
+  return services.flatMap(({ name }) => STEP_ORDER.flatMap((step) => present.get(`${name}.${step}`) ?? []));
 }
 
-async function* readRange(file: LogFile, from: number): AsyncGenerator<LogChunk> {
-  const stream = createReadStream(file.path, { start: from, end: file.bytes - 1, encoding: "utf8" });
-  for await (const text of stream) yield { ...file, text: text as string };
-}
-
-function readNames(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return []; // no program has run yet
-    throw error;
-  }
+function asLogFile({ service, step, location, bytes }: StoredLog): LogFile {
+  return { service, step, path: location, bytes };
 }

@@ -19,13 +19,11 @@ import { unfinishedTask } from "../health/diagnosis.js";
 import { writerOf } from "../run/journal.js";
 import { withReplicaNumbers } from "../planChange/replicaNumbers.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
-import { renameLogs } from "./logs.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
 import { diffPlans, type ServiceChange } from "../planChange/planDiff.js";
 import { checkGoal } from "./repair.js";
 import { type RunContext } from "../run/context.js";
 import type { PlanVersion } from "../planChange/planVersion.js";
-import { closeContext, openContext } from "../session/openContext.js";
 
 export interface ReloadOptions extends WorkOptions {
   readonly plan: LaunchPlan;
@@ -71,12 +69,11 @@ export async function reloadRun(store: Store, run: RunRecord, options: ReloadOpt
       sameSettings(before.plan, after.plan);
     if (same || !(await options.confirm(changes))) return { ...nothing, ms: context.clock.now() - startedAt };
     await writerOf(context).storeRevision(newRevision(context, revision + 1, after, changes));
-    renameLogs(
-      store.home,
+    await store.files.logs.rename(
       now.uid,
       changes.flatMap(({ was, name }) => (was === null ? [] : [{ from: was, to: name }])),
     );
-    await closeContext(context);
+    await context.follow();
     return { ...(await applyRevision(context, options, startedAt)), changes, applied: true };
   });
 }
@@ -95,7 +92,7 @@ async function versions(
   // plan has no more.
   const names = new Set(chosen.map(({ kind, name }) => `${kind} ${name}`));
   const variables = [...chosen, ...before.variables.filter(({ kind, name }) => !names.has(`${kind} ${name}`))];
-  const bundles = await packBundles(plan, store.home);
+  const bundles = await packBundles(plan, store.files.bundles);
   const chosenImages = chooseImages({
     plan: await withLiveClouds(context, stored.plan, plan),
     bundles,
@@ -194,32 +191,23 @@ function earlier(one: ServiceRevision["due"], other: ServiceRevision["due"]): Se
   return ORDER.indexOf(one.stage) <= ORDER.indexOf(other.stage) ? one : other;
 }
 
-/** Does what the stored revision has left to be done, and what was not finished before. */
-async function applyRevision(
-  { run, store, writer, stop }: RunContext,
-  options: ReloadOptions,
-  startedAt: number,
-): Promise<BootResult> {
-  const context = await openContext({ run, store, writer, stop, observe: options.observe });
-  try {
-    const assignments = await MachineAssignments.read(context);
-    await countReplicas(context);
-    const agenda = new Agenda();
-    for (const service of context.levels.flat()) {
-      const record = context.records.get(service.id);
-      const task = record === undefined ? null : unfinishedTask(assignments, service, record);
-      if (task !== null) agenda.add(service, task);
-    }
-    const end = await runAgenda(context, assignments, agenda, {
-      verb: "reload",
-      state: "reloading",
-      startedAt,
-      force: options.force,
-    });
-    return { run: run.name, ...end, ms: context.clock.now() - startedAt };
-  } finally {
-    await closeContext(context);
+/** Does what the revision that the context follows now has left to be done, and what was not finished before. */
+async function applyRevision(context: RunContext, options: ReloadOptions, startedAt: number): Promise<BootResult> {
+  const assignments = await MachineAssignments.read(context);
+  await countReplicas(context);
+  const agenda = new Agenda();
+  for (const service of context.levels.flat()) {
+    const record = context.records.get(service.id);
+    const task = record === undefined ? null : unfinishedTask(assignments, service, record);
+    if (task !== null) agenda.add(service, task);
   }
+  const end = await runAgenda(context, assignments, agenda, {
+    verb: "reload",
+    state: "reloading",
+    startedAt,
+    force: options.force,
+  });
+  return { run: context.run.name, ...end, ms: context.clock.now() - startedAt };
 }
 
 /** How many replicas there are is an attribute of each of them; one that goes on as it is learns it without a boot. */

@@ -8,6 +8,7 @@ import { bootRun, type BootResult } from "./boot.js";
 import { resumeRun } from "./resume.js";
 import type { ReportOutcome } from "../reports/collectReports.js";
 import { collectReportsNow } from "./collectReports.js";
+import { withSession, type Session } from "../session/session.js";
 import { terminateRun, type TerminateResult } from "./terminate.js";
 
 export interface RunToEndRequest {
@@ -49,8 +50,13 @@ export interface RunToEndResult {
  * @throws as `bootRun` and `resumeRun` do, before anything is started.
  */
 export async function runToEnd(store: Store, request: RunToEndRequest): Promise<RunToEndResult> {
+  // Reports are fetched, and machines taken down, over the connections that booted them.
+  return withSession((session) => runInSession(store, request, session));
+}
+
+async function runInSession(store: Store, request: RunToEndRequest, session: Session): Promise<RunToEndResult> {
   const startedAt = store.clock.now();
-  const boot = await begin(store, request);
+  const boot = await begin(store, request, session);
   const run = await store.findRun(boot.run);
   const { plan } = await store.plan(run);
   const keep = request.keep ?? plan.keep ?? "never";
@@ -63,6 +69,7 @@ export async function runToEnd(store: Store, request: RunToEndRequest): Promise<
       waitMs,
       signal: new AbortController().signal,
       over,
+      session,
       services: [],
       all: true,
     }),
@@ -71,12 +78,25 @@ export async function runToEnd(store: Store, request: RunToEndRequest): Promise<
   const terminated = isKept(keep, success)
     ? null
     : await within("taking down", deadlines.terminate, (over) =>
-        terminateRun(store, run, { observe, waitMs, signal: over, over, force: false, keep: false, reports: false }),
+        terminateRun(store, run, {
+          observe,
+          waitMs,
+          signal: over,
+          over,
+          session,
+          force: false,
+          keep: false,
+          reports: false,
+        }),
       );
   return { run: boot.run, success, boot, reports, keep, terminated, ms: store.clock.now() - startedAt };
 }
 
-async function begin(store: Store, { start, keep, waitMs, observe, signal }: RunToEndRequest): Promise<BootResult> {
+async function begin(
+  store: Store,
+  { start, keep, waitMs, observe, signal }: RunToEndRequest,
+  session: Session,
+): Promise<BootResult> {
   switch (start.kind) {
     case "plan":
       // What the call says of machines goes before the plan for whoever goes on with the run, too.
@@ -87,9 +107,10 @@ async function begin(store: Store, { start, keep, waitMs, observe, signal }: Run
         verb: "run",
         observe,
         signal,
+        session,
       });
     case "resume":
-      return resumeRun(store, start.run, { waitMs, observe, signal, verb: "run" });
+      return resumeRun(store, start.run, { waitMs, observe, signal, session, verb: "run" });
   }
 }
 

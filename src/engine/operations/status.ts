@@ -11,16 +11,22 @@ import { type RunContext } from "../run/context.js";
 import { survey, type ServiceFinding } from "../health/survey.js";
 import type { Service } from "../run/service.js";
 import { closeContext, openContext } from "../session/openContext.js";
+import type { Session } from "../session/session.js";
 
-/** Checks a run. @throws only when the record itself cannot be read. */
+/**
+ * Checks a run.
+ * @param session keeps connections for the next check, for whoever checks again and again; null: none are kept.
+ * @throws only when the record itself cannot be read.
+ */
 export async function statusRun(
   store: Store,
   run: RunRecord,
   observe: (event: RunEvent) => void,
   signal: AbortSignal,
+  session: Session | null = null,
 ): Promise<StatusReport> {
   const checkedAt = store.clock.now();
-  const context = await openContext({ run, store, writer: null, stop: signal, observe });
+  const context = await openContext({ run, store, writer: null, stop: signal, observe, ...(session && { session }) });
   try {
     const assignments = await MachineAssignments.read(context);
     const all = context.levels.flat();

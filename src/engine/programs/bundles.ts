@@ -2,12 +2,10 @@
  * Packs the plan's programs before anything is launched, so that later commands need no file of the plan, and all
  * replicas get the same bytes.
  */
-import { join } from "node:path";
-
-import { writeBundle } from "../../machines/program/bundle.js";
+import { packBundle, type Bundle, type BundleSource } from "../../machines/program/bundle.js";
 import type { LaunchPlan, ProgramSpec, ServiceSpec, SetupSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { BundleRecord } from "../../state/contract/records.js";
-import type { Home } from "../../state/files/home.js";
+import type { BundleFiles } from "../../state/contract/files.js";
 
 export type ProgramStep = "setup" | "boot" | "ready" | "execute" | "report" | "terminate";
 
@@ -42,24 +40,31 @@ export function programsOf(service: ServiceSpec): { step: ProgramStep; program: 
   ];
 }
 
-/**
- * Packs every program of the plan into `<home>/bundles`, by content. @throws for a file that cannot be read, naming it.
- */
-export async function packBundles(plan: LaunchPlan, home: Home): Promise<Record<string, BundleRecord>> {
-  const directory = join(home.directory, "bundles");
+/** Packs every program of the plan, and keeps it by content. @throws for a file that cannot be read, naming it. */
+export async function packBundles(plan: LaunchPlan, files: BundleFiles): Promise<Record<string, BundleRecord>> {
   const packed = new Map<string, BundleRecord>();
   const bundles: Record<string, BundleRecord> = {};
   for (const service of plan.levels.flatMap((level) => level.services)) {
     for (const { program, bundle: name } of programsOf(service)) {
-      const source = {
+      const source: BundleSource = {
         program: program.run.kind === "command" ? null : { kind: program.run.kind, path: program.run.path },
         files: [...program.files],
       };
       const key = JSON.stringify(source);
-      const bundle = packed.get(key) ?? (await writeBundle(source, directory));
+      const bundle = packed.get(key) ?? (await keep(source, files));
       packed.set(key, bundle);
       bundles[name] = bundle;
     }
   }
   return bundles;
+}
+
+async function keep(source: BundleSource, files: BundleFiles): Promise<BundleRecord> {
+  const { entry, content } = await packBundle(source);
+  return { ...(await files.put(content)), entry };
+}
+
+/** A bundle of the record, as machines are sent it. */
+export function keptBundle(record: BundleRecord, files: BundleFiles): Bundle {
+  return { ...record, open: () => files.open(record) };
 }

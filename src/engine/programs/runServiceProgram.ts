@@ -1,11 +1,10 @@
 /** Runs one program of a service: resolves its references, keeps its log, and tells how it ended. */
-import { join } from "node:path";
-
 import type { StepName } from "../../model/events.js";
 import { ConnectionError } from "../../machines/contract/connection.js";
 import type { ProgramRequest, ProgramResult } from "../../machines/program/request.js";
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
-import { bundleName, type ProgramStep } from "./bundles.js";
+import type { LogWriter } from "../../state/contract/files.js";
+import { bundleName, keptBundle, type ProgramStep } from "./bundles.js";
 import { compileCommandLine } from "./commandLine.js";
 import { isInterruptedError, unlessAborted } from "../run/failure.js";
 import { abortWords } from "../run/abort.js";
@@ -117,7 +116,7 @@ async function inLog(
   work: (hooks: Hooks) => Promise<ProgramResult>,
 ): Promise<ProgramEnd> {
   const { clock } = context;
-  const log = openLog(context, run);
+  const log = await openLog(context, run);
   const startedAt = clock.now();
   try {
     log.note(`${what} on ${label}`);
@@ -128,7 +127,7 @@ async function inLog(
     log.note(`${describeResult(result, whyEnded(context, run.step))} after ${ms} ms`);
     return { result, ms, machine: label, log: logPath(context, run.service, run.step), lastLines: log.lastLines() };
   } finally {
-    log.close();
+    await log.close();
   }
 }
 
@@ -143,10 +142,19 @@ export function hasMachine(assignments: MachineAssignments, service: Service): b
   }
 }
 
-/** The log of one service and step, or null where nothing is written. */
+/** Where people find the log of one service and step, or null where nothing is written. */
 export function logPath(context: RunContext, service: Service, step: StepName): string | null {
   if (context.writer === null) return null;
-  return join(context.store.home.runDirectory(context.run.uid), "logs", `${service.name}.${step}.log`);
+  return context.store.files.logs.location(context.run.uid, { service: service.name, step });
+}
+
+/** Opens that log; null where nothing is written. @throws FileError */
+export async function openLogFile(
+  { store, run, writer }: RunContext,
+  service: Service,
+  step: StepName,
+): Promise<LogWriter | null> {
+  return writer === null ? null : store.files.logs.open(run.uid, { service: service.name, step });
 }
 
 /** Where a report program writes, in its step's directory: no file of a bundle can lie there. */
@@ -175,9 +183,9 @@ export function describeResult(result: ProgramResult, why: string | null = null)
   }
 }
 
-function openLog(context: RunContext, { service, step }: ProgramRun): StepLog {
+async function openLog(context: RunContext, { service, step }: ProgramRun): Promise<StepLog> {
   return new StepLog({
-    path: logPath(context, service, step),
+    writer: await openLogFile(context, service, step),
     redactor: context.redactor,
     hold: step === "boot" && service.spec.outputs.some((output) => output.secret),
     onText: (text) => context.emit({ at: context.clock.now(), type: "output", service: service.name, step, text }),
@@ -226,7 +234,7 @@ function resolveProgram(context: RunContext, run: ProgramRun) {
       : { kind: "file" as const, name: bundle.entry as string };
   return {
     ...staging(context, run),
-    bundle,
+    bundle: keptBundle(bundle, context.store.files.bundles),
     start,
     args: program.args.map((template) => attributes.resolve(template, service.name)),
     env: { ...env, ...identity(context, service) },

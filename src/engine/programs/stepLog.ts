@@ -3,11 +3,10 @@
  * known only when it has ended (a secret output), its output is held in memory until then: a log that had the secret
  * for a moment had it on disk.
  */
-import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
-import { dirname } from "node:path";
 import { StringDecoder } from "node:string_decoder";
 
 import { RedactingStream, type Redactor } from "../../secrets/redactor.js";
+import type { LogWriter } from "../../state/contract/files.js";
 
 /** How much output is held in memory at most, in characters; of more, the end is kept. */
 const HELD_CHARACTERS = 4 * 1024 * 1024;
@@ -15,8 +14,8 @@ const LAST_LINES = 20;
 const LINE_CHARACTERS = 2_000;
 
 export interface StepLogParts {
-  /** Null keeps no file (commands that only read). */
-  readonly path: string | null;
+  /** Null keeps no log (commands that only read). The step's log closes it. */
+  readonly writer: LogWriter | null;
   readonly redactor: Redactor;
   /** Hold the output until `finish`. */
   readonly hold: boolean;
@@ -26,15 +25,12 @@ export interface StepLogParts {
 export class StepLog {
   private readonly decoder = new StringDecoder("utf8");
   private readonly stream: RedactingStream;
-  private readonly file: number | null;
   private held = "";
   private dropped = 0;
   private tail = "";
 
   constructor(private readonly parts: StepLogParts) {
     this.stream = new RedactingStream(parts.redactor);
-    if (parts.path !== null) mkdirSync(dirname(parts.path), { recursive: true, mode: 0o700 });
-    this.file = parts.path === null ? null : openSync(parts.path, "a", 0o600);
   }
 
   /** A line of bootlevel's own in the log: when and what. */
@@ -71,8 +67,8 @@ export class StepLog {
     this.held = "";
   }
 
-  close(): void {
-    if (this.file !== null) closeSync(this.file);
+  async close(): Promise<void> {
+    await this.parts.writer?.close();
   }
 
   /** The last lines that the program printed, oldest first. */
@@ -86,13 +82,9 @@ export class StepLog {
 
   private write(text: string, program: boolean): void {
     if (text === "") return;
-    if (this.file !== null) writeAll(this.file, Buffer.from(text));
+    this.parts.writer?.append(text);
     if (!program) return;
     this.tail = (this.tail + text).slice(-LAST_LINES * LINE_CHARACTERS);
     this.parts.onText(text);
   }
-}
-
-function writeAll(file: number, bytes: Buffer): void {
-  for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written);
 }

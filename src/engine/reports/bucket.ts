@@ -1,5 +1,4 @@
 /** A bucket that archives are copied to: Amazon S3, or what speaks its API. */
-import { createReadStream, statSync } from "node:fs";
 import { S3Client, HeadObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 
 import type { Environment } from "../../model/environment.js";
@@ -31,8 +30,9 @@ export function openBucket({ to, overwrite, endpoint }: CopyOptions, env: Enviro
   const place = (name: string) => `s3://${bucket}/${key(name)}`;
   return {
     place,
-    async put(file, name, sha256) {
-      const body = createReadStream(file);
+    async put(source, name) {
+      const { bytes, sha256 } = source;
+      const body = await source.open();
       const condition = overwrite ? {} : { IfNoneMatch: "*" };
       try {
         await client.send(
@@ -40,7 +40,7 @@ export function openBucket({ to, overwrite, endpoint }: CopyOptions, env: Enviro
             Bucket: bucket,
             Key: key(name),
             Body: body,
-            ContentLength: statSync(file).size,
+            ContentLength: bytes,
             ContentType: "application/gzip",
             Metadata: { sha256 },
             ...condition,

@@ -2,24 +2,19 @@
  * Brings home what services leave behind: before their machines go, or while they live. Nothing that goes wrong here
  * changes what becomes of a run.
  */
-import { randomBytes } from "node:crypto";
-import { mkdirSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
-
 import type { MachineConnection } from "../../machines/contract/connection.js";
 import type { MachineLink } from "../../machines/contract/link.js";
 import { cleanUp } from "../../machines/program/endings.js";
-import { isStateError } from "../../state/contract/errors.js";
-import { isInterruptedError, unlessAborted } from "../run/failure.js";
+import { isFileError } from "../../state/contract/fileErrors.js";
+import type { ReportDraft, ReportFiles } from "../../state/contract/files.js";
+import type { ReportManifest } from "../../state/contract/reportArchive.js";
+import { isInterruptedError, recordRefuses, unlessAborted } from "../run/failure.js";
 import { warn } from "../run/journal.js";
 import { isNoMachineError, type MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import { settleAll } from "../run/settleAll.js";
-import { archivePath, earlierPath, removeUnfinished, reportsDirectory } from "./archivePaths.js";
-import { readManifest, type ReportManifest } from "./archiveReader.js";
-import { isArchiveError } from "./archiveWriter.js";
 import { planFetches, type PlannedFetch } from "./fetchPlan.js";
-import { gather, logNames, type Gathered } from "./gather.js";
+import { gather, type Gathered } from "./gather.js";
 import { runReportProgram } from "./reportProgram.js";
 import type { Service } from "../run/service.js";
 
@@ -70,37 +65,27 @@ export async function collectReports(
   services: readonly Service[],
   options: CollectOptions = {},
 ): Promise<ReportOutcome[]> {
-  const due = services.filter(
-    (service) =>
-      (service.spec.report ?? null) !== null ||
-      (options.all === true && logNames(logsDirectory(context), `${service.name}.`).length > 0),
-  );
+  const logs = options.all === true ? await context.store.files.logs.list(context.run.uid) : [];
+  const logged = new Set(logs.map(({ service }) => service));
+  const due = services.filter(({ spec, name }) => (spec.report ?? null) !== null || logged.has(name));
   return settleAll(due.map((service) => new Collection(context, assignments, service, options).outcome()));
-}
-
-function logsDirectory({ store, run }: RunContext): string {
-  return join(store.home.runDirectory(run.uid), "logs");
 }
 
 /** One replica's. */
 class Collection {
   private readonly leftOut: string[] = [];
   private problem: string | null = null;
-  private readonly path: string;
-  private readonly temporary: string;
+  private draft: ReportDraft | null = null;
 
   constructor(
     private readonly context: RunContext,
     private readonly assignments: MachineAssignments,
     private readonly service: Service,
     private readonly options: CollectOptions,
-  ) {
-    const { store, run } = context;
-    this.path = archivePath(store.home, run.uid, service.name);
-    this.temporary = join(
-      reportsDirectory(store.home, run.uid),
-      `.${service.name}.tar.gz.${randomBytes(6).toString("hex")}`,
-    );
+  ) {}
+
+  private get reports(): ReportFiles {
+    return this.context.store.files.reports;
   }
 
   async outcome(): Promise<ReportOutcome> {
@@ -116,8 +101,7 @@ class Collection {
   private async collect(): Promise<{ archive: string | null; files: number; bytes: number }> {
     const { context, service, options } = this;
     try {
-      mkdirSync(reportsDirectory(context.store.home, context.run.uid), { recursive: true, mode: 0o700 });
-      removeUnfinished(context.store.home, context.run.uid, service.name);
+      await this.reports.prepare(context.run.uid, service.name);
       const asked = options.reachable?.(service) ?? true;
       if (!asked && (service.spec.report ?? null) !== null)
         this.problem = "its machine is gone, or not to be asked: its logs are all there is";
@@ -128,12 +112,12 @@ class Collection {
       const { files, bytes } = gathered;
       return { archive: await this.keep(gathered), files, bytes };
     } catch (error) {
-      if (isStateError(error)) throw error;
-      const isDisk = isArchiveError(error) || (error as NodeJS.ErrnoException).syscall !== undefined;
-      this.problem = `${(error as Error).message}${isDisk ? `; make room in ${context.store.home.directory}, or let it be written to` : ""}`;
+      if (recordRefuses(error)) throw error;
+      const help = isFileError(error) ? `; ${error.remedy}` : "";
+      this.problem = `${(error as Error).message}${help}`;
       return { archive: null, files: 0, bytes: 0 };
     } finally {
-      rmSync(this.temporary, { force: true });
+      await this.draft?.discard();
     }
   }
 
@@ -165,7 +149,7 @@ class Collection {
    * breaks.
    */
   private async gatherAll(fetches: readonly PlannedFetch[]): Promise<Gathered> {
-    const { context, service, options } = this;
+    const { context, service } = this;
     const timeoutMs = service.spec.report?.timeoutMs ?? LOGS_TIMEOUT_MS;
     const about = this.about();
     for (let round = 1; ; round += 1) {
@@ -174,6 +158,7 @@ class Collection {
         const connection = await this.reach(fetch.link, timeoutMs);
         if (connection !== null) reached.push({ ...fetch, connection });
       }
+      const archive = await this.begin();
       const gathered = await context
         .programSlots(() =>
           withLimit(
@@ -181,10 +166,9 @@ class Collection {
             [context.stop, ...(context.cleanupExpired === null ? [] : [context.cleanupExpired])],
             (signal) =>
               gather({
-                path: this.temporary,
-                limitBytes: options.limitBytes ?? LIMIT_BYTES,
+                archive,
                 about,
-                logs: { directory: logsDirectory(context), prefix: `${service.name}.` },
+                logs: context.store.files.logs,
                 fetches: reached,
                 signal,
               }),
@@ -194,13 +178,18 @@ class Collection {
           this.removeUnfetched(reached);
           throw error;
         });
-      if (gathered.problem?.lost === true && round < TRIES && !context.stop.aborted) {
-        rmSync(this.temporary);
-        continue;
-      }
+      if (gathered.problem?.lost === true && round < TRIES && !context.stop.aborted) continue;
       this.removeUnfetched(reached.slice(gathered.fetched.length));
       return gathered;
     }
+  }
+
+  /** Begins the report; once more, without what an earlier try has left. */
+  private async begin(): Promise<ReportDraft> {
+    await this.draft?.discard();
+    const { run } = this.context;
+    this.draft = await this.reports.begin(run.uid, this.service.name, this.options.limitBytes ?? LIMIT_BYTES);
+    return this.draft;
   }
 
   /**
@@ -233,23 +222,24 @@ class Collection {
 
   /** The report of another machine is set aside; one of this machine stays, if the new one is not whole. */
   private async keep({ fetched }: Gathered): Promise<string> {
-    const { context, assignments, service } = this;
-    const before = await readManifest(this.path);
+    const { assignments, service, reports } = this;
+    const { uid } = this.context.run;
+    const before = await reports.manifest(uid, service.name);
     const same =
       before !== null &&
       (before.machine?.key ?? null) === (assignments.machine(assignments.owner(service))?.key ?? null);
     if (before !== null && !same)
-      renameSync(
-        this.path,
-        earlierPath(context.store.home, context.run.uid, before.service, before.machine?.generation ?? 0),
-      );
+      await reports.setAside(uid, service.name, {
+        service: before.service,
+        generation: before.machine?.generation ?? 0,
+      });
     if (same && this.problem !== null) this.problem += "; the report that there was before is kept";
-    else renameSync(this.temporary, this.path);
+    else await this.draft?.keep();
     for (const one of fetched) {
       const problem = await one.dismiss();
       if (problem !== null) this.leftOut.push(`what the report program wrote may still lie on the machine: ${problem}`);
     }
-    return this.path;
+    return reports.location(uid, service.name);
   }
 
   private about(): ReportManifest {

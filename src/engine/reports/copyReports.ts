@@ -3,9 +3,11 @@
  * unless it may be replaced.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
-import { copyFile, mkdir, rename, rm } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { createReadStream, createWriteStream, existsSync } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 
 import type { RunRecord } from "../../state/contract/records.js";
 import type { Environment } from "../../model/environment.js";
@@ -30,16 +32,17 @@ export interface CopiedReport {
  */
 export async function copyReports(store: Store, run: RunRecord, options: CopyOptions): Promise<CopiedReport[]> {
   const archives = await chooseArchives(store, run, options.service);
-  const destination = await open(options, store.env);
+  const destination = await openDestination(options, store.env);
   const copied: CopiedReport[] = [];
   try {
-    for (const { archive, path } of archives) {
-      const name = basename(path);
+    for (const { archive, bytes } of archives) {
+      const name = `${archive}.tar.gz`;
+      const open = () => store.files.reports.open(run.uid, archive);
       try {
         copied.push({
           report: archive,
           to: destination.place(name),
-          outcome: await destination.put(path, name, await hash(path)),
+          outcome: await destination.put({ open, bytes, sha256: await hash(await open()) }, name),
           message: "",
         });
       } catch (error) {
@@ -57,7 +60,7 @@ export async function copyReports(store: Store, run: RunRecord, options: CopyOpt
   return copied;
 }
 
-async function open(options: CopyOptions, env: Environment): Promise<Destination> {
+async function openDestination(options: CopyOptions, env: Environment): Promise<Destination> {
   // Nothing, which an unset variable of a shell leaves, would be the current folder.
   if (options.to !== "" && !/^[a-z][a-z0-9+.-]*:\/\//i.test(options.to))
     return folder(resolve(options.to), options.overwrite);
@@ -75,15 +78,15 @@ async function folder(directory: string, overwrite: boolean): Promise<Destinatio
   }
   return {
     place: (name) => join(directory, name),
-    async put(path, name, sha256) {
+    async put(source, name) {
       const target = join(directory, name);
       if (existsSync(target)) {
-        if ((await hash(target)) === sha256) return "there";
+        if ((await hash(createReadStream(target))) === source.sha256) return "there";
         if (!overwrite) throw new OccupiedError(target);
       }
       const temporary = join(directory, `.${name}.${randomBytes(6).toString("hex")}`);
       try {
-        await copyFile(path, temporary); // with the archive's own mode: for nobody else
+        await pipeline(await source.open(), createWriteStream(temporary, { mode: 0o600, flags: "wx" }));
         await rename(temporary, target);
       } finally {
         await rm(temporary, { force: true });
@@ -94,8 +97,8 @@ async function folder(directory: string, overwrite: boolean): Promise<Destinatio
   };
 }
 
-async function hash(path: string): Promise<string> {
+async function hash(content: Readable): Promise<string> {
   const sum = createHash("sha256");
-  for await (const chunk of createReadStream(path)) sum.update(chunk as Buffer);
+  for await (const chunk of content) sum.update(chunk as Buffer);
   return sum.digest("hex");
 }

@@ -1,6 +1,7 @@
 import { BootlevelError } from "../../errors/bootlevelError.js";
 
 /** Where archives are copied to. */
+import type { Readable } from "node:stream";
 
 /** What is there under that name is something else. */
 export class OccupiedError extends BootlevelError {
@@ -21,11 +22,19 @@ export interface CopyOptions {
   readonly endpoint: string | null;
 }
 
+/** An archive that is to be copied. */
+export interface CopySource {
+  /** Of its bytes, in hexadecimal. */
+  readonly sha256: string;
+  readonly bytes: number;
+  open(): Promise<Readable>;
+}
+
 /** One place that archives are copied to. */
 export interface Destination {
   /** Where an archive of that file name goes. */
   place(name: string): string;
-  /** Copies; `sha256` is the file's. @throws an error whose message says why it did not work. */
-  put(path: string, name: string, sha256: string): Promise<"copied" | "there">;
+  /** Copies an archive. @throws an error whose message says why it did not work. */
+  put(source: CopySource, name: string): Promise<"copied" | "there">;
   close(): void;
 }

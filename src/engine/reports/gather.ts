@@ -1,23 +1,21 @@
 /** Puts together what a service leaves behind: what it says of itself, its logs, and what its machines send. */
-import { createReadStream, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
 import type { Header } from "tar-stream";
 
 import { isConnectionLostError, type MachineConnection } from "../../machines/contract/connection.js";
 import { fetchFiles, type Fetched } from "../../machines/files/fetchFiles.js";
 import type { FetchNote } from "../../machines/files/fetchNotes.js";
 import type { FetchRequest, PathBase } from "../../machines/files/fetchScript.js";
-import { ABOUT, type ReportManifest } from "./archiveReader.js";
-import { isArchiveError, ArchiveWriter, isLimitError } from "./archiveWriter.js";
+import { isArchiveError, isLimitError } from "../../state/contract/fileErrors.js";
+import type { LogFiles } from "../../state/contract/files.js";
+import { ABOUT, type NewArchive, type ReportManifest } from "../../state/contract/reportArchive.js";
 import { linkTarget, machineName, memberName } from "./memberNames.js";
 
 export interface GatherParts {
-  /** Where the archive is written; must not exist. */
-  readonly path: string;
-  readonly limitBytes: number;
+  /** It is empty, and is closed when this ends. */
+  readonly archive: NewArchive;
+  /** Tells whose logs belong here, too. */
   readonly about: ReportManifest;
-  /** The directory of the run's logs, and the beginning of the names of those that belong here. */
-  readonly logs: { readonly directory: string; readonly prefix: string };
+  readonly logs: LogFiles;
   readonly fetches: readonly { readonly connection: MachineConnection; readonly request: FetchRequest }[];
   readonly signal: AbortSignal;
 }
@@ -37,13 +35,13 @@ export interface Gathered {
  * Writes the archive. What machines do not send is told in the result. @throws ArchiveError when it cannot be written.
  */
 export async function gather(parts: GatherParts): Promise<Gathered> {
-  const archive = new ArchiveWriter(parts.path, parts.limitBytes);
+  const { archive, about } = parts;
   const leftOut: string[] = [];
   const fetched: Fetched[] = [];
   let problem: Gathered["problem"] = null;
   try {
-    await archive.addText(ABOUT, `${JSON.stringify(parts.about, null, 2)}\n`, new Date(parts.about.collectedAt));
-    await addLogs(archive, parts.logs);
+    await archive.addText(ABOUT, `${JSON.stringify(about, null, 2)}\n`, new Date(about.collectedAt));
+    await addLogs(archive, parts.logs, about);
     for (const { connection, request } of parts.fetches) {
       const one = await fetchFiles(connection, request, {
         signal: parts.signal,
@@ -76,34 +74,18 @@ function problemOf(error: Error): Gathered["problem"] {
   };
 }
 
-/** Logs were written by this launcher's own hand, redacted as they came. */
-async function addLogs(archive: ArchiveWriter, { directory, prefix }: GatherParts["logs"]): Promise<void> {
-  for (const name of logNames(directory, prefix)) {
-    const path = join(directory, name);
-    const { size, mtime } = statSync(path);
-    if (size === 0) continue;
-    await archive.addFile(
-      { name: `logs/${name.slice(prefix.length)}`, mode: 0o600, mtime },
-      size,
-      createReadStream(path, { end: size - 1 }) as AsyncIterable<Buffer>,
-    );
-  }
-}
-
-/** The names of the logs in a directory that begin so, in order. */
-export function logNames(directory: string, prefix: string): string[] {
-  try {
-    return readdirSync(directory)
-      .filter((name) => name.startsWith(prefix) && name.endsWith(".log"))
-      .sort();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return []; // no program has run yet
-    throw error;
+/** Logs were redacted as they came. */
+async function addLogs(archive: NewArchive, logs: LogFiles, { uid, service }: ReportManifest): Promise<void> {
+  for (const log of await logs.list(uid, service)) {
+    const { step, bytes, modifiedAt } = log;
+    if (bytes === 0) continue;
+    const member = { name: `logs/${step}.log`, mode: 0o600, mtime: new Date(modifiedAt) };
+    await archive.addFile(member, bytes, logs.read(uid, log, { from: 0, to: bytes }));
   }
 }
 
 async function take(
-  archive: ArchiveWriter,
+  archive: NewArchive,
   leftOut: string[],
   origin: PathBase,
   header: Header,
@@ -124,7 +106,7 @@ async function take(
 }
 
 function takeLink(
-  archive: ArchiveWriter,
+  archive: NewArchive,
   leftOut: string[],
   origin: PathBase,
   name: string,

@@ -1,12 +1,11 @@
 /** What a run has brought home: listed, filtered, opened. */
-import { statSync } from "node:fs";
 import type { Readable } from "node:stream";
 
 import type { RunRecord } from "../../state/contract/records.js";
 import { StateError, isStateError } from "../../state/contract/errors.js";
 import type { Store } from "../../state/sqlite/store.js";
-import { listArchives, type ArchivePath } from "./archivePaths.js";
-import { ABOUT, listMembers, openMember, readManifest, type ArchiveMember } from "./archiveReader.js";
+import type { StoredReport } from "../../state/contract/files.js";
+import { ABOUT, type ArchiveMember } from "../../state/contract/reportArchive.js";
 import { matchesGlob } from "./glob.js";
 
 /** One file in a report. */
@@ -39,18 +38,19 @@ export async function listReports(
   options: { readonly service: string | null; readonly match: string | null },
 ): Promise<RunReport[]> {
   const reports: RunReport[] = [];
-  for (const { archive, service, generation, path } of await chooseArchives(store, run, options.service)) {
-    const { files, problem } = await filesOf(path);
+  const chosen = await chooseArchives(store, run, options.service);
+  for (const { archive, service, generation, location, bytes } of chosen) {
+    const { files, problem } = await filesOf(store, run, archive);
     const shown = files.filter(
       ({ file }) => file !== ABOUT && (options.match === null || matchesGlob(file, options.match)),
     );
-    const about = await readManifest(path);
+    const about = await store.files.reports.manifest(run.uid, archive);
     reports.push({
       report: archive,
       service,
       generation,
-      path,
-      bytes: statSync(path).size,
+      path: location,
+      bytes,
       collectedAt: about?.collectedAt ?? null,
       files: shown,
       problem,
@@ -60,8 +60,8 @@ export async function listReports(
 }
 
 /** The archives that a name means: a replica, all replicas of a service, or one archive by its own name; null: all. */
-export async function chooseArchives(store: Store, run: RunRecord, service: string | null): Promise<ArchivePath[]> {
-  const all = listArchives(store.home, run.uid);
+export async function chooseArchives(store: Store, run: RunRecord, service: string | null): Promise<StoredReport[]> {
+  const all = await store.files.reports.list(run.uid);
   if (service === null) return all;
   const replicas = new Set(
     (await store.services(run))
@@ -85,10 +85,10 @@ export async function chooseArchives(store: Store, run: RunRecord, service: stri
   );
 }
 
-async function filesOf(path: string): Promise<Pick<RunReport, "files" | "problem">> {
+async function filesOf(store: Store, run: RunRecord, archive: string): Promise<Pick<RunReport, "files" | "problem">> {
   const files: ReportFile[] = [];
   try {
-    return { files: await listMembers(path, files), problem: null };
+    return { files: await store.files.reports.members(run.uid, archive, files), problem: null };
   } catch (error) {
     if (!isStateError(error)) throw error;
     return { files, problem: `${error.message}: ${error.remedy}` };
@@ -115,10 +115,10 @@ export async function openReport(
   const archives = (await chooseArchives(store, run, options.service)).filter(
     ({ archive, generation }) => generation === null || archive === options.service,
   );
-  const found: { archive: ArchivePath; member: ArchiveMember; whole: boolean; members: readonly ArchiveMember[] }[] =
+  const found: { archive: StoredReport; member: ArchiveMember; whole: boolean; members: readonly ArchiveMember[] }[] =
     [];
   for (const archive of archives) {
-    const members = await listMembers(archive.path);
+    const members = await store.files.reports.members(run.uid, archive.archive);
     for (const member of members) {
       const whole = member.file === options.file;
       if (whole || member.file.endsWith(`/${options.file}`)) found.push({ archive, member, whole, members });
@@ -142,7 +142,7 @@ export async function openReport(
     report: only.archive.archive,
     file: member.file,
     bytes: member.bytes,
-    content: openMember(only.archive.path, member.file),
+    content: store.files.reports.openMember(run.uid, only.archive.archive, member.file),
   };
 }
 

@@ -1,9 +1,8 @@
 /** Runs the program of a report, which writes what it has to tell into a folder that is fetched then. */
 import { isConnectionError } from "../../machines/contract/connection.js";
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
-import { isStateError } from "../../state/contract/errors.js";
 import { describeResult, runServiceProgram, whyEnded } from "../programs/runServiceProgram.js";
-import { isServiceError } from "../run/failure.js";
+import { recordRefuses, isServiceError } from "../run/failure.js";
 import { inStep, stepDirectory } from "../run/journal.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
@@ -62,7 +61,7 @@ export async function runReportProgram(
         : `the report program failed: ${describeResult(result, whyEnded(context, "report"))} (its log: bootlevel logs ${context.run.name} ${service.name})`,
     };
   } catch (error) {
-    if (isStateError(error)) throw error;
+    if (recordRefuses(error)) throw error;
     const message = isServiceError(error)
       ? error.failure.message
       : (whyEnded(context, "report") ?? (error as Error).message);

@@ -19,6 +19,8 @@ export interface ProgressReport {
 
 export interface Coordination {
   readonly progress: ProgressReport;
+  /** The context has another view of the run. @param renamed the names that services have now, by those that they had */
+  follow(renamed: ReadonlyMap<string, string>): void;
   /** Outputs are published by this from now on. */
   publishBy(publisher: Publisher): void;
   /** The program of the service's step ran under an earlier launcher, and does not run again. */

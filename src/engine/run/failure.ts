@@ -3,7 +3,8 @@ import { BootlevelError, guardOf, isBootlevelError } from "../../errors/bootleve
 import type { Clock } from "../../time/clock.js";
 import { isCloudUnreachableError } from "../../drivers/contract/driver.js";
 import type { ServiceFailure, StepName } from "../../model/events.js";
-import { isStateError } from "../../state/contract/errors.js";
+import { StateError, isStateError } from "../../state/contract/errors.js";
+import { isFileError } from "../../state/contract/fileErrors.js";
 import type { Service } from "./service.js";
 
 /** A service failed at a step. */
@@ -93,12 +94,17 @@ export function serviceError(
   return new ServiceError(failure, { cause, mayRun });
 }
 
+/** Whether the record refuses more: the database cannot be used, or another launcher has the run. */
+export function recordRefuses(error: unknown): error is StateError {
+  return isStateError(error) && !isFileError(error);
+}
+
 /**
  * Whatever was thrown at a step, as the service's failure; interruptions, and a state that cannot be recorded, stay
  * what they are.
  */
 export function asServiceError(service: Service, step: StepName, error: unknown, details: FailureDetails = {}): Error {
-  if (isServiceError(error) || isInterruptedError(error) || isStateError(error)) return error;
+  if (isServiceError(error) || isInterruptedError(error) || recordRefuses(error)) return error;
   const remedy = isBootlevelError(error) ? error.remedy : "";
   return serviceError(service, step, (error as Error).message, remedy === "" ? details : { ...details, remedy }, error);
 }

@@ -7,8 +7,7 @@
 import type { RunEvent, RunState, ServiceFailure, ServiceState, StepName } from "../../model/events.js";
 import type { Change } from "../../state/sqlite/changes.js";
 import type { RunWriter } from "../../state/sqlite/runWriter.js";
-import { isStateError } from "../../state/contract/errors.js";
-import { asServiceError, isServiceError } from "./failure.js";
+import { asServiceError, recordRefuses, isServiceError } from "./failure.js";
 import type { RunContext } from "./context.js";
 import type { Service } from "./service.js";
 
@@ -192,7 +191,7 @@ async function end<T>(
     ended = await work();
   } catch (error) {
     const failure = asServiceError(step.service, step.name, error);
-    if (isStateError(failure)) throw failure; // the record refuses more: what is there must do
+    if (recordRefuses(failure)) throw failure; // the record refuses more: what is there must do
     const exitCode = isServiceError(failure) ? failure.failure.exitCode : null;
     const changes: Change[] =
       isServiceError(failure) && failure.mayRun

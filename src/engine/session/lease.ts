@@ -11,6 +11,7 @@ import { type RunContext } from "../run/context.js";
 import { realClock } from "../../time/clock.js";
 import { isInterruptedError, pause } from "../run/failure.js";
 import { closeContext, openContext } from "./openContext.js";
+import type { Session } from "./session.js";
 
 /** Well below the silence after which another launcher may take over (30 s). */
 const RENEW_MS = 5_000;
@@ -28,6 +29,8 @@ export interface WorkOptions {
   readonly waitMs: number;
   /** Told once, before it waits, who has the run. */
   readonly onWait?: (error: RunBusyError) => void;
+  /** Keeps connections for what follows on the run. Default: none are kept. */
+  readonly session?: Session;
 }
 
 /**
@@ -54,6 +57,7 @@ export async function workOnRun<T>(
       over: options.over ?? null,
       observe: options.observe,
       ...(options.secrets === undefined ? {} : { secrets: options.secrets }),
+      ...(options.session === undefined ? {} : { session: options.session }),
     });
     try {
       return await work(context, now);

@@ -1,27 +1,35 @@
-/**
- * A program and its files as one tar file, named after its content: equal input gives the same file, whoever makes it
- * and when.
- */
-import { createHash, randomUUID } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
-import { access, mkdir, rename, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+/** A program and its files as one tar file: equal input gives the same bytes, whoever makes it and when. */
+import { createReadStream } from "node:fs";
+import { basename } from "node:path";
 import { once } from "node:events";
-import { pipeline } from "node:stream/promises";
+import type { Readable } from "node:stream";
 import { pack, type Pack } from "tar-stream";
 import { BL_SCRIPT } from "../coordination/bl.js";
 import { type BundleEntry, StagingSourceError } from "./bundleEntry.js";
 import { readArchive } from "./archive.js";
 import { readFolder, readPath } from "./folder.js";
 
+/** A bundle that is kept somewhere. */
 export interface Bundle {
-  /** The tar file's absolute or given path, `<sha256>.tar`. */
-  readonly path: string;
+  /** Of its content, in hexadecimal: what it is named after. */
   readonly sha256: string;
   /** Bytes of the tar file. */
   readonly size: number;
   /** The name of the program in it, or null without one. */
   readonly entry: string | null;
+  /** Opens it to be read from its beginning. @throws an error whose message names it when it cannot be. */
+  open(): Promise<Readable>;
+}
+
+/** A bundle that nobody has kept yet. */
+export interface NewBundle {
+  /** The name of the program in it, or null without one. */
+  readonly entry: string | null;
+  /**
+   * The tar file, made while it is read. Reading throws `StagingSourceError` for what cannot be bundled after all: a
+   * file that changed meanwhile.
+   */
+  readonly content: AsyncIterable<Buffer>;
 }
 
 export interface BundleSource {
@@ -35,21 +43,12 @@ export interface BundleSource {
 const MTIME = new Date(Date.UTC(2000, 0, 1));
 
 /**
- * Writes `<sha256>.tar` (mode 0600) to `targetDirectory`, or finds it there. Throws `StagingSourceError` for what
- * cannot be bundled: missing files, loops of links, sockets and devices, two things of one name, paths that lead out.
+ * Looks up what belongs into a bundle, and makes it while it is read. Throws `StagingSourceError` for what cannot be
+ * bundled: missing files, loops of links, sockets and devices, two things of one name, paths that lead out.
  */
-export async function writeBundle(source: BundleSource, targetDirectory: string): Promise<Bundle> {
+export async function packBundle(source: BundleSource): Promise<NewBundle> {
   const { entries, entry } = await collect(source);
-  await mkdir(targetDirectory, { recursive: true, mode: 0o700 });
-  const temporary = join(targetDirectory, `.${randomUUID()}.tar`);
-  try {
-    const { sha256, size } = await writeTar(entries, temporary);
-    const path = join(targetDirectory, `${sha256}.tar`);
-    if (!(await exists(path))) await rename(temporary, path);
-    return { path, sha256, size, entry };
-  } finally {
-    await rm(temporary, { force: true });
-  }
+  return { entry, content: tarOf(entries) };
 }
 
 async function collect(source: BundleSource): Promise<{ entries: BundleEntry[]; entry: string | null }> {
@@ -90,25 +89,21 @@ function add(found: Map<string, BundleEntry>, entries: readonly BundleEntry[], f
   }
 }
 
-async function writeTar(entries: readonly BundleEntry[], path: string): Promise<{ sha256: string; size: number }> {
+async function* tarOf(entries: readonly BundleEntry[]): AsyncGenerator<Buffer> {
   const tar = pack();
-  const hash = createHash("sha256");
-  let size = 0;
-  tar.on("data", (data) => {
-    const chunk = data as Buffer;
-    hash.update(chunk);
-    size += chunk.length;
-  });
-  const written = pipeline(tar, createWriteStream(path, { mode: 0o600, flags: "wx" }));
+  let failure: unknown = null;
   const filled = fill(tar, entries).catch((error: unknown) => {
-    tar.destroy(error instanceof Error ? error : new Error(String(error)));
-    throw error;
+    failure ??= error;
+    tar.destroy(error as Error);
   });
-  // Of two errors the source's is the cause.
-  const [source, target] = await Promise.allSettled([filled, written]);
-  if (source.status === "rejected") throw source.reason;
-  if (target.status === "rejected") throw target.reason;
-  return { sha256: hash.digest("hex"), size };
+  try {
+    for await (const chunk of tar) yield chunk as Buffer;
+    await filled;
+  } catch (error) {
+    throw failure ?? error;
+  } finally {
+    tar.destroy(new Error("nobody reads on"));
+  }
 }
 
 async function fill(tar: Pack, entries: readonly BundleEntry[]): Promise<void> {
@@ -126,27 +121,22 @@ async function fill(tar: Pack, entries: readonly BundleEntry[]): Promise<void> {
 
 async function copyFile(tar: Pack, header: Parameters<Pack["entry"]>[0], path: string): Promise<void> {
   const member = tar.entry(header);
+  const file = createReadStream(path);
   const failed = new Promise<never>((_, reject) => {
     member.on("error", (cause) => {
       reject(new StagingSourceError(`${path} changed while it was read: ${cause.message}`, { cause }));
     });
   });
   const copied = (async () => {
-    for await (const chunk of createReadStream(path)) if (!member.write(chunk)) await once(member, "drain");
+    for await (const chunk of file) if (!member.write(chunk)) await once(member, "drain");
     const closed = once(member, "close");
     member.end(null);
     await closed;
   })();
-  await Promise.race([copied, failed]);
-}
-
-async function exists(path: string): Promise<boolean> {
   try {
-    await access(path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-    throw error;
+    await Promise.race([copied, failed]);
+  } finally {
+    file.destroy();
   }
 }
 

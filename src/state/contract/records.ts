@@ -1,5 +1,6 @@
 /** What the database tells, as plain data. Times are milliseconds since the epoch. */
 import type { RunState, ServiceFailure, ServiceState, StepName } from "../../model/events.js";
+import type { BundleContent } from "./files.js";
 import type { LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 
 export interface RunRecord {
@@ -131,10 +132,7 @@ export interface PlanRecord {
 }
 
 /** A program with all that travels beside it, as one tar file that is named after its content. */
-export interface BundleRecord {
-  readonly path: string;
-  readonly sha256: string;
-  readonly size: number;
+export interface BundleRecord extends BundleContent {
   /** The program's path in it, or null for a shell line. */
   readonly entry: string | null;
 }

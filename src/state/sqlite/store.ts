@@ -19,7 +19,9 @@ import {
   type ContactStage,
   type RunKey as RunSshKey,
 } from "./contacts.js";
-import { locateHome, type Home } from "../files/home.js";
+import type { LauncherFolders, RunFiles } from "../contract/files.js";
+import { locateHome } from "../files/home.js";
+import { launcherFolders, localFiles } from "../files/localFiles.js";
 import { readInstallation } from "./installation.js";
 import { insertRun, type NewRun } from "./newRun.js";
 import type {
@@ -43,7 +45,10 @@ import type { StoreOptions, StoreParts, Chosen } from "./storeParts.js";
 export type RunKey = Pick<RunRecord, "id" | "uid">;
 
 export interface Store extends Chosen {
-  readonly home: Home;
+  /** What runs keep as files. */
+  readonly files: RunFiles;
+  /** The launcher's own, for what needs a path. */
+  readonly folders: LauncherFolders;
   /** The mark of this installation on every machine that it starts. */
   installation(): Promise<string>;
   listRuns(options: { all: boolean }): Promise<RunSummary[]>;
@@ -117,7 +122,8 @@ export async function openStore(
     }
   };
   return {
-    home,
+    files: localFiles(home),
+    folders: launcherFolders(home),
     clock,
     probe,
     random,

@@ -11,6 +11,7 @@ import type { LaunchPlan, ServiceSpec } from "../../../src/plan/launchPlan/launc
 import { templateText } from "../../../src/plan/references/references.js";
 import type { BuiltImage } from "../../../src/state/sqlite/builtImages.js";
 import { locateHome } from "../../../src/state/files/home.js";
+import { localFiles } from "../../../src/state/files/localFiles.js";
 import type { VariableRecord } from "../../../src/state/contract/records.js";
 import { definitionOf, imageValues, placeOf, withContents } from "../../../src/engine/images/definition.js";
 import { planFolder } from "../../plan/planFolder.js";
@@ -53,7 +54,7 @@ levels: [ { services: { ${service}: { image: apache, size: m5.large } } } ]
 `,
   });
   const plan = await loadPlan(folder, { driverDefinition: loadDriver });
-  const bundles = await packBundles(plan, locateHome(join(temporaryDirectory(), "home"), {}));
+  const bundles = await packBundles(plan, localFiles(locateHome(join(temporaryDirectory(), "home"), {})).bundles);
   const variables = [
     { kind: "variable" as const, name: "version", secret: false, value: version },
     { kind: "variable" as const, name: "pass", secret: true, value: secret },

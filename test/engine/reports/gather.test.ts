@@ -4,8 +4,11 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 
-import { listMembers, readManifest } from "../../../src/engine/reports/archiveReader.js";
 import { gather, type GatherParts } from "../../../src/engine/reports/gather.js";
+import { listMembers, readManifest } from "../../../src/state/files/archiveReader.js";
+import { ArchiveWriter } from "../../../src/state/files/archiveWriter.js";
+import { locateHome } from "../../../src/state/files/home.js";
+import { localFiles } from "../../../src/state/files/localFiles.js";
 import { startLocalHost, type LocalHost } from "../../support/localHost.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 
@@ -26,9 +29,12 @@ const about = {
   collectedAt: 1_700_000_000_000,
 };
 
-async function parts(change: Partial<GatherParts> = {}): Promise<GatherParts> {
-  const directory = temporaryDirectory();
-  mkdirSync(join(directory, "logs"));
+type Given = GatherParts & { readonly archive: ArchiveWriter };
+
+async function parts(change: Partial<Given> = {}): Promise<Given> {
+  const home = locateHome(temporaryDirectory(), {});
+  const directory = home.runDirectory(about.uid);
+  mkdirSync(join(directory, "logs"), { recursive: true });
   for (const [name, text] of Object.entries({
     "web.boot.log": "booted\n",
     "web-2.boot.log": "another\n",
@@ -38,24 +44,23 @@ async function parts(change: Partial<GatherParts> = {}): Promise<GatherParts> {
   mkdirSync(join(host.directory, "steps"), { recursive: true });
   const request = { report: null, patterns: ["a*"], base: [], sudo: false };
   return {
-    path: join(directory, "a.tar.gz"),
-    limitBytes: 1_000_000,
+    archive: new ArchiveWriter(join(directory, "a.tar.gz"), 1_000_000),
     about,
-    logs: { directory: join(directory, "logs"), prefix: "web." },
+    logs: localFiles(home).logs,
     fetches: [{ connection: await host.link.connection(), request }],
     signal: new AbortController().signal,
     ...change,
   };
 }
 
-const files = async ({ path }: GatherParts) => (await listMembers(path)).map(({ file }) => file);
+const files = async ({ archive }: Given) => (await listMembers(archive.path)).map(({ file }) => file);
 
 test("what it says of itself comes first, then the service's own logs, then files", async () => {
   writeFileSync(join(host.directory, "a1"), "1");
   const given = await parts();
   expect(await gather(given)).toMatchObject({ files: 3, leftOut: [], problem: null, fetched: [{ notes: [] }] });
   expect(await files(given)).toEqual(["about.json", "logs/boot.log", "files/a1"]);
-  expect(await readManifest(given.path)).toEqual(about);
+  expect(await readManifest(given.archive.path)).toEqual(about);
 });
 
 test("one that would be too large is cut off before the file that is too much, and says what helps", async () => {

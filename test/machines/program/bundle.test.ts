@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { writeBundle, type Bundle } from "../../../src/machines/program/bundle.js";
+import { writeBundle, type BundleFile } from "../../support/bundles.js";
 
 let directory: string;
 beforeEach(() => {
@@ -32,7 +32,7 @@ function put(name: string, text = name): string {
   writeFileSync(path, text);
   return path;
 }
-function unpacked(bundle: Bundle): string {
+function unpacked(bundle: BundleFile): string {
   const path = mkdtempSync(join(directory, "out-"));
   execFileSync("tar", ["-xf", bundle.path, "-C", path]);
   return path;

@@ -127,7 +127,7 @@ test("a connection cut while the bundle travels stages it again, and the program
   await writeFile(go, "");
   const big = join(bundles, "big");
   await writeFile(big, Buffer.alloc(3_000_000, 1));
-  const { writeBundle } = await import("../../../src/machines/program/bundle.js");
+  const { writeBundle } = await import("../../support/bundles.js");
   const script = join(bundles, "run.sh");
   await writeFile(script, COUNTED);
   const bundle = await writeBundle({ program: { kind: "file", path: script }, files: [big] }, join(bundles, "bundles"));

@@ -6,38 +6,9 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { extract, type Extract, type Header } from "tar-stream";
 
-import { StateError, isStateError } from "../../state/contract/errors.js";
-
-export interface ArchiveMember {
-  /** Its path in the archive: `report/…`, `files/…`, `logs/…`. */
-  readonly file: string;
-  readonly bytes: number;
-  /** Milliseconds since the epoch. */
-  readonly modifiedAt: number;
-  /** Of a link, the path in the archive that it leads to. */
-  readonly linkTo: string | null;
-}
-
-/** What an archive says of itself, in its first member. */
-export interface ReportManifest {
-  readonly run: string;
-  readonly uid: string;
-  readonly plan: string;
-  readonly service: string;
-  readonly level: string;
-  /** The machine that it is of; null for a host that was there before. */
-  readonly machine: {
-    readonly key: string;
-    readonly generation: number;
-    readonly cloud: string;
-    readonly id: string | null;
-    readonly host: string | null;
-  } | null;
-  /** Milliseconds since the epoch. */
-  readonly collectedAt: number;
-}
-
-export const ABOUT = "about.json";
+import { FileError, isFileError } from "../contract/fileErrors.js";
+import { ABOUT, type ArchiveMember, type ReportManifest } from "../contract/reportArchive.js";
+import { cannotRead, isMissing } from "./fileErrors.js";
 
 /** What an archive says of itself, or null for one that cannot be read. */
 export async function readManifest(path: string): Promise<ReportManifest | null> {
@@ -51,8 +22,7 @@ export async function readManifest(path: string): Promise<ReportManifest | null>
     return text === null ? null : (JSON.parse(text) as ReportManifest);
   } catch (error) {
     // Whoever asks takes a damaged archive, and one that is not there, for none.
-    if (isStateError(error) || error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === "ENOENT")
-      return null;
+    if (isFileError(error) || error instanceof SyntaxError) return null;
     throw error;
   }
 }
@@ -60,7 +30,7 @@ export async function readManifest(path: string): Promise<ReportManifest | null>
 /**
  * The files in an archive, in its order.
  * @param members gets them one by one: it has those before the damage when this throws.
- * @throws StateError for an archive that is damaged
+ * @throws FileError for an archive that is damaged
  */
 export async function listMembers(path: string, members: ArchiveMember[] = []): Promise<ArchiveMember[]> {
   await walk(path, async ({ name, type, size, mtime, linkname }) => {
@@ -77,7 +47,7 @@ export async function listMembers(path: string, members: ArchiveMember[] = []): 
   return members;
 }
 
-/** The bytes of one file in an archive. Reading throws StateError if the archive is damaged. */
+/** The bytes of one file in an archive. Reading throws FileError if the archive is damaged. */
 export function openMember(path: string, file: string): Readable {
   return Readable.from(contentOf(path, file));
 }
@@ -135,9 +105,10 @@ async function bytesOf(content: AsyncIterable<Buffer>): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function damaged(path: string, cause: unknown): unknown {
-  if ((cause as NodeJS.ErrnoException).code === "ENOENT" || isStateError(cause)) return cause;
-  return new StateError(
+function damaged(path: string, cause: unknown): FileError {
+  if (isFileError(cause)) return cause;
+  if (isMissing(cause)) return cannotRead(path, cause);
+  return new FileError(
     `${path} cannot be read: ${(cause as Error).message}`,
     "collect the report again if the run still has its machines",
     { cause },

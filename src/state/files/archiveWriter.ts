@@ -2,66 +2,30 @@
  * Writes the archive of a report: a .tar.gz in a private file, with a limit, that is well-formed whatever breaks off on
  * the way.
  */
-import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
+import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { pack, type Pack } from "tar-stream";
 
-/** The archive cannot be written: the disk is full, the directory is closed. */
-export class ArchiveError extends BootlevelError {
-  override readonly name = "ArchiveError";
-  static override readonly code: string = "ARCHIVE";
-}
-
-export const isArchiveError = guardOf(ArchiveError);
-
-/** The next file would make the archive larger than it may be. */
-export class LimitError extends BootlevelError {
-  override readonly name = "LimitError";
-  static override readonly code: string = "LIMIT";
-  constructor(
-    readonly member: string,
-    readonly limitBytes: number,
-  ) {
-    super(`it would hold more than ${limitBytes} bytes`);
-  }
-}
-
-export const isLimitError = guardOf(LimitError);
-
-export interface NewMember {
-  /** Its path in the archive. */
-  readonly name: string;
-  readonly mode: number;
-  readonly mtime: Date;
-}
-
-interface Link {
-  readonly name: string;
-  /** What people are told of it. */
-  readonly label: string;
-  /** A path in the archive. */
-  readonly target: string;
-  /** What a symbolic link says; null for a hard link. */
-  readonly written: string | null;
-  readonly mtime: Date;
-}
+import { ArchiveError, isArchiveError, LimitError } from "../contract/fileErrors.js";
+import type { NewArchive, NewLink, NewMember } from "../contract/reportArchive.js";
+import { cannotWrite } from "./fileErrors.js";
 
 /** A chain of links that is longer is a circle. */
 const MOST_HOPS = 40;
 const ZEROS = Buffer.alloc(65_536);
 
-export class ArchiveWriter {
+export class ArchiveWriter implements NewArchive {
   /** How many files it holds, and how many bytes they have. */
   files = 0;
   bytes = 0;
   /** Files of which not all came; zeros stand for the rest. */
   readonly brokenOff: string[] = [];
   private readonly names = new Set<string>();
-  private readonly links: Link[] = [];
+  private readonly links: NewLink[] = [];
   private readonly tar = pack();
   /** How writing the file ended: null, or why it did not work. */
   private readonly written: Promise<ArchiveError | null>;
@@ -70,16 +34,18 @@ export class ArchiveWriter {
   /**
    * @param path must not exist yet.
    * @param limitBytes of all files together, before they are compressed.
+   * @param root what there must be room in, for messages.
    */
   constructor(
     readonly path: string,
     private readonly limitBytes: number,
+    root = dirname(path),
   ) {
     const file = createWriteStream(path, { mode: 0o600, flags: "wx", flush: true });
     this.written = pipeline(this.tar, createGzip(), file).then(
       () => null,
       (cause: unknown) => {
-        this.failure = new ArchiveError((cause as Error).message, { cause });
+        this.failure = asArchiveError(path, root, cause);
         return this.failure;
       },
     );
@@ -132,7 +98,7 @@ export class ArchiveWriter {
   }
 
   /** Remembers a link, which is written at the end: so no file of the archive can ever be unpacked through one. */
-  addLink(link: Link): void {
+  addLink(link: NewLink): void {
     this.links.push(link);
   }
 
@@ -188,4 +154,10 @@ export class ArchiveWriter {
     });
     await Promise.race([work, broken]);
   }
+}
+
+function asArchiveError(path: string, root: string, cause: unknown): ArchiveError {
+  if (isArchiveError(cause)) return cause;
+  const { message, remedy } = cannotWrite(path, root, cause);
+  return new ArchiveError(message, remedy, { cause });
 }

@@ -7,8 +7,9 @@ import { Readable } from "node:stream";
 
 import { expect, test } from "@jest/globals";
 
-import { listMembers, openMember, readManifest } from "../../../src/engine/reports/archiveReader.js";
-import { ArchiveError, ArchiveWriter, LimitError } from "../../../src/engine/reports/archiveWriter.js";
+import { ArchiveError, LimitError } from "../../../src/state/contract/fileErrors.js";
+import { listMembers, openMember, readManifest } from "../../../src/state/files/archiveReader.js";
+import { ArchiveWriter } from "../../../src/state/files/archiveWriter.js";
 import { mountDisk, testWithMounts } from "../../support/smallDisk.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 
