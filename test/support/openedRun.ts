@@ -106,7 +106,7 @@ export class OpenedRun {
     const stored = await store.plan(run);
     const services = await store.services(run);
     const plan = withReplicaNumbers(stored.plan, await this.plan(levels), services, await store.replicasEver(run));
-    const after = { plan, bundles: await packBundles(plan, store.home), variables };
+    const after = { plan, bundles: await packBundles(plan, store.files.bundles), variables };
     const before = { ...stored, variables: await store.variables(run) };
     const changes = diffPlans(before, after, services, run.name);
     this.revision += 1;
