@@ -11,7 +11,7 @@ const layer = (folder, forbidden) => ({
 });
 
 /** Folders that only know themselves and the ground: data, text, time, files. */
-const GROUND = ["model", "text", "time", "files", "secrets"];
+const GROUND = ["errors", "model", "text", "time", "files", "secrets"];
 const ABOVE_GROUND = ["plan", "drivers", "machines", "state", "display", "engine", "library", "commands"];
 
 export default {

@@ -18,6 +18,25 @@ export default tseslint.config(
     },
   },
   {
+    // A server must be able to say what may be read: the library gets it as `env`, the command line gives all of it.
+    files: ["src/**/*.ts"],
+    ignores: ["src/cli.ts", "src/commands/**"],
+    rules: {
+      "no-restricted-properties": [
+        "error",
+        {
+          object: "process",
+          property: "env",
+          message: "Take an Environment from the caller (src/model/environment.ts)",
+        },
+      ],
+      "no-restricted-imports": [
+        "error",
+        { paths: [{ name: "node:os", importNames: ["homedir"], message: "It reads HOME: use userHome(env)" }] },
+      ],
+    },
+  },
+  {
     // Tests read JSON documents as their users do: untyped.
     files: ["test/**/*.ts"],
     rules: Object.fromEntries(

@@ -9,8 +9,9 @@ import * as abort from "./commands/abort.js";
 import * as analyze from "./commands/analyze.js";
 import * as boot from "./commands/boot.js";
 import * as clean from "./commands/clean.js";
+import { ENVIRONMENT } from "./commands/environment.js";
 import * as events from "./commands/events.js";
-import { EXIT, GaveUpError, UsageError } from "./commands/exitCodes.js";
+import { EXIT, isGaveUpError, UsageError } from "./commands/exitCodes.js";
 import * as history from "./commands/history.js";
 import * as image from "./commands/image.js";
 import * as list from "./commands/list.js";
@@ -147,7 +148,7 @@ function nameOf(command: string): string {
 async function completeRun(argv: { _?: (string | number)[] }): Promise<string[]> {
   const called = commands.find(({ command }) => nameOf(command) === argv._?.[1]);
   const takesRun = called !== undefined && /[<[]run/.test(called.command);
-  return takesRun ? runNames() : [...commands.map(({ command }) => nameOf(command)), "completion"];
+  return takesRun ? runNames(ENVIRONMENT) : [...commands.map(({ command }) => nameOf(command)), "completion"];
 }
 
 function version(): string {
@@ -157,7 +158,7 @@ function version(): string {
 
 /** Reads the limits of this computer from the environment; they do not belong in a plan. @throws UsageError */
 function applyLimits(): void {
-  const { BOOTLEVEL_HANDSHAKES: handshakes } = process.env;
+  const { BOOTLEVEL_HANDSHAKES: handshakes } = ENVIRONMENT.env;
   if (handshakes === undefined || handshakes === "") return;
   try {
     limitHandshakes(/^[0-9]{1,4}$/.test(handshakes) ? Number(handshakes) : NaN);
@@ -179,5 +180,5 @@ try {
     words,
     commands.map(({ command }) => nameOf(command)),
   );
-  if (error instanceof GaveUpError) process.exit(); // pending work would keep the process alive
+  if (isGaveUpError(error)) process.exit(); // pending work would keep the process alive
 }

@@ -13,6 +13,6 @@ export async function bootOnce(path: string, home: string): Promise<void> {
     observe: () => undefined,
     signal: new AbortController().signal,
   });
-  store.close();
+  await store.close();
   if (result.state !== "ready") throw new Error(`the run is ${result.state}: ${JSON.stringify(result.failures[0])}`);
 }

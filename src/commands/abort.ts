@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { abort, cancelAbort } from "../library/index.js";
+import { ENVIRONMENT } from "./environment.js";
 import { RUN } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { print, printJson } from "./output.js";
@@ -31,7 +32,7 @@ export async function handler(options: {
   const reason = (options.reason ?? []).join(" ").trim();
   if (options.cancel) return cancel(run, reason, options.json);
   if (reason === "") throw new UsageError("no reason given: bootlevel abort RUN REASON");
-  const result = await abort(run, reason);
+  const result = await abort(run, reason, ENVIRONMENT);
   if (options.json) printJson("abort", result);
   else if (!result.fresh)
     print(`${run} is already aborted, by ${result.origin}: ${result.reason}. The first reason is kept.`);
@@ -49,7 +50,7 @@ const CLEANS_UP: ReadonlySet<string> = new Set(["reports", "terminate"]);
 
 async function cancel(run: string, reason: string, json: boolean): Promise<number> {
   if (reason !== "") throw new UsageError("--cancel takes no reason");
-  const cancelled = await cancelAbort(run);
+  const cancelled = await cancelAbort(run, ENVIRONMENT);
   if (json) printJson("abort", { run, cancelled });
   else
     print(

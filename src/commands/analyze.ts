@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { type RunAnalysis, type SectionAnalysis } from "../library/index.js";
+import { ENVIRONMENT } from "./environment.js";
 import { RUN } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { print, printJson, screen } from "./output.js";
@@ -38,7 +39,7 @@ export function builder(yargs: Argv) {
 export async function handler(options: AnalyzeArguments): Promise<number> {
   const top = wholeNumber("top", options.top);
   const section = options.section === undefined ? {} : { section: wholeNumber("section", options.section) };
-  const analysis = await analyzeRun(options.run, { top, ...section });
+  const analysis = await analyzeRun(options.run, { ...ENVIRONMENT, top, ...section });
   const svg = options.svg === undefined ? null : await draw(options.svg, analysis);
   if (options.json) printJson("analyze", { ...analysis, svg });
   else if (options.sections || analysis.section === null) await printSections(analysis);

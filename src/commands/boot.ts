@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { type BootResult, type LaunchPlan } from "../library/index.js";
+import { ENVIRONMENT } from "./environment.js";
 import { VERBOSE } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { addGivenOptions, readGivenOptions, type GivenArguments } from "./givenOptions.js";
@@ -67,10 +68,13 @@ export async function handler(options: BootArguments): Promise<number> {
     throw new UsageError("no plan given: name a plan file, a folder with a launch.yaml, or --resume RUN");
   if (options.wait !== undefined)
     throw new UsageError("--wait requires --resume: no other launcher works on a new run");
-  const plan = withConcurrency(await loadPlan(options.plan, { given: readGivenOptions(options) }), options.concurrency);
+  const plan = withConcurrency(
+    await loadPlan(options.plan, { ...ENVIRONMENT, given: readGivenOptions(options) }),
+    options.concurrency,
+  );
   const values = readVariableOptions(options);
   if (options.dryRun) {
-    await checkVariables(plan, values);
+    await checkVariables(plan, { ...ENVIRONMENT, ...values });
     const description = await describePlan(plan);
     const { formatDescription } = await import("./description.js");
     if (options.json) printJson("boot", { dryRun: true, plan: description });
@@ -78,7 +82,7 @@ export async function handler(options: BootArguments): Promise<number> {
     return EXIT.fine;
   }
   return show(options, (watch) =>
-    boot(plan, { ...values, ...(options.name === undefined ? {} : { name: options.name }), ...watch }),
+    boot(plan, { ...ENVIRONMENT, ...values, ...(options.name === undefined ? {} : { name: options.name }), ...watch }),
   );
 }
 
@@ -104,7 +108,7 @@ async function resumeRun(options: BootArguments, run: string): Promise<number> {
   if (foreign.length > 0)
     throw new UsageError(`--resume uses the plan and variables of the run: leave out ${foreign.join(", ")}`);
   const wait = await readWaitOption(options);
-  return show(options, (watch) => resume(run, { ...wait, ...watch }));
+  return show(options, (watch) => resume(run, { ...ENVIRONMENT, ...wait, ...watch }));
 }
 
 async function show(options: BootArguments, work: (watch: Watch) => Promise<BootResult>): Promise<number> {

@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { type CleanResult, type StrayMachine } from "../library/index.js";
+import { ENVIRONMENT } from "./environment.js";
 import { YES } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { print, printError, printJson, screen } from "./output.js";
@@ -43,8 +44,11 @@ export function builder(yargs: Argv) {
 export async function handler(options: CleanArguments): Promise<number> {
   if ((options.run === undefined) === !options.all) throw new UsageError("no run given: name a run, or use --all");
   const plan =
-    options.plan === undefined ? {} : { plan: await loadPlan(options.plan), ...readVariableOptions(options) };
+    options.plan === undefined
+      ? {}
+      : { plan: await loadPlan(options.plan, ENVIRONMENT), ...readVariableOptions(options) };
   const result = await clean({
+    ...ENVIRONMENT,
     ...plan,
     ...(options.run === undefined ? {} : { run: String(options.run) }),
     onEvent: (event) => {

@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { type EventRecord } from "../library/index.js";
+import { ENVIRONMENT } from "./environment.js";
 import { RUN } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
 import { print, printJson } from "./output.js";
@@ -17,7 +18,7 @@ export function builder(yargs: Argv) {
 }
 
 export async function handler(options: { readonly run: string; readonly json: boolean }): Promise<number> {
-  const events = await readEvents(options.run);
+  const events = await readEvents(options.run, ENVIRONMENT);
   if (options.json) {
     printJson("events", { run: options.run, events });
     return EXIT.fine;

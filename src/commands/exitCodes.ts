@@ -1,5 +1,6 @@
 /** Exit codes, the same for every command. */
-import { CloudUnreachableError, DriverError, LeaseLostError, RunBusyError, StateError } from "../library/index.js";
+import { BootlevelError, guardOf, isBootlevelError } from "../errors/bootlevelError.js";
+import { isCloudUnreachableError, isLeaseLostError, isRunBusyError } from "../library/index.js";
 
 export const EXIT = { fine: 0, notFine: 1, wrong: 2, busy: 3, unreachable: 4, interrupted: 130 } as const;
 
@@ -7,8 +8,9 @@ export const EXIT = { fine: 0, notFine: 1, wrong: 2, busy: 3, unreachable: 4, in
 export const MONITOR_EXIT = { OK: 0, WARNING: 1, CRITICAL: 2, UNKNOWN: 3 } as const;
 
 /** The command line is wrong. Printed with a pointer to the help. */
-export class UsageError extends Error {
+export class UsageError extends BootlevelError {
   override readonly name = "UsageError";
+  static override readonly code: string = "USAGE";
   /** @param known valid names, for a suggestion */
   constructor(
     message: string,
@@ -18,30 +20,28 @@ export class UsageError extends Error {
   }
 }
 
+export const isUsageError = guardOf(UsageError);
+
 /** The time limit of the caller has passed. Pending work still runs and would keep the process alive. */
-export class GaveUpError extends Error {
+export class GaveUpError extends BootlevelError {
   override readonly name = "GaveUpError";
+  static override readonly code: string = "GAVE_UP";
 }
+
+export const isGaveUpError = guardOf(GaveUpError);
 
 /** The exit code for an error that ended a command. */
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof RunBusyError || error instanceof LeaseLostError) return EXIT.busy;
-  if (error instanceof CloudUnreachableError) return EXIT.unreachable;
-  if (error instanceof GaveUpError) return EXIT.notFine;
+  if (isRunBusyError(error) || isLeaseLostError(error)) return EXIT.busy;
+  if (isCloudUnreachableError(error)) return EXIT.unreachable;
+  if (isGaveUpError(error)) return EXIT.notFine;
   return isExpected(error) ? EXIT.wrong : EXIT.notFine;
 }
 
 /** Whether the error is about the plan, the call or the environment, rather than a bug in bootlevel. */
 export function isExpected(error: unknown): boolean {
-  if (
-    error instanceof UsageError ||
-    error instanceof GaveUpError ||
-    error instanceof StateError ||
-    error instanceof DriverError
-  )
-    return true;
-  return error instanceof Error && EXPECTED_NAMES.has(error.name);
+  return EXPECTED.some((code) => isBootlevelError(error, code));
 }
 
-/** Error classes recognised by name, because their modules are loaded on demand. */
-const EXPECTED_NAMES = new Set(["PlanError", "StagingSourceError"]);
+/** Codes of errors that a user can fix, with all kinds below them. */
+const EXPECTED = ["USAGE", "GAVE_UP", "STATE", "DRIVER", "PLAN_INVALID", "STAGING_SOURCE"];

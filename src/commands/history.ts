@@ -1,4 +1,5 @@
 import type { Argv } from "yargs";
+import { ENVIRONMENT } from "./environment.js";
 import { RUN } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
 import { print, printJson, screen } from "./output.js";
@@ -12,7 +13,7 @@ export function builder(yargs: Argv) {
 }
 
 export async function handler(options: { readonly run: string; readonly json: boolean }): Promise<number> {
-  const { run, machines } = await history(String(options.run));
+  const { run, machines } = await history(String(options.run), ENVIRONMENT);
   if (options.json) {
     printJson("history", { run, machines });
     return EXIT.fine;

@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { buildImage, listImages, removeImages, type ImageBuild, type ListedImage } from "../library/index.js";
+import { ENVIRONMENT } from "./environment.js";
 import { VERBOSE, YES } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { print, printError, printJson, screen } from "./output.js";
@@ -102,7 +103,7 @@ async function build(options: ImageArguments, image: string, cloud: string): Pro
   const values = { ...readVariableOptions(options), keepMachine, onProgress, ...(name === undefined ? {} : { name }) };
   const { result, interrupted } = await withProgress(
     { ...options, afterwards: "Run the same command again to continue." },
-    (watch) => buildImage(plan, image, cloud, { ...values, ...watch }),
+    (watch) => buildImage(plan, image, cloud, { ...ENVIRONMENT, ...values, ...watch }),
   );
   if (options.json) printJson("image", { action: "build", image: result });
   else await printBuild(result);
@@ -137,7 +138,7 @@ async function printBuild({
 }
 
 async function list({ json }: ImageArguments): Promise<number> {
-  const images = await listImages();
+  const images = await listImages(ENVIRONMENT);
   if (json) printJson("image", { action: "list", images });
   else if (images.length === 0)
     print("There are no images yet. Build one: bootlevel image build NAME --cloud CLOUD --plan PLAN");
@@ -170,6 +171,7 @@ async function remove(options: ImageArguments, image: string, cloud: string): Pr
   if (options.version !== undefined && !Number.isSafeInteger(options.version))
     throw new UsageError("--version must be a whole number");
   const removed = await removeImages(image, cloud, {
+    ...ENVIRONMENT,
     ...(options.version === undefined ? {} : { version: options.version }),
     confirm: async (images) => {
       const table = await tableOf(images);

@@ -1,4 +1,5 @@
 import type { Argv } from "yargs";
+import { ENVIRONMENT } from "./environment.js";
 import { EXIT } from "./exitCodes.js";
 import { print, printJson, screen } from "./output.js";
 import { listRuns } from "../library/records.js";
@@ -14,7 +15,7 @@ export function builder(yargs: Argv) {
 }
 
 export async function handler(options: { readonly all: boolean; readonly json: boolean }): Promise<number> {
-  const runs = await listRuns({ all: options.all });
+  const runs = await listRuns({ ...ENVIRONMENT, all: options.all });
   if (options.json) {
     printJson("list", { runs });
     return EXIT.fine;

@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { listLogs, readLogs, type LogChunk } from "../library/index.js";
+import { ENVIRONMENT } from "./environment.js";
 import { RUN } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { onInterrupt } from "./interrupt.js";
@@ -37,6 +38,7 @@ export async function handler(options: LogsArguments): Promise<number> {
   await checkService(options.run, service.service);
   const interruption = onInterrupt(() => undefined);
   const chunks = readLogs(options.run, {
+    ...ENVIRONMENT,
     ...service,
     follow: options.follow && !options.json,
     signal: interruption.signal,
@@ -51,7 +53,7 @@ export async function handler(options: LogsArguments): Promise<number> {
 }
 
 async function checkService(run: string, service: string | undefined): Promise<void> {
-  const names = (await showRun(run)).levels.flatMap((level) => level.services).map((one) => one.name);
+  const names = (await showRun(run, ENVIRONMENT)).levels.flatMap((level) => level.services).map((one) => one.name);
   if (service === undefined || names.some((name) => name === service || name.replace(/-\d+$/, "") === service)) return;
   throw new UsageError(
     `run "${run}" has no service "${service}": its services are ${names.slice(0, 20).join(", ")}${names.length > 20 ? ", …" : ""}`,
@@ -82,6 +84,6 @@ async function printDocument(
 ): Promise<void> {
   const texts = new Map<string, string>();
   for await (const chunk of chunks) texts.set(chunk.path, (texts.get(chunk.path) ?? "") + chunk.text);
-  const files = await listLogs(run, service);
+  const files = await listLogs(run, { ...ENVIRONMENT, ...service });
   printJson("logs", { run, logs: files.map((file) => ({ ...file, text: texts.get(file.path) ?? "" })) });
 }

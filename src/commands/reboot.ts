@@ -1,4 +1,5 @@
 import type { Argv } from "yargs";
+import { ENVIRONMENT } from "./environment.js";
 import { RUN, VERBOSE, YES } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
@@ -37,7 +38,7 @@ export async function handler(options: RebootArguments): Promise<number> {
   const run = String(options.run);
   const services = (options.service ?? []).map(String);
   const wait = await readWaitOption(options);
-  const details = await showRun(run);
+  const details = await showRun(run, ENVIRONMENT);
   const count = details.levels.reduce((sum, level) => sum + level.services.length, 0);
   if (
     !options.yes &&
@@ -49,7 +50,7 @@ export async function handler(options: RebootArguments): Promise<number> {
     return EXIT.wrong;
   }
   const { result, interrupted } = await withProgress({ ...options, afterwards: "Run repair to continue." }, (watch) =>
-    reboot(run, { ...wait, services, force: options.force, ...watch }),
+    reboot(run, { ...ENVIRONMENT, ...wait, services, force: options.force, ...watch }),
   );
   if (options.json) printJson("reboot", result);
   else await printOutcome(result, interrupted);

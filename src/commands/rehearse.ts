@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { type RehearsalReport } from "../library/index.js";
+import { ENVIRONMENT } from "./environment.js";
 import { PLAN } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { onInterrupt } from "./interrupt.js";
@@ -50,7 +51,7 @@ export async function handler(options: RehearseArguments): Promise<number> {
   const repairs = wholeNumber("--repairs", options.repairs, 0);
   if (Array.isArray(options.faults) || Array.isArray(options.seed))
     throw new UsageError("--faults and --seed can be given only once");
-  const plan = await loadPlan(options.plan);
+  const plan = await loadPlan(options.plan, ENVIRONMENT);
   const counter = progress(runs, options.json);
   const interruption = onInterrupt(() => {
     counter.say("stopping after this rehearsal; interrupt again to exit at once");
@@ -58,6 +59,7 @@ export async function handler(options: RehearseArguments): Promise<number> {
   let report: RehearsalReport;
   try {
     report = await rehearse(plan, {
+      ...ENVIRONMENT,
       ...readVariableOptions(options),
       runs,
       repairs,

@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { givenOf, type ReloadResult, type ServiceChange } from "../library/index.js";
+import { ENVIRONMENT } from "./environment.js";
 import { RUN, VERBOSE, YES } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
@@ -51,12 +52,14 @@ export function builder(yargs: Argv) {
 
 export async function handler(options: ReloadArguments): Promise<number> {
   const plan = await loadPlan(options.plan, {
+    ...ENVIRONMENT,
     given: readGivenOptions(options),
-    givenBefore: await givenOf(String(options.run)),
+    givenBefore: await givenOf(String(options.run), ENVIRONMENT),
   });
   const wait = await readWaitOption(options);
   const { result, interrupted } = await withProgress({ ...options, afterwards: "Run repair to continue." }, (watch) =>
     reload(String(options.run), plan, {
+      ...ENVIRONMENT,
       ...readVariableOptions(options),
       ...wait,
       force: options.force,

@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { type RepairResult } from "../library/index.js";
+import { ENVIRONMENT } from "./environment.js";
 import { RUN, VERBOSE } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
@@ -61,6 +62,7 @@ export async function handler(options: RepairArguments): Promise<number> {
     { ...options, afterwards: "Run repair again to continue." },
     (watch) =>
       repair(String(options.run), {
+        ...ENVIRONMENT,
         ...wait,
         replace: options.replace ?? [],
         force: options.force,

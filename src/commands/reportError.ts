@@ -1,5 +1,6 @@
 /** Prints the error that ended a command. The only place that does. */
-import { exitCodeOf, isExpected, MONITOR_EXIT, UsageError } from "./exitCodes.js";
+import { isBootlevelError } from "../errors/bootlevelError.js";
+import { exitCodeOf, isExpected, MONITOR_EXIT, isUsageError, type UsageError } from "./exitCodes.js";
 import { print, printError, printJson } from "./output.js";
 
 /**
@@ -11,7 +12,7 @@ export async function reportError(
   words: readonly string[],
   commands: readonly string[],
 ): Promise<number> {
-  const { message, remedy, mistakes } = await describeError(error);
+  const { message, code, remedy, mistakes } = await describeError(error);
   const exitCode = asksFor("nagios", words) ? MONITOR_EXIT.UNKNOWN : exitCodeOf(error);
   if (asksFor("nagios", words)) {
     const { nagiosUnknown } = await import("../display/nagios.js");
@@ -19,7 +20,7 @@ export async function reportError(
   } else if (asksFor("json", words)) {
     const command = words.find((word) => commands.includes(word)) ?? words.find((word) => !word.startsWith("-")) ?? "";
     printJson(command, {
-      error: { message, ...(remedy === "" ? {} : { remedy }), exitCode, ...(mistakes ? { mistakes } : {}) },
+      error: { message, code, ...(remedy === "" ? {} : { remedy }), exitCode, ...(mistakes ? { mistakes } : {}) },
     });
     return exitCode;
   } else {
@@ -36,16 +37,31 @@ function asksFor(option: string, words: readonly string[]): boolean {
   return words.some((word) => word === `--${option}` || word === `--${option}=true`);
 }
 
-async function describeError(error: unknown): Promise<{ message: string; remedy: string; mistakes: unknown }> {
-  if (!(error instanceof Error)) return { message: String(error), remedy: "", mistakes: undefined };
-  const { remedy, mistakes } = error as { remedy?: unknown; mistakes?: unknown };
-  if (error instanceof UsageError)
+interface ErrorDescription {
+  readonly message: string;
+  readonly code: string;
+  readonly remedy: string;
+  readonly mistakes: unknown;
+}
+
+/** The code of an error that nobody expected. */
+const DEFECT = "INTERNAL";
+
+async function describeError(error: unknown): Promise<ErrorDescription> {
+  if (!isBootlevelError(error)) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { message, code: DEFECT, remedy: "", mistakes: undefined };
+  }
+  const { message, code, remedy } = error;
+  if (isUsageError(error))
     return {
-      message: error.message + (await suggestion(error)),
+      message: message + (await suggestion(error)),
+      code,
       remedy: "See: bootlevel --help, or bootlevel <command> --help",
       mistakes: undefined,
     };
-  return { message: error.message, remedy: typeof remedy === "string" ? remedy : "", mistakes };
+  const { mistakes } = error as { mistakes?: unknown };
+  return { message, code, remedy, mistakes };
 }
 
 /** A correction for a misspelt option or command, or "". */

@@ -11,6 +11,7 @@ import {
   type ReportOutcome,
   type RunReport,
 } from "../library/index.js";
+import { ENVIRONMENT } from "./environment.js";
 import { RUN, VERBOSE } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
 import { print, printError, printJson, screen } from "./output.js";
@@ -80,6 +81,7 @@ export async function handler(options: ReportsArguments): Promise<number> {
     options.to === undefined
       ? null
       : await copyReports(options.run, options.to, {
+          ...ENVIRONMENT,
           ...service,
           overwrite: options.overwrite,
           ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
@@ -89,6 +91,7 @@ export async function handler(options: ReportsArguments): Promise<number> {
     copied !== null && !options.json
       ? []
       : await listReports(options.run, {
+          ...ENVIRONMENT,
           ...service,
           ...(options.match === undefined ? {} : { match: options.match }),
         });
@@ -123,7 +126,7 @@ function checkCall({ open: file, to, match, collect: now, json, endpoint, overwr
 }
 
 async function open(run: string, file: string, service: { service?: string }): Promise<number> {
-  const { content } = await openReport(run, file, service);
+  const { content } = await openReport(run, file, { ...ENVIRONMENT, ...service });
   // A closed pipe is no error: the reader has what it wanted.
   await pipeline(content, process.stdout, { end: false }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE" && error.code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
@@ -136,7 +139,7 @@ async function collect(options: ReportsArguments): Promise<{ collected: ReportOu
   const services = options.service === undefined ? [] : [String(options.service)];
   const { result, interrupted } = await withProgress(
     { ...options, afterwards: "Reports can be collected again." },
-    (watch) => collectReports(options.run, { services, ...wait, ...watch }),
+    (watch) => collectReports(options.run, { ...ENVIRONMENT, services, ...wait, ...watch }),
   );
   if (result.length === 0) printError("Nothing to collect: no started service has a report in the plan.");
   return { collected: result, interrupted };

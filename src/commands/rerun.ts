@@ -1,4 +1,5 @@
 import type { Argv } from "yargs";
+import { ENVIRONMENT } from "./environment.js";
 import { RUN, VERBOSE } from "./commonOptions.js";
 import { UsageError } from "./exitCodes.js";
 import { exitCodeFor, printOutcome } from "./outcome.js";
@@ -37,7 +38,7 @@ export async function handler(
   const wait = await readWaitOption(options);
   const { result, interrupted } = await withProgress(
     { ...options, afterwards: "The run can then be repaired." },
-    (watch) => rerun(String(options.run), service, { ...wait, step, ...watch }),
+    (watch) => rerun(String(options.run), service, { ...ENVIRONMENT, ...wait, step, ...watch }),
   );
   if (options.json) printJson("rerun", result);
   else await printOutcome(result, interrupted);

@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { resumeToEnd, runToEnd, type Keep, type Phase, type RunToEndResult } from "../library/index.js";
+import { ENVIRONMENT } from "./environment.js";
 import { VERBOSE } from "./commonOptions.js";
 import { EXIT, MONITOR_EXIT, UsageError } from "./exitCodes.js";
 import { addGivenOptions, readGivenOptions, type GivenArguments } from "./givenOptions.js";
@@ -100,11 +101,12 @@ async function fromPlan(options: RunArguments): Promise<(watch: Watch) => Promis
     throw new UsageError("--wait requires --resume: no other launcher works on a new run");
   // Deadlines are stored with the run, so a resumed run uses them too.
   const deadlines = await readDeadlines(options.deadline ?? []);
-  const loaded = await loadPlan(options.plan, { given: readGivenOptions(options) });
+  const loaded = await loadPlan(options.plan, { ...ENVIRONMENT, given: readGivenOptions(options) });
   const plan = { ...loaded, deadlines: { ...loaded.deadlines, ...deadlines } };
   const values = readVariableOptions(options);
   return (watch) =>
     runToEnd(plan, {
+      ...ENVIRONMENT,
       ...values,
       ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.keep === undefined ? {} : { keep: options.keep }),
@@ -125,7 +127,12 @@ async function fromRun(options: RunArguments, run: string): Promise<(watch: Watc
   if (foreign.length > 0) throw new UsageError(`--resume uses the plan of the run: leave out ${foreign.join(", ")}`);
   const wait = await readWaitOption(options);
   return (watch) =>
-    resumeToEnd(run, { ...wait, ...(options.keep === undefined ? {} : { keep: options.keep }), ...watch });
+    resumeToEnd(run, {
+      ...ENVIRONMENT,
+      ...wait,
+      ...(options.keep === undefined ? {} : { keep: options.keep }),
+      ...watch,
+    });
 }
 
 /** @throws UsageError for an unknown phase, or a duration that a plan could not hold */

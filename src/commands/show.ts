@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { type RunDetails, type ShownService } from "../library/index.js";
+import { ENVIRONMENT } from "./environment.js";
 import { RUN } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
 import { print, printJson, screen } from "./output.js";
@@ -17,7 +18,7 @@ export function builder(yargs: Argv) {
 }
 
 export async function handler(options: { readonly run: string; readonly json: boolean }): Promise<number> {
-  const run = await showRun(options.run);
+  const run = await showRun(options.run, ENVIRONMENT);
   if (options.json) printJson("show", run);
   else await printRun(run);
   return EXIT.fine;

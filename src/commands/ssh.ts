@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { logIn } from "../library/index.js";
+import { ENVIRONMENT } from "./environment.js";
 import { RUN } from "./commonOptions.js";
 import { UsageError } from "./exitCodes.js";
 
@@ -35,6 +36,7 @@ export async function handler(options: {
   const size = () => ({ columns: stdout.columns ?? 80, rows: stdout.rows ?? 24 });
   try {
     return await logIn(String(options.run), String(options.service), {
+      ...ENVIRONMENT,
       command: line,
       terminal: atTerminal ? { type: process.env["TERM"] ?? "xterm", ...size() } : null,
       raw: (on) => {

@@ -2,6 +2,7 @@ import type { Argv } from "yargs";
 
 import { type StatusReport } from "../library/index.js";
 import { LONGEST_TIMER_MS } from "../time/clock.js";
+import { ENVIRONMENT } from "./environment.js";
 import { RUN } from "./commonOptions.js";
 import { EXIT, GaveUpError, MONITOR_EXIT, UsageError } from "./exitCodes.js";
 import { print, printError, printJson, screen } from "./output.js";
@@ -72,7 +73,7 @@ async function check(
   const startedAt = Date.now();
   let report: StatusReport;
   try {
-    report = await within(limitMs, timeout, status(run));
+    report = await within(limitMs, timeout, status(run, ENVIRONMENT));
   } catch (error) {
     if (file !== undefined) await writeFailure(file, run, startedAt);
     throw error;

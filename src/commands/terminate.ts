@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { type RunSummary, type TerminateResult } from "../library/index.js";
+import { ENVIRONMENT } from "./environment.js";
 import { VERBOSE, YES } from "./commonOptions.js";
 import { EXIT, exitCodeOf, UsageError } from "./exitCodes.js";
 import { exitCodeFor } from "./outcome.js";
@@ -49,7 +50,7 @@ export async function handler(options: TerminateArguments): Promise<number> {
   if (options.keep && options.force)
     throw new UsageError("--keep only runs the terminate programs and --force skips them: choose one");
   // Reject unknown names before anything is terminated.
-  const found = await Promise.all(runs.map((run) => findRun(run)));
+  const found = await Promise.all(runs.map((run) => findRun(run, ENVIRONMENT)));
   if (!options.yes && !options.json && !(await confirm(question(found, runs)))) {
     print("Nothing was terminated.");
     return EXIT.wrong;
@@ -79,7 +80,14 @@ export async function handler(options: TerminateArguments): Promise<number> {
 async function endRun(run: string, options: TerminateArguments): Promise<TerminateResult> {
   const wait = await readWaitOption(options);
   const { result } = await withProgress({ ...options, afterwards: "Run terminate again to continue." }, (watch) =>
-    terminate(run, { ...wait, force: options.force, keep: options.keep, reports: options.reports, ...watch }),
+    terminate(run, {
+      ...ENVIRONMENT,
+      ...wait,
+      force: options.force,
+      keep: options.keep,
+      reports: options.reports,
+      ...watch,
+    }),
   );
   if (!options.json) await printEnd(result);
   return result;

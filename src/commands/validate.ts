@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { type OnlineCheck } from "../library/index.js";
+import { ENVIRONMENT } from "./environment.js";
 import { PLAN } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
 import { addGivenOptions, readGivenOptions, type GivenArguments } from "./givenOptions.js";
@@ -27,11 +28,12 @@ export async function handler(
   options: VariableArguments &
     GivenArguments & { readonly plan: string; readonly online: boolean; readonly json: boolean },
 ): Promise<number> {
-  const plan = await loadPlan(options.plan, { given: readGivenOptions(options) });
-  await checkVariables(plan, readVariableOptions(options));
+  const plan = await loadPlan(options.plan, { ...ENVIRONMENT, given: readGivenOptions(options) });
+  await checkVariables(plan, { ...ENVIRONMENT, ...readVariableOptions(options) });
   const description = await describePlan(plan);
   const online = options.online
     ? await checkOnline(plan, {
+        ...ENVIRONMENT,
         ...readVariableOptions(options),
         onWarning: (message) => {
           printError(`bootlevel: ${message}`);

@@ -1,6 +1,7 @@
 /** What machines are made from: built, listed, removed. */
 import type { ImageBuild, ListedImage } from "./types.js";
 import { watch, type HomeOption, type VariableOptions, type WatchOptions } from "./options.js";
+import { userHome } from "../model/environment.js";
 import { planFile } from "./planFile.js";
 import { withStore } from "./openRecord.js";
 import { resolveValues } from "./variables.js";
@@ -31,7 +32,7 @@ export async function buildImage(
     import("../drivers/registry.js"),
     import("../engine/operations/buildImage.js"),
   ]);
-  const plan = await loadImagePlan(await planFile(path), { image, cloud }, loadDriver);
+  const plan = await loadImagePlan(await planFile(path), { image, cloud }, loadDriver, userHome(options.env ?? {}));
   const variables = await resolveValues(plan, options);
   const { name = null, keepMachine = false, onProgress: progress = () => undefined } = options;
   return withStore(options, (store) =>

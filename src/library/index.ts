@@ -3,7 +3,7 @@
  * database) when it is called, so that importing this file costs little.
  */
 export type * from "./types.js";
-export type { HomeOption, VariableOptions, WaitOptions, WatchOptions } from "./options.js";
+export type { EnvironmentOption, HomeOption, VariableOptions, WaitOptions, WatchOptions } from "./options.js";
 export { buildImage, listImages, removeImages } from "./images.js";
 export { logIn } from "./login.js";
 export { listLogs, readLogs } from "./logs.js";
@@ -12,13 +12,19 @@ export { analyzeRun, findRun, history, listRuns, readEvents, runNames, showRun }
 export { collectReports, copyReports, listReports, openReport } from "./reports.js";
 export { boot, clean, reboot, reload, repair, rerun, resume, status, terminate } from "./runs.js";
 export { abort, cancelAbort, givenOf, resumeToEnd, runToEnd } from "./runToEnd.js";
+export { BootlevelError, isBootlevelError } from "../errors/bootlevelError.js";
+export * from "../drivers/contract/errors.js";
 export {
-  CloudUnreachableError,
-  DriverError,
-  ImageFailedError,
-  LostReplyError,
-  ThrottledError,
-} from "../drivers/contract/driver.js";
+  AuthenticationError,
+  ConnectionError,
+  ConnectionLostError,
+  HostKeyError,
+  isAuthenticationError,
+  isConnectionError,
+  isConnectionLostError,
+  isHostKeyError,
+} from "../machines/contract/connection.js";
+export { StagingError } from "../machines/contract/errors.js";
 export { limitHandshakes } from "../machines/ssh/handshakeLimit.js";
-export { PlanError } from "../plan/yaml/mistakes.js";
-export { LeaseLostError, RunBusyError, RunExistsError, StateError, UnknownRunError } from "../state/contract/errors.js";
+export { isPlanError, PlanError } from "../plan/yaml/mistakes.js";
+export * from "../state/contract/errors.js";

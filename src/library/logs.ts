@@ -1,6 +1,6 @@
 /** What programs printed. */
 import type { LogChunk, LogFile } from "./types.js";
-import type { HomeOption } from "./options.js";
+import { storeOptions, type HomeOption } from "./options.js";
 import { openStore } from "../state/openStore.js";
 import { withRun } from "./openRecord.js";
 
@@ -22,7 +22,7 @@ export async function* readLogs(
   run: string,
   options: HomeOption & { readonly service?: string; readonly follow?: boolean; readonly signal?: AbortSignal } = {},
 ): AsyncGenerator<LogChunk> {
-  const store = await openStore(options.home);
+  const store = await openStore(options.home, storeOptions(options));
   try {
     const logs = await import("../engine/operations/logs.js");
     const signal = options.signal ?? new AbortController().signal;

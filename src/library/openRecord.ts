@@ -2,11 +2,11 @@
 import { openStore } from "../state/openStore.js";
 import type { RunRecord } from "../state/contract/records.js";
 import type { Store } from "../state/contract/store.js";
-import type { HomeOption } from "./options.js";
+import { storeOptions, type HomeOption } from "./options.js";
 
 /** Opens the record for one piece of work. */
 export async function withStore<T>(options: HomeOption, work: (store: Store) => Promise<T>): Promise<T> {
-  const store = await openStore(options.home);
+  const store = await openStore(options.home, storeOptions(options));
   try {
     return await work(store);
   } finally {

@@ -1,14 +1,24 @@
 /** What callers of the library may say, and what the engine is told of it. */
+import type { Environment } from "../model/environment.js";
 import type { RunEvent } from "../model/events.js";
 import type { RunBusyError } from "../state/contract/errors.js";
 
-/** Which installation: the directory of its state. Default: `$BOOTLEVEL_HOME`, else `~/.bootlevel`. */
-export interface HomeOption {
+/**
+ * Which environment variables may be read, by name: by `${env.X}`, for `BOOTLEVEL_HOME` and `BOOTLEVEL_KEY`, for SSH
+ * (`HOME`, `SSH_AUTH_SOCK`, passphrases), and for programs on this computer (`PATH`, languages). Default: none. The
+ * command line gives `process.env`.
+ */
+export interface EnvironmentOption {
+  readonly env?: Environment;
+}
+
+/** Which installation: the directory of its state. Default: `BOOTLEVEL_HOME` in `env`, else `~/.bootlevel`. */
+export interface HomeOption extends EnvironmentOption {
   readonly home?: string;
 }
 
 /** Where the values of a plan's variables come from, nearest first. */
-export interface VariableOptions {
+export interface VariableOptions extends EnvironmentOption {
   /** Values by name: `--var`. */
   readonly variables?: Readonly<Record<string, string>>;
   /** YAML files of names and values; later ones win. */
@@ -27,6 +37,11 @@ export interface WaitOptions {
   readonly waitMs?: number;
   /** Told once, before it waits, who has the run. */
   readonly onWait?: (error: RunBusyError) => void;
+}
+
+/** What the record is opened with. */
+export function storeOptions({ env = {} }: EnvironmentOption): { readonly env: Environment } {
+  return { env };
 }
 
 /** What the engine is told of these options, with their defaults. */

@@ -1,5 +1,6 @@
 /** Launch plans: read, described, checked, rehearsed. */
-import { watch, type VariableOptions, type WatchOptions } from "./options.js";
+import { userHome } from "../model/environment.js";
+import { watch, type EnvironmentOption, type VariableOptions, type WatchOptions } from "./options.js";
 import type { Given, LaunchPlan, OnlineCheck, PlanDescription, RehearsalReport } from "./types.js";
 import { planFile } from "./planFile.js";
 import { resolveValues, sources, variableRecords } from "./variables.js";
@@ -12,13 +13,14 @@ import { resolveValues, sources, variableRecords } from "./variables.js";
  */
 export async function loadPlan(
   path: string,
-  options: { readonly given?: Given; readonly givenBefore?: Given } = {},
+  options: EnvironmentOption & { readonly given?: Given; readonly givenBefore?: Given } = {},
 ): Promise<LaunchPlan> {
   const [{ loadPlan: load }, { loadDriver }] = await Promise.all([
     import("../plan/load.js"),
     import("../drivers/registry.js"),
   ]);
-  return load(await planFile(path), { driverDefinition: loadDriver, ...options });
+  const { env = {}, ...given } = options;
+  return load(await planFile(path), { driverDefinition: loadDriver, home: userHome(env), ...given });
 }
 
 /** What a plan would start: levels, services, replicas, clouds. */
@@ -49,6 +51,7 @@ export async function checkOnline(
   return check({
     plan,
     variables,
+    env: options.env ?? {},
     warn: options.onWarning ?? (() => undefined),
     signal: options.signal ?? new AbortController().signal,
   });
@@ -87,7 +90,7 @@ export async function rehearse(
   const rehearsed = rehearsalPlan(plan, options.faults === undefined ? null : readFaults(options.faults), REALISTIC);
   const madeUp = Object.fromEntries(plan.environment.map((name) => [name, PLACEHOLDER]));
   const variables = variableRecords(
-    resolveVariables(rehearsed, { ...sources(options), env: { ...madeUp, ...process.env } }),
+    resolveVariables(rehearsed, { ...sources(options), env: { ...madeUp, ...options.env } }),
   );
   const { runs = 100, repairs = 3, seed = "1", onProgress = () => undefined } = options;
   return rehearsePlan({ plan: rehearsed, variables, runs, repairs, seed, onProgress, signal: watch(options).signal });

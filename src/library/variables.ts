@@ -12,9 +12,9 @@ export async function resolveValues(plan: LaunchPlan, options: VariableOptions):
   return variableRecords(resolveVariables(plan, sources(options)));
 }
 
-/** Where values are looked for: what the caller gave, then this process's environment. */
+/** Where values are looked for: what the caller gave, then the environment that may be read. */
 export function sources(options: VariableOptions): VariableSources {
-  return { given: options.variables ?? {}, varFiles: options.varFiles ?? [], env: process.env };
+  return { given: options.variables ?? {}, varFiles: options.varFiles ?? [], env: options.env ?? {} };
 }
 
 /** Values as they are stored. */

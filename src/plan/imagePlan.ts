@@ -31,8 +31,9 @@ export async function loadImagePlan(
   file: string,
   place: ImagePlace,
   driverDefinition: DriverLookup,
+  home?: string,
 ): Promise<LaunchPlan> {
-  const { draft } = await loadDraft(file, { driverDefinition });
+  const { draft } = await loadDraft(file, { driverDefinition, ...(home === undefined ? {} : { home }) });
   const unknown = [
     ...unknownName("image", "NAME", place.image, [...draft.images.keys()]),
     ...unknownName("cloud", "--cloud", place.cloud, [...draft.clouds.keys(), IMPLICIT_CLOUD]),

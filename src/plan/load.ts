@@ -1,6 +1,7 @@
 /** A launch plan's file -> the compiled plan, or everything that is wrong with it. */
 import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { userHome } from "../model/environment.js";
 import { checkDrivers, type DriverLookup, type LoadedDrivers } from "./check/checkDrivers.js";
 import { checkImages } from "./check/checkImages.js";
 import { checkFiles } from "./check/checkFiles.js";
@@ -17,6 +18,8 @@ import { PlanError, type Mistake } from "./yaml/mistakes.js";
 import { readSource } from "./yaml/readSource.js";
 
 export interface LoadOptions {
+  /** What `~` stands for. Default: the home directory that the computer's list of users names. */
+  readonly home?: string;
   /** Finds drivers, so that their keys can be checked and their SSH defaults known; without it both are left out. */
   readonly driverDefinition?: DriverLookup;
   /** What the operator says in the call of replicas and inputs. */
@@ -51,8 +54,9 @@ export async function loadDraft(
       ...mistakes,
       source.mistakeBetween([0, 1], "the plan is empty: it needs at least the keys plan: and levels:"),
     ]);
-  const given = givenIn(options, Located.root(source));
-  const draft = makeDraft(Located.root(source), mistakes, given);
+  const { home = userHome({}) } = options;
+  const given = givenIn(options, Located.root(source), home);
+  const draft = makeDraft(Located.root(source), mistakes, home, given);
   const drivers: LoadedDrivers =
     options.driverDefinition === undefined
       ? { mistakes: [], definitions: new Map() }
@@ -77,10 +81,10 @@ export async function loadDraft(
   return { draft, given, definitions: drivers.definitions };
 }
 
-function givenIn({ given = NOTHING_GIVEN, givenBefore }: LoadOptions, plan: Located): Given {
+function givenIn({ given = NOTHING_GIVEN, givenBefore }: LoadOptions, plan: Located, home: string): Given {
   return givenBefore === undefined
     ? given
-    : mergeGiven(renameGiven(givenBefore, formerNames(makeDraft(plan, []))), given);
+    : mergeGiven(renameGiven(givenBefore, formerNames(makeDraft(plan, [], home))), given);
 }
 
 /** Of services whose former name no other service has now. */

@@ -107,7 +107,7 @@ test("copies are private and leave other files alone unless told otherwise", asy
 test.each([
   [["--open", "a", "--to", "b"], "--open cannot be combined with --to, --match, --collect or --json"],
   [["--open", "a", "--json"], "--open cannot be combined with --to, --match, --collect or --json"],
-  [["--to", "x", "--match", "*"], "--match only lists"],
+  [["--to", "x", "--match", "*"], "--to copies whole archives and cannot be combined with --match"],
   [["--match", ""], "--match takes a pattern of 1 to"],
   [["--match", "a".repeat(65_537)], "--match takes a pattern of 1 to"],
   [["--overwrite"], "--overwrite requires --to"],

@@ -1,31 +1,15 @@
 /** The driver of contactCloud.ts as a module file that a plan can name, and plans with it. */
-import { mkdtempSync, readFileSync, readdirSync, rmSync, existsSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, readdirSync, existsSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 
-import { afterAll } from "@jest/globals";
-import { build } from "esbuild";
-
-const folder = mkdtempSync(join(tmpdir(), "bl-contact-cloud-"));
-const file = join(folder, "contactCloud.mjs");
-let built: Promise<unknown> | undefined;
+import { driverModule } from "./driverModule.js";
 
 /**
  * The head of a plan whose machines this driver makes, all at one address of its own; `more` are keys of the cloud,
  * `ssh` of all services.
  */
 export async function contactHead(more = "", ssh = ""): Promise<{ head: string; address: string }> {
-  built ??= build({
-    entryPoints: [fileURLToPath(new URL("contactCloud.ts", import.meta.url))],
-    outfile: file,
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    target: "node20.19",
-    logLevel: "error",
-  });
-  await built;
+  const file = await driverModule("contactCloud");
   const [a, b, c] = [250, 250, 250].map((most) => 1 + Math.floor(Math.random() * most));
   const address = `127.${String(a)}.${String(b)}.${String(c)}`;
   return {
@@ -61,7 +45,3 @@ export function clearKeys(home: string): string[] {
       /PRIVATE KEY|openssh-key-v1|b3BlbnNzaC1rZXkt/.test(readFileSync(name, "latin1")),
   );
 }
-
-afterAll(() => {
-  rmSync(folder, { recursive: true, force: true });
-});

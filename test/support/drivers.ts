@@ -45,6 +45,7 @@ export function open(definition: DriverDefinition, context: Partial<DriverContex
     permit: async () => undefined,
     readOnly: false,
     clock: realClock,
+    env: {},
     ...context,
   });
   const keys = new Set<string>();

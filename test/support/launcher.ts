@@ -72,7 +72,7 @@ async function carryOut({ home, run, command, death }: Order): Promise<Report> {
       });
     else process.kill(process.pid, death.signal ?? "SIGKILL");
   };
-  const store = await openStore(home, { probe });
+  const store = await openStore(home, { probe, env: process.env });
   try {
     const { state, problems } = await work(store, run, command).catch((error: unknown) => ({
       state: "error",
@@ -86,7 +86,7 @@ async function carryOut({ home, run, command, death }: Order): Promise<Report> {
 
 /** As another process does: not in the midst of a write, which would wait for itself. */
 async function abortBeside(home: string, run: string): Promise<void> {
-  const store = await openStore(home);
+  const store = await openStore(home, { env: process.env });
   if ((await store.runNames()).includes(run))
     await store.putRequest(await store.findRun(run), {
       kind: "abort",

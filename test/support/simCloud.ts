@@ -78,6 +78,7 @@ export function simCloud(
       throw new Error(message);
     },
     permit: async () => undefined,
+    env: {},
     readOnly: false,
     clock,
   });

@@ -114,6 +114,7 @@ export async function startSshHost(
       workDirectory: join(directory, "steps"),
       identities: [identity],
       passphraseEnv: null,
+      env: process.env,
       agent: false,
       jump: null,
       hostKeys: "known-hosts",

@@ -3,11 +3,13 @@
  * default export is a `DriverDefinition`. The failure semantics are part of the contract and stand at each verb.
  */
 
+import type { Environment } from "../../model/environment.js";
 import type { Clock } from "../../time/clock.js";
 import type { ProgramRunner } from "../../machines/program/programRunner.js";
 import type { HostKeyPolicy } from "../../machines/ssh/settings.js";
 
 export type { HostKeyPolicy };
+export * from "./errors.js";
 
 /** One machine that is wanted. `key` names the wish for ever: the same key never gives a second machine. */
 export interface LaunchRequest {
@@ -201,6 +203,8 @@ export interface DriverContext {
   readonly stateDirectory: string;
   /** Tells the operator something that is no failure. */
   readonly warn: (message: string) => void;
+  /** The environment variables that the driver may read. */
+  readonly env: Environment;
   /** What the driver waits by. */
   readonly clock: Clock;
   /**
@@ -235,37 +239,4 @@ export interface DriverDefinition {
   /** Whether it hands keys to the machines that it launches: `LaunchRequest.contact` is given then. Default: false. */
   readonly preparesMachines?: boolean;
   create(context: DriverContext): Driver;
-}
-
-/** A machine could not be launched, described or destroyed; the message says why in the cloud's words. */
-export class DriverError extends Error {
-  override readonly name: string = "DriverError";
-}
-
-/** The cloud did not answer at all: the operator's network or credentials, not the request. */
-export class CloudUnreachableError extends DriverError {
-  override readonly name = "CloudUnreachableError";
-  constructor(
-    readonly cloud: string,
-    detail: string,
-  ) {
-    super(`cloud "${cloud}" cannot be reached: ${detail}`);
-  }
-}
-
-/** The cloud asks for fewer calls. Nothing was done; the same call is made again, later. */
-export class ThrottledError extends DriverError {
-  override readonly name = "ThrottledError";
-}
-
-/** The call may have taken effect, and its answer is lost. Every verb is safe to repeat, so it is repeated. */
-export class LostReplyError extends DriverError {
-  override readonly name = "LostReplyError";
-}
-
-/**
- * The cloud could not make an image, and never will under this name; nothing is left of it, unless the message says so.
- */
-export class ImageFailedError extends DriverError {
-  override readonly name = "ImageFailedError";
 }

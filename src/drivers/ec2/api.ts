@@ -11,7 +11,13 @@ import type {
   RunInstancesCommandInput,
 } from "@aws-sdk/client-ec2";
 
-import { CloudUnreachableError, LostReplyError, ThrottledError, type DriverContext } from "../contract/driver.js";
+import {
+  CloudUnreachableError,
+  LostReplyError,
+  isLostReplyError,
+  isThrottledError,
+  type DriverContext,
+} from "../contract/driver.js";
 import { explain, isNotFound } from "./errors.js";
 import { tagList, type Tags } from "./machines.js";
 import { limiterOf, type CallKind, type TokenBuckets } from "../shared/tokenBucket.js";
@@ -193,7 +199,7 @@ export class Ec2Api {
       } catch (error) {
         if (this.denied !== null && kind !== "describe") throw this.denied.error;
         const explained = explain(error, this.context.cloud, name);
-        if (!(explained instanceof ThrottledError)) throw explained;
+        if (!isThrottledError(explained)) throw explained;
         opened.limiter.drain(kind);
         if (signal.aborted || clock.now() > giveUp) throw explained;
       }
@@ -250,7 +256,7 @@ export class Ec2Api {
       client.destroy();
       this.opened = null;
       const explained = explain(error, cloud, "region");
-      throw explained instanceof LostReplyError ? new CloudUnreachableError(cloud, explained.message) : explained;
+      throw isLostReplyError(explained) ? new CloudUnreachableError(cloud, explained.message) : explained;
     }
   }
 }

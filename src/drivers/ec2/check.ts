@@ -5,11 +5,17 @@
 import type { Image, InstanceTypeInfo } from "@aws-sdk/client-ec2";
 
 import { makeKeyPair } from "../../machines/ssh/keyPair.js";
-import { DriverError, type DriverContext, type LaunchProblem, type LaunchRequest } from "../contract/driver.js";
+import {
+  DriverError,
+  isDriverError,
+  type DriverContext,
+  type LaunchProblem,
+  type LaunchRequest,
+} from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
 import { newBatch } from "./batchFile.js";
 import { CheckCalls } from "./checkCalls.js";
-import { isNoCapacity, RefusedError } from "./errors.js";
+import { isNoCapacity, isRefusedError } from "./errors.js";
 import { imageId } from "./images.js";
 import { runInput } from "./runInput.js";
 import type { SecurityGroups } from "./securityGroup.js";
@@ -86,7 +92,7 @@ class Check {
       );
       return { request, settings, places: placesFor(request, settings), userData: told, image: null };
     } catch (error) {
-      if (!(error instanceof DriverError)) throw error;
+      if (!isDriverError(error)) throw error;
       this.problem({ request }, error.message);
       return null;
     }
@@ -103,7 +109,7 @@ class Check {
 
   /** @throws the error itself if it is more than a right that is missing. */
   private unchecked(error: unknown): void {
-    if (!(error instanceof RefusedError)) throw error;
+    if (!isRefusedError(error)) throw error;
     this.warnings.add(`not all could be checked: ${brief(error)}`);
   }
 
@@ -113,14 +119,14 @@ class Check {
       found.set(
         written,
         await this.image(written).catch((error: unknown) => {
-          if (!(error instanceof DriverError) || error.constructor !== DriverError) throw error;
+          if (!isDriverError(error) || error.code !== DriverError.code) throw error;
           return error;
         }),
       );
     }
     for (const wish of wishes) {
       const image = found.get(wish.request.image ?? "") ?? null;
-      if (image instanceof DriverError) this.problem(wish, image.message);
+      if (isDriverError(image)) this.problem(wish, image.message);
       else wish.image = image;
     }
   }
@@ -274,7 +280,7 @@ class Check {
             this.signal,
           );
         } catch (error) {
-          if (!(error instanceof DriverError) || error.constructor !== DriverError) throw error;
+          if (!isDriverError(error) || error.code !== DriverError.code) throw error;
           this.problem(wish, error.message);
         }
       }
@@ -326,9 +332,8 @@ class Check {
       return null;
     } catch (error) {
       // Capacity comes and goes.
-      if (isNoCapacity(error) && error.code !== "Unsupported") return null;
-      if (error instanceof RefusedError || (error instanceof DriverError && error.constructor === DriverError))
-        return brief(error);
+      if (isNoCapacity(error) && error.refusal !== "Unsupported") return null;
+      if (isRefusedError(error) || (isDriverError(error) && error.code === DriverError.code)) return brief(error);
       throw error;
     }
   }

@@ -13,7 +13,7 @@ import type {
 
 import { DriverError } from "../contract/driver.js";
 import { chunks, type Ec2Api, type Opened } from "./api.js";
-import { RefusedError } from "./errors.js";
+import { isRefusedError } from "./errors.js";
 import { imageById } from "./imageById.js";
 
 /** Values that EC2 takes for one filter. */
@@ -138,7 +138,7 @@ export class CheckCalls {
         signal,
       )
       .catch((error: unknown) => {
-        if (error instanceof RefusedError && error.code === "DryRunOperation") return null;
+        if (isRefusedError(error) && error.refusal === "DryRunOperation") return null;
         throw error;
       });
     if (launched === null) return;

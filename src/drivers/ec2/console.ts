@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 
 import type { Ec2Calls } from "./calls.js";
-import { isNotFound, RefusedError } from "./errors.js";
+import { isNotFound, isRefusedError } from "./errors.js";
 
 /** What begins and ends a block: what stands outside of one may be anybody's. */
 const FINGERPRINTS = "SSH HOST KEY FINGERPRINTS";
@@ -39,7 +39,7 @@ async function consoleOf(id: string, calls: Ec2Calls, signal: AbortSignal): Prom
   try {
     return await calls.console(id, true, signal);
   } catch (error) {
-    if (!(error instanceof RefusedError) || !NOT_LATEST.has(error.code)) throw error;
+    if (!isRefusedError(error) || !NOT_LATEST.has(error.refusal)) throw error;
     return calls.console(id, false, signal);
   }
 }

@@ -1,18 +1,28 @@
 /** What an error of the SDK means for the caller: wait, ask again, give up, or see to the network. */
-import { CloudUnreachableError, DriverError, LostReplyError, ThrottledError } from "../contract/driver.js";
+import { guardOf } from "../../errors/bootlevelError.js";
+import {
+  CloudUnreachableError,
+  DriverError,
+  isDriverError,
+  LostReplyError,
+  ThrottledError,
+} from "../contract/driver.js";
 
 /** The cloud refused the call, and nothing was done. */
 export class RefusedError extends DriverError {
   override readonly name = "RefusedError";
-  /** @param code EC2's own name of the error, such as `InsufficientInstanceCapacity`. */
+  static override readonly code: string = "REFUSED";
+  /** @param refusal EC2's own name of the error, such as `InsufficientInstanceCapacity`. */
   constructor(
-    readonly code: string,
+    readonly refusal: string,
     message: string,
     options?: ErrorOptions,
   ) {
     super(message, options);
   }
 }
+
+export const isRefusedError = guardOf(RefusedError);
 
 const THROTTLED = new Set([
   "RequestLimitExceeded",
@@ -71,22 +81,22 @@ interface SdkError {
 
 /** Whether another size or another zone may do. */
 export function isNoCapacity(error: unknown): error is RefusedError {
-  return error instanceof RefusedError && NO_CAPACITY.has(error.code);
+  return isRefusedError(error) && NO_CAPACITY.has(error.refusal);
 }
 
 /** Whether the cloud does not know a security group that a call names: it may be too young. */
 export function isHiddenGroup(error: unknown): error is RefusedError {
-  return error instanceof RefusedError && /^Invalid(Security)?Group(I[dD])?\.NotFound$/.test(error.code);
+  return isRefusedError(error) && /^Invalid(Security)?Group(I[dD])?\.NotFound$/.test(error.refusal);
 }
 
 /** Whether the cloud does not know a machine that it was asked for. */
 export function isNotFound(error: unknown): error is RefusedError {
-  return error instanceof RefusedError && NOT_FOUND.has(error.code);
+  return isRefusedError(error) && NOT_FOUND.has(error.refusal);
 }
 
 /** Whether the cloud does not know an image by its id. */
 export function isNoSuchImage(error: unknown): boolean {
-  return error instanceof RefusedError && error.code.startsWith("InvalidAMIID.");
+  return isRefusedError(error) && error.refusal.startsWith("InvalidAMIID.");
 }
 
 /**
@@ -95,7 +105,7 @@ export function isNoSuchImage(error: unknown): boolean {
  * @param call what was asked, such as `RunInstances`.
  */
 export function explain(error: unknown, cloud: string, call: string): Error {
-  if (error instanceof DriverError || (error as Error).name === "AbortError") return error as Error;
+  if (isDriverError(error) || (error as Error).name === "AbortError") return error as Error;
   const { name = "", message = "", $metadata } = error as SdkError;
   const status = $metadata?.httpStatusCode;
   const words = `${call}: ${[name === "Error" ? "" : name, message].filter((part) => part !== "").join(": ")}`;

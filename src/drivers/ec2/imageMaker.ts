@@ -4,7 +4,7 @@ import type { Image } from "@aws-sdk/client-ec2";
 import type { Clock } from "../../time/clock.js";
 import { DriverError, ImageFailedError, LostReplyError, type ImageRequest } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
-import { isNoSuchImage, RefusedError } from "./errors.js";
+import { isNoSuchImage, isRefusedError } from "./errors.js";
 import { imageById } from "./imageById.js";
 import { runTags, TAG, tagList } from "./machines.js";
 
@@ -80,7 +80,7 @@ async function begin(request: ImageRequest, parts: ImageMakerParts, signal: Abor
     if (ImageId === undefined) throw new LostReplyError("CreateImage: the answer names no image");
     return ImageId;
   } catch (error) {
-    if (!(error instanceof RefusedError) || error.code !== "InvalidAMIName.Duplicate") throw error;
+    if (!isRefusedError(error) || error.refusal !== "InvalidAMIName.Duplicate") throw error;
     return adopt(request, parts, signal, error);
   }
 }
@@ -173,6 +173,6 @@ async function deleteSnapshot(snapshot: string, { api }: ImageMakerParts, signal
       signal,
     );
   } catch (error) {
-    if (!(error instanceof RefusedError) || error.code !== "InvalidSnapshot.NotFound") throw error;
+    if (!isRefusedError(error) || error.refusal !== "InvalidSnapshot.NotFound") throw error;
   }
 }

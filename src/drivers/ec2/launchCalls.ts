@@ -5,10 +5,16 @@
 import type { Instance } from "@aws-sdk/client-ec2";
 
 import type { Clock } from "../../time/clock.js";
-import { DriverError, LostReplyError, type LaunchRequest, type MachineStatus } from "../contract/driver.js";
+import {
+  DriverError,
+  LostReplyError,
+  isLostReplyError,
+  type LaunchRequest,
+  type MachineStatus,
+} from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
 import type { Batch } from "./batchFile.js";
-import { isNoCapacity, RefusedError } from "./errors.js";
+import { isNoCapacity, isRefusedError } from "./errors.js";
 import type { Fleet } from "./fleet.js";
 import type { Prepared } from "./prepare.js";
 import { runInput } from "./runInput.js";
@@ -194,8 +200,8 @@ export class LaunchCalls {
     const { clock, fleet } = this.parts;
     // A token that is known with other machines: an earlier launcher's call has made them after all, and they will be
     // seen.
-    const known = error instanceof RefusedError && error.code === "IdempotentParameterMismatch";
-    if (known || error instanceof LostReplyError) {
+    const known = isRefusedError(error) && error.refusal === "IdempotentParameterMismatch";
+    if (known || isLostReplyError(error)) {
       await fleet.book.permitted();
       fleet.book.write({ ...batch, askedAt: known && doubt !== null ? doubt.askedAt : clock.now() });
       this.unanswered.set(batch.id, input);

@@ -6,16 +6,18 @@
 import pLimit from "p-limit";
 
 import {
-  CloudUnreachableError,
+  isCloudUnreachableError,
   DriverError,
+  isDriverError,
   LostReplyError,
-  ThrottledError,
+  isLostReplyError,
+  isThrottledError,
   type LaunchOutcome,
   type LaunchRequest,
 } from "../contract/driver.js";
 import { groupRequests } from "./groupRequests.js";
 import { newBatch } from "./batchFile.js";
-import { isHiddenGroup, isNoCapacity, RefusedError } from "./errors.js";
+import { isHiddenGroup, isNoCapacity, isRefusedError } from "./errors.js";
 import { LaunchCalls, Launched, type LaunchParts, type LaunchRound } from "./launchCalls.js";
 import { runInput } from "./runInput.js";
 import { placeName, placesFor, settingsOf, type LaunchSettings, type Place } from "./settings.js";
@@ -55,7 +57,7 @@ export class Launcher {
     const outcomes = requests.map((request) => this.outcome(request, round));
     if (round.trouble === null || signal.aborted) return outcomes;
     // "Unreachable" would say that nothing was asked.
-    throw round.asked && round.trouble instanceof CloudUnreachableError
+    throw round.asked && isCloudUnreachableError(round.trouble)
       ? new LostReplyError(round.trouble.message, { cause: round.trouble })
       : round.trouble;
   }
@@ -104,10 +106,9 @@ export class Launcher {
       await this.calls.clearDoubts(left, settings, places, round);
       await this.fill(left, settings, places, round);
     } catch (error) {
-      if (!(error instanceof DriverError) && (error as Error).name !== "AbortError") throw error;
-      if (error instanceof ThrottledError || error instanceof LostReplyError || error instanceof CloudUnreachableError)
-        round.trouble ??= error;
-      else if (error instanceof DriverError)
+      if (!isDriverError(error) && (error as Error).name !== "AbortError") throw error;
+      if (isThrottledError(error) || isLostReplyError(error) || isCloudUnreachableError(error)) round.trouble ??= error;
+      else if (isDriverError(error))
         for (const key of left.keys()) if (!this.launched.has(key)) round.failures.set(key, error);
     }
   }
@@ -122,7 +123,7 @@ export class Launcher {
     const full: string[] = [];
     const youngUntil = this.parts.clock.now() + HIDDEN_GROUP_MS;
     for (let [index, all] = [0, false]; left.size > 0;) {
-      if (round.signal.aborted || round.trouble instanceof CloudUnreachableError) return;
+      if (round.signal.aborted || isCloudUnreachableError(round.trouble)) return;
       const place = places[index] as Place;
       try {
         const given = await this.askFor([...left.values()], settings, place, all, round);
@@ -131,7 +132,7 @@ export class Launcher {
         // once.
         all = given === 1 && !all;
       } catch (error) {
-        if (all && error instanceof RefusedError) {
+        if (all && isRefusedError(error)) {
           all = false;
           continue;
         }

@@ -8,7 +8,7 @@ import type { Clock } from "../../time/clock.js";
 import { DriverError, type DriverContext, type MachineMark, type MarkScope } from "../contract/driver.js";
 import type { Ec2Calls } from "./calls.js";
 import { isAmazon } from "./cloud.js";
-import { RefusedError } from "./errors.js";
+import { isRefusedError } from "./errors.js";
 import { TAG, type AddressChoice } from "./machines.js";
 import { addressIn, localAddress, rangeOf, rangesOf } from "./sshSources.js";
 
@@ -289,5 +289,5 @@ function letsItselfIn(rules: readonly IpPermission[], group: string): boolean {
 }
 
 function codeOf(error: unknown): string {
-  return error instanceof RefusedError ? error.code : "";
+  return isRefusedError(error) ? error.refusal : "";
 }

@@ -5,7 +5,7 @@
 import pLimit from "p-limit";
 
 import type { Clock } from "../../time/clock.js";
-import { LostReplyError } from "../contract/driver.js";
+import { isLostReplyError } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
 import type { Batch, Member } from "./batchFile.js";
 import { isNotFound } from "./errors.js";
@@ -94,7 +94,7 @@ export class Tagger {
         await api.tag([id], tags, this.stop.signal);
         return;
       } catch (error) {
-        const passing = isNotFound(error) || error instanceof LostReplyError;
+        const passing = isNotFound(error) || isLostReplyError(error);
         if (!passing || clock.now() > until) throw error;
         await clock.sleep(PAUSE_MS, this.stop.signal);
       }

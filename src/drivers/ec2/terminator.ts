@@ -1,8 +1,8 @@
 /** Destroys machines, and waits until the cloud says that they are gone. */
 import type { Clock } from "../../time/clock.js";
-import { DriverError, type TerminateOutcome } from "../contract/driver.js";
+import { DriverError, isDriverError, type TerminateOutcome } from "../contract/driver.js";
 import { chunks, withoutNamed, type Ec2Api } from "./api.js";
-import { isNotFound, RefusedError } from "./errors.js";
+import { isNotFound, isRefusedError } from "./errors.js";
 
 /**
  * Milliseconds before the cloud is asked again whether they are gone: first, and at most; each pause is longer than the
@@ -68,7 +68,7 @@ class Termination {
         await this.look();
       }
     } catch (error) {
-      if (!signal.aborted || error instanceof DriverError) throw error;
+      if (!signal.aborted || isDriverError(error)) throw error;
       this.giveUp("interrupted");
     }
   }
@@ -90,7 +90,7 @@ class Termination {
       for (const id of ids) (this.pending.get(id) as { accepted: boolean }).accepted = true;
       return null;
     } catch (error) {
-      if (!(error instanceof RefusedError)) throw error;
+      if (!isRefusedError(error)) throw error;
       return withoutNamed(ids, error.message).rest;
     }
   }
@@ -106,7 +106,7 @@ class Termination {
       await this.parts.api.terminate(ids, this.parts.signal);
       for (const id of ids) (this.pending.get(id) as { accepted: boolean }).accepted = true;
     } catch (error) {
-      if (!(error instanceof RefusedError)) throw error;
+      if (!isRefusedError(error)) throw error;
       const { rest, halves } = withoutNamed(ids, error.message);
       const refused = rest === null ? [] : ids.filter((id) => !rest.includes(id));
       if (!isNotFound(error)) for (const id of refused) this.fail(id, error);

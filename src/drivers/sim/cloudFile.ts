@@ -8,7 +8,7 @@ import { dirname } from "node:path";
 import Database from "better-sqlite3";
 
 import { useWal } from "../../files/writeAheadLog.js";
-import { DriverError, type MachineMark, type MarkScope } from "../contract/driver.js";
+import { DriverError, isDriverError, type MachineMark, type MarkScope } from "../contract/driver.js";
 
 /** One machine. Moments are milliseconds since the epoch; those of the future were drawn at its launch. */
 export interface MachineRow {
@@ -83,7 +83,7 @@ export class CloudFile {
       });
     } catch (error) {
       db?.close();
-      if (error instanceof DriverError) throw error;
+      if (isDriverError(error)) throw error;
       throw new DriverError(`the simulated cloud's file ${path} cannot be used: ${(error as Error).message}`, {
         cause: error,
       });

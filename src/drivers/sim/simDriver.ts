@@ -8,6 +8,7 @@ import { resolve } from "node:path";
 import type { ProgramRunner } from "../../machines/program/programRunner.js";
 import {
   DriverError,
+  isDriverError,
   type Driver,
   type DriverContext,
   type DriverDefinition,
@@ -43,7 +44,7 @@ class SimDriver implements Driver {
     try {
       return await this.calls.make("launch", subjects, () => this.launchAll(requests), signal);
     } catch (error) {
-      if (!signal.aborted || error instanceof DriverError) throw error;
+      if (!signal.aborted || isDriverError(error)) throw error;
       return requests.map(({ key }) => ({
         key,
         kind: "failed",
@@ -135,7 +136,7 @@ class SimDriver implements Driver {
         machine: describe({ ...machine, visibleAt: machine.launchedAt }, this.context.cloud, launcher.now),
       };
     } catch (error) {
-      if (!(error instanceof DriverError)) throw error;
+      if (!isDriverError(error)) throw error;
       return {
         key,
         kind: "failed",

@@ -1,6 +1,7 @@
 /**
  * What every service of the run is known by, and what a reference gives: the attributes that pass from level to level.
  */
+import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
 import {
   replicaNames,
   type InputSpec,
@@ -23,9 +24,12 @@ export interface AttributeValue {
 }
 
 /** A reference could not be resolved now; the plan was checked, so its source has not come up. */
-export class UnresolvedError extends Error {
+export class UnresolvedError extends BootlevelError {
   override readonly name = "UnresolvedError";
+  static override readonly code: string = "UNRESOLVED";
 }
+
+export const isUnresolvedError = guardOf(UnresolvedError);
 
 /** What references are resolved by: one revision of the run's plan, and the values of its variables. */
 export interface AttributeSources {
@@ -166,7 +170,7 @@ export class AttributeRegistry {
             : this.sources(source.link).some((linked) => this.of(linked).get(source.link.attribute)?.secret === true);
         known.set(name, { value, secret, kind: "declared" });
       } catch (error) {
-        if (!(error instanceof UnresolvedError)) throw error;
+        if (!isUnresolvedError(error)) throw error;
       }
     }
     return known;

@@ -5,7 +5,7 @@
 import type { RunState, ServiceFailure } from "../../model/events.js";
 import { dependencies } from "../attributes/dependents.js";
 import type { Agenda, Task } from "../tasks/agenda.js";
-import { asServiceError, InterruptedError, ServiceError } from "../run/failure.js";
+import { asServiceError, InterruptedError, isInterruptedError, ServiceError, isServiceError } from "../run/failure.js";
 import { enterFailure, record } from "../run/journal.js";
 import { EarlyLaunches } from "../launch/earlyLaunches.js";
 import { MachineLaunches, type LaunchResult } from "../launch/machineLaunches.js";
@@ -128,7 +128,7 @@ function halted(context: RunContext): LevelsEnd {
 
 /** What errors mean for the run; null when there are none. */
 export function endOf(errors: readonly Error[], context: RunContext | null = null): LevelsEnd | null {
-  const failed = errors.filter((error) => error instanceof ServiceError);
+  const failed = errors.filter((error) => isServiceError(error));
   if (failed.length > 0)
     return {
       state: "failed",
@@ -185,7 +185,7 @@ async function bringLevelUp(
     level,
     index,
     ms: at - startedAt,
-    failed: errors.filter((error) => error instanceof ServiceError).length,
+    failed: errors.filter((error) => isServiceError(error)).length,
   });
   return errors as (ServiceError | InterruptedError)[];
 }
@@ -281,14 +281,13 @@ async function outcome(
     return null;
   } catch (error) {
     work.early.stop();
-    const failure =
-      error instanceof InterruptedError
-        ? error
-        : asServiceError(service, then === "execute" ? "execute" : "boot", error);
-    coordination.progress.failed(service, failure instanceof ServiceError ? failure.failure.message : failure.message);
+    const failure = isInterruptedError(error)
+      ? error
+      : asServiceError(service, then === "execute" ? "execute" : "boot", error);
+    coordination.progress.failed(service, isServiceError(failure) ? failure.failure.message : failure.message);
     coordination.ended(service);
-    if (failure instanceof InterruptedError) return failure;
-    if (!(failure instanceof ServiceError)) throw failure; // the state cannot be recorded: nothing more can be done safely
+    if (isInterruptedError(failure)) return failure;
+    if (!isServiceError(failure)) throw failure; // the state cannot be recorded: nothing more can be done safely
     await enterFailure(context, service, failure.failure);
     const told = new ServiceError(context.redactor.redactData(failure.failure), { cause: failure.cause });
     work.failed.push(told);

@@ -2,7 +2,7 @@
  * A step whose program an earlier launcher has started: it is waited for, and not started again unless nothing came of
  * it.
  */
-import { ConnectionError } from "../../machines/contract/connection.js";
+import { isConnectionError } from "../../machines/contract/connection.js";
 import type { StepRecord } from "../../state/contract/records.js";
 import { recoverServiceProgram, type ProgramEnd, type ProgramRun } from "../programs/runServiceProgram.js";
 import { serviceError } from "../run/failure.js";
@@ -45,7 +45,7 @@ export async function recoverStep(
       assignments,
       trusting(context, run(step, directory as string, left)),
     ).catch((error: unknown) => {
-      if (!(error instanceof ConnectionError)) throw error;
+      if (!isConnectionError(error)) throw error;
       throw serviceError(
         service,
         name,

@@ -6,7 +6,7 @@ import { loadDriver } from "../../drivers/registry.js";
 import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { resolveTree } from "../../plan/references/resolve.js";
 import type { Store } from "../../state/contract/store.js";
-import { UnresolvedError, type AttributeRegistry } from "../attributes/attributes.js";
+import { type AttributeRegistry, isUnresolvedError } from "../attributes/attributes.js";
 import type { DriverRegistry, DriverShare } from "./driverRegistry.js";
 import { guardDriver } from "./guardedDriver.js";
 import { withContacts, type LaunchContactsParts } from "./launchContacts.js";
@@ -112,7 +112,7 @@ export class Clouds {
     try {
       return settingsOf(cloud, dir, this.options(cloud), this.readOnly);
     } catch (error) {
-      if (!(error instanceof UnresolvedError)) throw error;
+      if (!isUnresolvedError(error)) throw error;
       return null;
     }
   }
@@ -133,5 +133,12 @@ export async function createDriver(
   const definition = await loadDriver(cloud.driver, planDirectory);
   const stateDirectory = store.folders.driver(definition.name);
   mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
-  return definition.create({ cloud: cloud.name, options, stateDirectory, clock: store.clock, ...parts });
+  return definition.create({
+    cloud: cloud.name,
+    options,
+    stateDirectory,
+    clock: store.clock,
+    env: store.env,
+    ...parts,
+  });
 }

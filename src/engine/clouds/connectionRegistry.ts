@@ -4,7 +4,12 @@
  */
 import { setMaxListeners } from "node:events";
 
-import { ConnectionError, HostKeyError, type MachineConnection } from "../../machines/contract/connection.js";
+import {
+  ConnectionError,
+  isConnectionError,
+  isHostKeyError,
+  type MachineConnection,
+} from "../../machines/contract/connection.js";
 import { RegisteredLink } from "./registeredLink.js";
 
 /** Which connection: two users share one if both parts are equal. */
@@ -138,8 +143,7 @@ class SharedConnection<User> {
         return await attempt.connection;
       } catch (error) {
         // The machine is the same for everybody. What the other user may do, and how long they stay, is not.
-        if (error instanceof ConnectionError && !(error instanceof HostKeyError) && !attempt.by.isAbandoned)
-          throw error;
+        if (isConnectionError(error) && !isHostKeyError(error) && !attempt.by.isAbandoned) throw error;
       }
     }
   }

@@ -4,7 +4,7 @@
  * again, since every verb is safe to repeat.
  */
 import type { Clock } from "../../time/clock.js";
-import { LostReplyError, ThrottledError, type Driver } from "../../drivers/contract/driver.js";
+import { isLostReplyError, isThrottledError, type Driver } from "../../drivers/contract/driver.js";
 
 export interface GuardParts {
   /** The cloud's name, for the probe. */
@@ -97,10 +97,10 @@ class GuardedCalls {
         if (attempt > 1 || clock.now() > begin + AT_ONCE_MS) await late?.();
         return await this.once(verb, call);
       } catch (error) {
-        const again = error instanceof ThrottledError || error instanceof LostReplyError;
+        const again = isThrottledError(error) || isLostReplyError(error);
         if (!again || signal.aborted || clock.now() > giveUp) throw error;
         this.slowDown(error, attempt);
-        if (error instanceof LostReplyError) await clock.sleep(this.pauseMs(attempt));
+        if (isLostReplyError(error)) await clock.sleep(this.pauseMs(attempt));
       }
     }
   }
@@ -117,7 +117,7 @@ class GuardedCalls {
   }
 
   private slowDown(error: unknown, attempt: number): void {
-    if (error instanceof ThrottledError)
+    if (isThrottledError(error))
       this.notBefore = Math.max(this.notBefore, this.parts.clock.now() + this.pauseMs(attempt));
   }
 

@@ -1,7 +1,7 @@
 /** Whom new machines let in, decided and written down before they are asked for. */
 import { makeKeyPair } from "../../machines/ssh/keyPair.js";
 import type { Contact, Driver, LaunchOutcome, LaunchRequest } from "../../drivers/contract/driver.js";
-import { AuthenticationError } from "../../machines/contract/connection.js";
+import { isAuthenticationError } from "../../machines/contract/connection.js";
 import type { SshSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { AuthorizedKey } from "../../state/contract/contacts.js";
 import type { RunWriter } from "../../state/contract/writer.js";
@@ -29,7 +29,7 @@ export function withContacts(driver: Driver, parts: LaunchContactsParts): Driver
           given.push({ ...request, contact: await contactOf(request, parts) });
         } catch (error) {
           // Nothing was asked for yet: what was asked for once has its keys in the record.
-          if (!(error instanceof AuthenticationError)) throw error;
+          if (!isAuthenticationError(error)) throw error;
           failed.push({ key: request.key, kind: "failed", error, leftover: null });
         }
       }
@@ -54,7 +54,7 @@ async function contactOf({ key, mark }: LaunchRequest, parts: LaunchContactsPart
 
 async function keysOf(ssh: SshSpec, { store, run, writer }: LaunchContactsParts): Promise<AuthorizedKey[]> {
   const { publicKeys } = await import("../../machines/ssh/publicKeys.js");
-  const theirs = await publicKeys(ssh);
+  const theirs = await publicKeys({ ...ssh, env: store.env });
   if (theirs.length > 0) return theirs;
   // Nobody could get in: bootlevel gets a key of its own, on disk before any machine knows it.
   if ((await store.runKey(run)) === null)

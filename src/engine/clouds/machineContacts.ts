@@ -2,14 +2,14 @@
  * What is recorded of machines that were launched, as their connections need it: their host keys, and who is let in.
  */
 import {
-  CloudUnreachableError,
-  DriverError,
-  LostReplyError,
-  ThrottledError,
+  isCloudUnreachableError,
+  isDriverError,
+  isLostReplyError,
+  isThrottledError,
   type Driver,
   type FirstContact,
 } from "../../drivers/contract/driver.js";
-import { AuthenticationError, HostKeyError } from "../../machines/contract/connection.js";
+import { AuthenticationError, isAuthenticationError, HostKeyError } from "../../machines/contract/connection.js";
 import type { MachineContact } from "../../machines/ssh/settings.js";
 import type { RunWriter } from "../../state/contract/writer.js";
 import type { RunKey, Store } from "../../state/contract/store.js";
@@ -82,9 +82,8 @@ export function machineContact(
 
 /** A refusal will not become an answer by waiting. */
 function unlessPassing(id: string, error: unknown): unknown {
-  const passing =
-    error instanceof CloudUnreachableError || error instanceof ThrottledError || error instanceof LostReplyError;
-  return passing || !(error instanceof DriverError)
+  const passing = isCloudUnreachableError(error) || isThrottledError(error) || isLostReplyError(error);
+  return passing || !isDriverError(error)
     ? error
     : new HostKeyError(
         `the console of machine ${id} cannot be read, and host_keys: console goes by it: ${error.message}`,
@@ -101,7 +100,7 @@ export async function ownKey(store: Store, run: RunKey): Promise<string | null> 
 /** An error of a machine that lets nobody in, with whom it was told to let in when it was launched. */
 export async function explainRefusal(store: Store, error: unknown, launched: LaunchedHere): Promise<unknown> {
   // A bastion was there before: it was told nothing.
-  if (!(error instanceof AuthenticationError) || error.message.startsWith("jump host:")) return error;
+  if (!isAuthenticationError(error) || error.message.startsWith("jump host:")) return error;
   const authorized = await store.authorized(launched.key);
   if (authorized === null || authorized.length === 0) return error;
   const { fingerprint } = await import("../../machines/ssh/publicKeys.js");

@@ -72,7 +72,12 @@ export class MachineLinks {
     const brand = launcherBrand(this.parts.run.uid);
     return this.keep({ machine: this.launcherKey, settings: brand }, async () => {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
-      return openLocal({ directory, workDirectory: directory, env: launcherEnvironment(brand), brand });
+      return openLocal({
+        directory,
+        workDirectory: directory,
+        env: launcherEnvironment(brand, this.parts.store.env),
+        brand,
+      });
     });
   }
 
@@ -102,7 +107,7 @@ export class MachineLinks {
       openLocal({
         directory: join(directory, "home"),
         workDirectory: join(directory, "work"),
-        env: machineEnvironment(directory, brand),
+        env: machineEnvironment(directory, brand, this.parts.store.env),
         brand,
       }),
     );
@@ -127,6 +132,7 @@ export class MachineLinks {
           pins: pinsOf(user),
           contact,
           ownKey: own,
+          env: store.env,
         };
         try {
           return await connectSsh(settings, {

@@ -7,7 +7,7 @@ import type { StepName } from "../../model/events.js";
 import type { BlHandler, BlReply, BlRequest } from "../../machines/coordination/blRequest.js";
 import { suggest } from "../../text/suggest.js";
 import type { AttributeValue } from "../../state/contract/records.js";
-import { StateError } from "../../state/contract/errors.js";
+import { isStateError } from "../../state/contract/errors.js";
 import { change, warn } from "../run/journal.js";
 import type { RunContext } from "../run/context.js";
 import type { Coordination, Publisher } from "../run/coordination.js";
@@ -104,7 +104,7 @@ export class CoordinationHub implements Coordination {
         return await this.answer(service, step, request, gone, onWait);
       } catch (error) {
         if ((error as Error).name === "AbortError") return refusal(BL_EXIT.noLauncher, "nobody waits for this answer");
-        if (error instanceof StateError)
+        if (isStateError(error))
           return refusal(BL_EXIT.noLauncher, `the launcher could not record it: ${error.message}`);
         throw error;
       }

@@ -4,7 +4,7 @@
  */
 import { BUILT_IN_ATTRIBUTES } from "../../plan/launchPlan/launchPlan.js";
 import { suggest } from "../../text/suggest.js";
-import { UnresolvedError } from "../attributes/attributes.js";
+import { isUnresolvedError } from "../attributes/attributes.js";
 import type { RunContext } from "../run/context.js";
 import { BL_EXIT, refusal } from "./replies.js";
 import type { BlReply } from "../../machines/coordination/blRequest.js";
@@ -60,7 +60,7 @@ function valueOf(
   try {
     return { kind: "value", value: context.attributes.resolve(template, asker.name) };
   } catch (error) {
-    if (error instanceof UnresolvedError) return { kind: "unknown", reply: refusal(BL_EXIT.notSet, error.message) };
+    if (isUnresolvedError(error)) return { kind: "unknown", reply: refusal(BL_EXIT.notSet, error.message) };
     throw error;
   }
 }

@@ -4,7 +4,7 @@
 import { randomBytes } from "node:crypto";
 
 import type { MachineStatus } from "../../drivers/contract/driver.js";
-import { AuthenticationError, ConnectionError, HostKeyError } from "../../machines/contract/connection.js";
+import { isAuthenticationError, isConnectionError, isHostKeyError } from "../../machines/contract/connection.js";
 import type { MachineRecord } from "../../state/contract/records.js";
 import type { Cause } from "../../model/statusReport.js";
 import { programsOf } from "../programs/bundles.js";
@@ -191,7 +191,7 @@ async function runReady(context: RunContext, assignments: MachineAssignments, se
 
 function failed(context: RunContext, thrown: unknown): Part {
   const error = thrown as Error;
-  const refused = error instanceof HostKeyError || error instanceof AuthenticationError;
-  const cause: Cause = refused ? "refused" : error instanceof ConnectionError ? "unreachable" : "not-ready";
+  const refused = isHostKeyError(error) || isAuthenticationError(error);
+  const cause: Cause = refused ? "refused" : isConnectionError(error) ? "unreachable" : "not-ready";
   return { cause, message: context.redactor.redact(error.message), error };
 }

@@ -6,7 +6,7 @@
 import { setMaxListeners } from "node:events";
 
 import type { Agenda } from "../tasks/agenda.js";
-import { InterruptedError, pause } from "../run/failure.js";
+import { isInterruptedError, pause } from "../run/failure.js";
 import { change, stateEvent, warning } from "../run/journal.js";
 import { EarlyCandidates } from "./earlyCandidates.js";
 import { groupByCloud, type EarlyLaunch } from "./launchMachines.js";
@@ -129,7 +129,7 @@ export class EarlyLaunches {
       }
     } catch (error) {
       // All levels are done, or the command ends early.
-      if (!(error instanceof InterruptedError)) throw error;
+      if (!isInterruptedError(error)) throw error;
     }
   }
 
@@ -166,7 +166,7 @@ export class EarlyLaunches {
     const { context, assignments } = this.parts;
     const back =
       this.launching.has(service) && assignments.machine(service) === null && !this.candidates.hasBegun(service);
-    const silent = error instanceof InterruptedError || this.early.signal.aborted;
+    const silent = isInterruptedError(error) || this.early.signal.aborted;
     const warnings = silent
       ? []
       : [

@@ -1,7 +1,7 @@
 /** Waits until machines have an address. One query per cloud covers all waiting machines of the command. */
 import type { Clock } from "../../time/clock.js";
 import { InterruptedError, pause } from "../run/failure.js";
-import { DriverError, type Driver, type MachineStatus } from "../../drivers/contract/driver.js";
+import { DriverError, isDriverError, type Driver, type MachineStatus } from "../../drivers/contract/driver.js";
 import { isGone } from "../clouds/isGone.js";
 
 /**
@@ -86,8 +86,7 @@ export class MachineWatch {
         if (ids.length > 0) await this.ask(ids);
       } catch (error) {
         // One failed query says nothing about the machines. A lost lease or a stop by the operator ends all waits.
-        const passing =
-          error instanceof DriverError && !this.stop.aborted && this.clock.now() < this.lastAnswerAt + SILENCE_MS;
+        const passing = isDriverError(error) && !this.stop.aborted && this.clock.now() < this.lastAnswerAt + SILENCE_MS;
         if (!passing) for (const id of [...this.waiting.keys()]) this.fail(id, error as Error);
       }
     }

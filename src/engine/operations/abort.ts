@@ -1,7 +1,7 @@
 /** Aborts a run from outside, and takes an abort back. */
 import type { RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
-import { RunBusyError, StateError } from "../../state/contract/errors.js";
+import { StateError, isRunBusyError } from "../../state/contract/errors.js";
 import { endUnfinished, unfinishedPrograms } from "../programs/unfinished.js";
 import { enterRunState } from "../run/journal.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
@@ -53,7 +53,7 @@ async function endOrLeave(store: Store, { id }: RunRecord, options: WorkOptions)
       await endPrograms(store, run, options);
       return null;
     } catch (error) {
-      if (!(error instanceof RunBusyError)) throw error;
+      if (!isRunBusyError(error)) throw error;
     }
   }
 }

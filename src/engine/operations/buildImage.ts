@@ -3,13 +3,19 @@
  * of it, and takes the run down. What is to be built is on record before anything is started, so whoever asks again
  * goes on where this ended, and no second image comes of it.
  */
-import { CloudUnreachableError, DriverError, ImageFailedError, type Driver } from "../../drivers/contract/driver.js";
+import {
+  isCloudUnreachableError,
+  DriverError,
+  isDriverError,
+  isImageFailedError,
+  type Driver,
+} from "../../drivers/contract/driver.js";
 import type { RunEvent, RunState, ServiceFailure } from "../../model/events.js";
 import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { resolveTemplate } from "../../plan/references/resolve.js";
 import type { BuiltImage, ImageState, ImageIntent } from "../../state/contract/images.js";
 import type { RunRecord, VariableRecord } from "../../state/contract/records.js";
-import { UnknownRunError } from "../../state/contract/errors.js";
+import { isUnknownRunError } from "../../state/contract/errors.js";
 import type { Store } from "../../state/contract/store.js";
 import { bootRun, type BootResult } from "./boot.js";
 import { packBundles } from "../programs/bundles.js";
@@ -130,7 +136,7 @@ async function findRun(store: Store, name: string): Promise<RunRecord | null> {
   try {
     return await store.findRun(name);
   } catch (error) {
-    if (error instanceof UnknownRunError) return null;
+    if (isUnknownRunError(error)) return null;
     throw error;
   }
 }
@@ -162,7 +168,7 @@ async function make(
           context.stop,
         );
       } catch (error) {
-        if (!(error instanceof DriverError) && !context.stop.aborted) throw error;
+        if (!isDriverError(error) && !context.stop.aborted) throw error;
         return { error: error as Error };
       }
     },
@@ -172,9 +178,9 @@ async function make(
 async function finish(store: Store, request: BuildRequest, image: BuiltImage, made: Made): Promise<BuildResult> {
   if ("error" in made) {
     const { error } = made;
-    if (error instanceof ImageFailedError) return fail(store, request, image, error.message, null);
+    if (isImageFailedError(error)) return fail(store, request, image, error.message, null);
     const reason = request.signal.aborted ? "interrupted" : error.message;
-    return { ...resultOf(image, "building", reason, null), cloudUnreachable: error instanceof CloudUnreachableError };
+    return { ...resultOf(image, "building", reason, null), cloudUnreachable: isCloudUnreachableError(error) };
   }
   // Before the machine goes: of what it was made from there is nothing to ask any more.
   await store.changeImage(image.id, { driverId: made.id });

@@ -7,20 +7,28 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { CloudUnreachableError, type Driver, type LaunchRequest } from "../../drivers/contract/driver.js";
+import {
+  CloudUnreachableError,
+  isCloudUnreachableError,
+  type Driver,
+  type LaunchRequest,
+} from "../../drivers/contract/driver.js";
 import { loadDriver } from "../../drivers/registry.js";
 import type { CloudSpec, LaunchPlan, ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
 import { PlanError, type Mistake } from "../../plan/yaml/mistakes.js";
 import { resolveTree } from "../../plan/references/resolve.js";
 import { mistakeAt } from "../../plan/references/variables.js";
 import type { VariableRecord } from "../../state/contract/records.js";
+import type { Environment } from "../../model/environment.js";
 import { realClock } from "../../time/clock.js";
-import { AttributeRegistry, UnresolvedError } from "../attributes/attributes.js";
+import { AttributeRegistry, isUnresolvedError } from "../attributes/attributes.js";
 import { guardDriver } from "../clouds/guardedDriver.js";
 
 export interface CheckOnlineParts {
   readonly plan: LaunchPlan;
   readonly variables: readonly VariableRecord[];
+  /** The environment that drivers may read. */
+  readonly env: Environment;
   /** Tells what is no mistake of the plan's. */
   readonly warn: (message: string) => void;
   readonly signal: AbortSignal;
@@ -98,7 +106,7 @@ async function checkCloud(
       try {
         requests.set(service.name, requestFor(plan, book, service, preparesMachines));
       } catch (error) {
-        if (!(error instanceof UnresolvedError)) throw error;
+        if (!isUnresolvedError(error)) throw error;
         findings.unchecked.push({
           cloud,
           services: [service.name],
@@ -117,7 +125,7 @@ async function checkCloud(
         ),
       );
   } catch (error) {
-    if (!(error instanceof CloudUnreachableError)) throw error;
+    if (!isCloudUnreachableError(error)) throw error;
     findings.unreachable.push(error);
   } finally {
     await close();
@@ -126,7 +134,7 @@ async function checkCloud(
 
 /** The driver, with a directory for state that goes when it is closed: it is asked questions only. */
 async function openDriver(
-  { plan, warn }: CheckOnlineParts,
+  { plan, env, warn }: CheckOnlineParts,
   book: AttributeRegistry,
   spec: CloudSpec,
 ): Promise<{ driver: Driver; preparesMachines: boolean; close: () => Promise<void> }> {
@@ -141,6 +149,7 @@ async function openDriver(
       warn(`cloud "${spec.name}": ${message}`);
     },
     clock: realClock,
+    env,
     permit: async () => undefined,
     readOnly: true,
   });

@@ -7,6 +7,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 
+import type { Environment } from "../../model/environment.js";
 import type { RunEvent } from "../../model/events.js";
 import type { Terminal } from "../../machines/contract/connection.js";
 import { machineEnvironment } from "../../machines/local/environment.js";
@@ -14,7 +15,7 @@ import { quote } from "../../machines/shell/quote.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
 import type { Store } from "../../state/contract/store.js";
-import { NoMachineError, MachineAssignments } from "../run/machineAssignments.js";
+import { MachineAssignments, isNoMachineError } from "../run/machineAssignments.js";
 import { type RunContext } from "../run/context.js";
 import { chooseServices } from "../run/selection.js";
 import type { Service } from "../run/service.js";
@@ -89,7 +90,7 @@ async function enter(
       `the machine of ${service.name} has no shell: its driver runs programs itself`,
       `bootlevel logs ${context.run.name} ${service.name}`,
     );
-  if (access.kind === "local") return hereShell(access, directory, options);
+  if (access.kind === "local") return hereShell(access, directory, context.store.env, options);
   return farShell(assignments, service, directory, options);
 }
 
@@ -97,7 +98,7 @@ function accessOf(context: RunContext, assignments: MachineAssignments, service:
   try {
     return assignments.access(service);
   } catch (error) {
-    if (!(error instanceof NoMachineError)) throw error;
+    if (!isNoMachineError(error)) throw error;
     throw new StateError(
       `${service.name} has no machine`,
       `bootlevel show ${context.run.name} lists those that there are`,
@@ -160,6 +161,7 @@ async function farShell(
 async function hereShell(
   { directory, brand }: { readonly directory: string; readonly brand: string },
   place: string | null,
+  env: Environment,
   options: LoginOptions,
 ): Promise<number> {
   const home = join(directory, "home");
@@ -167,7 +169,7 @@ async function hereShell(
   const line = shellLine(place === null ? null : join(directory, "work", place), options);
   const child = spawn("/bin/sh", ["-c", line], {
     cwd: home,
-    env: { ...machineEnvironment(directory, brand), TERM: process.env["TERM"] ?? "dumb" },
+    env: { ...machineEnvironment(directory, brand, env), TERM: options.terminal?.type ?? env["TERM"] ?? "dumb" },
     stdio: "inherit",
   });
   return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 /** Finds what is not well in a run and mends just that. */
 import type { PlannedTask, RunState, ServiceFailure } from "../../model/events.js";
-import { CloudUnreachableError } from "../../drivers/contract/driver.js";
+import { isCloudUnreachableError } from "../../drivers/contract/driver.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
 import { StateError } from "../../state/contract/errors.js";
@@ -174,7 +174,7 @@ async function diagnose(
   return {
     agenda,
     blocked,
-    cloudUnreachable: [...findings.values()].some(({ error }) => error instanceof CloudUnreachableError),
+    cloudUnreachable: [...findings.values()].some(({ error }) => isCloudUnreachableError(error)),
   };
 }
 

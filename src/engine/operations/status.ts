@@ -1,7 +1,7 @@
 /**
  * How a run is now: every machine is looked at, every ready program runs again, all side by side. Nothing is written.
  */
-import { CloudUnreachableError } from "../../drivers/contract/driver.js";
+import { isCloudUnreachableError } from "../../drivers/contract/driver.js";
 import type { RunEvent } from "../../model/events.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
@@ -34,7 +34,7 @@ export async function statusRun(
     const findings = await survey(context, assignments, ready, () => "ready");
     const services = all.map((service) => serviceStatus(context, assignments, service, findings.get(service) ?? null));
     const healthy = run.state === "ready" && run.abort === null && services.every((service) => service.healthy);
-    const cloudUnreachable = [...findings.values()].some(({ error }) => error instanceof CloudUnreachableError);
+    const cloudUnreachable = [...findings.values()].some(({ error }) => isCloudUnreachableError(error));
     const workedOnBy = run.holder?.alive === true ? run.holder.command : null;
     return {
       run: run.name,

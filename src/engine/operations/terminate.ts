@@ -2,11 +2,12 @@
  * Takes a run down: from the last level to the first, terminate programs before machines, and nothing given up in
  * silence.
  */
-import { CloudUnreachableError, type Driver } from "../../drivers/contract/driver.js";
+import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
+import { isCloudUnreachableError, type Driver } from "../../drivers/contract/driver.js";
 import type { RunEvent, RunState, ServiceFailure } from "../../model/events.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
-import { ServiceError } from "../run/failure.js";
+import { isServiceError } from "../run/failure.js";
 import { change, enterRunState, record, warn } from "../run/journal.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
@@ -97,9 +98,9 @@ async function takeRunDown(
     state,
     terminated: takeDown.terminated,
     kept: keep && state === "interrupted" && !context.stop.aborted,
-    failures: errors.filter((error) => error instanceof ServiceError).map((error) => error.failure),
+    failures: errors.filter((error) => isServiceError(error)).map((error) => error.failure),
     cloudUnreachable: errors.some(
-      (error) => error instanceof CloudUnreachableError || (error instanceof ServiceError && error.cloudUnreachable),
+      (error) => isCloudUnreachableError(error) || (isServiceError(error) && error.cloudUnreachable),
     ),
     ms: clock.now() - startedAt,
   };
@@ -139,7 +140,7 @@ async function endLeftovers(context: RunContext, takeDown: TakeDown): Promise<Er
       await endStrays(context, takeDown, cloud, driver, installation);
       await release(context, cloud, driver, installation);
     } catch (error) {
-      if (!(error instanceof ReleaseError))
+      if (!isReleaseError(error))
         await warn(context, null, `cloud "${cloud}" may still have machines of this run: ${(error as Error).message}`);
       errors.push(error as Error);
     }
@@ -167,13 +168,17 @@ async function endStrays(
 }
 
 /** The machines are gone, and what was made for them is not. */
-class ReleaseError extends Error {}
+class ReleaseError extends BootlevelError {
+  static override readonly code: string = "RELEASE";
+}
+
+const isReleaseError = guardOf(ReleaseError);
 
 async function release(context: RunContext, cloud: string, driver: Driver, installation: string): Promise<void> {
   try {
     await driver.release?.({ installation, run: context.run.uid }, context.stop);
   } catch (error) {
-    if (error instanceof CloudUnreachableError) throw error;
+    if (isCloudUnreachableError(error)) throw error;
     const { message } = error as Error;
     await warn(
       context,

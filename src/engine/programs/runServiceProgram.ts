@@ -6,9 +6,9 @@ import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { LogWriter } from "../../state/contract/files.js";
 import { bundleName, keptBundle, type ProgramStep } from "./bundles.js";
 import { compileCommandLine } from "./commandLine.js";
-import { InterruptedError, unlessAborted } from "../run/failure.js";
+import { isInterruptedError, unlessAborted } from "../run/failure.js";
 import { abortWords } from "../run/abort.js";
-import { NoMachineError, type MachineAssignments } from "../run/machineAssignments.js";
+import { isNoMachineError, type MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import { StepLog } from "./stepLog.js";
 import type { Service } from "../run/service.js";
@@ -87,9 +87,7 @@ export async function recoverServiceProgram(
   const programs = assignments.runner(run.service, run.program);
   const label = await unlessAborted(endedBy(context, run), programs.reach()).catch((error: unknown) => {
     // The program may run still: the next command asks for it.
-    throw error instanceof InterruptedError
-      ? new ConnectionError("the run was aborted before it could be asked")
-      : error;
+    throw isInterruptedError(error) ? new ConnectionError("the run was aborted before it could be asked") : error;
   });
   return inPlace(context, async (giveBack) => {
     let started = true;
@@ -139,7 +137,7 @@ export function hasMachine(assignments: MachineAssignments, service: Service): b
     assignments.access(service);
     return true;
   } catch (error) {
-    if (error instanceof NoMachineError) return false;
+    if (isNoMachineError(error)) return false;
     throw error;
   }
 }

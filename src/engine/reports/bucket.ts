@@ -1,6 +1,7 @@
 /** A bucket that archives are copied to: Amazon S3, or what speaks its API. */
 import { S3Client, HeadObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 
+import type { Environment } from "../../model/environment.js";
 import { StateError } from "../../state/contract/errors.js";
 import { OccupiedError, type CopyOptions, type Destination } from "./destination.js";
 
@@ -12,11 +13,11 @@ const SILENT_MS = 120_000;
  * Opens a bucket with the SDK's usual credentials and region. Nothing is asked yet. @throws StateError for what names
  * no bucket
  */
-export function openBucket({ to, overwrite, endpoint }: CopyOptions): Destination {
+export function openBucket({ to, overwrite, endpoint }: CopyOptions, env: Environment): Destination {
   const [, bucket, path = ""] = /^s3:\/\/([a-z0-9][a-z0-9._-]{1,62})(?:\/(.*))?$/.exec(to) ?? [];
   if (bucket === undefined) throw new StateError(`${to} names no bucket`, "write s3://bucket or s3://bucket/prefix");
   const prefix = path.replace(/\/+$/, "");
-  const own = endpoint ?? process.env["AWS_ENDPOINT_URL_S3"] ?? process.env["AWS_ENDPOINT_URL"] ?? "";
+  const own = endpoint ?? env["AWS_ENDPOINT_URL_S3"] ?? env["AWS_ENDPOINT_URL"] ?? "";
   const client = new S3Client({
     // Elsewhere than at Amazon's, a bucket seldom has a host name of its own.
     ...(own === "" ? {} : { endpoint: own, forcePathStyle: true }),

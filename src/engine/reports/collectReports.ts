@@ -5,12 +5,12 @@
 import type { MachineConnection } from "../../machines/contract/connection.js";
 import type { MachineLink } from "../../machines/contract/link.js";
 import { cleanUp } from "../../machines/program/killAndCleanUp.js";
-import { FileError } from "../../state/contract/fileErrors.js";
+import { isFileError } from "../../state/contract/fileErrors.js";
 import type { ReportDraft, ReportFiles } from "../../state/contract/files.js";
 import type { ReportManifest } from "../../state/contract/reportArchive.js";
-import { InterruptedError, recordRefuses, unlessAborted } from "../run/failure.js";
+import { isInterruptedError, recordRefuses, unlessAborted } from "../run/failure.js";
 import { warn } from "../run/journal.js";
-import { NoMachineError, type MachineAssignments } from "../run/machineAssignments.js";
+import { isNoMachineError, type MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import { settleAll } from "../run/settleAll.js";
 import { planFetches, type PlannedFetch } from "./fetchPlan.js";
@@ -113,7 +113,7 @@ class Collection {
       return { archive: await this.keep(gathered), files, bytes };
     } catch (error) {
       if (recordRefuses(error)) throw error;
-      const help = error instanceof FileError ? `; ${error.remedy}` : "";
+      const help = isFileError(error) ? `; ${error.remedy}` : "";
       this.problem = `${(error as Error).message}${help}`;
       return { archive: null, files: 0, bytes: 0 };
     } finally {
@@ -138,7 +138,7 @@ class Collection {
       if (this.assignments.access(this.service).kind !== "driver") return false;
       this.problem = "the driver of its machine gives no shell to fetch files by: its logs are all there is";
     } catch (error) {
-      if (!(error instanceof NoMachineError)) throw error;
+      if (!isNoMachineError(error)) throw error;
       this.problem = "it has no machine: its logs are all there is";
     }
     return true;
@@ -210,7 +210,7 @@ class Collection {
         unlessAborted(signal, link().connection()),
       );
     } catch (error) {
-      const why = !(error instanceof InterruptedError)
+      const why = !isInterruptedError(error)
         ? (error as Error).message
         : cleanupExpired?.aborted === true
           ? (cleanupExpired.reason as Error).message

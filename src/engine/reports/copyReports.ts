@@ -10,6 +10,7 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
 import type { RunRecord } from "../../state/contract/records.js";
+import type { Environment } from "../../model/environment.js";
 import { StateError } from "../../state/contract/errors.js";
 import type { Store } from "../../state/contract/store.js";
 import { chooseArchives } from "./readReports.js";
@@ -31,7 +32,7 @@ export interface CopiedReport {
  */
 export async function copyReports(store: Store, run: RunRecord, options: CopyOptions): Promise<CopiedReport[]> {
   const archives = await chooseArchives(store, run, options.service);
-  const destination = await openDestination(options);
+  const destination = await openDestination(options, store.env);
   const copied: CopiedReport[] = [];
   try {
     for (const { archive, bytes } of archives) {
@@ -59,14 +60,14 @@ export async function copyReports(store: Store, run: RunRecord, options: CopyOpt
   return copied;
 }
 
-async function openDestination(options: CopyOptions): Promise<Destination> {
+async function openDestination(options: CopyOptions, env: Environment): Promise<Destination> {
   // Nothing, which an unset variable of a shell leaves, would be the current folder.
   if (options.to !== "" && !/^[a-z][a-z0-9+.-]*:\/\//i.test(options.to))
     return folder(resolve(options.to), options.overwrite);
   if (!options.to.startsWith("s3://"))
     throw new StateError(`reports cannot be copied to "${options.to}"`, "name a folder, or s3://bucket/prefix");
   const { openBucket } = await import("./bucket.js");
-  return openBucket(options);
+  return openBucket(options, env);
 }
 
 async function folder(directory: string, overwrite: boolean): Promise<Destination> {

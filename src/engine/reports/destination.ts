@@ -1,9 +1,12 @@
+import { BootlevelError } from "../../errors/bootlevelError.js";
+
 /** Where archives are copied to. */
 import type { Readable } from "node:stream";
 
 /** What is there under that name is something else. */
-export class OccupiedError extends Error {
+export class OccupiedError extends BootlevelError {
   override readonly name = "OccupiedError";
+  static override readonly code: string = "OCCUPIED";
   constructor(place: string) {
     super(`${place} is there already, and is something else: choose another place, or replace it with --overwrite`);
   }

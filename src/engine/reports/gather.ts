@@ -1,11 +1,11 @@
 /** Puts together what a service leaves behind: what it says of itself, its logs, and what its machines send. */
 import type { Header } from "tar-stream";
 
-import { ConnectionLostError, type MachineConnection } from "../../machines/contract/connection.js";
+import { isConnectionLostError, type MachineConnection } from "../../machines/contract/connection.js";
 import { fetchFiles, type Fetched } from "../../machines/files/fetchFiles.js";
 import type { FetchNote } from "../../machines/files/fetchNotes.js";
 import type { FetchRequest, PathBase } from "../../machines/files/fetchScript.js";
-import { ArchiveError, LimitError } from "../../state/contract/fileErrors.js";
+import { isArchiveError, isLimitError } from "../../state/contract/fileErrors.js";
 import type { LogFiles } from "../../state/contract/files.js";
 import { ABOUT, type NewArchive, type ReportManifest } from "../../state/contract/reportArchive.js";
 import { linkTarget, machineName, memberName } from "./memberNames.js";
@@ -51,7 +51,7 @@ export async function gather(parts: GatherParts): Promise<Gathered> {
       leftOut.push(...one.notes.map(noteWords));
     }
   } catch (error) {
-    if (error instanceof ArchiveError) {
+    if (isArchiveError(error)) {
       await archive.abandon();
       throw error;
     }
@@ -66,7 +66,7 @@ export async function gather(parts: GatherParts): Promise<Gathered> {
 }
 
 function problemOf(error: Error): Gathered["problem"] {
-  if (!(error instanceof LimitError)) return { message: error.message, lost: error instanceof ConnectionLostError };
+  if (!isLimitError(error)) return { message: error.message, lost: isConnectionLostError(error) };
   const limit = `${Math.round(error.limitBytes / 1_048_576)} MiB`;
   return {
     message: `it was cut off before ${error.member}: a report holds at most ${limit}, before it is compressed; name less in its patterns, or let its program choose`,

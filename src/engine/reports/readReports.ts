@@ -2,7 +2,7 @@
 import type { Readable } from "node:stream";
 
 import type { RunRecord } from "../../state/contract/records.js";
-import { StateError } from "../../state/contract/errors.js";
+import { StateError, isStateError } from "../../state/contract/errors.js";
 import type { Store } from "../../state/contract/store.js";
 import type { StoredReport } from "../../state/contract/files.js";
 import { ABOUT, type ArchiveMember } from "../../state/contract/reportArchive.js";
@@ -90,7 +90,7 @@ async function filesOf(store: Store, run: RunRecord, archive: string): Promise<P
   try {
     return { files: await store.files.reports.members(run.uid, archive, files), problem: null };
   } catch (error) {
-    if (!(error instanceof StateError)) throw error;
+    if (!isStateError(error)) throw error;
     return { files, problem: `${error.message}: ${error.remedy}` };
   }
 }

@@ -1,8 +1,8 @@
 /** Runs the program of a report, which writes what it has to tell into a folder that is fetched then. */
-import { ConnectionError } from "../../machines/contract/connection.js";
+import { isConnectionError } from "../../machines/contract/connection.js";
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import { describeResult, runServiceProgram, whyEnded } from "../programs/runServiceProgram.js";
-import { recordRefuses, ServiceError } from "../run/failure.js";
+import { recordRefuses, isServiceError } from "../run/failure.js";
 import { inStep, stepDirectory } from "../run/journal.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
@@ -62,10 +62,10 @@ export async function runReportProgram(
     };
   } catch (error) {
     if (recordRefuses(error)) throw error;
-    const message =
-      error instanceof ServiceError ? error.failure.message : (whyEnded(context, "report") ?? (error as Error).message);
-    const unreachable =
-      error instanceof ServiceError && error.cause instanceof ConnectionError && program.where === "machine";
+    const message = isServiceError(error)
+      ? error.failure.message
+      : (whyEnded(context, "report") ?? (error as Error).message);
+    const unreachable = isServiceError(error) && isConnectionError(error.cause) && program.where === "machine";
     return { directory, unreachable, problem: `the report program did not run: ${message}` };
   }
 }

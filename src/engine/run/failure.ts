@@ -1,14 +1,16 @@
 /** Errors with all that one screen needs, made where a failure is known. */
+import { BootlevelError, guardOf, isBootlevelError } from "../../errors/bootlevelError.js";
 import type { Clock } from "../../time/clock.js";
-import { CloudUnreachableError } from "../../drivers/contract/driver.js";
+import { isCloudUnreachableError } from "../../drivers/contract/driver.js";
 import type { ServiceFailure, StepName } from "../../model/events.js";
-import { StateError } from "../../state/contract/errors.js";
-import { FileError } from "../../state/contract/fileErrors.js";
+import { StateError, isStateError } from "../../state/contract/errors.js";
+import { isFileError } from "../../state/contract/fileErrors.js";
 import type { Service } from "./service.js";
 
 /** A service failed at a step. */
-export class ServiceError extends Error {
+export class ServiceError extends BootlevelError {
   override readonly name = "ServiceError";
+  static override readonly code: string = "SERVICE_FAILED";
   /** The program may be running still: its step has not ended, and the next command asks for it. */
   readonly mayRun: boolean;
   constructor(
@@ -21,17 +23,22 @@ export class ServiceError extends Error {
 
   /** Whether the service failed because its cloud did not answer at all. */
   get cloudUnreachable(): boolean {
-    return this.cause instanceof CloudUnreachableError;
+    return isCloudUnreachableError(this.cause);
   }
 }
 
+export const isServiceError = guardOf(ServiceError);
+
 /** The operator wants to stop: the service stays in the state that it has reached. */
-export class InterruptedError extends Error {
+export class InterruptedError extends BootlevelError {
   override readonly name = "InterruptedError";
+  static override readonly code: string = "INTERRUPTED";
   constructor() {
     super("interrupted");
   }
 }
+
+export const isInterruptedError = guardOf(InterruptedError);
 
 /** Waits `ms` milliseconds. @throws InterruptedError when `stop` aborts. */
 export async function pause(clock: Clock, ms: number, stop: AbortSignal): Promise<void> {
@@ -89,7 +96,7 @@ export function serviceError(
 
 /** Whether the record refuses more: the database cannot be used, or another launcher has the run. */
 export function recordRefuses(error: unknown): error is StateError {
-  return error instanceof StateError && !(error instanceof FileError);
+  return isStateError(error) && !isFileError(error);
 }
 
 /**
@@ -97,13 +104,7 @@ export function recordRefuses(error: unknown): error is StateError {
  * what they are.
  */
 export function asServiceError(service: Service, step: StepName, error: unknown, details: FailureDetails = {}): Error {
-  if (error instanceof ServiceError || error instanceof InterruptedError || recordRefuses(error)) return error;
-  const remedy = (error as { remedy?: unknown }).remedy;
-  return serviceError(
-    service,
-    step,
-    (error as Error).message,
-    { ...details, ...(typeof remedy === "string" ? { remedy } : {}) },
-    error,
-  );
+  if (isServiceError(error) || isInterruptedError(error) || recordRefuses(error)) return error;
+  const remedy = isBootlevelError(error) ? error.remedy : "";
+  return serviceError(service, step, (error as Error).message, remedy === "" ? details : { ...details, remedy }, error);
 }

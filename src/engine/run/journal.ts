@@ -7,7 +7,7 @@
 import type { RunEvent, RunState, ServiceFailure, ServiceState, StepName } from "../../model/events.js";
 import type { Change } from "../../state/contract/changes.js";
 import type { RunWriter } from "../../state/contract/writer.js";
-import { asServiceError, recordRefuses, ServiceError } from "./failure.js";
+import { asServiceError, isServiceError, recordRefuses } from "./failure.js";
 import type { RunContext } from "./context.js";
 import type { Service } from "./service.js";
 
@@ -192,9 +192,9 @@ async function end<T>(
   } catch (error) {
     const failure = asServiceError(step.service, step.name, error);
     if (recordRefuses(failure)) throw failure; // the record refuses more: what is there must do
-    const exitCode = failure instanceof ServiceError ? failure.failure.exitCode : null;
+    const exitCode = isServiceError(failure) ? failure.failure.exitCode : null;
     const changes: Change[] =
-      failure instanceof ServiceError && failure.mayRun
+      isServiceError(failure) && failure.mayRun
         ? []
         : [{ kind: "step-ended", id: await id, outcome: "failed", exitCode }];
     await change(context, changes, [stepFinished(context, step, "failed", exitCode)]);

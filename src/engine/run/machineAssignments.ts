@@ -1,4 +1,5 @@
 /** Which machine each service is on. */
+import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
 import type { MachineAccess, MachineStatus } from "../../drivers/contract/driver.js";
 import type { ClosableLink } from "../../machines/contract/link.js";
 import { shellRunner, type ProgramRunner } from "../../machines/program/programRunner.js";
@@ -9,9 +10,12 @@ import type { RunContext } from "./context.js";
 import type { Service } from "./service.js";
 
 /** A machine that has no address yet, or that is gone, carries no program. */
-export class NoMachineError extends Error {
+export class NoMachineError extends BootlevelError {
   override readonly name = "NoMachineError";
+  static override readonly code: string = "NO_MACHINE";
 }
+
+export const isNoMachineError = guardOf(NoMachineError);
 
 /** The wish for a machine: `key` names it for ever. */
 export interface LaunchIntent {

@@ -4,11 +4,11 @@ import { setMaxListeners } from "node:events";
 import type { RunEvent } from "../../model/events.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import type { SecretReading, Store } from "../../state/contract/store.js";
-import { LeaseLostError, RunBusyError, StoodAsideError } from "../../state/contract/errors.js";
+import { RunBusyError, StoodAsideError, isLeaseLostError, isRunBusyError } from "../../state/contract/errors.js";
 import type { RunWriter } from "../../state/contract/writer.js";
 import { type RunContext } from "../run/context.js";
 import { realClock } from "../../time/clock.js";
-import { InterruptedError, pause } from "../run/failure.js";
+import { isInterruptedError, pause } from "../run/failure.js";
 import { closeContext, openContext } from "./openContext.js";
 import type { Session } from "./session.js";
 
@@ -93,7 +93,7 @@ export async function underLease<T>(
   const timer = setInterval(() => {
     writer.renew().catch((error: unknown) => {
       // Any other error (a full disk, say) meets the next write too, which reports it where it matters.
-      if (error instanceof LeaseLostError) over.abort(error);
+      if (isLeaseLostError(error)) over.abort(error);
     });
   }, RENEW_MS);
   let failed = false;
@@ -148,10 +148,10 @@ export async function takeLease(
     try {
       return await store.takeRun(run, command);
     } catch (error) {
-      if (!(error instanceof RunBusyError) || realClock.now() >= deadline) throw error;
+      if (!isRunBusyError(error) || realClock.now() >= deadline) throw error;
       if (!told) onWait?.(error);
       await pause(realClock, TRY_AGAIN_MS, signal).catch((stopped: unknown) => {
-        throw stopped instanceof InterruptedError ? error : stopped;
+        throw isInterruptedError(stopped) ? error : stopped;
       });
       await whileBusy();
     }

@@ -1,5 +1,5 @@
 /** Takes a run in hand although a launcher works on it: that one is asked to stand aside. */
-import { RunBusyError } from "../../state/contract/errors.js";
+import { RunBusyError, isRunBusyError } from "../../state/contract/errors.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
 import type { RunWriter } from "../../state/contract/writer.js";
@@ -28,7 +28,7 @@ export async function takeFromHolder(
   try {
     return await store.takeRun(run, command);
   } catch (error) {
-    if (!(error instanceof RunBusyError)) throw error;
+    if (!isRunBusyError(error)) throw error;
   }
   const at = store.clock.now();
   const { request } = await store.putRequest(run, { kind: "stand-aside", data: { reason }, origin, at });

@@ -9,7 +9,14 @@ import type { MachineRecord, StepRecord } from "../../state/contract/records.js"
 import type { Task } from "../tasks/agenda.js";
 import { destroyMachines } from "./destroyMachines.js";
 import { needsTearDown } from "./needsTearDown.js";
-import { asServiceError, InterruptedError, ServiceError, serviceError } from "../run/failure.js";
+import {
+  asServiceError,
+  InterruptedError,
+  isInterruptedError,
+  ServiceError,
+  isServiceError,
+  serviceError,
+} from "../run/failure.js";
 import {
   change,
   enterFailure,
@@ -168,8 +175,8 @@ export class TakeDown {
       return null;
     } catch (error) {
       const failure = withRemedy(asServiceError(service, "terminate", error));
-      if (failure instanceof InterruptedError) return failure;
-      if (!(failure instanceof ServiceError)) throw failure;
+      if (isInterruptedError(failure)) return failure;
+      if (!isServiceError(failure)) throw failure;
       await enterFailure(this.context, service, failure.failure);
       return failure;
     }
@@ -352,8 +359,7 @@ export class TakeDown {
 
 /** A terminate program that cannot run must not keep a run for ever: the way out is named. */
 function withRemedy(error: Error): Error {
-  if (!(error instanceof ServiceError) || error.failure.step !== "terminate" || error.failure.remedy !== "")
-    return error;
+  if (!isServiceError(error) || error.failure.step !== "terminate" || error.failure.remedy !== "") return error;
   return new ServiceError({ ...error.failure, remedy: FORCE_REMEDY }, { cause: error.cause });
 }
 

@@ -3,6 +3,7 @@
  * shell process with a standard input and two outputs. Everything else (staging, timeouts, outputs, finding out what
  * became of a program) is written once, on top.
  */
+import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
 import type { Readable, Writable } from "node:stream";
 
 /** How a channel ended: with the shell's exit code (null if a signal ended it), or "lost" when no exit code came. */
@@ -60,26 +61,36 @@ export interface MachineConnection {
 }
 
 /** The machine could not be reached, or the connection broke and could not be made again before the deadline. */
-export class ConnectionError extends Error {
+export class ConnectionError extends BootlevelError {
   override readonly name: string = "ConnectionError";
+  static override readonly code: string = "CONNECTION";
   constructor(message: string, options?: { cause?: unknown }) {
     super(message, options);
   }
 }
 
+export const isConnectionError = guardOf(ConnectionError);
+
 /** The connection broke under a channel. What ran on it is unknown until somebody looks. */
 export class ConnectionLostError extends ConnectionError {
   override readonly name = "ConnectionLostError";
+  static override readonly code: string = "CONNECTION_LOST";
 }
+
+export const isConnectionLostError = guardOf(ConnectionLostError);
 
 /** The machine refused every key. Final: trying again would be refused again, and may lock the account. */
 export class AuthenticationError extends ConnectionError {
   override readonly name = "AuthenticationError";
+  static override readonly code: string = "AUTHENTICATION";
 }
+
+export const isAuthenticationError = guardOf(AuthenticationError);
 
 /** The machine's host key is not the expected one. Nothing was sent, no authentication was attempted. */
 export class HostKeyError extends ConnectionError {
   override readonly name = "HostKeyError";
+  static override readonly code: string = "HOST_KEY";
   constructor(
     message: string,
     readonly presented: string,
@@ -88,3 +99,5 @@ export class HostKeyError extends ConnectionError {
     super(message);
   }
 }
+
+export const isHostKeyError = guardOf(HostKeyError);

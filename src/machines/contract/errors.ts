@@ -1,14 +1,18 @@
+import { BootlevelError } from "../../errors/bootlevelError.js";
+
 /**
  * The program could not be put on the machine or be started there. It did not run. The message carries the machine's
  * own words.
  */
-export class StagingError extends Error {
+export class StagingError extends BootlevelError {
   override readonly name = "StagingError";
+  static override readonly code: string = "STAGING";
 }
 
 /** The program wrote something to $BOOTLEVEL_OUTPUT that is not a list of outputs. */
-export class OutputError extends Error {
+export class OutputError extends BootlevelError {
   override readonly name = "OutputError";
+  static override readonly code: string = "OUTPUT";
   /** @param line the line of the output file, counted from 1; 0 when the whole file is meant */
   constructor(
     message: string,

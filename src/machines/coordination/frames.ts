@@ -1,10 +1,12 @@
 /** The relay protocol: parses requests, which are untrusted, and formats replies. */
+import { BootlevelError } from "../../errors/bootlevelError.js";
 import { relayMark } from "./relayScript.js";
 import { MESSAGE_LIMIT, type BlReply, type BlRequest } from "./blRequest.js";
 
 /** The machine sent something that is not a request. */
-export class MalformedFrameError extends Error {
+export class MalformedFrameError extends BootlevelError {
   override readonly name = "MalformedFrameError";
+  static override readonly code: string = "MALFORMED_FRAME";
 }
 
 export type Frame =

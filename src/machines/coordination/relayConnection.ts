@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import pTimeout from "p-timeout";
-import { ConnectionLostError, type MachineConnection } from "../contract/connection.js";
+import { type MachineConnection, isConnectionLostError } from "../contract/connection.js";
 import type { BlHandler } from "./blRequest.js";
 import { openRelay, type RelayEnd, type RelayOptions, type Relay } from "./relay.js";
 
@@ -24,7 +24,7 @@ export interface RelayConnectionOptions {
 
 /** After a lost connection the program is recovered over another one, so this relay just ends. */
 function broken(error: unknown): RelayEnd {
-  if (error instanceof ConnectionLostError) return { kind: "closed" };
+  if (isConnectionLostError(error)) return { kind: "closed" };
   return { kind: "broken", reason: error instanceof Error ? error.message : String(error) };
 }
 

@@ -5,25 +5,27 @@
 import { userInfo } from "node:os";
 import { join } from "node:path";
 
+import { userHome, type Environment } from "../../model/environment.js";
+
 /**
  * Names that a program may need to run at all and that tell nothing: where programs are found, languages, the time
  * zone.
  */
 const PASSED_ON = ["PATH", "LANG", "LANGUAGE", "TZ"];
 
-/** For a local machine: its own HOME and TMPDIR below `directory`. */
-export function machineEnvironment(directory: string, brand: string): Record<string, string> {
-  return { ...basics(), HOME: join(directory, "home"), TMPDIR: join(directory, "tmp"), BOOTLEVEL_MACHINE: brand };
+/** For a local machine, of the environment `env` of whoever launches: its own HOME and TMPDIR below `directory`. */
+export function machineEnvironment(directory: string, brand: string, env: Environment): Record<string, string> {
+  return { ...basics(env), HOME: join(directory, "home"), TMPDIR: join(directory, "tmp"), BOOTLEVEL_MACHINE: brand };
 }
 
 /** For programs with `where: launcher`: the operator's own HOME, where tools find their settings. */
-export function launcherEnvironment(brand: string): Record<string, string> {
-  return { ...basics(), HOME: process.env["HOME"] ?? userInfo().homedir, BOOTLEVEL_MACHINE: brand };
+export function launcherEnvironment(brand: string, env: Environment): Record<string, string> {
+  return { ...basics(env), HOME: userHome(env), BOOTLEVEL_MACHINE: brand };
 }
 
-function basics(): Record<string, string> {
+function basics(env: Environment): Record<string, string> {
   const user = userInfo().username;
-  const passed = Object.entries(process.env).flatMap(([name, value]) =>
+  const passed = Object.entries(env).flatMap(([name, value]) =>
     value !== undefined && (PASSED_ON.includes(name) || name.startsWith("LC_")) ? [[name, value] as const] : [],
   );
   return {

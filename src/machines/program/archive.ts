@@ -4,7 +4,7 @@ import { posix } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { extract, type Header } from "tar-stream";
-import { type BundleEntry, StagingSourceError } from "./bundleEntry.js";
+import { type BundleEntry, StagingSourceError, isStagingSourceError } from "./bundleEntry.js";
 
 /**
  * @throws StagingSourceError for a damaged archive, for paths and links that leave it, and for devices, sockets and
@@ -99,7 +99,7 @@ function follow(
 }
 
 function explain(path: string, cause: unknown): Error {
-  if (cause instanceof StagingSourceError) return cause;
+  if (isStagingSourceError(cause)) return cause;
   return new StagingSourceError(
     `${path} is not a readable .tar.gz: ${cause instanceof Error ? cause.message : String(cause)}`,
     { cause },

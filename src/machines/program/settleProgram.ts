@@ -1,5 +1,5 @@
 /** Turns what a script reported about a program into the program's result, and then removes the step's files. */
-import { ConnectionLostError, type MachineConnection } from "../contract/connection.js";
+import { type MachineConnection, isConnectionLostError } from "../contract/connection.js";
 import type { MachineLink } from "../contract/link.js";
 import { RelayConnection } from "../coordination/relayConnection.js";
 import { failure, lossReason } from "../shell/scriptFailures.js";
@@ -40,7 +40,7 @@ export async function runSession(
   try {
     dialogue = await openScriptSession(connection, { ...options, urgent: false });
   } catch (error) {
-    if (!(error instanceof ConnectionLostError)) throw error;
+    if (!isConnectionLostError(error)) throw error;
     return { kind: "silent", end: { kind: "lost", reason: error.message }, words: "" };
   }
   watch.onStop(() => {

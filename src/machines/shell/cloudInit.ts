@@ -1,5 +1,5 @@
 /** Waits until cloud-init has finished the machine's first boot, where the machine has cloud-init. */
-import { ConnectionError, ConnectionLostError } from "../contract/connection.js";
+import { ConnectionError, isConnectionLostError } from "../contract/connection.js";
 import { runQuery } from "./query.js";
 import type { MachineLink } from "../contract/link.js";
 
@@ -38,7 +38,7 @@ export async function waitForCloudInit(link: MachineLink, limitMs: number, signa
         said.filter((line) => line.startsWith("text ")).map((line) => line.slice("text ".length).trimEnd()),
       );
     } catch (error) {
-      if (!(error instanceof ConnectionLostError) || leftMs === 0) throw error;
+      if (!isConnectionLostError(error) || leftMs === 0) throw error;
     }
   }
 }

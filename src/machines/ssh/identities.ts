@@ -2,10 +2,10 @@
  * The keys to offer to a machine: identity files, then the agent. Without identity files: the agent, then the usual
  * files.
  */
-import { homedir } from "node:os";
 import { join } from "node:path";
 import ssh2, { type ParsedKey } from "ssh2";
-import { AuthenticationError } from "../contract/connection.js";
+import { userHome, type Environment } from "../../model/environment.js";
+import { AuthenticationError, isAuthenticationError } from "../contract/connection.js";
 import { cachedFile } from "./fileCache.js";
 import type { SshSettings } from "./settings.js";
 
@@ -13,23 +13,22 @@ export type Identity =
   | { readonly kind: "key"; readonly label: string; readonly key: ParsedKey }
   | { readonly kind: "agent"; readonly label: string; readonly socket: string };
 
-export const USUAL_FILES = ["id_ed25519", "id_ecdsa", "id_rsa"];
+const USUAL_FILES = ["id_ed25519", "id_ecdsa", "id_rsa"];
 
 /**
  * Loads the keys to offer.
  * @throws AuthenticationError for an unusable key, with a remedy; a retry would not help.
  */
 export async function loadIdentities(
-  settings: Pick<SshSettings, "identities" | "passphraseEnv" | "agent" | "ownKey">,
+  settings: Pick<SshSettings, "identities" | "passphraseEnv" | "agent" | "ownKey" | "env">,
 ): Promise<Identity[]> {
   const files: Identity[] = [];
-  for (const path of settings.identities)
-    files.push({ kind: "key", label: path, key: await loadKey(path, settings.passphraseEnv) });
-  const socket = process.env["SSH_AUTH_SOCK"] ?? "";
+  for (const path of settings.identities) files.push({ kind: "key", label: path, key: await loadKey(path, settings) });
+  const socket = settings.env["SSH_AUTH_SOCK"] ?? "";
   const agent: Identity[] =
     settings.agent && socket !== "" ? [{ kind: "agent", label: `the agent at ${socket}`, socket }] : [];
   const identities = [
-    ...(files.length > 0 ? [...files, ...agent] : [...agent, ...(await usualKeys())]),
+    ...(files.length > 0 ? [...files, ...agent] : [...agent, ...(await usualKeys(settings.env))]),
     ...ownKey(settings),
   ];
   if (identities.length > 0) return identities;
@@ -51,8 +50,11 @@ function ownKey(settings: Pick<SshSettings, "ownKey">): Identity[] {
 /** Parsers of key files, by passphrase. */
 const parsers = new Map<string, (path: string) => Promise<ParsedKey | Error>>();
 
-async function loadKey(path: string, passphraseEnv: string | null): Promise<ParsedKey> {
-  const passphrase = passphraseEnv === null ? "" : (process.env[passphraseEnv] ?? "");
+async function loadKey(
+  path: string,
+  { passphraseEnv, env }: Pick<SshSettings, "passphraseEnv" | "env">,
+): Promise<ParsedKey> {
+  const passphrase = passphraseOf(passphraseEnv, env);
   const parse = parsers.get(passphrase) ?? cachedFile((text) => parseKey(text, passphrase));
   parsers.set(passphrase, parse);
   const key = await parse(path).catch((cause: unknown) => {
@@ -93,19 +95,24 @@ function isEncrypted(error: Error): boolean {
   return /encrypted|passphrase/i.test(error.message);
 }
 
-export function usualFile(name: string): string {
-  return join(process.env["HOME"] ?? homedir(), ".ssh", name);
+/** The key files that are tried where no identity is given. */
+export function usualFiles(env: Environment): string[] {
+  return USUAL_FILES.map((name) => join(userHome(env), ".ssh", name));
+}
+
+/** The passphrase in the environment variable `name`; "" where there is none. */
+export function passphraseOf(name: string | null, env: Environment): string {
+  return name === null ? "" : (env[name] ?? "");
 }
 
 /** Skips unusable keys: the user did not ask for these. */
-async function usualKeys(): Promise<Identity[]> {
+async function usualKeys(env: Environment): Promise<Identity[]> {
   const keys: Identity[] = [];
-  for (const name of USUAL_FILES) {
-    const path = usualFile(name);
+  for (const path of usualFiles(env)) {
     try {
-      keys.push({ kind: "key", label: path, key: await loadKey(path, null) });
+      keys.push({ kind: "key", label: path, key: await loadKey(path, { passphraseEnv: null, env }) });
     } catch (error) {
-      if (!(error instanceof AuthenticationError)) throw error;
+      if (!isAuthenticationError(error)) throw error;
     }
   }
   return keys;

@@ -1,8 +1,9 @@
 /** The public keys that a new machine must authorise so that the launcher can log in. */
 import { readFile } from "node:fs/promises";
 import ssh2, { type ParsedKey } from "ssh2";
+import type { Environment } from "../../model/environment.js";
 import { AuthenticationError } from "../contract/connection.js";
-import { USUAL_FILES, usualFile } from "./identities.js";
+import { passphraseOf, usualFiles } from "./identities.js";
 import type { SshSettings } from "./settings.js";
 import { createHash } from "node:crypto";
 
@@ -13,29 +14,30 @@ export interface PublicKey {
   readonly label: string;
 }
 
-type IdentitySettings = Pick<SshSettings, "identities" | "passphraseEnv" | "agent">;
+type IdentitySettings = Pick<SshSettings, "identities" | "passphraseEnv" | "agent" | "env">;
 
 /**
  * The public halves of the keys that `loadIdentities` offers: those of the identity files; without any, those of the
  * agent and of the usual files that need no passphrase. May be empty.
  * @throws AuthenticationError for an identity whose public half cannot be found.
  */
-export async function publicKeys({ identities, passphraseEnv, agent }: IdentitySettings): Promise<PublicKey[]> {
+export async function publicKeys({ identities, passphraseEnv, agent, env }: IdentitySettings): Promise<PublicKey[]> {
   if (identities.length > 0)
-    return Promise.all(identities.map(async (path) => ({ key: await publicHalf(path, passphraseEnv), label: path })));
-  return unique([...(agent ? await agentKeys() : []), ...(await usualKeys())]);
+    return Promise.all(
+      identities.map(async (path) => ({ key: await publicHalf(path, passphraseOf(passphraseEnv, env)), label: path })),
+    );
+  return unique([...(agent ? await agentKeys(env) : []), ...(await usualKeys(env))]);
 }
 
 /**
  * Reads the public half from the key file if it needs no passphrase, if the passphrase is known, or if it is an OpenSSH
  * file, which holds the public half in clear text; otherwise from `.pub`.
  */
-async function publicHalf(path: string, passphraseEnv: string | null): Promise<string> {
+async function publicHalf(path: string, passphrase: string): Promise<string> {
   const text = await read(path);
   if (text === null) throw new AuthenticationError(`the private key ${path} does not exist`);
   if (parse(text, "") !== null && !/PRIVATE|PuTTY/.test(text))
     throw new AuthenticationError(`${path} is a public key; name the private key instead`);
-  const passphrase = passphraseEnv === null ? "" : (process.env[passphraseEnv] ?? "");
   const key = parse(text, passphrase) ?? clearHalf(text) ?? parse((await read(`${path}.pub`)) ?? "", "");
   if (key !== null) return key;
   throw new AuthenticationError(
@@ -64,8 +66,8 @@ function clearHalf(text: string): string | null {
 }
 
 /** An agent that does not answer cannot offer keys to a machine either, so it counts as empty. */
-async function agentKeys(): Promise<PublicKey[]> {
-  const socket = process.env["SSH_AUTH_SOCK"] ?? "";
+async function agentKeys(env: Environment): Promise<PublicKey[]> {
+  const socket = env["SSH_AUTH_SOCK"] ?? "";
   if (socket === "") return [];
   const keys = await new Promise<readonly unknown[]>((resolve) => {
     ssh2.createAgent(socket).getIdentities((error, found) => {
@@ -86,9 +88,9 @@ async function agentKeys(): Promise<PublicKey[]> {
   });
 }
 
-async function usualKeys(): Promise<PublicKey[]> {
+async function usualKeys(env: Environment): Promise<PublicKey[]> {
   const keys: PublicKey[] = [];
-  for (const path of USUAL_FILES.map(usualFile)) {
+  for (const path of usualFiles(env)) {
     // Unreadable files are skipped here, as they are when keys are offered.
     const key = parse((await read(path).catch(() => null)) ?? "", "");
     if (key !== null) keys.push({ key, label: path });

@@ -1,4 +1,6 @@
 /** SSH settings of one machine. The engine makes them from the launch plan. */
+import type { Environment } from "../../model/environment.js";
+
 /**
  * How an unknown host key is verified. known-hosts: it must be in known_hosts. accept-new: it is accepted and pinned.
  * injected: it must be the temporary key from the launch (see `replaceHostKeys.ts`). console: it must be on the machine's
@@ -16,6 +18,8 @@ export interface SshSettings {
   readonly identities: readonly string[];
   /** The environment variable that holds the keys' passphrase, or null. */
   readonly passphraseEnv: string | null;
+  /** The environment that may be read: passphrases, `HOME` and `SSH_AUTH_SOCK`. */
+  readonly env: Environment;
   readonly agent: boolean;
   readonly jump: JumpHost | null;
   readonly hostKeys: HostKeyPolicy;

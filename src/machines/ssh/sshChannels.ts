@@ -7,6 +7,7 @@ import type { Client, ClientChannel } from "ssh2";
 import {
   ConnectionError,
   ConnectionLostError,
+  isConnectionLostError,
   type Channel,
   type ChannelEnd,
   type InteractiveChannel,
@@ -65,7 +66,7 @@ export function sshConnection(
       try {
         return await openOnce(command);
       } catch (error) {
-        if (error instanceof ConnectionLostError || performance.now() > until) throw error;
+        if (isConnectionLostError(error) || performance.now() > until) throw error;
         await delay(REFUSAL_PAUSE_MS);
       }
     }

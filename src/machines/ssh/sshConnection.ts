@@ -5,9 +5,11 @@ import pTimeout from "p-timeout";
 import type { Client } from "ssh2";
 import {
   AuthenticationError,
+  isAuthenticationError,
   ConnectionError,
-  ConnectionLostError,
+  isConnectionLostError,
   HostKeyError,
+  isHostKeyError,
   type MachineConnection,
 } from "../contract/connection.js";
 import { JumpHostPool } from "./jumpHosts.js";
@@ -75,7 +77,7 @@ export async function connectSsh(settings: SshSettings, options: ConnectOptions)
       );
     } catch (error) {
       await first.connection.close();
-      if (!(error instanceof ConnectionLostError) || contact >= FIRST_CONNECTIONS) throw error;
+      if (!isConnectionLostError(error) || contact >= FIRST_CONNECTIONS) throw error;
     }
   }
 }
@@ -106,10 +108,8 @@ async function openStream(
       `the jump host ${label} did not answer`,
     );
   } catch (error) {
-    if (error instanceof HostKeyError)
-      throw new HostKeyError(`jump host: ${error.message}`, error.presented, error.expected);
-    if (error instanceof AuthenticationError)
-      throw new AuthenticationError(`jump host: ${error.message}`, { cause: error });
+    if (isHostKeyError(error)) throw new HostKeyError(`jump host: ${error.message}`, error.presented, error.expected);
+    if (isAuthenticationError(error)) throw new AuthenticationError(`jump host: ${error.message}`, { cause: error });
     throw error;
   }
 }
@@ -198,8 +198,8 @@ async function retry<T>(
 
 function isFinal(error: unknown): boolean {
   return (
-    error instanceof AuthenticationError ||
-    error instanceof HostKeyError ||
+    isAuthenticationError(error) ||
+    isHostKeyError(error) ||
     (error instanceof Error && /no matching (key exchange|.*cipher|.*MAC)/i.test(error.message))
   );
 }

@@ -21,7 +21,7 @@ export function checkFiles(draft: Draft): Mistake[] {
         ...["boot", "ready", "execute", "report", "terminate"].flatMap((key) =>
           checkProgram(keyOf(service, key), files),
         ),
-        ...(needsSsh(draft, service) ? checkIdentities(service, files) : []),
+        ...(needsSsh(draft, service) ? checkIdentities(service, files, draft.home) : []),
       ]),
   ];
 }
@@ -120,11 +120,11 @@ function driverOf(draft: Draft, cloud: string): string {
   return draft.clouds.get(cloud)?.get("driver")?.text ?? "local";
 }
 
-function checkIdentities(service: DraftService, files: Files): Mistake[] {
+function checkIdentities(service: DraftService, files: Files, home: string): Mistake[] {
   const identity = mergedEntries(service, "ssh").get("identity");
   return (identity?.strings() ?? []).flatMap((place) => {
     const text = place.text ?? "";
-    const kind = text.includes("${") ? "file" : files.kind(expandHome(text, place.dir));
+    const kind = text.includes("${") ? "file" : files.kind(expandHome(text, place.dir, home));
     if (kind === "file") return [];
     return [
       place.mistake(

@@ -138,7 +138,11 @@ class Compiler {
         ]),
       ),
       outputs: [...outputsOf(service)].map(([name, { secret }]) => ({ name, secret })),
-      ssh: compileSsh(service, service.cloud === null ? undefined : this.definitions.get(service.cloud)),
+      ssh: compileSsh(
+        service,
+        service.cloud === null ? undefined : this.definitions.get(service.cloud),
+        this.draft.home,
+      ),
       boot: this.program(service, "boot"),
       ready: this.ready(service),
       terminate: this.program(service, "terminate"),

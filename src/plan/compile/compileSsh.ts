@@ -17,7 +17,8 @@ function isPolicy(text: string | null): text is HostKeyPolicy {
   return text !== null && POLICIES.includes(text);
 }
 
-export function compileSsh(service: DraftService, driver: DriverDefinition | undefined): SshSpec {
+/** @param home the home directory of whoever launches. */
+export function compileSsh(service: DraftService, driver: DriverDefinition | undefined, home: string): SshSpec {
   const ssh = mergedEntries(service, "ssh");
   const defaults = driver?.sshDefaults ?? DEFAULTS;
   const text = (key: string): string | null => ssh.get(key)?.text ?? null;
@@ -30,12 +31,12 @@ export function compileSsh(service: DraftService, driver: DriverDefinition | und
   return {
     user,
     port: Number(ssh.get("port")?.value ?? 22),
-    identities: (ssh.get("identity")?.strings() ?? []).map((place) => expandHome(place.text ?? "", place.dir)),
+    identities: (ssh.get("identity")?.strings() ?? []).map((place) => expandHome(place.text ?? "", place.dir, home)),
     passphraseEnv: text("passphrase_env"),
     agent: ssh.get("agent")?.value !== false,
     jump: jumpOf(ssh.get("jump"), user),
     hostKeys: isPolicy(hostKeys) ? hostKeys : defaults.hostKeys,
-    knownHosts: expandHome(knownHosts?.text ?? "~/.ssh/known_hosts", knownHosts?.dir ?? "/"),
+    knownHosts: expandHome(knownHosts?.text ?? "~/.ssh/known_hosts", knownHosts?.dir ?? "/", home),
     cloudInit: cloudInit === "wait" || cloudInit === "ignore" ? cloudInit : (defaults.cloudInit ?? "ignore"),
     cloudInitTimeoutMs: time("cloud_init_timeout", CLOUD_INIT_TIMEOUT_MS),
     connectTimeoutMs: time("connect_timeout", defaults.connectTimeoutMs),

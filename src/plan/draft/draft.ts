@@ -42,6 +42,8 @@ export interface DraftLevel {
 
 export interface Draft {
   readonly root: Located;
+  /** The home directory of whoever launches: what `~` stands for. */
+  readonly home: string;
   readonly levels: readonly DraftLevel[];
   readonly clouds: ReadonlyMap<string, Located>;
   readonly variables: ReadonlyMap<string, Located>;
@@ -65,11 +67,12 @@ export const IMPLICIT_CLOUD = "local";
 
 /**
  * Makes the draft of a plan whose file has been read. What is wrong with it and its level files is added to `mistakes`.
+ * @param home what `~` stands for.
  */
-export function makeDraft(original: Located, mistakes: Mistake[], given: Given = NOTHING_GIVEN): Draft {
+export function makeDraft(original: Located, mistakes: Mistake[], home: string, given: Given = NOTHING_GIVEN): Draft {
   const checked = checkSchema(original, "plan");
   mistakes.push(...checked.mistakes, ...nulBytes(original));
-  return new DraftMaker(original, checked, mistakes, given).make();
+  return new DraftMaker(original, checked, mistakes, home, given).make();
 }
 
 /**
@@ -142,6 +145,7 @@ class DraftMaker {
     private readonly original: Located,
     private readonly checked: SchemaResult,
     private readonly mistakes: Mistake[],
+    private readonly home: string,
     private readonly given: Given,
   ) {
     this.root = checked.healthy;
@@ -170,6 +174,7 @@ class DraftMaker {
       );
     return {
       root: this.root,
+      home: this.home,
       levels: this.levels,
       clouds: this.clouds,
       variables,

@@ -1,6 +1,5 @@
 /** The launcher's files that a plan names. */
 import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
 export type FileKind = "file" | "folder" | "missing";
@@ -26,10 +25,10 @@ export class Files {
   }
 }
 
-/** An absolute path; a `~` at its beginning is the user's home. */
-export function expandHome(path: string, dir: string): string {
-  if (path === "~") return homedir();
-  return path.startsWith("~/") ? join(homedir(), path.slice(2)) : resolve(dir, path);
+/** An absolute path; a `~` at its beginning is the user's home directory, `home`. */
+export function expandHome(path: string, dir: string, home: string): string {
+  if (path === "~") return home;
+  return path.startsWith("~/") ? join(home, path.slice(2)) : resolve(dir, path);
 }
 
 /** Whether a program's path names an archive of a folder. */

@@ -1,6 +1,7 @@
 /** The values of a plan's variables, and of the environment that its references read. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import type { Environment } from "../../model/environment.js";
 import { drawExcerpt } from "../yaml/excerpt.js";
 import type { LaunchPlan, SourcePosition, VariableSpec } from "../launchPlan/launchPlan.js";
 import { Located } from "../yaml/located.js";
@@ -14,8 +15,8 @@ export interface VariableSources {
   readonly given: Readonly<Record<string, string>>;
   /** YAML files of names and values; a later one wins over an earlier one. */
   readonly varFiles: readonly string[];
-  /** The launcher's environment. */
-  readonly env: NodeJS.ProcessEnv;
+  /** The environment that may be read. */
+  readonly env: Environment;
   /** Values that a run has already: they go before the plan's defaults. */
   readonly kept?: {
     readonly variables: ReadonlyMap<string, string>;
@@ -148,7 +149,7 @@ function readEnvironment(plan: LaunchPlan, { env, kept }: VariableSources, mista
   return environment;
 }
 
-function readEnv(env: NodeJS.ProcessEnv, name: string): string | undefined {
+function readEnv(env: Environment, name: string): string | undefined {
   return Object.hasOwn(env, name) ? env[name] : undefined;
 }
 

@@ -1,4 +1,5 @@
 /** What is wrong with a plan: each mistake with its place, and all of them as one error that prints itself. */
+import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
 import { isAbsolute, relative, sep } from "node:path";
 import { printable } from "./excerpt.js";
 
@@ -23,8 +24,9 @@ export interface Mistake {
 }
 
 /** A plan or its variables cannot be used; `mistakes` says why, all of it, and the message prints it. */
-export class PlanError extends Error {
+export class PlanError extends BootlevelError {
   override readonly name = "PlanError";
+  static override readonly code: string = "PLAN_INVALID";
   readonly mistakes: readonly Mistake[];
   /** Sorts the mistakes by file and place, and keeps one of each. */
   constructor(mistakes: readonly Mistake[]) {
@@ -33,6 +35,8 @@ export class PlanError extends Error {
     this.mistakes = sorted;
   }
 }
+
+export const isPlanError = guardOf(PlanError);
 
 /**
  * The mistakes as text: for each `path:line:column: what is wrong`, then the line and a caret; an empty line between

@@ -1,4 +1,5 @@
 /** Errors of what a run keeps as files. */
+import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
 import { StateError } from "./errors.js";
 
 /**
@@ -7,16 +8,23 @@ import { StateError } from "./errors.js";
  */
 export class FileError extends StateError {
   override readonly name: string = "FileError";
+  static override readonly code: string = "FILE";
 }
+
+export const isFileError = guardOf(FileError);
 
 /** The archive that is being written cannot be: the disk is full, the folder is closed. */
 export class ArchiveError extends FileError {
   override readonly name = "ArchiveError";
+  static override readonly code: string = "ARCHIVE";
 }
 
+export const isArchiveError = guardOf(ArchiveError);
+
 /** The next file would make the archive larger than it may be. */
-export class LimitError extends Error {
+export class LimitError extends BootlevelError {
   override readonly name = "LimitError";
+  static override readonly code: string = "LIMIT";
   constructor(
     readonly member: string,
     readonly limitBytes: number,
@@ -24,3 +32,5 @@ export class LimitError extends Error {
     super(`it would hold more than ${limitBytes} bytes`);
   }
 }
+
+export const isLimitError = guardOf(LimitError);

@@ -1,5 +1,6 @@
 /** The record's one door. All of it is asynchronous, so that a database server can stand behind it as well. */
 import type { Clock } from "../../time/clock.js";
+import type { Environment } from "../../model/environment.js";
 import type { AuthorizedKey, ContactStage, RunSshKey } from "./contacts.js";
 import type { LauncherFolders, RunFiles } from "./files.js";
 import type { BuiltImage, ImageChange, ImageIntent } from "./images.js";
@@ -43,6 +44,8 @@ export interface StoreOptions {
   readonly probe?: (point: string) => void;
   /** What chance is taken from, 0 to 1. Default: the computer's; a rehearsal that is to be repeated has its own. */
   readonly random?: () => number;
+  /** The environment variables that may be read. Default: none. */
+  readonly env?: Environment;
 }
 
 /**

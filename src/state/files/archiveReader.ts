@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { extract, type Extract, type Header } from "tar-stream";
 
-import { FileError } from "../contract/fileErrors.js";
+import { FileError, isFileError } from "../contract/fileErrors.js";
 import { ABOUT, type ArchiveMember, type ReportManifest } from "../contract/reportArchive.js";
 import { cannotRead, isMissing } from "./fileErrors.js";
 
@@ -22,7 +22,7 @@ export async function readManifest(path: string): Promise<ReportManifest | null>
     return text === null ? null : (JSON.parse(text) as ReportManifest);
   } catch (error) {
     // Whoever asks takes a damaged archive, and one that is not there, for none.
-    if (error instanceof FileError || error instanceof SyntaxError) return null;
+    if (isFileError(error) || error instanceof SyntaxError) return null;
     throw error;
   }
 }
@@ -106,7 +106,7 @@ async function bytesOf(content: AsyncIterable<Buffer>): Promise<Buffer> {
 }
 
 function damaged(path: string, cause: unknown): FileError {
-  if (cause instanceof FileError) return cause;
+  if (isFileError(cause)) return cause;
   if (isMissing(cause)) return cannotRead(path, cause);
   return new FileError(
     `${path} cannot be read: ${(cause as Error).message}`,

@@ -11,7 +11,7 @@ import { createGzip } from "node:zlib";
 import pTimeout from "p-timeout";
 import { pack, type Pack } from "tar-stream";
 
-import { ArchiveError, LimitError } from "../contract/fileErrors.js";
+import { ArchiveError, isArchiveError, LimitError } from "../contract/fileErrors.js";
 import type { NewArchive, NewLink, NewMember } from "../contract/reportArchive.js";
 import { cannotWrite } from "./fileErrors.js";
 
@@ -83,7 +83,7 @@ export class ArchiveWriter implements NewArchive {
         await this.write(sink, part);
       }
     } catch (error) {
-      if (error instanceof ArchiveError) throw error;
+      if (isArchiveError(error)) throw error;
       failure = error as Error;
     }
     if (left > 0) this.brokenOff.push(name);
@@ -157,7 +157,7 @@ export class ArchiveWriter implements NewArchive {
 }
 
 function asArchiveError(path: string, root: string, cause: unknown): ArchiveError {
-  if (cause instanceof ArchiveError) return cause;
+  if (isArchiveError(cause)) return cause;
   const { message, remedy } = cannotWrite(path, root, cause);
   return new ArchiveError(message, remedy, { cause });
 }

@@ -1,16 +1,16 @@
 /** Where this installation keeps its state, and how it keeps others out of it. */
 import { chmodSync, mkdirSync, statSync } from "node:fs";
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
+import { userHome, type Environment } from "../../model/environment.js";
 import { StateError } from "../contract/errors.js";
 import type { Home } from "../contract/home.js";
 
 export type { Home } from "../contract/home.js";
 
-/** Tells the paths of `directory`, of `$BOOTLEVEL_HOME`, or of `~/.bootlevel`. Touches nothing. */
-export function locateHome(directory?: string, env: NodeJS.ProcessEnv = process.env): Home {
-  const chosen = resolve(directory ?? (env["BOOTLEVEL_HOME"] || join(homedir(), ".bootlevel")));
+/** Tells the paths of `directory`, of `BOOTLEVEL_HOME` in `env`, or of `~/.bootlevel`. Touches nothing. */
+export function locateHome(directory: string | undefined, env: Environment): Home {
+  const chosen = resolve(directory ?? (env["BOOTLEVEL_HOME"] || join(userHome(env), ".bootlevel")));
   return {
     directory: chosen,
     database: join(chosen, "bootlevel.db"),

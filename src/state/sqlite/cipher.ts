@@ -6,6 +6,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { chmodSync, readFileSync, statSync } from "node:fs";
 
 import type { Home } from "../files/home.js";
+import type { Environment } from "../../model/environment.js";
 import { writeOnce } from "../../files/privateFile.js";
 import { StateError } from "../contract/errors.js";
 
@@ -21,10 +22,10 @@ export interface Cipher {
 }
 
 /**
- * A cipher with the key from `$BOOTLEVEL_KEY` (32 bytes in base64 or hex), else from the 0600 file beside the database,
+ * A cipher with the key from `BOOTLEVEL_KEY` in `env` (32 bytes in base64 or hex), else from the 0600 file beside the database,
  * which is made at the first use. The key is read only when something is sealed or opened.
  */
-export function createCipher(home: Home, env: NodeJS.ProcessEnv = process.env): Cipher {
+export function createCipher(home: Home, env: Environment): Cipher {
   let key: Buffer | undefined;
   const theKey = (make: boolean) => (key ??= readKey(home, env, make));
   return {

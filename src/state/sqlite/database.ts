@@ -8,7 +8,7 @@ import Database from "better-sqlite3";
 import { useWal } from "../../files/writeAheadLog.js";
 import { prepareHome, type Home } from "../files/home.js";
 import { migrations, UNRELEASED } from "./migrations.js";
-import { StateError } from "../contract/errors.js";
+import { StateError, isStateError } from "../contract/errors.js";
 
 export type Db = Database.Database;
 
@@ -56,7 +56,7 @@ function inode(file: string): bigint | undefined {
 /** Turns SQLite's own errors into sentences with a remedy; leaves other errors as they are. */
 export function asStateError(error: unknown, file: string): unknown {
   const code = (error as { code?: unknown }).code;
-  if (error instanceof StateError || typeof code !== "string") return error;
+  if (isStateError(error) || typeof code !== "string") return error;
   const remedy = remedies.find(([pattern]) => pattern.test(code))?.[1];
   if (remedy === undefined) return error;
   return new StateError(`the state database ${file} cannot be used: ${(error as Error).message} (${code})`, remedy, {

@@ -18,7 +18,7 @@ import type {
   StepRecord,
   VariableRecord,
 } from "../contract/records.js";
-import { StateError, UnknownRunError } from "../contract/errors.js";
+import { StateError, UnknownRunError, isStateError } from "../contract/errors.js";
 import type { LiveMachines, SecretReading } from "../contract/store.js";
 
 interface RunRow {
@@ -351,7 +351,7 @@ function unseal(row: SealedRow, cipher: Cipher, place: string, secrets: SecretRe
   try {
     return cipher.open(row.sealed, place);
   } catch (error) {
-    if (secrets === "optional" && error instanceof StateError) return "";
+    if (secrets === "optional" && isStateError(error)) return "";
     throw error;
   }
 }

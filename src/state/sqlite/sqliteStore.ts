@@ -22,12 +22,12 @@ type Ask = <T>(question: () => T) => Promise<T>;
 /** As `openStore`. */
 export async function openSqliteStore(
   directory: string | undefined,
-  { clock = realClock, probe, random = Math.random }: StoreOptions,
+  { clock = realClock, probe, random = Math.random, env = {} }: StoreOptions,
 ): Promise<Store> {
-  const home = locateHome(directory);
+  const home = locateHome(directory, env);
   const db = openDatabase(home);
-  const cipher = createCipher(home);
-  const parts: StoreParts = { db, cipher, clock, probe, random, assertInPlace: watchFile(home.database) };
+  const cipher = createCipher(home, env);
+  const parts: StoreParts = { db, cipher, clock, probe, random, env, assertInPlace: watchFile(home.database) };
   const watch = new DatabaseWatch(db);
   const ask: Ask = async (question) => {
     try {
@@ -42,6 +42,7 @@ export async function openSqliteStore(
     clock,
     probe,
     random,
+    env,
     installation: () => ask(() => readInstallation(db, home)),
     ...questions(parts, ask),
     ...requests(parts, watch, ask),

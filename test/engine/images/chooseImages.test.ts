@@ -54,7 +54,7 @@ levels: [ { services: { ${service}: { image: apache, size: m5.large } } } ]
 `,
   });
   const plan = await loadPlan(folder, { driverDefinition: loadDriver });
-  const bundles = await packBundles(plan, localFiles(locateHome(join(temporaryDirectory(), "home"))).bundles);
+  const bundles = await packBundles(plan, localFiles(locateHome(join(temporaryDirectory(), "home"), {})).bundles);
   const variables = [
     { kind: "variable" as const, name: "version", secret: false, value: version },
     { kind: "variable" as const, name: "pass", secret: true, value: secret },

@@ -32,7 +32,7 @@ const about = {
 type Given = GatherParts & { readonly archive: ArchiveWriter };
 
 async function parts(change: Partial<Given> = {}): Promise<Given> {
-  const home = locateHome(temporaryDirectory());
+  const home = locateHome(temporaryDirectory(), {});
   const directory = home.runDirectory(about.uid);
   mkdirSync(join(directory, "logs"), { recursive: true });
   for (const [name, text] of Object.entries({

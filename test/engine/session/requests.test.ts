@@ -63,7 +63,7 @@ async function answered(store: Store, id: number): Promise<RunRequest> {
   let found: RunRequest | null = null;
   await eventually("the request is answered", async () => {
     found = await store.request(id);
-    return found?.answer != null;
+    return found !== null && found.answer !== null;
   });
   return found as unknown as RunRequest;
 }

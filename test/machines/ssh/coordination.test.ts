@@ -164,6 +164,7 @@ test("a program under sudo talks through the relay of a user who is not root", a
     workDirectory: "steps",
     identities: [],
     passphraseEnv: null,
+    env: process.env,
     agent: false,
     jump: null,
     hostKeys: "known-hosts" as const,

@@ -3,28 +3,22 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { beforeEach, expect, test } from "@jest/globals";
 import { loadIdentities } from "../../../src/machines/ssh/identities.js";
 import { makeKeyPair } from "../../../src/machines/ssh/keyPair.js";
 import { publicKeys } from "../../../src/machines/ssh/publicKeys.js";
 import { makeKey } from "../../support/sshHost.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 
-const { HOME, SSH_AUTH_SOCK } = process.env;
 let directory = "";
+let who: Parameters<typeof publicKeys>[0];
 beforeEach(() => {
   directory = temporaryDirectory();
   mkdirSync(join(directory, ".ssh"), { recursive: true });
-  process.env["HOME"] = directory;
-  delete process.env["SSH_AUTH_SOCK"];
-});
-afterEach(() => {
-  process.env["HOME"] = HOME;
-  if (SSH_AUTH_SOCK !== undefined) process.env["SSH_AUTH_SOCK"] = SSH_AUTH_SOCK;
+  who = { identities: [], passphraseEnv: null, agent: true, env: { HOME: directory } };
 });
 
 const half = (path: string): string => readFileSync(`${path}.pub`, "utf8").split(" ").slice(0, 2).join(" ");
-const who = { identities: [] as string[], passphraseEnv: null, agent: true };
 
 test("without anything there is nobody", async () => {
   expect(await publicKeys(who)).toEqual([]);
@@ -60,11 +54,10 @@ test.each([
   if (format === "OPENSSH")
     expect(await publicKeys({ ...who, identities: [path] })).toEqual([{ key: expected, label: path }]);
   else await expect(publicKeys({ ...who, identities: [path] })).rejects.toThrow(/ssh-keygen -y -f/);
-  process.env["WORDS"] = "words words";
-  expect(await publicKeys({ ...who, identities: [path], passphraseEnv: "WORDS" })).toEqual([
+  const env = { ...who.env, WORDS: "words words" };
+  expect(await publicKeys({ ...who, env, identities: [path], passphraseEnv: "WORDS" })).toEqual([
     { key: expected, label: path },
   ]);
-  delete process.env["WORDS"];
 });
 
 test("an identity that is no private key, or is not there, is told before anything is launched", async () => {

@@ -96,6 +96,7 @@ async function meet(
       workDirectory: ".",
       identities: [],
       passphraseEnv: null,
+      env: process.env,
       agent: false,
       jump: null,
       hostKeys: "injected",

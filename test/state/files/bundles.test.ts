@@ -14,7 +14,7 @@ import { inProcess } from "../../support/filesProcess.js";
 import { mountDisk, testWithMounts } from "../../support/smallDisk.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 
-const bundlesOf = (home: string) => localFiles(locateHome(home)).bundles;
+const bundlesOf = (home: string) => localFiles(locateHome(home, {})).bundles;
 const content = (...chunks: readonly string[]) => chunks.map((chunk) => Buffer.from(chunk));
 async function* stream(chunks: readonly Buffer[]): AsyncGenerator<Buffer> {
   yield* chunks;
@@ -144,11 +144,11 @@ test("a record that moves to another directory finds its bundles there; one of a
   expect((await buffer(await moved.files.bundles.open(bundles["db.boot"] as typeof bundle))).toString()).toBe(
     "program",
   );
-  moved.close();
+  await moved.close();
 });
 
 test("the launcher's folders lie below its home, whatever a driver is called", () => {
-  const folders = launcherFolders(locateHome("/home/op/state"));
+  const folders = launcherFolders(locateHome("/home/op/state", {}));
   expect(folders.installation).toBe("/home/op/state");
   expect(folders.driver("a/../b")).toBe("/home/op/state/drivers/a_.._b");
   expect(folders.launcher("uid")).toBe("/home/op/state/runs/uid/launcher");

@@ -12,7 +12,7 @@ import { inProcess } from "../../support/filesProcess.js";
 import { mountDisk, testWithMounts } from "../../support/smallDisk.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 
-const logsOf = (home: string) => localFiles(locateHome(home)).logs;
+const logsOf = (home: string) => localFiles(locateHome(home, {})).logs;
 const boot = (service: string) => ({ service, step: "boot" });
 
 async function write(logs: LogFiles, service: string, text: string, step = "boot"): Promise<void> {

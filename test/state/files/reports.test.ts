@@ -13,7 +13,7 @@ import { localFiles } from "../../../src/state/files/localFiles.js";
 import { inProcess } from "../../support/filesProcess.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 
-const reportsOf = (home: string) => localFiles(locateHome(home)).reports;
+const reportsOf = (home: string) => localFiles(locateHome(home, {})).reports;
 const mtime = new Date(1_700_000_000_000);
 const member = (name: string) => ({ name, mode: 0o600, mtime });
 const folder = (home: string) => join(home, "runs/uid/reports");
