@@ -14,6 +14,7 @@ export type {
   Driver,
   DriverContext,
   DriverDefinition,
+  DriverState,
   FirstContact,
   HostKeyPolicy,
   ImageRequest,
@@ -23,6 +24,9 @@ export type {
   MachineMark,
   MachineStatus,
   MarkScope,
+  StateEntry,
+  StateKey,
+  StateValue,
   TerminateOutcome,
 } from "../drivers/contract/driver.js";
 export type { AbortResult } from "../engine/operations/abort.js";
