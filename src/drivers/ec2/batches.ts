@@ -207,5 +207,5 @@ function prefixOf(run: string): StateKey {
 }
 
 function keyOf({ run, id }: Batch): StateKey {
-  return `${prefixOf(run)}${id}.json`;
+  return `${prefixOf(run)}${id}`;
 }

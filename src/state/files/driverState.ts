@@ -43,8 +43,6 @@ interface Place {
   readonly file: string;
   /** Whoever has it may change the file. It is a link to the draft of the new value. */
   readonly lock: string;
-  /** Where a key with two names lay formerly, or null; read there until it is written again. */
-  readonly former: string | null;
 }
 
 /** Touches nothing: folders are made when there is something to put there. @param directory the driver's own. */
@@ -59,7 +57,7 @@ class DriverStateFolder implements DriverState {
   constructor(private readonly directory: string) {}
 
   async get(key: StateKey): Promise<StateValue | null> {
-    return read(this.place(key));
+    return readValue(this.place(key).file);
   }
 
   async insert(key: StateKey, value: StateValue): Promise<boolean> {
@@ -67,7 +65,6 @@ class DriverStateFolder implements DriverState {
     return this.writing(place, () => {
       const draft = this.draft(place, value);
       try {
-        if (place.former !== null && existsSync(place.former)) return false;
         if (!linked(draft, place.file)) return false;
         syncFolder(place.folder);
         return true;
@@ -83,19 +80,17 @@ class DriverStateFolder implements DriverState {
 
   async remove(key: StateKey, expected?: StateValue): Promise<boolean> {
     const place = this.place(key);
-    return existing(place) === null ? false : this.change(place, null, expected);
+    return existsSync(place.file) && this.change(place, null, expected);
   }
 
   async list(prefix: StateKey): Promise<StateEntry[]> {
     const { group, folder } = this.groupOf(prefix);
     this.sweep(folder);
-    const keys = new Set(
-      names(folder)
-        .map((name): StateKey => `${group}/${name}`)
-        .filter((key) => key.startsWith(prefix)),
-    );
-    return [...keys].flatMap((key) => {
-      const value = read(this.place(key));
+    const files = names(folder).filter((file) => !file.startsWith("."));
+    const keys = files.map((file): StateKey => `${group}/${nameOf(file, folder)}`);
+    const wanted = keys.filter((key) => key.startsWith(prefix));
+    return wanted.flatMap((key) => {
+      const value = readValue(this.place(key).file);
       return value === null ? [] : [{ key, value }];
     });
   }
@@ -133,7 +128,7 @@ class DriverStateFolder implements DriverState {
   private sweep(folder: string): void {
     if (this.swept.has(folder)) return;
     this.swept.add(folder);
-    for (const { name } of entries(folder).filter((entry) => entry.name.startsWith("."))) {
+    for (const name of names(folder).filter((file) => file.startsWith("."))) {
       const path = join(folder, name);
       const written = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity;
       if (Date.now() - written > ABANDONED_MS) rmSync(path, { force: true });
@@ -150,14 +145,7 @@ class DriverStateFolder implements DriverState {
   private place(key: StateKey): Place {
     const { name, folder } = this.groupOf(key);
     const file = fileName(name);
-    const [first, second, ...more] = name.split("/").map(fileName);
-    const hasTwo = first !== undefined && second !== undefined && more.length === 0;
-    return {
-      folder,
-      file: join(folder, file),
-      lock: join(folder, `.lock-${file}`),
-      former: hasTwo ? join(folder, first, second) : null,
-    };
+    return { folder, file: join(folder, file), lock: join(folder, `.lock-${file}`) };
   }
 
   private writing<T>({ file }: Place, work: () => T): T {
@@ -171,28 +159,27 @@ class DriverStateFolder implements DriverState {
 
 /**
  * Changes a file, if nobody else is about to. The lock is itself what becomes the file, so a process that froze in here,
- * and whose lock was taken away meanwhile, can put nothing in place any more: it tries again, and compares again.
+ * and whose lock was taken away meanwhile, finds nothing to put in place: it tries again, and compares again.
  * @returns whether it was changed; null if another process has the lock
  */
 function tryChange(place: Place, draft: string, isRemoval: boolean, expected: StateValue | undefined): boolean | null {
-  const { folder, file, lock, former } = place;
+  const { folder, file, lock } = place;
   if (!linked(draft, lock)) {
-    const takenAt = statSync(lock, { throwIfNoEntry: false })?.ctimeMs ?? Infinity;
-    if (Date.now() - takenAt > LOCK_ABANDONED_MS) rmSync(lock, { force: true });
+    const takenAt = statSync(lock, { throwIfNoEntry: false })?.ctimeMs ?? Date.now();
+    // One from the future was taken before the computer's clock was set back.
+    if (Math.abs(Date.now() - takenAt) > LOCK_ABANDONED_MS) rmSync(lock, { force: true });
     return null;
   }
   try {
-    if (expected !== undefined && !isDeepStrictEqual(read(place), asRead(expected))) return false;
+    if (expected !== undefined && !isDeepStrictEqual(readValue(file), asRead(expected))) return false;
     if (!isSameFile(draft, lock)) return null;
     if (isRemoval) {
-      const found = existing(place) !== null;
+      const found = existsSync(file);
       rmSync(file, { force: true });
-      if (former !== null) rmSync(former, { force: true });
       syncFolder(folder);
       return found;
     }
     renameSync(lock, file);
-    if (former !== null) rmSync(former, { force: true });
     syncFolder(folder);
     return true;
   } catch (error) {
@@ -234,15 +221,6 @@ function asRead(value: StateValue): unknown {
   return JSON.parse(JSON.stringify(value));
 }
 
-/** The file that has the key's value, or null. */
-function existing({ file, former }: Place): string | null {
-  return [file, former].find((path) => path !== null && existsSync(path)) ?? null;
-}
-
-function read({ file, former }: Place): StateValue | null {
-  return readValue(file) ?? (former === null ? null : readValue(former));
-}
-
 /** @returns null if there is no such file. @throws FileError if it cannot be read, or is not whole. */
 function readValue(path: string): StateValue | null {
   let text: string;
@@ -265,21 +243,10 @@ function readValue(path: string): StateValue | null {
   }
 }
 
-/** The names of a group's keys. */
+/** What is in a folder; nothing if there is none. */
 function names(folder: string): string[] {
-  const shown = entries(folder).filter(({ name }) => !name.startsWith("."));
-  return shown.flatMap((entry) => {
-    const name = nameOf(entry.name, folder);
-    if (!entry.isDirectory()) return [name];
-    const formerFolder = join(folder, entry.name);
-    const former = entries(formerFolder).filter((file) => !file.name.startsWith("."));
-    return former.map((file) => `${name}/${nameOf(file.name, formerFolder)}`);
-  });
-}
-
-function entries(folder: string) {
   try {
-    return readdirSync(folder, { withFileTypes: true });
+    return readdirSync(folder);
   } catch (error) {
     if (isMissing(error)) return [];
     throw cannotRead(folder, error);

@@ -1,16 +1,6 @@
 /** What drivers keep: one of several processes wins, values are whole, and what is damaged is named. */
 import { spawn } from "node:child_process";
-import {
-  chmodSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, linkSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
@@ -224,27 +214,4 @@ test("a folder that cannot be written to is named, and nothing is left", async (
   if (!isStateError(error)) throw new Error("no StateError");
   expect(error.message).toMatch(/^cannot write .*g\/a: /);
   expect(error.remedy).toContain(directory);
-});
-
-test("a value that lies in a folder of its own, as EC2's batches once did, is read, replaced and removed", async () => {
-  const directory = stateDirectory();
-  const state = driverStateFolder(directory);
-  const former = join(directory, "batches", "run%201");
-  const write = () => {
-    mkdirSync(former, { recursive: true });
-    writeFileSync(join(former, "id.json"), '{"n":1}', { mode: 0o600 });
-    chmodSync(former, 0o700);
-  };
-  const key = "batches/run 1/id.json";
-  write();
-  expect(await state.get(key)).toEqual({ n: 1 });
-  expect(await state.list("batches/run 1/")).toEqual([{ key, value: { n: 1 } }]);
-  expect(await state.insert(key, { n: 2 })).toBe(false);
-  expect(await state.replace(key, { n: 2 }, { n: 1 })).toBe(true);
-  expect(readdirSync(former)).toEqual([]);
-  expect(await state.list("batches/")).toEqual([{ key, value: { n: 2 } }]);
-  rmSync(join(directory, "batches"), { recursive: true });
-  write();
-  expect(await state.remove(key, { n: 1 })).toBe(true);
-  expect(await state.list("batches/")).toEqual([]);
 });
