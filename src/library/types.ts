@@ -15,6 +15,7 @@ export type {
   Driver,
   DriverContext,
   DriverDefinition,
+  DriverState,
   FirstContact,
   HostKeyPolicy,
   ImageRequest,
@@ -26,6 +27,9 @@ export type {
   MachineMark,
   MachineStatus,
   MarkScope,
+  StateEntry,
+  StateKey,
+  StateValue,
   TerminateOutcome,
 } from "../drivers/contract/driver.js";
 export type {

@@ -3,6 +3,7 @@
  * default export is a `DriverDefinition`. The failure semantics are part of the contract and stand at each verb.
  */
 
+import type { DriverState } from "../../model/driverState.js";
 import type { Environment } from "../../model/environment.js";
 import type { Clock } from "../../time/clock.js";
 import type { MachineConnection } from "../../machines/contract/connection.js";
@@ -10,6 +11,7 @@ import type { ProgramRunner } from "../../machines/program/programRunner.js";
 import type { HostKeyPolicy } from "../../machines/ssh/settings.js";
 
 export type { HostKeyPolicy };
+export type { DriverState, StateEntry, StateKey, StateValue } from "../../model/driverState.js";
 export * from "./errors.js";
 
 /** One machine that is wanted. `key` names the wish for ever: the same key never gives a second machine. */
@@ -229,7 +231,13 @@ export interface DriverContext {
   /** The cloud's name in the plan, and its keys but for `driver` and `defaults`, references resolved. */
   readonly cloud: string;
   readonly options: Readonly<Record<string, unknown>>;
-  /** A private directory (mode 0700) for state of the driver's own; it outlives the process. */
+  /** What the driver keeps: claims, what it has asked for. It outlives the process and this computer, if need be. */
+  readonly state: DriverState;
+  /**
+   * A private directory (mode 0700) on this computer, for drivers that need real files: directories of local machines, a
+   * database. It outlives the process. Another launcher does not see it: keep in `state` what all must know. Folders that
+   * bear the name of a group of keys are `state`'s.
+   */
   readonly stateDirectory: string;
   /** Tells the operator something that is no failure. */
   readonly warn: (message: string) => void;

@@ -13,6 +13,7 @@ import {
   type Driver,
   type LaunchRequest,
 } from "../../drivers/contract/driver.js";
+import { memoryState } from "../../drivers/shared/memoryState.js";
 import { loadDriver } from "../../drivers/registry.js";
 import type { CloudSpec, LaunchPlan, ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
 import { PlanError, type Mistake } from "../../plan/yaml/mistakes.js";
@@ -132,7 +133,7 @@ async function checkCloud(
   }
 }
 
-/** The driver, with a directory for state that goes when it is closed: it is asked questions only. */
+/** The driver, with state and a directory that go when it is closed: it is asked questions only. */
 async function openDriver(
   { plan, env, warn }: CheckOnlineParts,
   book: AttributeRegistry,
@@ -144,6 +145,7 @@ async function openDriver(
   const made = definition.create({
     cloud: spec.name,
     options,
+    state: memoryState(),
     stateDirectory,
     warn: (message) => {
       warn(`cloud "${spec.name}": ${message}`);

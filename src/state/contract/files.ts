@@ -144,7 +144,7 @@ export interface ReportDraft extends NewArchive {
 export interface LauncherFolders {
   /** Where this installation's folders lie. Absolute, as the others. */
   readonly installation: string;
-  /** State of the drivers' own. */
+  /** Of a driver that needs real files. */
   driver(driver: string): string;
   /** Where programs of a run with `where: launcher` work. */
   launcher(uid: string): string;

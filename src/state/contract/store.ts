@@ -1,5 +1,6 @@
 /** The record's one door. All of it is asynchronous, so that a database server can stand behind it as well. */
 import type { Clock } from "../../time/clock.js";
+import type { DriverState } from "../../model/driverState.js";
 import type { Environment } from "../../model/environment.js";
 import type { AuthorizedKey, ContactStage, RunSshKey } from "./contacts.js";
 import type { LauncherFolders, RunFiles } from "./files.js";
@@ -76,6 +77,8 @@ export interface Store extends StoreSettings {
   readonly files: RunFiles;
   /** The launcher's own, for what needs a path. */
   readonly folders: LauncherFolders;
+  /** What a driver of this installation keeps. */
+  driverState(driver: string): DriverState;
   /** The mark of this installation on every machine that it starts. */
   installation(): Promise<string>;
   listRuns(options: { all: boolean }): Promise<RunSummary[]>;

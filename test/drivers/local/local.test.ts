@@ -169,7 +169,7 @@ test("an aborted launch makes nothing and says so for each request", async () =>
     { key: "a", kind: "failed", leftover: null },
     { key: "b", kind: "failed", leftover: null },
   ]);
-  expect(readdirSync(join(directory, "claims"))).toEqual([]);
+  expect(existsSync(join(directory, "claims"))).toBe(false);
 });
 
 test("a failed launch leaves nothing behind, as the contract says", async () => {
