@@ -105,12 +105,7 @@ export function machineBuiltIns(service: Service, machine: ReachableMachine): At
 /** What a service on a host, or on another one's machine, is known by. @throws NoMachineError, UnresolvedError */
 export function hostBuiltIns(assignments: MachineAssignments, service: Service): AttributeValue[] {
   const access = assignments.access(service);
-  const host =
-    access.kind === "local"
-      ? access.address
-      : access.kind === "ssh"
-        ? access.host
-        : (assignments.machine(assignments.owner(service))?.host ?? "");
+  const host = access.kind === "ssh" ? access.host : (assignments.machine(assignments.owner(service))?.host ?? "");
   return builtIns(service, { host, private_host: host, hostname: host, instance_id: "", cloud: "" });
 }
 
