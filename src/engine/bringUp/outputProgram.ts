@@ -4,14 +4,8 @@
 import { BUILT_IN_ATTRIBUTES, type ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { Change } from "../../state/contract/changes.js";
 import type { AttributeValue, StepRecord } from "../../state/contract/records.js";
-import {
-  describeResult,
-  runServiceProgram,
-  unset,
-  whyEnded,
-  type ProgramEnd,
-  type ProgramRun,
-} from "../programs/runServiceProgram.js";
+import { describeResult, runServiceProgram, whyEnded, type ProgramEnd } from "../programs/runServiceProgram.js";
+import { unset, type ProgramRun } from "../programs/programRequest.js";
 import { serviceError, type FailureDetails, type ServiceError } from "../run/failure.js";
 import {
   inStep,

@@ -4,7 +4,8 @@
  */
 import { isConnectionError } from "../../machines/contract/connection.js";
 import type { StepRecord } from "../../state/contract/records.js";
-import { recoverServiceProgram, type ProgramEnd, type ProgramRun } from "../programs/runServiceProgram.js";
+import type { ProgramRun } from "../programs/programRequest.js";
+import { recoverServiceProgram, type ProgramEnd } from "../programs/runServiceProgram.js";
 import { serviceError } from "../run/failure.js";
 import { finishStep, warn, type Step, type StepEnd } from "../run/journal.js";
 import type { RunContext } from "../run/context.js";

@@ -7,13 +7,8 @@ import { NO_PACKAGE_MANAGER, PACKAGES_MISSING, packagesOf } from "../../plan/com
 import type { StepRecord } from "../../state/contract/records.js";
 import { endUnfinished } from "../programs/unfinished.js";
 import { setupBundleName } from "../programs/bundles.js";
-import {
-  describeResult,
-  runServiceProgram,
-  whyEnded,
-  type ProgramEnd,
-  type ProgramRun,
-} from "../programs/runServiceProgram.js";
+import { describeResult, runServiceProgram, whyEnded, type ProgramEnd } from "../programs/runServiceProgram.js";
+import type { ProgramRun } from "../programs/programRequest.js";
 import { InterruptedError, serviceError, type ServiceError } from "../run/failure.js";
 import {
   change,

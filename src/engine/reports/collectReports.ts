@@ -7,15 +7,16 @@ import type { MachineLink } from "../../machines/contract/link.js";
 import { cleanUp } from "../../machines/program/killAndCleanUp.js";
 import { isFileError } from "../../state/contract/fileErrors.js";
 import type { ReportDraft, ReportFiles } from "../../state/contract/files.js";
-import type { ReportManifest } from "../../state/contract/reportArchive.js";
-import { isInterruptedError, recordRefuses, unlessAborted } from "../run/failure.js";
+import { recordRefuses } from "../run/failure.js";
 import { warn } from "../run/journal.js";
 import { isNoMachineError, type MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import { settleAll } from "../run/settleAll.js";
 import { planFetches, type PlannedFetch } from "./fetchPlan.js";
 import { gather, type Gathered } from "./gather.js";
+import { reportManifest } from "./reportManifest.js";
 import { runReportProgram } from "./reportProgram.js";
+import { reachWithin, withLimit } from "./timeLimit.js";
 import type { Service } from "../run/service.js";
 
 export interface CollectOptions {
@@ -151,7 +152,7 @@ class Collection {
   private async gatherAll(fetches: readonly PlannedFetch[]): Promise<Gathered> {
     const { context, service } = this;
     const timeoutMs = service.spec.report?.timeoutMs ?? LOGS_TIMEOUT_MS;
-    const about = this.about();
+    const about = reportManifest(context, this.assignments, service);
     for (let round = 1; ; round += 1) {
       const reached: (PlannedFetch & { readonly connection: MachineConnection })[] = [];
       for (const fetch of fetches) {
@@ -204,20 +205,10 @@ class Collection {
   }
 
   private async reach(link: () => MachineLink, timeoutMs: number): Promise<MachineConnection | null> {
-    const { cleanupExpired } = this.context;
-    try {
-      return await withLimit(timeoutMs, cleanupExpired === null ? [] : [cleanupExpired], (signal) =>
-        unlessAborted(signal, link().connection()),
-      );
-    } catch (error) {
-      const why = !isInterruptedError(error)
-        ? (error as Error).message
-        : cleanupExpired?.aborted === true
-          ? (cleanupExpired.reason as Error).message
-          : `it was not reached within ${timeoutMs / 1000} s`;
-      this.problem ??= `its machine cannot be asked: ${why}`;
-      return null;
-    }
+    const reached = await reachWithin(timeoutMs, this.context.cleanupExpired, link);
+    if (!("why" in reached)) return reached.connection;
+    this.problem ??= `its machine cannot be asked: ${reached.why}`;
+    return null;
   }
 
   /** The report of another machine is set aside; one of this machine stays, if the new one is not whole. */
@@ -241,29 +232,6 @@ class Collection {
     }
     return reports.location(uid, service.name);
   }
-
-  private about(): ReportManifest {
-    const { context, assignments, service } = this;
-    const machine = assignments.machine(assignments.owner(service));
-    return {
-      run: context.run.name,
-      uid: context.run.uid,
-      plan: context.plan.name,
-      service: service.name,
-      level: service.level.name,
-      machine:
-        machine === null
-          ? null
-          : {
-              key: machine.key,
-              generation: machine.generation,
-              cloud: machine.cloud,
-              id: machine.driverId,
-              host: machine.host,
-            },
-      collectedAt: context.clock.now(),
-    };
-  }
 }
 
 function shorten(text: string): string {
@@ -274,21 +242,4 @@ function sentence(archive: string | null, warnings: readonly string[]): string {
   const named = warnings.slice(0, MOST_NAMED);
   const more = warnings.length > named.length ? `; and ${warnings.length - named.length} more` : "";
   return `${archive === null ? "its report was not kept" : "its report lacks something"}: ${named.join("; ")}${more}`;
-}
-
-/** Does `work` with a signal that aborts when its time is over, or one of `stops` aborts. */
-async function withLimit<T>(
-  ms: number,
-  stops: readonly AbortSignal[],
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const late = new AbortController();
-  const timer = setTimeout(() => {
-    late.abort(new Error(`fetching its files took longer than ${ms / 1000} s, the report's timeout`));
-  }, ms);
-  try {
-    return await work(AbortSignal.any([...stops, late.signal]));
-  } finally {
-    clearTimeout(timer);
-  }
 }

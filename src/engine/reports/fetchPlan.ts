@@ -2,7 +2,7 @@
 import type { FetchRequest } from "../../machines/files/fetchScript.js";
 import type { MachineLink } from "../../machines/contract/link.js";
 import type { ReportSpec, Template } from "../../plan/launchPlan/launchPlan.js";
-import { REPORT_FOLDER } from "../programs/runServiceProgram.js";
+import { REPORT_FOLDER } from "../programs/programRequest.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";

@@ -34,6 +34,25 @@ export async function removeWorkDirectories(
   );
 }
 
+/**
+ * Services of which a program was ever put on a machine, with the folders that it lies in: those bear the names that
+ * the service had.
+ */
+export async function stagedFolders(
+  context: RunContext,
+  services: readonly Service[],
+): Promise<Map<Service, string[]>> {
+  if (services.length === 0) return new Map();
+  const folders = new Map<number, Set<string>>(services.map(({ id }) => [id, new Set<string>()]));
+  for (const { serviceId, directory } of await context.store.steps(context.run)) {
+    if (directory !== null) folders.get(serviceId)?.add(directory.split("/", 1)[0] as string);
+  }
+  // A name that another service has by now is that one's folder too.
+  const own = (service: Service) =>
+    [...(folders.get(service.id) ?? [])].filter((folder) => folder === service.name || !context.byName.has(folder));
+  return new Map(services.map((service) => [service, own(service)] as const).filter(([, names]) => names.length > 0));
+}
+
 async function sweep(assignments: MachineAssignments, service: Service, folders: readonly string[]): Promise<void> {
   const link = assignments.machineLink(service);
   await link.idle(); // a clean-up under way needs the directories that go now
