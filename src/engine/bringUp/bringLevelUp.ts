@@ -12,7 +12,10 @@ import type { BringUp } from "./bringUpContext.js";
 import { execute } from "./execute.js";
 import { markOutputsStale } from "./markOutputsStale.js";
 
-/** Brings services of one level up and waits until every one has settled. */
+/**
+ * Brings services of one level up and waits until all have settled.
+ * @returns the errors of services: in the plan's order, or in order of occurrence if the run was aborted.
+ */
 export async function bringLevelUp(
   work: BringUp,
   index: number,
@@ -40,7 +43,7 @@ export async function bringLevelUp(
   const settled = await settleLevel(work, index, going, failed.size === 0);
   const errors = [...failed.values(), ...settled];
   if (errors.length === 0) errors.push(...(await executeLevel(work, index)));
-  // In the plan's order; but of a run that was aborted those come first that failed before the others were ended.
+  // In the plan's order. In an aborted run, failures that came before the abort ended other services come first.
   if (context.abort.current !== null)
     errors.sort((one, other) => work.failed.indexOf(one) - work.failed.indexOf(other));
   context.coordination.progress.levelEnded(level);
@@ -57,9 +60,9 @@ export async function bringLevelUp(
 }
 
 /**
- * Tells the stories of services side by side. A value that one of them has changed may be an input of another one of
- * the level, which then gets a task: it is told in another round, in a level that is `healthy` so far. None gets the
- * same task twice, so there are few.
+ * Brings services up in parallel. A changed output may be an input of another service of the level, which then gets a
+ * new task. Such tasks run in another round while the level is `healthy`. No service gets the same task twice, so there
+ * are few rounds.
  */
 async function settleLevel(
   work: BringUp,
@@ -68,18 +71,20 @@ async function settleLevel(
   healthy: boolean,
 ): Promise<Error[]> {
   const { context, agenda, early } = work;
-  const told = new Map<Service, Task>();
+  const carriedOut = new Map<Service, Task>();
   for (
     let going = services;
     going.length > 0;
-    going = agenda.among(context.levels[index] ?? []).filter((service) => agenda.of(service) !== told.get(service))
+    going = agenda
+      .among(context.levels[index] ?? [])
+      .filter((service) => agenda.of(service) !== carriedOut.get(service))
   ) {
-    for (const service of going) told.set(service, agenda.of(service) as Task);
+    for (const service of going) carriedOut.set(service, agenda.of(service) as Task);
     markOutputsStale(work, going);
     context.coordination.progress.begin(going);
-    const launches = early.launch(going.filter((service) => needsMachine(service, told.get(service) as Task)));
+    const launches = early.launch(going.filter((service) => needsMachine(service, carriedOut.get(service) as Task)));
     const settled = await settleAll(
-      going.map((service) => settle(work, service, told.get(service) as Task, launches.get(service) ?? null)),
+      going.map((service) => settle(work, service, carriedOut.get(service) as Task, launches.get(service) ?? null)),
     );
     const errors = settled.filter((error) => error !== null);
     if (errors.length > 0 || !healthy) return errors;
@@ -87,7 +92,7 @@ async function settleLevel(
   return [];
 }
 
-/** Runs the execute programs of a level whose services are all ready, side by side. */
+/** Runs the execute programs of a level in parallel. All its services are ready. */
 async function executeLevel(work: BringUp, index: number): Promise<Error[]> {
   const { context, agenda } = work;
   const services = agenda
@@ -112,7 +117,10 @@ function needsMachine({ spec }: Service, { stage }: Task): boolean {
   return spec.placement.kind === "cloud" && stage !== "boot" && stage !== "verify" && stage !== "execute";
 }
 
-/** A service's end: null when it is ready. */
+/**
+ * Carries out a service's task.
+ * @returns its error, or null once it is ready.
+ */
 async function settle(
   work: BringUp,
   service: Service,
@@ -128,8 +136,8 @@ async function settle(
 }
 
 /**
- * Does a part of a service's story. A failure is recorded at once, with its state; an interrupted service keeps its
- * state.
+ * Does part of a service's task. A failure is recorded at once, together with the state "failed". An interrupted
+ * service keeps its state.
  */
 async function outcome(
   work: BringUp,
@@ -153,10 +161,10 @@ async function outcome(
     coordination.progress.failed(service, isServiceError(failure) ? failure.failure.message : failure.message);
     coordination.ended(service);
     if (isInterruptedError(failure)) return failure;
-    if (!isServiceError(failure)) throw failure; // the state cannot be recorded: nothing more can be done safely
+    if (!isServiceError(failure)) throw failure; // the record cannot be written: continuing is not safe
     await enterFailure(context, service, failure.failure);
-    const told = new ServiceError(context.redactor.redactData(failure.failure), { cause: failure.cause });
-    work.failed.push(told);
-    return told;
+    const redacted = new ServiceError(context.redactor.redactData(failure.failure), { cause: failure.cause });
+    work.failed.push(redacted);
+    return redacted;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Brings services up by their tasks: level by level, side by side in a level, and no program of a level before the one
- * below is ready.
+ * Brings services up by their tasks: levels in order, services of a level in parallel. No program of a level starts
+ * before the level below is ready.
  */
 import type { RunState, ServiceFailure } from "../../model/events.js";
 import { dependencies } from "../attributes/dependents.js";
@@ -24,32 +24,33 @@ import type { BringUp } from "./bringUpContext.js";
 export interface BringUpEnd {
   readonly state: RunState;
   readonly failures: readonly ServiceFailure[];
-  /** Whether a service failed because its cloud did not answer at all. */
+  /** Whether a service failed because its cloud was unreachable. */
   readonly cloudUnreachable: boolean;
   /**
-   * Machines that were started early, for levels that never began: ended when the run failed, kept when it was
+   * Machines that were started early for levels that never began: destroyed if the run failed, kept if it was
    * interrupted.
    */
   readonly unused: readonly UnusedMachine[];
-  /** Why the run was aborted meanwhile, or null. */
+  /** Why the run was aborted during the command, or null. */
   readonly aborted: Abort | null;
 }
 
-/** The end of a command's levels, before what was started early is seen to. */
+/** The result of a command's levels, before unused early machines are handled. */
 type LevelsEnd = Omit<BringUpEnd, "unused" | "aborted">;
 
 export interface BringUpOptions {
   /** The first boot of a new run. */
   readonly fresh?: boolean;
-  /** Leave terminate programs out. */
+  /** Skip terminate programs. */
   readonly force?: boolean;
-  /** Told when execute programs begin to run, and when booting goes on. */
+  /** Called when execute programs start, and when booting continues. */
   readonly enterPhase?: BringUp["enterPhase"];
 }
 
 /**
- * Does what is on the agenda, and what changed values add to it, and removes services that the plan has no more.
- * Failures of services are in the result, and end it with their level.
+ * Carries out the agenda, plus the tasks that changed attribute values add to it, and removes dropped services. The
+ * failures of a level are in the result; no later level begins after one.
+ * @throws StateError when the record cannot be written.
  */
 export async function bringUp(
   context: RunContext,
@@ -86,13 +87,13 @@ export async function bringUp(
   try {
     end = await bringLevelsUp(work);
   } catch (error) {
-    // What was asked for is answered and written down, as far as the record takes it.
+    // Wait for pending launch requests, so that their results are recorded as far as possible.
     await early.unused();
     throw error;
   }
   const unused = await early.unused();
-  // An operator who interrupts a run goes on with it; who looks into a failure takes the time that it takes, and unused
-  // machines cost money.
+  // An interrupted run is resumed soon, so its unused machines are kept. A failed run may wait for a long
+  // investigation, and unused machines cost money.
   const settled =
     end.state === "failed" && !context.stop.aborted
       ? await endUnused(context, assignments, unused)
@@ -102,8 +103,8 @@ export async function bringUp(
 
 async function bringLevelsUp(work: BringUp): Promise<LevelsEnd> {
   const { context, agenda } = work;
-  // What nobody needed goes first, since what comes may need its place (a host of a pool); the rest last, when whoever
-  // used it does without. One that does not go keeps nobody from coming up.
+  // Dropped services that nothing refers to go first: a new service may need their place, such as a host of a pool. The
+  // others go last, when their users no longer need them. A failed removal does not block the levels.
   const left = await removeDropped(work, (service) => !service.needed);
   for (const [index, services] of context.levels.entries()) {
     if (context.halt.aborted) return halted(context);
@@ -118,12 +119,12 @@ async function bringLevelsUp(work: BringUp): Promise<LevelsEnd> {
 
 const interrupted: LevelsEnd = { state: "interrupted", failures: [], cloudUnreachable: false };
 
-/** A run that was aborted has failed, even where no service has. */
+/** An aborted run has failed, even if no service has. */
 function halted(context: RunContext): LevelsEnd {
   return context.abort.current === null ? interrupted : { ...interrupted, state: "failed" };
 }
 
-/** What errors mean for the run; null when there are none. */
+/** The result that errors of services mean for the run; null without errors. */
 export function endOf(errors: readonly Error[], context: RunContext | null = null): LevelsEnd | null {
   const failed = errors.filter((error) => isServiceError(error));
   if (failed.length > 0)
@@ -136,14 +137,14 @@ export function endOf(errors: readonly Error[], context: RunContext | null = nul
   return context === null ? interrupted : halted(context);
 }
 
-/** A command that was for some services only leaves the run in the state that all of them make. */
+/** The run's state, computed from all its services: the command may have handled only some of them. */
 async function stateNow(context: RunContext): Promise<RunState> {
   const services = await context.store.services(context.run);
   if (services.every((service) => service.state === "ready" && service.due === null)) return "ready";
   return services.some((service) => service.state === "failed") ? "failed" : "interrupted";
 }
 
-/** Takes down services that the plan has no more: a level at a time, the last one first, as in a terminate. */
+/** Takes down services that are no longer in the plan: one level at a time, the last one first, as terminate does. */
 async function removeDropped(
   { context, assignments, unfinished, force }: BringUp,
   chosen: (service: DroppedService) => boolean,

@@ -10,20 +10,20 @@ export interface ProgramRun {
   readonly service: Service;
   readonly step: ProgramStep;
   readonly program: ProgramSpec;
-  /** The name under which it is kept. Default: that of the step's only program. */
+  /** Its bundle name. Default: that of the step's only program. */
   readonly bundle?: string;
   /** Below the machine's work directory. */
   readonly directory: string;
   readonly timeoutMs: number;
-  /** For the log: which try this is. */
+  /** The number of this attempt, for the log. */
   readonly attempt: number;
-  /** Writes the result of a program that exited down, before anything of it is removed from the machine. */
+  /** Records the result of a program that exited, before its files are removed from the machine. */
   readonly onResult?: ProgramRequest["onResult"];
-  /** Of a program of an earlier launcher: called when its machine has answered that it runs still. */
+  /** For a program of an earlier launcher: called when its machine reports that it still runs. */
   readonly onAlive?: () => void;
 }
 
-/** Where a report program writes, in its step's directory: no file of a bundle can lie there. */
+/** The folder that a report program writes to, in its step's directory. No bundle can contain this path. */
 export const REPORT_FOLDER = ".bl/report";
 
 /**
@@ -47,7 +47,7 @@ export function resolveProgram(context: RunContext, run: ProgramRun) {
     start,
     args: program.args.map((template) => attributes.resolve(template, service.name)),
     env: { ...env, ...identity(context, service) },
-    // What a machine is made is the same for whoever is made from the image.
+    // Setup is the same for all services of an image, so it gets no attributes.
     attributes:
       step === "setup"
         ? {}
@@ -61,7 +61,7 @@ export function resolveProgram(context: RunContext, run: ProgramRun) {
   };
 }
 
-/** Outputs that nothing has set since the service began to boot. */
+/** The outputs that have not been set since the service began to boot. */
 export function unset({ attributes }: RunContext, service: Service): string[] {
   const own = attributes.of(service.name);
   return service.spec.outputs
@@ -70,28 +70,31 @@ export function unset({ attributes }: RunContext, service: Service): string[] {
 }
 
 /**
- * Steps whose directories outlive their programs: a server may run there, and what was written there may be brought
- * home.
+ * The directories of these steps outlive their programs: a server may run there, or report files may be fetched from
+ * there.
  */
 const KEPT: ReadonlySet<ProgramStep> = new Set(["boot", "execute", "report"]);
 
-/** Steps that an abort of the run does not end: they tidy up after it. */
+/** An abort of the run does not end these steps: they clean up after it. */
 export const TIDIES_UP: ReadonlySet<ProgramStep> = new Set(["terminate", "report"]);
 
-/** What ends the programs of a step, and the wait for its machine. */
+/** The signal that ends a step's programs and the attempt to reach their machine. */
 export function endedBy(context: RunContext, { step }: ProgramRun): AbortSignal {
   const signal = TIDIES_UP.has(step) ? context.cleanupExpired : context.abort.signal;
   return context.writer === null || signal === null ? new AbortController().signal : signal;
 }
 
-/** Where a program lies, and how it is handled there. */
+/**
+ * The program's directory and how it runs there: time limit, sudo, whether the directory stays, and the signal that
+ * ends it.
+ */
 export function staging(context: RunContext, run: ProgramRun) {
   const { step, program, directory, timeoutMs } = run;
   const signal = endedBy(context, run);
   return { directory, timeoutMs, sudo: program.sudo, keep: KEPT.has(step), signal };
 }
 
-/** Answers what the program asks. */
+/** Handles the program's `bl` requests. */
 export function coordination(
   context: RunContext,
   { service, step }: ProgramRun,
@@ -114,8 +117,8 @@ function commandStart(
 function identity(context: RunContext, service: Service): Record<string, string> {
   return {
     BOOTLEVEL_RUN: context.run.name,
-    // A service that was removed gave its name up in the record, if another one has it now; its programs know it by
-    // that name still.
+    // A removed service has a `~N` suffix in the record if another service took its name. Its programs still use the
+    // old name.
     BOOTLEVEL_SERVICE: service.name.replace(/~\d+$/, ""),
     BOOTLEVEL_REPLICA: String(service.replica),
     BOOTLEVEL_LEVEL: service.level.name,

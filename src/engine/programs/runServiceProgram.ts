@@ -1,4 +1,4 @@
-/** Runs one program of a service: resolves its references, keeps its log, and tells how it ended. */
+/** Runs one program of a service: resolves its references, writes its log, and returns its result. */
 import type { StepName } from "../../model/events.js";
 import { ConnectionError } from "../../machines/contract/connection.js";
 import type { ProgramRequest, ProgramResult } from "../../machines/program/request.js";
@@ -15,18 +15,17 @@ import type { Service } from "../run/service.js";
 export interface ProgramEnd {
   readonly result: ProgramResult;
   readonly ms: number;
-  /** For messages. */
+  /** The machine's name in messages. */
   readonly machine: string;
   readonly log: string | null;
   readonly lastLines: readonly string[];
 }
 
 /**
- * Runs a program on the service's machine (or the launcher) and waits for its end, under the run's limit of programs. A
- * machine that has to be reached first takes no place meanwhile: one that does not answer must not keep the programs of
- * others from running.
- * @throws ConnectionError, StagingError, OutputError, UnresolvedError: the program did not run, or what it did cannot
- *   be used.
+ * Runs a program on the service's machine (or on the launcher) and waits for its end. It takes one of the run's program
+ * slots only after the machine is connected: an unreachable machine must not block other programs.
+ * @throws ConnectionError, StagingError, OutputError, UnresolvedError: the program did not run, or its result is
+ *   unusable.
  */
 export async function runServiceProgram(
   context: RunContext,
@@ -43,8 +42,8 @@ export async function runServiceProgram(
 }
 
 /**
- * Works in one of the places for programs. It may be given back before the work has ended: a program that waits for
- * another one must not keep that one from running. Once given back, it is not taken again.
+ * Does `work` in a program slot. `giveBack` frees the slot before the work ends: a program that waits for another one
+ * must not block it. The slot is not taken again.
  */
 function inPlace<T>(context: RunContext, work: (giveBack: () => void) => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -58,8 +57,9 @@ function inPlace<T>(context: RunContext, work: (giveBack: () => void) => Promise
 }
 
 /**
- * Waits for the end of a program that an earlier launcher has started; `timeoutMs` is what is left of its time.
- * @returns null if it was never started, and never will be.
+ * Waits for the end of a program that an earlier launcher started. `timeoutMs` is the time that it has left.
+ * @returns null if it never started and never will.
+ * @throws ConnectionError when its machine does not answer; StagingError, OutputError as for a new program.
  */
 export async function recoverServiceProgram(
   context: RunContext,
@@ -68,12 +68,12 @@ export async function recoverServiceProgram(
 ): Promise<ProgramEnd | null> {
   const programs = assignments.runner(run.service, run.program);
   const label = await unlessAborted(endedBy(context, run), programs.reach()).catch((error: unknown) => {
-    // The program may run still: the next command asks for it.
-    throw isInterruptedError(error) ? new ConnectionError("the run was aborted before it could be asked") : error;
+    // The program may still run: the next command checks.
+    throw isInterruptedError(error) ? new ConnectionError("the run was aborted before the machine answered") : error;
   });
   return inPlace(context, async (giveBack) => {
     let started = true;
-    const end = await inLog(context, run, label, `${run.step} of before`, async (hooks) => {
+    const end = await inLog(context, run, label, `${run.step} from an earlier launcher`, async (hooks) => {
       const recovered = await programs.recover({
         ...staging(context, run),
         ...coordination(context, run, giveBack),
@@ -103,7 +103,7 @@ async function inLog(
   try {
     log.note(`${what} on ${label}`);
     const ended = await runAndLog(context, run, log, work);
-    // To end a program takes time as well: the limit is what the operator set and knows.
+    // Ending a program takes time too. Report the limit that the operator set, not the total time.
     const result = ended.kind === "timed-out" ? { ...ended, afterMs: run.timeoutMs } : ended;
     const ms = clock.now() - startedAt;
     log.note(`${describeResult(result, whyEnded(context, run.step))} after ${ms} ms`);
@@ -113,7 +113,7 @@ async function inLog(
   }
 }
 
-/** Whether the service has a machine, and it can be reached by its link; for steps that may be left out then. */
+/** Whether the service has a machine that its link can reach. Optional steps are skipped otherwise. */
 export function hasMachine(assignments: MachineAssignments, service: Service): boolean {
   try {
     assignments.access(service);
@@ -124,13 +124,13 @@ export function hasMachine(assignments: MachineAssignments, service: Service): b
   }
 }
 
-/** Where people find the log of one service and step, or null where nothing is written. */
+/** The location of the log of a service and step, for people; null if nothing is recorded. */
 export function logPath(context: RunContext, service: Service, step: StepName): string | null {
   if (context.writer === null) return null;
   return context.store.files.logs.location(context.run.uid, { service: service.name, step });
 }
 
-/** Opens that log; null where nothing is written. @throws FileError */
+/** Opens that log; null if nothing is recorded. @throws FileError */
 export async function openLogFile(
   { store, run, writer }: RunContext,
   service: Service,
@@ -139,14 +139,14 @@ export async function openLogFile(
   return writer === null ? null : store.files.logs.open(run.uid, { service: service.name, step });
 }
 
-/** Why programs of a step are ended before their time, in words; null where nothing ends them. */
+/** Why a step's programs are ended early, for people; null if nothing ends them. */
 export function whyEnded(context: RunContext, step: ProgramStep): string | null {
   if (TIDIES_UP.has(step))
     return context.cleanupExpired?.aborted === true ? (context.cleanupExpired.reason as Error).message : null;
   return context.abort.current === null ? null : abortWords(context.abort.current);
 }
 
-/** How a program ended, in words. @param why what `whyEnded` says */
+/** A program's result, for people. @param why the result of `whyEnded` */
 export function describeResult(result: ProgramResult, why: string | null = null): string {
   switch (result.kind) {
     case "exited":

@@ -3,7 +3,10 @@ import type { MachineConnection } from "../../machines/contract/connection.js";
 import type { MachineLink } from "../../machines/contract/link.js";
 import { isInterruptedError, unlessAborted } from "../run/failure.js";
 
-/** Does `work` with a signal that aborts when its time is over, or one of `stops` aborts. */
+/**
+ * Does `work` with a signal that aborts when the time limit is reached or one of `stops` aborts.
+ * @param ms the time limit in milliseconds.
+ */
 export async function withLimit<T>(
   ms: number,
   stops: readonly AbortSignal[],

@@ -22,11 +22,10 @@ export async function outcome(context: RunContext, service: Service, work: () =>
   }
 }
 
-/** A terminate program that cannot run must not keep a run for ever: the way out is named. */
+/** A terminate program that cannot run must not block the teardown forever: the error names the way out. */
 function withRemedy(error: Error): Error {
   if (!isServiceError(error) || error.failure.step !== "terminate" || error.failure.remedy !== "") return error;
   return new ServiceError({ ...error.failure, remedy: FORCE_REMEDY }, { cause: error.cause });
 }
 
-export const FORCE_REMEDY =
-  "mend the program's cause and call the command again, or leave terminate programs out: --force";
+export const FORCE_REMEDY = "fix the cause and run the command again, or skip terminate programs with --force";

@@ -14,12 +14,12 @@ import { settleAll } from "../run/settleAll.js";
 import { needsTearDown } from "./needsTearDown.js";
 import { FORCE_REMEDY, outcome } from "./serviceOutcome.js";
 
-/** How often a cloud is asked for a machine that it may not show yet, in milliseconds. */
+/** Poll interval for a machine that the cloud may not list yet, in milliseconds. */
 const LOOK_AGAIN_MS = 2_000;
 
 export class ServiceStops {
   private readonly stopped = new Set<Service>();
-  /** Services whose machines do not exist any more. */
+  /** Owners of machines that are gone or stopped. */
   private readonly gone = new Set<Service>();
 
   /** @param unfinished programs whose end is unknown, by service number. */
@@ -48,9 +48,8 @@ export class ServiceStops {
   }
 
   /**
-   * Notes machines on which no terminate program can run any more, gone or stopped, before it is tried: a cloud is
-   * asked once. One that does not show a young machine may have lost it, or not show it yet: it is asked until that is
-   * over.
+   * Finds machines that are gone or stopped, so that no terminate program is tried there. Each cloud gets one request.
+   * A cloud that does not list a young machine may not show it yet: it is polled until its visibility delay has passed.
    */
   private async findGone(services: readonly Service[]): Promise<void> {
     const { context, assignments } = this;
@@ -70,8 +69,8 @@ export class ServiceStops {
   }
 
   /**
-   * Ends what runs of the service, and runs its terminate program if it has something to do; nothing on a machine that
-   * does not answer.
+   * Ends the service's running programs, then runs its terminate program if there is something to clean up. Runs
+   * nothing on a machine that does not answer.
    */
   private async stopService(service: Service, answers: boolean): Promise<void> {
     const { context, assignments } = this;
@@ -80,8 +79,7 @@ export class ServiceStops {
     if (before === undefined || before.state === "terminated" || this.stopped.has(service)) return;
     const program = service.spec.terminate;
     const due = needsTearDown(service, before);
-    // Written with the state: whatever dies before the program has ended, the next command knows that it is still to
-    // run.
+    // In the same write as the state: if the launcher dies now, the next command knows that the program must still run.
     await enterState(context, service, "terminating", due ? [{ kind: "booted", id: service.id }] : []);
     if (answers) await endUnfinished(context, assignments, service, this.unfinished.get(service.id) ?? []);
     if (due && this.hasReport(service)) await this.collectReport(service, answers);
@@ -95,8 +93,8 @@ export class ServiceStops {
   }
 
   /**
-   * Before the terminate program, which may remove what is to be reported. Interrupted in it, the next command begins
-   * with it.
+   * Runs before the terminate program, which may remove the files to report. If it is interrupted, the next command
+   * starts with it.
    */
   private async collectReport(service: Service, answers: boolean): Promise<void> {
     const { context, assignments, gone } = this;
@@ -109,7 +107,7 @@ export class ServiceStops {
   private async runProgram(service: Service, program: ProgramSpec): Promise<void> {
     const { context, assignments } = this;
     if (!hasMachine(assignments, service) || this.gone.has(assignments.owner(service)))
-      return warn(context, service, "its machine is gone or stopped: the terminate program was left out");
+      return warn(context, service, "its machine is gone or stopped: the terminate program was skipped");
     await inStep(context, service, "terminate", 1, assignments.machine(service)?.key ?? null, async (step) => {
       const directory = stepDirectory(service, "terminate", step.id) as string;
       const { result, ...end } = await runServiceProgram(context, assignments, {
@@ -136,7 +134,7 @@ export class ServiceStops {
   }
 
   /**
-   * The end of the terminate program and that there is nothing left for another one to do are one write: it runs once.
+   * Records the end of the terminate program and that nothing is left to clean up in one write, so that it runs once.
    */
   private async recordStop(step: Step): Promise<void> {
     await change(

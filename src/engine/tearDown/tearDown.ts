@@ -1,6 +1,6 @@
 /**
- * The mirror image of bringing up: terminate programs before machines, one call a cloud, and nothing given up in
- * silence.
+ * Takes services down, in the reverse order of bringing them up: terminate programs run before machines are destroyed.
+ * Machines are destroyed with one call per cloud. A machine that may still exist is always reported.
  */
 import type { MachineStatus } from "../../drivers/contract/driver.js";
 import type { Change } from "../../state/contract/changes.js";
@@ -18,25 +18,25 @@ import { outcome } from "./serviceOutcome.js";
 import { ServiceStops } from "./stopServices.js";
 import { removeWorkDirectories, stagedFolders } from "./workDirectories.js";
 
-/** A machine that is gone now. */
+/** A machine that was destroyed. */
 export interface EndedMachine {
   readonly service: string;
   readonly cloud: string;
   readonly id: string;
 }
 
-/** What comes of services whose machines are gone. */
+/** The state of a service after its machine is destroyed. */
 type Ending = "terminated" | "removed" | "launching";
 
 export class TakeDown {
-  /** Machines that are gone now. */
+  /** Machines that were destroyed. */
   readonly terminated: EndedMachine[] = [];
   private readonly stops: ServiceStops;
 
   /**
-   * @param unfinished programs of which nobody has seen the end, by service number.
-   * @param force leave the terminate programs out.
-   * @param reports bring the reports of services home before their machines go.
+   * @param unfinished programs whose end is unknown, by service number.
+   * @param force skip the terminate programs.
+   * @param reports collect the services' reports before their machines are destroyed.
    */
   constructor(
     private readonly context: RunContext,
@@ -49,8 +49,9 @@ export class TakeDown {
   }
 
   /**
-   * Ends services side by side. @returns the error of each that did not end, in order; it is recorded as the service's
-   * failure.
+   * Takes services down in parallel.
+   * @returns the error of each service that was not taken down, or null, in order. It is recorded as the service's
+   *   failure.
    */
   async end(services: readonly Service[], ending: "terminated" | "removed"): Promise<(Error | null)[]> {
     const old = this.asDescribed(services);
@@ -58,9 +59,9 @@ export class TakeDown {
   }
 
   /**
-   * Takes machines down whose services get others. Services on such a machine stop first, without a failure of theirs
-   * keeping it.
-   * @returns the error of each service whose machine was kept, in order.
+   * Destroys machines that will be replaced. Other services on such a machine stop first; their failures do not keep
+   * it.
+   * @returns the error of each service whose machine was kept, or null, in order.
    */
   async retire(services: readonly Service[], taskOf: (service: Service) => Task): Promise<(Error | null)[]> {
     const answering = new Set(services.filter((service) => taskOf(service).stage === "replace"));
@@ -73,11 +74,14 @@ export class TakeDown {
     return this.destroyRest(old, await this.stops.stop(old, answers), "launching", answers);
   }
 
-  /** Stops services and leaves their machines. @returns the error of each that did not stop, in order. */
+  /**
+   * Stops services and keeps their machines.
+   * @returns the error of each service that did not stop, or null, in order.
+   */
   async stopOnly(services: readonly Service[]): Promise<(Error | null)[]> {
     const ends = await this.stops.stop(this.asDescribed(services), () => true);
     const stopped = services.filter((_, place) => ends[place] === null);
-    // Their terminate programs have run: a later terminate has nothing to do but destroy the machines.
+    // Their terminate programs have run. A later terminate only destroys the machines.
     if (stopped.length > 0)
       await change(
         this.context,
@@ -88,8 +92,7 @@ export class TakeDown {
   }
 
   /**
-   * A plan that has changed describes the machine that is to come: one that goes is taken down as the plan of then
-   * described it.
+   * A changed plan describes the next machine. The old machine is taken down as the plan described it when it started.
    */
   private asDescribed(services: readonly Service[]): Service[] {
     return services.map((service) => this.context.former.get(service.id) ?? service);
@@ -113,8 +116,8 @@ export class TakeDown {
   }
 
   /**
-   * Takes away what lies on hosts that outlive the run, and closes connections: a machine goes with its owner, a
-   * guest's connection is the owner's.
+   * Removes staged files from hosts that outlive the run, and closes connections. Only the owner of a machine holds a
+   * connection; services that share the machine use the owner's.
    */
   private async letGo(services: readonly Service[], answers: (service: Service) => boolean): Promise<void> {
     const { context, assignments } = this;
@@ -126,7 +129,7 @@ export class TakeDown {
     );
   }
 
-  /** Destroys the machines of services, one call a cloud; then the services are what `ending` says. */
+  /** Destroys the machines of services with one call per cloud, then moves the services to the state in `ending`. */
   private async destroy(services: readonly Service[], ending: Ending): Promise<(Error | null)[]> {
     const { context, assignments } = this;
     const machines = new Map(
@@ -146,7 +149,7 @@ export class TakeDown {
               service,
               "destroy",
               `its machine may still exist: ${error.message}`,
-              { remedy: "call the command again" },
+              { remedy: "run the command again" },
               error,
             );
           await this.enterEnd(service, machine, ending);
@@ -178,7 +181,7 @@ export class TakeDown {
     this.terminated.push({ service: service.name, cloud, id });
   }
 
-  /** A machine that the record does not know as a service's, and that is gone now. */
+  /** Records that an orphaned machine was destroyed: the record assigns it to no service. */
   async noteStray(cloud: string, { id, key, mark, hostname }: MachineStatus): Promise<void> {
     const service = mark?.service ?? hostname ?? id;
     const ended: Change[] = key === null ? [] : [{ kind: "ended", key, reason: "terminated" }];
