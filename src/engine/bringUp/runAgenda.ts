@@ -59,8 +59,8 @@ export async function begin(
     levels: levelNames(context),
     states,
   };
-  const told: RunEvent = { at: context.clock.now(), type: "agenda", tasks: plannedTasks(context, agenda) };
-  await change(context, [{ kind: "run", state, goal: "up" }, ...dues], [started, told]);
+  const planned: RunEvent = { at: context.clock.now(), type: "agenda", tasks: plannedTasks(context, agenda) };
+  await change(context, [{ kind: "run", state, goal: "up" }, ...dues], [started, planned]);
 }
 
 export async function finish(context: RunContext, startedAt: number, end: BringUpEnd): Promise<BringUpEnd> {

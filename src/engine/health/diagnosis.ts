@@ -84,7 +84,7 @@ export function repairTask(service: Service, finding: ServiceFinding): Diagnosis
 }
 
 /** The task that repairs a service that is not ready: its own task, or another machine if its machine is unusable. */
-export function mendTask(service: Service, task: Task, finding: ServiceFinding): Diagnosis {
+export function repairUnfinished(service: Service, task: Task, finding: ServiceFinding): Diagnosis {
   const found = repairTask(service, finding);
   if (found === null) return task;
   if ("blocked" in found) return found;

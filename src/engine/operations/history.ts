@@ -62,7 +62,7 @@ interface Now {
 
 /** Asks each cloud once. The machines of a cloud that does not answer, or is in no plan any more, are unknown. */
 async function describe(context: RunContext, machines: readonly MachineRecord[]): Promise<Map<string, Now>> {
-  const told = new Map<string, Now>();
+  const states = new Map<string, Now>();
   for (const cloud of new Set(machines.map((machine) => machine.cloud))) {
     const own = machines.filter((machine) => machine.cloud === cloud && machine.driverId !== null);
     try {
@@ -72,14 +72,14 @@ async function describe(context: RunContext, machines: readonly MachineRecord[])
         context.stop,
       );
       own.forEach((machine, index) =>
-        told.set(machine.key, { state: statuses[index]?.state ?? "unknown", reason: statuses[index]?.reason ?? "" }),
+        states.set(machine.key, { state: statuses[index]?.state ?? "unknown", reason: statuses[index]?.reason ?? "" }),
       );
     } catch (error) {
       for (const machine of own)
-        told.set(machine.key, { state: "unknown", reason: context.redactor.redact((error as Error).message) });
+        states.set(machine.key, { state: "unknown", reason: context.redactor.redact((error as Error).message) });
     }
   }
-  return told;
+  return states;
 }
 
 function pastMachine(

@@ -8,7 +8,7 @@ import { checkNotAborted } from "./abort.js";
 import { Agenda, plannedTasks, type Task } from "../tasks/agenda.js";
 import { runAgenda } from "../bringUp/runAgenda.js";
 import { dependencies } from "../attributes/dependents.js";
-import { isTask, mendTask, repairTask, unfinishedTask, type Diagnosis } from "../health/diagnosis.js";
+import { isTask, repairUnfinished, repairTask, unfinishedTask, type Diagnosis } from "../health/diagnosis.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
 import { type RunContext } from "../run/context.js";
@@ -188,7 +188,7 @@ function diagnosisOf(service: Service, task: Task | null, finding: ServiceFindin
   // A service that was interrupted or failed while it was verified, and is still not ready, needs another boot.
   if (task.stage === "verify" && task.resume && finding.cause === "not-ready")
     return { stage: "boot", reason: task.reason, resume: false };
-  return mendTask(service, task, finding);
+  return repairUnfinished(service, task, finding);
 }
 
 /** Why the replacements are refused, or null. Replacements caused by changed addresses count as well. */

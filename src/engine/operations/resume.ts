@@ -4,7 +4,7 @@ import type { Store } from "../../state/contract/store.js";
 import { Agenda, type Task } from "../tasks/agenda.js";
 import type { BootResult } from "./boot.js";
 import { runAgenda } from "../bringUp/runAgenda.js";
-import { isTask, mendTask, unfinishedTask } from "../health/diagnosis.js";
+import { isTask, repairUnfinished, unfinishedTask } from "../health/diagnosis.js";
 import { underDeadlines } from "../run/deadlines.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
@@ -56,8 +56,8 @@ async function unfinishedWork(context: RunContext, assignments: MachineAssignmen
   const findings = await survey(context, assignments, [...tasks.keys()], () => "cloud");
   const agenda = new Agenda();
   for (const [service, task] of tasks) {
-    const mended = mendTask(service, task, findings.get(service) as ServiceFinding);
-    agenda.add(service, isTask(mended) ? mended : task);
+    const repaired = repairUnfinished(service, task, findings.get(service) as ServiceFinding);
+    agenda.add(service, isTask(repaired) ? repaired : task);
   }
   return agenda;
 }

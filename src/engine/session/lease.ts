@@ -147,12 +147,12 @@ export async function takeLease(
 ): Promise<RunWriter> {
   // The holder of the lease works in real time, even if the run uses another clock.
   const deadline = realClock.now() + waitMs;
-  for (let told = false; ; told = true) {
+  for (let notified = false; ; notified = true) {
     try {
       return await store.takeRun(run, command);
     } catch (error) {
       if (!isRunBusyError(error) || realClock.now() >= deadline) throw error;
-      if (!told) onWait?.(error);
+      if (!notified) onWait?.(error);
       await pause(realClock, TRY_AGAIN_MS, signal).catch((stopped: unknown) => {
         throw isInterruptedError(stopped) ? error : stopped;
       });
