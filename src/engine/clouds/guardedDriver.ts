@@ -1,7 +1,7 @@
 /**
- * Guards every call to a cloud. It proves the lease right before the call, so that a launcher that froze and was
- * replaced calls no cloud. A rate limit slows all calls to that cloud. A call whose answer is lost is retried: every
- * verb is idempotent.
+ * Every call to a cloud goes through here. Right before it the lease is proved, so that a launcher that froze and was
+ * replaced calls no cloud; a cloud that asks for fewer calls slows all calls to it; a call whose answer is lost is made
+ * again, since every verb is safe to repeat.
  */
 import type { Clock } from "../../time/clock.js";
 import { isLostReplyError, isThrottledError, type Driver } from "../../drivers/contract/driver.js";

@@ -18,7 +18,7 @@ import type { Connect, ConnectionKey, ConnectionRegistry } from "./connectionReg
 import { explainRefusal, machineContact, ownKey, type LaunchedHere } from "./machineContacts.js";
 import type { RegisteredLink } from "./registeredLink.js";
 
-/** Access through a shell on the machine. */
+/** Access by a shell of the machine's. */
 export type ShellAccess = Exclude<MachineAccess, { readonly kind: "driver" }>;
 
 type SshAccess = MachineAccess & { readonly kind: "ssh" };
@@ -58,7 +58,10 @@ export class MachineLinks {
     return access.kind === "local" ? this.local(access) : this.ssh(access, ssh, launched);
   }
 
-  /** Releases a machine that is about to be destroyed: waits for cleanup on it, then closes its connection. */
+  /**
+   * Lets go of a machine that is about to be destroyed: what is being cleaned up on it is waited for, then its
+   * connection is closed.
+   */
   async release(access: ShellAccess, ssh: SshSpec): Promise<void> {
     await this.discard(this.machineKey(access, ssh));
   }
@@ -168,7 +171,7 @@ export class MachineLinks {
     return JSON.stringify([this.parts.run.uid, "launcher"]);
   }
 
-  /** The machine with this run's own directories. */
+  /** The machine as this run knows it: its directories there are the run's own. */
   private machineKey(access: ShellAccess, ssh: SshSpec | null): string {
     const { uid } = this.parts.run;
     return access.kind === "local"
@@ -194,14 +197,14 @@ function loginSettings({ identities, agent, passphraseEnv, hostKeys, knownHosts 
   return JSON.stringify([identities, agent, passphraseEnv, hostKeys, knownHosts]);
 }
 
-/** The driver's settings for a host override the plan's. */
+/** What the driver knows of the host goes before what the plan says for all. */
 function sshTarget(access: SshAccess, ssh: SshSpec | null): { host: string; port: number; user: string } {
   return { host: access.host, port: access.port ?? ssh?.port ?? 22, user: access.user ?? ssh?.user ?? "" };
 }
 
 /**
- * The mark of processes that a run's programs leave on the launcher. It is derived from the run's unique id, so it is
- * the same in every command.
+ * The brand of what a run's programs leave running on the launcher itself: the same in every command, from the run's
+ * unique id.
  */
 function launcherBrand(uid: string): string {
   return String(2 ** 47 + createHash("sha256").update(uid).digest().readUIntBE(0, 5));

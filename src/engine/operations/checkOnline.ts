@@ -131,7 +131,7 @@ async function checkCloud(
   }
 }
 
-/** Opens the driver with a temporary state directory that is removed on close: the driver is only asked questions. */
+/** The driver, with a directory for state that goes when it is closed: it is asked questions only. */
 async function openDriver(
   { plan, env, warn }: CheckOnlineParts,
   book: AttributeRegistry,

@@ -86,8 +86,8 @@ interface OpenCloud {
 }
 
 /**
- * Every cloud that a run of this installation uses or used, each once; the local driver; and the clouds of a given
- * plan.
+ * Every cloud that a run of this installation uses or used, each once; the local machines; and those of a plan that is
+ * given.
  */
 async function openClouds(
   store: Store,
