@@ -10,6 +10,7 @@ export type {
   StepTiming,
 } from "../model/analysis.js";
 export type {
+  ConnectOptions,
   Contact,
   Driver,
   DriverContext,
@@ -17,14 +18,23 @@ export type {
   FirstContact,
   HostKeyPolicy,
   ImageRequest,
+  JsonValue,
   LaunchOutcome,
   LaunchProblem,
   LaunchRequest,
+  MachineAccess,
   MachineMark,
   MachineStatus,
   MarkScope,
   TerminateOutcome,
 } from "../drivers/contract/driver.js";
+export type {
+  Channel,
+  ChannelEnd,
+  InteractiveChannel,
+  MachineConnection,
+  Terminal,
+} from "../machines/contract/connection.js";
 export type { AbortResult } from "../engine/operations/abort.js";
 export type { BootResult } from "../engine/operations/boot.js";
 export type { OnlineCheck } from "../engine/operations/checkOnline.js";

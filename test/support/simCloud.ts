@@ -95,7 +95,7 @@ export function simCloud(
     machine: async (service, launch = {}) => {
       const [outcome] = await driver.launch([wish(service, { launch })], never);
       const { id } = launched(outcome);
-      return { id, programs: (driver.programs as (id: string) => ProgramRunner).call(driver, id) };
+      return { id, programs: (driver.programRunner as (id: string) => ProgramRunner).call(driver, id) };
     },
     states: async (...ids) => (await driver.describe(ids, never)).map(({ state }) => state),
   };

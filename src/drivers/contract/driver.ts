@@ -5,6 +5,7 @@
 
 import type { Environment } from "../../model/environment.js";
 import type { Clock } from "../../time/clock.js";
+import type { MachineConnection } from "../../machines/contract/connection.js";
 import type { ProgramRunner } from "../../machines/program/programRunner.js";
 import type { HostKeyPolicy } from "../../machines/ssh/settings.js";
 
@@ -61,9 +62,12 @@ export function isInScope(mark: MachineMark, scope: MarkScope): boolean {
   return mark.installation === scope.installation && (scope.run === null || mark.run === scope.run);
 }
 
-/** How programs reach a machine; "driver": the driver itself runs them (`Driver.programs`). */
+/** What JSON can say. */
+export type JsonValue =
+  string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue };
+
+/** How a machine is reached; "driver": by its driver (`Driver.connect`). */
 export type MachineAccess =
-  | { readonly kind: "local"; readonly directory: string; readonly address: string; readonly brand: string }
   | {
       readonly kind: "ssh";
       readonly host: string;
@@ -71,7 +75,22 @@ export type MachineAccess =
       readonly user: string | null;
       readonly firstContact?: FirstContact;
     }
-  | { readonly kind: "driver"; readonly cloud: string; readonly id: string };
+  | {
+      readonly kind: "driver";
+      readonly cloud: string;
+      readonly id: string;
+      /** Only the driver reads it: `connect` gets it back. The record keeps it in clear: no secrets. */
+      readonly data?: JsonValue;
+    };
+
+export interface ConnectOptions {
+  /** `data` of the machine's access; null if it has none. */
+  readonly data: JsonValue;
+  /** How long the machine is waited for, in milliseconds. The caller gives up after that, and aborts `signal`. */
+  readonly timeoutMs: number;
+  /** Aborted when nobody wants the connection any more. */
+  readonly signal: AbortSignal;
+}
 
 /**
  * How a machine that nobody has met yet is known. It must not change while the machine lives: `launch`, `describe` and
@@ -177,8 +196,19 @@ export interface Driver {
    * once.
    */
   readonly visibilityMs?: number;
-  /** Runs programs on a machine whose access is of kind "driver". */
-  programs?(id: string): ProgramRunner;
+  /**
+   * Connects to a machine whose access is of kind "driver". Its programs, files and `bl` then need nothing more of the
+   * driver. The engine keeps one connection a machine, calls again when it is no longer `alive`, and closes it itself,
+   * which may be after `close` of this driver. It changes nothing at the cloud: also commands that only look call it.
+   * It may throw `ThrottledError`.
+   * @throws ConnectionError if the machine does not answer.
+   */
+  connect?(id: string, options: ConnectOptions): Promise<MachineConnection>;
+  /**
+   * The exception: runs programs on a machine without any shell (a simulation). It goes before `connect`. Such machines
+   * have no staging, and a driver without `connect` gives no files, `bl` or logins.
+   */
+  programRunner?(id: string): ProgramRunner;
   /**
    * Releases what the driver holds (sockets, watchers), when what it still has to do is done; an aborted signal, by an
    * operator who wants to stop, leaves to the next command what can wait. Machines stay.

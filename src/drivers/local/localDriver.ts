@@ -1,6 +1,6 @@
 /**
  * The embedded default cloud: a machine is a directory of its own with a loopback address of its own, and the processes
- * started in it. What a machine's programs leave running is found by its brand (see `machines/local/branded.ts`),
+ * started in it. What a machine's programs leave running is found by its tag (see `machines/local/taggedProcesses.ts`),
  * wherever it went.
  */
 import { randomInt } from "node:crypto";
@@ -8,12 +8,15 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { join } from "node:path";
 
 import { findTagged, killTagged, type TaggedProcess } from "../../machines/local/taggedProcesses.js";
+import type { MachineConnection } from "../../machines/contract/connection.js";
+import { openMachine, type LocalMachine as MachinePlace } from "../../machines/local/localMachine.js";
 import { removeMachineDirectory } from "../../machines/local/machineDirectory.js";
 import { LocalImages } from "./localImages.js";
 import { Claims } from "../shared/claims.js";
 import {
   DriverError,
   isInScope,
+  type ConnectOptions,
   type Driver,
   type DriverContext,
   type DriverDefinition,
@@ -38,7 +41,7 @@ interface LocalMachine {
   readonly id: string;
   readonly key: string;
   readonly mark: MachineMark;
-  readonly brand: string;
+  readonly tag: string;
   readonly address: string;
 }
 
@@ -95,13 +98,13 @@ class LocalDriver implements Driver {
   async terminate(ids: readonly string[]): Promise<TerminateOutcome[]> {
     const wanted = new Set(ids);
     const machines = this.machines().filter((machine) => wanted.has(machine.id));
-    const brands = new Set(machines.map((machine) => machine.brand));
-    const left = await killTagged(brands, { graceMs: GRACE_MS });
-    const survivors = left.length === 0 ? new Map<string, TaggedProcess[]>() : await findTagged(brands);
+    const tags = new Set(machines.map((machine) => machine.tag));
+    const left = await killTagged(tags, { graceMs: GRACE_MS });
+    const survivors = left.length === 0 ? new Map<string, TaggedProcess[]>() : await findTagged(tags);
     const failed = new Map<string, Error>();
     for (const machine of machines) {
       try {
-        const alive = survivors.get(machine.brand) ?? [];
+        const alive = survivors.get(machine.tag) ?? [];
         if (alive.length > 0)
           throw new DriverError(
             `processes of ${machine.mark.service} cannot be ended: ${alive.map(({ pid }) => pid).join(", ")}`,
@@ -122,6 +125,11 @@ class LocalDriver implements Driver {
     return this.machines()
       .filter((machine) => isInScope(machine.mark, scope))
       .map((machine) => this.status(machine));
+  }
+
+  /** By its access alone: nothing is read for it, and its `data` is what `status` has told. */
+  async connect(_id: string, { data }: ConnectOptions): Promise<MachineConnection> {
+    return openMachine(data as unknown as MachinePlace, this.context.env);
   }
 
   /**
@@ -159,11 +167,11 @@ class LocalDriver implements Driver {
   /** The claim on the address is the machine's record: it exists from that moment, whatever happens to the launcher. */
   private create(request: LaunchRequest): LocalMachine {
     const id = encodeURIComponent(request.key);
-    const brand = String(randomInt(2 ** 40, 2 ** 47));
+    const tag = String(randomInt(2 ** 40, 2 ** 47));
     for (let attempt = 0; attempt < ADDRESS_TRIES; attempt += 1) {
       const address = this.drawAddress();
       const claim = process.platform === "linux" ? address : `${address}#${id}`;
-      const machine = { id, key: request.key, mark: request.mark, brand, address: claim };
+      const machine = { id, key: request.key, mark: request.mark, tag, address: claim };
       if (this.claims.take(claim, machine)) return machine;
     }
     throw new DriverError(`no free loopback address after ${ADDRESS_TRIES} tries: terminate runs that are not needed`);
@@ -199,10 +207,12 @@ class LocalDriver implements Driver {
 
   private status(machine: LocalMachine): MachineStatus {
     const address = machine.address.split("#", 1)[0] as string;
-    const access = { kind: "local", directory: this.directory(machine.id), address, brand: machine.brand } as const;
+    const { cloud } = this.context;
+    const data = { directory: this.directory(machine.id), tag: machine.tag } satisfies MachinePlace;
+    const access = { kind: "driver", cloud, id: machine.id, data } as const;
     // Whoever removed the directory, or began to, has destroyed the machine, whatever processes are left of it.
     const { id, key, mark } = machine;
-    const there = existsSync(join(access.directory, "home"));
+    const there = existsSync(join(data.directory, "home"));
     const claimed = this.claims.holder(machine.address)?.id === id;
     const state = there && claimed ? "running" : "stopped";
     return {
@@ -214,7 +224,7 @@ class LocalDriver implements Driver {
       privateHost: address,
       hostname: mark.service,
       access,
-      reason: !there ? `its directory ${access.directory} is gone` : claimed ? "" : "its claim on its address is gone",
+      reason: !there ? `its directory ${data.directory} is gone` : claimed ? "" : "its claim on its address is gone",
     };
   }
 }

@@ -111,12 +111,7 @@ export function machineBuiltIns(service: Service, machine: ReachableMachine): At
  */
 export function hostBuiltIns(assignments: MachineAssignments, service: Service): AttributeValue[] {
   const access = assignments.access(service);
-  const host =
-    access.kind === "local"
-      ? access.address
-      : access.kind === "ssh"
-        ? access.host
-        : (assignments.machine(assignments.owner(service))?.host ?? "");
+  const host = access.kind === "ssh" ? access.host : (assignments.machine(assignments.owner(service))?.host ?? "");
   return builtIns(service, { host, private_host: host, hostname: host, instance_id: "", cloud: "" });
 }
 

@@ -1,7 +1,7 @@
 /**
  * Every call to a cloud goes through here. Right before it the lease is proved, so that a launcher that froze and was
  * replaced calls no cloud; a cloud that asks for fewer calls slows all calls to it; a call whose answer is lost is made
- * again, since every verb is safe to repeat.
+ * again, since every verb is safe to repeat. `connect` changes nothing at the cloud: it needs no proof, as SSH needs none.
  */
 import type { Clock } from "../../time/clock.js";
 import { isLostReplyError, isThrottledError, type Driver } from "../../drivers/contract/driver.js";
@@ -61,7 +61,7 @@ export function guardDriver(driver: Driver, parts: GuardParts): Driver {
     ...(driver.release === undefined
       ? {}
       : { release: (scope, signal) => calls.make("release", signal, async () => driver.release?.(scope, signal)) }),
-    ...(driver.programs === undefined ? {} : { programs: driver.programs.bind(driver) }),
+    ...withMachines(driver, calls),
     close: async (signal) => driver.close?.(signal),
   };
 }
@@ -80,6 +80,17 @@ function withImages(driver: Driver, calls: GuardedCalls): Pick<Driver, "createIm
   };
 }
 
+/** How its machines are used, which changes nothing at the cloud. */
+function withMachines(driver: Driver, calls: GuardedCalls): Pick<Driver, "connect" | "programRunner"> {
+  const connect = driver.connect?.bind(driver);
+  return {
+    ...(connect === undefined
+      ? {}
+      : { connect: (id, options) => calls.repeat(options.signal, () => connect(id, options)) }),
+    ...(driver.programRunner === undefined ? {} : { programRunner: driver.programRunner.bind(driver) }),
+  };
+}
+
 class GuardedCalls {
   /** No call starts before this time: the cloud's rate limit. */
   private notBefore = 0;
@@ -88,6 +99,11 @@ class GuardedCalls {
 
   /** @param late awaited before a call that is delayed. */
   async make<T>(verb: string, signal: AbortSignal, call: () => Promise<T>, late?: () => Promise<void>): Promise<T> {
+    return this.repeat(signal, () => this.once(verb, call), late);
+  }
+
+  /** At the pace that the cloud asks for, and without a proof of the lease. */
+  async repeat<T>(signal: AbortSignal, call: () => Promise<T>, late?: () => Promise<void>): Promise<T> {
     const { clock } = this.parts;
     const begin = clock.now();
     const giveUp = begin + PATIENCE_MS;
@@ -95,7 +111,7 @@ class GuardedCalls {
       try {
         await this.wait(signal);
         if (attempt > 1 || clock.now() > begin + AT_ONCE_MS) await late?.();
-        return await this.once(verb, call);
+        return await call();
       } catch (error) {
         const again = isThrottledError(error) || isLostReplyError(error);
         if (!again || signal.aborted || clock.now() > giveUp) throw error;

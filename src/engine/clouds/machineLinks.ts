@@ -1,12 +1,11 @@
 /** A run's links to its machines: one per machine, for all steps of all services on it. */
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 
 import type { Driver, MachineAccess } from "../../drivers/contract/driver.js";
 import type { MachineConnection } from "../../machines/contract/connection.js";
 import type { ClosableLink } from "../../machines/contract/link.js";
-import { launcherEnvironment, machineEnvironment } from "../../machines/local/environment.js";
+import { launcherEnvironment } from "../../machines/local/environment.js";
 import { killTagged } from "../../machines/local/taggedProcesses.js";
 import { removeMachineDirectory } from "../../machines/local/machineDirectory.js";
 import { openLocal } from "../../machines/local/localConnection.js";
@@ -15,11 +14,9 @@ import type { SshSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { RunWriter } from "../../state/contract/writer.js";
 import type { Store } from "../../state/contract/store.js";
 import type { Connect, ConnectionKey, ConnectionRegistry } from "./connectionRegistry.js";
+import { connectByDriver, type DriverAccess } from "./driverConnection.js";
 import { explainRefusal, machineContact, ownKey, type LaunchedHere } from "./machineContacts.js";
 import type { RegisteredLink } from "./registeredLink.js";
-
-/** Access by a shell of the machine's. */
-export type ShellAccess = Exclude<MachineAccess, { readonly kind: "driver" }>;
 
 type SshAccess = MachineAccess & { readonly kind: "ssh" };
 
@@ -54,29 +51,29 @@ export class MachineLinks {
    * The link to a machine. It connects on first use.
    * @param launched the machine and its cloud; null for a host.
    */
-  to(access: ShellAccess, ssh: SshSpec, launched: LaunchedHere | null): ClosableLink {
-    return access.kind === "local" ? this.local(access) : this.ssh(access, ssh, launched);
+  to(access: MachineAccess, ssh: SshSpec, launched: LaunchedHere | null): ClosableLink {
+    return access.kind === "driver" ? this.driver(access, ssh) : this.ssh(access, ssh, launched);
   }
 
   /**
    * Lets go of a machine that is about to be destroyed: what is being cleaned up on it is waited for, then its
    * connection is closed.
    */
-  async release(access: ShellAccess, ssh: SshSpec): Promise<void> {
+  async release(access: MachineAccess, ssh: SshSpec): Promise<void> {
     await this.discard(this.machineKey(access, ssh));
   }
 
   /** The launcher itself, for programs with `where: launcher`. */
   launcher(): ClosableLink {
     const directory = this.launcherDirectory;
-    const brand = launcherBrand(this.parts.run.uid);
-    return this.keep({ machine: this.launcherKey, settings: brand }, async () => {
+    const tag = launcherTag(this.parts.run.uid);
+    return this.keep({ machine: this.launcherKey, settings: tag }, async () => {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       return openLocal({
         directory,
         workDirectory: directory,
-        env: launcherEnvironment(brand, this.parts.store.env),
-        brand,
+        env: launcherEnvironment(tag, this.parts.store.env),
+        tag,
       });
     });
   }
@@ -87,7 +84,7 @@ export class MachineLinks {
    */
   async clearLauncher(graceMs: number): Promise<void> {
     await this.discard(this.launcherKey);
-    await killTagged(new Set([launcherBrand(this.parts.run.uid)]), { graceMs });
+    await killTagged(new Set([launcherTag(this.parts.run.uid)]), { graceMs });
     await removeMachineDirectory(this.launcherDirectory, this.launcherDirectory);
   }
 
@@ -104,15 +101,12 @@ export class MachineLinks {
     this.links.clear();
   }
 
-  private local(access: MachineAccess & { kind: "local" }): ClosableLink {
-    const { directory, brand } = access;
-    return this.keep({ machine: this.machineKey(access, null), settings: brand }, async () =>
-      openLocal({
-        directory: join(directory, "home"),
-        workDirectory: join(directory, "work"),
-        env: machineEnvironment(directory, brand, this.parts.store.env),
-        brand,
-      }),
+  /** The machine's driver makes the connection, for as long as its service's `ssh.connect_timeout`. */
+  private driver(access: DriverAccess, ssh: SshSpec): ClosableLink {
+    const timeoutMs = ssh.connectTimeoutMs;
+    const settings = JSON.stringify([access.data ?? null, timeoutMs]);
+    return this.keep({ machine: this.machineKey(access, ssh), settings }, async (signal, user) =>
+      connectByDriver(await user().driver(access.cloud), access, { signal, timeoutMs }),
     );
   }
 
@@ -172,11 +166,11 @@ export class MachineLinks {
   }
 
   /** The machine as this run knows it: its directories there are the run's own. */
-  private machineKey(access: ShellAccess, ssh: SshSpec | null): string {
+  private machineKey(access: MachineAccess, ssh: SshSpec): string {
     const { uid } = this.parts.run;
-    return access.kind === "local"
-      ? JSON.stringify([uid, access.directory])
-      : JSON.stringify([uid, sshTarget(access, ssh), ssh?.jump, access.firstContact?.machine]);
+    return access.kind === "driver"
+      ? JSON.stringify([uid, access.cloud, access.id])
+      : JSON.stringify([uid, sshTarget(access, ssh), ssh.jump, access.firstContact?.machine]);
   }
 }
 
@@ -198,14 +192,14 @@ function loginSettings({ identities, agent, passphraseEnv, hostKeys, knownHosts 
 }
 
 /** What the driver knows of the host goes before what the plan says for all. */
-function sshTarget(access: SshAccess, ssh: SshSpec | null): { host: string; port: number; user: string } {
-  return { host: access.host, port: access.port ?? ssh?.port ?? 22, user: access.user ?? ssh?.user ?? "" };
+function sshTarget(access: SshAccess, ssh: SshSpec): { host: string; port: number; user: string } {
+  return { host: access.host, port: access.port ?? ssh.port, user: access.user ?? ssh.user };
 }
 
 /**
- * The brand of what a run's programs leave running on the launcher itself: the same in every command, from the run's
+ * The tag of what a run's programs leave running on the launcher itself: the same in every command, from the run's
  * unique id.
  */
-function launcherBrand(uid: string): string {
+function launcherTag(uid: string): string {
   return String(2 ** 47 + createHash("sha256").update(uid).digest().readUIntBE(0, 5));
 }

@@ -95,6 +95,7 @@ interface ShareParts {
 /** The shared connection, as one of its users sees it. */
 function connectionShare(shared: MachineConnection, { open, isClosed, close }: ShareParts): MachineConnection {
   const interact = shared.interact?.bind(shared);
+  const attach = shared.attach?.bind(shared);
   return {
     label: shared.label,
     workDirectory: shared.workDirectory,
@@ -105,6 +106,14 @@ function connectionShare(shared: MachineConnection, { open, isClosed, close }: S
     ...(interact === undefined
       ? {}
       : { interact: async (command, terminal) => open(() => interact(command, terminal)) }),
+    ...(attach === undefined
+      ? {}
+      : {
+          attach: async (command, terminalType) => {
+            if (isClosed()) throw new ConnectionLostError(`${shared.label}: the connection was closed`);
+            return attach(command, terminalType);
+          },
+        }),
     close,
   };
 }

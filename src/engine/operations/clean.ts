@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 
 import type { Driver, MachineMark, MachineStatus } from "../../drivers/contract/driver.js";
 import type { RunEvent } from "../../model/events.js";
+import { DEFAULT_CLOUD } from "../../plan/launchPlan/defaultCloud.js";
 import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { resolveTree } from "../../plan/references/resolve.js";
 import type { RunRecord, VariableRecord } from "../../state/contract/records.js";
@@ -86,7 +87,7 @@ interface OpenCloud {
 }
 
 /**
- * Every cloud that a run of this installation uses or used, each once; the local machines; and those of a plan that is
+ * Every cloud that a run of this installation uses or used, each once; the default cloud; and those of a plan that is
  * given.
  */
 async function openClouds(
@@ -133,8 +134,7 @@ async function openClouds(
     for (const spec of Object.values(plan.clouds))
       await add(plan, spec, book, run.state === "terminated" ? [run.uid] : []);
   }
-  if (options.run === null)
-    await add({ dir: store.folders.installation }, { name: "local", driver: "local", options: {} }, null, []);
+  if (options.run === null) await add({ dir: store.folders.installation }, DEFAULT_CLOUD, null, []);
   if (options.plan !== null) {
     const { plan, variables } = options.plan;
     const book = new AttributeRegistry(plan, "", variables);

@@ -129,16 +129,16 @@ class Collection {
     const { context, assignments, service } = this;
     const report = service.spec.report;
     if (report === null) return [];
-    if (this.hasNoShell()) return [];
+    if (await this.hasNoShell()) return [];
     const ran = report.program === null ? null : await runReportProgram(context, assignments, service, report.program);
     this.problem = ran?.problem ?? null;
     if (ran?.unreachable === true) return [];
     return planFetches(context, assignments, service, report, ran?.directory ?? null, this.leftOut);
   }
 
-  private hasNoShell(): boolean {
+  private async hasNoShell(): Promise<boolean> {
     try {
-      if (this.assignments.access(this.service).kind !== "driver") return false;
+      if (await this.assignments.hasShell(this.service)) return false;
       this.problem = "the driver of its machine provides no shell to fetch files: only its logs are collected";
     } catch (error) {
       if (!isNoMachineError(error)) throw error;
