@@ -1,4 +1,4 @@
-/** The types of the library's results and of what it is given. */
+/** The types of the library's options and results. */
 export type {
   ChainPart,
   LevelTiming,

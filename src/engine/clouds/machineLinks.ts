@@ -1,4 +1,4 @@
-/** A run's links to its machines: one a machine, kept for all steps of all services on it. */
+/** A run's links to its machines: one per machine, for all steps of all services on it. */
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 
@@ -20,10 +20,10 @@ import type { RegisteredLink } from "./registeredLink.js";
 
 type SshAccess = MachineAccess & { readonly kind: "ssh" };
 
-/** Whoever uses a connection: what it may pin, ask and say. */
+/** The user of a connection: what it may pin, ask and report. */
 export interface ConnectionUser {
   readonly store: Store;
-  /** Null when nothing may be pinned: a host whose key nobody has pinned is refused then. */
+  /** Null if nothing may be pinned: a host without a pinned key is refused then. */
   readonly writer: RunWriter | null;
   readonly driver: (cloud: string) => Promise<Driver>;
   readonly warn: (message: string) => void;
@@ -31,7 +31,7 @@ export interface ConnectionUser {
 
 export interface MachineLinksParts extends ConnectionUser {
   readonly run: { readonly id: number; readonly uid: string };
-  /** Where the connections are, which may outlive these links. */
+  /** The registry of connections, which may outlive these links. */
   readonly connections: ConnectionRegistry<ConnectionUser>;
 }
 
@@ -42,14 +42,14 @@ interface Kept {
 
 export class MachineLinks {
   private readonly links = new Map<string, Kept>();
-  /** Links that are closed connect no more: no attempt to connect outlives the command. */
+  /** Closed links do not connect again: no attempt to connect outlives the command. */
   private closing = false;
 
   constructor(private readonly parts: MachineLinksParts) {}
 
   /**
-   * The link to a machine. Connects when somebody asks it for a connection.
-   * @param launched which machine of a cloud it is; null for a host.
+   * The link to a machine. It connects on first use.
+   * @param launched the machine and its cloud; null for a host.
    */
   to(access: MachineAccess, ssh: SshSpec, launched: LaunchedHere | null): ClosableLink {
     return access.kind === "driver" ? this.driver(access, ssh) : this.ssh(access, ssh, launched);
@@ -63,7 +63,7 @@ export class MachineLinks {
     await this.discard(this.machineKey(access, ssh));
   }
 
-  /** The computer that launches, for programs with `where: launcher`. */
+  /** The launcher itself, for programs with `where: launcher`. */
   launcher(): ClosableLink {
     const directory = this.launcherDirectory;
     const tag = launcherTag(this.parts.run.uid);
@@ -78,7 +78,10 @@ export class MachineLinks {
     });
   }
 
-  /** Takes away what programs with `where: launcher` have left on this computer. */
+  /**
+   * Ends processes that programs with `where: launcher` left on this computer, and removes their directory. @param
+   * graceMs milliseconds between SIGTERM and SIGKILL
+   */
   async clearLauncher(graceMs: number): Promise<void> {
     await this.discard(this.launcherKey);
     await killTagged(new Set([launcherTag(this.parts.run.uid)]), { graceMs });
@@ -89,7 +92,7 @@ export class MachineLinks {
     return this.parts.store.folders.launcher(this.parts.run.uid);
   }
 
-  /** Closes every link with the channels that it opened; what is cleaned up on machines is waited for. */
+  /** Closes every link with its channels, after cleanup on the machines. */
   async close(): Promise<void> {
     this.closing = true;
     const links = [...this.links.values()].map(({ link }) => link);
@@ -117,7 +120,7 @@ export class MachineLinks {
         const { store } = user();
         const contact =
           firstContact === undefined || launched === null ? null : machineContact(user, firstContact, launched);
-        // A key that was made for the run's machines is shown to no other host.
+        // The run's own key is offered to its machines only.
         const own = contact === null ? null : await ownKey(store, run);
         const settings = {
           ...ssh,
@@ -177,13 +180,13 @@ function pinsOf(user: () => ConnectionUser): HostKeyPins {
     pin: async (address, key) => {
       const { writer } = user();
       if (writer === null)
-        throw new Error(`the host key of ${address} was never pinned by a boot, and this command writes nothing`);
+        throw new Error(`the host key of ${address} was never pinned by a boot, and this command is read-only`);
       await writer.write({ kind: "host-key", scope: "", address, key });
     },
   };
 }
 
-/** Who logs in, and whom they believe: a changed plan with other settings gets another connection. */
+/** The settings for login and host keys: a changed plan with other settings gets another connection. */
 function loginSettings({ identities, agent, passphraseEnv, hostKeys, knownHosts }: SshSpec): string {
   return JSON.stringify([identities, agent, passphraseEnv, hostKeys, knownHosts]);
 }
