@@ -1,4 +1,4 @@
-/** Finds references to what does not exist, is not known yet, or is secret. */
+/** Finds references to values that do not exist, are not known yet, or are secret. */
 import { whereIs } from "./checkServices.js";
 import { mergedEntries, outputsOf, replicasOf, type Draft, type DraftService } from "../draft/draft.js";
 import { inputsOf } from "../draft/inputs.js";
@@ -26,7 +26,7 @@ export function checkReferences(draft: Draft): Mistake[] {
   ];
 }
 
-/** Says what is wrong with references of one plan. */
+/** Checks the references of one plan. */
 export class ReferenceChecker {
   private readonly secrets: Secrets;
   constructor(private readonly draft: Draft) {
@@ -134,7 +134,7 @@ export class ReferenceChecker {
     return replicaComplaint(reference, service) ?? this.attributeComplaint(reference.attribute, service);
   }
 
-  /** What is wrong with an input's link, or null. */
+  /** The mistake in an input's link, or null. */
   linkComplaint(written: Extract<Reference, { kind: "service" }>, from: DraftService): Complaint {
     const link = splitReplica(written, this.draft.services);
     const service = this.draft.services.get(link.service);
@@ -212,7 +212,7 @@ function unknownName(what: string, name: string, known: readonly string[], sugge
   return { message: `unknown ${what} "${name}"${suggestion === null ? list : ""}`, suggestion };
 }
 
-/** @param written how what would be right is written where it stands: a reference in `${}`, a link without. */
+/** @param written formats the suggested text: a reference with `${}`, a link without. */
 function replicaComplaint(
   reference: Extract<Reference, { kind: "service" }>,
   service: DraftService,

@@ -1,4 +1,4 @@
-/** Names that clash, clouds that do not exist, keys that contradict each other. */
+/** Finds duplicate names, unknown clouds, and keys that contradict each other. */
 import { relative } from "node:path";
 import {
   keyOf,
@@ -57,7 +57,7 @@ function checkServiceNames({ levels, services }: Draft): Mistake[] {
     });
 }
 
-/** `web` with three replicas is web-1, web-2 and web-3, so no other service can have such a name. */
+/** `web` with three replicas is web-1, web-2 and web-3, so no other service may have such a name. */
 function checkReplicaNames({ services }: Draft): Mistake[] {
   return [...services.values()].flatMap((service) => {
     const [, base, digits] = /^(.+)-([1-9][0-9]*)$/.exec(service.name) ?? [];
@@ -74,10 +74,7 @@ function checkReplicaNames({ services }: Draft): Mistake[] {
   });
 }
 
-/**
- * A former name stands for one machine, so one service can have had it. Names may be exchanged: then each was the
- * other.
- */
+/** A former name stands for one machine, so only one service can have it. Two services may swap names. */
 function checkFormerNames({ services }: Draft): Mistake[] {
   const first = new Map<string, DraftService>();
   return [...services.values()].flatMap((service) => {
@@ -131,7 +128,7 @@ function checkPlacement(draft: Draft, service: DraftService): Mistake[] {
   if (service.cloud === null) {
     return ["cloud", "image", "size", "launch"].flatMap((key) => {
       const value = service.own.get(key);
-      // An image of the plan gives programs, and what it is made of can be installed on a host, too.
+      // An image of the plan is allowed: it provides programs, and its setup steps can run on a host too.
       return value === null || (key === "image" && (service.image !== null || draft.cutImages.has(value.text ?? "")))
         ? []
         : [
@@ -229,7 +226,7 @@ function isBuiltIn(name: string): boolean {
   return (BUILT_IN_ATTRIBUTES as readonly string[]).includes(name);
 }
 
-/** Says where something stands: the line, and the file if it is another one than `from`'s. */
+/** The position of a value: its line, and the file if it is not the file of `from`. */
 export function whereIs(place: Located, from: Located): string {
   const { line } = place.position;
   return place.source.path === from.source.path
