@@ -1,6 +1,6 @@
 /**
- * The mark of this installation on every machine that it starts. Kept beside the database, so that machines are found
- * when that is lost.
+ * The id of this installation, which marks every machine that it starts. It is also kept beside the database, so that
+ * machines can be found if the database is lost.
  */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -12,8 +12,8 @@ import { writeOnce } from "../../files/privateFile.js";
 import { StateError } from "../contract/errors.js";
 
 /**
- * The installation's mark, made at the first use.
- * @throws StateError if its file cannot be read, or holds another mark than the database: two installations were mixed.
+ * The installation's id, created at the first use.
+ * @throws StateError if its file cannot be read, or if the database has another id: two installations were mixed.
  */
 export function readInstallation(db: Db, home: Home): string {
   const file = join(home.directory, "installation");
