@@ -1,11 +1,11 @@
-/** Which image a service's `image:` names. */
+/** Resolves a service's `image:`. */
 import { DriverError } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
 
 /**
- * What RunInstances takes as ImageId.
- * @param written `ami-…`, `ssm:/path` (EC2 itself looks the parameter up), or `newest:OWNER/NAME PATTERN`.
- * @throws DriverError if it is none of these or no image fits; what the call throws.
+ * The ImageId for RunInstances.
+ * @param written `ami-…`, `ssm:/path` (EC2 itself resolves the parameter), or `newest:OWNER/NAME PATTERN`.
+ * @throws DriverError if it is none of these or no image matches; the errors of the call.
  */
 export async function imageId(written: string, api: Ec2Api, signal: AbortSignal): Promise<string> {
   if (/^ami-[0-9a-zA-Z]+$/.test(written)) return written;

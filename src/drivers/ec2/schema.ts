@@ -1,4 +1,4 @@
-/** What a plan may say of an EC2 cloud and of a service on it, as JSON Schemas. */
+/** JSON Schemas of the plan's keys for an EC2 cloud and for a service on it. */
 
 const text = { type: "string", minLength: 1 };
 const flag = { type: "boolean" };
@@ -11,7 +11,7 @@ function id(prefix: string, example: string): object {
   };
 }
 
-/** One, or several that are tried in order. */
+/** One value, or several that are tried in order. */
 function inOrder(item: object): object {
   return { ...item, type: ["string", "array"], items: item, minItems: 1, uniqueItems: true };
 }

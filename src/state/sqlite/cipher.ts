@@ -47,7 +47,7 @@ export function createCipher(home: Home, env: Environment): Cipher {
       } catch (error) {
         throw new StateError(
           `a secret (${place}) cannot be decrypted: it was encrypted with another key`,
-          `set BOOTLEVEL_KEY to the key of then, or restore ${home.keyFile}`,
+          `set BOOTLEVEL_KEY to the original key, or restore ${home.keyFile}`,
           { cause: error },
         );
       }
@@ -62,8 +62,8 @@ function readKey(home: Home, env: NodeJS.ProcessEnv, make: boolean): Buffer {
     readKeyFile(home.keyFile) ?? (make ? writeOnce(home.keyFile, randomBytes(KEY_BYTES).toString("base64")) : null);
   if (found === null)
     throw new StateError(
-      `secrets were encrypted, and their key ${home.keyFile} is gone`,
-      "restore the file, or set BOOTLEVEL_KEY to the key of then",
+      `the database has encrypted secrets, but their key file ${home.keyFile} is missing`,
+      "restore the file, or set BOOTLEVEL_KEY to the original key",
     );
   return parseKey(found, home.keyFile);
 }
@@ -77,7 +77,7 @@ function readKeyFile(file: string): string | null {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw new StateError(
       `cannot read the key file ${file}: ${(error as Error).message}`,
-      "make it readable for you, or set BOOTLEVEL_KEY",
+      "make the file readable, or set BOOTLEVEL_KEY",
       { cause: error },
     );
   }

@@ -41,7 +41,7 @@ export function watchFile(file: string): () => void {
     if (inode(file) === opened) return;
     throw new StateError(
       `the state database ${file} was removed or replaced while this command used it`,
-      "put it back; machines that no record knows any more are found by their marks: bootlevel clean",
+      "restore it; to find machines that are missing in the record: bootlevel clean",
     );
   };
 }
@@ -64,15 +64,15 @@ export function asStateError(error: unknown, file: string): unknown {
 const remedies: readonly (readonly [RegExp, string])[] = [
   [
     /^SQLITE_(NOTADB|CORRUPT)/,
-    "the file is damaged or no database; nothing was overwritten. Move it away, or restore a copy of it and of its -wal file",
+    "the file is damaged or not a database; nothing was overwritten. Move it away, or restore it and its -wal file",
   ],
   [
     /^(SQLITE_(READONLY|CANTOPEN|PERM|AUTH)|EACCES|EROFS|EPERM|EISDIR)/,
-    "make the file and its directory writable for you, or point BOOTLEVEL_HOME at another directory",
+    "make the file and its directory writable, or point BOOTLEVEL_HOME at another directory",
   ],
-  [/^(SQLITE_FULL|ENOSPC)/, "the disk is full: make room and call again; what was recorded before is safe"],
-  [/^SQLITE_BUSY/, "another process holds the database for long; call again"],
-  [/^SQLITE_IOERR/, "the disk refused: look at the system's log, make room, and call again"],
+  [/^(SQLITE_FULL|ENOSPC)/, "the disk is full: make room and repeat the command; everything recorded so far is safe"],
+  [/^SQLITE_BUSY/, "another process has locked the database: repeat the command later"],
+  [/^SQLITE_IOERR/, "the disk reported an error: check the system's log, make room, and repeat the command"],
 ];
 
 function migrate(db: Db, file: string): void {
@@ -86,8 +86,8 @@ function migrate(db: Db, file: string): void {
   }
   if (version() > 0 && version() <= UNRELEASED) {
     throw new StateError(
-      `the state database ${file} has a shape from before bootlevel's first release (version ${version()}, this one knows ${UNRELEASED + 1} to ${newest})`,
-      "terminate its runs with the bootlevel that wrote it, then move the file away: a new one is made",
+      `the state database ${file} has a schema from before bootlevel's first release (version ${version()}, this one knows ${UNRELEASED + 1} to ${newest})`,
+      "terminate its runs with the bootlevel that wrote it, then move the file away; a new one is created",
     );
   }
   if (version() === newest) return;

@@ -25,8 +25,8 @@ export function readInstallation(db: Db, home: Home): string {
     db.prepare("INSERT OR IGNORE INTO meta (key, value) VALUES ('installation', ?)").run(kept);
   else if (recorded !== kept) {
     throw new StateError(
-      `${file} holds the mark ${kept}, and the database beside it belongs to ${recorded}`,
-      "put the two that belong together into one directory",
+      `${file} belongs to installation ${kept}, but the database beside it to ${recorded}`,
+      "restore the file and the database of one installation",
     );
   }
   return kept;
@@ -37,7 +37,7 @@ function readMark(file: string): string | null {
     return readFileSync(file, "utf8").trim();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new StateError(`cannot read ${file}: ${(error as Error).message}`, "make it readable for you", {
+    throw new StateError(`cannot read ${file}: ${(error as Error).message}`, "make the file readable", {
       cause: error,
     });
   }

@@ -69,10 +69,10 @@ export function acquireLease(db: Db, run: { id: number; name: string }, holder: 
 }
 
 function busy(run: string, row: LeaseRow): RunBusyError {
-  const message = `run "${run}" is busy: ${row.command} (process ${row.pid} on ${row.host}) works on it since ${new Date(row.since).toISOString()}`;
+  const message = `run "${run}" is busy: ${row.command} (process ${row.pid} on ${row.host}) has worked on it since ${new Date(row.since).toISOString()}`;
   return new RunBusyError(
     message,
-    "call again when it has ended, or let this command wait for it: --wait 5m; status, show, logs and list work meanwhile",
+    "repeat the command when it has ended, or wait for it with --wait 5m; status, show, logs and list work at any time",
   );
 }
 
@@ -85,8 +85,8 @@ export function assertLease(db: Db, runId: number, fence: number): void {
     { fence: number; holder: string | null } | undefined;
   if (row?.fence === fence && row.holder !== null) return;
   throw new LeaseLostError(
-    "another launcher has taken this run over while this one was silent",
-    "look at the run with: bootlevel show",
+    "another launcher took over this run, because this launcher had stopped responding",
+    "to see the run: bootlevel show",
   );
 }
 

@@ -24,8 +24,8 @@ export function insertRun(
       const chosen = name ?? freeName(db, plan.name);
       if (isLive(db, chosen))
         throw new RunExistsError(
-          `there is a run "${chosen}" already`,
-          `choose another --name, or end it: bootlevel terminate ${chosen}`,
+          `run "${chosen}" already exists`,
+          `choose another --name, or terminate it: bootlevel terminate ${chosen}`,
         );
       const uid = shortId(12);
       const id = Number(

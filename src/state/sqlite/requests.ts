@@ -44,7 +44,7 @@ export function insertAbort(
 ): void {
   const { request, fresh } = insertRequest(db, run, { kind: "abort", data: { reason }, origin, at });
   if (!fresh || !answered) return;
-  const answer: RequestAnswer = { status: "accepted", message: "the holder has aborted the run itself" };
+  const answer: RequestAnswer = { status: "accepted", message: "aborted by the holder of the run itself" };
   statement(db, "UPDATE requests SET answered_at = ?, answer = ? WHERE id = ?").run(
     at,
     JSON.stringify(answer),

@@ -20,7 +20,7 @@ export function insertRevision(
     run.id,
   );
   for (const id of dropped)
-    applyChange(context, { kind: "due", id, due: { stage: "remove", reason: "the plan has it no more" } });
+    applyChange(context, { kind: "due", id, due: { stage: "remove", reason: "removed from the plan" } });
   // Services may swap names, so all of them give up their names before any takes a new one.
   const kept = services.flatMap(({ id }) => (id === null ? [] : [id]));
   const giveUp = db.prepare("UPDATE services SET name = '~' || id WHERE id = ? AND removed = 0");

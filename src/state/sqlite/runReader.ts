@@ -66,7 +66,7 @@ export function findRun(db: Db, nameOrNumber: string): RunRecord {
       ? db.prepare<[number], RunRow>(`SELECT ${RUN_COLUMNS} FROM runs WHERE id = ?`).get(Number(nameOrNumber))
       : undefined);
   if (row) return toRun(db, row);
-  throw new UnknownRunError(`there is no run "${nameOrNumber}"`, "bootlevel list --all shows the runs that there are");
+  throw new UnknownRunError(`there is no run "${nameOrNumber}"`, "bootlevel list --all shows all runs");
 }
 
 export function runNames(db: Db): string[] {
@@ -90,8 +90,8 @@ export function readPlan(db: Db, runId: number, revision: number | null): PlanRe
       : db.prepare<[number, number], Row>(`${columns} AND revision = ?`).get(runId, revision);
   if (row === undefined)
     throw new StateError(
-      `run number ${runId} has no plan of revision ${revision ?? "any"}`,
-      "the state database is damaged: restore a copy of it",
+      `run number ${runId} has no plan revision${revision === null ? "" : ` ${revision}`}`,
+      "the state database is damaged: restore it from a copy",
     );
   return {
     revision: row.revision,
