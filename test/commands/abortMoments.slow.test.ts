@@ -134,7 +134,7 @@ test.each(["report", "terminate"])(
     expect(await own.call(["abort", "many", "enough of it"])).toMatchObject({ code: 0 });
     expect(await own.call(["abort", "many", "and again"])).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining("The first reason stays") as unknown as string,
+      stdout: expect.stringContaining("The first reason is kept") as unknown as string,
     });
     await run.ended;
     await nobodyLeft(own);

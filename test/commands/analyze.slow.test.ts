@@ -106,7 +106,7 @@ test("a picture that cannot be written is a clear error, and leaves nothing", as
   expect(directory.stderr).toContain(`cannot write ${folder}: it is a directory; name a file in it`);
   expect(readdirSync(folder)).toEqual([]);
   expect(await into(join(folder, "none", "a.svg"))).toContain("no such directory");
-  expect(await into("/dev/null")).toContain("cannot write /dev/null: it is no plain file");
+  expect(await into("/dev/null")).toContain("cannot write /dev/null: it is not a regular file");
   expect(existsSync("/dev/null")).toBe(true);
   if (process.getuid?.() !== 0) {
     chmodSync(folder, 0o500);

@@ -117,11 +117,11 @@ test("each mistake in inputs is named with its place, and so is each in the call
   expect(ended.code).toBe(2);
   for (const words of [
     'has no output "prot", did you mean "port"?',
-    'the input "b" of service "client" has no value, no link and no default',
+    'input "b" of service "client" has no value, link or default: write b: SERVICE.OUTPUT or a value',
     'service "later" is in the later level',
     'unknown service "nobody"',
     'an input of service "client" cannot be linked to the service itself',
-    "a link is written as service.output",
+    "malformed link: write SERVICE.OUTPUT",
     '"host" is a built-in attribute of every service',
     '--set client.x: service "client" has no input "x"',
     "--set nobdy",

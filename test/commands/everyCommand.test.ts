@@ -22,7 +22,7 @@ test("a plan is checked, booted, looked at, repaired, rebooted, reloaded, and te
     return ended.stdout;
   };
   await fine("validate", small);
-  expect(await fine("rehearse", small, "--runs", "2")).toMatch(/Every boot came up\./);
+  expect(await fine("rehearse", small, "--runs", "2")).toMatch(/Every boot succeeded\./);
   await fine("boot", small, "--name", "shop");
   expect(told(own)).toEqual(["db", "web 5432"]);
   expect(await fine("list")).toMatch(/shop/);

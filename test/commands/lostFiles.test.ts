@@ -31,7 +31,7 @@ test("a bundle that is gone fails its service, and says what helps; reload bring
   );
   expect(await own.call(["reload", "shop", plan, "--yes"])).toMatchObject({
     code: 1,
-    stdout: expect.stringContaining("Go on with it: bootlevel repair shop"),
+    stdout: expect.stringContaining("is not ready. Repair it: bootlevel repair shop"),
   });
   expect(await own.call(["repair", "shop"])).toMatchObject({ code: 0 });
   expect(await own.call(["terminate", "shop", "--yes"])).toMatchObject({ code: 0 });

@@ -19,7 +19,12 @@ test.each([
     /"host"/,
   ],
   ["a line that is no output", "x", "echo x=1 >> $BOOTLEVEL_OUTPUT; echo nonsense >> $BOOTLEVEL_OUTPUT", /line 2/],
-  ["a block that never ends", "x", "printf 'x<<END\\n1\\n' >> $BOOTLEVEL_OUTPUT", /never ends/],
+  [
+    "a block that never ends",
+    "x",
+    "printf 'x<<END\\n1\\n' >> $BOOTLEVEL_OUTPUT",
+    /the block at line 1 of the outputs has no closing line "END"/,
+  ],
   ["an output that is not UTF-8", "x", "printf 'x=\\377\\n' >> $BOOTLEVEL_OUTPUT", /UTF-8/],
 ])("%s fails the boot, and says so", async (_what, outputs, script, words) => {
   const own = installation();

@@ -108,7 +108,7 @@ test("a host that shows another host key is not replaced: it is said, with 1, an
       },
     ],
   });
-  expect((await own.call(["repair", "keys"])).stdout).toContain("a repair cannot mend it");
+  expect((await own.call(["repair", "keys"])).stdout).toContain("a: unhealthy, and repair cannot fix it");
   expect((await shownServices(own, "keys"))["a"].machine).toBe(before["a"].machine);
 });
 

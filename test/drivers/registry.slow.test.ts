@@ -138,7 +138,7 @@ test("a driver that gives no answer for a request, or an answer without an addre
   const text = driver(own.facts).replace("return requests.map(({ key }) => {", "return [].map(({ key }) => {");
   const { code, document } = await own.json(["boot", own.plan(plan("./acme.mjs"), { "acme.mjs": text })]);
   expect(code).toBe(1);
-  expect(document.failures[0].message).toContain("no answer for web");
+  expect(document.failures[0].message).toContain('the driver of cloud "there" returned no outcome for web');
 });
 
 test("a driver whose terminate fails keeps the run, says that the machine may still exist, and can be called again", async () => {

@@ -46,7 +46,7 @@ test("a machine that got no user data is refused with both fingerprints, and nob
   const { run, ended, screen } = await booted("");
   expect(ended.code).toBe(1);
   expect(new Set(screen.match(/SHA256:[A-Za-z0-9+/]{43}/g)).size).toBe(2);
-  expect(screen.replace(/\s+/g, " ")).toContain("For images without cloud-init: ssh: { host_keys: console }");
+  expect(screen.replace(/\s+/g, " ")).toContain("For images without cloud-init, set ssh: { host_keys: console }");
   const [machine] = await lab.live();
   expect(attempts(lab.machines.log(machine?.id ?? ""))).toEqual([]);
   await goes(run);
