@@ -1,6 +1,5 @@
 /**
- * Finds drivers: the built-in ones, a module file, or an npm package that is installed beside the plan or beside
- * bootlevel.
+ * Finds drivers: built-in ones, module files, and npm packages that are installed beside the plan or beside bootlevel.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -19,8 +18,8 @@ const builtIn: Readonly<Record<string, () => Promise<DriverDefinition>>> = {
 /**
  * Loads a driver.
  * @param name `local`, `existing`, `sim`, `ec2`, a file (`./driver.js`, `/opt/driver.js`) or an npm package.
- * @param planDirectory where relative files and packages are looked for first.
- * @throws DriverError if it cannot be found, loaded, or is no driver.
+ * @param planDirectory the directory in which relative files and packages are looked up first.
+ * @throws DriverError if it cannot be found or loaded, or is not a driver.
  */
 export async function loadDriver(name: string, planDirectory: string): Promise<DriverDefinition> {
   if (Object.hasOwn(builtIn, name)) return (builtIn[name] as () => Promise<DriverDefinition>)();
@@ -67,8 +66,8 @@ function locate(name: string, planDirectory: string): string {
 }
 
 /**
- * The module that `import` of the package would load; `require.resolve` does not find packages that are for `import`
- * only.
+ * The module that `import` of the package would load. `require.resolve` does not find packages that support only
+ * `import`.
  */
 function packageEntry(folder: string): string {
   const { exports, main } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {

@@ -1,6 +1,6 @@
 /**
- * Hosts that exist already: launching is taking a free one from the cloud's pool, terminating is giving it back. A host
- * serves one machine at a time, over all runs of this installation.
+ * Existing hosts. A launch takes a free host from the cloud's pool, and a terminate returns it. A host serves one
+ * machine at a time, across all runs of this installation.
  */
 import { join } from "node:path";
 
@@ -47,8 +47,8 @@ class ExistingDriver implements Driver {
     const claims = this.claims.all();
     const known = new Map(claims.map(({ holder }) => [holder.key, holder]));
     const taken = new Set(claims.map(({ name }) => name));
-    // What is known to be taken is not tried again by every request: in a pool of hundreds, that would be most of a
-    // boot.
+    // Hosts that are known to be taken are not tried again by every request. In a pool of hundreds, that would be most
+    // of a boot.
     const free = new Map(this.pool.map((host) => [hostName(host), host] as const).filter(([name]) => !taken.has(name)));
     return requests.map((request) => {
       const mine = known.get(request.key) ?? (signal.aborted ? null : this.claim(request, free));
@@ -71,7 +71,7 @@ class ExistingDriver implements Driver {
 
   async terminate(ids: readonly string[]): Promise<TerminateOutcome[]> {
     return ids.map((id) => {
-      // A host that has gone to another run since then is that run's to give back.
+      // If another run has taken the host since then, that run must return it.
       const tenant = this.tenant(id);
       if (tenant) this.claims.release(hostName(tenant.host));
       return { id, kind: "terminated" };
@@ -86,7 +86,8 @@ class ExistingDriver implements Driver {
   }
 
   /**
-   * A host that was no good for the service before is taken only when no other is free. @param free loses what is tried
+   * Claims a host. One that failed for the service before is taken only if no other is free.
+   * @param free hosts that are tried are removed from it
    */
   private claim(request: LaunchRequest, free: Map<string, PoolHost>): Tenant | null {
     const avoided = new Set(request.avoid.map((id) => id.split("/", 1)[0]));
@@ -101,7 +102,7 @@ class ExistingDriver implements Driver {
     return null;
   }
 
-  /** Who has the host of a machine, if it is that machine still. */
+  /** The present user of a machine's host, if the host still serves that machine. */
   private tenant(id: string): Tenant | null {
     const tenant = this.claims.holder(id.split("/", 1)[0] as string);
     return tenant && machineId(tenant) === id ? tenant : null;
@@ -118,12 +119,12 @@ class ExistingDriver implements Driver {
   }
 }
 
-/** One host, however it is written: its usual port may stand there or not. */
+/** The canonical name of a host, with or without its default port. */
 function hostName({ host, port }: PoolHost): string {
   return port === undefined || port === 22 ? host : `${host}:${port}`;
 }
 
-/** A host serves many machines in its life, so its name alone is none's id. */
+/** A host serves many machines over time, so a machine's id cannot be the host's name alone. */
 function machineId({ host, key }: Tenant): string {
   return `${hostName(host)}/${key}`;
 }

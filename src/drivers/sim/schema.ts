@@ -1,5 +1,5 @@
 /**
- * What a plan may say of a simulated cloud and of a service on it, as JSON Schemas. Strings with references are checked
+ * JSON Schemas of the plan's keys for a simulated cloud and for a service on it. Strings with references are validated
  * again by `settings.ts`.
  */
 
@@ -46,7 +46,7 @@ const outputs = { type: "object", additionalProperties: { type: ["string", "numb
 
 const serviceProperties = { latency: distribution, refuse: probability, die, programs, outputs };
 
-/** `launch:` of a service: what is different for it. */
+/** `launch:` of a service: overrides for it. */
 export const launchSchema = closed(serviceProperties);
 
 const nth = {
