@@ -27,7 +27,7 @@ export async function loadDriver(name: string, planDirectory: string): Promise<D
   const definition = (module as { default?: unknown }).default;
   if (isDefinition(definition)) return definition;
   throw new DriverError(
-    `"${name}" is no driver: its default export must be a DriverDefinition with name, cloudSchema, launchSchema, sshDefaults and create()`,
+    `"${name}" is not a driver: its default export must be a DriverDefinition with name, cloudSchema, launchSchema, sshDefaults and create()`,
   );
 }
 
@@ -40,7 +40,7 @@ async function importDriver(name: string, planDirectory: string): Promise<unknow
       (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND";
     const remedy =
       missing && !isFile(name)
-        ? `; built in are ${Object.keys(builtIn).join(", ")}; for a package, run: npm install ${name}`
+        ? `; built-in drivers are ${Object.keys(builtIn).join(", ")}; to install a package: npm install ${name}`
         : "";
     throw new DriverError(
       `driver "${name}" cannot be loaded: ${firstLine((error as Error).message).replace(/ imported from .*/, "")}${remedy}`,
@@ -60,7 +60,7 @@ function locate(name: string, planDirectory: string): string {
       .find((candidate) => existsSync(join(candidate, "package.json")));
     if (folder !== undefined) return packageEntry(folder);
   }
-  throw Object.assign(new Error(`there is no package "${name}" beside the plan or beside bootlevel`), {
+  throw Object.assign(new Error(`no package "${name}" is installed beside the plan or beside bootlevel`), {
     code: "MODULE_NOT_FOUND",
   });
 }

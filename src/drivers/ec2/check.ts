@@ -107,7 +107,7 @@ class Check {
   /** @throws the error itself, unless it is a missing permission. */
   private unchecked(error: unknown): void {
     if (!isRefusedError(error)) throw error;
-    this.warnings.add(`not all could be checked: ${brief(error)}`);
+    this.warnings.add(`the check is incomplete: ${brief(error)}`);
   }
 
   private async images(wishes: readonly CheckedRequest[]): Promise<void> {
@@ -144,7 +144,7 @@ class Check {
         `the region has no image ${id}, or it is not shared with you: images have another id in each region`,
       );
     if (known.State !== undefined && known.State !== "available")
-      throw new DriverError(`image ${id} is not available, but ${known.State}`);
+      throw new DriverError(`image ${id} is not available: its state is ${known.State}`);
     return { id, known };
   }
 
@@ -236,7 +236,8 @@ class Check {
           if (group !== undefined && vpc !== undefined && group.VpcId !== vpc)
             this.problem(
               wish,
-              `security group ${id} belongs to network ${group.VpcId ?? "(none)"}, and subnet ${subnet ?? ""} to ${vpc}: they must be of one`,
+              `security group ${id} belongs to network ${group.VpcId ?? "(none)"}, but subnet ${subnet ?? ""} to ${vpc}: ` +
+                "choose both from one network",
             );
         }
       }
@@ -259,7 +260,7 @@ class Check {
     for (const wish of wishes) {
       const { key_name: key, placement_group: group } = wish.settings;
       if (key !== undefined && !keys.has(key))
-        this.problem(wish, `the region has no key pair "${key}": make it there, or leave key_name out`);
+        this.problem(wish, `the region has no key pair "${key}": create it there, or remove key_name`);
       if (group !== undefined && !groups.some(({ GroupName, State }) => GroupName === group && State === "available"))
         this.problem(wish, `the region has no placement group "${group}"`);
     }

@@ -146,7 +146,7 @@ export class CheckCalls {
     const ids = (launched.Instances ?? []).flatMap(({ InstanceId }) => InstanceId ?? []);
     if (ids.length > 0) await this.api.terminate(ids, signal);
     throw new DriverError(
-      `this cloud does not know DryRun: it launched ${ids.join(", ") || "a machine"}, which was ended at once`,
+      `this cloud does not support DryRun: it launched ${ids.join(", ") || "a machine"}, which was terminated at once`,
     );
   }
 

@@ -124,18 +124,21 @@ export function explain(error: unknown, cloud: string, call: string): Error {
 function unreachable(error: SdkError): string | null {
   const { name = "", message = "" } = error;
   if (BAD_CREDENTIALS.has(name))
-    return "give valid credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile (profile: or AWS_PROFILE; log in again if it is one of SSO), or a role of this machine";
-  if (name === "RequestExpired") return "set this computer's clock right";
+    return (
+      "give valid credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, " +
+      "a profile (profile: or AWS_PROFILE; log in again if it is one of SSO), or a role of this machine"
+    );
+  if (name === "RequestExpired") return "correct this computer's clock";
   if (/region is missing/i.test(message)) return "write region: in the cloud, or set AWS_REGION";
   if (/could not be found in shared|profile .* (not found|could not)/i.test(message))
-    return "see to the profile in ~/.aws/config";
+    return "check the profile in ~/.aws/config";
   // A host with several addresses has one error for each. An error that the SDK wrapped has its code only in its
   // message.
   const codes = [error.code, ...(error.errors ?? []).map(({ code }) => code), ...message.split(/[^A-Z_]+/)];
   if (codes.some((code) => NOT_CONNECTED.has(code ?? "")))
-    return "see to the network, and to region: and endpoint: of the cloud";
+    return "check the network, and region: and endpoint: of the cloud";
   if (name === "TimeoutError" && /not establish a connection|connect ETIMEDOUT/.test(message))
-    return "see to the network: nothing answers there";
+    return "check the network: nothing answers there";
   return null;
 }
 

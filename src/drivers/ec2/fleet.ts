@@ -48,7 +48,7 @@ export class Fleet {
     const orphan = told.find(({ key, state }) => key === null && state !== "terminated");
     if (orphan !== undefined)
       throw new DriverError(
-        `machine ${orphan.id} of this run is nobody's: the driver's files about it are lost. Restore them, or end it with bootlevel clean`,
+        `machine ${orphan.id} of this run belongs to no known request: the driver's files about it are lost. Restore them, or end it with bootlevel clean`,
       );
     return told;
   }
@@ -75,7 +75,7 @@ export class Fleet {
         !batch.settled && batch.ids.includes(null) && askedAt < Math.min(batch.askedAt, askedAt) + visibilityMs;
       if (this.book.all(run).some(isDoubtful))
         throw new LostReplyError(
-          "RunInstances: the answer to an earlier call is not known, and the cloud may not show its machines yet",
+          "RunInstances: the answer to an earlier call was lost, and the cloud may not show its machines yet",
         );
     }
     return this.told(machines);

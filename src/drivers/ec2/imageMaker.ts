@@ -121,7 +121,7 @@ async function imageNamed(
   const owner = found?.Tags?.find(({ Key }) => Key === TAG.installation)?.Value;
   if (found !== null && owner !== mark.installation)
     throw new DriverError(
-      `there is an image ${name} (${found.ImageId ?? "?"}) already, which this installation has not made: remove it, or give it another name`,
+      `image ${name} (${found.ImageId ?? "?"}) exists, but this installation has not made it: remove or rename it`,
     );
   return found;
 }
@@ -136,7 +136,7 @@ async function waitUntilAvailable(id: string, parts: ImageMakerParts, signal: Ab
     const hidden = image === null && clock.now() < startedAt + HIDDEN_MS;
     if (!hidden && state !== "pending" && state !== "transient") throw await failed(id, image, parts, signal);
     if (clock.now() > startedAt + AVAILABLE_MS)
-      throw new DriverError(`image ${id} is not available after ${AVAILABLE_MS / 3_600_000} hours: ask for it again`);
+      throw new DriverError(`image ${id} is not available after ${AVAILABLE_MS / 3_600_000} hours: request it again`);
     await clock.sleep(pause, signal);
   }
 }
@@ -146,12 +146,12 @@ async function waitUntilAvailable(id: string, parts: ImageMakerParts, signal: Ab
  * @returns the error to throw
  */
 async function failed(id: string, image: Image | null, parts: ImageMakerParts, signal: AbortSignal): Promise<Error> {
-  const words = `the cloud could not make image ${id}: ${image?.StateReason?.Message ?? image?.State ?? "it is gone"}`;
+  const words = `the cloud could not create image ${id}: ${image?.StateReason?.Message ?? image?.State ?? "it is gone"}`;
   try {
     await deleteImage(id, parts, signal);
     return new ImageFailedError(words);
   } catch (error) {
-    return new ImageFailedError(`${words}; and what is left of it could not be removed: ${(error as Error).message}`, {
+    return new ImageFailedError(`${words}; its remains could not be removed: ${(error as Error).message}`, {
       cause: error,
     });
   }

@@ -12,13 +12,13 @@ export async function imageId(written: string, api: Ec2Api, signal: AbortSignal)
   if (/^ssm:\S+$/.test(written)) return `resolve:${written}`;
   const [, owner, pattern] = /^newest:([^/]+)\/(.+)$/.exec(written) ?? [];
   if (owner === undefined || pattern === undefined)
-    throw new DriverError(`image "${written}" is none: write ami-…, ssm:/path/of/a/parameter or newest:OWNER/NAME-*`);
+    throw new DriverError(`"${written}" is not an image: write ami-…, ssm:/path/of/a/parameter or newest:OWNER/NAME-*`);
   const images = (await api.images(owner, pattern, signal)).filter(({ ImageId }) => ImageId !== undefined);
   const newest = images.sort(
     (a, b) =>
       (b.CreationDate ?? "").localeCompare(a.CreationDate ?? "") || (a.ImageId ?? "").localeCompare(b.ImageId ?? ""),
   )[0];
   if (newest?.ImageId === undefined)
-    throw new DriverError(`no image of ${owner} is named like "${pattern}" in this region`);
+    throw new DriverError(`${owner} has no image in this region with a name like "${pattern}"`);
   return newest.ImageId;
 }

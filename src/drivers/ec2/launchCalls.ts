@@ -116,7 +116,7 @@ export class LaunchCalls {
       } else if (!(await this.repeat(batch, left, settings, places, round))) {
         round.asked = true;
         throw new LostReplyError(
-          "RunInstances: the answer to an earlier call is not known, and the cloud may not show its machines yet",
+          "RunInstances: the answer to an earlier call was lost, and the cloud may not show its machines yet",
         );
       }
     }
@@ -190,7 +190,7 @@ export class LaunchCalls {
     this.launched.learn(told, new Set(batch.members.map(({ key }) => key)));
     if (told.some(({ key }) => key === null))
       throw new DriverError(
-        `the cloud gave ${machines.length} machines where ${batch.members.length} were asked for: see to them with bootlevel clean`,
+        `the cloud launched ${machines.length} machines instead of ${batch.members.length}: end the others with bootlevel clean`,
       );
     return machines.length;
   }

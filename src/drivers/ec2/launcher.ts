@@ -98,7 +98,7 @@ export class Launcher {
 
   /** What may exist after a failed launch. "Nothing" is reported only after a lookup. */
   private leftover(run: string, key: string, { lookedAt }: LaunchRound): string | null {
-    if (lookedAt === null) return "interrupted before it was looked for: an earlier call may have made a machine";
+    if (lookedAt === null) return "interrupted before the lookup: an earlier call may have launched a machine";
     return this.calls.doubts(run, new Set([key])).length > 0 ? "an answer was lost: a machine may exist" : null;
   }
 
@@ -148,7 +148,8 @@ export class Launcher {
         index += 1;
         if (index >= places.length)
           throw new DriverError(
-            `${full.length === 1 ? "" : `none of ${full.join(", ")} is to be had: `}${error.message} (name more to try: size: [a, b], launch: { zone: [a, b] } or subnet: [a, b]; or try again later)`,
+            `${full.length === 1 ? "" : `no capacity for any of ${full.join(", ")}: `}${error.message} ` +
+              "(name more to try: size: [a, b], launch: { zone: [a, b] } or subnet: [a, b]; or try again later)",
             { cause: error },
           );
       }

@@ -86,7 +86,8 @@ export class SecurityGroups {
       // A plan that names its own groups needs no permission to list groups. That must not prevent the end of the run.
       if (codeOf(error) !== "UnauthorizedOperation") throw error;
       this.parts.warn(
-        `whether bootlevel made security groups for run ${run} cannot be seen; if its plan names security_groups, there are none: ${(error as Error).message}`,
+        `cannot see whether bootlevel created security groups for run ${run}; ` +
+          `if its plan names security_groups, there are none: ${(error as Error).message}`,
       );
       return [];
     });
@@ -126,7 +127,8 @@ export class SecurityGroups {
     } catch (error) {
       if (signal.aborted || options["allow_ssh_from"] !== undefined) throw error;
       throw new DriverError(
-        `no security_groups are named, and for a group of the run's own it is not known where you are: ${(error as Error).message}; write allow_ssh_from: and the address that machines see you from into cloud "${cloud}"`,
+        `no security_groups are named, and your address for the run's own group is not known: ` +
+          `${(error as Error).message}; set allow_ssh_from in cloud "${cloud}" to the address that machines see`,
         { cause: error },
       );
     }
@@ -153,7 +155,7 @@ export class SecurityGroups {
       );
     if (added.length > 0 && before.length > 0)
       this.parts.warn(
-        `security group ${id} of run ${mark.runName} lets in SSH from ${added.join(", ")} too now; before: ${before.join(", ")}`,
+        `security group ${id} of run ${mark.runName} now also allows SSH from ${added.join(", ")}; before: ${before.join(", ")}`,
       );
     return id;
   }
@@ -203,8 +205,7 @@ export class SecurityGroups {
       }
       return true;
     }, signal);
-    if (done === null)
-      throw new DriverError(`security group ${group} is gone: repeat the command, and a new one is made`);
+    if (done === null) throw new DriverError(`security group ${group} is gone: repeat the command to create a new one`);
   }
 
   private async delete(group: string, signal: AbortSignal): Promise<void> {
@@ -227,7 +228,7 @@ export class SecurityGroups {
     );
     if (done === null)
       throw new DriverError(
-        `security group ${group} is still in use (${words}): take it from the network interfaces that have it, or delete it yourself, and repeat the command`,
+        `security group ${group} is still in use (${words}): detach it from its network interfaces, or delete it yourself, and repeat the command`,
       );
   }
 

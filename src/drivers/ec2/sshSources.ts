@@ -36,7 +36,7 @@ export async function localAddress(towards: string): Promise<string> {
     });
     return socket.address().address;
   } catch (error) {
-    throw new DriverError(`this computer has no way to ${towards}: ${(error as Error).message}`, { cause: error });
+    throw new DriverError(`this computer has no route to ${towards}: ${(error as Error).message}`, { cause: error });
   } finally {
     socket.close();
   }
@@ -55,7 +55,7 @@ export function rangeOf(written: string): string {
     (bits !== undefined && !(/^\d{1,3}$/.test(bits) && Number(bits) <= longest))
   ) {
     throw new DriverError(
-      `allow_ssh_from: "${written}" is no address: write for example 203.0.113.7, 198.51.100.0/24 or auto`,
+      `allow_ssh_from: "${written}" is not an address: write for example 203.0.113.7, 198.51.100.0/24 or auto`,
     );
   }
   return `${address}/${bits ?? longest}`;
@@ -81,11 +81,11 @@ async function askedAddress(url: string, signal: AbortSignal): Promise<string> {
     if (signal.aborted) throw error;
     const { cause, message } = error as Error;
     throw new DriverError(
-      `${url} was asked for this computer's address, and did not answer: ${cause instanceof Error ? cause.message || message : message}; ${remedy}`,
+      `${url} was asked for this computer's address, but did not answer: ${cause instanceof Error ? cause.message || message : message}; ${remedy}`,
       { cause: error },
     );
   }
   if (isIP(answer) === 0)
-    throw new DriverError(`${url} was asked for this computer's address, and answered with something else; ${remedy}`);
+    throw new DriverError(`${url} was asked for this computer's address, but its answer is not an address; ${remedy}`);
   return answer;
 }

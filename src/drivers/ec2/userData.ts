@@ -61,7 +61,10 @@ export function userData(
   const kind = kindOf(own);
   if (kind === null)
     throw new DriverError(
-      "user_data is nothing that cloud-init takes, so no keys for the first contact can be joined to it: begin it with #cloud-config, #!, #include, #cloud-boothook, #part-handler, #cloud-config-archive, #cloud-config-jsonp or ## template: jinja, or write a MIME message; or give key_name and ssh: { host_keys: console } or accept-new",
+      "user_data has no format that cloud-init accepts, so keys for the first connection cannot be added: " +
+        "begin it with #cloud-config, #!, #include, #cloud-boothook, #part-handler, #cloud-config-archive, " +
+        "#cloud-config-jsonp or ## template: jinja, or write a MIME message; " +
+        "or set key_name and ssh: { host_keys: console } or accept-new",
     );
   const merged = kind === "text/cloud-config" ? mergedConfig(own, keys) : null;
   if (merged !== null) return fitting(merged);
@@ -114,10 +117,10 @@ function configIn(text: string): Document {
   });
   const [error] = document.errors;
   if (error !== undefined)
-    throw new DriverError(`line ${lineAt(text, error.pos[0]) + 1} of user_data is no YAML: ${error.message}`);
+    throw new DriverError(`line ${lineAt(text, error.pos[0]) + 1} of user_data is not valid YAML: ${error.message}`);
   if (document.contents === null || isEmpty(document.contents)) document.contents = document.createNode({});
   if (!isMap(document.contents))
-    throw new DriverError("user_data is no cloud-config: after #cloud-config, a map of keys must follow");
+    throw new DriverError("user_data is not a cloud-config: after #cloud-config, a map of keys must follow");
   return document;
 }
 
@@ -153,7 +156,8 @@ function setsHostKeys(kind: string, own: string): boolean {
 
 function twoHostKeys(): DriverError {
   return new DriverError(
-    "user_data gives the machine host keys (ssh_keys), and bootlevel would give it another: remove ssh_keys, or write ssh: { host_keys: console } or ssh: { host_keys: accept-new } at the service",
+    "user_data sets host keys (ssh_keys), but bootlevel injects its own: remove ssh_keys, " +
+      "or write ssh: { host_keys: console } or ssh: { host_keys: accept-new } at the service",
   );
 }
 
@@ -204,7 +208,7 @@ function fitting(text: string): Buffer {
   if (packed.length <= MOST_BYTES) return packed;
   const sizes = `${plain.length} bytes${isKnown ? `, ${packed.length} when compressed` : ""}`;
   throw new DriverError(
-    `user_data is too large: ${sizes}, and EC2 takes ${MOST_BYTES}; fetch the rest in the boot program`,
+    `user_data is too large: ${sizes}, but EC2 accepts ${MOST_BYTES}; fetch the rest in the boot program`,
   );
 }
 

@@ -35,7 +35,7 @@ export function launchMachine(launcher: Launcher, { key, mark, launch }: LaunchR
     .filter((entry) => isMeant(entry.service, mark.service) && isDue(entry.nth, file.count(mark.run, entry.id)));
   if (launcher.alive >= settings.capacity)
     throw new DriverError(
-      `InsufficientInstanceCapacity: the cloud holds ${settings.capacity} machines, and has as many`,
+      `InsufficientInstanceCapacity: the cloud has a capacity of ${settings.capacity} machines, and all of it is used`,
     );
   if (due.some(({ fault }) => fault === "refuse") || happens(service.refuse, ...words, "refuse"))
     throw new DriverError("Server.InternalError: the simulated cloud refused the launch");

@@ -4,7 +4,7 @@
  */
 
 const DURATION_PATTERN = "^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d))+$";
-const NO_DURATION = "{value} is no duration: write numbers with units (ms, s, m, h, d), such as 90s, 2m or 500ms";
+const NO_DURATION = "{value} is not a duration: write numbers with units (ms, s, m, h, d), such as 90s, 2m or 500ms";
 
 const duration = {
   type: "string",

@@ -38,7 +38,7 @@ export class SimPrograms implements ProgramRunner {
     for (;;) {
       const now = this.clock.now();
       const machine = this.file.machine(this.id);
-      if (machine === null) throw new ConnectionError(`machine ${this.id} cannot be reached: there is none`);
+      if (machine === null) throw new ConnectionError(`machine ${this.id} cannot be reached: it does not exist`);
       const reason = unreachable(machine, now);
       if (reason === null) return `${machine.mark.service} at ${machine.address}`;
       const gone = (end(machine)?.at ?? Infinity) <= now;

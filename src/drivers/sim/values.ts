@@ -44,7 +44,7 @@ export function readDistribution(key: string, written: WrittenDistribution | und
  */
 export function readDuration(key: string, written: string | undefined): number {
   const ms = durationMs(written ?? "");
-  if (!(ms >= 0)) throw new DriverError(`${key}: ${JSON.stringify(written)} is no duration`);
+  if (!(ms >= 0)) throw new DriverError(`${key}: ${JSON.stringify(written)} is not a duration`);
   return ms;
 }
 
@@ -65,6 +65,6 @@ export function readNumber(
         ? Number.NaN
         : Number(written);
   if (!(value >= min && value <= max))
-    throw new DriverError(`${key}: ${JSON.stringify(written)} is no number from ${min} to ${max}`);
+    throw new DriverError(`${key}: ${JSON.stringify(written)} is not a number from ${min} to ${max}`);
   return value;
 }

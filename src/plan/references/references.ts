@@ -95,7 +95,7 @@ export function escapeLiteral(text: string): string {
 export function referenceText(reference: Reference): string {
   switch (reference.kind) {
     case "service":
-      return `\${${reference.service}${reference.replica === 0 ? "" : reference.replica === "all" ? ".*" : `-${reference.replica}`}.${reference.attribute}}`;
+      return `\${${reference.service}${replicaText(reference.replica)}.${reference.attribute}}`;
     case "self":
       return `\${self.${reference.attribute}}`;
     case "variable":
@@ -106,6 +106,11 @@ export function referenceText(reference: Reference): string {
     case "plan":
       return `\${${reference.kind}.${reference.field}}`;
   }
+}
+
+function replicaText(replica: number | "all"): string {
+  if (replica === "all") return ".*";
+  return replica === 0 ? "" : `-${replica}`;
 }
 
 type Read = { length: number } & ({ literal: string } | { message: string } | { reference: Reference });
@@ -180,6 +185,9 @@ function malformed(inside: string): string {
   if (tidy === "") return "this reference is empty: write ${name.attribute}, or $${} for the literal text";
   if (tidy !== inside && REFERENCE.test(tidy)) return `a reference cannot contain spaces: write \${${tidy}}`;
   if (new RegExp(`^${NAME}$`).test(inside))
-    return `\${${inside}} has no attribute: write \${${inside}.host} for the address of a service, \${var.${inside}} for a variable, \${env.${inside}} for an environment variable, ${literal}`;
+    return (
+      `\${${inside}} has no attribute: write \${${inside}.host} for the address of a service, ` +
+      `\${var.${inside}} for a variable, \${env.${inside}} for an environment variable, ${literal}`
+    );
   return `\${${inside}} is not a reference: write \${name.attribute}, ${literal}`;
 }

@@ -86,7 +86,8 @@ function migrate(db: Db, file: string): void {
   }
   if (version() > 0 && version() <= UNRELEASED) {
     throw new StateError(
-      `the state database ${file} has a schema from before bootlevel's first release (version ${version()}, this one knows ${UNRELEASED + 1} to ${newest})`,
+      `the state database ${file} has a schema from before bootlevel's first release ` +
+        `(version ${version()}, this one knows ${UNRELEASED + 1} to ${newest})`,
       "terminate its runs with the bootlevel that wrote it, then move the file away; a new one is created",
     );
   }

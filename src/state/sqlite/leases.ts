@@ -69,7 +69,9 @@ export function acquireLease(db: Db, run: { id: number; name: string }, holder: 
 }
 
 function busy(run: string, row: LeaseRow): RunBusyError {
-  const message = `run "${run}" is busy: ${row.command} (process ${row.pid} on ${row.host}) has worked on it since ${new Date(row.since).toISOString()}`;
+  const message =
+    `run "${run}" is busy: ${row.command} (process ${row.pid} on ${row.host}) ` +
+    `has worked on it since ${new Date(row.since).toISOString()}`;
   return new RunBusyError(
     message,
     "repeat the command when it has ended, or wait for it with --wait 5m; status, show, logs and list work at any time",
