@@ -77,7 +77,7 @@ export const launchSchema = {
         minLength: 1,
         maxLength: 128,
         pattern: "^(?!bootlevel:|aws:)",
-        "x-mistake": { pattern: "{value} is reserved: names of tags that begin with bootlevel: or aws: are taken" },
+        "x-mistake": { pattern: "{value} is a reserved tag: names that begin with bootlevel: or aws: are taken" },
       },
       additionalProperties: { type: "string", maxLength: 256 },
       maxProperties: 40,
