@@ -96,14 +96,8 @@ export function readPlan(db: Db, runId: number, revision: number | null): PlanRe
   return {
     revision: row.revision,
     plan: JSON.parse(row.plan) as LaunchPlan,
-    bundles: bundlesOf(row.bundles),
+    bundles: JSON.parse(row.bundles) as PlanRecord["bundles"],
   };
-}
-
-/** Earlier versions also recorded a path, which was in the same folder for all bundles. */
-function bundlesOf(json: string): PlanRecord["bundles"] {
-  const bundles = Object.entries(JSON.parse(json) as PlanRecord["bundles"]);
-  return Object.fromEntries(bundles.map(([name, { sha256, size, entry }]) => [name, { sha256, size, entry }]));
 }
 
 export function readVariables(
