@@ -27,7 +27,8 @@ export async function loadDriver(name: string, planDirectory: string): Promise<D
   const definition = (module as { default?: unknown }).default;
   if (isDefinition(definition)) return definition;
   throw new DriverError(
-    `"${name}" is not a driver: its default export must be a DriverDefinition with name, cloudSchema, launchSchema, sshDefaults and create()`,
+    `"${name}" is not a driver: ` +
+      "its default export must be a DriverDefinition with name, cloudSchema, launchSchema, sshDefaults and create()",
   );
 }
 
@@ -43,7 +44,8 @@ async function importDriver(name: string, planDirectory: string): Promise<unknow
         ? `; built-in drivers are ${Object.keys(builtIn).join(", ")}; to install a package: npm install ${name}`
         : "";
     throw new DriverError(
-      `driver "${name}" cannot be loaded: ${firstLine((error as Error).message).replace(/ imported from .*/, "")}${remedy}`,
+      `driver "${name}" cannot be loaded: ` +
+        `${firstLine((error as Error).message).replace(/ imported from .*/, "")}${remedy}`,
       { cause: error },
     );
   }

@@ -43,7 +43,8 @@ export async function loadImagePlan(
   if (definitions.get(place.cloud)?.needsImage === true && (service.image?.id ?? null) === null) {
     mistakes.push(
       service.own.mistake(
-        `image "${place.image}" has no id for cloud "${place.cloud}": add one to start from, such as ${place.cloud}: ami-0a1b2c3d`,
+        `image "${place.image}" has no id for cloud "${place.cloud}": ` +
+          `add one to start from, such as ${place.cloud}: ami-0a1b2c3d`,
         null,
         "key",
       ),

@@ -187,7 +187,8 @@ class Check {
         if (!offered.some((place) => place.size === size))
           this.problem(
             wish,
-            `${size} is not offered in ${[...new Set(wish.places.map(zoneOf))].join(", ")}, but in ${[...(zones.get(size) ?? [])].sort().join(", ") || "no zone"}`,
+            `${size} is not offered in ${[...new Set(wish.places.map(zoneOf))].join(", ")}, ` +
+              `but in ${[...(zones.get(size) ?? [])].sort().join(", ") || "no zone"}`,
           );
       }
       for (const zone of new Set(wish.places.map(zoneOf))) {

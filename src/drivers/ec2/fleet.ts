@@ -48,7 +48,8 @@ export class Fleet {
     const orphan = told.find(({ key, state }) => key === null && state !== "terminated");
     if (orphan !== undefined)
       throw new DriverError(
-        `machine ${orphan.id} of this run belongs to no known request: the driver's files about it are lost. Restore them, or end it with bootlevel clean`,
+        `machine ${orphan.id} of this run belongs to no known request: ` +
+          "the driver's files about it are lost. Restore them, or end it with bootlevel clean",
       );
     return told;
   }

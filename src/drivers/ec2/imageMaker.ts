@@ -146,7 +146,8 @@ async function waitUntilAvailable(id: string, parts: ImageMakerParts, signal: Ab
  * @returns the error to throw
  */
 async function failed(id: string, image: Image | null, parts: ImageMakerParts, signal: AbortSignal): Promise<Error> {
-  const words = `the cloud could not create image ${id}: ${image?.StateReason?.Message ?? image?.State ?? "it is gone"}`;
+  const reason = image?.StateReason?.Message ?? image?.State ?? "it is gone";
+  const words = `the cloud could not create image ${id}: ${reason}`;
   try {
     await deleteImage(id, parts, signal);
     return new ImageFailedError(words);

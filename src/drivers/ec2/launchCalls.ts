@@ -190,7 +190,8 @@ export class LaunchCalls {
     this.launched.learn(told, new Set(batch.members.map(({ key }) => key)));
     if (told.some(({ key }) => key === null))
       throw new DriverError(
-        `the cloud launched ${machines.length} machines instead of ${batch.members.length}: end the others with bootlevel clean`,
+        `the cloud launched ${machines.length} machines instead of ${batch.members.length}: ` +
+          "end the others with bootlevel clean",
       );
     return machines.length;
   }

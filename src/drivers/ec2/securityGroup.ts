@@ -155,7 +155,8 @@ export class SecurityGroups {
       );
     if (added.length > 0 && before.length > 0)
       this.parts.warn(
-        `security group ${id} of run ${mark.runName} now also allows SSH from ${added.join(", ")}; before: ${before.join(", ")}`,
+        `security group ${id} of run ${mark.runName} now also allows SSH from ${added.join(", ")}; ` +
+          `before: ${before.join(", ")}`,
       );
     return id;
   }
@@ -228,7 +229,8 @@ export class SecurityGroups {
     );
     if (done === null)
       throw new DriverError(
-        `security group ${group} is still in use (${words}): detach it from its network interfaces, or delete it yourself, and repeat the command`,
+        `security group ${group} is still in use (${words}): ` +
+          "detach it from its network interfaces, or delete it yourself, and repeat the command",
       );
   }
 

@@ -81,7 +81,8 @@ async function askedAddress(url: string, signal: AbortSignal): Promise<string> {
     if (signal.aborted) throw error;
     const { cause, message } = error as Error;
     throw new DriverError(
-      `${url} was asked for this computer's address, but did not answer: ${cause instanceof Error ? cause.message || message : message}; ${remedy}`,
+      `${url} was asked for this computer's address, but did not answer: ` +
+        `${cause instanceof Error ? cause.message || message : message}; ${remedy}`,
       { cause: error },
     );
   }

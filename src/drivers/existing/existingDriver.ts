@@ -115,7 +115,10 @@ class ExistingDriver implements Driver {
       .filter(({ name }) => own.has(name))
       .map(({ name, holder }) => `${name} by ${holder.mark.runName}/${holder.mark.service}`);
     const shown = holders.slice(0, 5).join(", ") + (holders.length > 5 ? ` and ${holders.length - 5} more` : "");
-    return `no free host for ${request.mark.service} among the ${this.pool.length} of cloud "${this.context.cloud}"; taken: ${shown || "none"}`;
+    return (
+      `no free host for ${request.mark.service} among the ${this.pool.length} ` +
+      `of cloud "${this.context.cloud}"; taken: ${shown || "none"}`
+    );
   }
 }
 

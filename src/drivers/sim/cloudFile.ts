@@ -230,7 +230,8 @@ export class CloudFile {
     if (format === FORMAT) return;
     if (format !== 0)
       throw new DriverError(
-        `the simulated cloud's file ${this.path} was written by another version of bootlevel (format ${String(format)}, this one knows ${FORMAT})`,
+        `the simulated cloud's file ${this.path} was written by another version ` +
+          `of bootlevel (format ${String(format)}, this one knows ${FORMAT})`,
       );
     this.db.exec(TABLES);
     this.db.pragma(`user_version = ${FORMAT}`);

@@ -52,7 +52,8 @@ function checkRun(place: Located, path: string, files: Files): Mistake[] {
   if (!firstLine.startsWith("#!") || !firstLine.endsWith("\r\n")) return [];
   return [
     place.mistake(
-      `the first line of "${kind === "folder" ? join(place.text ?? "", "run.sh") : place.text}" ends in CR LF (Windows), so machines cannot run it: save the file with LF line endings`,
+      `the first line of "${kind === "folder" ? join(place.text ?? "", "run.sh") : place.text}" ` +
+        "ends in CR LF (Windows), so machines cannot run it: save the file with LF line endings",
     ),
   ];
 }

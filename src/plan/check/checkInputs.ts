@@ -33,7 +33,8 @@ function checkInput(references: ReferenceChecker, service: DraftService, name: s
         ? []
         : [
             input.place.mistake(
-              `input "${name}" of service "${service.name}" has no value, link or default: write ${name}: SERVICE.OUTPUT or a value, or use --set ${service.name}.${name}=…`,
+              `input "${name}" of service "${service.name}" has no value, link or default: ` +
+                `write ${name}: SERVICE.OUTPUT or a value, or use --set ${service.name}.${name}=…`,
               null,
               "key",
             ),

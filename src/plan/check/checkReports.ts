@@ -22,7 +22,8 @@ function checkReport(service: DraftService): Mistake[] {
   return [
     ...idle.map((place) =>
       place.mistake(
-        `"report" of service "${service.name}" has only patterns, so "${place.name}" has no effect: add "program" or "command", or remove "${place.name}"`,
+        `"report" of service "${service.name}" has only patterns, so "${place.name}" has no effect: ` +
+          `add "program" or "command", or remove "${place.name}"`,
         null,
         "key",
       ),
@@ -38,7 +39,8 @@ function checkPattern(place: Located): Mistake[] {
   if (text === "~" || text.startsWith("~/"))
     return [
       place.mistake(
-        `"~" is not expanded in a pattern: write an absolute path, or one relative to the directory of the boot program`,
+        `"~" is not expanded in a pattern: ` +
+          "write an absolute path, or one relative to the directory of the boot program",
       ),
     ];
   if (text.split("/").includes("..")) return [place.mistake(`a pattern must not contain "..": write an absolute path`)];

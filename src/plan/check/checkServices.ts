@@ -49,7 +49,8 @@ function checkServiceNames({ levels, services }: Draft): Mistake[] {
       if (first === undefined || first === service) return [];
       return [
         service.own.mistake(
-          `duplicate service name "${service.name}", first used in level "${first.level.name}" (${whereIs(first.own, service.own)}): rename one`,
+          `duplicate service name "${service.name}", ` +
+            `first used in level "${first.level.name}" (${whereIs(first.own, service.own)}): rename one`,
           null,
           "key",
         ),
@@ -66,7 +67,8 @@ function checkReplicaNames({ services }: Draft): Mistake[] {
     if (other === undefined || replicas === 1 || Number(digits) > replicas) return [];
     return [
       service.own.mistake(
-        `"${service.name}" is also a replica of service "${other.name}" (${whereIs(other.own, service.own)}, replicas: ${replicas}): rename this service`,
+        `"${service.name}" is also a replica of service "${other.name}" (${whereIs(other.own, service.own)}, ` +
+          `replicas: ${replicas}): rename this service`,
         null,
         "key",
       ),
@@ -87,14 +89,16 @@ function checkFormerNames({ services }: Draft): Mistake[] {
     if (other !== undefined)
       return [
         place.mistake(
-          `service "${other.name}" also has was: ${place.text} (${whereIs(other.own, service.own)}), but only one service can take over its machine: remove one "was"`,
+          `service "${other.name}" also has was: ${place.text} (${whereIs(other.own, service.own)}), ` +
+            `but only one service can take over its machine: remove one "was"`,
         ),
       ];
     const heir = services.get(place.text);
     if (heir === undefined || heir.own.get("was") !== null) return [];
     return [
       place.mistake(
-        `service "${place.text}" still exists (${whereIs(heir.own, service.own)}) and keeps its machine: remove "was" here, or give that service its own "was"`,
+        `service "${place.text}" still exists (${whereIs(heir.own, service.own)}) and keeps its machine: ` +
+          `remove "was" here, or give that service its own "was"`,
       ),
     ];
   });
@@ -185,7 +189,8 @@ function checkAttributes(service: DraftService): Mistake[] {
   ) {
     mistakes.push(
       promised.mistake(
-        `service "${service.name}" has outputs but no boot or execute program to set them: add a program or remove "outputs"`,
+        `service "${service.name}" has outputs but no boot or execute program to set them: ` +
+          `add a program or remove "outputs"`,
         null,
         "key",
       ),
