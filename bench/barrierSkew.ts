@@ -1,4 +1,7 @@
-/** Barriers: how far apart programs are let go that meet on one computer, measured by plans/netbench with 20 clients. */
+/**
+ * Barriers: the time between the first and the last program that a barrier releases, on one computer. Uses
+ * plans/netbench with 20 clients.
+ */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
@@ -9,7 +12,7 @@ const CLIENTS = 20;
 const TIMES = isGuard ? 3 : 9;
 const home = temporaryFolder();
 
-/** In milliseconds, of one start; what the clients do then does not matter. */
+/** The skew of one start, in milliseconds. The clients' later work does not count. */
 async function skew(): Promise<number> {
   const words = [
     "dist/cli.js",
@@ -34,6 +37,6 @@ const measured: number[] = [];
 for (let time = 1; time <= TIMES; time += 1) measured.push(await skew());
 answer({
   title: "Barriers: how far apart programs are let go (plans/netbench, on this computer)",
-  // Whatever else the computer does comes in between.
+  // The measurement includes interruptions by other work on the computer.
   figures: [figure(`first to last of ${CLIENTS} clients`, measured, { unit: " ms", limit: 20, margin: 4 })],
 });

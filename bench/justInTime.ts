@@ -1,4 +1,7 @@
-/** Machines before their level: what each `prelaunch` takes in time, and in machines that are paid for, where earlier runs tell how long things take. */
+/**
+ * Machines before their level: the boot time and the paid machine time of each `prelaunch` mode, when earlier runs
+ * provide durations.
+ */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
@@ -15,13 +18,15 @@ import { loadPlan } from "../src/library/plans.js";
 const HOME = temporaryFolder();
 const LEVELS = 5;
 const SERVICES = 20;
-/** Runs before those that are measured, and those. */
+/** The numbers of warm-up runs and of measured runs. */
 const EARLIER = isGuard ? 6 : 12;
 const MEASURED = isGuard ? 3 : 12;
 const MODES = ["none", "next", "all", "just-in-time"] as const;
 type Mode = (typeof MODES)[number];
 
-/** Half of all boots take about so long, in seconds, and 19 of 20 at most twice that. Launches: about 45 s. */
+/**
+ * The median duration of boot programs in seconds. The 95th percentile is at most twice that. Launches take about 45 s.
+ */
 const PACES = [
   { name: "boots of seconds", boot: 15 },
   { name: "boots of minutes", boot: 150 },
@@ -30,11 +35,11 @@ type Pace = (typeof PACES)[number];
 
 interface Measured {
   readonly ms: number;
-  /** From each machine's launch until the run was ready. */
+  /** The sum, over all machines, of the time from the launch until the run was ready. */
   readonly machineMs: number;
 }
 
-/** A plan whose services each have medians of their own; what a run draws around them depends on its seed. */
+/** A plan whose services have different medians. The durations in a run depend on its seed. */
 function planText(pace: Pace, mode: Mode, seed: string): string {
   const names = Array.from({ length: LEVELS }, (_, level) =>
     Array.from({ length: SERVICES }, (__, index) => `s${level}-${index}`),
@@ -89,7 +94,7 @@ async function boot(
   };
 }
 
-/** Runs of one mode, in a home of its own, after earlier ones: no run has ever met the seed of one that is measured. */
+/** Measured runs of one mode, in a separate home, after warm-up runs. A measured run's seed is never used before. */
 async function measure(pace: Pace, mode: Mode): Promise<Measured[]> {
   const folder = join(HOME, `${pace.boot} ${mode}`);
   mkdirSync(folder);
@@ -98,7 +103,7 @@ async function measure(pace: Pace, mode: Mode): Promise<Measured[]> {
     clock: new VirtualClock(Date.UTC(2000, 0, 1)),
     random: () => 0.5,
   });
-  // Only what goes by earlier runs needs them.
+  // Only this mode uses earlier runs.
   if (mode === "just-in-time")
     for (let run = 1; run <= EARLIER; run += 1) await boot(store, folder, [pace, "next", `earlier-${run}`]);
   const measured: Measured[] = [];

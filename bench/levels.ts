@@ -1,4 +1,6 @@
-/** Levels: how much longer a boot takes than its plan's own critical path, and what a service costs, from 100 services to 10,000. */
+/**
+ * Levels: the overhead of a boot over its plan's critical path, and the cost per service, from 100 services to 10,000.
+ */
 import { boundHeapGrowth } from "../src/commands/heapGrowth.js";
 import { answer, figure, isGuard, median, type Figure } from "./support/answer.js";
 import { ask, tell } from "./support/child.js";

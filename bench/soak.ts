@@ -1,4 +1,4 @@
-/** Soak: one process that boots and terminates again and again must not grow. */
+/** Soak: the memory and handles of one process must not grow while it boots and terminates repeatedly. */
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { answer, isGuard, type Figure } from "./support/answer.js";
@@ -9,9 +9,9 @@ import { boot, terminate } from "../src/library/runs.js";
 
 const ROUNDS = isGuard ? 6 : 20;
 const SERVICES = 200;
-/** On this computer, and as many over SSH. */
+/** Real services on this computer, and as many over SSH. */
 const REAL = 10;
-/** Everything that is loaded or made once is there by then. */
+/** Warm-up rounds: afterwards everything that is loaded or created once exists. */
 const WARM = 3;
 
 interface Size {
@@ -40,7 +40,7 @@ function size(): Size {
   };
 }
 
-/** The size when nothing of the round is on its way out any more: sockets close a moment after they were ended. */
+/** The size after everything of the round is released: sockets close shortly after they were ended. */
 async function settled(): Promise<Size> {
   for (let [before, look] = [size(), 0]; ; look += 1) {
     await delay(50);
@@ -63,7 +63,7 @@ function parentOf(pid: string): number | null {
   }
 }
 
-/** Most of them simulated; some on this computer, some over SSH. */
+/** Most services are simulated; some run on this computer, some over SSH. */
 function writePlan({ addresses, port, user, identity, knownHosts }: SshHosts): string {
   const clouds = {
     sky: { driver: "sim", launch: { latency: { min: "5ms", max: "50ms" } }, programs: { boot: { duration: "10ms" } } },

@@ -1,4 +1,4 @@
-/** SSH fan-out: what bootlevel costs beyond the smallest loop with ssh2 that sends as many bytes to as many hosts. */
+/** SSH fan-out: bootlevel's overhead over the smallest ssh2 loop that sends as many bytes to as many hosts. */
 import { createHash } from "node:crypto";
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,11 +16,11 @@ import { overhear, smallestLoop, type Exec } from "./support/smallestLoop.js";
 import { withSshHosts, type SshHosts } from "./support/sshHosts.js";
 
 const SIZES = isGuard ? [50] : [50, 100, 200, 500];
-/** From this size on the limits count: below it, what is done once a boot is most of it. */
+/** Limits apply from this size on. In smaller boots, one-time costs dominate. */
 const MANY = isGuard ? 50 : 200;
 const TURNS = isGuard ? 1 : 3;
 
-/** Seconds by the wall, and of this process's processor time. */
+/** Wall-clock time and CPU time of this process, in seconds. */
 interface Spent {
   readonly wall: number;
   readonly cpu: number;
@@ -28,26 +28,26 @@ interface Spent {
 
 interface Measured {
   readonly bootlevel: Spent;
-  /** One command a host that swallows as many bytes. */
+  /** One command per host, which discards as many bytes. */
   readonly loop: Spent;
-  /** One command a host that unpacks both programs from as many bytes and runs them. */
+  /** One command per host, which unpacks both programs from as many bytes and runs them. */
   readonly byHand: Spent;
   /** The same commands as bootlevel's, so that the hosts do the same work. */
   readonly replay: Spent;
-  /** Of the boot's processor time. */
+  /** The database's share of the boot's CPU time. */
   readonly databaseShare: number;
   readonly bytes: number;
   readonly execs: number;
 }
 
-/** What it leaves to collect of what was before is not counted. */
+/** Measures work. Garbage from earlier work is collected first. */
 async function spent(work: () => Promise<void>): Promise<Spent> {
   globalThis.gc?.();
   const { wallMs, cpuMs } = await cost(work);
   return { wall: wallMs / 1000, cpu: cpuMs / 1000 };
 }
 
-/** The programs, as long as such programs are. */
+/** Writes programs of a typical length. */
 function writePrograms(folder: string): void {
   for (const name of ["boot.sh", "ready.sh"])
     writeFileSync(join(folder, name), `#!/bin/sh\n${"# a line as long as others\n".repeat(60)}exit 0\n`, {
@@ -55,7 +55,10 @@ function writePrograms(folder: string): void {
     });
 }
 
-/** The plan: one level of hosts, each with a program that boots it and one that finds it ready. @returns its path */
+/**
+ * Writes the plan: one level of hosts, each with a boot program and a ready program.
+ * @returns its path
+ */
 function writePlan(hosts: SshHosts, count: number): string {
   const folder = temporaryFolder();
   writePrograms(folder);
@@ -79,7 +82,10 @@ async function boot(hosts: SshHosts, count: number): Promise<Spent> {
   return measured;
 }
 
-/** bootlevel's own commands for another directory and with another nonce; the count of bytes in the command follows the script's length. */
+/**
+ * bootlevel's own commands with another directory and nonce. The byte count in the command is adapted to the script's
+ * length.
+ */
 function replayed({ command, input }: Exec, index: number): Exec {
   const count = Number(/count=(\d+)/.exec(command)?.[1]);
   const script = input.toString("latin1", 0, count);
@@ -95,7 +101,7 @@ function replayed({ command, input }: Exec, index: number): Exec {
   };
 }
 
-/** What one would write by hand for both programs. */
+/** A hand-written command for both programs. */
 async function byHand(bytes: number): Promise<Exec> {
   const folder = temporaryFolder();
   writePrograms(folder);
@@ -110,7 +116,7 @@ async function byHand(bytes: number): Promise<Exec> {
   };
 }
 
-/** All in one process and in turns, so that the compiler has seen as much of the one as of the other. */
+/** Everything runs in one process and in turns, so that the JIT has optimized all of it equally. */
 async function measure(hosts: SshHosts, count: number): Promise<Measured[]> {
   const heard = await overhear(async () => {
     await boot(hosts, 2);
@@ -141,7 +147,7 @@ function figuresOf(size: number, measured: readonly Measured[]): { figures: Figu
   const seconds = (of: "bootlevel" | "loop" | "byHand" | "replay", key: keyof Spent) =>
     measured.map((one) => one[of][key]);
   return {
-    // Wide margins for the first limits, which are not reached yet: a guard is told what has become worse.
+    // The first limits have wide margins, because they are not reached yet: the guard reports only regressions.
     figures:
       size < MANY
         ? []
@@ -177,7 +183,7 @@ function figuresOf(size: number, measured: readonly Measured[]): { figures: Figu
   };
 }
 
-/** Lines of a picture: what bootlevel and the loops took. */
+/** The lines of a chart: times of bootlevel and of the loops. */
 function linesOf(measured: ReadonlyMap<number, readonly Measured[]>): Series[] {
   const line = (name: string, of: "bootlevel" | "loop" | "byHand" | "replay"): Series => ({
     name,

@@ -1,4 +1,4 @@
-/** State: what the record of a boot costs, and what is asked of it afterwards. */
+/** State: the cost of recording a boot, and of reading the record later. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
 
@@ -20,7 +20,7 @@ interface Measured {
 }
 
 async function measure(sketch: Sketch): Promise<Measured> {
-  // A time that jumps leaves no pauses: the boot's whole time is work.
+  // On a virtual clock there are no waits: the whole boot is work.
   const { work, watchReads } = watchWrites(() => performance.now());
   let writes = 0;
   const { result, wallMs, store, home }: Booted = await bootSketch(sketch, {
@@ -42,7 +42,7 @@ async function measure(sketch: Sketch): Promise<Measured> {
   };
 }
 
-/** Short commands on the record of a large run, over `node -e 0`. */
+/** The time of short commands on the record of a large run, relative to `node -e 0`. */
 async function questions(): Promise<Figure[]> {
   const booted = await bootSketch({ services: SIZE, levels: 3, seed: "questions" });
   await booted.store.close();

@@ -1,4 +1,7 @@
-/** Wake-up: how long it takes from the start of `bl set` on one machine to the end of the `bl get` that waits for it on another, both over loopback. */
+/**
+ * Wake-up: the time from the start of `bl set` on one machine to the end of the waiting `bl get` on another one, both
+ * over loopback.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -8,10 +11,10 @@ import { temporaryFolder, writeText } from "./support/simulated.js";
 import { withSshHosts, type SshHosts } from "./support/sshHosts.js";
 
 const ROUNDS = isGuard ? 50 : 300;
-/** Milliseconds: what is promised of a machine that has nothing else to do. */
+/** The documented limit for an idle machine, in milliseconds. */
 const LIMIT = 50;
 
-/** Machines here, or two hosts. */
+/** The head of the plan: local machines, or two hosts. */
 function head(hosts: SshHosts | null): object {
   if (hosts === null) return {};
   const { port, user, identity, knownHosts, addresses } = hosts;
@@ -21,7 +24,10 @@ function head(hosts: SshHosts | null): object {
   };
 }
 
-/** Values are set one after the other, each when the one who waits for it has had time to do so. @returns milliseconds each took */
+/**
+ * Sets values one after the other, each after the reader had time to wait for it.
+ * @returns the milliseconds of each
+ */
 async function wakeUps(hosts: SshHosts | null): Promise<number[]> {
   const folder = temporaryFolder();
   const names = Array.from({ length: ROUNDS }, (_, index) => `v${index}`);

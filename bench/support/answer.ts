@@ -1,21 +1,21 @@
-/** What a question answers, and how it is told to who asked it. */
+/** The result of a benchmark, and how it is reported to the parent process. */
 
-/** One figure of an answer. */
+/** One figure of a result. */
 export interface Figure {
   readonly what: string;
   /** The median. */
   readonly value: number;
   readonly low?: number;
   readonly high?: number;
-  /** Nothing for a ratio. */
+  /** Omitted for a ratio. */
   readonly unit?: string;
-  /** What it must not be past. */
+  /** The limit that `value` must not exceed. */
   readonly limit?: number;
-  /** How many times its limit a guard lets it be: noise does not reach that. */
+  /** The factor by which a guard run may exceed the limit, to tolerate noise. */
   readonly margin?: number;
 }
 
-/** A line of a picture: seconds by size. */
+/** A line of a chart: seconds by size. */
 export interface Series {
   readonly name: string;
   readonly points: readonly (readonly [size: number, seconds: number])[];
@@ -28,10 +28,10 @@ export interface Answer {
   readonly series?: readonly Series[];
 }
 
-/** Whether only a guard asks: smaller sizes and fewer repetitions do. */
+/** Whether this is a guard run: smaller sizes and fewer repetitions. */
 export const isGuard = process.env["BENCH_GUARD"] === "1";
 
-/** Tells the answer. */
+/** Reports the result. */
 export function answer(told: Answer): void {
   process.send?.(told, () => {
     process.disconnect?.();
@@ -46,7 +46,7 @@ export function median(numbers: readonly number[]): number {
     : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
 }
 
-/** Several measurements of one thing as a figure. */
+/** Combines several measurements into a figure. */
 export function figure(
   what: string,
   numbers: readonly number[],

@@ -2,7 +2,12 @@ import { bootRun } from "../../src/engine/operations/boot.js";
 import { loadPlan } from "../../src/library/plans.js";
 import { openStore } from "../../src/state/openStore.js";
 
-/** Boots a plan without variables. @param path the plan's file @param home where the run is recorded @throws if it is not ready */
+/**
+ * Boots a plan without variables.
+ * @param path the plan's file
+ * @param home the directory of the record
+ * @throws if the run does not become ready
+ */
 export async function bootOnce(path: string, home: string): Promise<void> {
   const plan = await loadPlan(path);
   const store = await openStore(home);

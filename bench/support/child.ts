@@ -1,10 +1,11 @@
-/** Runs a part of a question in a process of its own: fresh memory, fresh compiler, and a peak that is its own. */
+/** Runs a part of a benchmark in its own process, with its own memory, JIT and peak memory use. */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 /**
- * Runs the present file again with these words. There, `process.argv.slice(2)` has them, and `tell` answers.
- * @param file `import.meta.url` of the question.
+ * Runs the current file again with these arguments. The child reads them from `process.argv.slice(2)` and replies with
+ * `tell`.
+ * @param file `import.meta.url` of the benchmark.
  */
 export function ask<T>(
   file: string,

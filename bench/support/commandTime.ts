@@ -1,10 +1,8 @@
-/**
- * How long a command takes over the time of `node -e 0`: pairs in one run, so that a noisy machine disturbs both alike.
- */
+/** The time of a command relative to `node -e 0`. Both are measured in pairs, so that noise affects both alike. */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 
-/** @returns a ratio for each of so many pairs */
+/** @returns one ratio per pair */
 export function overNothing(words: readonly string[], home: string, pairs: number): number[] {
   const time = (all: readonly string[]): number => {
     const start = performance.now();

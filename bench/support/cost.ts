@@ -1,13 +1,13 @@
-/** What work costs this process. */
+/** The cost of work in this process. */
 
 export interface Cost<T> {
   readonly result: T;
   readonly wallMs: number;
-  /** User and system time, in milliseconds. */
+  /** User and system CPU time, in milliseconds. */
   readonly cpuMs: number;
 }
 
-/** User and system time of this process so far, in milliseconds. */
+/** User and system CPU time of this process so far, in milliseconds. */
 export function cpuNow(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;

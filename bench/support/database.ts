@@ -1,18 +1,18 @@
-/** Watches how long the database is at work: every group of writes, and with `watchReads` every question. */
+/** Measures how long the database works: every group of writes, and with `watchReads` every read. */
 import { GroupCommit } from "../../src/state/sqlite/groupCommit.js";
 import type { Store } from "../../src/state/contract/store.js";
 
-/** What the database has done so far. */
+/** The database's work so far. */
 export interface DatabaseWork {
-  /** Milliseconds, by the clock that was given. */
+  /** Milliseconds, by the given clock. */
   ms: number;
   commits: number;
 }
 
 /**
- * Watches this process's writes from now on.
- * @param now milliseconds: of processor time where it may wait for others, of time where it is busy all the time (that
- *   costs less to ask)
+ * Measures this process's writes from now on.
+ * @param now a clock in milliseconds: CPU time if the process may wait; wall-clock time, which is cheaper to read, if
+ * it is always busy
  */
 export function watchWrites(now: () => number): {
   readonly work: DatabaseWork;

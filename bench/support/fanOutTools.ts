@@ -1,4 +1,4 @@
-/** What other programs need for the same hosts, where they are installed: figures without a limit. */
+/** The time of other tools for the same hosts, if they are installed. These figures have no limit. */
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -22,7 +22,7 @@ const TOOLS: readonly Tool[] = [
   { command: "terraform", what: "terraform (remote-exec, boot and ready)", run: terraform },
 ];
 
-/** Runs each once a size. */
+/** Runs each tool once per size. */
 export async function otherTools(
   hosts: SshHosts,
   sizes: readonly number[],

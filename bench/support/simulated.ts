@@ -1,6 +1,6 @@
 /**
- * Runs on a simulated cloud whose machines and programs take as long as was drawn here: so the plan's own critical path
- * is known.
+ * Runs on a simulated cloud. The durations of machines and programs are drawn here, so the plan's critical path is
+ * known.
  */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,7 +16,7 @@ import { VirtualClock } from "../../src/time/virtualClock.js";
 import { cost, type Cost } from "./cost.js";
 import { loadPlan } from "../../src/library/plans.js";
 
-/** In memory where there is such a folder: what a disk costs is another question. */
+/** In memory if possible, to exclude the cost of the disk. */
 const FAST = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 
 export interface Sketch {
@@ -27,14 +27,14 @@ export interface Sketch {
   readonly prelaunch?: string;
 }
 
-/** How long one service takes, in milliseconds. */
+/** The durations of one service, in milliseconds. */
 export interface Durations {
   readonly launch: number;
   readonly boot: number;
   readonly ready: number;
 }
 
-/** Latencies as clouds have them: launches of half a minute to two, programs of seconds to a minute. */
+/** Typical cloud latencies: launches of half a minute to two minutes, programs of seconds to a minute. */
 export function drawn({ seed }: Sketch, service: string): Durations {
   const between = (what: string, low: number, high: number): number =>
     Math.round(low + (high - low) * uniform(seed, service, what) ** 2);
@@ -45,7 +45,7 @@ export function drawn({ seed }: Sketch, service: string): Durations {
   };
 }
 
-/** Names of the services, by level. */
+/** The names of the services by level. */
 export function namesOf({ services, levels }: Sketch): string[][] {
   const name = (level: number, count: number) =>
     Array.from({ length: count }, (_, index) => (count === 1 ? `s${level}` : `s${level}-${index + 1}`));
@@ -54,7 +54,7 @@ export function namesOf({ services, levels }: Sketch): string[][] {
   );
 }
 
-/** The shortest time in which the plan can come up, level after level, in milliseconds. */
+/** The shortest possible boot time of the plan, level by level, in milliseconds. */
 export function criticalPath(sketch: Sketch): number {
   const time = ({ launch, boot, ready }: Durations) => launch + boot + ready;
   return namesOf(sketch).reduce(
@@ -63,7 +63,10 @@ export function criticalPath(sketch: Sketch): number {
   );
 }
 
-/** Writes the plan. @returns its path */
+/**
+ * Writes the plan.
+ * @returns its path
+ */
 export function writePlan(folder: string, sketch: Sketch): string {
   const names = namesOf(sketch);
   const services = names.flat().map((name): [string, object] => {
@@ -105,7 +108,7 @@ process.on("exit", () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-/** A folder that is gone when the process ends. */
+/** A folder that is deleted when the process ends. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(FAST, "bootlevel-bench-"));
   folders.add(folder);
@@ -121,13 +124,13 @@ export interface Booted extends Cost<BootResult> {
 
 export interface BootOptions {
   readonly observe?: (event: RunEvent) => void;
-  /** As a store's: told each write. */
+  /** Called for each write, like a store's probe. */
   readonly probe?: (point: string) => void;
-  /** Given the store before it is used. */
+  /** Called with the store before it is used. */
   readonly use?: (store: Store) => void;
 }
 
-/** Boots a sketch in a time that jumps. The caller closes the store. */
+/** Boots a sketch on a virtual clock. The caller closes the store. */
 export async function bootSketch(
   sketch: Sketch,
   { observe = () => undefined, probe, use = () => undefined }: BootOptions = {},

@@ -1,6 +1,6 @@
 /**
- * What one would write without bootlevel: ssh2 and some connections at a time. And what bootlevel says over SSH,
- * written down.
+ * The loop that one would write without bootlevel: ssh2 with limited concurrency. Also records what bootlevel sends
+ * over SSH.
  */
 import { readFileSync } from "node:fs";
 import pLimit from "p-limit";
@@ -9,7 +9,7 @@ import { connect, type Socket } from "node:net";
 
 import type { SshHosts } from "./sshHosts.js";
 
-/** As many handshakes as bootlevel's. */
+/** As many concurrent handshakes as bootlevel. */
 const AT_ONCE = 32;
 const ALGORITHMS: Algorithms = {
   kex: ["curve25519-sha256"],
@@ -18,13 +18,13 @@ const ALGORITHMS: Algorithms = {
   compress: ["none"],
 };
 
-/** A command and what goes to its standard input. */
+/** A command and its standard input. */
 export interface Exec {
   readonly command: string;
   readonly input: Buffer;
 }
 
-/** Connects to each host, does its commands one after the other, and closes. */
+/** Connects to each host, runs its commands one after the other, and disconnects. */
 export async function smallestLoop(
   { addresses, port, user, identity, knownHosts }: SshHosts,
   count: number,
@@ -90,7 +90,7 @@ function run(client: Client, { command, input }: Exec): Promise<void> {
   });
 }
 
-/** Writes down what `work` lets ssh2 do: every command with its whole input, in the order in which they began. */
+/** Records the ssh2 commands that `work` runs, with their complete input, in the order of their start. */
 export async function overhear(work: () => Promise<void>): Promise<Exec[]> {
   const heard: { command: string; chunks: Buffer[] }[] = [];
   const prototype = ssh2.Client.prototype;

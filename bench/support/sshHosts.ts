@@ -1,4 +1,6 @@
-/** Many SSH hosts of one sshd: every address 127.77.x.y leads to it, so hundreds of hosts need the memory of one. */
+/**
+ * Many SSH hosts from one sshd: it listens on every address 127.77.x.y, so hundreds of hosts need the memory of one.
+ */
 import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,23 +15,23 @@ export interface SshHosts {
   readonly addresses: readonly string[];
   readonly port: number;
   readonly user: string;
-  /** Files of the client: the private key, and a known_hosts file with a line for each host. */
+  /** Files of the client: the private key, and a known_hosts file with a line per host. */
   readonly identity: string;
   readonly knownHosts: string;
-  /** The home directory of the hosts' user, the same for all, in memory. */
+  /** The home directory of the hosts' common user, in memory. */
   readonly home: string;
 }
 
-/** Lends hosts to `work`; whatever happens, sshd and all that runs in it are ended afterwards. */
+/** Provides hosts to `work`. Afterwards, sshd and all of its processes are ended, even after a failure. */
 export async function withSshHosts<T>(count: number, work: (hosts: SshHosts) => Promise<T>): Promise<T> {
   const folder = temporaryFolder();
-  // What sshd is made of goes with the folder, also when the benchmark is interrupted.
+  // sshd's files are deleted with the folder, even if the benchmark is interrupted.
   process.env["TMPDIR"] = folder;
   const home = join(folder, "home");
   mkdirSync(home, { mode: 0o700 });
   const host = await startSshHost({ address: "0.0.0.0", config: `AllowUsers *@127.*\nSetEnv "HOME=${home}"` });
   const sshd = Number(readFileSync(join(host.directory, "pid"), "utf8"));
-  // An interrupted benchmark leaves nothing either.
+  // Clean up after an interruption too.
   const end = (): void => {
     process.kill(sshd, "SIGTERM");
   };
@@ -53,7 +55,10 @@ export async function withSshHosts<T>(count: number, work: (hosts: SshHosts) => 
   }
 }
 
-/** Runs a command of this computer, with its output thrown away. @returns seconds. Rejects when it fails. */
+/**
+ * Runs a local command and discards its output.
+ * @returns seconds. Rejects if it fails.
+ */
 export async function timed(
   command: string,
   words: readonly string[],

@@ -40,7 +40,8 @@ export async function handler(options: {
     print(
       result.workedOnBy === null
         ? `${run} is aborted. None of its programs is running.`
-        : `${run} is aborted. ${result.workedOnBy} works on it and ${CLEANS_UP.has(result.workedOnBy) ? "continues after cleaning up" : "ends everything in progress"}.`,
+        : `${run} is aborted. ${result.workedOnBy} works on it and ` +
+            `${CLEANS_UP.has(result.workedOnBy) ? "continues after cleaning up" : "ends everything in progress"}.`,
     );
   return EXIT.fine;
 }
@@ -56,7 +57,8 @@ async function cancel(run: string, reason: string, json: boolean): Promise<numbe
     print(
       cancelled === null
         ? `${run} is not aborted.`
-        : `${run} is no longer aborted (${cancelled}). Continue: bootlevel boot --resume ${run}   bootlevel repair ${run}   bootlevel rerun ${run} SERVICE`,
+        : `${run} is no longer aborted (${cancelled}). ` +
+            `Continue: bootlevel boot --resume ${run}   bootlevel repair ${run}   bootlevel rerun ${run} SERVICE`,
     );
   return EXIT.fine;
 }

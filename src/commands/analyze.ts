@@ -76,7 +76,8 @@ async function printSection({ run, sections }: RunAnalysis, section: SectionAnal
   ]);
   const others = sections.length > 1 ? ` (section ${section.number} of ${sections.length}, --sections lists them)` : "";
   print(
-    `Run ${run}: ${section.verb} of ${formatTime(section.startedAt)}, ${resultWords(section)} after ${formatDuration(section.wallMs)}${others}`,
+    `Run ${run}: ${section.verb} of ${formatTime(section.startedAt)}, ` +
+      `${resultWords(section)} after ${formatDuration(section.wallMs)}${others}`,
   );
   for (const caveat of caveats(section)) print(caveat);
   if (section.blame.length > 0) print(`\nThe longest steps\n\n${formatBlame(section, screen())}`);

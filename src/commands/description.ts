@@ -30,5 +30,8 @@ export function formatDescription(plan: PlanDescription): string {
   });
   const about = plan.description === "" ? "" : `: ${plan.description}`;
   const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? "" : "s"}`;
-  return `Plan ${plan.plan}${about}\n\n${table}\n\n${count(plan.services, "service")} in ${count(plan.levels.length, "level")}, ${count(plan.machines, "machine")} to start.`;
+  return (
+    `Plan ${plan.plan}${about}\n\n${table}\n\n${count(plan.services, "service")} in ` +
+    `${count(plan.levels.length, "level")}, ${count(plan.machines, "machine")} to start.`
+  );
 }

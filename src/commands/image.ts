@@ -131,7 +131,8 @@ async function printBuild({
   if (state === "failed") print(`\nImage ${image} was not built: ${reason}. Output: bootlevel logs ${run}`);
   if (state === "available")
     print(
-      `\nImage ${image} version ${version} is built: ${id ?? ""} in ${cloud}. New machines of its services start from it.${reason === "" ? "" : `\n${reason}: bootlevel terminate ${run}`}`,
+      `\nImage ${image} version ${version} is built: ${id ?? ""} in ${cloud}. ` +
+        `New machines of its services start from it.${reason === "" ? "" : `\n${reason}: bootlevel terminate ${run}`}`,
     );
   if (state !== "building" && reason === "" && runState !== "terminated")
     print(`Its machine is kept: bootlevel show ${run}   Terminate it: bootlevel terminate ${run}`);

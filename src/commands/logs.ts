@@ -56,7 +56,8 @@ async function checkService(run: string, service: string | undefined): Promise<v
   const names = (await showRun(run, ENVIRONMENT)).levels.flatMap((level) => level.services).map((one) => one.name);
   if (service === undefined || names.some((name) => name === service || name.replace(/-\d+$/, "") === service)) return;
   throw new UsageError(
-    `run "${run}" has no service "${service}": its services are ${names.slice(0, 20).join(", ")}${names.length > 20 ? ", …" : ""}`,
+    `run "${run}" has no service "${service}": ` +
+      `its services are ${names.slice(0, 20).join(", ")}${names.length > 20 ? ", …" : ""}`,
   );
 }
 

@@ -36,7 +36,8 @@ function unusedLines({ run, state, unused }: Outcome): string[] {
       .map(({ service, cloud, id }) => `${service} (${id} in ${cloud})`);
     return machines.length <= MOST_LISTED
       ? machines.join(", ")
-      : `${machines.slice(0, MOST_LISTED).join(", ")} and ${machines.length - MOST_LISTED} more (bootlevel history ${run})`;
+      : `${machines.slice(0, MOST_LISTED).join(", ")} and ` +
+          `${machines.length - MOST_LISTED} more (bootlevel history ${run})`;
   };
   const [gone, kept] = [list(true), list(false)];
   const left =
@@ -51,10 +52,19 @@ function unusedLines({ run, state, unused }: Outcome): string[] {
 
 function nextCommands({ run, state, aborted }: Outcome, interrupted: boolean): string {
   if (aborted)
-    return `Started services still run: bootlevel show ${run}   Full output: bootlevel logs ${run}\nContinue: bootlevel abort ${run} --cancel   Terminate it: bootlevel terminate ${run}`;
+    return (
+      `Started services still run: bootlevel show ${run}   Full output: bootlevel logs ${run}\n` +
+      `Continue: bootlevel abort ${run} --cancel   Terminate it: bootlevel terminate ${run}`
+    );
   if (state === "ready")
     return `Run ${run} is ready. Check it: bootlevel status ${run}   Terminate it: bootlevel terminate ${run}`;
   if (state === "interrupted")
-    return `${interrupted ? "Interrupted" : `${run} is not complete yet`}. Resume it: bootlevel boot --resume ${run}   What runs: bootlevel show ${run}   Terminate it: bootlevel terminate ${run}`;
-  return `Started services still run: bootlevel show ${run}   Full output: bootlevel logs ${run}\nRepair it: bootlevel repair ${run}   Terminate it: bootlevel terminate ${run}`;
+    return (
+      `${interrupted ? "Interrupted" : `${run} is not complete yet`}. ` +
+      `Resume it: bootlevel boot --resume ${run}   What runs: bootlevel show ${run}   Terminate it: bootlevel terminate ${run}`
+    );
+  return (
+    `Started services still run: bootlevel show ${run}   Full output: bootlevel logs ${run}\n` +
+    `Repair it: bootlevel repair ${run}   Terminate it: bootlevel terminate ${run}`
+  );
 }

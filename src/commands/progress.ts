@@ -29,7 +29,9 @@ export async function showProgress(options: {
     : chooseMode({ stream, env: process.env, json: false });
   const reporter = createReporter({ mode, stream, color, now: Date.now, verbose: options.verbose });
   const interruption = onInterrupt(() => {
-    const message = `stopping: no new step starts, running steps are recorded. Interrupt again to exit at once. ${options.afterwards}`;
+    const message =
+      "stopping: no new step starts, running steps are recorded. " +
+      `Interrupt again to exit at once. ${options.afterwards}`;
     reporter.onEvent({ at: Date.now(), type: "warning", service: null, message });
   });
   return {

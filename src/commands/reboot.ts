@@ -43,7 +43,8 @@ export async function handler(options: RebootArguments): Promise<number> {
   if (
     !options.yes &&
     !(await demandYes(
-      `Take ${services.length === 0 ? `all ${count} services` : services.join(", ")} of ${details.run} down and boot them again?`,
+      `Take ${services.length === 0 ? `all ${count} services` : services.join(", ")} ` +
+        `of ${details.run} down and boot them again?`,
     ))
   ) {
     print("Nothing was rebooted.");

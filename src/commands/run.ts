@@ -169,11 +169,15 @@ async function printResult(result: RunToEndResult): Promise<void> {
 
 function machinesWords({ run, keep, terminated }: RunToEndResult): string {
   if (terminated === null)
-    return `Its machines were kept (keep: ${keep}). Check it: bootlevel status ${run}   Terminate it: bootlevel terminate ${run}`;
+    return (
+      `Its machines were kept (keep: ${keep}). ` +
+      `Check it: bootlevel status ${run}   Terminate it: bootlevel terminate ${run}`
+    );
   const count = `${terminated.terminated.length} machine${terminated.terminated.length === 1 ? "" : "s"} ended`;
   return terminated.state === "terminated"
     ? `No machine is left: ${count}.`
-    : `It is not terminated: ${count}, others may still run. What is left: bootlevel show ${run}   Terminate it: bootlevel terminate ${run}`;
+    : `It is not terminated: ${count}, others may still run. ` +
+        `What is left: bootlevel show ${run}   Terminate it: bootlevel terminate ${run}`;
 }
 
 async function printNagios(result: RunToEndResult): Promise<number> {

@@ -35,7 +35,8 @@ async function printRun(run: RunDetails): Promise<void> {
   );
   if (run.holder?.alive)
     print(
-      `${run.holder.command} (process ${run.holder.pid} on ${run.holder.host}) has been working on it since ${formatTime(run.holder.since)}`,
+      `${run.holder.command} (process ${run.holder.pid} on ${run.holder.host}) ` +
+        `has been working on it since ${formatTime(run.holder.since)}`,
     );
   if (run.abort !== null) print(`Aborted by ${run.abort.origin} at ${formatTime(run.abort.at)}: ${run.abort.reason}`);
   const variables = Object.entries(run.variables).map(([name, { value }]) => `${name}=${value ?? "(secret)"}`);

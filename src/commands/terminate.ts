@@ -100,7 +100,8 @@ async function printEnd(result: TerminateResult): Promise<void> {
   if (result.state === "terminated") return print(`\n${result.run} is terminated: ${machines}.`);
   if (result.kept)
     return print(
-      `\nThe terminate programs of ${result.run} have run, its machines are kept. End them: bootlevel terminate ${result.run}   Boot it again: bootlevel reboot ${result.run}`,
+      `\nThe terminate programs of ${result.run} have run, its machines are kept. ` +
+        `End them: bootlevel terminate ${result.run}   Boot it again: bootlevel reboot ${result.run}`,
     );
   print(
     `\n${result.run} is not terminated: ${machines}, the others were kept. What is left: bootlevel show ${result.run}`,

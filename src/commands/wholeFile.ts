@@ -17,7 +17,8 @@ export async function writeWholeFile(file: string, content: string, mode?: numbe
   const found = await stat(path).catch(() => null);
   if (found !== null && !found.isFile())
     throw new UsageError(
-      `cannot write ${file}: ${found.isDirectory() ? "it is a directory; name a file in it" : "it is not a regular file"}`,
+      `cannot write ${file}: ` +
+        `${found.isDirectory() ? "it is a directory; name a file in it" : "it is not a regular file"}`,
     );
   const aside = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   try {

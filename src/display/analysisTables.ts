@@ -54,7 +54,9 @@ export function formatChain({ chain, chainMs, wallMs }: SectionAnalysis, look: T
     ...look,
     align: ["left", "left", "left", "right", "right"],
   });
-  return `${table}\n\nTotal: ${formatDuration(chainMs)}, ${shareWords(share)} of the elapsed ${formatDuration(wallMs)}.`;
+  return (
+    `${table}\n\n` + `Total: ${formatDuration(chainMs)}, ${shareWords(share)} of the elapsed ${formatDuration(wallMs)}.`
+  );
 }
 
 interface FoldedPart {

@@ -60,9 +60,15 @@ function summary({ run: runName, state, workedOnBy, abort, services }: StatusRep
   const run = shorten(harmless(runName), LONGEST_NAME);
   const ready = services.filter(({ healthy }) => healthy).length;
   if (abort !== null)
-    return `${run} was aborted by ${shorten(harmless(abort.origin), LONGEST_NAME)}: ${shorten(harmless(abort.reason), LONGEST_REASON)}`;
+    return (
+      `${run} was aborted by ${shorten(harmless(abort.origin), LONGEST_NAME)}: ` +
+      `${shorten(harmless(abort.reason), LONGEST_REASON)}`
+    );
   if (state === "ready")
-    return `${ready} of ${plural(services.length, "service")} of ${run} ready${workedOnBy === null ? "" : `, ${harmless(workedOnBy)} works on it`}`;
+    return (
+      `${ready} of ${plural(services.length, "service")} of ${run} ` +
+      `ready${workedOnBy === null ? "" : `, ${harmless(workedOnBy)} works on it`}`
+    );
   return `${run} is ${state}, ${ready} of ${plural(services.length, "service")} ready`;
 }
 

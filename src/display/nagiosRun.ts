@@ -32,5 +32,8 @@ function words(well: boolean, success: boolean, { failures, aborted, state }: En
   if (aborted !== null) return `was aborted by ${harmless(aborted.origin)}: ${harmless(aborted.reason)}`;
   const [first, ...others] = failures;
   if (first === undefined) return `failed (${state})`;
-  return `failed: ${harmless(first.service)}: ${harmless(first.message)}${others.length === 0 ? "" : `; and ${others.length} more`}`;
+  return (
+    `failed: ${harmless(first.service)}: ` +
+    `${harmless(first.message)}${others.length === 0 ? "" : `; and ${others.length} more`}`
+  );
 }

@@ -42,7 +42,8 @@ function describe(event: RunEvent, { verbose, sizes }: PlainOptions): string[] {
     case "run-started": {
       const services = event.levels.reduce((sum, level) => sum + level.services.length, 0);
       return [
-        `run ${stripControl(event.run)} ${event.verb} ${stripControl(event.plan)}: ${plural(services, "service")} in ${plural(event.levels.length, "level")}`,
+        `run ${stripControl(event.run)} ${event.verb} ${stripControl(event.plan)}: ` +
+          `${plural(services, "service")} in ${plural(event.levels.length, "level")}`,
       ];
     }
     case "agenda":
@@ -51,13 +52,15 @@ function describe(event: RunEvent, { verbose, sizes }: PlainOptions): string[] {
       return [`${levelName(event)} started: ${plural(event.services ?? sizes.get(event.level) ?? 0, "service")}`];
     case "level-finished":
       return [
-        `${levelName(event)} finished in ${formatDuration(event.ms)}${event.failed > 0 ? `, ${event.failed} failed` : ""}`,
+        `${levelName(event)} finished in ` +
+          `${formatDuration(event.ms)}${event.failed > 0 ? `, ${event.failed} failed` : ""}`,
       ];
     case "service-state":
       return [`${stripControl(event.service)} ${event.state}`];
     case "machine-launched":
       return [
-        `${stripControl(event.service)} machine ${stripControl(event.id)} launched in ${stripControl(event.cloud)}${event.host === null ? "" : `, host ${stripControl(event.host)}`}`,
+        `${stripControl(event.service)} machine ${stripControl(event.id)} launched in ` +
+          `${stripControl(event.cloud)}${event.host === null ? "" : `, host ${stripControl(event.host)}`}`,
       ];
     case "machine-terminated":
       return [
@@ -66,7 +69,8 @@ function describe(event: RunEvent, { verbose, sizes }: PlainOptions): string[] {
     case "step-started":
       return verbose
         ? [
-            `${stripControl(event.service)} ${event.step} started${event.attempt > 1 ? `, ${event.step === "setup" ? "part" : "try"} ${event.attempt}` : ""}`,
+            `${stripControl(event.service)} ${event.step} ` +
+              `started${event.attempt > 1 ? `, ${event.step === "setup" ? "part" : "try"} ${event.attempt}` : ""}`,
           ]
         : [];
     case "step-finished":
@@ -96,7 +100,10 @@ function levelName(event: { readonly level: string; readonly index: number }): s
 
 function stepFinished(event: Extract<RunEvent, { type: "step-finished" }>): string {
   const code = event.exitCode === null ? "" : `, exit code ${event.exitCode}`;
-  return `${stripControl(event.service)} ${event.step} ${stripControl(event.outcome)} after ${formatDuration(event.ms)}${code}`;
+  return (
+    `${stripControl(event.service)} ${event.step} ` +
+    `${stripControl(event.outcome)} after ${formatDuration(event.ms)}${code}`
+  );
 }
 
 /** A failure, with the service on each line so that `grep web-2` finds all of it. */

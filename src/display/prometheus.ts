@@ -23,7 +23,8 @@ const HELP = {
   run_worked_on: "Whether a living launcher works on the run (1) or not (0).",
   services: "Services of the run by the state that is recorded of them.",
   machines:
-    "Machines of the run by what their cloud says; unknown: it was not asked, gave no answer or does not know the machine.",
+    "Machines of the run by what their cloud says; unknown: " +
+    "it was not asked, gave no answer or does not know the machine.",
   service_healthy: "Whether the service is healthy by the last check (1) or not (0).",
   service_check_duration_seconds: "How long the service's ready program took in the last check.",
   service_age_seconds: "How long the service had been in its recorded state when the last check was made.",

@@ -1,6 +1,5 @@
 /**
- * Finds drivers: the built-in ones, a module file, or an npm package that is installed beside the plan or beside
- * bootlevel.
+ * Finds drivers: built-in ones, module files, and npm packages that are installed beside the plan or beside bootlevel.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -19,8 +18,8 @@ const builtIn: Readonly<Record<string, () => Promise<DriverDefinition>>> = {
 /**
  * Loads a driver.
  * @param name `local`, `existing`, `sim`, `ec2`, a file (`./driver.js`, `/opt/driver.js`) or an npm package.
- * @param planDirectory where relative files and packages are looked for first.
- * @throws DriverError if it cannot be found, loaded, or is no driver.
+ * @param planDirectory the directory in which relative files and packages are looked up first.
+ * @throws DriverError if it cannot be found or loaded, or is not a driver.
  */
 export async function loadDriver(name: string, planDirectory: string): Promise<DriverDefinition> {
   if (Object.hasOwn(builtIn, name)) return (builtIn[name] as () => Promise<DriverDefinition>)();
@@ -28,7 +27,8 @@ export async function loadDriver(name: string, planDirectory: string): Promise<D
   const definition = (module as { default?: unknown }).default;
   if (isDefinition(definition)) return definition;
   throw new DriverError(
-    `"${name}" is no driver: its default export must be a DriverDefinition with name, cloudSchema, launchSchema, sshDefaults and create()`,
+    `"${name}" is not a driver: ` +
+      "its default export must be a DriverDefinition with name, cloudSchema, launchSchema, sshDefaults and create()",
   );
 }
 
@@ -41,10 +41,11 @@ async function importDriver(name: string, planDirectory: string): Promise<unknow
       (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND";
     const remedy =
       missing && !isFile(name)
-        ? `; built in are ${Object.keys(builtIn).join(", ")}; for a package, run: npm install ${name}`
+        ? `; built-in drivers are ${Object.keys(builtIn).join(", ")}; to install a package: npm install ${name}`
         : "";
     throw new DriverError(
-      `driver "${name}" cannot be loaded: ${firstLine((error as Error).message).replace(/ imported from .*/, "")}${remedy}`,
+      `driver "${name}" cannot be loaded: ` +
+        `${firstLine((error as Error).message).replace(/ imported from .*/, "")}${remedy}`,
       { cause: error },
     );
   }
@@ -61,14 +62,14 @@ function locate(name: string, planDirectory: string): string {
       .find((candidate) => existsSync(join(candidate, "package.json")));
     if (folder !== undefined) return packageEntry(folder);
   }
-  throw Object.assign(new Error(`there is no package "${name}" beside the plan or beside bootlevel`), {
+  throw Object.assign(new Error(`no package "${name}" is installed beside the plan or beside bootlevel`), {
     code: "MODULE_NOT_FOUND",
   });
 }
 
 /**
- * The module that `import` of the package would load; `require.resolve` does not find packages that are for `import`
- * only.
+ * The module that `import` of the package would load. `require.resolve` does not find packages that support only
+ * `import`.
  */
 function packageEntry(folder: string): string {
   const { exports, main } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {

@@ -1,20 +1,20 @@
 /**
- * The base of bootlevel's errors. A driver that a plan brings may carry its own copy of this package, so an error is
- * recognised by a shared symbol and its codes, never by `instanceof`.
+ * The base class of bootlevel's errors. A driver may bundle its own copy of this package, so errors are recognised by a
+ * shared symbol and their codes, never by `instanceof`.
  */
 const CODES = Symbol.for("bootlevel.error");
 
 export interface BootlevelErrorOptions {
   readonly cause?: unknown;
-  /** What helps, in one sentence for people; "" if nothing is known. */
+  /** What the operator can do, in one sentence. "" if unknown. */
   readonly remedy?: string;
 }
 
 export class BootlevelError extends Error {
   override readonly name: string = "BootlevelError";
-  /** Names the kind of error for programs; stable across versions. A class without one has its parent's. */
+  /** Identifies the kind of error for programs. Stable across versions. A class without one inherits its parent's. */
   static readonly code: string = "BOOTLEVEL";
-  /** What helps, in one sentence for people; "" if nothing is known. */
+  /** What the operator can do, in one sentence. "" if unknown. */
   readonly remedy: string;
 
   constructor(message: string, { remedy = "", ...options }: BootlevelErrorOptions = {}) {
@@ -27,7 +27,7 @@ export class BootlevelError extends Error {
     return (this.constructor as typeof BootlevelError).code;
   }
 
-  /** The codes of the error's class and of the classes above it. */
+  /** The codes of the error's class and of its parent classes. */
   get [CODES](): readonly string[] {
     const codes: string[] = [];
     let type = this.constructor as typeof BootlevelError | null;
@@ -40,8 +40,8 @@ export class BootlevelError extends Error {
 }
 
 /**
- * Whether this is an error of bootlevel's, of whichever copy of the package.
- * @param code one kind of error, with all kinds below it: `DRIVER` is also a `CLOUD_UNREACHABLE`. Default: any.
+ * Whether this is an error of bootlevel, from any copy of the package.
+ * @param code a kind of error, including its subclasses: `DRIVER` also matches `CLOUD_UNREACHABLE`. Default: any.
  */
 export function isBootlevelError(error: unknown, code?: string): error is BootlevelError {
   if (typeof error !== "object" || error === null) return false;
@@ -49,7 +49,7 @@ export function isBootlevelError(error: unknown, code?: string): error is Bootle
   return Array.isArray(codes) && (code === undefined || codes.includes(code));
 }
 
-/** The guard that recognises errors of a class and of the classes below it. */
+/** Returns a type guard that recognises errors of a class and of its subclasses. */
 export function guardOf<T extends BootlevelError>(type: {
   readonly code: string;
   readonly prototype: T;

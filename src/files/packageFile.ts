@@ -1,4 +1,4 @@
-/** Finds files that are shipped beside the code, whether it runs from src/ or bundled from dist/. */
+/** Finds files of this package, whether the code runs from src/ or bundled from dist/. */
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";

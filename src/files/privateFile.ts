@@ -1,11 +1,11 @@
-/** Small private files beside the database that are written once and then only read. */
+/** Small private files beside the database. They are written once and then only read. */
 import { randomBytes } from "node:crypto";
 import { linkSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 
 /**
- * Writes a file of mode 0600 that appears whole or not at all: of two launchers that meet here one is first, and both
- * end with its text.
- * @returns what the file holds.
+ * Writes a file of mode 0600 atomically. If two launchers write it at the same time, the first one wins and both get
+ * its text.
+ * @returns the content of the file.
  */
 export function writeOnce(file: string, text: string): string {
   const draft = `${file}.${process.pid}.${randomBytes(4).toString("hex")}`;

@@ -1,14 +1,17 @@
-/** Write-ahead logging for the databases of this computer: the state, and the simulated clouds. */
+/** Write-ahead logging for the databases on this computer: the state and the simulated clouds. */
 import type Database from "better-sqlite3";
 
 /**
- * Two processes that meet at a new file: SQLite tells the second one at once that it is busy, and does not wait as it
- * does elsewhere.
+ * If two processes open a new file at the same time, SQLite reports "busy" to the second one at once. Here it does not
+ * wait for its busy timeout.
  */
 const TRIES = 100;
 const PAUSE_MS = 20;
 
-/** Turns write-ahead logging on. @throws the error of SQLite's if that cannot be, or the file is busy for long. */
+/**
+ * Enables write-ahead logging.
+ * @throws SQLite's error if that fails, or if the file stays busy.
+ */
 export function useWal(db: Database.Database): void {
   for (let attempt = 1; ; attempt += 1) {
     try {

@@ -1,6 +1,5 @@
 /**
- * What happens to a run, as data: the engine emits these, `state/` keeps them (but for `output`), `reporting/` shows
- * them.
+ * The events of a run, as data: the engine emits them, `state/` stores them (except `output`), `reporting/` shows them.
  */
 
 export type ServiceState =
@@ -15,26 +14,26 @@ export type ServiceState =
   | "terminating"
   | "terminated";
 
-/** What is done to a run by a command that changes it, or looks at it. */
+/** The commands that change a run or inspect it. */
 export type RunVerb = "boot" | "run" | "resume" | "repair" | "rerun" | "reboot" | "reload" | "terminate" | "status";
 
 export type RunState =
   "booting" | "repairing" | "reloading" | "ready" | "failed" | "interrupted" | "terminating" | "terminated";
 
-/** Where a service's story begins when it is told again: see `engine/up/agenda.ts`. */
+/** The stage at which work on a service begins again: see `engine/up/agenda.ts`. */
 export type Stage = "discard" | "replace" | "launch" | "boot" | "verify" | "execute";
 
-/** What is to be done for one service, and why. */
+/** The work that is planned for one service, and the reason. */
 export interface PlannedTask {
   readonly service: string;
   readonly level: string;
   readonly stage: Stage;
-  /** Whether the stage was begun, or is due, from before: it is gone on with, not begun again. */
+  /** Whether an earlier command began the stage or left it due. It is then continued, not begun again. */
   readonly resume: boolean;
   readonly reason: string;
 }
 
-/** The steps of a service's story at which it can fail. */
+/** The steps of a service that can fail. */
 export type StepName =
   | "resolve"
   | "launch"
@@ -48,22 +47,22 @@ export type StepName =
   | "terminate"
   | "destroy";
 
-/** Why a service failed: everything that one screen needs. All text in it is redacted already. */
+/** Why a service failed, in enough detail for one screen. All text is already redacted. */
 export interface ServiceFailure {
   readonly service: string;
   readonly level: string;
   readonly step: StepName;
   /** One sentence: what happened. */
   readonly message: string;
-  /** The program's exit code, or null when no program ended. */
+  /** The program's exit code, or null if no program ended. */
   readonly exitCode: number | null;
-  /** The machine it happened on (`admin@10.0.0.4:22`, a directory), or null before there was one. */
+  /** The machine on which it failed (`admin@10.0.0.4:22`, a directory), or null if there was none yet. */
   readonly machine: string | null;
-  /** The last lines that the program printed, oldest first. */
+  /** The last lines of the program's output, oldest first. */
   readonly lastLines: readonly string[];
-  /** Absolute path of the step's whole log, or null. */
+  /** Absolute path of the step's complete log, or null. */
   readonly log: string | null;
-  /** What the operator can do, "" when the message says it. */
+  /** What the operator can do. "" if the message says it. */
   readonly remedy: string;
 }
 

@@ -1,41 +1,42 @@
 /**
- * How a run is now, as data: `engine/status.ts` finds it out, `reporting/` and `commands/` show it. All text in it is
- * redacted already. `since` and `checkedAt` are milliseconds since the epoch, other times milliseconds.
+ * The present state of a run, as data: `engine/status.ts` determines it, `reporting/` and `commands/` show it. All text
+ * is already redacted. `since` and `checkedAt` are milliseconds since the epoch; other times are durations in
+ * milliseconds.
  */
 import type { RunState, ServiceState } from "./events.js";
 
 /**
- * What was found when a service was looked at: its cloud gave no answer; the machine is gone, or stopped, or does not
- * answer, or refuses the launcher; the ready program failed.
+ * The result of checking a service: its cloud did not answer; the machine is gone, stopped, unreachable, or refuses the
+ * launcher; or the ready program failed.
  */
 export type Cause = "silent" | "gone" | "stopped" | "unreachable" | "refused" | "not-ready";
 
 /**
- * Why a service is not healthy: what was found, or that it never became ready, or that nothing was found but a repair
- * of it is due.
+ * Why a service is not healthy: the result of the check; or it never became ready; or the check found nothing but a
+ * repair is due.
  */
 export type Trouble = Cause | "not-up" | "repair-due";
 
 export interface ServiceStatus {
   readonly service: string;
   readonly level: string;
-  /** What the record says, and whether it holds now. */
+  /** The recorded state, and whether it still holds. */
   readonly state: ServiceState;
   readonly healthy: boolean;
-  /** Null for a healthy service, and for no other. */
+  /** Null for a healthy service, and only for a healthy one. */
   readonly trouble: Trouble | null;
-  /** Since when it is in that state, and how long that is. */
+  /** When it entered that state, and for how long it has been in it. */
   readonly since: number;
   readonly ageMs: number;
-  /** What the cloud says; "host" for a service on a host, "none" before there is a machine. */
+  /** The machine's state according to the cloud. "host" for a service on a host, "none" if there is no machine yet. */
   readonly machine: "pending" | "running" | "stopped" | "terminated" | "unknown" | "host" | "none";
   readonly host: string | null;
   readonly message: string;
-  /** Of the ready program, or null when it did not run. */
+  /** The exit code of the ready program, or null if it did not run. */
   readonly exitCode: number | null;
   readonly ms: number | null;
   readonly lastLines: readonly string[];
-  /** What its programs said last, or null. */
+  /** The latest message of its programs, or null. */
   readonly said: string | null;
 }
 
@@ -43,9 +44,9 @@ export interface StatusReport {
   readonly run: string;
   readonly state: RunState;
   readonly healthy: boolean;
-  /** The command of a living launcher that works on the run, such as `repair`; null when nobody does. */
+  /** The command of a live launcher that works on the run, such as `repair`. Null if there is none. */
   readonly workedOnBy: string | null;
-  /** Why and by whom the run was aborted, or null. */
+  /** The reason and origin of the run's abort, or null. */
   readonly abort: { readonly reason: string; readonly origin: string; readonly at: number } | null;
   readonly checkedAt: number;
   readonly ms: number;

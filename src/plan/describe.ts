@@ -1,4 +1,4 @@
-/** What a plan would start, as data. */
+/** Describes what a plan would start, as data. */
 import type { LaunchPlan, ProgramSpec, ServiceSpec } from "./launchPlan/launchPlan.js";
 import { packagesOf } from "./compile/packages.js";
 import { templateText } from "./references/references.js";
@@ -7,7 +7,7 @@ export interface PlanDescription {
   readonly plan: string;
   readonly description: string;
   readonly file: string;
-  /** How many services run in the end: the sum of all replicas; and how many machines that starts. */
+  /** The number of services (the sum of all replicas), and the number of machines that are started for them. */
   readonly services: number;
   readonly machines: number;
   readonly levels: readonly { readonly name: string; readonly services: readonly ServiceDescription[] }[];
@@ -19,15 +19,15 @@ export interface ServiceDescription {
   /** The cloud and its driver, or null for a service on a host. */
   readonly cloud: string | null;
   readonly driver: string | null;
-  /** The host as written, such as `${db.host}`, or null for a machine of a cloud. */
+  /** The host as written, such as `${db.host}`, or null if a cloud starts the machine. */
   readonly host: string | null;
   /**
-   * The sizes of its machine as written: the one that is wanted, then those to try where there is no capacity for it.
+   * The sizes of its machine as written: the preferred one, then the alternatives where there is no capacity for it.
    */
   readonly sizes: readonly string[];
-  /** The plan's image that it is made from, or null. */
+  /** The plan's image that it uses, or null. */
   readonly image: string | null;
-  /** What each program runs, as an absolute path or a shell line; a "setup" that installs packages names them. */
+  /** What each program runs: an absolute path or a shell line. A "setup" that installs packages lists them. */
   readonly programs: readonly {
     readonly step: "setup" | "boot" | "ready" | "execute" | "report" | "terminate";
     readonly run: string;
@@ -35,7 +35,7 @@ export interface ServiceDescription {
   }[];
 }
 
-/** Describes a compiled plan; asks no cloud. */
+/** Describes a compiled plan. Calls no cloud. */
 export function describePlan(plan: LaunchPlan): PlanDescription {
   const all = plan.levels.flatMap(({ services }) => services);
   const count = (services: readonly ServiceSpec[]): number => services.reduce((sum, { replicas }) => sum + replicas, 0);

@@ -1,6 +1,4 @@
-/**
- * The plan by which an image is made: one machine of a cloud, what makes the image, and nothing that a service does.
- */
+/** The plan that builds an image: one machine of a cloud and the image's setup steps, without a service's programs. */
 import { checkDrivers, type DriverLookup } from "./check/checkDrivers.js";
 import { compile } from "./compile/compile.js";
 import { IMPLICIT_CLOUD, type Draft, type DraftLevel, type DraftService } from "./draft/draft.js";
@@ -14,18 +12,18 @@ import { parseTemplate } from "./references/references.js";
 import { suggest } from "../text/suggest.js";
 import { cloudTemplates, templatesOf } from "./draft/templates.js";
 
-/** What a machine that becomes an image takes of a service's keys. */
+/** Keys of a service that also apply to the machine that builds an image. */
 const KEYS = ["size", "launch", "ssh", "timeout"];
 
-/** Which image, in which cloud: their names in the plan. */
+/** Names the image and the cloud, as in the plan. */
 export interface ImagePlace {
   readonly image: string;
   readonly cloud: string;
 }
 
 /**
- * Reads a launch plan for one of its images. Variables that have nothing to do with it need no value.
- * Throws `PlanError` with every mistake of the plan, and for an image or a cloud that it does not have.
+ * Reads a launch plan for one of its images. Variables that the image does not use need no value. Throws `PlanError`
+ * with every mistake of the plan, or if the plan has no such image or cloud.
  */
 export async function loadImagePlan(
   file: string,
@@ -45,7 +43,8 @@ export async function loadImagePlan(
   if (definitions.get(place.cloud)?.needsImage === true && (service.image?.id ?? null) === null) {
     mistakes.push(
       service.own.mistake(
-        `image "${place.image}" has no id for cloud "${place.cloud}": add one to start from, such as ${place.cloud}: ami-0a1b2c3d`,
+        `image "${place.image}" has no id for cloud "${place.cloud}": ` +
+          `add one to start from, such as ${place.cloud}: ami-0a1b2c3d`,
         null,
         "key",
       ),
@@ -65,7 +64,7 @@ export async function loadImagePlan(
   };
 }
 
-/** The one service of such a plan, named after the image. */
+/** The only service of such a plan, named after the image. */
 function builder(draft: Draft, { image, cloud }: ImagePlace): DraftService {
   const { root } = draft;
   const own = new Located({ image, cloud }, root.source, ["images", image]);
@@ -98,7 +97,7 @@ function referredVariables({ clouds }: Draft, service: DraftService): Set<string
   return new Set(references.flatMap(({ reference }) => (reference.kind === "variable" ? [reference.name] : [])));
 }
 
-/** @param option the word of the command that says it */
+/** @param option the command's word for it */
 function unknownName(what: string, option: string, name: string, known: readonly string[]): Mistake[] {
   if (known.includes(name)) return [];
   const near = suggest(name, known);

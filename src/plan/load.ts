@@ -1,4 +1,4 @@
-/** A launch plan's file -> the compiled plan, or everything that is wrong with it. */
+/** Loads a launch plan's file: returns the compiled plan, or every mistake in it. */
 import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { userHome } from "../model/environment.js";
@@ -18,31 +18,32 @@ import { PlanError, type Mistake } from "./yaml/mistakes.js";
 import { readSource } from "./yaml/readSource.js";
 
 export interface LoadOptions {
-  /** What `~` stands for. Default: the home directory that the computer's list of users names. */
+  /** The directory that `~` stands for. Default: the home directory in the computer's user database. */
   readonly home?: string;
-  /** Finds drivers, so that their keys can be checked and their SSH defaults known; without it both are left out. */
+  /** Finds drivers, to check their keys and to apply their SSH defaults. Without it, both are skipped. */
   readonly driverDefinition?: DriverLookup;
-  /** What the operator says in the call of replicas and inputs. */
+  /** Replicas and inputs that the operator gives on the command line. */
   readonly given?: Given;
   /**
-   * What was said of them before, where a run goes on with a changed plan: what the plan has no more is passed over.
+   * Values given earlier, for a run that continues with a changed plan. Values that the plan does not know any more are
+   * ignored.
    */
   readonly givenBefore?: Given;
 }
 
-/** What a folder's launch plan is called. */
+/** The file name of a launch plan in a folder. */
 const PLAN_IN_FOLDER = "launch.yaml";
 
 /**
- * Reads, checks and compiles a launch plan; `file` may also be a folder with a `launch.yaml`. Needs no network and
- * launches nothing. Throws `PlanError` with every mistake of the plan, its level files and the programs they name.
+ * Reads, checks and compiles a launch plan. `file` may also be a folder with a `launch.yaml`. Needs no network and
+ * starts nothing. Throws `PlanError` with every mistake of the plan, its level files and the programs that they name.
  */
 export async function loadPlan(file: string, options: LoadOptions = {}): Promise<LaunchPlan> {
   const { draft, definitions, given } = await loadDraft(file, options);
   return { ...compile(draft, definitions), given };
 }
 
-/** Reads and checks a launch plan, and does not compile it. Throws as `loadPlan`. */
+/** Reads and checks a launch plan without compiling it. Throws like `loadPlan`. */
 export async function loadDraft(
   file: string,
   options: LoadOptions,
@@ -87,7 +88,7 @@ function givenIn({ given = NOTHING_GIVEN, givenBefore }: LoadOptions, plan: Loca
     : mergeGiven(renameGiven(givenBefore, formerNames(makeDraft(plan, [], home))), given);
 }
 
-/** Of services whose former name no other service has now. */
+/** Former names by new name, except for former names that another service has now. */
 function formerNames({ services }: Draft): Map<string, string> {
   return new Map(
     [...services].flatMap(([name, { own }]) => {
@@ -108,10 +109,7 @@ function isKind(path: string, kind: "file" | "folder"): boolean {
   return stat !== undefined && (kind === "file" ? stat.isFile() : stat.isDirectory());
 }
 
-/**
- * What defaults or an anchor say wrong, they say wrong for every service that takes it in: one mistake for each place,
- * not one for each service.
- */
+/** A mistake in the defaults or in an anchor affects every service that uses it. Keeps one mistake per place. */
 function oncePerPlace(mistakes: readonly Mistake[]): Mistake[] {
   const first = new Map<string, Mistake>();
   for (const mistake of mistakes) {

@@ -1,33 +1,31 @@
 /**
- * Keeps secrets out of everything that is printed or logged: by value, in the forms in which programs print values (as
- * it is, base64 at any offset, URL-encoded, JSON-escaped, each long line of a text), also when a value is cut in two by
- * the chunks of a stream.
+ * Removes secrets from everything that is printed or logged. Matches each value in the forms in which programs print
+ * it: unchanged, base64 at any offset, URL-encoded, JSON-escaped, and each long line of a text. A value that is split
+ * between two chunks of a stream is found too.
  */
 import { bytesOfText, isText } from "../text/surrogateEscape.js";
 
 export const REDACTED = "[secret]";
 
 /**
- * A line of a secret text (a private key, say) is a secret itself from this length on; shorter ones are too common to
- * take out.
+ * A line of a multi-line secret (such as a private key) is itself a secret from this length on. Shorter lines are too
+ * common to redact.
  */
 const SECRET_LINE_LENGTH = 8;
-/**
- * A form of this length is found with line breaks in it as well: `base64` breaks lines, and so do mail and terminals.
- */
+/** A form of this length is also matched with line breaks inside: `base64`, mail and terminals break lines. */
 const WRAPPED_LENGTH = 16;
-/** A base64 fragment shorter than this would take out innocent text. */
+/** A shorter base64 fragment would redact harmless text. */
 const FRAGMENT_LENGTH = 6;
 
 export class Redactor {
-  /** Each printed form of a secret, with its table for `overlap`. */
+  /** Each printed form of a secret, and its table for `overlap`. */
   private readonly forms = new Map<string, Uint32Array>();
 
   constructor(secrets: Iterable<string> = []) {
     this.add(secrets);
   }
 
-  /** Takes more secrets in; empty ones are passed over. */
+  /** Adds secrets. Empty ones are ignored. */
   add(secrets: Iterable<string>): void {
     for (const secret of secrets)
       for (const printed of printedForms(asPrinted(secret))) {
@@ -36,7 +34,7 @@ export class Redactor {
       }
   }
 
-  /** The text with every secret replaced by `[secret]`; secrets that overlap go as one. */
+  /** The text with every secret replaced by `[secret]`. Overlapping secrets become one. */
   redact(text: string): string {
     let shown = "";
     let from = 0;
@@ -47,7 +45,7 @@ export class Redactor {
     return shown + text.slice(from);
   }
 
-  /** Redacts every string in a value that is made of plain data. */
+  /** Redacts every string in plain data. */
   redactData<T>(value: T): T {
     if (this.forms.size === 0) return value;
     if (typeof value === "string") return this.redact(value) as T;
@@ -57,8 +55,8 @@ export class Redactor {
   }
 
   /**
-   * Where a text that goes on must be cut so that no secret is shown in part: what follows may be the beginning of one.
-   * @returns an index into `text`; its length when nothing must be held back.
+   * How much of an unfinished text can be shown without showing part of a secret: its end may be the beginning of one.
+   * @returns an index into `text`; its length if nothing must be held back.
    */
   safeLength(text: string): number {
     const unbroken = withoutBreaks(text);
@@ -72,7 +70,7 @@ export class Redactor {
     return across === undefined ? cut : across[0];
   }
 
-  /** Where secrets stand, in order, without overlaps. A regular expression would not take secrets of a megabyte. */
+  /** The positions of secrets, in order, without overlaps. A regular expression cannot hold a secret of a megabyte. */
   private spans(text: string): [start: number, end: number][] {
     const unbroken = withoutBreaks(text);
     const found: [number, number][] = [];
@@ -92,12 +90,12 @@ export class Redactor {
   }
 }
 
-/** Bytes that are no text stand in a log as what a reader of UTF-8 makes of them. */
+/** The secret as a UTF-8 decoder would show it, for bytes that are not text. */
 function asPrinted(secret: string): string {
   return isText(secret) ? secret : bytesOfText(secret).toString("utf8");
 }
 
-/** A text to search in, and where each of its characters stands in the one that is shown. */
+/** A text to search, with the index of each of its characters in the displayed text. */
 interface Searched {
   readonly text: string;
   place(index: number): number;
@@ -117,7 +115,7 @@ function withoutBreaks(text: string): Searched {
   return { text: text.replace(/[\r\n]/g, ""), place: (index) => places[index] as number };
 }
 
-/** Redacts a stream of text: `push` returns what is safe to show by now, `end` the rest. */
+/** Redacts a stream of text. `push` returns the text that is safe to show so far, `end` the rest. */
 export class RedactingStream {
   private held = "";
 
@@ -137,9 +135,7 @@ export class RedactingStream {
   }
 }
 
-/**
- * How many characters at the end of `text` are the beginning (not the whole) of `form`; `borders` is the form's table.
- */
+/** How many characters at the end of `text` are a proper prefix of `form`. `borders` is the form's table. */
 function overlap(text: string, form: string, borders: Uint32Array): number {
   let matched = 0;
   for (let at = Math.max(0, text.length - form.length + 1); at < text.length; at += 1) {
@@ -151,8 +147,8 @@ function overlap(text: string, form: string, borders: Uint32Array): number {
 }
 
 /**
- * For each beginning of the form, how much of its end is a beginning again (Knuth, Morris, Pratt): the search takes
- * linear time for any text.
+ * The length of the longest border of each prefix of the form (Knuth, Morris, Pratt). It makes the search linear for
+ * any text.
  */
 function borderTable(form: string): Uint32Array {
   const borders = new Uint32Array(form.length);
@@ -181,8 +177,8 @@ function* printedForms(secret: string): Generator<string> {
 }
 
 /**
- * Base64 of a text that holds the secret: three bytes become four characters, so the secret looks different at each of
- * the three offsets, and the characters at both ends mix with its neighbours.
+ * The base64 forms of a text that contains the secret. Three bytes become four characters, so the form differs at each
+ * of three offsets, and the characters at both ends also depend on the neighbouring bytes.
  */
 function* base64Forms(secret: Buffer): Generator<string> {
   for (const offset of [0, 1, 2]) {

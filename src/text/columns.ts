@@ -1,15 +1,20 @@
-/** How many columns characters take on a terminal. */
+/** The width of characters in terminal columns. */
 import { eastAsianWidth } from "get-east-asian-width";
 
 const PRINTABLE_ASCII = /^[ -~]*$/;
-/** Marks, joiners and other format characters; the selector that turns a sign into an emoji widens that by one. */
+/**
+ * Marks, joiners and other format characters. The selector that turns a symbol into an emoji is excluded: it adds one
+ * column.
+ */
 const NO_WIDTH = /^(?!\ufe0f)[\p{Mn}\p{Me}\p{Cf}]/u;
-/** Unicode calls some of these narrow (flags, a thermometer); many terminals draw them as wide as all other emoji. */
+/**
+ * Unicode classifies some of these as narrow (flags, a thermometer); many terminals draw them as wide as other emoji.
+ */
 const EMOJI = /^[\p{Emoji_Presentation}\u{1f000}-\u{1faff}]/u;
 
 /**
- * The columns that text takes at most; it must not hold control characters. Terminals disagree about emoji sequences
- * and flags, so every part of one is counted: a line may then end early, but never runs over the edge.
+ * The most columns that a text takes. It must not contain control characters. Terminals disagree about emoji sequences
+ * and flags, so each part of a sequence is counted: a line may end early, but it never overflows.
  */
 export function displayWidth(text: string): number {
   if (PRINTABLE_ASCII.test(text)) return text.length;

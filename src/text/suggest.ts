@@ -1,9 +1,9 @@
-/** Finds the name that was probably meant. */
+/** Finds the name that was probably intended. */
 import leven from "leven";
 
 /**
- * The candidate that is nearest to `name`, or null if none is near: one letter off in a short name, three in a long
- * one, other case, or the same letters in another order (`bd` for `db`).
+ * The candidate that is most similar to `name`, or null. It may differ by one letter in a short name and by three in a
+ * long one, in case, or in the order of its letters (`bd` for `db`).
  */
 export function suggest(name: string, candidates: Iterable<string>): string | null {
   const allowed = name.length <= 3 ? 1 : name.length <= 6 ? 2 : 3;
@@ -18,7 +18,7 @@ export function suggest(name: string, candidates: Iterable<string>): string | nu
 }
 
 function distanceOf(wanted: string, candidate: string, maxDistance: number): number {
-  // A name that is all different letters is no suggestion, however short.
+  // A name that has no letter in common is no suggestion, however short.
   if (Math.abs(wanted.length - candidate.length) >= maxDistance || wanted.length > 100) return maxDistance;
   if (wanted === candidate) return 0;
   if (letters(wanted) === letters(candidate)) return 0.5;

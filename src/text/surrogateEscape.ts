@@ -1,13 +1,12 @@
 /**
- * Values are text, and a program may set bytes that are no UTF-8: each such byte is kept as a lone surrogate (U+DC80 to
- * U+DCFF, as in Python's PEP 383), so that a value is one kind of thing everywhere, and comes out byte for byte as it
- * went in.
+ * Converts bytes to text and back without loss. Values are text, but a program may set bytes that are not UTF-8. Each
+ * such byte becomes a lone surrogate (U+DC80 to U+DCFF, as in Python's PEP 383).
  */
 import { isUtf8 } from "node:buffer";
 
 const ESCAPE = 0xdc00;
 
-/** Bytes as text; UTF-8 stands as what it means. */
+/** Bytes as text. Valid UTF-8 is decoded. */
 export function textOfBytes(bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString("utf8");
   const units = new Uint16Array(bytes.length);
@@ -21,7 +20,7 @@ export function textOfBytes(bytes: Buffer): string {
   return Buffer.from(units.buffer, 0, 2 * length).toString("utf16le");
 }
 
-/** The bytes that `textOfBytes` was given. */
+/** The original bytes: the inverse of `textOfBytes`. */
 export function bytesOfText(text: string): Buffer {
   if (isText(text)) return Buffer.from(text, "utf8");
   const bytes = Buffer.allocUnsafe(3 * text.length);
@@ -37,12 +36,12 @@ export function bytesOfText(text: string): Buffer {
   return Buffer.from(bytes.subarray(0, length));
 }
 
-/** Whether a value can be written as UTF-8. */
+/** Whether a value can be encoded as UTF-8. */
 export function isText(value: string): boolean {
   return !/[\ud800-\udfff]/u.test(value);
 }
 
-/** Bytes of the well-formed sequence at `at` (Unicode 15, table 3-7); 0 where there is none. */
+/** The length in bytes of the well-formed sequence at `at` (Unicode 15, table 3-7). 0 if there is none. */
 function sequenceLength(bytes: Buffer, at: number): number {
   const [first = 0, second = 0] = [bytes[at], bytes[at + 1]];
   if (first < 0x80) return 1;
@@ -64,7 +63,10 @@ function codePoint(bytes: Buffer, at: number, size: number): number {
   return point;
 }
 
-/** Writes a code point as UTF-16. @returns the new length */
+/**
+ * Writes a code point as UTF-16.
+ * @returns the new length
+ */
 function addCodePoint(units: Uint16Array, length: number, point: number): number {
   if (point < 0x10000) {
     units[length] = point;

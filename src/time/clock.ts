@@ -1,20 +1,20 @@
 /**
- * Time, as the engine sees it. The real clock starts from the computer's and then only counts on: a clock that is set
- * while a launcher works bends no deadline and no duration. A rehearsal puts a virtual clock here.
+ * The engine's clock. The real clock reads the computer's time once and then counts from there, so that setting the
+ * computer's clock changes no deadline and no duration. A rehearsal uses a virtual clock.
  */
 import { setTimeout as realSleep } from "node:timers/promises";
 
-/** Beyond this, timers of Node's run out at once, in milliseconds. */
+/** In milliseconds. Node's timers fire at once for longer delays. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export interface Clock {
-  /** Milliseconds since the epoch; never goes back. */
+  /** Milliseconds since the epoch. Never decreases. */
   now(): number;
   /** Resolves after `ms` milliseconds. Rejects with an `AbortError` when `signal` aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /**
-   * Only of a virtual clock: stops time until what it gives is called, while something goes on that is neither a sleep
-   * nor a computation.
+   * Only on a virtual clock: stops time during work that is neither a sleep nor a computation. Call the returned
+   * function to let time continue.
    */
   hold?(): () => void;
 }

@@ -1,15 +1,15 @@
-/** A binary heap: the least item first. */
+/** A binary heap: returns the smallest item first. */
 export class Heap<T> {
   private items: T[] = [];
 
-  /** @param compare below 0 if `a` comes before `b`; equal items come in no certain order. */
+  /** @param compare below 0 if `a` comes before `b`. The order of equal items is undefined. */
   constructor(private readonly compare: (a: T, b: T) => number) {}
 
   get size(): number {
     return this.items.length;
   }
 
-  /** The least item, which stays. */
+  /** The smallest item. It stays in the heap. */
   first(): T | undefined {
     return this.items[0];
   }
@@ -19,7 +19,7 @@ export class Heap<T> {
     this.rise(this.items.length - 1);
   }
 
-  /** Takes the least item out. */
+  /** Removes and returns the smallest item. */
   pop(): T | undefined {
     const first = this.items[0];
     const last = this.items.pop();
@@ -30,7 +30,7 @@ export class Heap<T> {
     return first;
   }
 
-  /** Leaves only the items that are wanted. */
+  /** Removes all items but those that are wanted. */
   keep(wanted: (item: T) => boolean): void {
     this.items = this.items.filter(wanted);
     for (let index = (this.items.length >> 1) - 1; index >= 0; index -= 1) this.sink(index);

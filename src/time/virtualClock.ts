@@ -1,15 +1,15 @@
 /**
- * A clock for rehearsals, on which nobody waits: as soon as everything that is going on only sleeps, time jumps to the
- * moment at which the first sleeper wakes. A day of timeouts takes as long as the work between them.
+ * A clock for rehearsals that does not wait: as soon as all work is asleep, time jumps to the first sleeper's wake-up.
+ * A day of timeouts takes only as long as the work between them.
  */
 import type { Clock } from "./clock.js";
 import { Heap } from "./heap.js";
 
 interface Sleeper {
   readonly at: number;
-  /** Breaks ties: who fell asleep first wakes first. */
+  /** Breaks ties: the first to fall asleep wakes first. */
   readonly order: number;
-  /** Null once it was aborted. */
+  /** Null after an abort. */
   wake: (() => void) | null;
 }
 
@@ -20,7 +20,7 @@ export class VirtualClock implements Clock {
   private holds = 0;
   private watching = false;
 
-  /** @param time what `now` says first, in milliseconds since the epoch. */
+  /** @param time the first value of `now`, in milliseconds since the epoch. */
   constructor(private time: number) {}
 
   now(): number {
@@ -51,9 +51,9 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Stops time while something goes on that is neither a sleep nor a computation: a file, a child process, a socket.
-   * Node does not tell of those.
-   * @returns lets time go on; may be called more than once.
+   * Stops time during work that is neither a sleep nor a computation: a file, a child process, a socket. Node does not
+   * report such work.
+   * @returns a function that lets time continue. Safe to call more than once.
    */
   hold(): () => void {
     this.holds += 1;
@@ -66,7 +66,7 @@ export class VirtualClock implements Clock {
     };
   }
 
-  /** Aborted sleepers are swept out together, when they are the most. */
+  /** Removes aborted sleepers in bulk, once they are the majority. */
   private forget(): void {
     this.aborted += 1;
     if (this.aborted * 2 <= this.sleepers.size) return;
@@ -74,7 +74,7 @@ export class VirtualClock implements Clock {
     this.aborted = 0;
   }
 
-  /** Waits for two turns of the event loop in which nobody fell asleep: then nothing is left to do but to wait. */
+  /** Waits for two turns of the event loop without a new sleeper: then all work is asleep. */
   private watch(): void {
     if (this.watching || this.holds > 0 || this.sleepers.size === 0) return;
     this.watching = true;
@@ -95,7 +95,7 @@ export class VirtualClock implements Clock {
     this.watching = false;
     const first = this.sleepers.first();
     if (first !== undefined) {
-      // A sleeper that was aborted is nobody's moment any more.
+      // No one waits for the wake-up of an aborted sleeper, so time does not jump to it.
       if (first.wake !== null) this.time = first.at;
       for (let next: Sleeper | undefined = first; next?.at === first.at; next = this.sleepers.first()) {
         this.sleepers.pop();
@@ -107,7 +107,7 @@ export class VirtualClock implements Clock {
   }
 }
 
-/** As `node:timers/promises` rejects. */
+/** The error that `node:timers/promises` rejects with. */
 class AbortError extends Error {
   override readonly name = "AbortError";
   readonly code = "ABORT_ERR";

@@ -27,7 +27,7 @@ test("a bundle that is gone fails its service, and says what helps; reload bring
   const rebooted = await own.call(["reboot", "shop", "web", "--yes"]);
   expect(rebooted.code).toBe(1);
   expect(rebooted.stderr + rebooted.stdout).toMatch(
-    /cannot send the program: the bundle .*bundles\/[0-9a-f]{64}\.tar is not there any more; pack .* bootlevel reload/,
+    /cannot send the program: the bundle .*bundles\/[0-9a-f]{64}\.tar is missing; pack .* bootlevel reload/,
   );
   expect(await own.call(["reload", "shop", plan, "--yes"])).toMatchObject({
     code: 1,

@@ -113,9 +113,9 @@ test.each([
   ["a misspelt built-in driver", "locl", /did you mean "local"/],
   ["a file with a syntax error", "./syntax.mjs", /syntax\.mjs[\s\S]*(Unexpected|Invalid|SyntaxError)/],
   ["a file that throws", "./throws.mjs", /no licence/],
-  ["a module that is no driver", "./empty.mjs", /is no driver[\s\S]*default export/],
-  ["a module without create()", "./half.mjs", /is no driver[\s\S]*create\(\)/],
-  ["a module whose sshDefaults is null", "./null.mjs", /is no driver[\s\S]*sshDefaults/],
+  ["a module that is no driver", "./empty.mjs", /is not a driver[\s\S]*default export/],
+  ["a module without create()", "./half.mjs", /is not a driver[\s\S]*create\(\)/],
+  ["a module whose sshDefaults is null", "./null.mjs", /is not a driver[\s\S]*sshDefaults/],
 ])("%s ends with 2, its place in the plan, and the remedy", async (_what, name, words) => {
   const own = installation();
   const files = {

@@ -72,7 +72,7 @@ test("a lost answer makes no second image; one that fails is told, its machine i
       image: {
         state: "failed",
         runState: "terminated",
-        reason: expect.stringMatching(/could not make image ami-\w+: Client error on volume vol-1/),
+        reason: expect.stringMatching(/could not create image ami-\w+: Client error on volume vol-1/),
       },
     },
   });

@@ -51,7 +51,7 @@ test.each([
   ],
   [
     "launch: { latency: soon }",
-    '3: "soon" is no duration: write numbers with units (ms, s, m, h, d), such as 90s, 2m or 500ms',
+    '3: "soon" is not a duration: write numbers with units (ms, s, m, h, d), such as 90s, 2m or 500ms',
   ],
   [
     "launch: { latency: { p50: 40s } }",

@@ -36,7 +36,9 @@ export function chainBars(chain: readonly ChainPart[], y: number, scale: Scale):
       const longest = parts.reduce((most, part) => (part.ms > most.ms ? part : most));
       const where = longest.service ?? longest.level;
       const more = parts.length === 1 ? "" : `, and ${plural(parts.length - 1, "shorter part")}`;
-      const title = `${where === null ? "" : `${where}: `}${partWords(longest)}, ${formatDuration(longest.ms)}, ${shareWords(longest.share)} of the whole${more}`;
+      const title =
+        `${where === null ? "" : `${where}: `}${partWords(longest)}, ` +
+        `${formatDuration(longest.ms)}, ${shareWords(longest.share)} of the whole${more}`;
       return bar({
         className: longest.kind === "place" ? "waits" : longest.kind,
         from: scale(first.startMs),

@@ -31,7 +31,8 @@ export function chooseRows({ levels }: SectionAnalysis): Rows {
     ...(kept.length < levels.length ? [`the ${kept.length} longest of ${levels.length} levels`] : []),
     ...(folded > 0
       ? [
-          `in each level the failed services and those that finished last, ${plural(folded, "other")} together in one row per level`,
+          "in each level the failed services and those that finished last, " +
+            `${plural(folded, "other")} together in one row per level`,
         ]
       : []),
   ];

@@ -57,7 +57,9 @@ function title(run: string, section: SectionAnalysis): string {
 
 function headLines(run: string, section: SectionAnalysis, { note }: Rows): string[] {
   const services = section.levels.reduce((sum, level) => sum + level.services.length, 0);
-  const about = `Section ${section.number}, started ${formatTime(section.startedAt)}. ${plural(services, "service")} in ${plural(section.levels.length, "level")}.`;
+  const about =
+    `Section ${section.number}, started ${formatTime(section.startedAt)}. ` +
+    `${plural(services, "service")} in ${plural(section.levels.length, "level")}.`;
   const lines = [about, ...caveats(section), ...(note === null ? [] : [note])];
   return [
     text(MARGIN, MARGIN + 16, truncate(stripControl(title(run, section)), 110), { class: "head" }),
@@ -214,7 +216,10 @@ function about({ name, state, failure, steps }: ServiceTiming): string {
     null,
   );
   const why = failure === null ? "" : `: ${failure}`;
-  return `${name} ${state}${why}${longest === null ? "" : `; longest step: ${longest.step}, ${formatDuration(longest.ms)}`}`;
+  return (
+    `${name} ${state}${why}` +
+    `${longest === null ? "" : `; longest step: ${longest.step}, ${formatDuration(longest.ms)}`}`
+  );
 }
 
 function name(content: string, y: number, className: string): string {

@@ -14,7 +14,7 @@ export type { HostKeyPolicy };
 export type { DriverState, StateEntry, StateKey, StateValue } from "../../model/driverState.js";
 export * from "./errors.js";
 
-/** One machine that is wanted. `key` names the wish for ever: the same key never gives a second machine. */
+/** A request for one machine. `key` identifies it permanently: the same key never launches a second machine. */
 export interface LaunchRequest {
   readonly key: string;
   /** Marks that the machine must carry where the cloud can: the run's unique id, and names for people. */
@@ -27,7 +27,7 @@ export interface LaunchRequest {
   readonly fallbackSizes: readonly string[];
   /** The service's `launch:` keys, references resolved. */
   readonly launch: Readonly<Record<string, unknown>>;
-  /** Ids of machines that the service had before and that were no good: where there is a choice, others come first. */
+  /** Ids of the service's earlier machines that failed. If there is a choice, others are preferred. */
   readonly avoid: readonly string[];
   /**
    * What the machine is given for its first SSH contact; null if the driver does not prepare machines
@@ -36,7 +36,7 @@ export interface LaunchRequest {
   readonly contact: Contact | null;
 }
 
-/** What a new machine is given, so that the launcher is let in and knows whom it meets. */
+/** What a new machine needs to authorize the launcher and to be recognised by it. */
 export interface Contact {
   /** Lines of authorized_keys for the user that the image lets in. */
   readonly authorizedKeys: readonly string[];
@@ -53,13 +53,13 @@ export interface MachineMark {
   readonly service: string;
 }
 
-/** Whose machines are asked for: all of an installation, or those of one run (`run` null or its unique id). */
+/** Selects machines: those of an installation, or of one run (`run` null or its unique id). */
 export interface MarkScope {
   readonly installation: string;
   readonly run: string | null;
 }
 
-/** Whether a machine with this mark is asked for. */
+/** Whether a machine with this mark is selected. */
 export function isInScope(mark: MachineMark, scope: MarkScope): boolean {
   return mark.installation === scope.installation && (scope.run === null || mark.run === scope.run);
 }
@@ -95,9 +95,9 @@ export interface ConnectOptions {
 }
 
 /**
- * How a machine that nobody has met yet is known. It must not change while the machine lives: `launch`, `describe` and
- * `list` tell the same. Host keys that are pinned for the machine are kept under `machine`, since its address may have
- * been another one's.
+ * How to recognise a machine at the first connection. It must not change while the machine lives: `launch`, `describe`
+ * and `list` return the same. Host keys of the machine are pinned under `machine`, because another machine may have had
+ * its address.
  */
 export interface FirstContact {
   /** Names the machine for ever, among all machines of all clouds. */
@@ -139,7 +139,8 @@ export interface ImageRequest {
   /** The driver's id of the machine. It runs, and nobody uses it; it may be restarted. */
   readonly machine: string;
   /**
-   * Names the wish for ever: the same name never gives a second image. Letters, digits and `-`, at most 100 characters.
+   * Identifies the request permanently: the same name never creates a second image. Letters, digits and `-`, at most
+   * 100 characters.
    */
   readonly name: string;
   /** For people, in one line. */
@@ -212,8 +213,8 @@ export interface Driver {
    */
   programRunner?(id: string): ProgramRunner;
   /**
-   * Releases what the driver holds (sockets, watchers), when what it still has to do is done; an aborted signal, by an
-   * operator who wants to stop, leaves to the next command what can wait. Machines stay.
+   * Finishes pending work and releases the driver's resources (sockets, watchers). After an abort of the signal, by an
+   * operator who wants to stop, work that can wait is left to the next command. Machines stay.
    */
   close?(signal?: AbortSignal): Promise<void>;
 }
@@ -246,8 +247,8 @@ export interface DriverContext {
   /** What the driver waits by. */
   readonly clock: Clock;
   /**
-   * To be awaited right before every request that changes something at the cloud, when a verb makes several: rejects
-   * when the run is somebody else's by now. The first request of a verb is covered by the caller.
+   * If a verb makes several requests that change something in the cloud, await this right before each. Rejects if
+   * another launcher has taken over the run. The caller covers the first request of a verb.
    */
   readonly permit: () => Promise<void>;
   /** Whether the command only looks: nothing may be changed at the cloud then. */

@@ -1,7 +1,9 @@
-/** What drivers throw. The engine recognises each by its code, so that a driver may carry its own copy of these classes. */
+/**
+ * Errors that drivers throw. The engine recognises them by code, so a driver may bundle its own copy of these classes.
+ */
 import { BootlevelError, guardOf, type BootlevelErrorOptions } from "../../errors/bootlevelError.js";
 
-/** A machine could not be launched, described or destroyed; the message says why in the cloud's words. */
+/** A machine could not be launched, described or destroyed. The message contains the cloud's reason. */
 export class DriverError extends BootlevelError {
   override readonly name: string = "DriverError";
   static override readonly code: string = "DRIVER";
@@ -9,7 +11,7 @@ export class DriverError extends BootlevelError {
 
 export const isDriverError = guardOf(DriverError);
 
-/** The cloud did not answer at all: the operator's network or credentials, not the request. */
+/** The cloud did not answer at all. The cause is the operator's network or credentials, not the request. */
 export class CloudUnreachableError extends DriverError {
   override readonly name = "CloudUnreachableError";
   static override readonly code: string = "CLOUD_UNREACHABLE";
@@ -24,7 +26,7 @@ export class CloudUnreachableError extends DriverError {
 
 export const isCloudUnreachableError = guardOf(CloudUnreachableError);
 
-/** The cloud asks for fewer calls. Nothing was done; the same call is made again, later. */
+/** The cloud throttles calls. The call had no effect; the caller repeats it later. */
 export class ThrottledError extends DriverError {
   override readonly name = "ThrottledError";
   static override readonly code: string = "THROTTLED";
@@ -32,7 +34,7 @@ export class ThrottledError extends DriverError {
 
 export const isThrottledError = guardOf(ThrottledError);
 
-/** The call may have taken effect, and its answer is lost. Every verb is safe to repeat, so it is repeated. */
+/** The call may have taken effect, but its answer was lost. Every verb is idempotent, so the caller repeats it. */
 export class LostReplyError extends DriverError {
   override readonly name = "LostReplyError";
   static override readonly code: string = "LOST_REPLY";
@@ -41,7 +43,8 @@ export class LostReplyError extends DriverError {
 export const isLostReplyError = guardOf(LostReplyError);
 
 /**
- * The cloud could not make an image, and never will under this name; nothing is left of it, unless the message says so.
+ * The cloud could not create an image, and never will under this name. Nothing is left of it, unless the message says
+ * so.
  */
 export class ImageFailedError extends DriverError {
   override readonly name = "ImageFailedError";

@@ -1,6 +1,6 @@
 /**
- * The calls of EC2 that the driver makes: the SDK loaded when it is first needed, each call within the account's rates,
- * each error explained.
+ * The EC2 calls of the driver. The SDK is loaded lazily, calls respect the account's rate limits, and errors are
+ * explained.
  */
 import type {
   DescribeInstancesCommandInput,
@@ -24,7 +24,7 @@ import { limiterOf, type CallKind, type TokenBuckets } from "../shared/tokenBuck
 
 type Sdk = typeof import("@aws-sdk/client-ec2");
 
-/** What a call is sent with. */
+/** The parts that are needed to send a call. */
 export interface Opened {
   readonly sdk: Sdk;
   readonly client: EC2Client;
@@ -33,36 +33,36 @@ export interface Opened {
 
 const CONNECT_MS = 10_000;
 const REQUEST_MS = 60_000;
-/** How long a call is made again while the cloud asks for fewer, in milliseconds. */
+/** How long a throttled call is retried, in milliseconds. */
 const THROTTLED_MS = 15 * 60_000;
-/** Ids in one question, and machines in one page of an answer. */
+/** Most ids in one query, and most machines in one page of an answer. */
 const MOST_IDS = 1000;
-/** Values that EC2 takes for one filter. */
+/** Most values that EC2 accepts for one filter. */
 const MOST_VALUES = 200;
 
 /**
- * All calls throw the contract's errors (`explain`), and an `AbortError` when the signal aborts while they wait for
- * their turn.
+ * All calls throw the contract's errors (`explain`), and an `AbortError` if the signal aborts while they wait for their
+ * turn.
  */
 export class Ec2Api {
   private opened: Promise<Opened> | null = null;
   private asked: string | null = null;
-  /** Why nothing may be changed any more: what `permit` threw right before a request. */
+  /** Why no more changes are allowed: the error that `permit` threw right before a request. */
   private denied: { readonly error: unknown } | null = null;
 
   constructor(private readonly context: Pick<DriverContext, "cloud" | "options" | "clock" | "permit">) {}
 
   /**
-   * The host that answered last, wherever its name came from: the plan, the environment, the profile, or Amazon's own
-   * rules. Null: none yet.
+   * The host that answered last, whether its name came from the plan, the environment, the profile, or the SDK's rules.
+   * Null: none yet.
    */
   get host(): string | null {
     return this.asked;
   }
 
   /**
-   * Launches machines: one at least, `input.MaxCount` at most.
-   * @param announce awaited right before each time that the cloud is asked.
+   * Launches machines: at least one, at most `input.MaxCount`.
+   * @param announce awaited right before each request to the cloud.
    */
   async run(input: RunInstancesCommandInput, signal: AbortSignal, announce: () => Promise<void>): Promise<Instance[]> {
     await (await this.open()).limiter.take("launched", signal, input.MaxCount ?? 1);
@@ -83,7 +83,7 @@ export class Ec2Api {
     return (await this.open()).limiter.available("launched");
   }
 
-  /** Gives tags to machines. */
+  /** Tags machines. */
   async tag(ids: readonly string[], tags: Tags, signal: AbortSignal): Promise<void> {
     await this.call(
       "CreateTags",
@@ -119,7 +119,7 @@ export class Ec2Api {
     return Images ?? [];
   }
 
-  /** What the cloud knows of these machines, by id; those that it does not know are missing. */
+  /** The machines that the cloud knows, by id. Unknown machines are missing. */
   async machines(ids: readonly string[], signal: AbortSignal): Promise<Map<string, Instance>> {
     const found = new Map<string, Instance>();
     for (const part of chunks(ids, MOST_IDS)) {
@@ -129,12 +129,12 @@ export class Ec2Api {
     return found;
   }
 
-  /** All machines that fit the filters. */
+  /** All machines that match the filters. */
   async find(filters: readonly Filter[], signal: AbortSignal): Promise<Instance[]> {
     return this.pages({ Filters: [...filters], MaxResults: MOST_IDS }, signal);
   }
 
-  /** All machines that have one of these values for a tag. */
+  /** All machines with one of these values of a tag. */
   async findByTag(tag: string, values: readonly string[], signal: AbortSignal): Promise<Instance[]> {
     const found: Instance[] = [];
     for (const Values of chunks(values, MOST_VALUES))
@@ -147,7 +147,7 @@ export class Ec2Api {
     this.opened = null;
   }
 
-  /** One machine that the cloud does not know makes it refuse the whole question. */
+  /** The cloud refuses a whole query because of one unknown machine, so the query is repeated without it. */
   private async knownOf(ids: readonly string[], signal: AbortSignal): Promise<Instance[]> {
     if (ids.length === 0) return [];
     try {
@@ -177,9 +177,8 @@ export class Ec2Api {
   }
 
   /**
-   * Makes a call within the account's rates. While the cloud asks for fewer calls, nothing is done and the call is made
-   * again, later.
-   * @param announce awaited right before each time; whether the call may still be made is proved once more after it.
+   * Makes a call within the account's rate limits. A throttled call had no effect and is retried later.
+   * @param announce awaited right before each attempt. After it, the permit is proved once more.
    */
   async call<T>(
     name: string,
@@ -206,7 +205,10 @@ export class Ec2Api {
     }
   }
 
-  /** The SDK looks for credentials and signs before it sends, and a launcher may freeze meanwhile. */
+  /**
+   * The SDK resolves credentials and signs before it sends. A launcher may freeze in between, so its lease is verified
+   * right before sending.
+   */
   private proveBeforeEach(client: EC2Client): void {
     client.middlewareStack.add(
       (next, { commandName = "" }) =>
@@ -261,7 +263,7 @@ export class Ec2Api {
   }
 }
 
-/** Parts of at most `most`. */
+/** Splits a list into parts of at most `most` items. */
 export function chunks<T>(all: readonly T[], most: number): T[][] {
   const parts: T[][] = [];
   for (let start = 0; start < all.length; start += most) parts.push(all.slice(start, start + most));
@@ -269,9 +271,9 @@ export function chunks<T>(all: readonly T[], most: number): T[][] {
 }
 
 /**
- * How to ask again after a refusal because of some ids: without those that its words name, or, where they name none, in
+ * How to retry after a refusal because of some ids: without the ids that the error names; or, if it names none, in
  * halves.
- * @returns `rest`, or null and the halves; both halves are empty for a single id, which then is the one.
+ * @returns `rest`, or null and the halves. Both halves are empty for a single id, which must be the unknown one.
  */
 export function withoutNamed(
   ids: readonly string[],

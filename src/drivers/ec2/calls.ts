@@ -1,17 +1,14 @@
-/**
- * The calls of EC2 beside those for machines: networks, security groups, consoles, and what a launch is checked
- * against.
- */
+/** The EC2 calls that do not concern machines: networks, security groups, consoles, and lookups for checks. */
 import type { IpPermission, SecurityGroup, Subnet, Tag, Vpc } from "@aws-sdk/client-ec2";
 
 import { LostReplyError } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
 
-/** All calls throw what those of `Ec2Api` throw. */
+/** All calls throw the same errors as `Ec2Api`. */
 export class Ec2Calls {
   constructor(private readonly api: Pick<Ec2Api, "call">) {}
 
-  /** Subnets by their ids; the cloud refuses if it does not know one. */
+  /** Subnets by their ids. The cloud refuses the call if it does not know one of them. */
   async subnets(ids: readonly string[], signal: AbortSignal): Promise<Subnet[]> {
     return (
       (
@@ -25,7 +22,7 @@ export class Ec2Calls {
     );
   }
 
-  /** The network that machines are put into when no subnet is named. */
+  /** The network of machines without a subnet. */
   async defaultVpc(signal: AbortSignal): Promise<Vpc | null> {
     const Filters = [{ Name: "is-default", Values: ["true"] }];
     return (
@@ -40,7 +37,7 @@ export class Ec2Calls {
     );
   }
 
-  /** Security groups that fit all filters: a name and the values of which one must fit. */
+  /** Security groups that match all filters: for each name, one of the values must match. */
   async groups(filters: Readonly<Record<string, readonly string[]>>, signal: AbortSignal): Promise<SecurityGroup[]> {
     const Filters = Object.entries(filters).map(([Name, Values]) => ({ Name, Values: [...Values] }));
     return (
@@ -55,7 +52,10 @@ export class Ec2Calls {
     );
   }
 
-  /** Makes a security group with its tags. @returns its id. */
+  /**
+   * Creates a security group with its tags.
+   * @returns its id.
+   */
   async createGroup(
     group: { readonly name: string; readonly description: string; readonly vpc: string; readonly tags: readonly Tag[] },
     signal: AbortSignal,
@@ -76,7 +76,7 @@ export class Ec2Calls {
     return GroupId;
   }
 
-  /** Adds one rule: of several, one that is there already would make the cloud refuse all. */
+  /** Adds one rule. Each rule needs its own call: the cloud refuses a whole call if one of its rules exists. */
   async authorize(group: string, rule: IpPermission, signal: AbortSignal): Promise<void> {
     await this.api.call(
       "AuthorizeSecurityGroupIngress",
@@ -88,8 +88,9 @@ export class Ec2Calls {
   }
 
   /**
-   * What a machine has printed on its console.
-   * @param latest as of now, which not every instance type can; otherwise as of a moment soon after it started.
+   * The console output of a machine.
+   * @param latest true: the current output, which not every instance type supports. False: the output from shortly
+   * after the start.
    */
   async console(id: string, latest: boolean, signal: AbortSignal): Promise<string> {
     const input = { InstanceId: id, ...(latest ? { Latest: true } : {}) };

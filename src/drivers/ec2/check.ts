@@ -1,7 +1,4 @@
-/**
- * Whether launches could work: everything that they name is looked up, and what is left is asked for without being done
- * (`DryRun`).
- */
+/** Checks whether launches could work: looks up everything that they name, and tries the rest with `DryRun`. */
 import type { Image, InstanceTypeInfo } from "@aws-sdk/client-ec2";
 
 import { makeKeyPair } from "../../machines/ssh/keyPair.js";
@@ -27,17 +24,17 @@ export interface CheckParts extends Pick<DriverContext, "warn"> {
   readonly groups: SecurityGroups;
 }
 
-/** A request that says enough to be checked. */
+/** A request with enough data to be checked. */
 interface CheckedRequest {
   readonly request: LaunchRequest;
   readonly settings: LaunchSettings;
   readonly places: readonly Place[];
   readonly userData: Buffer | null;
-  /** What RunInstances takes, and what is known of it; null if only EC2 can look it up. */
+  /** The image for RunInstances, and the data of it. Null data: only EC2 can look it up. */
   image: { readonly id: string; readonly known: Image | null } | null;
 }
 
-/** As `Driver.check`: all problems at once, each once, however many requests have it. */
+/** Like `Driver.check`: returns all problems, each once, even if several requests have it. */
 export async function checkLaunches(
   requests: readonly LaunchRequest[],
   parts: CheckParts,
@@ -76,7 +73,7 @@ class Check {
     this.problems.set(message, keys.add(wish.request.key));
   }
 
-  /** What one request says by itself. */
+  /** Checks one request by itself. */
   private wish(request: LaunchRequest): CheckedRequest | null {
     const { image, size, contact } = request;
     if (image === null) this.problem({ request }, "it has no image: write for example image: ami-0a1b2c3d");
@@ -98,7 +95,7 @@ class Check {
     }
   }
 
-  /** A right to ask that is missing hinders this check only, not the launch. */
+  /** A missing permission to query prevents only this check, not the launch. */
   private async optional(step: () => Promise<void>): Promise<void> {
     try {
       await step();
@@ -107,10 +104,10 @@ class Check {
     }
   }
 
-  /** @throws the error itself if it is more than a right that is missing. */
+  /** @throws the error itself, unless it is a missing permission. */
   private unchecked(error: unknown): void {
     if (!isRefusedError(error)) throw error;
-    this.warnings.add(`not all could be checked: ${brief(error)}`);
+    this.warnings.add(`the check is incomplete: ${brief(error)}`);
   }
 
   private async images(wishes: readonly CheckedRequest[]): Promise<void> {
@@ -147,7 +144,7 @@ class Check {
         `the region has no image ${id}, or it is not shared with you: images have another id in each region`,
       );
     if (known.State !== undefined && known.State !== "available")
-      throw new DriverError(`image ${id} is not available, but ${known.State}`);
+      throw new DriverError(`image ${id} is not available: its state is ${known.State}`);
     return { id, known };
   }
 
@@ -166,7 +163,7 @@ class Check {
     await this.optional(() => this.offers(wishes.filter(({ places }) => places.every(({ size }) => types.has(size)))));
   }
 
-  /** A size that none of the zones offers is of no use, and neither is a zone that offers none of the sizes. */
+  /** Reports a size that none of the zones offers, and a zone that offers none of the sizes. */
   private async offers(wishes: readonly CheckedRequest[]): Promise<void> {
     const subnets = new Map(
       (
@@ -190,7 +187,8 @@ class Check {
         if (!offered.some((place) => place.size === size))
           this.problem(
             wish,
-            `${size} is not offered in ${[...new Set(wish.places.map(zoneOf))].join(", ")}, but in ${[...(zones.get(size) ?? [])].sort().join(", ") || "no zone"}`,
+            `${size} is not offered in ${[...new Set(wish.places.map(zoneOf))].join(", ")}, ` +
+              `but in ${[...(zones.get(size) ?? [])].sort().join(", ") || "no zone"}`,
           );
       }
       for (const zone of new Set(wish.places.map(zoneOf))) {
@@ -239,7 +237,8 @@ class Check {
           if (group !== undefined && vpc !== undefined && group.VpcId !== vpc)
             this.problem(
               wish,
-              `security group ${id} belongs to network ${group.VpcId ?? "(none)"}, and subnet ${subnet ?? ""} to ${vpc}: they must be of one`,
+              `security group ${id} belongs to network ${group.VpcId ?? "(none)"}, but subnet ${subnet ?? ""} to ${vpc}: ` +
+                "choose both from one network",
             );
         }
       }
@@ -262,13 +261,13 @@ class Check {
     for (const wish of wishes) {
       const { key_name: key, placement_group: group } = wish.settings;
       if (key !== undefined && !keys.has(key))
-        this.problem(wish, `the region has no key pair "${key}": make it there, or leave key_name out`);
+        this.problem(wish, `the region has no key pair "${key}": create it there, or remove key_name`);
       if (group !== undefined && !groups.some(({ GroupName, State }) => GroupName === group && State === "available"))
         this.problem(wish, `the region has no placement group "${group}"`);
     }
   }
 
-  /** Whether a security group could be made where none is named. */
+  /** Checks whether a security group could be created for services that name none. */
   private async groups(wishes: readonly CheckedRequest[]): Promise<void> {
     for (const wish of wishes.filter(
       ({ settings, request }) => settings.security_groups === undefined && !this.hasProblem(request.key),
@@ -287,7 +286,7 @@ class Check {
     }
   }
 
-  /** Each distinct launch once, with each of its sizes; those that are known not to work are left out. */
+  /** Tries each distinct launch once, with each of its sizes. Launches with known problems are skipped. */
   private async dryRuns(wishes: readonly CheckedRequest[]): Promise<void> {
     const asked = new Map<string, Promise<string | null>>();
     await Promise.all(
@@ -331,7 +330,7 @@ class Check {
       await this.calls.dryRun(input, this.signal);
       return null;
     } catch (error) {
-      // Capacity comes and goes.
+      // A lack of capacity is temporary.
       if (isNoCapacity(error) && error.refusal !== "Unsupported") return null;
       if (isRefusedError(error) || (isDriverError(error) && error.code === DriverError.code)) return brief(error);
       throw error;
@@ -359,7 +358,7 @@ function misfits(
   ];
 }
 
-/** Amazon adds kilobytes that only another call can read. */
+/** Removes the long encoded details that Amazon appends, which only another call can decode. */
 function brief({ message }: Error): string {
   return message.replace(/\s*Encoded authorization failure message: [\w-]+/, "");
 }

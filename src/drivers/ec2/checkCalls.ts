@@ -1,4 +1,4 @@
-/** What a launch is checked against: the calls of EC2 that tell what exists. None of them changes anything. */
+/** The read-only EC2 calls for checks of launches. */
 import type {
   AvailabilityZone,
   Image,
@@ -16,7 +16,7 @@ import { chunks, type Ec2Api, type Opened } from "./api.js";
 import { isRefusedError } from "./errors.js";
 import { imageById } from "./imageById.js";
 
-/** Values that EC2 takes for one filter. */
+/** Most values that EC2 accepts for one filter. */
 const MOST_VALUES = 200;
 
 interface Asked {
@@ -27,7 +27,7 @@ interface Page {
   readonly NextToken?: string | undefined;
 }
 
-/** Each gives what exists of what is asked for. All calls throw what those of `Ec2Api` throw. */
+/** Each returns those of the requested items that exist. All calls throw the same errors as `Ec2Api`. */
 export class CheckCalls {
   constructor(private readonly api: Pick<Ec2Api, "call" | "terminate">) {}
 
@@ -42,7 +42,7 @@ export class CheckCalls {
     );
   }
 
-  /** In which zones instance types are to be had. */
+  /** The zones in which instance types are offered. */
   offerings(names: readonly string[], signal: AbortSignal): Promise<InstanceTypeOffering[]> {
     const send = ({ client, sdk }: Opened, input: Asked) =>
       client.send(new sdk.DescribeInstanceTypeOfferingsCommand({ ...input, LocationType: "availability-zone" }));
@@ -126,8 +126,8 @@ export class CheckCalls {
   }
 
   /**
-   * Whether RunInstances would work, as far as the cloud tells beforehand: capacity it does not. @throws RefusedError
-   * saying why not.
+   * Whether RunInstances would work, as far as the cloud can tell: it does not check capacity.
+   * @throws RefusedError with the reason.
    */
   async dryRun(input: RunInstancesCommandInput, signal: AbortSignal): Promise<void> {
     const launched = await this.api
@@ -142,11 +142,11 @@ export class CheckCalls {
         throw error;
       });
     if (launched === null) return;
-    // A cloud that only resembles EC2 may not know the word.
+    // A cloud with a compatible API may ignore DryRun.
     const ids = (launched.Instances ?? []).flatMap(({ InstanceId }) => InstanceId ?? []);
     if (ids.length > 0) await this.api.terminate(ids, signal);
     throw new DriverError(
-      `this cloud does not know DryRun: it launched ${ids.join(", ") || "a machine"}, which was ended at once`,
+      `this cloud does not support DryRun: it launched ${ids.join(", ") || "a machine"}, which was terminated at once`,
     );
   }
 

@@ -1,16 +1,13 @@
-/**
- * What a machine has printed on its console of its host keys, as cloud-init and Amazon's images do when they have made
- * them.
- */
+/** Reads host keys from a machine's console, where cloud-init and Amazon's images print them after generating them. */
 import { createHash } from "node:crypto";
 
 import type { Ec2Calls } from "./calls.js";
 import { isNotFound, isRefusedError } from "./errors.js";
 
-/** What begins and ends a block: what stands outside of one may be anybody's. */
+/** The first and last lines of a block. Text outside of a block is not trusted. */
 const FINGERPRINTS = "SSH HOST KEY FINGERPRINTS";
 const KEYS = "SSH HOST KEY KEYS";
-/** What EC2, or a cloud that speaks its API, says when a machine's console cannot be read as of now. */
+/** Errors of EC2 and compatible clouds that mean: the machine's current console cannot be read. */
 const NOT_LATEST = new Set([
   "UnsupportedOperation",
   "Unsupported",
@@ -21,7 +18,7 @@ const NOT_LATEST = new Set([
 const SHA256 = /(?:^|\s)(SHA256:[A-Za-z0-9+/]{43})=?(?=\s|$)/;
 const KEY = /(?:^|\s)((?:ssh-|ecdsa-|sk-)[a-z0-9@.-]+)\s+([A-Za-z0-9+/]+={0,2})(?=\s|$)/;
 
-/** As `Driver.hostKeyFingerprints`. */
+/** Like `Driver.hostKeyFingerprints`. */
 export async function printedFingerprints(
   id: string,
   calls: Ec2Calls,
@@ -45,10 +42,10 @@ async function consoleOf(id: string, calls: Ec2Calls, signal: AbortSignal): Prom
 }
 
 /**
- * Fingerprints (`SHA256:…`) of a machine's host keys in the text of its console, each once. Lines may begin with
- * anything, such as the kernel's time. A console goes through several boots: the last complete block of each kind
- * counts. MD5 fingerprints are not believed.
- * @returns null when nothing complete is there yet.
+ * Fingerprints (`SHA256:…`) of a machine's host keys in its console output, without duplicates. Lines may have a
+ * prefix, such as the kernel's time. The console may cover several boots: the last complete block of each kind counts.
+ * MD5 fingerprints are ignored.
+ * @returns null if there is no complete block yet.
  */
 export function fingerprintsIn(console: string): string[] | null {
   const lines = console
@@ -61,7 +58,7 @@ export function fingerprintsIn(console: string): string[] | null {
   return all.length === 0 ? null : all;
 }
 
-/** The lines between the last beginning that has an end and that end. */
+/** The lines of the last complete block. */
 function lastBlock(lines: readonly string[], title: string): readonly string[] {
   let begin = -1;
   let block: readonly string[] = [];
@@ -75,7 +72,10 @@ function lastBlock(lines: readonly string[], title: string): readonly string[] {
   return block;
 }
 
-/** The fingerprint of a public key in a line; null if its bytes do not begin with its type, as when a line was torn. */
+/**
+ * The fingerprint of a public key in a line. Null if the bytes do not begin with the key's type, such as in a truncated
+ * line.
+ */
 function fingerprintOf(line: string): string | null {
   const [, type = "", blob = ""] = KEY.exec(line) ?? [];
   const bytes = Buffer.from(blob, "base64");

@@ -1,4 +1,4 @@
-/** Machines of Amazon EC2, and of clouds that speak its API. */
+/** Launches machines in Amazon EC2 and in clouds with a compatible API. */
 import type {
   Driver,
   DriverContext,

@@ -1,4 +1,4 @@
-/** What an error of the SDK means for the caller: wait, ask again, give up, or see to the network. */
+/** Maps errors of the SDK to what the caller must do: wait, retry, give up, or check the network. */
 import { guardOf } from "../../errors/bootlevelError.js";
 import {
   CloudUnreachableError,
@@ -8,11 +8,11 @@ import {
   ThrottledError,
 } from "../contract/driver.js";
 
-/** The cloud refused the call, and nothing was done. */
+/** The cloud refused the call. It had no effect. */
 export class RefusedError extends DriverError {
   override readonly name = "RefusedError";
   static override readonly code: string = "REFUSED";
-  /** @param refusal EC2's own name of the error, such as `InsufficientInstanceCapacity`. */
+  /** @param refusal EC2's error code, such as `InsufficientInstanceCapacity`. */
   constructor(
     readonly refusal: string,
     message: string,
@@ -55,7 +55,7 @@ const BAD_CREDENTIALS = new Set([
   "CredentialsProviderError",
   "TokenProviderError",
 ]);
-/** The network said no before anything was sent. */
+/** Network errors that happen before anything is sent. */
 const NOT_CONNECTED = new Set([
   "ECONNREFUSED",
   "ENOTFOUND",
@@ -68,7 +68,7 @@ const NOT_CONNECTED = new Set([
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
   "ERR_TLS_CERT_ALTNAME_INVALID",
 ]);
-/** Errors whose code names an exhausted quota, beside those that end on LimitExceeded. */
+/** Error codes of exhausted quotas that do not end in LimitExceeded. */
 const QUOTAS = new Set(["MaxSpotInstanceCountExceeded", "PendingVerification"]);
 
 interface SdkError {
@@ -79,30 +79,30 @@ interface SdkError {
   readonly $metadata?: { readonly httpStatusCode?: number };
 }
 
-/** Whether another size or another zone may do. */
+/** Whether another size or zone may have capacity. */
 export function isNoCapacity(error: unknown): error is RefusedError {
   return isRefusedError(error) && NO_CAPACITY.has(error.refusal);
 }
 
-/** Whether the cloud does not know a security group that a call names: it may be too young. */
+/** Whether the cloud does not know a security group of the call. It may be too new. */
 export function isHiddenGroup(error: unknown): error is RefusedError {
   return isRefusedError(error) && /^Invalid(Security)?Group(I[dD])?\.NotFound$/.test(error.refusal);
 }
 
-/** Whether the cloud does not know a machine that it was asked for. */
+/** Whether the cloud does not know a machine of the call. */
 export function isNotFound(error: unknown): error is RefusedError {
   return isRefusedError(error) && NOT_FOUND.has(error.refusal);
 }
 
-/** Whether the cloud does not know an image by its id. */
+/** Whether the cloud does not know an image id. */
 export function isNoSuchImage(error: unknown): boolean {
   return isRefusedError(error) && error.refusal.startsWith("InvalidAMIID.");
 }
 
 /**
- * The contract's error for one of the SDK's.
+ * The contract's error for an SDK error.
  * @param cloud the cloud's name in the plan.
- * @param call what was asked, such as `RunInstances`.
+ * @param call the API call, such as `RunInstances`.
  */
 export function explain(error: unknown, cloud: string, call: string): Error {
   if (isDriverError(error) || (error as Error).name === "AbortError") return error as Error;
@@ -113,29 +113,32 @@ export function explain(error: unknown, cloud: string, call: string): Error {
   if (THROTTLED.has(name) || status === 429) return new ThrottledError(words, cause);
   const remedy = unreachable(error as SdkError);
   if (remedy !== null) return new CloudUnreachableError(cloud, `${words}; ${remedy}`);
-  // Before the status: EC2 tells of missing capacity with 500.
+  // Checked before the status: EC2 reports missing capacity with status 500.
   if (NO_CAPACITY.has(name)) return new RefusedError(name, words, cause);
   if (name === "TypeError") return new DriverError(words, cause); // the SDK itself takes the endpoint or a key for wrong
   if (status === undefined || status >= 500 || status < 400) return new LostReplyError(words, cause);
   return new RefusedError(name, words + hint(name), cause);
 }
 
-/** What to do about an error that comes before the call, or null if it is none. */
+/** The remedy for an error before the call was sent, or null for other errors. */
 function unreachable(error: SdkError): string | null {
   const { name = "", message = "" } = error;
   if (BAD_CREDENTIALS.has(name))
-    return "give valid credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile (profile: or AWS_PROFILE; log in again if it is one of SSO), or a role of this machine";
-  if (name === "RequestExpired") return "set this computer's clock right";
+    return (
+      "give valid credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, " +
+      "a profile (profile: or AWS_PROFILE; log in again if it is one of SSO), or a role of this machine"
+    );
+  if (name === "RequestExpired") return "correct this computer's clock";
   if (/region is missing/i.test(message)) return "write region: in the cloud, or set AWS_REGION";
   if (/could not be found in shared|profile .* (not found|could not)/i.test(message))
-    return "see to the profile in ~/.aws/config";
-  // A host with several addresses gives one error for each, and one that the SDK wrapped has its code in its words
-  // only.
+    return "check the profile in ~/.aws/config";
+  // A host with several addresses has one error for each. An error that the SDK wrapped has its code only in its
+  // message.
   const codes = [error.code, ...(error.errors ?? []).map(({ code }) => code), ...message.split(/[^A-Z_]+/)];
   if (codes.some((code) => NOT_CONNECTED.has(code ?? "")))
-    return "see to the network, and to region: and endpoint: of the cloud";
+    return "check the network, and region: and endpoint: of the cloud";
   if (name === "TimeoutError" && /not establish a connection|connect ETIMEDOUT/.test(message))
-    return "see to the network: nothing answers there";
+    return "check the network: nothing answers there";
   return null;
 }
 

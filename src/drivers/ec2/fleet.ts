@@ -1,6 +1,6 @@
 /**
- * A run's machines as the cloud shows them, told with what is on file of them: whose each is, and how it is known at
- * its first contact.
+ * A run's machines as the cloud shows them, combined with the recorded data: the service of each, and its identity at
+ * the first connection.
  */
 import type { Instance } from "@aws-sdk/client-ec2";
 
@@ -17,10 +17,10 @@ export interface FleetParts {
   readonly api: Ec2Api;
   readonly book: Batches;
   readonly clock: Clock;
-  /** How long the cloud may not show a machine that it has launched, in milliseconds. */
+  /** How long the cloud may hide a machine that it has launched, in milliseconds. */
   readonly visibilityMs: number;
   readonly address: AddressChoice;
-  /** null when the command only looks: nothing is changed at the cloud then, nor noted. */
+  /** Null if the command is read-only: nothing is changed in the cloud or recorded. */
   readonly tagger: Tagger | null;
 }
 
@@ -28,7 +28,7 @@ export class Fleet {
   private readonly api: Ec2Api;
   readonly book: Batches;
 
-  /** Runs whose machines have been looked after. */
+  /** Runs whose machines were already checked for missing tags. */
   private readonly cared = new Set<string>();
 
   constructor(private readonly parts: FleetParts) {
@@ -37,8 +37,9 @@ export class Fleet {
   }
 
   /**
-   * All machines of a run, also those that are gone if the cloud still tells of them. Notes whose they are.
-   * @throws DriverError if nobody knows any more whose a machine is: another one could be its second
+   * All machines of a run, including terminated ones that the cloud still shows. Records which request each belongs to.
+   * @throws DriverError if a machine cannot be assigned to a request: a new machine could be a second one for the same
+   * request
    */
   async ofRun(run: string, signal: AbortSignal): Promise<MachineStatus[]> {
     const machines = await this.api.find([{ Name: `tag:${TAG.run}`, Values: [run] }], signal);
@@ -47,15 +48,16 @@ export class Fleet {
     const orphan = told.find(({ key, state }) => key === null && state !== "terminated");
     if (orphan !== undefined)
       throw new DriverError(
-        `machine ${orphan.id} of this run is nobody's: the driver's files about it are lost. Restore them, or end it with bootlevel clean`,
+        `machine ${orphan.id} of this run belongs to no known request: ` +
+          "the driver's files about it are lost. Restore them, or end it with bootlevel clean",
       );
     return told;
   }
 
   /**
-   * Every machine with these marks that is not gone. Whoever works on a run goes by what is missing: the list must be
-   * complete then.
-   * @throws LostReplyError while a call may have made machines that the cloud does not show yet
+   * Every machine with these marks that is not gone. The list must be complete, because callers act on missing
+   * machines.
+   * @throws LostReplyError while a call may have launched machines that the cloud does not show yet
    */
   async list({ installation, run }: MarkScope, signal: AbortSignal): Promise<MachineStatus[]> {
     const { clock, tagger, visibilityMs } = this.parts;
@@ -74,13 +76,13 @@ export class Fleet {
         !batch.settled && batch.ids.includes(null) && askedAt < Math.min(batch.askedAt, askedAt) + visibilityMs;
       if ((await this.book.all(run)).some(isDoubtful))
         throw new LostReplyError(
-          "RunInstances: the answer to an earlier call is not known, and the cloud may not show its machines yet",
+          "RunInstances: the answer to an earlier call was lost, and the cloud may not show its machines yet",
         );
     }
     return this.told(machines);
   }
 
-  /** What the cloud knows of these machines, by id. */
+  /** The machines that the cloud knows, by id. */
   async describe(ids: readonly string[], signal: AbortSignal): Promise<Map<string, MachineStatus>> {
     const machines = await this.api.machines([...new Set(ids)], signal);
     for (const run of new Set([...machines.values()].map((machine) => tag(machine, TAG.run))))
@@ -89,14 +91,14 @@ export class Fleet {
     return new Map(told.map((machine) => [machine.id, machine]));
   }
 
-  /** The answer to a batch's call: no further machine comes of it. */
+  /** Records the answer to a batch's call: this call launches no further machine. */
   async launched(batch: Batch, machines: readonly Instance[]): Promise<MachineStatus[]> {
     await this.book.permitted();
     this.complete(await this.note(batch, machines, true));
     return this.told(machines, batch);
   }
 
-  /** @param answered the batch whose call gave these machines: the answer does not always show their tags. */
+  /** @param answered the batch whose call returned these machines. The answer does not always include their tags. */
   private async told(machines: readonly Instance[], answered: Batch | null = null): Promise<MachineStatus[]> {
     const memberships = new Map<string, Membership>();
     const found =
@@ -117,10 +119,7 @@ export class Fleet {
     });
   }
 
-  /**
-   * Machines that were launched together get the tags that are each one's own, also when their launcher died before
-   * that.
-   */
+  /** Adds the individual tags to machines that were launched together, even if their launcher died before that. */
   private async completeRun(run: string): Promise<void> {
     if (this.cared.has(run)) return;
     this.cared.add(run);
@@ -134,7 +133,7 @@ export class Fleet {
       await this.book.permitted();
       const known = await this.book.find(batch.run, batch.id);
       if (known === null) return;
-      // Machines that are found later are seen to when they are.
+      // Machines that appear later are tagged then.
       const isDone = (now: Batch) => now.settled && now.ids.every((id) => id === null || batch.ids.includes(id));
       await this.book.change(known, (now) => (isDone(now) ? { ...now, tagged: true } : null));
     });

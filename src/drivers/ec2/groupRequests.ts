@@ -1,9 +1,9 @@
-/** Which requests one call can ask for. */
+/** Groups requests that can share a call. */
 import { isDeepStrictEqual } from "node:util";
 
 import type { LaunchRequest } from "../contract/driver.js";
 
-/** Groups of requests that are the same in all but whose they are. */
+/** Groups of requests that differ only in their machine's identity. */
 export function groupRequests(requests: readonly LaunchRequest[]): LaunchRequest[][] {
   const groups: LaunchRequest[][] = [];
   const shape = ({ image, size, fallbackSizes, launch, contact, mark: { run } }: LaunchRequest) => ({
@@ -32,7 +32,7 @@ export function groupRequests(requests: readonly LaunchRequest[]): LaunchRequest
   return groups;
 }
 
-/** A machine of which the plan says so gets a call, and with it a host key for the first contact, of its own. */
+/** A machine with `apart` gets its own call, and so its own host key for the first connection. */
 function isApart({ launch: { apart } }: LaunchRequest): boolean {
   return apart === true || apart === "true";
 }

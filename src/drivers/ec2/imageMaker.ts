@@ -1,4 +1,4 @@
-/** Makes images of machines, and removes them with the snapshots that they are made of. */
+/** Creates images of machines, and removes them with their snapshots. */
 import type { Image } from "@aws-sdk/client-ec2";
 
 import type { Clock } from "../../time/clock.js";
@@ -9,17 +9,14 @@ import { imageById } from "./imageById.js";
 import { runTags, TAG, tagList } from "./machines.js";
 
 /**
- * Milliseconds before the cloud is asked again whether an image is there: first, and at most; each pause is longer than
- * the one before.
+ * Milliseconds between two polls for an image: the first pause, and the longest. Each pause is longer than the one
+ * before.
  */
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 30_000;
-/**
- * How long an image may take, in milliseconds: a large disk takes an hour and more when it is copied for the first
- * time.
- */
+/** The timeout for an image, in milliseconds. The first copy of a large disk takes an hour or more. */
 const AVAILABLE_MS = 4 * 60 * 60_000;
-/** How long the cloud may not know an image that it has begun, in milliseconds. */
+/** How long the cloud may hide an image that it has begun, in milliseconds. */
 const HIDDEN_MS = 2 * 60_000;
 
 export interface ImageMakerParts {
@@ -27,7 +24,7 @@ export interface ImageMakerParts {
   readonly clock: Clock;
 }
 
-/** As `Driver.createImage`. */
+/** Like `Driver.createImage`. */
 export async function createImage(
   request: ImageRequest,
   parts: ImageMakerParts,
@@ -39,7 +36,7 @@ export async function createImage(
   return { id };
 }
 
-/** As `Driver.deleteImage`. */
+/** Like `Driver.deleteImage`. */
 export async function deleteImage(id: string, parts: ImageMakerParts, signal: AbortSignal): Promise<void> {
   const { api } = parts;
   const image = await imageById(id, parts.api, signal);
@@ -54,12 +51,16 @@ export async function deleteImage(id: string, parts: ImageMakerParts, signal: Ab
   } catch (error) {
     if (!isNoSuchImage(error)) throw error;
   }
-  // An earlier attempt may have ended between the two: then only their words tell whose they were.
+  // An earlier attempt may have stopped after removing the image. Then only the descriptions of its snapshots identify
+  // them.
   for (const snapshot of new Set([...own, ...(await snapshotsOf(id, parts, signal))]))
     await deleteSnapshot(snapshot, parts, signal);
 }
 
-/** Asks for an image. @returns its id, or that of the image of this name that another call has begun meanwhile. */
+/**
+ * Requests an image.
+ * @returns its id, or the id of the image of this name that another call has begun.
+ */
 async function begin(request: ImageRequest, parts: ImageMakerParts, signal: AbortSignal): Promise<string> {
   const { machine, name, description, mark } = request;
   const tags = tagList({ ...runTags(mark), Name: `${mark.service} ${name}`.slice(0, 256), [TAG.image]: mark.service });
@@ -85,7 +86,7 @@ async function begin(request: ImageRequest, parts: ImageMakerParts, signal: Abor
   }
 }
 
-/** The image whose name is taken: an earlier call has begun it, and the cloud may be slow to show it. */
+/** The image that already has the name: an earlier call began it, and the cloud may still hide it. */
 async function adopt(
   request: ImageRequest,
   parts: ImageMakerParts,
@@ -100,7 +101,10 @@ async function adopt(
   }
 }
 
-/** This installation's image of that name, or null. @throws DriverError if the name belongs to somebody else's. */
+/**
+ * This installation's image of that name, or null.
+ * @throws DriverError if the image of that name was made by another installation.
+ */
 async function imageNamed(
   { name, mark }: ImageRequest,
   { api }: ImageMakerParts,
@@ -117,7 +121,7 @@ async function imageNamed(
   const owner = found?.Tags?.find(({ Key }) => Key === TAG.installation)?.Value;
   if (found !== null && owner !== mark.installation)
     throw new DriverError(
-      `there is an image ${name} (${found.ImageId ?? "?"}) already, which this installation has not made: remove it, or give it another name`,
+      `image ${name} (${found.ImageId ?? "?"}) exists, but this installation has not made it: remove or rename it`,
     );
   return found;
 }
@@ -132,25 +136,29 @@ async function waitUntilAvailable(id: string, parts: ImageMakerParts, signal: Ab
     const hidden = image === null && clock.now() < startedAt + HIDDEN_MS;
     if (!hidden && state !== "pending" && state !== "transient") throw await failed(id, image, parts, signal);
     if (clock.now() > startedAt + AVAILABLE_MS)
-      throw new DriverError(`image ${id} is not available after ${AVAILABLE_MS / 3_600_000} hours: ask for it again`);
+      throw new DriverError(`image ${id} is not available after ${AVAILABLE_MS / 3_600_000} hours: request it again`);
     await clock.sleep(pause, signal);
   }
 }
 
-/** Nothing of a failed image is of use, and its name is not free while it is there. @returns what to throw */
+/**
+ * Removes a failed image: it is useless, and it blocks its name.
+ * @returns the error to throw
+ */
 async function failed(id: string, image: Image | null, parts: ImageMakerParts, signal: AbortSignal): Promise<Error> {
-  const words = `the cloud could not make image ${id}: ${image?.StateReason?.Message ?? image?.State ?? "it is gone"}`;
+  const reason = image?.StateReason?.Message ?? image?.State ?? "it is gone";
+  const words = `the cloud could not create image ${id}: ${reason}`;
   try {
     await deleteImage(id, parts, signal);
     return new ImageFailedError(words);
   } catch (error) {
-    return new ImageFailedError(`${words}; and what is left of it could not be removed: ${(error as Error).message}`, {
+    return new ImageFailedError(`${words}; its remains could not be removed: ${(error as Error).message}`, {
       cause: error,
     });
   }
 }
 
-/** Snapshots that were made for an image, by the words that EC2 describes them with. */
+/** The snapshots that were made for an image, found by EC2's description of them. */
 async function snapshotsOf(id: string, { api }: ImageMakerParts, signal: AbortSignal): Promise<string[]> {
   const Filters = [{ Name: "description", Values: [`Created by CreateImage(*) for ${id}*`] }];
   const { Snapshots = [] } = await api.call(

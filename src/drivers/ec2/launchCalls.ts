@@ -1,6 +1,6 @@
 /**
- * The calls that launch machines, one at a time: each is recorded from right before it is made, and of one whose answer
- * was lost it is found out what became of it.
+ * The calls that launch machines, one at a time. Each is recorded right before it is made. If an answer was lost, the
+ * outcome of that call is determined later.
  */
 import type { Instance } from "@aws-sdk/client-ec2";
 
@@ -20,16 +20,16 @@ import type { Prepared } from "./prepare.js";
 import { runInput } from "./runInput.js";
 import { placeName, type LaunchSettings, type Place } from "./settings.js";
 
-/** How much later than the first one the cloud may show the last machine of a call, in milliseconds. */
+/** Machines of one call appear in the cloud's answers at most this long after the first of them, in milliseconds. */
 const TOGETHER_MS = 30_000;
 
 export interface LaunchParts {
   readonly api: Ec2Api;
   readonly fleet: Fleet;
   readonly clock: Clock;
-  /** How long the cloud may not show a machine that it has launched, in milliseconds. */
+  /** How long the cloud may hide a machine that it has launched, in milliseconds. */
   readonly visibilityMs: number;
-  /** Whether the cloud answers a call whose token it knows with the machines of the first one. */
+  /** Whether the cloud is idempotent: it answers a call with a known token with the machines of the first call. */
   readonly heedsTokens: () => boolean;
   readonly prepare: (
     settings: LaunchSettings,
@@ -43,11 +43,11 @@ export interface LaunchParts {
 export interface LaunchRound {
   readonly signal: AbortSignal;
   readonly failures: Map<string, Error>;
-  /** When the cloud was asked for the machines that exist, in milliseconds since the epoch; null: it was not. */
+  /** When the existing machines were listed, in milliseconds since the epoch. Null: they were not. */
   lookedAt: number | null;
   /** Whether a machine was, or may have been, launched. */
   asked: boolean;
-  /** Why the whole call is to be made again. */
+  /** The error after which the whole call must be repeated. */
   trouble: Error | null;
 }
 
@@ -59,9 +59,9 @@ interface FailedCall {
   readonly wasSent: boolean;
 }
 
-/** What was launched by this process, by key: the cloud may not show it yet. */
+/** The machines that this process launched, by key. The cloud may still hide them. */
 export class Launched extends Map<string, MachineStatus> {
-  /** Should there be two for a key against all odds, the one that lives is the one to go on with. */
+  /** If a key unexpectedly has two machines, the live one is kept. */
   learn(machines: readonly MachineStatus[], wanted: ReadonlySet<string>): void {
     for (const machine of [...machines].sort(
       (a, b) => Number(a.state !== "terminated") - Number(b.state !== "terminated"),
@@ -76,9 +76,9 @@ export class Launched extends Map<string, MachineStatus> {
 }
 
 export class LaunchCalls {
-  /** When machines of a call whose answer was lost were seen first, by batch. */
+  /** When machines of a call with a lost answer were first seen, by batch. */
   private readonly seenAt = new Map<string, number>();
-  /** Calls whose answers were lost, by batch: a repetition must be the same to the letter. */
+  /** Calls with lost answers, by batch: a repetition must be byte-for-byte equal. */
   private readonly unanswered = new Map<string, ReturnType<typeof runInput>>();
 
   constructor(
@@ -86,7 +86,7 @@ export class LaunchCalls {
     private readonly launched: Launched,
   ) {}
 
-  /** Calls for some of these machines of which nobody knows what became. */
+  /** Calls for some of these machines whose outcome is unknown. */
   async doubts(run: string, keys: ReadonlySet<string>): Promise<Batch[]> {
     const batches = await this.parts.fleet.book.all(run);
     return batches.filter(
@@ -95,9 +95,9 @@ export class LaunchCalls {
   }
 
   /**
-   * Finds out what became of earlier calls: by the same call again where the cloud knows its token, else by waiting
-   * until what they made must be seen: what is not seen then does not exist. @throws LostReplyError while that is not
-   * certain
+   * Determines the outcome of earlier calls. Repeats the same call if the cloud knows its token. Otherwise waits until
+   * its machines must be visible: machines that are still invisible then do not exist.
+   * @throws LostReplyError while the outcome is uncertain
    */
   async clearDoubts(
     left: Map<string, LaunchRequest>,
@@ -114,7 +114,7 @@ export class LaunchCalls {
       } else if (!(await this.repeat(batch, left, settings, places, round))) {
         round.asked = true;
         throw new LostReplyError(
-          "RunInstances: the answer to an earlier call is not known, and the cloud may not show its machines yet",
+          "RunInstances: the answer to an earlier call was lost, and the cloud may not show its machines yet",
         );
       }
     }
@@ -122,7 +122,7 @@ export class LaunchCalls {
   }
 
   /**
-   * When what a call has made must be seen, in milliseconds since the epoch. Machines of one call are shown together,
+   * When the machines of a call must be visible, in milliseconds since the epoch. Machines of one call appear together,
    * or nearly so.
    */
   private certainAt({ id, askedAt, ids }: Batch): number {
@@ -134,9 +134,9 @@ export class LaunchCalls {
   }
 
   /**
-   * Makes a call again, if the cloud knows its token and nothing is asked for that nobody wants any more. What another
-   * launcher has asked for is asked for with another host key: the cloud refuses that if the first call took effect.
-   * @returns whether it is certain now what became of it.
+   * Repeats a call, if the cloud knows its token and all of its machines are still wanted. Another launcher's request
+   * had another host key: the cloud refuses the repetition if the first call took effect.
+   * @returns whether the outcome is certain now.
    */
   private async repeat(
     batch: Batch,
@@ -162,10 +162,10 @@ export class LaunchCalls {
   }
 
   /**
-   * Makes a batch's call, which is recorded from right before it: proved to be permitted, recorded, and proved once more
-   * when it is sent. A launcher that freezes in between neither sends it nor writes over what its successor records.
-   * @param doubt the same batch as it was before, if it is not known what became of an earlier call of it.
-   * @returns how many machines it gave
+   * Makes a batch's call. The permit is proved, the call is recorded, and the permit is proved once more when it is sent.
+   * So a launcher that freezes in between neither sends the call nor overwrites what its successor records.
+   * @param doubt the same batch as recorded earlier, if the outcome of an earlier call is unknown.
+   * @returns the number of machines that were launched
    */
   async ask(
     batch: Batch,
@@ -191,16 +191,20 @@ export class LaunchCalls {
     this.launched.learn(told, new Set(batch.members.map(({ key }) => key)));
     if (told.some(({ key }) => key === null))
       throw new DriverError(
-        `the cloud gave ${machines.length} machines where ${batch.members.length} were asked for: see to them with bootlevel clean`,
+        `the cloud launched ${machines.length} machines instead of ${batch.members.length}: ` +
+          "end the others with bootlevel clean",
       );
     return machines.length;
   }
 
-  /** Notes what is known after a call that failed. @returns the error to tell */
+  /**
+   * Records what is known after a failed call.
+   * @returns the error to report
+   */
   private async failed(error: Error, { batch, input, round, doubt, wasSent }: FailedCall): Promise<Error> {
     const { clock, fleet } = this.parts;
-    // A token that is known with other machines: an earlier launcher's call has made them after all, and they will be
-    // seen.
+    // The token is known with other parameters: an earlier launcher's call did take effect, and its machines will
+    // appear.
     const known = isRefusedError(error) && error.refusal === "IdempotentParameterMismatch";
     if (known || (isLostReplyError(error) && wasSent)) {
       const askedAt = known && doubt !== null ? doubt.askedAt : clock.now();
@@ -209,8 +213,8 @@ export class LaunchCalls {
       round.asked = true;
       return known ? new LostReplyError(error.message, { cause: error }) : error;
     }
-    // That this call did nothing says nothing of an earlier one, whose machines may still come: only for want of room
-    // would its token not help.
+    // The failure of this call proves nothing about an earlier one, whose machines may still appear. Only a lack of
+    // capacity means that the earlier token would not help.
     if (doubt !== null && !isNoCapacity(error)) {
       if (wasSent) await fleet.book.change(batch, (now) => withCall(now, { ...batch, askedAt: doubt.askedAt }));
       return error;

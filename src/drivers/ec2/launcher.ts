@@ -1,7 +1,7 @@
 /**
- * Launches machines: like requests are one call, which gives as many machines as there is capacity for; the rest is
- * asked for again, then in the next place. A call of which nobody knows what became is never followed by another one
- * for the same machines until the cloud must have shown what it made.
+ * Launches machines. Equal requests share a call, which launches as many machines as there is capacity for. The rest is
+ * requested again, then in the next place. After a call with an unknown outcome, no other call requests the same
+ * machines until the first call's machines must be visible.
  */
 import pLimit from "p-limit";
 
@@ -22,16 +22,17 @@ import { LaunchCalls, Launched, type LaunchParts, type LaunchRound } from "./lau
 import { runInput } from "./runInput.js";
 import { placeName, placesFor, settingsOf, type LaunchSettings, type Place } from "./settings.js";
 
-/** Groups of like requests that are asked for at a time; how many calls a second, the limiter says. */
+/** Groups of equal requests that are launched concurrently. The rate limiter bounds the calls per second. */
 const GROUPS_AT_A_TIME = 8;
-/** Machines in one call. */
+/** Most machines in one call. */
 const MOST_MACHINES = 500;
-/**
- * How long the cloud may not know a security group yet that was just made, and how often it is tried; in milliseconds.
- */
+/** How long the cloud may hide a new security group, and the interval of retries; in milliseconds. */
 const HIDDEN_GROUP_MS = 60_000;
 const GROUP_PAUSE_MS = 2_000;
-/** Machines in one call when the account's rate has run out: fewer would need more calls than their own rate gives. */
+/**
+ * Fewest machines in one call when the account's rate is used up. With fewer, the calls themselves would exceed their
+ * rate.
+ */
 const FEWEST_MACHINES = 20;
 
 export class Launcher {
@@ -51,23 +52,26 @@ export class Launcher {
     );
     const limit = pLimit(GROUPS_AT_A_TIME);
     const groups = groupRequests(requests.filter(({ key }) => !this.launched.has(key)));
-    // All are waited for: a call that is under way may give machines.
+    // Wait for all of them: a call in progress may launch machines.
     const ends = await Promise.allSettled(groups.map((group) => limit(() => this.launchGroup(group, round))));
     for (const end of ends) if (end.status === "rejected") throw end.reason;
     const outcomes = await Promise.all(requests.map((request) => this.outcome(request, round)));
     if (round.trouble === null || signal.aborted) return outcomes;
-    // "Unreachable" would say that nothing was asked.
+    // "Unreachable" would mean that no request was made.
     throw round.asked && isCloudUnreachableError(round.trouble)
       ? new LostReplyError(round.trouble.message, { cause: round.trouble })
       : round.trouble;
   }
 
-  /** A terminated machine is asked for at the cloud again, and not remembered. */
+  /** A terminated machine must be looked up in the cloud, not in this cache. */
   forget(ids: ReadonlySet<string>): void {
     this.launched.forget(ids);
   }
 
-  /** Machines that exist for these requests, by an earlier call or another process; not every endpoint heeds tokens. */
+  /**
+   * Finds machines that exist for these requests, from an earlier call or another process. Not every endpoint is
+   * idempotent.
+   */
   private async lookUp(requests: readonly LaunchRequest[], round: LaunchRound): Promise<void> {
     if (round.signal.aborted || requests.length === 0) return;
     const wanted = new Set(requests.map(({ key }) => key));
@@ -92,9 +96,9 @@ export class Launcher {
     return { key, kind: "failed", error, leftover: await this.leftover(mark.run, key, round) };
   }
 
-  /** What may be there after a failed launch: "nothing" is said only of what was looked for. */
+  /** What may exist after a failed launch. "Nothing" is reported only after a lookup. */
   private async leftover(run: string, key: string, { lookedAt }: LaunchRound): Promise<string | null> {
-    if (lookedAt === null) return "interrupted before it was looked for: an earlier call may have made a machine";
+    if (lookedAt === null) return "interrupted before the lookup: an earlier call may have launched a machine";
     const doubts = await this.calls.doubts(run, new Set([key]));
     return doubts.length > 0 ? "an answer was lost: a machine may exist" : null;
   }
@@ -114,7 +118,7 @@ export class Launcher {
     }
   }
 
-  /** Asks for machines in one place after the other until there is one for each request. */
+  /** Requests machines in one place after the other until each request has one. */
   private async fill(
     left: Map<string, LaunchRequest>,
     settings: LaunchSettings,
@@ -129,8 +133,7 @@ export class Launcher {
       try {
         const given = await this.askFor([...left.values()], settings, place, all, round);
         for (const key of [...left.keys()]) if (this.launched.has(key)) left.delete(key);
-        // Some clouds take the least number for the number that is wanted: they are asked for all the rest or nothing,
-        // once.
+        // Some clouds treat the minimum as the exact number. They are asked once for all remaining machines or none.
         all = given === 1 && !all;
       } catch (error) {
         if (all && isRefusedError(error)) {
@@ -146,14 +149,18 @@ export class Launcher {
         index += 1;
         if (index >= places.length)
           throw new DriverError(
-            `${full.length === 1 ? "" : `none of ${full.join(", ")} is to be had: `}${error.message} (name more to try: size: [a, b], launch: { zone: [a, b] } or subnet: [a, b]; or try again later)`,
+            `${full.length === 1 ? "" : `no capacity for any of ${full.join(", ")}: `}${error.message} ` +
+              "(name more to try: size: [a, b], launch: { zone: [a, b] } or subnet: [a, b]; or try again later)",
             { cause: error },
           );
       }
     }
   }
 
-  /** One call for as many of these as may be asked for now. @returns how many machines it gave */
+  /**
+   * One call for as many machines as may be requested now.
+   * @returns the number of machines that were launched
+   */
   private async askFor(
     requests: readonly LaunchRequest[],
     settings: LaunchSettings,

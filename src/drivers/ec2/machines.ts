@@ -1,11 +1,11 @@
-/** How machines are marked in EC2, and what the cloud says of them in the contract's words. */
+/** How machines are tagged in EC2, and how EC2's state of a machine maps to the contract. */
 import type { Instance, Tag } from "@aws-sdk/client-ec2";
 
 import type { MachineMark, MachineStatus } from "../contract/driver.js";
 import type { Member } from "./batches.js";
 import { missingMachine } from "../shared/missingMachine.js";
 
-/** The tags by which machines are found; EC2 refuses none of these characters. */
+/** The tags that identify machines. EC2 accepts all characters in them. */
 export const TAG = {
   installation: "bootlevel:installation",
   run: "bootlevel:run",
@@ -14,22 +14,22 @@ export const TAG = {
   replica: "bootlevel:replica",
   key: "bootlevel:key",
   batch: "bootlevel:batch",
-  /** Of an image and its snapshots: what the plan calls it. */
+  /** On an image and its snapshots: the plan's name for the image. */
   image: "bootlevel:image",
 } as const;
 
 /** Tags by their names. */
 export type Tags = Readonly<Record<string, string>>;
 
-/** Which address others reach a machine by; null: the public one if it has one. */
+/** The kind of address that is reported for a machine. Null: the public one if it has one. */
 export type AddressChoice = "public" | "private" | null;
 
-/** The tags that all machines of a run's call have in common. */
+/** The tags that all machines of a run's call share. */
 export function runTags({ installation, run, runName }: Pick<MachineMark, "installation" | "run" | "runName">): Tags {
   return { [TAG.installation]: installation, [TAG.run]: run, [TAG.runName]: runName };
 }
 
-/** The tags that are one machine's own; `Name` is for people. */
+/** The tags of a single machine. `Name` is for people. */
 export function ownTags({ key, mark, replica }: Member): Tags {
   return {
     Name: `${mark.runName}/${mark.service}`.slice(0, 256),
@@ -39,18 +39,18 @@ export function ownTags({ key, mark, replica }: Member): Tags {
   };
 }
 
-/** Tags as EC2 writes them. */
+/** Tags in EC2's form. */
 export function tagList(tags: Tags): Tag[] {
   return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
 }
 
-/** What is on file of a machine that was launched together with others. */
+/** The recorded data of a machine that was launched together with others. */
 export interface Membership {
   readonly member: Member;
   readonly hostKeys: readonly string[];
 }
 
-/** What the cloud says of a machine. */
+/** A machine's status according to the cloud. */
 export function statusOf(instance: Instance, address: AddressChoice, membership: Membership | null): MachineStatus {
   const host = hostOf(instance, address);
   const id = instance.InstanceId ?? "";

@@ -1,6 +1,6 @@
 /**
- * What a call for machines needs besides the plan's own words: the image's id, security groups, user data with a host
- * key for the first contact.
+ * Prepares what a launch call needs beside the plan's keys: the image's id, security groups, and user data with a host
+ * key for the first connection.
  */
 import { makeKeyPair } from "../../machines/ssh/keyPair.js";
 import type { LaunchRequest } from "../contract/driver.js";
@@ -15,14 +15,14 @@ export interface Prepared {
   readonly image: string;
   /** Ids of security groups. */
   readonly groups: readonly string[];
-  /** The public half of the host key in the user data, or null. */
+  /** The public host key in the user data, or null. */
   readonly hostKey: string | null;
   readonly userData: Buffer | null;
 }
 
-/** Makes preparations, each answer of the cloud asked for once. */
+/** Prepares calls. Each lookup in the cloud is made once. */
 export class Preparation {
-  /** Resolved images: the same in every repetition, since EC2 refuses a known token with another image. */
+  /** Resolved images. They must not change in a repetition: EC2 refuses a known token with another image. */
   private readonly images = new Map<string, Promise<string>>();
 
   constructor(
@@ -30,7 +30,7 @@ export class Preparation {
     private readonly groups: Pick<SecurityGroups, "groupFor">,
   ) {}
 
-  /** @throws DriverError for a service that cannot be launched so; what the calls throw */
+  /** @throws DriverError for a service that cannot be launched this way; the errors of the calls */
   async of(settings: LaunchSettings, place: Place, request: LaunchRequest, signal: AbortSignal): Promise<Prepared> {
     if (request.image === null) throw new DriverError("it has no image: write for example image: ami-0a1b2c3d");
     const hostKey = request.contact?.hostKey === true ? makeKeyPair("") : null;

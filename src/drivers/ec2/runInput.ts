@@ -1,26 +1,26 @@
-/** The call that makes machines. */
+/** Builds the call that launches machines. */
 import type { RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 
 import type { Batch } from "./batches.js";
 import { ownTags, runTags, TAG, tagList, type Tags } from "./machines.js";
 import { type VolumeSettings, type LaunchSettings, type Place } from "./settings.js";
 
-/** What a call is made for. */
+/** The parts of a call. */
 export interface RunParts {
   readonly batch: Batch;
   readonly settings: LaunchSettings;
   readonly place: Place;
-  /** What `imageId` gave. */
+  /** The result of `imageId`. */
   readonly image: string;
-  /** Ids of security groups; null: the network's default. */
+  /** Ids of security groups. Null: the network's default group. */
   readonly groups: readonly string[] | null;
-  /** What the machines are told, before base64. */
+  /** The machines' user data, before base64. */
   readonly userData: Buffer | null;
 }
 
 /**
- * What RunInstances is asked for the machines of a batch. They are marked in the same call; a single machine
- * with all that is its own, several with the batch that tells whose each is.
+ * The input of RunInstances for the machines of a batch. They are tagged in the same call: a single machine with all
+ * its tags; several machines with the batch, which identifies the request of each.
  */
 export function runInput(parts: RunParts): RunInstancesCommandInput {
   const { batch, settings, place, image, userData } = parts;
@@ -58,8 +58,8 @@ function batchTags({ id, members }: Batch, own: Tags): Tags {
 }
 
 /**
- * Whether a machine gets a public address is said of its network interface, and then all else of the network is said
- * there too.
+ * A choice about a public address belongs to the network interface. EC2 then requires all other network settings there
+ * too.
  */
 function network({
   settings: { public_address: isPublic },

@@ -1,4 +1,4 @@
-/** What a plan may say of an EC2 cloud and of a service on it, as JSON Schemas. */
+/** JSON Schemas of the plan's keys for an EC2 cloud and for a service on it. */
 
 const text = { type: "string", minLength: 1 };
 const flag = { type: "boolean" };
@@ -7,11 +7,11 @@ function id(prefix: string, example: string): object {
   return {
     ...text,
     pattern: `^${prefix}-[0-9a-f]+$`,
-    "x-mistake": { pattern: `{value} is no id: write for example ${example}` },
+    "x-mistake": { pattern: `{value} is not an id: write for example ${example}` },
   };
 }
 
-/** One, or several that are tried in order. */
+/** One value, or several that are tried in order. */
 function inOrder(item: object): object {
   return { ...item, type: ["string", "array"], items: item, minItems: 1, uniqueItems: true };
 }
@@ -23,7 +23,7 @@ function closed(properties: Readonly<Record<string, object>>, required: readonly
 const source = {
   ...text,
   pattern: "^(auto|https://.+|http://127\\..+|[0-9.]+(/[0-9]+)?|[0-9a-fA-F:]*:[0-9a-fA-F:.]*(/[0-9]+)?)$",
-  "x-mistake": { pattern: "{value} is no address: write for example 203.0.113.7, 198.51.100.0/24 or auto" },
+  "x-mistake": { pattern: "{value} is not an address: write for example 203.0.113.7, 198.51.100.0/24 or auto" },
 };
 
 /** A cloud's own keys. */
@@ -31,13 +31,13 @@ export const cloudSchema = closed({
   region: {
     ...text,
     pattern: "^[a-z0-9-]+$",
-    "x-mistake": { pattern: "{value} is no region: write for example eu-central-1" },
+    "x-mistake": { pattern: "{value} is not a region: write for example eu-central-1" },
   },
   profile: text,
   endpoint: {
     ...text,
     pattern: "^https?://[^/]+",
-    "x-mistake": { pattern: "{value} is no address: write for example https://cloud.example.com" },
+    "x-mistake": { pattern: "{value} is not an address: write for example https://cloud.example.com" },
   },
   address: { enum: ["public", "private"] },
   heeds_tokens: flag,
@@ -50,7 +50,7 @@ const disk = closed(
     device: {
       ...text,
       pattern: "^(/dev/)?[a-z0-9]+$",
-      "x-mistake": { pattern: "{value} is no device: write for example /dev/sda1" },
+      "x-mistake": { pattern: "{value} is not a device: write for example /dev/sda1" },
     },
     size_gb: { type: "integer", minimum: 1, maximum: 65_536 },
     type: { enum: ["gp2", "gp3", "io1", "io2", "st1", "sc1", "standard"] },
@@ -77,7 +77,7 @@ export const launchSchema = {
         minLength: 1,
         maxLength: 128,
         pattern: "^(?!bootlevel:|aws:)",
-        "x-mistake": { pattern: "{value} is somebody else's tag: names that begin with bootlevel: or aws: are taken" },
+        "x-mistake": { pattern: "{value} is a reserved tag: names that begin with bootlevel: or aws: are taken" },
       },
       additionalProperties: { type: "string", maxLength: 256 },
       maxProperties: 40,
@@ -92,5 +92,5 @@ export const launchSchema = {
     }),
   }),
   not: { required: ["zone", "subnet"] },
-  "x-mistake": { not: "{subject} has zone and subnet: a subnet lies in a zone, so write one of them" },
+  "x-mistake": { not: "{subject} has zone and subnet: a subnet lies in a zone, so write only one of them" },
 };

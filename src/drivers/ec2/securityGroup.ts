@@ -1,6 +1,6 @@
 /**
- * The security group of a run, for machines whose plan names none: it lets in SSH from the launcher, and everything
- * from the run's other machines. One in each network that the run uses, found by its tags by whoever needs it next.
+ * The security group of a run, for machines whose plan names none. It allows SSH from the launcher, and all traffic
+ * between the run's machines. There is one in each network that the run uses. It is found again by its tags.
  */
 import type { IpPermission, SecurityGroup, Tag } from "@aws-sdk/client-ec2";
 
@@ -13,7 +13,7 @@ import { TAG, type AddressChoice } from "./machines.js";
 import { addressIn, localAddress, rangeOf, rangesOf } from "./sshSources.js";
 
 const SSH_PORT = 22;
-/** How long a new group may be hidden, and how long machines that are gone may hold on to theirs; in milliseconds. */
+/** How long a new group may be hidden, and how long terminated machines may still use their group; in milliseconds. */
 const HIDDEN_MS = 60_000;
 const HELD_MS = 3 * 60_000;
 const FIRST_PAUSE_MS = 1_000;
@@ -24,12 +24,12 @@ const DUPLICATE_RULE = "InvalidPermission.Duplicate";
 const NOT_FOUND = new Set(["InvalidGroup.NotFound", "InvalidGroupId.NotFound"]);
 const IN_USE = new Set(["DependencyViolation", "InvalidGroup.InUse"]);
 
-/** For whom a group is wanted. */
+/** The machine that needs a group. */
 export interface WantedGroup {
   readonly mark: MachineMark;
-  /** Where the machine is put, or null for the default network. */
+  /** The machine's subnet, or null for the default network. */
   readonly subnet: string | null;
-  /** `public_address` of the service, if it says so. */
+  /** `public_address` of the service, if set. */
   readonly publicAddress?: boolean | undefined;
 }
 
@@ -38,28 +38,28 @@ export interface GroupParts extends Pick<DriverContext, "cloud" | "options" | "w
   readonly clock: Clock;
   /** The host that answers the calls. */
   readonly host: () => string;
-  /** The address from which this computer reaches another one. Default: as the routing table says. */
+  /** The address from which this computer reaches another one. Default: from the routing table. */
   readonly addressTowards?: (address: string) => Promise<string>;
 }
 
 interface Network {
   readonly vpc: string;
   readonly range: string;
-  /** Whether its machines get public addresses if nobody says otherwise. */
+  /** Whether its machines get public addresses by default. */
   readonly isPublic: boolean;
 }
 
 export class SecurityGroups {
   private readonly networks = new Map<string | null, Promise<Network>>();
-  /** By run, network and who is let in. */
+  /** By run, network and allowed sources. */
   private readonly groups = new Map<string, Promise<string>>();
   private readonly asked = new Map<string, Promise<string[]>>();
 
   constructor(private readonly parts: GroupParts) {}
 
   /**
-   * The id of the run's group in the network of the wish, complete with its rules: made if it does not exist. Safe to
-   * repeat, also side by side.
+   * The id of the run's group in the machine's network, with all its rules. Created if it does not exist. Idempotent,
+   * and safe to call concurrently.
    */
   async groupFor(wish: WantedGroup, signal: AbortSignal): Promise<string> {
     const network = await this.network(wish.subnet, signal);
@@ -70,22 +70,24 @@ export class SecurityGroups {
   }
 
   /**
-   * Whether a group could be made, as far as that shows without making it. @throws DriverError with what is missing.
+   * Checks, without creating a group, whether one could be created.
+   * @throws DriverError with what is missing.
    */
   async check(wish: WantedGroup, signal: AbortSignal): Promise<void> {
     await this.sources(wish, await this.network(wish.subnet, signal), signal);
   }
 
   /**
-   * Deletes the groups of a run that has no machine any more. Safe to repeat. @throws DriverError if one is still in
-   * use.
+   * Deletes the groups of a run without machines. Idempotent.
+   * @throws DriverError if one is still in use.
    */
   async release({ installation, run }: MarkScope & { readonly run: string }, signal: AbortSignal): Promise<void> {
     const found = await this.parts.calls.groups(tagFilters(installation, run), signal).catch((error: unknown) => {
-      // Whoever names groups in the plan needs no right to ask for any: that must not keep the run from ending.
+      // A plan that names its own groups needs no permission to list groups. That must not prevent the end of the run.
       if (codeOf(error) !== "UnauthorizedOperation") throw error;
       this.parts.warn(
-        `whether bootlevel made security groups for run ${run} cannot be seen; if its plan names security_groups, there are none: ${(error as Error).message}`,
+        `cannot see whether bootlevel created security groups for run ${run}; ` +
+          `if its plan names security_groups, there are none: ${(error as Error).message}`,
       );
       return [];
     });
@@ -108,8 +110,8 @@ export class SecurityGroups {
   }
 
   /**
-   * Who is let in: what the plan says; else this computer, by the address that machines see: Amazon tells the public
-   * one, and inside of a network, or on the way to a cloud of one's own, the routing table tells it.
+   * The allowed sources: from the plan, or else this computer's address as machines see it. Amazon's service returns
+   * the public one. Inside a network, or towards a private cloud, the routing table has it.
    */
   private async sources({ publicAddress }: WantedGroup, network: Network, signal: AbortSignal): Promise<string[]> {
     const { cloud, options, addressTowards = localAddress } = this.parts;
@@ -125,7 +127,8 @@ export class SecurityGroups {
     } catch (error) {
       if (signal.aborted || options["allow_ssh_from"] !== undefined) throw error;
       throw new DriverError(
-        `no security_groups are named, and for a group of the run's own it is not known where you are: ${(error as Error).message}; write allow_ssh_from: and the address that machines see you from into cloud "${cloud}"`,
+        `no security_groups are named, and your address for the run's own group is not known: ` +
+          `${(error as Error).message}; set allow_ssh_from in cloud "${cloud}" to the address that machines see`,
         { cause: error },
       );
     }
@@ -139,7 +142,7 @@ export class SecurityGroups {
   ): Promise<string> {
     const known = await this.find(mark, vpc, signal);
     const id = known?.GroupId ?? (await this.create(mark, vpc, signal));
-    // Whoever made it may have died before its rules were complete.
+    // The launcher that created it may have died before all rules were added.
     const present = known?.IpPermissions ?? [];
     const before = sshRanges(present);
     const added = sources.filter((range) => !before.includes(range));
@@ -152,7 +155,8 @@ export class SecurityGroups {
       );
     if (added.length > 0 && before.length > 0)
       this.parts.warn(
-        `security group ${id} of run ${mark.runName} lets in SSH from ${added.join(", ")} too now; before: ${before.join(", ")}`,
+        `security group ${id} of run ${mark.runName} now also allows SSH from ${added.join(", ")}; ` +
+          `before: ${before.join(", ")}`,
       );
     return id;
   }
@@ -181,7 +185,8 @@ export class SecurityGroups {
       );
     } catch (error) {
       if (codeOf(error) !== DUPLICATE_GROUP) throw error;
-      // Another launcher was faster, or the answer to an earlier call was lost; the cloud may show it with delay.
+      // Another launcher was faster, or the answer to an earlier call was lost. The cloud may show the group with a
+      // delay.
       const made = await this.untilShown(() => this.find(mark, vpc, signal), signal);
       if (made?.GroupId !== undefined) return made.GroupId;
       throw new DriverError(
@@ -201,8 +206,7 @@ export class SecurityGroups {
       }
       return true;
     }, signal);
-    if (done === null)
-      throw new DriverError(`security group ${group} is gone: repeat the command, and a new one is made`);
+    if (done === null) throw new DriverError(`security group ${group} is gone: repeat the command to create a new one`);
   }
 
   private async delete(group: string, signal: AbortSignal): Promise<void> {
@@ -225,7 +229,8 @@ export class SecurityGroups {
     );
     if (done === null)
       throw new DriverError(
-        `security group ${group} is still in use (${words}): take it from the network interfaces that have it, or delete it yourself, and repeat the command`,
+        `security group ${group} is still in use (${words}): ` +
+          "detach it from its network interfaces, or delete it yourself, and repeat the command",
       );
   }
 
@@ -233,7 +238,7 @@ export class SecurityGroups {
     return this.repeated(HIDDEN_MS, look, signal);
   }
 
-  /** Calls until it gives something, or until the time is over: null. */
+  /** Repeats a call until it returns a value. Null after the timeout. */
   private async repeated<T>(ms: number, call: () => Promise<T | null>, signal: AbortSignal): Promise<T | null> {
     const { clock } = this.parts;
     const end = clock.now() + ms;
@@ -245,7 +250,7 @@ export class SecurityGroups {
   }
 }
 
-/** What is asked once for all who want it; a failure is not remembered. */
+/** Shares one call among concurrent callers. A failure is not cached. */
 function once<K, T>(known: Map<K, Promise<T>>, key: K, ask: () => Promise<T>): Promise<T> {
   const there = known.get(key);
   if (there !== undefined) return there;

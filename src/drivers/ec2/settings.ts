@@ -1,7 +1,4 @@
-/**
- * What a service's `launch:` says, once its references are resolved: checked again, and in the order in which places
- * are tried.
- */
+/** A service's `launch:` keys with resolved references: validated again, and with places in the order of trying. */
 import { Ajv, type ValidateFunction } from "ajv";
 
 import { DriverError, type LaunchRequest } from "../contract/driver.js";
@@ -30,18 +27,18 @@ export interface LaunchSettings {
   readonly metadata?: { readonly tokens?: "required" | "optional"; readonly hop_limit?: number };
 }
 
-/** Where a machine is asked for: the next place is tried when one has no capacity. */
+/** A place to launch in. The next place is tried if one has no capacity. */
 export interface Place {
   readonly size: string;
   readonly zone: string | null;
   readonly subnet: string | null;
 }
 
-// References give text: "20" for a number and "true" for a flag.
+// References resolve to text: "20" for a number and "true" for a flag.
 const ajv = new Ajv({ coerceTypes: true, strict: false });
 const validate: ValidateFunction = ajv.compile(launchSchema);
 
-/** @throws DriverError if a resolved reference gave something that the schema does not allow. */
+/** @throws DriverError if a resolved reference has a value that the schema does not allow. */
 export function settingsOf(request: LaunchRequest): LaunchSettings {
   const launch: unknown = structuredClone(request.launch);
   if (!validate(launch))
@@ -52,8 +49,8 @@ export function settingsOf(request: LaunchRequest): LaunchSettings {
 }
 
 /**
- * Every size in every zone or subnet, in the order of trying: all places of the first size come first. @throws
- * DriverError without a size.
+ * Every size in every zone or subnet, in the order of trying: all places of the first size come first.
+ * @throws DriverError without a size.
  */
 export function placesFor(request: LaunchRequest, { zone, subnet }: LaunchSettings): Place[] {
   const wanted = [...new Set([...(request.size === null ? [] : [request.size]), ...request.fallbackSizes])];
@@ -66,13 +63,13 @@ export function placesFor(request: LaunchRequest, { zone, subnet }: LaunchSettin
   return wanted.flatMap((size) => where.map((place) => ({ size, ...place })));
 }
 
-/** A place in words. */
+/** A place for messages. */
 export function placeName({ size, zone, subnet }: Place): string {
   const where = zone ?? subnet;
   return where === null ? size : `${size} in ${where}`;
 }
 
-/** Nothing said: the cloud chooses. */
+/** Undefined: the cloud chooses. */
 function listOf(one: string | readonly string[] | undefined): readonly (string | null)[] {
   if (one === undefined) return [null];
   return typeof one === "string" ? [one] : one;

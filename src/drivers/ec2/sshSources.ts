@@ -1,18 +1,18 @@
-/** From where machines may be reached by SSH: what the plan says, or what can be known without asking anybody else. */
+/** The addresses that may reach machines over SSH: from the plan, or determined without a third party. */
 import { createSocket } from "node:dgram";
 import { isIP, isIPv4 } from "node:net";
 
 import { DriverError } from "../contract/driver.js";
 
-/** What `auto` asks: Amazon's own service, which answers with the caller's address. EC2 itself has no such call. */
+/** The service for `auto`: Amazon's own, which returns the caller's address. EC2 itself has no such call. */
 const ASKED_FOR_ADDRESS = "https://checkip.amazonaws.com";
 const ANSWER_MS = 10_000;
-/** Any will do: nothing is sent. */
+/** Any port works, because nothing is sent. */
 const DISCARD_PORT = 9;
 
 /**
- * Address ranges (CIDR) for `allow_ssh_from`: addresses, ranges, `auto`, or a web address that answers with the
- * caller's. @throws DriverError
+ * Address ranges (CIDR) for `allow_ssh_from`: addresses, ranges, `auto`, or a URL that returns the caller's address.
+ * @throws DriverError
  */
 export async function rangesOf(written: string | readonly string[], signal: AbortSignal): Promise<string[]> {
   const ranges: string[] = [];
@@ -24,8 +24,8 @@ export async function rangesOf(written: string | readonly string[], signal: Abor
 }
 
 /**
- * The address that this computer reaches another one from, by its routing table; nothing is sent. @throws DriverError
- * without a route.
+ * The address of this computer towards another one, from its routing table. Nothing is sent.
+ * @throws DriverError without a route.
  */
 export async function localAddress(towards: string): Promise<string> {
   const socket = createSocket(isIP(towards) === 6 ? "udp6" : "udp4");
@@ -36,13 +36,16 @@ export async function localAddress(towards: string): Promise<string> {
     });
     return socket.address().address;
   } catch (error) {
-    throw new DriverError(`this computer has no way to ${towards}: ${(error as Error).message}`, { cause: error });
+    throw new DriverError(`this computer has no route to ${towards}: ${(error as Error).message}`, { cause: error });
   } finally {
     socket.close();
   }
 }
 
-/** A range as EC2 takes it: a single address gets its full length. @throws DriverError if it is none. */
+/**
+ * A range in EC2's form: a single address gets its full prefix length.
+ * @throws DriverError if it is invalid.
+ */
 export function rangeOf(written: string): string {
   const [address = "", bits, ...rest] = written.split("/");
   const longest = { 4: 32, 6: 128 }[isIP(address)];
@@ -52,13 +55,13 @@ export function rangeOf(written: string): string {
     (bits !== undefined && !(/^\d{1,3}$/.test(bits) && Number(bits) <= longest))
   ) {
     throw new DriverError(
-      `allow_ssh_from: "${written}" is no address: write for example 203.0.113.7, 198.51.100.0/24 or auto`,
+      `allow_ssh_from: "${written}" is not an address: write for example 203.0.113.7, 198.51.100.0/24 or auto`,
     );
   }
   return `${address}/${bits ?? longest}`;
 }
 
-/** An address inside of a range, to find the way to it. */
+/** An address inside a range, to find the route to it. */
 export function addressIn(range: string): string {
   const [address = ""] = range.split("/");
   return isIPv4(address) ? address.replace(/\d+$/, (last) => String(Math.min(255, Number(last) + 4))) : address;
@@ -78,11 +81,12 @@ async function askedAddress(url: string, signal: AbortSignal): Promise<string> {
     if (signal.aborted) throw error;
     const { cause, message } = error as Error;
     throw new DriverError(
-      `${url} was asked for this computer's address, and did not answer: ${cause instanceof Error ? cause.message || message : message}; ${remedy}`,
+      `${url} was asked for this computer's address, but did not answer: ` +
+        `${cause instanceof Error ? cause.message || message : message}; ${remedy}`,
       { cause: error },
     );
   }
   if (isIP(answer) === 0)
-    throw new DriverError(`${url} was asked for this computer's address, and answered with something else; ${remedy}`);
+    throw new DriverError(`${url} was asked for this computer's address, but its answer is not an address; ${remedy}`);
   return answer;
 }

@@ -1,6 +1,6 @@
 /**
- * Gives machines that were launched together the tags that are each one's own, while the launch goes on: nothing waits
- * for it but the end.
+ * Gives machines that were launched together their individual tags, while the launch continues. Only `close` waits for
+ * it.
  */
 import pLimit from "p-limit";
 
@@ -12,23 +12,23 @@ import { isNotFound } from "./errors.js";
 import { ownTags } from "./machines.js";
 
 const CALLS_AT_A_TIME = 4;
-/** Milliseconds before a machine is tagged again that the cloud does not show yet, or whose answer was lost. */
+/** Milliseconds before a retry for a machine that the cloud does not show yet, or after a lost answer. */
 const PAUSE_MS = 2_000;
-/** How long a machine is tried for at least, in milliseconds. */
+/** The shortest time for which tagging a machine is retried, in milliseconds. */
 const PATIENCE_MS = 10_000;
 
 export interface TaggerParts {
   readonly api: Ec2Api;
   readonly clock: Clock;
   readonly warn: (message: string) => void;
-  /** How long the cloud may not show a machine that it has launched, in milliseconds. */
+  /** How long the cloud may hide a machine that it has launched, in milliseconds. */
   readonly visibilityMs: number;
 }
 
 export class Tagger {
   private readonly limit = pLimit(CALLS_AT_A_TIME);
   private readonly stop = new AbortController();
-  /** By machine: whether it has its tags. */
+  /** By machine: whether it is tagged. */
   private readonly known = new Map<string, Promise<boolean>>();
   private readonly work = new Set<Promise<void>>();
   private warned = false;
@@ -36,11 +36,11 @@ export class Tagger {
   constructor(private readonly parts: TaggerParts) {}
 
   /**
-   * Tags the machines of a batch that are known, soon; each once.
-   * @param onDone told when all of them have their tags.
+   * Schedules the tagging of a batch's known machines, each once.
+   * @param onDone called when all of them are tagged.
    */
   add(batch: Batch, onDone: () => Promise<void>): void {
-    // One that the cloud does not show although it must by now is gone.
+    // A machine that the cloud still does not show after this time is gone.
     const until = Math.max(batch.askedAt + this.parts.visibilityMs, this.parts.clock.now() + PATIENCE_MS);
     const tasks = batch.members.map((member, place) => this.one(batch.ids[place] ?? null, member, batch.named, until));
     const task = Promise.all(tasks)
@@ -54,10 +54,7 @@ export class Tagger {
     void task.finally(() => this.work.delete(task));
   }
 
-  /**
-   * Resolves when all machines have their tags, or as soon as the operator wants to stop: what is left is the next
-   * command's.
-   */
+  /** Resolves when all machines are tagged, or as soon as the operator interrupts. The next command tags the rest. */
   async close(signal: AbortSignal): Promise<void> {
     const hurry = () => {
       this.stop.abort();
@@ -68,7 +65,7 @@ export class Tagger {
     signal.removeEventListener("abort", hurry);
   }
 
-  /** @returns whether it has them, or does not exist. */
+  /** @returns whether it is tagged, or does not exist. */
   private one(id: string | null, member: Member, named: boolean, until: number): Promise<boolean> {
     if (id === null) return Promise.resolve(true);
     const { Name, ...tags } = ownTags(member);
@@ -101,7 +98,7 @@ export class Tagger {
     }
   }
 
-  /** Whose the machine is stands on file: only people miss the tags. The next command tries again. */
+  /** The machine's request is recorded, so only people miss the tags. The next command retries. */
   private failed(id: string, error: unknown): void {
     if (this.stop.signal.aborted || this.warned || isNotFound(error)) return;
     this.warned = true;

@@ -1,19 +1,16 @@
-/** Destroys machines, and waits until the cloud says that they are gone. */
+/** Destroys machines, and waits until the cloud confirms that they are gone. */
 import type { Clock } from "../../time/clock.js";
 import { DriverError, isDriverError, type TerminateOutcome } from "../contract/driver.js";
 import { chunks, withoutNamed, type Ec2Api } from "./api.js";
 import { isNotFound, isRefusedError } from "./errors.js";
 
-/**
- * Milliseconds before the cloud is asked again whether they are gone: first, and at most; each pause is longer than the
- * one before.
- */
+/** Milliseconds between two polls: the first pause, and the longest. Each pause is longer than the one before. */
 const FIRST_PAUSE_MS = 2_000;
 const LONGEST_PAUSE_MS = 15_000;
-/** How long that may take, in milliseconds. */
+/** The timeout of a termination, in milliseconds. */
 const GONE_MS = 10 * 60_000;
 /**
- * For how long the cloud must not know a machine before it is taken as gone: it may be too young to be shown. In
+ * How long a machine must be unknown to the cloud before it counts as gone: a new one may still be hidden. In
  * milliseconds.
  */
 const UNKNOWN_MS = 30_000;
@@ -23,14 +20,14 @@ export interface TerminationParts {
   readonly api: Ec2Api;
   readonly clock: Clock;
   /**
-   * Until when the cloud may not show a machine that this process launched (milliseconds since the epoch); null for all
+   * Until when the cloud may hide a machine that this process launched (milliseconds since the epoch). Null for all
    * others.
    */
   readonly hiddenUntil: (id: string) => number | null;
   readonly signal: AbortSignal;
 }
 
-/** As `Driver.terminate`. */
+/** Like `Driver.terminate`. */
 export async function terminateMachines(ids: readonly string[], parts: TerminationParts): Promise<TerminateOutcome[]> {
   const termination = new Termination(ids, parts);
   await termination.wait();
@@ -57,8 +54,8 @@ class Termination {
     const { clock, signal } = this.parts;
     try {
       if (signal.aborted) return this.giveUp("interrupted");
-      // Looked at first: what is gone already has no tags any more, and who may end machines by their tags only would
-      // be refused.
+      // Query first: a terminated machine has no tags any more, so a user who may terminate only by tags would be
+      // refused.
       await this.look();
       await this.askUnseen([...this.pending].filter(([, { state }]) => state === "unknown").map(([id]) => id));
       for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.3)) {
@@ -74,8 +71,8 @@ class Termination {
   }
 
   /**
-   * A machine may be too young to be shown and be ended all the same; a refusal says nothing of one that may not be
-   * there.
+   * Tries to terminate machines that are not visible: a new one may exist already. A refusal proves nothing, because
+   * the machine may not exist.
    */
   private async askUnseen(ids: readonly string[]): Promise<void> {
     for (const part of chunks(ids, MOST_IDS)) {
@@ -83,7 +80,7 @@ class Termination {
     }
   }
 
-  /** @returns those to ask for again without those that the refusal names; null when nothing more can be done. */
+  /** @returns the ids to try again, without those that the refusal names. Null if nothing more can be done. */
   private async askOnce(ids: readonly string[]): Promise<string[] | null> {
     try {
       await this.parts.api.terminate(ids, this.parts.signal);
@@ -99,7 +96,7 @@ class Termination {
     for (const part of chunks(ids, MOST_IDS)) await this.askPart(part);
   }
 
-  /** One machine that cannot be destroyed makes the cloud refuse the whole call: it is asked again without it. */
+  /** One machine that cannot be destroyed makes the cloud refuse the whole call, so the call is repeated without it. */
   private async askPart(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
     try {

@@ -1,7 +1,6 @@
 /**
- * The user data of a machine: what the plan says and, beside it, the keys for the first contact. cloud-init reads both:
- * it is told of the keys inside of the plan's own cloud-config where that is plain, and in a part of a MIME message
- * otherwise.
+ * The user data of a machine: the plan's own, and the keys for the first connection. cloud-init reads both. The keys
+ * are merged into the plan's cloud-config if that is simple; otherwise they are a part of a MIME message.
  */
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
@@ -11,10 +10,10 @@ import { isMap, isScalar, isSeq, parseDocument, stringify, type Document, type T
 import type { KeyPair } from "../../machines/ssh/keyPair.js";
 import { DriverError, type Contact } from "../contract/driver.js";
 
-/** What EC2 takes, before base64. */
+/** EC2's limit, before base64. */
 const MOST_BYTES = 16_384;
 
-/** What a text begins with, longest first, and what cloud-init calls it. */
+/** The first characters of each kind of user data, longest first, and cloud-init's name for the kind. */
 const KINDS = [
   ["#cloud-config-archive", "text/cloud-config-archive"],
   ["#cloud-config-jsonp", "text/cloud-config-jsonp"],
@@ -27,12 +26,12 @@ const KINDS = [
   ["#!", "text/x-shellscript"],
 ] as const;
 
-/** Lists of ours are appended to those of parts before; of all else that both say, the earlier part's word stands. */
+/** Our lists are appended to those of earlier parts. For all other keys, the earlier part wins. */
 const MERGE_TYPE = "list(append)+dict(no_replace,recurse_list)+str()";
 
 /**
- * Every scalar is text and stays as it is written, but for null, which would become "": author and cloud-init speak
- * YAML 1.1, in which `on` is true and `0644` is octal.
+ * Every scalar stays text as written, except null, which would become "". Authors and cloud-init use YAML 1.1, in which
+ * `on` is true and `0644` is octal.
  */
 const AS_WRITTEN = { schema: "failsafe", customTags: (tags: Tags): Tags => [...tags, "null"] } as const;
 
@@ -43,12 +42,12 @@ interface Keys {
 }
 
 /**
- * What a machine gets as user data.
+ * Builds a machine's user data.
  * @param own the plan's `user_data`, or null.
- * @param keyName the plan's `key_name`: with one, EC2 itself lets a key in, and `contact` need not.
- * @param hostKey what the machine shall be known by at the first contact.
+ * @param keyName the plan's `key_name`. With it, EC2 itself authorizes a key, so `contact` need not.
+ * @param hostKey the host key that the machine presents at the first connection.
  * @returns the bytes before base64, or null for none.
- * @throws DriverError if the keys cannot be joined to the plan's own, or if all of it is too large.
+ * @throws DriverError if the keys cannot be merged with the plan's user data, or if the result is too large.
  */
 export function userData(
   own: string | null,
@@ -62,7 +61,10 @@ export function userData(
   const kind = kindOf(own);
   if (kind === null)
     throw new DriverError(
-      "user_data is nothing that cloud-init takes, so no keys for the first contact can be joined to it: begin it with #cloud-config, #!, #include, #cloud-boothook, #part-handler, #cloud-config-archive, #cloud-config-jsonp or ## template: jinja, or write a MIME message; or give key_name and ssh: { host_keys: console } or accept-new",
+      "user_data has no format that cloud-init accepts, so keys for the first connection cannot be added: " +
+        "begin it with #cloud-config, #!, #include, #cloud-boothook, #part-handler, #cloud-config-archive, " +
+        "#cloud-config-jsonp or ## template: jinja, or write a MIME message; " +
+        "or set key_name and ssh: { host_keys: console } or accept-new",
     );
   const merged = kind === "text/cloud-config" ? mergedConfig(own, keys) : null;
   if (merged !== null) return fitting(merged);
@@ -84,7 +86,7 @@ function keysOf(authorized: readonly string[], hostKey: KeyPair | null): Keys {
   };
 }
 
-/** As cloud-init tells: by the first words, and "mime" by the header near the beginning. */
+/** Detects the kind as cloud-init does: by the first characters, and "mime" by a header near the beginning. */
 function kindOf(text: string): (typeof KINDS)[number][1] | "mime" | null {
   const start = text.trimStart().toLowerCase();
   const known = KINDS.find(([words]) => start.startsWith(words));
@@ -92,7 +94,7 @@ function kindOf(text: string): (typeof KINDS)[number][1] | "mime" | null {
   return /^mime-version:/m.test(start.slice(0, 4096)) ? "mime" : null;
 }
 
-/** The plan's cloud-config with the keys in it, or null where that could touch more than it should. */
+/** The plan's cloud-config with the keys added, or null if that could change other keys. */
 function mergedConfig(own: string, keys: Keys): string | null {
   const [first = "", ...rest] = own.trimStart().split(/\r?\n/);
   const document = configIn(rest.join("\n"));
@@ -115,17 +117,14 @@ function configIn(text: string): Document {
   });
   const [error] = document.errors;
   if (error !== undefined)
-    throw new DriverError(`line ${lineAt(text, error.pos[0]) + 1} of user_data is no YAML: ${error.message}`);
+    throw new DriverError(`line ${lineAt(text, error.pos[0]) + 1} of user_data is not valid YAML: ${error.message}`);
   if (document.contents === null || isEmpty(document.contents)) document.contents = document.createNode({});
   if (!isMap(document.contents))
-    throw new DriverError("user_data is no cloud-config: after #cloud-config, a map of keys must follow");
+    throw new DriverError("user_data is not a cloud-config: after #cloud-config, a map of keys must follow");
   return document;
 }
 
-/**
- * Whether changing the list of keys could change something else, or be changed by it: anchors, merges, a key that
- * stands twice.
- */
+/** Whether changing the list of keys could affect other keys, or the reverse: anchors, merges, duplicate keys. */
 function isShared(document: Document): boolean {
   if (!isMap(document.contents)) return true;
   const names = document.contents.items.map(({ key }) => String(key));
@@ -145,8 +144,8 @@ function isEmpty(node: unknown): boolean {
 }
 
 /**
- * Whether a text that is not parsed has the key, as far as it can be seen: what a script or a template fetches shows
- * only on the machine.
+ * Whether unparsed text sets the key, as far as that is visible. What a script or a template fetches is known only on
+ * the machine.
  */
 function setsHostKeys(kind: string, own: string): boolean {
   if (!["mime", "text/jinja2", "text/cloud-config-archive"].includes(kind)) return false;
@@ -157,11 +156,12 @@ function setsHostKeys(kind: string, own: string): boolean {
 
 function twoHostKeys(): DriverError {
   return new DriverError(
-    "user_data gives the machine host keys (ssh_keys), and bootlevel would give it another: remove ssh_keys, or write ssh: { host_keys: console } or ssh: { host_keys: accept-new } at the service",
+    "user_data sets host keys (ssh_keys), but bootlevel injects its own: remove ssh_keys, " +
+      "or write ssh: { host_keys: console } or ssh: { host_keys: accept-new } at the service",
   );
 }
 
-/** A message's part. Text beyond ASCII is encoded: cloud-init reads it wrongly otherwise. */
+/** A part of a message. Text beyond ASCII is encoded, because cloud-init misreads it otherwise. */
 function part(type: string, text: string, headers: readonly string[] = []): string {
   const isPlain = /^[\t\n\x20-\x7e]*$/.test(text) && text.split("\n").every((line) => line.length < 998);
   const body = isPlain
@@ -181,13 +181,13 @@ function part(type: string, text: string, headers: readonly string[] = []): stri
   ].join("\n");
 }
 
-/** A message of the plan's as a part of another: cloud-init walks into it. */
+/** The plan's own MIME message as a part of another one. cloud-init reads nested messages. */
 function nested(own: string): string {
   return own.trimStart().replace(/^From .*\r?\n/, "");
 }
 
 function message(parts: readonly string[]): string {
-  // The same for the same parts: a repeated call must not differ from the first one.
+  // Deterministic: a repeated call must be equal to the first one.
   const boundary = `===bootlevel-${createHash("sha256").update(parts.join()).digest("hex").slice(0, 32)}==`;
   return [
     `Content-Type: multipart/mixed; boundary="${boundary}"`,
@@ -199,7 +199,7 @@ function message(parts: readonly string[]): string {
   ].join("\n");
 }
 
-/** cloud-init takes gzip too. */
+/** cloud-init also accepts gzip. */
 function fitting(text: string): Buffer {
   const plain = Buffer.from(text);
   if (plain.length <= MOST_BYTES) return plain;
@@ -208,7 +208,7 @@ function fitting(text: string): Buffer {
   if (packed.length <= MOST_BYTES) return packed;
   const sizes = `${plain.length} bytes${isKnown ? `, ${packed.length} when compressed` : ""}`;
   throw new DriverError(
-    `user_data is too large: ${sizes}, and EC2 takes ${MOST_BYTES}; fetch the rest in the boot program`,
+    `user_data is too large: ${sizes}, but EC2 accepts ${MOST_BYTES}; fetch the rest in the boot program`,
   );
 }
 

@@ -1,6 +1,6 @@
 /**
- * Hosts that exist already: launching is taking a free one from the cloud's pool, terminating is giving it back. A host
- * serves one machine at a time, over all runs of this installation.
+ * Existing hosts. A launch takes a free host from the cloud's pool, and a terminate returns it. A host serves one
+ * machine at a time, across all runs of this installation.
  */
 import { Claims } from "../shared/claims.js";
 import {
@@ -45,8 +45,8 @@ class ExistingDriver implements Driver {
     const claims = await this.claims.all();
     const known = new Map(claims.map(({ holder }) => [holder.key, holder]));
     const taken = new Set(claims.map(({ name }) => name));
-    // What is known to be taken is not tried again by every request: in a pool of hundreds, that would be most of a
-    // boot.
+    // Hosts that are known to be taken are not tried again by every request. In a pool of hundreds, that would be most
+    // of a boot.
     const free = new Map(this.pool.map((host) => [hostName(host), host] as const).filter(([name]) => !taken.has(name)));
     const outcomes: LaunchOutcome[] = [];
     // One after the other: the first requests get the first hosts.
@@ -73,7 +73,7 @@ class ExistingDriver implements Driver {
   async terminate(ids: readonly string[]): Promise<TerminateOutcome[]> {
     return Promise.all(
       ids.map(async (id): Promise<TerminateOutcome> => {
-        // A host that has gone to another run since then is that run's to give back.
+        // If another run has taken the host since then, that run must return it.
         const tenant = await this.tenant(id);
         if (tenant) await this.claims.release(hostName(tenant.host), tenant);
         return { id, kind: "terminated" };
@@ -87,7 +87,8 @@ class ExistingDriver implements Driver {
   }
 
   /**
-   * A host that was no good for the service before is taken only when no other is free. @param free loses what is tried
+   * Claims a host. One that failed for the service before is taken only if no other is free.
+   * @param free hosts that are tried are removed from it
    */
   private async claim(request: LaunchRequest, free: Map<string, PoolHost>): Promise<Tenant | null> {
     const avoided = new Set(request.avoid.map((id) => id.split("/", 1)[0]));
@@ -102,7 +103,7 @@ class ExistingDriver implements Driver {
     return null;
   }
 
-  /** Who has the host of a machine, if it is that machine still. */
+  /** The present user of a machine's host, if the host still serves that machine. */
   private async tenant(id: string): Promise<Tenant | null> {
     const tenant = await this.claims.holder(id.split("/", 1)[0] as string);
     return tenant && machineId(tenant) === id ? tenant : null;
@@ -114,16 +115,19 @@ class ExistingDriver implements Driver {
       .filter(({ name }) => own.has(name))
       .map(({ name, holder }) => `${name} by ${holder.mark.runName}/${holder.mark.service}`);
     const shown = holders.slice(0, 5).join(", ") + (holders.length > 5 ? ` and ${holders.length - 5} more` : "");
-    return `no free host for ${request.mark.service} among the ${this.pool.length} of cloud "${this.context.cloud}"; taken: ${shown || "none"}`;
+    return (
+      `no free host for ${request.mark.service} among the ${this.pool.length} ` +
+      `of cloud "${this.context.cloud}"; taken: ${shown || "none"}`
+    );
   }
 }
 
-/** One host, however it is written: its usual port may stand there or not. */
+/** The canonical name of a host, with or without its default port. */
 function hostName({ host, port }: PoolHost): string {
   return port === undefined || port === 22 ? host : `${host}:${port}`;
 }
 
-/** A host serves many machines in its life, so its name alone is none's id. */
+/** A host serves many machines over time, so a machine's id cannot be the host's name alone. */
 function machineId({ host, key }: Tenant): string {
   return `${hostName(host)}/${key}`;
 }

@@ -1,4 +1,4 @@
-/** What stands between a caller and the simulated cloud: latency, throttling, lost replies. */
+/** Simulates the path to the cloud: latency, throttling, lost replies. */
 import { createHash } from "node:crypto";
 
 import type { Clock } from "../../time/clock.js";
@@ -8,7 +8,7 @@ import type { CloudFile } from "./cloudFile.js";
 import { isMeant, type CallEntry, type CallFault, type Verb } from "./script.js";
 import type { Settings } from "./settings.js";
 
-/** Whose machines a call is about. */
+/** The machines that a call concerns. */
 export interface Subject {
   readonly run: string;
   readonly service: string;
@@ -32,8 +32,8 @@ export class Calls {
   }
 
   /**
-   * Makes one call: `work` is what it does in the cloud, all at once and after the call's latency.
-   * @throws ThrottledError or CloudUnreachableError before `work`, LostReplyError after it, AbortError while it waits.
+   * Makes one call. `work` is its atomic effect in the cloud, after the call's latency.
+   * @throws ThrottledError or CloudUnreachableError before `work`, LostReplyError after it, AbortError while waiting.
    */
   async make<T>(verb: Verb, subjects: () => readonly Subject[], work: () => T, signal: AbortSignal): Promise<T> {
     signal.throwIfAborted();
@@ -74,7 +74,7 @@ export class Calls {
     });
   }
 
-  /** Every entry that means this call counts it; the first that comes to its number happens. */
+  /** Every entry that matches this call counts it. The first entry that reaches its number takes effect. */
   private scripted(script: readonly CallEntry[], scope: string, about: readonly Subject[]): CallFault | null {
     const due = script
       .filter(({ service }) => service === null || about.some((subject) => isMeant(service, subject.service)))
@@ -83,14 +83,14 @@ export class Calls {
   }
 }
 
-/** Whether an entry of the script happens to its `count`th match. */
+/** Whether an entry of the script takes effect at its `count`th match. */
 export function isDue(nth: number | "every", count: number): boolean {
   return nth === "every" || nth === count;
 }
 
 /**
- * Counters and chance are a run's own, so that the same plan meets the same faults each time; "" for what is about
- * several runs.
+ * Counters and random draws belong to a run, so that the same plan meets the same faults each time. "" for calls that
+ * concern several runs.
  */
 function scopeOf(subjects: readonly Subject[]): string {
   const runs = new Set(subjects.map(({ run }) => run));

@@ -1,6 +1,6 @@
 /**
- * The file in which a simulated cloud lives: SQLite, so that it stays whole whatever process dies when, and several may
- * use it at once.
+ * The file of a simulated cloud. It is an SQLite database, so that it stays intact if a process dies, and several
+ * processes can use it at once.
  */
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
@@ -10,7 +10,7 @@ import Database from "better-sqlite3";
 import { useWal } from "../../files/writeAheadLog.js";
 import { DriverError, isDriverError, type MachineMark, type MarkScope } from "../contract/driver.js";
 
-/** One machine. Moments are milliseconds since the epoch; those of the future were drawn at its launch. */
+/** One machine. Moments are milliseconds since the epoch. Future moments were drawn at its launch. */
 export interface MachineRow {
   readonly id: string;
   readonly key: string;
@@ -19,27 +19,30 @@ export interface MachineRow {
   readonly launchedAt: number;
   readonly visibleAt: number;
   readonly runningAt: number;
-  /** When it dies by itself, or null for never. */
+  /** When it fails by itself, or null for never. */
   readonly diesAt: number | null;
   /** When it was destroyed on request, or null. */
   readonly terminatedAt: number | null;
-  /** Times, [from, until), in which no program reaches it. */
+  /** Intervals [from, until) in which programs cannot reach it. */
   readonly outages: readonly (readonly [number, number])[];
   /** The service's `launch:`. */
   readonly launch: Readonly<Record<string, unknown>>;
 }
 
-/** One step that began on a machine, or never may: its end was drawn when it began. */
+/** One step that began on a machine, or must never begin. Its end was drawn when it began. */
 export interface ProgramRow {
   readonly machine: string;
   readonly directory: string;
-  /** "never": it was asked for before it began, and must not begin any more. "killed": it was ended from outside. */
+  /**
+   * "never": its result was requested before it began, and it must not begin any more. "killed": it was killed from
+   * outside.
+   */
   readonly state: "started" | "killed" | "never";
   /** Null: it never ends. */
   readonly endsAt: number | null;
   readonly exit: number;
   readonly outputs: Readonly<Record<string, string>>;
-  /** What it prints at its end. */
+  /** The output that it prints at its end. */
   readonly output: string;
 }
 
@@ -65,18 +68,19 @@ export class CloudFile {
   private readonly statements = new Map<string, Database.Statement>();
 
   /**
-   * Opens the file, and makes it (mode 0600) if it is not there. @throws DriverError if it is none, or cannot be used.
+   * Opens the file. Creates it with mode 0600 if it does not exist.
+   * @throws DriverError if it is not such a file or cannot be used.
    */
   constructor(readonly path: string) {
     let db: Database.Database | null = null;
     try {
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-      // Its -wal and -shm files take the mode of this one.
+      // Its -wal and -shm files take the mode of this file.
       closeSync(openSync(path, "a", 0o600));
       this.db = db = new Database(path, { timeout: 30_000 });
       useWal(this.db);
-      // Survives every death of a process; after a power failure the last commits may be missing, as machines of a
-      // simulation may.
+      // Safe if a process dies. After a power failure the last commits may be missing, which is acceptable for
+      // simulated machines.
       this.db.pragma("synchronous = NORMAL");
       this.transaction(() => {
         this.makeTables();
@@ -90,12 +94,12 @@ export class CloudFile {
     }
   }
 
-  /** All of `work`, or nothing; no other process writes meanwhile. */
+  /** Executes `work` atomically. Other processes cannot write meanwhile. */
   transaction<T>(work: () => T): T {
     return this.db.transaction(work).immediate();
   }
 
-  /** Many questions at one moment, which cost less than one by one. */
+  /** Executes many reads in one transaction, which is cheaper than one by one. */
   read<T>(work: () => T): T {
     return this.db.transaction(work).deferred();
   }
@@ -108,7 +112,7 @@ export class CloudFile {
     return machineRow(this.statement("SELECT * FROM machine WHERE key = ?").get(key));
   }
 
-  /** Machines that nobody has terminated yet, whether they died or not. */
+  /** Machines that were not terminated on request, dead ones included. */
   machinesInScope({ installation, run }: MarkScope): MachineRow[] {
     const rows = this.statement(
       "SELECT * FROM machine WHERE installation = ? AND (? IS NULL OR run = ?) AND terminated_at IS NULL",
@@ -116,7 +120,7 @@ export class CloudFile {
     return rows.map(machineRow).filter((row) => row !== null);
   }
 
-  /** How many machines are alive at this moment. */
+  /** The number of machines that are alive at this moment. */
   aliveAt(now: number): number {
     return this.statement(
       "SELECT count(*) FROM machine WHERE terminated_at IS NULL AND (dies_at IS NULL OR dies_at > ?)",
@@ -180,7 +184,7 @@ export class CloudFile {
     );
   }
 
-  /** Ends a program from outside. */
+  /** Kills a program from outside. */
   killProgram(machine: string, directory: string): void {
     this.statement("UPDATE program SET state = 'killed' WHERE machine = ? AND directory = ? AND state = 'started'").run(
       machine,
@@ -188,7 +192,10 @@ export class CloudFile {
     );
   }
 
-  /** Counts one more of something within a run. @returns how many there have been, this one with them. */
+  /**
+   * Increments a counter within a run.
+   * @returns the new count.
+   */
   count(scope: string, name: string): number {
     return this.statement(
       "INSERT INTO counter VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value",
@@ -198,8 +205,8 @@ export class CloudFile {
   }
 
   /**
-   * Takes one token of a bucket that fills with `rate` tokens a second and holds as many (one at least). @returns
-   * whether there was one.
+   * Takes a token from a bucket that fills with `rate` tokens per second and holds as many (at least one).
+   * @returns whether there was one.
    */
   takeToken(rate: number, now: number): boolean {
     return this.transaction(() => {
@@ -223,7 +230,8 @@ export class CloudFile {
     if (format === FORMAT) return;
     if (format !== 0)
       throw new DriverError(
-        `the simulated cloud's file ${this.path} was written by another bootlevel (format ${String(format)}, this one knows ${FORMAT})`,
+        `the simulated cloud's file ${this.path} was written by another version ` +
+          `of bootlevel (format ${String(format)}, this one knows ${FORMAT})`,
       );
     this.db.exec(TABLES);
     this.db.pragma(`user_version = ${FORMAT}`);
@@ -236,7 +244,7 @@ export class CloudFile {
   }
 }
 
-/** Ten thousand machines are asked for at once, and again: what most questions do not need is not made of each row. */
+/** Parses a row lazily: ten thousand machines are read at once and often, and most queries need few fields. */
 function machineRow(found: unknown): MachineRow | null {
   if (found === undefined) return null;
   const row = found as Record<string, string> & {

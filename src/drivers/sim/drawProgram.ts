@@ -1,4 +1,4 @@
-/** Draws how a program on a simulated machine goes: how long, with what exit code, with what outputs. */
+/** Draws the outcome of a program on a simulated machine: its duration, exit code and outputs. */
 import { basename } from "node:path/posix";
 
 import type { ProgramRequest } from "../../machines/program/request.js";
@@ -8,7 +8,7 @@ import type { CloudFile, MachineRow, ProgramRow } from "./cloudFile.js";
 import { isMeant, type ProgramEntry, type Step } from "./script.js";
 import type { ServiceSettings, Settings } from "./settings.js";
 
-/** The program's row. Must run in a transaction, since it counts. */
+/** The program's row. Must run in a transaction, because it increments counters. */
 export function drawProgram(
   settings: Settings,
   file: CloudFile,
@@ -20,7 +20,7 @@ export function drawProgram(
   const name = request.env["BOOTLEVEL_SERVICE"] ?? mark.service;
   const word = wordOf(request.directory);
   const step = stepOf(word);
-  // A guest on another service's machine has no launch: of its own.
+  // A service on another service's machine has no `launch:` of its own.
   const service = settings.service(name, name === mark.service ? machine.launch : {});
   const words = [settings.seed ?? mark.run, name, word, file.count(mark.run, `${word} ${name}`)] as const;
   const drawn = service.programs[step];
@@ -61,7 +61,7 @@ function scripted(
   };
 }
 
-/** Boot sets all; what executes sets what is left to be set. */
+/** Boot sets all outputs. Execute sets those that are still missing. */
 function outputsAt(
   word: string,
   outputs: Readonly<Record<string, string>>,
@@ -73,21 +73,21 @@ function outputsAt(
     : {};
 }
 
-/** What was promised and what the plan's author says; a value that nobody gave is made up and always the same. */
+/**
+ * The declared outputs and those of the simulation's settings. A value that is not set is generated, and always the
+ * same.
+ */
 function outputsOf(service: ServiceSettings, name: string, promised: readonly string[]): Record<string, string> {
   const madeUp = Object.fromEntries(promised.map((output) => [output, `sim-${name}-${output}`]));
   return { ...madeUp, ...service.outputs };
 }
 
-/** Steps lie in `<service>/<step>-<id>`. */
+/** Step directories are named `<service>/<step>-<id>`. */
 function wordOf(directory: string): string {
   return basename(directory).split("-", 1)[0] ?? "";
 }
 
-/**
- * Which step's settings a program goes by: what sets a machine up takes as long, and fails as often, as what boots a
- * service.
- */
+/** The step whose settings apply: setup steps use the settings of boot. */
 function stepOf(word: string): Step {
   return word === "ready" || word === "terminate" ? word : "boot";
 }

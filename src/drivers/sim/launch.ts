@@ -1,4 +1,4 @@
-/** Launches one simulated machine: its whole life is drawn now, and time only unfolds it. */
+/** Launches one simulated machine: its whole life is drawn at the launch. */
 import { DriverError, type LaunchRequest } from "../contract/driver.js";
 import { isDue } from "./calls.js";
 import { drawMs, happens, uniform } from "./chance.js";
@@ -6,7 +6,7 @@ import type { CloudFile, MachineRow } from "./cloudFile.js";
 import { isMeant, type LaunchEntry, type MomentEntry } from "./script.js";
 import type { Settings } from "./settings.js";
 
-/** One launch call. `alive` counts the machines that exist, and grows with the call. */
+/** One launch call. `alive` counts the existing machines and grows during the call. */
 export interface Launcher {
   readonly settings: Settings;
   readonly file: CloudFile;
@@ -14,12 +14,12 @@ export interface Launcher {
   alive: number;
 }
 
-/** So many taken addresses in a row mean that something else is wrong. */
+/** After this many occupied addresses in a row, something else is wrong. */
 const ADDRESS_TRIES = 1_000;
 
 /**
- * Makes a machine for a key that the cloud does not know. Must run in a transaction. @throws DriverError if the cloud
- * refuses.
+ * Creates a machine for a key that the cloud does not know. Must run in a transaction.
+ * @throws DriverError if the cloud refuses.
  */
 export function launchMachine(launcher: Launcher, { key, mark, launch }: LaunchRequest, id: string): MachineRow {
   const { settings, file, now } = launcher;
@@ -35,7 +35,7 @@ export function launchMachine(launcher: Launcher, { key, mark, launch }: LaunchR
     .filter((entry) => isMeant(entry.service, mark.service) && isDue(entry.nth, file.count(mark.run, entry.id)));
   if (launcher.alive >= settings.capacity)
     throw new DriverError(
-      `InsufficientInstanceCapacity: the cloud holds ${settings.capacity} machines, and has as many`,
+      `InsufficientInstanceCapacity: the cloud has a capacity of ${settings.capacity} machines, and all of it is used`,
     );
   if (due.some(({ fault }) => fault === "refuse") || happens(service.refuse, ...words, "refuse"))
     throw new DriverError("Server.InternalError: the simulated cloud refused the launch");
@@ -68,13 +68,13 @@ export function launchMachine(launcher: Launcher, { key, mark, launch }: LaunchR
   return machine;
 }
 
-/** A launch whose fault is "die" never gets as far as running. */
+/** A machine whose launch has the fault "die" never reaches the state "running". */
 function scriptedDeath(entry: LaunchEntry | MomentEntry, now: number, runningAt: number): number[] {
   if (entry.fault !== "die") return [];
   return [entry.kind === "moment" ? now + entry.atMs : Math.floor((now + runningAt) / 2)];
 }
 
-/** Of 10.0.0.0/8; nobody contacts it. */
+/** An address in 10.0.0.0/8. It is never contacted. */
 function freeAddress(file: CloudFile, words: readonly (string | number)[]): string {
   for (let attempt = 0; attempt < ADDRESS_TRIES; attempt += 1) {
     const number = Math.floor(uniform(...words, "address", attempt) * 2 ** 24);

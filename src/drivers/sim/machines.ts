@@ -1,9 +1,11 @@
-/** What a simulated machine is at a moment: everything was drawn at its launch, so time alone tells. */
+/**
+ * The state of a simulated machine at a moment. Everything was drawn at its launch, so the state depends only on time.
+ */
 import type { MachineStatus } from "../contract/driver.js";
 import type { MachineRow } from "./cloudFile.js";
 import { missingMachine } from "../shared/missingMachine.js";
 
-/** When the machine was or will be gone, and why; null if never. */
+/** When and why the machine ended or will end. Null if never. */
 export function end(machine: MachineRow): { readonly at: number; readonly reason: string } | null {
   const { terminatedAt, diesAt } = machine;
   if (diesAt !== null && (terminatedAt === null || diesAt < terminatedAt))
@@ -11,7 +13,7 @@ export function end(machine: MachineRow): { readonly at: number; readonly reason
   return terminatedAt === null ? null : { at: terminatedAt, reason: "UserInitiatedShutdown: terminated on request" };
 }
 
-/** Why no program reaches the machine now, or null if one does. */
+/** Why programs cannot reach the machine now, or null if they can. */
 export function unreachable(machine: MachineRow, now: number): string | null {
   const ending = end(machine);
   if (ending !== null && ending.at <= now) return `it is terminated (${ending.reason})`;
@@ -19,13 +21,13 @@ export function unreachable(machine: MachineRow, now: number): string | null {
   return machine.outages.some(([from, until]) => from <= now && now < until) ? "it does not answer" : null;
 }
 
-/** When the next thing happens to the machine by itself after `now`; Infinity if nothing does. */
+/** The time of the machine's next scheduled change after `now`. Infinity if there is none. */
 export function nextChange(machine: MachineRow, now: number): number {
   const moments = [machine.runningAt, machine.diesAt ?? Infinity, ...machine.outages.flat()];
   return Math.min(...moments.filter((moment) => moment > now), Infinity);
 }
 
-/** What the cloud says of it. */
+/** The machine's status as the cloud reports it. */
 export function describe(machine: MachineRow, cloud: string, now: number): MachineStatus {
   const { id, key, mark, address } = machine;
   const ending = end(machine);
@@ -46,7 +48,7 @@ export function describe(machine: MachineRow, cloud: string, now: number): Machi
   };
 }
 
-/** A machine that the cloud does not know, or does not show yet. */
+/** A machine that the cloud does not know, or still hides. */
 export function unknown(id: string): MachineStatus {
   return missingMachine(id, "unknown", `InvalidInstanceID.NotFound: there is no machine ${id}`);
 }

@@ -1,10 +1,10 @@
 /**
- * What a plan may say of a simulated cloud and of a service on it, as JSON Schemas. Strings with references are checked
+ * JSON Schemas of the plan's keys for a simulated cloud and for a service on it. Strings with references are validated
  * again by `settings.ts`.
  */
 
 const DURATION_PATTERN = "^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d))+$";
-const NO_DURATION = "{value} is no duration: write numbers with units (ms, s, m, h, d), such as 90s, 2m or 500ms";
+const NO_DURATION = "{value} is not a duration: write numbers with units (ms, s, m, h, d), such as 90s, 2m or 500ms";
 
 const duration = {
   type: "string",
@@ -46,7 +46,7 @@ const outputs = { type: "object", additionalProperties: { type: ["string", "numb
 
 const serviceProperties = { latency: distribution, refuse: probability, die, programs, outputs };
 
-/** `launch:` of a service: what is different for it. */
+/** `launch:` of a service: overrides for it. */
 export const launchSchema = closed(serviceProperties);
 
 const nth = {

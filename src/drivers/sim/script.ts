@@ -1,20 +1,20 @@
-/** The script of a simulated cloud: exact faults, each of which happens at one place. */
+/** The script of a simulated cloud: exact faults, each at a defined point. */
 import { DriverError } from "../contract/driver.js";
 import type { Distribution } from "./chance.js";
 import { readDistribution, readDuration, readNumber, type WrittenDistribution } from "./values.js";
 
 export type Verb = "launch" | "describe" | "terminate" | "list";
 export type Step = "boot" | "ready" | "terminate";
-/** Faults of a whole call, and those of one machine that a launch asks for. */
+/** Faults of a whole call, and faults of one machine in a launch. */
 export type CallFault = "throttle" | "lost-reply" | "unreachable";
 export type LaunchFault = "refuse" | "die" | "invisible";
 
 interface Entry {
-  /** Names the entry's counter. */
+  /** The name of the entry's counter. */
   readonly id: string;
-  /** A service, all replicas of one, or null for every service. */
+  /** A service, all replicas of a service, or null for every service. */
   readonly service: string | null;
-  /** Which of the matches it happens to, counted from 1 within a run. */
+  /** The match at which it happens, counted from 1 within a run. */
   readonly nth: number | "every";
 }
 
@@ -27,7 +27,7 @@ export interface CallEntry extends Entry {
 export interface LaunchEntry extends Entry {
   readonly kind: "launch";
   readonly fault: LaunchFault;
-  /** How long it lasts, in milliseconds. */
+  /** The fault's duration, in milliseconds. */
   readonly forMs: number;
 }
 
@@ -42,7 +42,7 @@ export interface ProgramEntry extends Entry {
 
 export interface MomentEntry extends Entry {
   readonly kind: "moment";
-  /** Milliseconds after the machine's launch, and how long it lasts. */
+  /** The time after the machine's launch, and the fault's duration; in milliseconds. */
   readonly atMs: number;
   readonly fault: "die" | "unreachable";
   readonly forMs: number;
@@ -50,7 +50,7 @@ export interface MomentEntry extends Entry {
 
 export type ScriptEntry = CallEntry | LaunchEntry | ProgramEntry | MomentEntry;
 
-/** An entry as it is written; the schema says which keys go together. */
+/** An entry as written. The schema defines which keys can be combined. */
 export interface WrittenEntry {
   readonly call?: Verb;
   readonly program?: Step;
@@ -65,19 +65,21 @@ export interface WrittenEntry {
   readonly output?: string;
 }
 
-/** @throws DriverError for a value that only a reference could bring in. */
+/** @throws DriverError for an invalid value from a reference, which the schema could not check. */
 export function readScript(written: readonly WrittenEntry[]): ScriptEntry[] {
   return written.map((entry, index) =>
     readEntry(entry, `item ${index + 1} of script`, `${index} ${JSON.stringify(entry)}`),
   );
 }
 
-/** Whether a name of the script or of `services` means this service: its own name, or that of all its replicas. */
+/**
+ * Whether a name in the script or in `services` matches this service: its own name, or the name of all its replicas.
+ */
 export function isMeant(name: string | null, service: string): boolean {
   return name === null || name === service || name === allReplicas(service);
 }
 
-/** The name that all replicas of a service have together: "web" for "web-2". */
+/** The common name of a service's replicas: "web" for "web-2". */
 export function allReplicas(service: string): string {
   return service.replace(/-\d+$/, "");
 }

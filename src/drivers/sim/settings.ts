@@ -1,6 +1,6 @@
 /**
- * The keys of a simulated cloud and of a service's `launch:`, read into what the driver works with: nothing optional,
- * milliseconds.
+ * Parses the keys of a simulated cloud and of a service's `launch:`. In the result nothing is optional and durations
+ * are milliseconds.
  */
 import type { Distribution } from "./chance.js";
 import { allReplicas, readScript, type ScriptEntry, type Step, type WrittenEntry } from "./script.js";
@@ -44,7 +44,7 @@ interface WrittenCloud {
 
 export interface ProgramSettings {
   readonly duration: Distribution;
-  /** Probabilities of a failure and of an endless program, and the exit code of a failure. */
+  /** Probabilities of a failure and of a program that never ends, and the exit code of a failure. */
   readonly fail: number;
   readonly exit: number;
   readonly hang: number;
@@ -56,7 +56,7 @@ export interface ServiceSettings {
   readonly refuse: number;
   readonly die: { readonly probability: number; readonly withinMs: number };
   readonly programs: Readonly<Record<Step, ProgramSettings>>;
-  /** What its boot program sets, by name. */
+  /** Outputs that its boot program sets, by name. */
   readonly outputs: Readonly<Record<string, string>>;
 }
 
@@ -64,13 +64,13 @@ export interface CallSettings {
   readonly latency: Distribution;
   readonly throttle: number;
   readonly lostReply: number;
-  /** Calls a second; Infinity without a limit. */
+  /** Calls per second. Infinity: no limit. */
   readonly limit: number;
 }
 
 const PROBABILITY = [0, 1] as const;
 
-/** What a cloud's keys say. */
+/** The settings of a cloud. */
 export class Settings {
   readonly seed: string | null;
   readonly file: string;
@@ -81,8 +81,8 @@ export class Settings {
   private readonly written: WrittenCloud;
 
   /**
-   * @param options the cloud's keys, references resolved. @throws DriverError for a value that only a reference could
-   * bring in.
+   * @param options the cloud's keys, references resolved.
+   * @throws DriverError for an invalid value from a reference, which the schema could not check.
    */
   constructor(cloud: string, options: Readonly<Record<string, unknown>>) {
     const written = options as WrittenCloud;
@@ -103,8 +103,8 @@ export class Settings {
   }
 
   /**
-   * What holds for a service: the nearest of its `launch:`, the cloud's `services` (its own name before that of all
-   * replicas), and the cloud.
+   * The effective settings of a service: from its `launch:`, then the cloud's `services` (its own name before that of
+   * all replicas), then the cloud.
    * @throws DriverError
    */
   service(name: string, launch: WrittenService = {}): ServiceSettings {

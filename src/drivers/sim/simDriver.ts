@@ -1,6 +1,6 @@
 /**
- * A simulated cloud, for plans that are to be tried before they meet a real one: machines that start, die and fail as
- * the plan's author says, in a file of their own. Nothing of it exists outside of that file.
+ * A simulated cloud, for testing plans before they use a real one. Its machines start, die and fail as configured in
+ * the plan. All of it is in a file.
  */
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
@@ -97,7 +97,7 @@ class SimDriver implements Driver {
     );
   }
 
-  /** Nothing is kept of a simulated image but its name: every machine is as good as any. */
+  /** Of a simulated image only the name is kept: all machines are alike. */
   async createImage({ name }: ImageRequest): Promise<{ readonly id: string }> {
     return { id: `sim-image-${name}` };
   }
@@ -130,7 +130,7 @@ class SimDriver implements Driver {
     try {
       const known = launcher.file.machineOfKey(key);
       const machine = known ?? launchMachine(launcher, request, machineId(key));
-      // The answer to a launch shows the machine that it made, even where later questions do not yet.
+      // The answer to a launch includes its machine, even if later queries still hide it.
       return {
         key,
         kind: "launched",
@@ -151,7 +151,7 @@ class SimDriver implements Driver {
     return ids.map((id) => this.file().machine(id)?.mark ?? { run: "", service: "" });
   }
 
-  /** Opened when it is first needed: a driver is made by many commands that ask it nothing. */
+  /** Opened lazily: many commands create a driver without using it. */
   private file(): CloudFile {
     return (this.opened ??= new CloudFile(resolve(this.context.stateDirectory, this.settings.file)));
   }

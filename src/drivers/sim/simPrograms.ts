@@ -1,6 +1,6 @@
 /**
- * Programs on a simulated machine. How one ends is drawn and written down when it begins, so that any launcher can be
- * told later.
+ * Programs on a simulated machine. A program's outcome is drawn and recorded when it begins, so that any launcher can
+ * read it later.
  */
 import { basename } from "node:path/posix";
 
@@ -20,9 +20,9 @@ import { drawProgram } from "./drawProgram.js";
 import { end, nextChange, unreachable } from "./machines.js";
 import type { Settings } from "./settings.js";
 
-/** How long a machine is waited for that does not answer, in milliseconds. */
+/** How long to wait for a machine that does not answer, in milliseconds. */
 const REACH_MS = 30_000;
-/** How often a waiting launcher looks at what others may have done to the machine, in milliseconds. */
+/** How often a waiting launcher checks for changes to the machine by others, in milliseconds. */
 const LOOK_MS = 5_000;
 
 export class SimPrograms implements ProgramRunner {
@@ -38,7 +38,7 @@ export class SimPrograms implements ProgramRunner {
     for (;;) {
       const now = this.clock.now();
       const machine = this.file.machine(this.id);
-      if (machine === null) throw new ConnectionError(`machine ${this.id} cannot be reached: there is none`);
+      if (machine === null) throw new ConnectionError(`machine ${this.id} cannot be reached: it does not exist`);
       const reason = unreachable(machine, now);
       if (reason === null) return `${machine.mark.service} at ${machine.address}`;
       const gone = (end(machine)?.at ?? Infinity) <= now;
@@ -71,7 +71,10 @@ export class SimPrograms implements ProgramRunner {
     return program.state === "never" ? { kind: "never-started" } : this.finish(request);
   }
 
-  /** Writes the program's whole life down. @throws StagingError in a directory that was used or claimed already. */
+  /**
+   * Records the program's whole outcome.
+   * @throws StagingError in a directory that was already used or claimed.
+   */
   private start(request: ProgramRequest): void {
     this.file.transaction(() => {
       const machine = this.file.machine(this.id) as MachineRow;
@@ -102,7 +105,7 @@ export class SimPrograms implements ProgramRunner {
     return ending !== null && ending.at <= this.clock.now() ? ending.reason : null;
   }
 
-  /** Waits for the end of a program that began, whichever end that is. */
+  /** Waits until a program that began has ended, in any way. */
   private async finish(request: RecoverRequest): Promise<ProgramResult> {
     const startedAt = this.clock.now();
     const deadline = startedAt + request.timeoutMs;
@@ -125,7 +128,7 @@ export class SimPrograms implements ProgramRunner {
     }
   }
 
-  /** How the program has ended by now; null if it has not, or nobody can tell because the machine does not answer. */
+  /** The program's result. Null if it has not ended, or if its machine does not answer. */
   private resultAt(machine: MachineRow, program: ProgramRow, now: number): ProgramResult | null {
     const ending = end(machine);
     const endsAt = program.state === "started" ? (program.endsAt ?? Infinity) : Infinity;
@@ -148,14 +151,14 @@ export class SimPrograms implements ProgramRunner {
     return result;
   }
 
-  /** Ends the program; on a machine that does not answer, nobody can. */
+  /** Ends the program, unless its machine does not answer. */
   private kill(request: RecoverRequest, silent: string | null, result: ProgramResult): ProgramResult {
     if (silent !== null) return { kind: "unknown", reason: `the program could not be ended: ${silent}` };
     this.file.killProgram(this.id, request.directory);
     return result;
   }
 
-  /** Returns early when the signal aborts: the caller looks at it. */
+  /** Returns early when the signal aborts. The caller checks the signal. */
   private async pause(ms: number, signal: AbortSignal): Promise<void> {
     try {
       await this.clock.sleep(ms, signal);

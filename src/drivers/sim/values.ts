@@ -1,12 +1,12 @@
 /**
- * Reads the values of a cloud's and a service's keys. A string with a reference could not be checked with the plan, so
- * it is checked here.
+ * Parses the values of a cloud's and a service's keys. The plan's check cannot validate a string with a reference, so
+ * it is validated here.
  */
 import { durationMs } from "../../time/duration.js";
 import { DriverError } from "../contract/driver.js";
 import type { Distribution } from "./chance.js";
 
-/** A duration as it is written, or one distribution of them. */
+/** A duration as written, or a distribution of durations. */
 export type WrittenDistribution =
   | string
   | {
@@ -19,7 +19,10 @@ export type WrittenDistribution =
 
 export const AT_ONCE: Distribution = { kind: "fixed", ms: 0 };
 
-/** @param key names the key in a message. @throws DriverError */
+/**
+ * @param key the key's name in messages.
+ * @throws DriverError
+ */
 export function readDistribution(key: string, written: WrittenDistribution | undefined): Distribution {
   if (written === undefined) return AT_ONCE;
   if (typeof written === "string") return { kind: "fixed", ms: readDuration(key, written) };
@@ -35,14 +38,20 @@ export function readDistribution(key: string, written: WrittenDistribution | und
   return { kind, p50: min, p95: max };
 }
 
-/** Milliseconds. @throws DriverError */
+/**
+ * Returns milliseconds.
+ * @throws DriverError
+ */
 export function readDuration(key: string, written: string | undefined): number {
   const ms = durationMs(written ?? "");
-  if (!(ms >= 0)) throw new DriverError(`${key}: ${JSON.stringify(written)} is no duration`);
+  if (!(ms >= 0)) throw new DriverError(`${key}: ${JSON.stringify(written)} is not a duration`);
   return ms;
 }
 
-/** A number; one that came out of a reference is a string. @throws DriverError */
+/**
+ * Returns a number. A number from a reference is a string.
+ * @throws DriverError
+ */
 export function readNumber(
   key: string,
   written: number | string | undefined,
@@ -56,6 +65,6 @@ export function readNumber(
         ? Number.NaN
         : Number(written);
   if (!(value >= min && value <= max))
-    throw new DriverError(`${key}: ${JSON.stringify(written)} is no number from ${min} to ${max}`);
+    throw new DriverError(`${key}: ${JSON.stringify(written)} is not a number from ${min} to ${max}`);
   return value;
 }

@@ -1,4 +1,4 @@
-/** Loads the drivers that a plan names, and checks the keys that are theirs. */
+/** Loads the drivers that a plan names, and checks their keys. */
 import { resolve } from "node:path";
 import type { DriverDefinition } from "../../drivers/contract/driver.js";
 import { IMPLICIT_CLOUD, keyOf, type Draft, type DraftService } from "../draft/draft.js";
@@ -9,7 +9,7 @@ import { suggest } from "../../text/suggest.js";
 import { cloudOptions, usedClouds } from "../draft/templates.js";
 
 /**
- * Finds a driver by its name (`local`, a package, the absolute path of a module); rejects with the reason if it cannot.
+ * Finds a driver by its name (`local`, a package, the absolute path of a module). Rejects with the reason if it cannot.
  */
 export type DriverLookup = (name: string, planDir: string) => Promise<DriverDefinition>;
 
@@ -19,7 +19,7 @@ export interface LoadedDrivers {
   readonly definitions: ReadonlyMap<string, DriverDefinition>;
 }
 
-/** The keys of these stand in the plan's own schema. */
+/** The plan's own schema contains the keys of these drivers. */
 const IN_PLAN_SCHEMA = ["local", "existing"];
 const BUILT_IN = [...IN_PLAN_SCHEMA, "sim", "ec2"];
 
@@ -46,7 +46,7 @@ export async function checkDrivers(draft: Draft, lookup: DriverLookup): Promise<
   };
 }
 
-/** A driver's name as it is loaded: a path becomes absolute, everything else is a name. */
+/** The name that is used to load a driver: a path becomes absolute, any other name is unchanged. */
 export function driverName(driver: Located): string {
   const written = driver.text ?? "";
   return /^(\.{1,2})?\//.test(written) ? resolve(driver.dir, written) : written;
@@ -75,7 +75,7 @@ function checkLaunches(draft: Draft, definitions: ReadonlyMap<string, DriverDefi
 function checkLaunch(service: DraftService, definition: DriverDefinition, done: Set<string>): Mistake[] {
   const launch = keyOf(service, "launch");
   const place = launch ?? service.own;
-  // A launch: of the defaults is the same text for every service.
+  // `launch:` in the defaults is the same text for every service.
   const key = JSON.stringify([place.source.path, place.path, definition.name]);
   if (done.has(key)) return [];
   done.add(key);

@@ -1,4 +1,4 @@
-/** Checks that programs, their files and SSH keys are there, before anything is launched. */
+/** Checks before a launch that programs, their files and SSH keys exist. */
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { keyOf, mergedEntries, type Draft, type DraftService } from "../draft/draft.js";
 import { expandHome, Files, isArchive } from "../draft/files.js";
@@ -52,12 +52,13 @@ function checkRun(place: Located, path: string, files: Files): Mistake[] {
   if (!firstLine.startsWith("#!") || !firstLine.endsWith("\r\n")) return [];
   return [
     place.mistake(
-      `the first line of "${kind === "folder" ? join(place.text ?? "", "run.sh") : place.text}" ends in CR LF (Windows), so machines cannot run it: save the file with LF line endings`,
+      `the first line of "${kind === "folder" ? join(place.text ?? "", "run.sh") : place.text}" ` +
+        "ends in CR LF (Windows), so machines cannot run it: save the file with LF line endings",
     ),
   ];
 }
 
-/** Everything lies in one folder on the machine, so base names must differ. */
+/** All files end up in one folder on the machine, so their base names must differ. */
 function checkCompanions(program: Located, path: string | null, files: Files): Mistake[] {
   const taken = new Map<string, string>();
   if (path !== null && files.kind(path) === "file" && !isArchive(path)) taken.set(basename(path), "the program");
@@ -108,7 +109,7 @@ function otherFolder(written: string, path: string, files: Files): string | null
 function needsSsh(draft: Draft, service: DraftService): boolean {
   if (service.cloud !== null) return driverOf(draft, service.cloud) !== "local";
   const references = templateReferences(keyOf(service, "host")?.text ?? "");
-  // A host that is another service's machine is reached as that one is.
+  // A host that is another service's machine uses the SSH settings of that service.
   return !references.some((reference) => {
     const owner =
       reference.kind === "service" ? draft.services.get(splitReplica(reference, draft.services).service) : undefined;

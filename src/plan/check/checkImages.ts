@@ -1,6 +1,6 @@
 /**
- * Images that are made from nothing or from themselves, keys that are neither an image's nor a cloud's, and services
- * that find no id in their cloud.
+ * Finds images without a base or with a circular base, keys that are neither an image's nor a cloud's, and services
+ * whose image has no id in their cloud.
  */
 import type { DriverDefinition } from "../../drivers/contract/driver.js";
 import { keyOf, IMPLICIT_CLOUD, type Draft, type DraftService } from "../draft/draft.js";
@@ -10,16 +10,14 @@ import type { Mistake } from "../yaml/mistakes.js";
 import { imageKeys } from "../schema/schema.js";
 import { suggest } from "../../text/suggest.js";
 
-/**
- * What `image:` is in a driver's own words; null: it takes none, so whatever stands there means an image of the plan.
- */
+/** The form of `image:` that a driver accepts. Null: it accepts none, so any value must be an image of the plan. */
 const RAW_IMAGES: Readonly<Record<string, RegExp | null>> = {
   local: null,
   existing: null,
   ec2: /^(ami-|ssm:|newest:)/,
 };
 
-/** @param definitions the drivers by cloud; of those that are not known, no id is missed. */
+/** @param definitions the drivers by cloud. Ids are not required in clouds with an unknown driver. */
 export function checkImages(draft: Draft, definitions: ReadonlyMap<string, DriverDefinition>): Mistake[] {
   const images = [...draft.images];
   return [
@@ -48,7 +46,7 @@ function checkParent(draft: Draft, name: string, image: Located): Mistake[] {
   return [from.mistake(`unknown image "${parent}"${near === null ? `: ${list}` : ""}`, near)];
 }
 
-/** Each circle is told once, at the image of it that stands first. */
+/** Reports each circle once, at its first image in the plan. */
 function checkCircles(draft: Draft): Mistake[] {
   const told = new Set<string>();
   return [...draft.images].flatMap(([name, image]) => {
@@ -128,7 +126,7 @@ function checkId({ cloud, image }: DraftService, definitions: ReadonlyMap<string
   ];
 }
 
-/** A word that the driver cannot mean, and that is near to an image's name. */
+/** Finds a word that the driver cannot accept and that resembles an image's name. */
 function checkRawImage(draft: Draft, service: DraftService): Mistake[] {
   const raw = service.cloud === null || service.image !== null ? null : keyOf(service, "image");
   const text = raw?.text ?? null;

@@ -1,7 +1,4 @@
-/**
- * Inputs that nobody gives a value, links that lead nowhere, and what the operator says of services that the plan does
- * not have.
- */
+/** Finds inputs without a value, links to nothing, and command-line values for services that the plan does not have. */
 import { ReferenceChecker } from "./checkReferences.js";
 import { mergedEntries, outputsOf, type Draft, type DraftService } from "../draft/draft.js";
 import type { Given } from "../launchPlan/given.js";
@@ -12,7 +9,7 @@ import type { Mistake } from "../yaml/mistakes.js";
 import { fileMistake } from "../yaml/source.js";
 import { suggest } from "../../text/suggest.js";
 
-/** Every mistake in inputs, and in what the call says of replicas and inputs. */
+/** All mistakes in inputs, and in the replicas and inputs of the command line. */
 export function checkInputs(draft: Draft, given: Given | undefined): Mistake[] {
   const references = new ReferenceChecker(draft);
   const services = draft.levels.flatMap((level) => level.services);
@@ -31,12 +28,13 @@ function checkInput(references: ReferenceChecker, service: DraftService, name: s
     case "value":
       return [];
     case "missing":
-      // What stood there and was no value is told already.
+      // The invalid value was already reported.
       return input.place.cut
         ? []
         : [
             input.place.mistake(
-              `input "${name}" of service "${service.name}" has no value, link or default: write ${name}: SERVICE.OUTPUT or a value, or use --set ${service.name}.${name}=…`,
+              `input "${name}" of service "${service.name}" has no value, link or default: ` +
+                `write ${name}: SERVICE.OUTPUT or a value, or use --set ${service.name}.${name}=…`,
               null,
               "key",
             ),
@@ -60,7 +58,7 @@ function checkLink(
   const complaint = references.linkComplaint(link, service);
   if (complaint === null) return [];
   const isShort = place.name !== "from";
-  // "example.com" has the shape of a link.
+  // "example.com" looks like a link.
   const hint =
     isShort && complaint.message.startsWith("unknown service")
       ? ` (for a literal value, write ${asValue(place.text ?? "")})`
@@ -68,7 +66,7 @@ function checkLink(
   return [place.mistake(complaint.message + hint, complaint.suggestion ?? null)];
 }
 
-/** An input is read by the same name as a service's own attributes and outputs. */
+/** An input shares its namespace with the service's attributes and outputs. */
 function checkNames(service: DraftService): Mistake[] {
   const own: [string, Located, string][] = service.layers
     .flatMap((layer) => layer.get("inputs")?.entries() ?? [])

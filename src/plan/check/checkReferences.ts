@@ -1,4 +1,4 @@
-/** Finds references to what does not exist, is not known yet, or is secret. */
+/** Finds references to values that do not exist, are not known yet, or are secret. */
 import { whereIs } from "./checkServices.js";
 import { mergedEntries, outputsOf, replicasOf, type Draft, type DraftService } from "../draft/draft.js";
 import { inputsOf } from "../draft/inputs.js";
@@ -26,7 +26,7 @@ export function checkReferences(draft: Draft): Mistake[] {
   ];
 }
 
-/** Says what is wrong with references of one plan. */
+/** Checks the references of one plan. */
 export class ReferenceChecker {
   private readonly secrets: Secrets;
   constructor(private readonly draft: Draft) {
@@ -86,7 +86,9 @@ export class ReferenceChecker {
   private noSelf(text: string, template: TemplatePlace): Complaint {
     if (!template.services) return variablesOnly(template, text);
     return {
-      message: `${text} is known only after the machine has started, but this value is needed to start it: refer to a variable or to a service of an earlier level`,
+      message:
+        `${text} is known only after the machine has started, but this value is needed to start it: ` +
+        "refer to a variable or to a service of an earlier level",
     };
   }
 
@@ -95,23 +97,31 @@ export class ReferenceChecker {
     const output = outputsOf(service).has(attribute);
     if (template.self === "built-in" && (declared || output)) {
       return {
-        message: `an attribute can refer only to built-in attributes of its own service (${BUILT_IN_ATTRIBUTES.join(", ")}), not to "${attribute}"`,
+        message:
+          "an attribute can refer only to built-in attributes of its own " +
+          `service (${BUILT_IN_ATTRIBUTES.join(", ")}), not to "${attribute}"`,
       };
     }
     const input = inputsOf(service).get(attribute);
     if (input !== undefined && template.self === "built-in")
       return {
-        message: `an attribute or input can refer only to built-in attributes of its own service (${BUILT_IN_ATTRIBUTES.join(", ")}), not to the input "${attribute}"`,
+        message:
+          "an attribute or input can refer only to built-in attributes of its own " +
+          `service (${BUILT_IN_ATTRIBUTES.join(", ")}), not to the input "${attribute}"`,
       };
     if (input?.kind === "link" && template.self === "no outputs" && this.isBeside(input.link, service)) {
       return {
-        message: `"${attribute}" is linked to a service of the same level, so it may not be known when the program starts: call bl get ${attribute} in the program, which waits for it`,
+        message:
+          `"${attribute}" is linked to a service of the same level, so it may not be known ` +
+          `when the program starts: call bl get ${attribute} in the program, which waits for it`,
       };
     }
     if (input !== undefined) return null;
     if (template.self === "no outputs" && output)
       return {
-        message: `"${attribute}" is set by the boot program, so it is not known when that program starts: use it in ready, execute, report or terminate`,
+        message:
+          `"${attribute}" is set by the boot program, so it is not known when that program starts: ` +
+          "use it in ready, execute, report or terminate",
       };
     return this.attributeComplaint(attribute, service);
   }
@@ -128,13 +138,15 @@ export class ReferenceChecker {
     if (service.level.index >= from.level.index) {
       const where = service.level === from.level ? "the same level" : `the later level "${service.level.name}"`;
       return {
-        message: `service "${service.name}" is in ${where} (${whereIs(service.own, from.own)}), so it is not ready when this value is needed: refer to earlier levels only, or move "${from.name}" to a later level`,
+        message:
+          `service "${service.name}" is in ${where} (${whereIs(service.own, from.own)}), so it is not ready ` +
+          `when this value is needed: refer to earlier levels only, or move "${from.name}" to a later level`,
       };
     }
     return replicaComplaint(reference, service) ?? this.attributeComplaint(reference.attribute, service);
   }
 
-  /** What is wrong with an input's link, or null. */
+  /** The mistake in an input's link, or null. */
   linkComplaint(written: Extract<Reference, { kind: "service" }>, from: DraftService): Complaint {
     const link = splitReplica(written, this.draft.services);
     const service = this.draft.services.get(link.service);
@@ -170,7 +182,9 @@ export class ReferenceChecker {
     const remedy = `write \${self.${reference.attribute}}`;
     if (replicasOf(service) === 1) return { message: `${text} refers to its own service: ${remedy}` };
     return {
-      message: `${text} refers to its own service, whose replicas start at the same time: ${remedy} for the value of this replica`,
+      message:
+        `${text} refers to its own service, whose replicas start at the same time: ` +
+        `${remedy} for the value of this replica`,
     };
   }
 
@@ -187,7 +201,9 @@ export class ReferenceChecker {
     if (known.includes(attribute) || !service.attributesKnown) return null;
     const near = suggest(attribute, known);
     return {
-      message: `service "${service.name}" has no ${what} "${attribute}"${near === null ? `: it has ${known.join(", ")}` : ""}`,
+      message:
+        `service "${service.name}" has no ${what} ` +
+        `"${attribute}"${near === null ? `: it has ${known.join(", ")}` : ""}`,
       suggestion: near,
     };
   }
@@ -212,7 +228,7 @@ function unknownName(what: string, name: string, known: readonly string[], sugge
   return { message: `unknown ${what} "${name}"${suggestion === null ? list : ""}`, suggestion };
 }
 
-/** @param written how what would be right is written where it stands: a reference in `${}`, a link without. */
+/** @param written formats the suggested text: a reference with `${}`, a link without. */
 function replicaComplaint(
   reference: Extract<Reference, { kind: "service" }>,
   service: DraftService,
@@ -224,7 +240,9 @@ function replicaComplaint(
   const { name } = service;
   if (replicas === 0)
     return {
-      message: `service "${name}" has no replicas (replicas: 0): write ${written(`${name}.*.${attribute}`)}, which is empty`,
+      message:
+        `service "${name}" has no replicas (replicas: 0): ` +
+        `write ${written(`${name}.*.${attribute}`)}, which is empty`,
     };
   if (replicas === 1)
     return replica === 0
@@ -232,10 +250,14 @@ function replicaComplaint(
       : { message: `service "${name}" has one replica, without a number: write ${written(`${name}.${attribute}`)}` };
   if (replica === 0)
     return {
-      message: `service "${name}" has ${replicas} replicas: write ${written(`${name}-1.${attribute}`)} for one of them, or ${written(`${name}.*.${attribute}`)} for all`,
+      message:
+        `service "${name}" has ${replicas} replicas: write ${written(`${name}-1.${attribute}`)} ` +
+        `for one of them, or ${written(`${name}.*.${attribute}`)} for all`,
     };
   if (replica >= 1 && replica <= replicas) return null;
   return {
-    message: `service "${name}" has no replica "${name}-${Math.max(0, replica)}": its replicas are "${name}-1" to "${name}-${replicas}"`,
+    message:
+      `service "${name}" has no replica "${name}-${Math.max(0, replica)}": ` +
+      `its replicas are "${name}-1" to "${name}-${replicas}"`,
   };
 }

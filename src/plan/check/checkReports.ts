@@ -1,9 +1,9 @@
-/** What no schema can say of `report`: which patterns can be fetched, and keys that have no program to go to. */
+/** Checks of `report` that a schema cannot express: which patterns can be fetched, and keys that need a program. */
 import { keyOf, type Draft, type DraftService } from "../draft/draft.js";
 import type { Located } from "../yaml/located.js";
 import type { Mistake } from "../yaml/mistakes.js";
 
-/** Keys of a report that only its program reads. */
+/** Keys of a report that only a program uses. */
 const PROGRAM_KEYS = ["args", "env", "files", "where"];
 
 export function checkReports(draft: Draft): Mistake[] {
@@ -22,7 +22,8 @@ function checkReport(service: DraftService): Mistake[] {
   return [
     ...idle.map((place) =>
       place.mistake(
-        `"report" of service "${service.name}" has only patterns, so "${place.name}" has no effect: add "program" or "command", or remove "${place.name}"`,
+        `"report" of service "${service.name}" has only patterns, so "${place.name}" has no effect: ` +
+          `add "program" or "command", or remove "${place.name}"`,
         null,
         "key",
       ),
@@ -31,14 +32,15 @@ function checkReport(service: DraftService): Mistake[] {
   ];
 }
 
-/** A pattern is data for the machine's shell: it is matched against file names, and never parsed. */
+/** Patterns are matched against file names. The machine's shell never evaluates them. */
 function checkPattern(place: Located): Mistake[] {
   const text = place.text ?? "";
   if (/[\n\r]/.test(text)) return [place.mistake("a pattern must be one line: use ? to match a line break in a name")];
   if (text === "~" || text.startsWith("~/"))
     return [
       place.mistake(
-        `"~" is not expanded in a pattern: write an absolute path, or one relative to the directory of the boot program`,
+        `"~" is not expanded in a pattern: ` +
+          "write an absolute path, or one relative to the directory of the boot program",
       ),
     ];
   if (text.split("/").includes("..")) return [place.mistake(`a pattern must not contain "..": write an absolute path`)];

@@ -1,4 +1,4 @@
-/** Names that clash, clouds that do not exist, keys that contradict each other. */
+/** Finds duplicate names, unknown clouds, and keys that contradict each other. */
 import { relative } from "node:path";
 import {
   keyOf,
@@ -49,7 +49,8 @@ function checkServiceNames({ levels, services }: Draft): Mistake[] {
       if (first === undefined || first === service) return [];
       return [
         service.own.mistake(
-          `duplicate service name "${service.name}", first used in level "${first.level.name}" (${whereIs(first.own, service.own)}): rename one`,
+          `duplicate service name "${service.name}", ` +
+            `first used in level "${first.level.name}" (${whereIs(first.own, service.own)}): rename one`,
           null,
           "key",
         ),
@@ -57,7 +58,7 @@ function checkServiceNames({ levels, services }: Draft): Mistake[] {
     });
 }
 
-/** `web` with three replicas is web-1, web-2 and web-3, so no other service can have such a name. */
+/** `web` with three replicas is web-1, web-2 and web-3, so no other service may have such a name. */
 function checkReplicaNames({ services }: Draft): Mistake[] {
   return [...services.values()].flatMap((service) => {
     const [, base, digits] = /^(.+)-([1-9][0-9]*)$/.exec(service.name) ?? [];
@@ -66,7 +67,8 @@ function checkReplicaNames({ services }: Draft): Mistake[] {
     if (other === undefined || replicas === 1 || Number(digits) > replicas) return [];
     return [
       service.own.mistake(
-        `"${service.name}" is also a replica of service "${other.name}" (${whereIs(other.own, service.own)}, replicas: ${replicas}): rename this service`,
+        `"${service.name}" is also a replica of service "${other.name}" (${whereIs(other.own, service.own)}, ` +
+          `replicas: ${replicas}): rename this service`,
         null,
         "key",
       ),
@@ -74,10 +76,7 @@ function checkReplicaNames({ services }: Draft): Mistake[] {
   });
 }
 
-/**
- * A former name stands for one machine, so one service can have had it. Names may be exchanged: then each was the
- * other.
- */
+/** A former name stands for one machine, so only one service can have it. Two services may swap names. */
 function checkFormerNames({ services }: Draft): Mistake[] {
   const first = new Map<string, DraftService>();
   return [...services.values()].flatMap((service) => {
@@ -90,14 +89,16 @@ function checkFormerNames({ services }: Draft): Mistake[] {
     if (other !== undefined)
       return [
         place.mistake(
-          `service "${other.name}" also has was: ${place.text} (${whereIs(other.own, service.own)}), but only one service can take over its machine: remove one "was"`,
+          `service "${other.name}" also has was: ${place.text} (${whereIs(other.own, service.own)}), ` +
+            `but only one service can take over its machine: remove one "was"`,
         ),
       ];
     const heir = services.get(place.text);
     if (heir === undefined || heir.own.get("was") !== null) return [];
     return [
       place.mistake(
-        `service "${place.text}" still exists (${whereIs(heir.own, service.own)}) and keeps its machine: remove "was" here, or give that service its own "was"`,
+        `service "${place.text}" still exists (${whereIs(heir.own, service.own)}) and keeps its machine: ` +
+          `remove "was" here, or give that service its own "was"`,
       ),
     ];
   });
@@ -131,7 +132,7 @@ function checkPlacement(draft: Draft, service: DraftService): Mistake[] {
   if (service.cloud === null) {
     return ["cloud", "image", "size", "launch"].flatMap((key) => {
       const value = service.own.get(key);
-      // An image of the plan gives programs, and what it is made of can be installed on a host, too.
+      // An image of the plan is allowed: it provides programs, and its setup steps can run on a host too.
       return value === null || (key === "image" && (service.image !== null || draft.cutImages.has(value.text ?? "")))
         ? []
         : [
@@ -188,7 +189,8 @@ function checkAttributes(service: DraftService): Mistake[] {
   ) {
     mistakes.push(
       promised.mistake(
-        `service "${service.name}" has outputs but no boot or execute program to set them: add a program or remove "outputs"`,
+        `service "${service.name}" has outputs but no boot or execute program to set them: ` +
+          `add a program or remove "outputs"`,
         null,
         "key",
       ),
@@ -229,7 +231,7 @@ function isBuiltIn(name: string): boolean {
   return (BUILT_IN_ATTRIBUTES as readonly string[]).includes(name);
 }
 
-/** Says where something stands: the line, and the file if it is another one than `from`'s. */
+/** The position of a value: its line, and the file if it is not the file of `from`. */
 export function whereIs(place: Located, from: Located): string {
   const { line } = place.position;
   return place.source.path === from.source.path

@@ -1,4 +1,4 @@
-/** A draft without mistakes -> the compiled launch plan. */
+/** Compiles a draft without mistakes into the launch plan. */
 import { basename, dirname, resolve } from "node:path";
 import type { DriverDefinition } from "../../drivers/contract/driver.js";
 import { programPath } from "../check/checkFiles.js";
@@ -34,7 +34,7 @@ const PROGRAM_TIMEOUT_MS = 20 * 60_000;
 const READY_EVERY_MS = 2_000;
 const READY_WINDOW_MS = 30_000;
 
-/** Compiles a draft. `definitions` are the drivers by cloud, for their SSH defaults. */
+/** Compiles a draft. `definitions` has the drivers by cloud, for their SSH defaults. */
 export function compile(draft: Draft, definitions: ReadonlyMap<string, DriverDefinition>): Omit<LaunchPlan, "given"> {
   return new Compiler(draft, definitions).plan();
 }
@@ -76,7 +76,7 @@ class Compiler {
     };
   }
 
-  /** The environment variables that references read, each with the place of its first reader. */
+  /** The environment variables that references read, each with the place of its first reference. */
   private environment(): Map<string, SourcePosition> {
     const found = new Map<string, SourcePosition>();
     const used = usedClouds(this.draft);

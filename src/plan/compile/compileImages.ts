@@ -1,6 +1,5 @@
 /**
- * What makes a service's image what it is: packages and recipes of all images that it is made from, the first one's
- * first.
+ * The steps that build a service's image: packages and recipes of all its images, beginning with the outermost base.
  */
 import { IMPLICIT_CLOUD, keyOf, type Draft, type DraftService } from "../draft/draft.js";
 import type { ProgramSpec, SetupSpec } from "../launchPlan/launchPlan.js";
@@ -10,8 +9,8 @@ import { templateReferences } from "../references/references.js";
 import { splitReplica } from "../launchPlan/replicas.js";
 
 /**
- * @param compileProgram compiles a program of the service as it is written.
- * @param timeoutMs the longest that a program of the service may run.
+ * @param compileProgram compiles a program of the service as written.
+ * @param timeoutMs the timeout of the service's programs.
  */
 export function compileSetup(
   draft: Draft,
@@ -33,7 +32,8 @@ export function compileSetup(
 }
 
 /**
- * Whether a service's machine is the operator's computer: that of a cloud of processes, or of another service there.
+ * Whether a service's machine is the operator's computer: in a cloud of local processes, or on such a service's
+ * machine.
  */
 function isOwnComputer(draft: Draft, service: DraftService): boolean {
   if (service.cloud !== null)

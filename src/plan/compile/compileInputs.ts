@@ -1,4 +1,4 @@
-/** The inputs of a service without mistakes. */
+/** Compiles the inputs of a service. */
 import { inputsOf } from "../draft/inputs.js";
 import type { Draft, DraftService } from "../draft/draft.js";
 import type { InputSpec } from "../launchPlan/launchPlan.js";
@@ -6,7 +6,7 @@ import { parseTemplate } from "../references/references.js";
 import { splitReplica, splitReplicas } from "../launchPlan/replicas.js";
 import type { Secrets } from "../draft/secrets.js";
 
-/** The inputs of a service without mistakes. */
+/** The inputs of a service that has no mistakes. */
 export function compileInputs(draft: Draft, service: DraftService, secrets: Secrets): InputSpec[] {
   return [...inputsOf(service)].flatMap(([name, input]): InputSpec[] => {
     switch (input.kind) {

@@ -1,4 +1,4 @@
-/** How a service's machine is reached over SSH: what the plan says, then the driver's defaults, then ours. */
+/** The SSH settings of a service's machine: the plan's, then the driver's defaults, then bootlevel's. */
 import { userInfo } from "node:os";
 import type { DriverDefinition, HostKeyPolicy } from "../../drivers/contract/driver.js";
 import { mergedEntries, type DraftService } from "../draft/draft.js";
@@ -7,7 +7,7 @@ import { expandHome } from "../draft/files.js";
 import type { SshSpec } from "../launchPlan/launchPlan.js";
 import type { Located } from "../yaml/located.js";
 
-/** Without a driver's word a machine is one that has been there before: known, and up. */
+/** For drivers without defaults: the machine existed before, so its host key is known and it is up. */
 const DEFAULTS: DriverDefinition["sshDefaults"] = { hostKeys: "known-hosts", connectTimeoutMs: 30_000 };
 const KEEPALIVE_MS = 15_000;
 const CLOUD_INIT_TIMEOUT_MS = 600_000;
@@ -17,7 +17,7 @@ function isPolicy(text: string | null): text is HostKeyPolicy {
   return text !== null && POLICIES.includes(text);
 }
 
-/** @param home the home directory of whoever launches. */
+/** @param home the operator's home directory. */
 export function compileSsh(service: DraftService, driver: DriverDefinition | undefined, home: string): SshSpec {
   const ssh = mergedEntries(service, "ssh");
   const defaults = driver?.sshDefaults ?? DEFAULTS;

@@ -1,18 +1,19 @@
 /**
- * The program that installs packages: one for every package manager, since a plan does not say which one a machine has.
+ * The program that installs packages. It supports every package manager, because a plan does not say which one a
+ * machine has.
  */
 import type { ProgramSpec, SetupSpec } from "../launchPlan/launchPlan.js";
 
-/** Whether missing packages are installed, or only told: bootlevel never changes the operator's own computer. */
+/** Whether missing packages are installed or only reported. bootlevel never changes the operator's own computer. */
 export type PackagesMode = "install" | "check";
 
-/** Exit codes of the program's own. */
+/** The program's own exit codes. */
 export const PACKAGES_MISSING = 71;
 export const NO_PACKAGE_MANAGER = 72;
 
 /**
- * Takes the mode and names of packages as arguments. What is there already is not touched, so that it needs no network
- * then. Names hold no blanks and no characters that a shell expands: the plan's schema sees to that.
+ * Its arguments are the mode and the names of packages. Installed packages are skipped, so that no network is needed
+ * for them. The plan's schema excludes blanks and shell wildcards in names.
  */
 const SCRIPT = `set -f
 mode=$1; shift
@@ -63,7 +64,7 @@ export function packagesOf({ program }: SetupSpec): string[] {
   return program.args.slice(1).flat().map(String);
 }
 
-/** @param packages names as the schema allows them. */
+/** @param packages names that the schema has validated. */
 export function packagesProgram(packages: readonly string[], mode: PackagesMode, timeoutMs: number): ProgramSpec {
   return {
     run: { kind: "command", line: [SCRIPT] },

@@ -1,7 +1,7 @@
 /**
- * The plan between text and compiled form: every service with the keys that are in force for it (its own, its image's,
- * its cloud's defaults, the plan's), each with its place. Made from the healthy parts of a plan; it knows what was cut
- * out, so that a mistake is reported once and not again by everything that refers to it.
+ * The draft: a plan between text and compiled form. It has every service with its effective keys (its own, its image's,
+ * its cloud's defaults, the plan's), each with its place. It is made from the valid parts of a plan and records which
+ * parts were removed. So a mistake is reported once, not again for everything that refers to it.
  */
 import { resolve } from "node:path";
 import { NOTHING_GIVEN, ownValue, type Given, type GivenToService } from "../launchPlan/given.js";
@@ -14,20 +14,20 @@ import { readSource } from "../yaml/readSource.js";
 export interface DraftService {
   readonly name: string;
   readonly level: DraftLevel;
-  /** What is written at the service itself. */
+  /** The service's own keys. */
   readonly own: Located;
   /** The name of the cloud, or null for a service that runs on a host. */
   readonly cloud: string | null;
-  /** The plan's image that it is made from, or null. */
+  /** The plan's image that it uses, or null. */
   readonly image: ImageUse | null;
   /**
-   * Where its keys come from, nearest first: itself, its image and what that is made from, its cloud's defaults, the
-   * plan's.
+   * Its layers of keys, nearest first: the service, its image and that image's bases, its cloud's defaults, the plan's
+   * defaults.
    */
   readonly layers: readonly Located[];
-  /** What the operator says of it in the call. */
+  /** The operator's values for it on the command line. */
   readonly given: GivenToService;
-  /** False if a mistake in it leaves open what attributes it has, or how many replicas. */
+  /** False if a mistake leaves its attributes or its number of replicas unknown. */
   readonly attributesKnown: boolean;
   readonly replicasKnown: boolean;
 }
@@ -35,14 +35,14 @@ export interface DraftService {
 export interface DraftLevel {
   readonly name: string;
   readonly index: number;
-  /** Where the level's name stands, or else the level. */
+  /** The place of the level's name, or else of the level. */
   readonly place: Located;
   readonly services: DraftService[];
 }
 
 export interface Draft {
   readonly root: Located;
-  /** The home directory of whoever launches: what `~` stands for. */
+  /** The operator's home directory, which `~` stands for. */
   readonly home: string;
   readonly levels: readonly DraftLevel[];
   readonly clouds: ReadonlyMap<string, Located>;
@@ -50,24 +50,24 @@ export interface Draft {
   readonly images: ReadonlyMap<string, Located>;
   /** The first service of each name. */
   readonly services: ReadonlyMap<string, DraftService>;
-  /** Names that exist but were cut out because of mistakes. */
+  /** Names of services that were removed because of mistakes. */
   readonly cutServices: ReadonlySet<string>;
   readonly cutVariables: ReadonlySet<string>;
   readonly cutClouds: ReadonlySet<string>;
   readonly cutImages: ReadonlySet<string>;
-  /** False if some of them were cut out, or could not be read, so that their names are not known. */
+  /** False if a service was removed or could not be read, so that its name is unknown. */
   readonly servicesKnown: boolean;
   readonly variablesKnown: boolean;
   readonly cloudsKnown: boolean;
   readonly imagesKnown: boolean;
 }
 
-/** The cloud that exists without being declared: processes on this computer. */
+/** The cloud that exists without a declaration: processes on this computer. */
 export const IMPLICIT_CLOUD = "local";
 
 /**
- * Makes the draft of a plan whose file has been read. What is wrong with it and its level files is added to `mistakes`.
- * @param home what `~` stands for.
+ * Creates the draft of a plan that has been read. Adds the mistakes of the plan and of its level files to `mistakes`.
+ * @param home the directory that `~` stands for.
  */
 export function makeDraft(original: Located, mistakes: Mistake[], home: string, given: Given = NOTHING_GIVEN): Draft {
   const checked = checkSchema(original, "plan");
@@ -76,7 +76,7 @@ export function makeDraft(original: Located, mistakes: Mistake[], home: string, 
 }
 
 /**
- * The value in force for a key of a service, or null. For one that is made from an image of the plan, `image` is its id
+ * The effective value of a service's key, or null. For a service with an image of the plan, `image` is that image's id
  * in the service's cloud.
  */
 export function keyOf(service: DraftService, key: string): Located | null {
@@ -88,7 +88,7 @@ export function keyOf(service: DraftService, key: string): Located | null {
   return null;
 }
 
-/** The entries in force of a key that is a map merged key by key (`attributes`, `ssh`). */
+/** The effective entries of a key whose map is merged key by key (`attributes`, `ssh`). */
 export function mergedEntries(service: DraftService, key: string): Map<string, Located> {
   const merged = new Map<string, Located>();
   for (const layer of service.layers)
@@ -96,24 +96,21 @@ export function mergedEntries(service: DraftService, key: string): Map<string, L
   return merged;
 }
 
-/** The sizes of a service's machine: the one that is wanted, then those to try where there is no capacity for it. */
+/** The sizes of a service's machine: the preferred one, then the alternatives where there is no capacity for it. */
 export function sizesOf(service: DraftService): Located[] {
   const size = keyOf(service, "size");
   if (size === null) return [];
   return Array.isArray(size.value) ? size.items() : [size];
 }
 
-/** How many replicas a service has. */
+/** The number of a service's replicas. */
 export function replicasOf(service: DraftService): number {
   if (service.given.replicas !== null) return service.given.replicas;
   const value = keyOf(service, "replicas")?.value;
   return typeof value === "number" ? value : 1;
 }
 
-/**
- * The lists that a service's outputs come from: its own and those of its images; only where they have none, the nearest
- * of the defaults.
- */
+/** The lists of a service's outputs: its own and those of its images. If there are none, the nearest defaults apply. */
 export function outputLists(service: DraftService): Located[] {
   const near = service.layers
     .slice(0, 1 + (service.image?.chain.length ?? 0))
@@ -121,7 +118,7 @@ export function outputLists(service: DraftService): Located[] {
   return near.length > 0 ? near : [keyOf(service, "outputs")].filter((list) => list !== null);
 }
 
-/** A service's outputs by name; the flag says whether it is secret. */
+/** A service's outputs by name. The flag is true for a secret output. */
 export function outputsOf(service: DraftService): Map<string, { place: Located; secret: boolean }> {
   const outputs = new Map<string, { place: Located; secret: boolean }>();
   for (const item of outputLists(service).flatMap((list) => list.items())) {
@@ -205,7 +202,7 @@ class DraftMaker {
   private addLevelFile(index: number, level: Located, file: string): void {
     const read = readSource(resolve(level.dir, file), "the level");
     const place = level.get("file") ?? level;
-    // A file that is not there is a mistake of the plan; what is wrong inside it is one of the file.
+    // A missing file is a mistake of the plan. A mistake inside the file belongs to the file.
     this.mistakes.push(
       ...read.mistakes.map((mistake) =>
         mistake.line === 0 ? place.mistake(`level file "${file}": ${mistake.message}`) : mistake,
@@ -240,7 +237,7 @@ class DraftMaker {
     }
   }
 
-  /** The keys directly under a service in which something was cut out. */
+  /** The direct keys of a service that contain a removed part. */
   private cutKeys(own: Located, checked: SchemaResult): Set<string> {
     const depth = own.path.length;
     return new Set(
@@ -259,7 +256,7 @@ class DraftMaker {
     );
     const image = imageUse(this.images, [own, ...below], cloud);
     const layers = [own, ...(image === null ? [] : imageLayers(image, cloud)), ...below];
-    // A misspelt key could be any key, and a mistake in the defaults reaches every service.
+    // A misspelt key could have been any key, and a mistake in the defaults affects every service.
     const known = [
       "image",
       "size",
@@ -298,7 +295,7 @@ class DraftMaker {
     if (!this.services.has(name)) this.services.set(name, service);
   }
 
-  /** Whether a service is made from an image while something was cut out of images: it may be what this one gives. */
+  /** Whether a service uses an image and a part of the images was removed: that part may belong to this service. */
   private isImageCut(layers: readonly Located[]): boolean {
     const name = layers.map((layer) => layer.get("image")?.text ?? null).find((text) => text !== null);
     const written = this.original.get("images")?.get(name ?? "") ?? null;
@@ -323,7 +320,7 @@ function nulBytes(root: Located): Mistake[] {
     .map((place) => place.mistake("this text contains a NUL byte, which cannot be passed to a program"));
 }
 
-/** A service on a host starts no machine: what defaults say of machines is not for it. */
+/** A service on a host starts no machine, so defaults for machines do not apply. */
 function withoutMachine(defaults: Located | null): Located | null {
   return defaults === null ? null : only(defaults, (key) => !MACHINE_KEYS.includes(key));
 }

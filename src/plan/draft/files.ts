@@ -1,10 +1,10 @@
-/** The launcher's files that a plan names. */
+/** Access to the launcher's files that a plan names. */
 import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 export type FileKind = "file" | "folder" | "missing";
 
-/** Looks at each file once, however many services name it. */
+/** Inspects each file once, even if several services name it. */
 export class Files {
   private readonly kinds = new Map<string, FileKind>();
   private readonly firstLines = new Map<string, string>();
@@ -14,18 +14,18 @@ export class Files {
     return remember(this.kinds, path, kindOf);
   }
 
-  /** The beginning of a file's first line, its line end included; "" if it cannot be read. */
+  /** The beginning of a file's first line with its line end, or "" if it cannot be read. */
   firstLine(path: string): string {
     return remember(this.firstLines, path, readFirstLine);
   }
 
-  /** The names in a folder; none if it cannot be read. */
+  /** The names in a folder. Empty if it cannot be read. */
   names(folder: string): string[] {
     return remember(this.listings, folder, list);
   }
 }
 
-/** An absolute path; a `~` at its beginning is the user's home directory, `home`. */
+/** An absolute path. A leading `~` stands for the user's home directory, `home`. */
 export function expandHome(path: string, dir: string, home: string): string {
   if (path === "~") return home;
   return path.startsWith("~/") ? join(home, path.slice(2)) : resolve(dir, path);
@@ -46,7 +46,7 @@ function kindOf(path: string): FileKind {
   try {
     return statSync(path).isDirectory() ? "folder" : "file";
   } catch {
-    // Whatever the reason, the program cannot be sent: for the plan's author it is not there.
+    // For the plan's author a file that cannot be read is missing: the program cannot be sent.
     return "missing";
   }
 }

@@ -1,10 +1,10 @@
-/** The plan's images: what a service takes from its own and from the images that this one is made from. */
+/** The plan's images: what a service inherits from its image and from that image's bases. */
 import { imageKeys } from "../schema/schema.js";
 import { Located } from "../yaml/located.js";
 
-/** Keys of an image that are about itself; all others are keys of services that are made from it. */
+/** Keys that describe the image itself. All others are keys of the services that use it. */
 const OWN_KEYS: ReadonlySet<string> = new Set(["from", "description", "packages", "recipe"]);
-/** Keys that say of what and where a machine is started: a service on a host starts none. */
+/** Keys that describe the machine to start. A service on a host starts none. */
 export const MACHINE_KEYS: readonly string[] = ["cloud", "image", "size", "launch"];
 
 /** An image of the plan. */
@@ -13,20 +13,20 @@ export interface PlanImage {
   readonly own: Located;
 }
 
-/** What a service takes from images. */
+/** What a service inherits from images. */
 export interface ImageUse {
   readonly name: string;
-  /** Where it is named. */
+  /** The place that names the image. */
   readonly place: Located;
-  /** The service's image, then the image that it is made from, and so on. */
+  /** The service's image, then that image's base, and so on. */
   readonly chain: readonly PlanImage[];
-  /** What the machine is started from in the service's cloud: the nearest id of the chain, or null. */
+  /** The image's id in the service's cloud: the nearest one in the chain, or null. */
   readonly id: Located | null;
 }
 
 /**
- * An image and all that it is made from, nearest first. It ends before an image that is not there, and before one that
- * stands in it already.
+ * An image and all of its bases, nearest first. Ends before a missing image and before one that is already in the
+ * chain.
  */
 export function imageChain(images: ReadonlyMap<string, Located>, name: string): PlanImage[] {
   const chain = new Map<string, PlanImage>();
@@ -40,9 +40,9 @@ export function imageChain(images: ReadonlyMap<string, Located>, name: string): 
 }
 
 /**
- * The image that a service is made from, or null where it names none of the plan's.
- * @param layers where the service's `image` may stand, nearest first.
- * @param cloud the service's cloud, or null for one on a host.
+ * The image that a service uses, or null if it names no image of the plan.
+ * @param layers the layers that may contain the service's `image`, nearest first.
+ * @param cloud the service's cloud, or null for a service on a host.
  */
 export function imageUse(
   images: ReadonlyMap<string, Located>,
@@ -57,24 +57,24 @@ export function imageUse(
   return { name, place, chain, id: ids.find((id) => id !== null) ?? null };
 }
 
-/** The keys of a service that the images give it, as layers, nearest first. */
+/** The service keys that the images provide, as layers, nearest first. */
 export function imageLayers({ chain }: ImageUse, cloud: string | null): Located[] {
   return chain.map(({ own }) =>
     only(own, (key) => isImageKey(key) && !OWN_KEYS.has(key) && (cloud !== null || !MACHINE_KEYS.includes(key))),
   );
 }
 
-/** The ids that an image has in clouds, each under the cloud's name; keys that nobody knows are among them. */
+/** An image's ids by cloud name. Unknown keys are included. */
 export function imageIds(image: Located): [string, Located][] {
   return image.entries().filter(([key]) => !isImageKey(key));
 }
 
-/** Whether a key of an image means the same in every plan, and so can be no cloud's name. */
+/** Whether a key has a fixed meaning in every image, and so cannot be a cloud's name. */
 export function isImageKey(key: string): boolean {
   return imageKeys().includes(key);
 }
 
-/** A map with some of its keys only, each in its place. */
+/** A map reduced to some of its keys. Their places are kept. */
 export function only(map: Located, isWanted: (key: string) => boolean): Located {
   const kept = map
     .entries()

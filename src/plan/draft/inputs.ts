@@ -1,30 +1,30 @@
-/** A service's inputs: what each is given, or which output it is linked to. */
+/** A service's inputs: the value of each one, or the output that it is linked to. */
 import type { DraftService } from "./draft.js";
 import type { Reference } from "../launchPlan/launchPlan.js";
 import type { Located } from "../yaml/located.js";
 import { escapeLiteral } from "../references/references.js";
-/** Where an input's value comes from, as it is written. */
+/** The source of an input's value, as written. */
 export type InputDraft =
-  /** By the operator, in the call. */
+  /** Set by the operator on the command line. */
   | { readonly kind: "given"; readonly text: string }
-  /** By the plan; the text may hold references. */
+  /** Set by the plan. The text may contain references. */
   | { readonly kind: "value"; readonly place: Located }
   | { readonly kind: "link"; readonly place: Located; readonly link: Reference & { readonly kind: "service" } }
-  /** A `from:` that is no link. */
+  /** A `from:` that is not a link. */
   | { readonly kind: "malformed"; readonly place: Located }
-  /** Nobody says. */
+  /** Not set. */
   | { readonly kind: "missing"; readonly place: Located };
 
-/** `apache1.port`, `web-2.host`, `web.*.host`. Text of another shape is a value. */
+/** `apache1.port`, `web-2.host`, `web.*.host`. Any other text is a value. */
 const LINK = /^([A-Za-z][A-Za-z0-9_-]*)(\.\*)?\.([A-Za-z_][A-Za-z0-9_]*)$/;
 
-/** A service's inputs by name: the operator's values, then the nearest layer of the plan that says anything. */
+/** A service's inputs by name. The operator's values win, then the nearest layer of the plan that sets one. */
 export function inputsOf(service: DraftService): Map<string, InputDraft> {
   const inputs = new Map<string, InputDraft>();
   for (const layer of service.layers) {
     for (const [name, place] of layer.get("inputs")?.entries() ?? []) {
       const known = inputs.get(name);
-      // `name: {}` says that there is such an input, and leaves its value to what lies behind: an image's default.
+      // `name: {}` declares the input and leaves its value to outer layers, such as an image's default.
       if (known === undefined || known.kind === "missing")
         inputs.set(
           name,
@@ -52,7 +52,7 @@ function linkOf(place: Located): (InputDraft & { kind: "link" }) | null {
   return { kind: "link", place, link: { kind: "service", service, replica: all === undefined ? 0 : "all", attribute } };
 }
 
-/** A value as a plan writes it where it would be taken for a link. */
+/** The plan's syntax for a value that would otherwise be read as a link. */
 export function asValue(text: string): string {
   return `{ value: ${JSON.stringify(escapeLiteral(text))} }`;
 }

@@ -1,5 +1,6 @@
 /**
- * What is secret: variables that say so, outputs that say so, and every attribute whose value is made from one of them.
+ * Determines what is secret: variables and outputs that are declared secret, and every attribute that is derived from
+ * one.
  */
 import { inputsOf } from "./inputs.js";
 import { mergedEntries, outputsOf, type Draft, type DraftService } from "./draft.js";
@@ -11,7 +12,7 @@ export class Secrets {
   private readonly variables: ReadonlySet<string>;
   private readonly attributes = new Map<string, Set<string>>();
 
-  /** Follows the levels in order, because a service can only refer to earlier ones. */
+  /** Processes the levels in order, because a service can refer only to earlier ones. */
   constructor(private readonly draft: Draft) {
     this.variables = new Set(
       [...draft.variables].filter(([, variable]) => variable.get("secret")?.value === true).map(([name]) => name),
@@ -27,7 +28,7 @@ export class Secrets {
       }
       this.attributes.set(service.name, secret);
     }
-    // Links may lead to services further down in the same level.
+    // Links may refer to services further down in the same level.
     for (const service of draft.levels.flatMap(({ services }) => services)) this.followInputs(service);
   }
 

@@ -1,27 +1,27 @@
-/** Every string of a service that may hold references, and what it may refer to. */
+/** Every string of a service that may contain references, and what it may refer to. */
 import { keyOf, mergedEntries, sizesOf, type Draft, type DraftService } from "./draft.js";
 import { imageIds } from "./images.js";
 import { inputsOf } from "./inputs.js";
 import type { Located } from "../yaml/located.js";
 import type { TemplateMode } from "../references/references.js";
 
-/** One string with its rules. */
+/** One string and the rules for its references. */
 export interface TemplatePlace {
   readonly place: Located;
   readonly mode: TemplateMode;
-  /** What `${self.x}` may name: everything, all but outputs, only what every service has, or nothing. */
+  /** What `${self.x}` may name: everything, everything but outputs, only built-in attributes, or nothing. */
   readonly self: "all" | "no outputs" | "built-in" | "none";
-  /** Whether services may be referred to, and `run` and `plan`. */
+  /** Whether references to services, `run` and `plan` are allowed. */
   readonly services: boolean;
-  /** What it is where they may not. */
+  /** Names the place for messages, if those references are not allowed. */
   readonly holder?: string;
-  /** Null if secrets may stand here; otherwise why they may not. */
+  /** Null if secrets are allowed; otherwise the reason why not. */
   readonly noSecrets: string | null;
 }
 
 const STORED = "is printed and stored in clear";
 
-/** The templates of a service, in no order that matters. */
+/** The templates of a service, in arbitrary order. */
 export function templatesOf(service: DraftService): TemplatePlace[] {
   const places: TemplatePlace[] = [];
   const add = (
@@ -49,7 +49,7 @@ export function templatesOf(service: DraftService): TemplatePlace[] {
   return [...places, ...(service.image?.chain ?? []).flatMap(({ own }) => recipeTemplates(own))];
 }
 
-/** The strings of a program that may hold references. */
+/** The strings of a program that may contain references. */
 function programPlaces(program: Located | null): Pick<TemplatePlace, "place" | "noSecrets" | "mode">[] {
   const command = program?.get("command") ?? null;
   const args = program?.get("args")?.items() ?? [];
@@ -62,8 +62,8 @@ function programPlaces(program: Located | null): Pick<TemplatePlace, "place" | "
 }
 
 /**
- * The templates of an image that are about itself: what it is in each cloud, and its recipe. It is the same for whoever
- * is made from it.
+ * The templates that belong to the image itself: its ids in clouds, and its recipe. They are the same for every service
+ * that uses it.
  */
 export function imageTemplates(image: Located): TemplatePlace[] {
   const ids = imageIds(image).map(([, place]): TemplatePlace => ({
@@ -83,7 +83,7 @@ function recipeTemplates(image: Located): TemplatePlace[] {
     .map((program) => ({ ...program, self: "none", services: false, holder: "a recipe" }));
 }
 
-/** The templates among a cloud's own keys. */
+/** The templates in a cloud's own keys. */
 export function cloudTemplates(cloud: Located): TemplatePlace[] {
   return cloudOptions(cloud)
     .flatMap(([, value]) => value.strings())
@@ -96,7 +96,7 @@ export function cloudOptions(cloud: Located): [string, Located][] {
   return cloud.entries().filter(([key]) => key !== "driver" && key !== "defaults");
 }
 
-/** Names of the clouds that services run on. */
+/** The names of the clouds that services use. */
 export function usedClouds(draft: Draft): Set<string> {
   return new Set(
     draft.levels.flatMap(({ services }) => services).flatMap(({ cloud }) => (cloud === null ? [] : [cloud])),

@@ -1,10 +1,10 @@
-/** What the operator says of services in the call. */
+/** Values that the operator gives for services on the command line. */
 
-/** Nearer than anything in the plan. */
+/** Overrides everything in the plan. */
 export interface Given {
-  /** How many replicas a service has, by its name: `--replicas`. */
+  /** The number of replicas by service name: `--replicas`. */
   readonly replicas: Readonly<Record<string, number>>;
-  /** Values of inputs, by the service's name: `--set`. */
+  /** Values of inputs by service name: `--set`. */
   readonly inputs: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
@@ -15,7 +15,7 @@ export interface GivenToService {
   readonly inputs: Readonly<Record<string, string>>;
 }
 
-/** What is said now goes before what was said before; the rest of that stays. */
+/** Merges two sets of values: `now` overrides `before`, and other values of `before` stay. */
 export function mergeGiven(before: Given, now: Given): Given {
   const services = new Set([...Object.keys(before.inputs), ...Object.keys(now.inputs)]);
   const inputs = Object.fromEntries(
@@ -25,8 +25,8 @@ export function mergeGiven(before: Given, now: Given): Given {
 }
 
 /**
- * What was said of services goes with them when a plan gives them other names. @param formerNames the name that each
- * had before, by the one that it has now
+ * Moves values to the new names when a changed plan renames services.
+ * @param formerNames each service's former name, by its new name
  */
 export function renameGiven({ replicas, inputs }: Given, formerNames: ReadonlyMap<string, string>): Given {
   const names = new Map([...formerNames].map(([name, former]) => [former, name]));
@@ -34,14 +34,14 @@ export function renameGiven({ replicas, inputs }: Given, formerNames: ReadonlyMa
     Object.fromEntries(
       Object.entries(said).map(([name, value]) => {
         const now = names.get(name);
-        // What was said of the new name itself was said later.
+        // Values for the new name itself were given later, so they win.
         return [now === undefined || Object.hasOwn(said, now) ? name : now, value];
       }),
     );
   return { replicas: follow(replicas), inputs: follow(inputs) };
 }
 
-/** The value that a map has under a name of its own. */
+/** The value of a map's own key. */
 export function ownValue<T>(map: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(map, key) ? map[key] : undefined;
 }

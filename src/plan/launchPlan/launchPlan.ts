@@ -1,7 +1,7 @@
 /**
- * The compiled launch plan: what `plan/` makes of a YAML file and everything after it trusts. Nothing is optional,
- * durations are milliseconds, files are absolute paths, and a string with references is parsed into parts. It is plain
- * JSON, because it is stored with the run: later commands need no file.
+ * The compiled launch plan: what `plan/` makes of a YAML file. All later code relies on it. Nothing is optional,
+ * durations are milliseconds, file paths are absolute, and strings with references are parsed into parts. It is plain
+ * JSON and is stored with the run, so later commands need no file.
  */
 
 import type { Given } from "./given.js";
@@ -23,29 +23,27 @@ export type Reference =
   | { readonly kind: "run"; readonly field: "name" }
   | { readonly kind: "plan"; readonly field: "dir" };
 
-/** A string with its references cut out: literal text and references in order. */
+/** A string parsed into literal text and references, in order. */
 export type Template = readonly (string | Reference)[];
 
-/**
- * One variable of the plan. Its value is chosen by `resolveVariables`; a secret's default stays out of the stored plan.
- */
+/** One variable of the plan. `resolveVariables` selects its value. A secret's default is not in the stored plan. */
 export interface VariableSpec {
   readonly name: string;
   readonly description: string;
   readonly default: string | null;
   readonly secret: boolean;
-  /** The launcher's environment variable that gives the value, or null. */
+  /** The launcher's environment variable that provides the value, or null. */
   readonly env: string | null;
   readonly source: SourcePosition;
 }
 
 /**
- * One of the plan's `clouds`: the driver and the driver's own keys (templates resolved with variables and environment
- * only).
+ * One of the plan's `clouds`: the driver and the driver's own keys. Their templates may use only variables and the
+ * environment.
  */
 export interface CloudSpec {
   readonly name: string;
-  /** `local`, `existing`, an npm package's name, or the absolute path of a module. */
+  /** `local`, `existing`, the name of an npm package, or the absolute path of a module. */
   readonly driver: string;
   readonly options: Readonly<Record<string, unknown>>;
 }
@@ -54,16 +52,16 @@ export interface CloudSpec {
 export interface SshSpec {
   readonly user: string;
   readonly port: number;
-  /** Absolute paths of private keys, tried in order; empty means the agent and the usual files of ~/.ssh. */
+  /** Absolute paths of private keys, tried in order. Empty: the agent and the default files in ~/.ssh. */
   readonly identities: readonly string[];
-  /** The launcher's environment variable that holds the keys' passphrase, or null. */
+  /** The launcher's environment variable that contains the keys' passphrase, or null. */
   readonly passphraseEnv: string | null;
   readonly agent: boolean;
   readonly jump: { readonly host: string; readonly user: string; readonly port: number } | null;
   readonly hostKeys: HostKeyPolicy;
-  /** Whether a new machine's cloud-init is waited for before the first program, where there is one. */
+  /** Whether the launcher waits for a new machine's cloud-init, if it has one, before the first program. */
   readonly cloudInit: "wait" | "ignore";
-  /** How long it may take. */
+  /** The timeout of cloud-init. */
   readonly cloudInitTimeoutMs: number;
   /** Absolute path of the known_hosts file. */
   readonly knownHosts: string;
@@ -72,7 +70,7 @@ export interface SshSpec {
   readonly keepaliveMs: number;
 }
 
-/** A program of a service, with what travels beside it. */
+/** A program of a service, and the files that are sent with it. */
 export interface ProgramSpec {
   /** A file, a folder with run.sh or a .tar.gz of one (absolute path), or one line for the machine's shell. */
   readonly run:
@@ -80,21 +78,21 @@ export interface ProgramSpec {
     | { readonly kind: "command"; readonly line: Template };
   readonly args: readonly Template[];
   readonly env: Readonly<Record<string, Template>>;
-  /** Files and folders (absolute paths) that lie beside the program under their base names. */
+  /** Files and folders (absolute paths) that are placed beside the program under their base names. */
   readonly files: readonly string[];
   readonly timeoutMs: number;
   readonly where: "machine" | "launcher";
   readonly sudo: boolean;
 }
 
-/** The ready program: when it is tried again, and for how long. */
+/** The ready program: its retry interval and time limits. */
 export interface ReadySpec extends ProgramSpec {
   readonly everyMs: number;
-  /** How often it is tried again after a failure; null: until `windowMs` has passed. */
+  /** Retries after a failure. Null: retry until `windowMs` has passed. */
   readonly retries: number | null;
-  /** No new try begins later than this after the first. */
+  /** No try begins later than this after the first one. */
   readonly windowMs: number;
-  /** The plan gives the ready program a timeout of its own: a try is ended when `windowMs` is over, too. */
+  /** The plan sets a timeout for the ready program: a running try is also ended after `windowMs`. */
   readonly bounded: boolean;
 }
 
@@ -104,8 +102,8 @@ export interface OutputSpec {
 }
 
 /**
- * A value that a service takes in under a name of its own (`bl get`, `${self.name}`): given by the plan or the
- * operator, or linked to what another service (in the same level too) puts out.
+ * A named value that a service receives (`bl get`, `${self.name}`). The plan or the operator sets it, or it is linked
+ * to an output of another service, which may be in the same level.
  */
 export interface InputSpec {
   /** Letters, digits, `_`, `-` and `.`: `webserver.port`. */
@@ -115,38 +113,38 @@ export interface InputSpec {
     | { readonly kind: "link"; readonly link: Reference & { readonly kind: "service" } };
 }
 
-/** What a service leaves behind for its operator, brought home before its machine goes. */
+/** What is collected from a service before its machine is destroyed. */
 export interface ReportSpec {
   /** Writes files to $BOOTLEVEL_REPORT_DIR, or null. */
   readonly program: ProgramSpec | null;
-  /** Files on the machine, as shell patterns: absolute, or relative to the boot program's directory. */
+  /** Files on the machine as shell patterns: absolute, or relative to the boot program's directory. */
   readonly patterns: readonly Template[];
-  /** The longest that fetching may take. */
+  /** The timeout for fetching. */
   readonly timeoutMs: number;
-  /** Files are read as root. */
+  /** Whether files are read as root. */
   readonly sudo: boolean;
 }
 
 /**
- * What makes the machine's image what it is, where nobody has built it: run in order before the boot program, the
- * parent image's first.
+ * A step that builds the machine's image when no built image exists. Steps run in order before the boot program, those
+ * of the parent image first.
  */
 export interface SetupSpec {
-  /** The image whose packages or recipe it is. */
+  /** The image that the packages or the recipe belong to. */
   readonly image: string;
   readonly kind: "packages" | "recipe";
   readonly program: ProgramSpec;
-  /** A hash of what this step and those before it make of a machine: known once the variables have values. */
+  /** A hash of the result of this step and all steps before it. Known once the variables have values. */
   readonly content?: string;
 }
 
-/** What was decided of a service's image when its run began, or its plan changed: the run keeps to it. */
+/** The image of a service, as chosen when the run began or its plan changed. The run keeps this choice. */
 export interface ImageChoice {
-  /** A hash of all that makes the image. */
+  /** A hash of everything that defines the image. */
   readonly definition: string;
   /**
-   * The built image that machines start from, and how many steps of the image's it has; null: they start from what the
-   * plan says.
+   * The built image that machines start from, and how many of the image's steps it includes. Null: machines start from
+   * the image that the plan names.
    */
   readonly built: {
     readonly image: string;
@@ -156,31 +154,28 @@ export interface ImageChoice {
   } | null;
 }
 
-/** What becomes of a run's machines at the end of `bootlevel run`. */
+/** Whether the machines of a run are kept at the end of `bootlevel run`. */
 export type Keep = "never" | "always" | "on-error" | "on-success";
 
-/** The parts of `bootlevel run`, each with a deadline of its own. */
+/** The phases of `bootlevel run`. Each can have a deadline. */
 export type Phase = "boot" | "execute" | "report" | "terminate";
 
-/**
- * Which machine a service runs on: one that its cloud starts, the one of another service, or a host that exists
- * already.
- */
+/** The machine of a service: started by its cloud, shared with another service, or a host that already exists. */
 export type Placement =
   { readonly kind: "cloud"; readonly cloud: string } | { readonly kind: "host"; readonly host: Template };
 
-/** A service as written once; `replicas` of it are started. */
+/** A service as written in the plan. `replicas` of it are started. */
 export interface ServiceSpec {
   readonly name: string;
-  /** The name that it had in an earlier version of the plan, or null. */
+  /** The service's name in an earlier version of the plan, or null. */
   readonly was: string | null;
   readonly replicas: number;
   readonly placement: Placement;
   readonly image: Template | null;
   readonly size: Template | null;
-  /** Sizes to try where there is no capacity for `size`. */
+  /** Alternative sizes when there is no capacity for `size`. */
   readonly fallbackSizes: readonly Template[];
-  /** The driver's own keys under `launch:`, as written; strings in it may hold references (see `resolveTree`). */
+  /** The driver's own keys under `launch:`, as written. Strings may contain references (see `resolveTree`). */
   readonly launch: Readonly<Record<string, unknown>>;
   readonly attributes: Readonly<Record<string, { readonly value: Template; readonly secret: boolean }>>;
   readonly outputs: readonly OutputSpec[];
@@ -188,17 +183,15 @@ export interface ServiceSpec {
   readonly boot: ProgramSpec | null;
   readonly ready: ReadySpec | null;
   readonly terminate: ProgramSpec | null;
-  /** What it is there for: run once everything in its level is ready. */
+  /** The service's job: runs once everything in its level is ready. */
   readonly execute: ProgramSpec | null;
   readonly report: ReportSpec | null;
   readonly inputs: readonly InputSpec[];
-  /**
-   * The numbers of its replicas, in order, where they are not 1 to `replicas`: a number is never used again in a run.
-   */
+  /** The numbers of its replicas, in order, if they are not 1 to `replicas`. A run never reuses a number. */
   readonly replicaNumbers?: readonly number[];
-  /** The plan's image that it is made from, or null. */
+  /** The plan's image that it uses, or null. */
   readonly imageName: string | null;
-  /** What is done before `boot` to make that image, where the machine's has none of it. */
+  /** The steps that build that image before `boot`, as far as the machine's image does not include them. */
   readonly setup: readonly SetupSpec[];
   readonly imageChoice?: ImageChoice;
   readonly source: SourcePosition;
@@ -212,7 +205,7 @@ export interface LevelSpec {
 export interface LaunchPlan {
   readonly name: string;
   readonly description: string;
-  /** Absolute path of the plan file and of its folder. */
+  /** Absolute paths of the plan file and of its folder. */
   readonly file: string;
   readonly dir: string;
   readonly concurrency: number;
@@ -220,20 +213,20 @@ export interface LaunchPlan {
   readonly variables: readonly VariableSpec[];
   /** Names of the launcher's environment variables that references read. */
   readonly environment: readonly string[];
-  /** Where each of `environment` is first referred to, in the same order. */
+  /** The position of the first reference to each of `environment`, in the same order. */
   readonly environmentSources: readonly SourcePosition[];
   /** The clouds that services use. */
   readonly clouds: Readonly<Record<string, CloudSpec>>;
   readonly levels: readonly LevelSpec[];
-  /** What the operator said of replicas and inputs in the call that loaded it. */
+  /** Replicas and inputs that the operator gave on the command line that loaded the plan. */
   readonly given: Given;
-  /** What becomes of its machines at the end of `bootlevel run`, or null where the plan does not say. */
+  /** Whether its machines are kept at the end of `bootlevel run`, or null if the plan does not say. */
   readonly keep: Keep | null;
-  /** Milliseconds that each phase of `bootlevel run` may take. */
+  /** Deadline of each phase of `bootlevel run`, in milliseconds. */
   readonly deadlines: Readonly<Partial<Record<Phase, number>>>;
 }
 
-/** Attributes that every service has without declaring them. */
+/** Attributes that every service has without a declaration. */
 export const BUILT_IN_ATTRIBUTES = [
   "host",
   "private_host",
@@ -250,7 +243,7 @@ export function replicaNumbers(service: Pick<ServiceSpec, "replicas" | "replicaN
   return service.replicaNumbers ?? Array.from({ length: service.replicas }, (_, index) => index + 1);
 }
 
-/** The names of a service's replicas in order: `web` alone for one, `web-1` … `web-n` otherwise. */
+/** The names of a service's replicas in order: `web` for a single one, otherwise `web-1` … `web-n`. */
 export function replicaNames(service: Pick<ServiceSpec, "name" | "replicas" | "replicaNumbers">): string[] {
   if (service.replicas === 1 && service.replicaNumbers === undefined) return [service.name];
   return replicaNumbers(service).map((number) => `${service.name}-${number}`);

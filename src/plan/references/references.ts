@@ -3,14 +3,14 @@ import { isRecord } from "../yaml/located.js";
 import type { Reference, Template } from "../launchPlan/launchPlan.js";
 
 /**
- * How a string is read. "strict": every `${` must begin a reference. "command": only what looks like a reference is
- * one, the rest is the shell's. "compiled": like strict, for strings that `compileTree` wrote, in which `${web.2.host}`
- * is replica 2 of `web`.
+ * How a string is parsed. "strict": every `${` must begin a reference. "command": only text in the form of a reference
+ * is one; the rest belongs to the shell. "compiled": like strict, for strings that `compileTree` wrote, where
+ * `${web.2.host}` is replica 2 of `web`.
  */
 export type TemplateMode = "strict" | "command" | "compiled";
 
 export interface TemplateMistake {
-  /** Where in the string, in code units from 0, and the text that is wrong. */
+  /** The offset in the string (code units, from 0) and the invalid text. */
   readonly offset: number;
   readonly text: string;
   readonly message: string;
@@ -33,13 +33,13 @@ const NAME = "[A-Za-z][A-Za-z0-9_-]*";
 const ATTRIBUTE = "[A-Za-z_][A-Za-z0-9_-]*";
 const REFERENCE = new RegExp(`^(${NAME})(?:\\.(\\*|[0-9]+))?\\.(${ATTRIBUTE})$`);
 const IN_COMMAND = new RegExp(`^\\$\\{(${NAME})(\\.\\*)?\\.(${ATTRIBUTE})\\}`);
-/** Names of a service's own inputs may have dots; anywhere else a dot parts a service from its attribute. */
+/** Names of a service's own inputs may contain dots. Elsewhere a dot separates a service from its attribute. */
 const OWN = /^self\.([A-Za-z_][A-Za-z0-9_.-]*)$/;
 const OWN_IN_COMMAND = /^\$\{self\.([A-Za-z_][A-Za-z0-9_.-]*)\}/;
 
 /**
- * Cuts a string into literal text and references. A replica's name is not known here: `${web-2.host}` is service
- * "web-2", and who knows the services (`compile`) makes replica 2 of "web" of it. `$${` is a literal `${`.
+ * Splits a string into literal text and references. Replicas are not resolved here: `${web-2.host}` is service "web-2".
+ * `compile`, which knows the services, turns it into replica 2 of "web". `$${` is a literal `${`.
  */
 export function parseTemplate(text: string, mode: TemplateMode): ParsedTemplate {
   const parts: (string | Reference)[] = [];
@@ -68,34 +68,34 @@ export function parseTemplate(text: string, mode: TemplateMode): ParsedTemplate 
   return { parts, references, mistakes };
 }
 
-/** The references of a string, mistakes left aside. */
+/** The references of a string. Ignores mistakes. */
 export function templateReferences(text: string): readonly Reference[] {
   return text.includes("${") ? parseTemplate(text, "strict").references.map(({ reference }) => reference) : [];
 }
 
-/** Every string in a tree (maps, lists, scalars), however deep. */
+/** Every string in a tree (maps, lists, scalars) at any depth. */
 export function stringsIn(value: unknown): string[] {
   if (typeof value === "string") return [value];
   if (Array.isArray(value)) return value.flatMap(stringsIn);
   return isRecord(value) ? Object.values(value).flatMap(stringsIn) : [];
 }
 
-/** A template as it is written in a plan. */
+/** The text of a template in a plan's syntax. */
 export function templateText(template: Template): string {
   return template.map((part) => (typeof part === "string" ? escapeLiteral(part) : referenceText(part))).join("");
 }
 
-/** Literal text as it is written in a plan. */
+/** Literal text in a plan's syntax. */
 export function escapeLiteral(text: string): string {
-  // A function, because "$$" means "$" in a replacement text.
+  // A function, because "$$" means "$" in a replacement string.
   return text.replaceAll("${", () => "$${");
 }
 
-/** A reference as it is written in a plan, such as `${web-2.host}`. */
+/** The text of a reference in a plan's syntax, such as `${web-2.host}`. */
 export function referenceText(reference: Reference): string {
   switch (reference.kind) {
     case "service":
-      return `\${${reference.service}${reference.replica === 0 ? "" : reference.replica === "all" ? ".*" : `-${reference.replica}`}.${reference.attribute}}`;
+      return `\${${reference.service}${replicaText(reference.replica)}.${reference.attribute}}`;
     case "self":
       return `\${self.${reference.attribute}}`;
     case "variable":
@@ -108,6 +108,11 @@ export function referenceText(reference: Reference): string {
   }
 }
 
+function replicaText(replica: number | "all"): string {
+  if (replica === "all") return ".*";
+  return replica === 0 ? "" : `-${replica}`;
+}
+
 type Read = { length: number } & ({ literal: string } | { message: string } | { reference: Reference });
 
 function readReference(text: string, at: number, mode: TemplateMode): Read {
@@ -115,7 +120,7 @@ function readReference(text: string, at: number, mode: TemplateMode): Read {
   if (mode === "command") return readInCommand(text, at);
   const nested = text.indexOf("${", at + 2);
   const stop = nested === -1 ? text.length : nested;
-  // Not looked for beyond the next one: for each of many that never close, the whole text would be read.
+  // Search only up to the next `${`. Otherwise many unclosed ones would each scan the whole text.
   const end = at + text.slice(at, stop).indexOf("}");
   if (end < at)
     return {
@@ -180,6 +185,9 @@ function malformed(inside: string): string {
   if (tidy === "") return "this reference is empty: write ${name.attribute}, or $${} for the literal text";
   if (tidy !== inside && REFERENCE.test(tidy)) return `a reference cannot contain spaces: write \${${tidy}}`;
   if (new RegExp(`^${NAME}$`).test(inside))
-    return `\${${inside}} has no attribute: write \${${inside}.host} for the address of a service, \${var.${inside}} for a variable, \${env.${inside}} for an environment variable, ${literal}`;
+    return (
+      `\${${inside}} has no attribute: write \${${inside}.host} for the address of a service, ` +
+      `\${var.${inside}} for a variable, \${env.${inside}} for an environment variable, ${literal}`
+    );
   return `\${${inside}} is not a reference: write \${name.attribute}, ${literal}`;
 }

@@ -1,10 +1,10 @@
-/** Puts values in the place of references. */
+/** Replaces references by their values. */
 import { isRecord } from "../yaml/located.js";
 import type { LaunchPlan, Reference, Template } from "../launchPlan/launchPlan.js";
 import { escapeLiteral, parseTemplate } from "./references.js";
 import { splitReplica } from "../launchPlan/replicas.js";
 
-/** Gives the value of a reference; throws if it has none. */
+/** Returns the value of a reference. Throws if it has none. */
 export type ReferenceLookup = (reference: Reference) => string;
 
 /** The template's text with each reference replaced by its value. Throws what `lookup` throws. */
@@ -13,8 +13,8 @@ export function resolveTemplate(template: Template, lookup: ReferenceLookup): st
 }
 
 /**
- * A copy of a compiled plan's `launch` or cloud options, with the references in every string replaced. Throws what
- * `lookup` throws.
+ * Copies a compiled plan's `launch` or cloud options and replaces the references in every string. Throws what `lookup`
+ * throws.
  */
 export function resolveTree(value: Readonly<Record<string, unknown>>, lookup: ReferenceLookup): Record<string, unknown>;
 export function resolveTree(value: unknown, lookup: ReferenceLookup): unknown;
@@ -24,7 +24,7 @@ export function resolveTree(value: unknown, lookup: ReferenceLookup): unknown {
   );
 }
 
-/** Every reference in the strings of a compiled plan's `launch` or cloud options. */
+/** All references in the strings of a compiled plan's `launch` or cloud options. */
 export function treeReferences(value: unknown): Reference[] {
   const references: Reference[] = [];
   resolveTree(value, (reference) => {
@@ -35,8 +35,8 @@ export function treeReferences(value: unknown): Reference[] {
 }
 
 /**
- * A tree as it is stored: `${web-2.host}` becomes `${web.2.host}`, because without the plan's services nobody could
- * tell them apart.
+ * The form in which a tree is stored: `${web-2.host}` becomes `${web.2.host}`. Without the plan's services, replica 2
+ * of "web" and a service named "web-2" would look the same.
  */
 export function compileTree(value: unknown, services: { has(name: string): boolean }): unknown {
   return mapStrings(value, (text) =>
@@ -48,12 +48,12 @@ export function compileTree(value: unknown, services: { has(name: string): boole
   );
 }
 
-/** Whether a template's value is secret, as `secret` says of each reference. */
+/** Whether a template's value is secret: whether `secret` is true for any of its references. */
 export function isSecret(template: Template, secret: (reference: Reference) => boolean): boolean {
   return template.some((part) => typeof part !== "string" && secret(part));
 }
 
-/** The plan as it may be stored: without the defaults of secret variables. */
+/** The plan without the defaults of secret variables, so that it can be stored. */
 export function withoutSecretDefaults(plan: LaunchPlan): LaunchPlan {
   return {
     ...plan,

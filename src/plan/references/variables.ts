@@ -1,4 +1,4 @@
-/** The values of a plan's variables, and of the environment that its references read. */
+/** Resolves a plan's variables and the environment variables that its references read. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Environment } from "../../model/environment.js";
@@ -13,11 +13,11 @@ import { readSource } from "../yaml/readSource.js";
 export interface VariableSources {
   /** `--var name=value`. */
   readonly given: Readonly<Record<string, string>>;
-  /** YAML files of names and values; a later one wins over an earlier one. */
+  /** YAML files of names and values. A later file overrides an earlier one. */
   readonly varFiles: readonly string[];
-  /** The environment that may be read. */
+  /** The environment variables that may be read. */
   readonly env: Environment;
-  /** Values that a run has already: they go before the plan's defaults. */
+  /** Values that the run already has. They override the plan's defaults. */
   readonly kept?: {
     readonly variables: ReadonlyMap<string, string>;
     readonly environment: ReadonlyMap<string, string>;
@@ -31,10 +31,10 @@ export interface ResolvedVariables {
 }
 
 /**
- * Chooses each variable's value: `given`, then the var files from last to first, then the environment variable that it
- * names, then the value that the run has already, then its default. An empty string is a value. Throws `PlanError` with
- * every variable that has none, every name that the plan does not know and every environment variable that a reference
- * needs and that is not set.
+ * Resolves each variable. The first source that has a value wins: `given`, the var files from last to first, the
+ * environment variable that the variable names, the value that the run already has, the default. An empty string is a
+ * value. Throws `PlanError` with every variable without a value, every unknown name, and every unset environment
+ * variable that a reference needs.
  */
 export function resolveVariables(plan: LaunchPlan, sources: VariableSources): ResolvedVariables {
   const mistakes: Mistake[] = [];
@@ -65,7 +65,7 @@ function readVarFile(
   mistakes: Mistake[],
 ): void {
   const { source, mistakes: broken } = readSource(file, "the file");
-  // Neither the line nor the parser's words are shown: both may hold a secret.
+  // Neither the line nor the parser's message is shown: both may contain a secret.
   mistakes.push(
     ...broken.map((mistake) =>
       mistake.line === 0
@@ -153,14 +153,14 @@ function readEnv(env: Environment, name: string): string | undefined {
   return Object.hasOwn(env, name) ? env[name] : undefined;
 }
 
-/** A stored plan has lost its secret defaults, but its file has not: such a line is not shown. */
+/** Removes the excerpt: a stored plan has no secret defaults, but its file may still contain them. */
 function withoutSecret(mistake: Mistake, { secret }: VariableSpec): Mistake {
   return secret && mistake.excerpt.includes("default") ? { ...mistake, excerpt: "" } : mistake;
 }
 
 /**
- * A mistake at a place of the compiled plan. Shows the line if the plan's file still says there what it said when it
- * was compiled: `text`.
+ * A mistake at a position of the compiled plan. Shows the line only if the plan's file still has `text` there, as when
+ * it was compiled.
  */
 export function mistakeAt(source: SourcePosition, text: string, message: string): Mistake {
   const { file, line, column } = source;
@@ -177,7 +177,7 @@ function readLine(file: string, line: number): string {
         .split("\n")[line - 1] ?? ""
     );
   } catch {
-    // A stored plan outlives its file; the place is said all the same.
+    // The file of a stored plan may be gone. The position is reported anyway.
     return "";
   }
 }

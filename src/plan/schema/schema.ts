@@ -1,4 +1,4 @@
-/** Checks data against JSON Schemas and says what is wrong in the words of a plan's author. */
+/** Checks data against JSON Schemas. Reports each mistake in the terms of a plan's author. */
 import { readFileSync } from "node:fs";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { durationMs, LONGEST_DURATION_MS } from "../../time/duration.js";
@@ -9,15 +9,15 @@ import { templateReferences } from "../references/references.js";
 import type { Path } from "../yaml/yamlData.js";
 import { packageFile } from "../../files/packageFile.js";
 
-/** The mistakes, and the data without the parts that are wrong, so that the healthy rest can be checked further. */
+/** The mistakes, and the data without its invalid parts. Later checks use the valid rest. */
 export interface SchemaResult {
   readonly mistakes: Mistake[];
   readonly healthy: Located;
-  /** Paths of what was cut out. */
+  /** Paths of the parts that were removed. */
   readonly cut: readonly Path[];
 }
 
-/** Which text is checked: a plan, or one level in a file of its own. */
+/** Which text is checked: a whole plan, or the file of one level. */
 export type PlanPart = "plan" | "level";
 
 interface PlanSchema {
@@ -29,7 +29,7 @@ let compiled: Record<PlanPart, ValidateFunction> | undefined;
 let read: PlanSchema | undefined;
 let keysOfImages: readonly string[] | undefined;
 
-/** The keys of an image; all others are names of clouds. */
+/** The keys of an image. Every other key is the name of a cloud. */
 export function imageKeys(): readonly string[] {
   return (keysOfImages ??= Object.keys(planSchema().definitions.image.properties));
 }
@@ -41,8 +41,8 @@ export function checkSchema(root: Located, part: PlanPart): SchemaResult {
 }
 
 /**
- * Checks a third party's keys against its own schema. A string that holds references is not checked: only the launch
- * knows its value. Throws if the schema itself is broken.
+ * Checks a driver's keys against the driver's own schema. Strings with references are not checked, because their values
+ * are known only at launch. @throws if the schema itself is invalid.
  */
 export function checkDriverSchema(
   place: Located,
@@ -80,7 +80,7 @@ function mistakesOf(errors: readonly ErrorObject[], root: Located): { mistake: M
   return errors.map((error) => schemaMistake(error, root)).filter((found) => found !== null);
 }
 
-/** Cuts out what is at the path. In a list it leaves a hole, so that the places of the other items stay right. */
+/** Removes the value at `path`. In a list it leaves a hole, so that the other items keep their index. */
 function remove(data: unknown, path: Path): void {
   let parent = data;
   for (const step of path.slice(0, -1))
@@ -101,7 +101,7 @@ function planSchema(): PlanSchema {
   return (read ??= JSON.parse(readFileSync(packageFile("schemas/launch-plan.schema.json"), "utf8")) as PlanSchema);
 }
 
-/** @param own whether it is for bootlevel's own schema, which its tests have checked: a driver's is checked here. */
+/** @param own true for bootlevel's own schema, which the tests have validated. A driver's schema is validated here. */
 function newAjv(own: boolean): Ajv {
   const ajv = new Ajv({
     allErrors: true,
@@ -114,12 +114,12 @@ function newAjv(own: boolean): Ajv {
     validateFormats: own,
     meta: !own,
     validateSchema: !own,
-    // Checks run once: to make them faster takes longer than they do.
+    // Each check runs once: optimizing its code would take longer than running it.
     code: { optimize: false },
   });
   ajv.addVocabulary(["x-mistake", "doNotSuggest"]);
   ajv.addFormat("duration-up-to-24d", (text) => !(durationMs(text) <= 0 || durationMs(text) > LONGEST_DURATION_MS));
-  // Ajv's own rule calls methods of the data, which a key such as "valueOf" replaces.
+  // Ajv's own rule calls methods of the data, and a key such as "valueOf" would replace one of them.
   ajv.removeKeyword("uniqueItems");
   ajv.addKeyword({
     keyword: "uniqueItems",

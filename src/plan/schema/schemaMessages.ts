@@ -1,4 +1,7 @@
-/** One error of the schema validator -> one sentence with its place, and the data to leave out of further checks. */
+/**
+ * Turns one error of the schema validator into a sentence with its place, and names the data to exclude from later
+ * checks.
+ */
 import type { ErrorObject } from "ajv";
 import { isRecord, type Located } from "../yaml/located.js";
 import type { Mistake } from "../yaml/mistakes.js";
@@ -13,7 +16,7 @@ interface Found {
 }
 
 /**
- * Null for an error that only repeats another one: a branch of `oneOf`, the outer error of `if` and `propertyNames`.
+ * Null for an error that only repeats another one: a branch of `oneOf`, or the outer error of `if` and `propertyNames`.
  */
 export function schemaMistake(error: ErrorObject, root: Located): Found | null {
   if (error.keyword === "if" || error.keyword === "propertyNames" || /\/(anyOf|oneOf)\/\d+\//.test(error.schemaPath))
@@ -89,7 +92,7 @@ function badName(error: ErrorObject, root: Located, path: Path): Found {
 }
 
 /**
- * The schema's own sentence for this mistake (`x-mistake`: one for all keywords, or one each), filled in; null if it
+ * The schema's own message for this mistake (`x-mistake`: one for all keywords, or one for each), filled in. Null if it
  * has none.
  */
 function custom(error: ErrorObject, root: Located, path: Path): string | null {
@@ -149,7 +152,7 @@ function knownKeys(schema: ErrorObject["parentSchema"]): string[] {
   return Object.keys(properties).filter((key) => !(isRecord(properties[key]) && properties[key].doNotSuggest === true));
 }
 
-/** A value in a few words, never long. */
+/** A short description of a value. */
 function describe(value: unknown, root?: Located, path?: Path): string {
   if (value === null || value === undefined) return "nothing";
   if (Array.isArray(value)) return "a list";
@@ -184,7 +187,7 @@ function absolute(root: Located, path: Path): Path {
   return [...root.path, ...path];
 }
 
-/** A JSON pointer as steps; digits are an index only in a list. */
+/** Splits a JSON pointer into steps. Digits are an index only in a list. */
 function pathOf(pointer: string, root: unknown): Path {
   const steps: (string | number)[] = [];
   let value = root;

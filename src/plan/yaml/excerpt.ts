@@ -1,24 +1,24 @@
 /**
- * Draws the offending line with a caret underline, for any terminal: no raw control characters, wide characters counted
- * as two.
+ * Draws the invalid line with a caret underline, safe for any terminal: without raw control characters, and with wide
+ * characters counted as two columns.
  */
 import { displayWidth } from "../../text/columns.js";
 
 const LONGEST = 120;
-/** More of a line than this is never looked at, on either side of the caret. */
+/** Characters of the line that are read on either side of the caret. */
 const WINDOW = 400;
-/** Direction overrides can make a terminal show another text than the one that is there. */
+/** Direction overrides can make a terminal display a different text. */
 const BIDI = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]/gu;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 
-/** The text with every control character as a visible sign (ESC as ␛, a tab as ␉). */
+/** The text with each control character replaced by a visible symbol (ESC by ␛, a tab by ␉). */
 export function printable(text: string): string {
   return text.replace(CONTROL, controlSign).replace(BIDI, "\ufffd");
 }
 
 /**
- * Two lines: the text's line with its number, and carets under `length` code units from `column` (from 1). A long line
- * is cut to about 120 columns around the caret.
+ * Returns two lines: the source line with its number, and carets under `length` code units from `column` (from 1). A
+ * long line is cut to about 120 columns around the caret.
  */
 export function drawExcerpt(line: string, lineNumber: number, column: number, length: number): string {
   const clean = line.endsWith("\r") ? line.slice(0, -1) : line;
@@ -40,7 +40,7 @@ export function drawExcerpt(line: string, lineNumber: number, column: number, le
   ].join("\n");
 }
 
-/** How a piece of the line is shown: a tab as two spaces, because its width depends on where it stands. */
+/** The displayed form of a part of the line. A tab becomes two spaces, because its width depends on its position. */
 function show(text: string): string {
   return printable(text.replaceAll("\t", "  "));
 }
@@ -51,7 +51,7 @@ function controlSign(character: string): string {
   return code === 0x7f ? "\u2421" : "\ufffd";
 }
 
-/** Cuts by whole characters, so that half of an emoji is never printed. */
+/** Cuts at whole characters, so that no emoji is split. */
 function shorten(text: string, side: "left" | "right", longest: number): string {
   if (text.length <= longest) return text;
   const characters = [...text.slice(side === "left" ? -2 * longest : 0, side === "left" ? undefined : 2 * longest)];

@@ -1,4 +1,4 @@
-/** A piece of a plan's data that knows where it stands. */
+/** A value of a plan together with its position. */
 import { dirname } from "node:path";
 import type { SourcePosition } from "../launchPlan/launchPlan.js";
 import type { Mistake } from "./mistakes.js";
@@ -12,17 +12,17 @@ export class Located {
     readonly path: Path,
   ) {}
 
-  /** The whole data of a file. */
+  /** The root value of a file. */
   static root(source: SourceFile, data: unknown = source.data): Located {
     return new Located(data, source, []);
   }
 
-  /** The folder that relative paths in this file start from. */
+  /** The folder that relative paths in this file are resolved against. */
   get dir(): string {
     return dirname(this.source.path);
   }
 
-  /** The name of the key, or the index, under which it stands. */
+  /** The key or index of this value in its parent. */
   get name(): string {
     return String(this.path.at(-1) ?? "");
   }
@@ -31,7 +31,7 @@ export class Located {
     return { file: this.source.path, ...this.source.position(this.path, "key") };
   }
 
-  /** A string, or a number, true or false as it was written; null for everything else. */
+  /** A string; a number, true or false as written in the source; null for everything else. */
   get text(): string | null {
     if (typeof this.value === "string") return this.value;
     if (typeof this.value === "number" || typeof this.value === "boolean")
@@ -39,13 +39,13 @@ export class Located {
     return null;
   }
 
-  /** The value under a map's own key, or null. */
+  /** The value of a map's own key, or null. */
   get(key: string): Located | null {
     if (!isRecord(this.value) || !Object.hasOwn(this.value, key) || this.value[key] === undefined) return null;
     return new Located(this.value[key], this.source, [...this.path, key]);
   }
 
-  /** Whether something that stands directly in this map was cut out of it because of a mistake. */
+  /** Whether a direct child of this map was removed because of a mistake. */
   get cut(): boolean {
     const written = this.path.reduce<unknown>(
       (data, step) => (data as Record<string, unknown> | null)?.[step],
@@ -54,7 +54,7 @@ export class Located {
     return isRecord(written) && isRecord(this.value) && Object.keys(written).length > Object.keys(this.value).length;
   }
 
-  /** A map's entries; none for anything else. */
+  /** A map's entries. Empty for anything else. */
   entries(): [string, Located][] {
     if (!isRecord(this.value)) return [];
     return Object.entries(this.value)
@@ -62,7 +62,7 @@ export class Located {
       .map(([key, value]) => [key, new Located(value, this.source, [...this.path, key])]);
   }
 
-  /** A list's items; none for anything else. */
+  /** A list's items. Empty for anything else. */
   items(): Located[] {
     if (!Array.isArray(this.value)) return [];
     return this.value.flatMap((item: unknown, index) =>
@@ -70,7 +70,7 @@ export class Located {
     );
   }
 
-  /** Every string in it, however deep, with its place. */
+  /** Every string inside this value, at any depth, with its position. */
   strings(): Located[] {
     if (typeof this.value === "string") return [this];
     return [...this.items(), ...this.entries().map(([, value]) => value)].flatMap((value) => value.strings());

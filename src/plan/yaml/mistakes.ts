@@ -1,34 +1,34 @@
-/** What is wrong with a plan: each mistake with its place, and all of them as one error that prints itself. */
+/** Mistakes in a plan, each with its position, and the error that prints all of them. */
 import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
 import { isAbsolute, relative, sep } from "node:path";
 import { printable } from "./excerpt.js";
 
 /**
- * One mistake. Lines and columns count from 1; `line` is 0 if the mistake has no place in a text, such as a file that
- * is missing.
+ * One mistake. Lines and columns count from 1. `line` is 0 if the mistake has no position in a text, such as a missing
+ * file.
  */
 export interface Mistake {
-  /** Absolute path of the file; for `line` 0 also a command-line option. */
+  /** Absolute path of the file. If `line` is 0, it may be a command-line option instead. */
   readonly file: string;
   readonly line: number;
   /** In UTF-16 code units, as editors count. */
   readonly column: number;
-  /** How many code units of the line are wrong. */
+  /** The length of the invalid text, in code units. */
   readonly length: number;
-  /** What is wrong and what would be right, in one sentence without a full stop. */
+  /** What is wrong and how to correct it: one sentence without a full stop. */
   readonly message: string;
-  /** The name that was probably meant, or null. */
+  /** The name that was probably intended, or null. */
   readonly suggestion: string | null;
-  /** The offending line with its number and a caret underline, as printed; "" if there is none. */
+  /** The invalid line with its number and a caret underline, as printed. "" if there is none. */
   readonly excerpt: string;
 }
 
-/** A plan or its variables cannot be used; `mistakes` says why, all of it, and the message prints it. */
+/** A plan or its variables are invalid. `mistakes` has every reason; the message prints them. */
 export class PlanError extends BootlevelError {
   override readonly name = "PlanError";
   static override readonly code: string = "PLAN_INVALID";
   readonly mistakes: readonly Mistake[];
-  /** Sorts the mistakes by file and place, and keeps one of each. */
+  /** Sorts the mistakes by file and position, and removes duplicates. */
   constructor(mistakes: readonly Mistake[]) {
     const sorted = sortMistakes(mistakes);
     super(formatMistakes(sorted));
@@ -39,8 +39,8 @@ export class PlanError extends BootlevelError {
 export const isPlanError = guardOf(PlanError);
 
 /**
- * The mistakes as text: for each `path:line:column: what is wrong`, then the line and a caret; an empty line between
- * two. Paths inside `cwd` are printed relative to it.
+ * Formats the mistakes: for each one `path:line:column: message`, then the line and a caret, with an empty line between
+ * two mistakes. Paths inside `cwd` are printed relative to it.
  */
 export function formatMistakes(mistakes: readonly Mistake[], cwd: string = process.cwd()): string {
   return mistakes.map((mistake) => formatMistake(mistake, cwd)).join("\n\n");
@@ -67,7 +67,7 @@ function sortMistakes(mistakes: readonly Mistake[]): Mistake[] {
     const key = JSON.stringify([mistake.file, mistake.line, mistake.column, mistake.message]);
     if (!seen.has(key)) seen.set(key, mistake);
   }
-  // Files in the order in which they were met: the plan's own comes first. Array.sort keeps equal ones in order.
+  // Files are sorted in the order of their first mistake: the plan's own comes first. Array.sort is stable.
   const order = [...new Set(mistakes.map((mistake) => mistake.file))];
   const rank = new Map(order.map((file, index) => [file, index]));
   return [...seen.values()].sort(

@@ -1,4 +1,4 @@
-/** Names a place in a plan as its author would. */
+/** Names a place in a plan in the terms of its author. */
 import type { Path } from "./yamlData.js";
 
 /** `service "db"`, `"replicas" of service "db"`, `item 2 of "args" of "boot" of service "db"`, `the plan` (`top`). */

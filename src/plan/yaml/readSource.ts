@@ -1,4 +1,4 @@
-/** Reads a YAML file of a plan, or says what is wrong with it as a file and as YAML. */
+/** Reads a YAML file of a plan. Reports file and syntax errors. */
 import { SourceFile, fileMistake } from "./source.js";
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { LineCounter, parseDocument, visit, type Document, type ParsedNode, type YAMLError } from "yaml";
@@ -7,8 +7,8 @@ import type { Mistake } from "./mistakes.js";
 import { YamlData } from "./yamlData.js";
 
 /**
- * Reads and parses a YAML file; `title` names its top in messages ("the plan"). Returns the file (null if it could not
- * be parsed) and everything that is wrong with it as YAML.
+ * Reads and parses a YAML file. `title` names its root in messages ("the plan"). Returns the file (null if it could not
+ * be parsed) and all of its YAML mistakes.
  */
 export function readSource(path: string, title: string): { source: SourceFile | null; mistakes: Mistake[] } {
   const text = readText(path);
@@ -88,7 +88,7 @@ export function parseSource(
     });
     yaml = new YamlData(document);
   } catch (error) {
-    // The parser recurses: only a nesting of thousands of levels gets here.
+    // The parser is recursive: only a nesting of thousands of levels fails here.
     if (error instanceof RangeError)
       return { source: null, mistakes: [fileMistake(path, "the YAML is nested too deeply")] };
     throw error;
@@ -110,7 +110,7 @@ export function parseSource(
   };
 }
 
-/** A secret variable's default is starred out wherever its line is shown, in syntax errors too. */
+/** Masks the defaults of secret variables in every excerpt, syntax errors included. */
 export function hideSecretDefaults(source: SourceFile): void {
   for (const [, variable] of Located.root(source).get("variables")?.entries() ?? []) {
     const value = variable.get("default");
@@ -119,8 +119,8 @@ export function hideSecretDefaults(source: SourceFile): void {
 }
 
 /**
- * Where a syntax error is; for a quote that is never closed the quote, because the parser notices only at the end of
- * the file.
+ * The range of a syntax error. For an unclosed quote it is the quote, because the parser reports only the end of the
+ * file.
  */
 export function syntaxRange(error: YAMLError, document: Document.Parsed<ParsedNode>): readonly [number, number] {
   let range: readonly [number, number] = error.pos;
@@ -133,7 +133,7 @@ export function syntaxRange(error: YAMLError, document: Document.Parsed<ParsedNo
   return range;
 }
 
-/** The parser's words, with the remedy where the cause is a common one. */
+/** The parser's message, with a remedy for common causes. */
 export function syntaxMessage(error: YAMLError, text: string): string {
   if (error.code === "MULTIPLE_DOCS")
     return "a second YAML document starts here, but a launch plan is one document: remove the ---";

@@ -2,13 +2,13 @@ import { LineCounter } from "yaml";
 import { drawExcerpt } from "./excerpt.js";
 import type { Mistake } from "./mistakes.js";
 import { YamlData, type Path } from "./yamlData.js";
-/** Which part of a map's pair a mistake is about. */
+/** Which half of a map's pair a mistake is about. */
 export type Part = "key" | "value";
 
 /** One parsed YAML file. */
 export class SourceFile {
   readonly data: unknown;
-  /** The text that excerpts show: secrets in it are starred out, at the same offsets. */
+  /** The text that excerpts show: secrets are masked with asterisks at the same offsets. */
   private shown: string;
 
   constructor(
@@ -22,22 +22,22 @@ export class SourceFile {
     this.shown = text;
   }
 
-  /** The text of a scalar as it was written (`0755`, `1.10`, `True`), or null if the value at `path` is no scalar. */
+  /** The source text of a scalar (`0755`, `1.10`, `True`), or null if the value at `path` is not a scalar. */
   written(path: Path): string | null {
     return this.yaml.written(path);
   }
 
-  /** Line and column, from 1, of the key or value at `path`. */
+  /** Line and column (from 1) of the key or value at `path`. */
   position(path: Path, part: Part): { line: number; column: number } {
     return this.place(this.yaml.range(path, part)[0]);
   }
 
-  /** Makes a mistake that points at the key or value at `path`. */
+  /** Creates a mistake that points at the key or value at `path`. */
   mistake(path: Path, part: Part, message: string, suggestion: string | null = null): Mistake {
     return this.mistakeBetween(this.yaml.range(path, part), message, suggestion);
   }
 
-  /** Makes a mistake that points at `fragment`, which stands `offset` code units into the string at `path`. */
+  /** Creates a mistake that points at `fragment`, which begins `offset` code units into the string at `path`. */
   mistakeInside(
     path: Path,
     offset: number,
@@ -46,14 +46,14 @@ export class SourceFile {
     suggestion: string | null = null,
   ): Mistake {
     const range = this.yaml.range(path, "value");
-    // Quotes, escapes and folded lines only add to the text, so the fragment stands at its offset or later.
+    // Quotes, escapes and folded lines only add characters, so the fragment begins at its offset or later.
     const at = this.text.slice(range[0] + offset, range[1]).indexOf(fragment) + range[0] + offset;
-    // An escape inside the fragment hides it: then the whole value is the place.
+    // An escape inside the fragment hides it. The mistake then covers the whole value.
     if (at < range[0] + offset) return this.mistakeBetween(range, message, suggestion);
     return this.mistakeBetween([at, at + fragment.length], message, suggestion);
   }
 
-  /** Makes a mistake that points at a range of the text. */
+  /** Creates a mistake that points at a range of the text. */
   mistakeBetween(range: readonly [number, number], message: string, suggestion: string | null = null): Mistake {
     const { line, column } = this.place(range[0]);
     const lineStart = range[0] - (column - 1);
@@ -71,7 +71,7 @@ export class SourceFile {
     };
   }
 
-  /** Stars out the value at `path` in every excerpt from now on: it is a secret. */
+  /** Masks the secret value at `path` in all later excerpts. */
   hide(path: Path): void {
     const [start, end] = this.yaml.range(path, "value");
     this.shown =

@@ -1,7 +1,7 @@
 /**
- * A YAML document as plain data, with the way back from data to text. Done here and not by `toJS`, because an alias
- * bomb, a circle of anchors or a key written twice should be reported with its place, and every alias in a long plan is
- * no bomb.
+ * Converts a YAML document to plain data, and maps data back to its position in the text. `toJS` is not used, for two
+ * reasons: alias bombs, circular anchors and duplicate keys need a position, and a long plan with many aliases must not
+ * count as a bomb.
  */
 import {
   isAlias,
@@ -18,23 +18,23 @@ import {
   type YAMLMap,
 } from "yaml";
 
-/** The steps from a document's root to a piece of its data. */
+/** The steps from a document's root to a value. */
 export type Path = readonly (string | number)[];
 export type Range = readonly [number, number];
 
 const DEEPEST = 100;
-/** How many nodes aliases and merges may add: a plan of 10,000 services that share a base of 20 keys fits. */
+/** The most nodes that aliases and merges may add. A plan of 10,000 services that share a base of 20 keys fits. */
 const MOST_EXPANDED = 250_000;
 
 export class YamlData {
   readonly data: unknown;
-  /** What is wrong; `first` is an earlier place that the message's {line} stands for. */
+  /** The problems. `first` is the earlier position that {line} in the message stands for. */
   readonly problems: { range: Range; message: string; first?: Range }[] = [];
   private readonly targets = new Map<Alias, Node>();
   private readonly pairsOf = new Map<YAMLMap, Map<string, Pair>>();
   private readonly open = new Set<Node>();
   private expanded = 0;
-  /** The alias or merge that is being expanded, the outermost one. */
+  /** The outermost alias or merge that is being expanded. */
   private expansion: Node | null = null;
 
   constructor(private readonly document: Document) {
@@ -44,13 +44,13 @@ export class YamlData {
     this.data = this.toData(document.contents, 0, false);
   }
 
-  /** A scalar's text as written, or null if there is no scalar at `path`. */
+  /** A scalar's source text, or null if `path` has no scalar. */
   written(path: Path): string | null {
     const node = this.deref(this.find(path).value);
     return isScalar(node) ? scalarText(node) : null;
   }
 
-  /** Where the key or value at `path` stands. A block of several lines is represented by its key. */
+  /** The range of the key or value at `path`. A block of several lines is represented by its key. */
   range(path: Path, part: "key" | "value"): Range {
     const { key, value } = this.find(path);
     const keyRange = rangeOf(key);
@@ -96,7 +96,7 @@ export class YamlData {
     const entries = [...this.pairs(map)].map(
       ([key, pair]) => [key, this.toData(pair.value as Node | null, depth + 1, expanding || !own.has(pair))] as const,
     );
-    // fromEntries makes own properties of "__proto__" and its like.
+    // fromEntries creates own properties even for "__proto__".
     return Object.fromEntries(entries);
   }
 
@@ -111,7 +111,7 @@ export class YamlData {
     return data;
   }
 
-  /** Guards against a node that contains itself by an alias. */
+  /** Detects a node that contains itself through an alias. */
   private inside(node: Node, make: () => unknown, place: Node): unknown {
     if (isAlias(place) && this.open.has(node))
       return this.problem(place, `the anchor "${place.source}" contains itself`);
@@ -137,7 +137,7 @@ export class YamlData {
     return this.expanded > MOST_EXPANDED;
   }
 
-  /** The pairs of a map by key, merges (`<<`) included: own keys win, then earlier merges. */
+  /** The pairs of a map by key, with merges (`<<`): own keys win, then earlier merges. */
   private pairs(map: YAMLMap): Map<string, Pair> {
     const known = this.pairsOf.get(map);
     if (known !== undefined) return known;
@@ -216,7 +216,7 @@ function rangeOf(node: Node | null): Range | null {
   return node?.range ? [node.range[0], node.range[1]] : null;
 }
 
-/** Only JSON's scalars are data here; a huge integer stays the number that YAML made of it. */
+/** Only JSON's scalars are data here. A huge integer stays the number that YAML parsed. */
 function plain(value: unknown): unknown {
   return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : null;
 }

@@ -1,6 +1,6 @@
 import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
 
-/** The recorded state cannot be used as asked: says what and what helps. */
+/** The recorded state cannot be used as requested. The message says why, the remedy says what to do. */
 export class StateError extends BootlevelError {
   override readonly name: string = "StateError";
   static override readonly code: string = "STATE";
@@ -11,7 +11,7 @@ export class StateError extends BootlevelError {
 
 export const isStateError = guardOf(StateError);
 
-/** No run bears that name or number. */
+/** There is no run with that name or number. */
 export class UnknownRunError extends StateError {
   override readonly name = "UnknownRunError";
   static override readonly code: string = "UNKNOWN_RUN";
@@ -19,7 +19,7 @@ export class UnknownRunError extends StateError {
 
 export const isUnknownRunError = guardOf(UnknownRunError);
 
-/** A run of that name is there already and is not terminated. */
+/** A run with that name exists and is not terminated. */
 export class RunExistsError extends StateError {
   override readonly name = "RunExistsError";
   static override readonly code: string = "RUN_EXISTS";
@@ -33,7 +33,7 @@ export class RunBusyError extends StateError {
   static override readonly code: string = "RUN_BUSY";
 }
 
-/** This command let the run go before its work was done: somebody else had asked for it. */
+/** This command released the run before its work was done, because another launcher or operator requested it. */
 export class StoodAsideError extends RunBusyError {
   override readonly name = "StoodAsideError";
   static override readonly code: string = "STOOD_ASIDE";
@@ -41,7 +41,7 @@ export class StoodAsideError extends RunBusyError {
 
 export const isRunBusyError = guardOf(RunBusyError);
 
-/** This launcher's lease was taken over: it must write nothing more and call no cloud. */
+/** Another launcher took over the lease: this one must not write any more or call a cloud. */
 export class LeaseLostError extends StateError {
   override readonly name = "LeaseLostError";
   static override readonly code: string = "LEASE_LOST";

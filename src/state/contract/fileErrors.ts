@@ -1,10 +1,10 @@
-/** Errors of what a run keeps as files. */
+/** Errors of a run's files. */
 import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
 import { StateError } from "./errors.js";
 
 /**
- * A bundle, a log or a report cannot be read or written: the message names it, the remedy says what helps. The record
- * itself is well, so a run can go on and note the failure, which it cannot after other StateErrors.
+ * A bundle, log or report cannot be read or written. The message names it, the remedy says what to do. The record
+ * itself is intact, so the run can continue and record the failure. That is not possible after other StateErrors.
  */
 export class FileError extends StateError {
   override readonly name: string = "FileError";
@@ -13,7 +13,7 @@ export class FileError extends StateError {
 
 export const isFileError = guardOf(FileError);
 
-/** The archive that is being written cannot be: the disk is full, the folder is closed. */
+/** The archive cannot be written: the disk is full, or the folder is not writable. */
 export class ArchiveError extends FileError {
   override readonly name = "ArchiveError";
   static override readonly code: string = "ARCHIVE";
@@ -21,7 +21,7 @@ export class ArchiveError extends FileError {
 
 export const isArchiveError = guardOf(ArchiveError);
 
-/** The next file would make the archive larger than it may be. */
+/** The next file would exceed the archive's size limit. */
 export class LimitError extends BootlevelError {
   override readonly name = "LimitError";
   static override readonly code: string = "LIMIT";

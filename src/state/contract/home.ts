@@ -1,11 +1,11 @@
-/** Where an installation keeps its files. */
+/** The paths of an installation's files. */
 /** The paths below `$BOOTLEVEL_HOME`. */
 export interface Home {
   readonly directory: string;
   readonly database: string;
   readonly keyFile: string;
-  /** Private files of one run: bundles and logs. */
+  /** The private files of one run: bundles and logs. */
   runDirectory(uid: string): string;
-  /** State of the drivers' own. */
+  /** A driver's own state. */
   driverDirectory(driver: string): string;
 }

@@ -1,30 +1,30 @@
-/** Images that were built of machines, as the record knows them. */
-/** "building" until it can be started from, also when nobody works on it any more. */
+/** Images that were built from machines, as recorded. */
+/** "building" until machines can be started from it, even if no launcher works on it any more. */
 export type ImageState = "building" | "available" | "failed" | "deleted";
 
-/** What is to be built, and of what. */
+/** Describes an image to build. */
 export interface ImageIntent {
-  /** The image's and the cloud's name in the plan, and the cloud's driver. */
+  /** The names of the image and the cloud in the plan, and the cloud's driver. */
   readonly image: string;
   readonly cloud: string;
   readonly driver: string;
-  /** Hashes of where the cloud is, and of what makes the image. */
+  /** Hashes of the cloud's location and of the image's definition. */
   readonly place: string;
   readonly definition: string;
   readonly planFile: string;
-  /** The run that its machine is to belong to. */
+  /** The run that its machine will belong to. */
   readonly run: string;
-  /** The mark of this installation. */
+  /** The id of this installation. */
   readonly installation: string;
 }
 
 export interface BuiltImage extends Omit<ImageIntent, "installation"> {
   readonly id: number;
-  /** Counted from 1 for an image in a cloud. */
+  /** Counts from 1 for each image in a cloud. */
   readonly version: number;
-  /** What the cloud calls it. */
+  /** The image's name in the cloud. */
   readonly name: string;
-  /** The driver's id: what a launch takes. Null until the driver has told it. */
+  /** The driver's id, which a launch request uses. Null until the driver has reported it. */
   readonly driverId: string | null;
   readonly state: ImageState;
   /** Why it failed, or null. */
@@ -35,5 +35,5 @@ export interface BuiltImage extends Omit<ImageIntent, "installation"> {
   readonly deletedAt: number | null;
 }
 
-/** What becomes known of it; what is left out stays. */
+/** New facts about an image. Omitted fields stay as they are. */
 export type ImageChange = Partial<Pick<BuiltImage, "run" | "driverId" | "state" | "reason">>;

@@ -1,11 +1,11 @@
-/** How long things took in earlier runs of a plan: what forecasts are made of. */
-/** One service (a replica) of an earlier run. Times are in milliseconds; null: it did not come so far. */
+/** Durations from earlier runs of a plan. Forecasts use them. */
+/** One service (a replica) of an earlier run. Times are in milliseconds. Null: it did not get that far. */
 export interface PastService {
-  /** Its name in the plan, the same for all replicas. */
+  /** Its name in the plan, which all its replicas share. */
   readonly spec: string;
-  /** From the wish for its machine until the machine had an address. */
+  /** From its launch request until the machine had an address. */
   readonly launchMs: number | null;
-  /** Until it was ready, from when its level had begun and its machine was there. */
+  /** From the time when its level had begun and its machine existed, until it was ready. */
   readonly workMs: number | null;
 }
 
@@ -15,7 +15,7 @@ export interface PastRun {
   readonly services: readonly PastService[];
 }
 
-/** Which plan: its name, and the file that it was read from. */
+/** Identifies a plan: its name, and the file that it was read from. */
 export interface PlanIdentity {
   readonly name: string;
   readonly file: string;

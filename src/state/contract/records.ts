@@ -1,4 +1,4 @@
-/** What the database tells, as plain data. Times are milliseconds since the epoch. */
+/** The content of the record as plain data. Times are milliseconds since the epoch. */
 import type { RunState, ServiceFailure, ServiceState, StepName } from "../../model/events.js";
 import type { BundleContent } from "./files.js";
 import type { LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
@@ -10,19 +10,19 @@ export interface RunRecord {
   readonly planName: string;
   readonly planFile: string;
   readonly state: RunState;
-  /** What the last command that changed the run was to make of it. */
+  /** The target of the last command that changed the run. */
   readonly goal: "up" | "down";
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly holder: LeaseHolder | null;
-  /** Why the run was aborted, or null. */
+  /** The abort in force, or null. */
   readonly abort: Abort | null;
 }
 
-/** Somebody wants everything that goes on in a run to end. */
+/** A demand to end everything in a run. */
 export interface Abort {
   readonly reason: string;
-  /** A service's name, `operator`, or what else it was. */
+  /** A service's name, `operator`, or another sender. */
   readonly origin: string;
   readonly at: number;
 }
@@ -36,24 +36,24 @@ export interface RunSummary extends RunRecord {
 export interface ServiceRecord {
   readonly id: number;
   readonly level: number;
-  /** The name in the plan, and that of this replica. */
+  /** The service's name in the plan, and the replica's name. */
   readonly spec: string;
   readonly name: string;
   readonly replica: number;
   readonly state: ServiceState;
   readonly failure: ServiceFailure | null;
-  /** Which revision of the run's plan describes it. */
+  /** The revision of the run's plan that describes it. */
   readonly revision: number;
-  /** What is to be done again for it, and why; null when nothing is. */
+  /** The work that is due for it and the reason, or null. */
   readonly due: Due | null;
-  /** Whether its boot program was ever started, so that its terminate program has something to do. */
+  /** Whether its boot program was ever started, so that its terminate program has work to do. */
   readonly booted: boolean;
-  /** What its programs said last by `bl say`, or null. */
+  /** The latest message of its programs (`bl say`), or null. */
   readonly said: string | null;
   readonly updatedAt: number;
 }
 
-/** The stage from which a service's story is to be told again; "remove": no plan has it any more. */
+/** The stage at which work on a service begins again. "remove": it is in no plan any more. */
 export type DueStage = "discard" | "replace" | "boot" | "verify" | "execute" | "remove";
 
 export interface Due {
@@ -67,7 +67,7 @@ export interface MachineRecord {
   readonly cloud: string;
   readonly key: string;
   readonly generation: number;
-  /** "intended" before the driver has answered: a machine may exist or not. */
+  /** "intended" until the driver has answered: the machine may or may not exist. */
   readonly state: "intended" | "running" | "ended";
   readonly driverId: string | null;
   readonly host: string | null;
@@ -81,19 +81,19 @@ export interface MachineRecord {
   readonly endReason: string | null;
 }
 
-/** A value that a service gives to others. */
+/** A value that a service provides to others. */
 export interface AttributeValue {
   readonly serviceId: number;
   readonly name: string;
   readonly kind: "builtin" | "declared" | "output";
   readonly secret: boolean;
-  /** Bytes that are no UTF-8 as in `byteText.ts`. */
+  /** Bytes that are not UTF-8 are encoded as in `src/text/surrogateEscape.ts`. */
   readonly value: string;
 }
 
-/** The same, as it is on record. */
+/** An attribute as recorded. */
 export interface AttributeRecord extends AttributeValue {
-  /** An output of an earlier boot: the service is booting again, and has not set it yet. */
+  /** An output of an earlier boot: the service is booting again and has not set it yet. */
   readonly stale: boolean;
 }
 
@@ -117,10 +117,10 @@ export interface StepRecord {
   readonly serviceId: number;
   readonly step: StepName;
   readonly attempt: number;
-  /** The key of the machine that it was for, or null for a service that has none of its own. */
+  /** The key of the service's machine at that time. Null for a service without a machine of its own. */
   readonly machineKey: string | null;
   readonly directory: string | null;
-  /** What a setup step makes of its machine, hashed; null for other steps. */
+  /** Hash of what a setup step makes of its machine. Null for other steps. */
   readonly content: string | null;
   readonly startedAt: number;
   readonly endedAt: number | null;
@@ -128,7 +128,7 @@ export interface StepRecord {
   readonly exitCode: number | null;
 }
 
-/** One revision of what a run follows. */
+/** One revision of the plan that a run follows. */
 export interface PlanRecord {
   readonly revision: number;
   readonly plan: LaunchPlan;
@@ -136,7 +136,7 @@ export interface PlanRecord {
   readonly bundles: Readonly<Record<string, BundleRecord>>;
 }
 
-/** A program with all that travels beside it, as one tar file that is named after its content. */
+/** A program and all its files, as one tar file. It is named after the hash of its content. */
 export interface BundleRecord extends BundleContent {
   /** The program's path in it, or null for a shell line. */
   readonly entry: string | null;
@@ -147,6 +147,6 @@ export interface LeaseHolder {
   readonly pid: number;
   readonly command: string;
   readonly since: number;
-  /** False when the holder's process is gone, or silent for `LEASE_SILENCE_MS`. */
+  /** False if the holder's process is gone, or silent for `LEASE_SILENCE_MS`. */
   readonly alive: boolean;
 }

@@ -1,4 +1,4 @@
-/** What the archive of a report holds, and how it is filled: an interface, whoever writes it and wherever to. */
+/** The content of a report's archive, and the interface for writing one, independent of its storage. */
 
 export interface ArchiveMember {
   /** Its path in the archive: `report/…`, `files/…`, `logs/…`. */
@@ -6,18 +6,18 @@ export interface ArchiveMember {
   readonly bytes: number;
   /** Milliseconds since the epoch. */
   readonly modifiedAt: number;
-  /** Of a link, the path in the archive that it leads to. */
+  /** The target's path in the archive, for a link. */
   readonly linkTo: string | null;
 }
 
-/** What an archive says of itself, in its first member. */
+/** The manifest of an archive: its first member. */
 export interface ReportManifest {
   readonly run: string;
   readonly uid: string;
   readonly plan: string;
   readonly service: string;
   readonly level: string;
-  /** The machine that it is of; null for a host that was there before. */
+  /** The machine that the report is from. Null for an existing host. */
   readonly machine: {
     readonly key: string;
     readonly generation: number;
@@ -41,34 +41,35 @@ export interface NewMember {
 
 export interface NewLink {
   readonly name: string;
-  /** What people are told of it. */
+  /** The name to show to people. */
   readonly label: string;
   /** A path in the archive. */
   readonly target: string;
-  /** What a symbolic link says; null for a hard link. */
+  /** The target as written in a symbolic link. Null for a hard link. */
   readonly written: string | null;
   readonly mtime: Date;
 }
 
-/** An archive that is being written. It stays well-formed, whatever breaks off on the way. */
+/** An archive that is being written. It stays well-formed, even if a file's content breaks off. */
 export interface NewArchive {
-  /** How many files it holds, and how many bytes they have. */
+  /** The number of files in it, and their total bytes. */
   readonly files: number;
   readonly bytes: number;
-  /** Files of which not all came; zeros stand for the rest. */
+  /** Files whose content was incomplete. Zeros replace the rest. */
   readonly brokenOff: readonly string[];
   has(name: string): boolean;
   addDirectory(member: NewMember): void;
   /**
-   * Adds a file of `size` bytes. One whose content breaks off is filled up with zeros.
-   * @throws LimitError, ArchiveError when the archive cannot be written, and what reading the content throws.
+   * Adds a file of `size` bytes. If its content breaks off, zeros replace the rest.
+   * @throws LimitError; ArchiveError if the archive cannot be written; and the errors of reading the content.
    */
   addFile(member: NewMember, size: number, content: AsyncIterable<Buffer>): Promise<void>;
   addText(name: string, text: string, mtime: Date): Promise<void>;
-  /** Remembers a link, which is written at the end: so no file of the archive can ever be unpacked through one. */
+  /** Adds a link. Links are written last, so that no file of the archive can be unpacked through one. */
   addLink(link: NewLink): void;
   /**
-   * Writes the links that lead to something in the archive, and closes it. @returns the labels of those that do not.
+   * Writes the links whose target is in the archive, and closes it.
+   * @returns the labels of the other links.
    * @throws ArchiveError
    */
   finish(): Promise<string[]>;

@@ -1,4 +1,4 @@
-/** The record's one door. All of it is asynchronous, so that a database server can stand behind it as well. */
+/** The only access to the record. All methods are asynchronous, so that a database server can implement them too. */
 import type { Clock } from "../../time/clock.js";
 import type { DriverState } from "../../model/driverState.js";
 import type { Environment } from "../../model/environment.js";
@@ -22,121 +22,136 @@ import type { NewRequest, RunRequest } from "./requests.js";
 import type { NewRun } from "./revisions.js";
 import type { RunWriter } from "./writer.js";
 
-/** Which run: its number, and its unique id. */
+/** Identifies a run by its number and its unique id. */
 export type RunKey = Pick<RunRecord, "id" | "uid">;
 
-/** "optional": a secret whose key is lost reads as an empty value, so that a run can be taken down without it. */
+/** "optional": a secret whose key is lost reads as an empty value, so that the run can still be taken down. */
 export type SecretReading = "needed" | "optional";
 
-/** All machines that belong to a service of a run that is not terminated. */
+/** All machines of services of runs that are not terminated. */
 export interface LiveMachines {
   readonly keys: ReadonlySet<string>;
-  /** Their drivers' ids, as far as they are known. */
+  /** Their driver ids, as far as they are known. */
   readonly ids: ReadonlySet<string>;
 }
 
 export interface StoreOptions {
-  /** What times are taken from. Default: the computer's. */
+  /** The source of times. Default: the computer's clock. */
   readonly clock?: Clock;
   /**
-   * Told every point at which a launcher may die: before and after each write of a run and each call to a cloud. Tests
-   * die there.
+   * Called at every point at which a launcher may die: before and after each write of a run and each call to a cloud.
+   * Tests kill the launcher there.
    */
   readonly probe?: (point: string) => void;
-  /** What chance is taken from, 0 to 1. Default: the computer's; a rehearsal that is to be repeated has its own. */
+  /** The source of random numbers, 0 to 1. Default: the computer's. A repeatable rehearsal has its own. */
   readonly random?: () => number;
   /** The environment variables that may be read. Default: none. */
   readonly env?: Environment;
 }
 
-/**
- * Options as they were given, or their defaults. Nobody listens to points by default: then not even their names are
- * made.
- */
+/** The options, or their defaults. By default there is no probe, and names of points are not computed. */
 export type StoreSettings = Required<Omit<StoreOptions, "probe">> & { readonly probe: StoreOptions["probe"] };
 
-/** Whoever wants to know of changes to a run's record. */
+/** Listens for changes to a run's record. */
 export interface RecordListener {
   /**
-   * The run's record may have changed: its requests, its events, its holder. It may be called when nothing has, and
-   * once for many changes.
+   * The run's record may have changed: its requests, its events, its holder. It may be called without a change, and
+   * once for several changes.
    */
   changed(): void;
-  /** The record cannot be watched any more; nothing is told after that. */
+  /** The record cannot be watched any more. No further calls follow. */
   failed(error: Error): void;
 }
 
-/** Ended by `close`. */
+/** Ends with `close`. */
 export interface RecordWatch {
   close(): void;
 }
 
-/** Every question, and every way to take a run in hand. Reading never waits for a lease. */
+/** All queries of the record, and all ways to take a run's lease. Reads never wait for a lease. */
 export interface Store extends StoreSettings {
-  /** What runs keep as files. */
+  /** The files of runs. */
   readonly files: RunFiles;
-  /** The launcher's own, for what needs a path. */
+  /** The launcher's own folders, for code that needs a path. */
   readonly folders: LauncherFolders;
-  /** What a driver of this installation keeps. */
+  /** The state of a driver of this installation. */
   driverState(driver: string): DriverState;
-  /** The mark of this installation on every machine that it starts. */
+  /** The id of this installation, which marks every machine that it starts. */
   installation(): Promise<string>;
   listRuns(options: { all: boolean }): Promise<RunSummary[]>;
   runNames(): Promise<string[]>;
-  /** By name (the newest of that name) or number. @throws UnknownRunError */
+  /**
+   * Finds a run by name (the newest with that name) or number.
+   * @throws UnknownRunError
+   */
   findRun(nameOrNumber: string): Promise<RunRecord>;
-  /** The plan that the run follows, or a revision that it followed once. */
+  /** The plan that the run follows, or an earlier revision. */
   plan(run: RunKey, revision?: number): Promise<PlanRecord>;
   variables(run: RunKey, secrets?: SecretReading): Promise<VariableRecord[]>;
   services(run: RunKey): Promise<ServiceRecord[]>;
-  /** The highest number that a replica of each service of the run ever had, by the service's name in the plan. */
+  /** The highest replica number that each service of the run ever had, by the service's name in the plan. */
   replicasEver(run: RunKey): Promise<Map<string, number>>;
-  /** Names of the services that no plan has any more, by number. */
+  /** Names of the services that are in no plan any more, by number. */
   removedNames(run: RunKey): Promise<Map<number, string>>;
   machines(run: RunKey): Promise<MachineRecord[]>;
-  /** All machines that live services of runs have, or are about to get. */
+  /** All machines that services of live runs have or have requested. */
   liveMachines(): Promise<LiveMachines>;
   attributes(run: RunKey, secrets?: SecretReading): Promise<AttributeRecord[]>;
   steps(run: RunKey, serviceId?: number): Promise<StepRecord[]>;
-  /** What setup steps have made of a machine for a service, hashed (`StepRecord.content`). */
+  /** Hashes of the setup steps that ran on a machine for a service (`StepRecord.content`). */
   setups(serviceId: number, machineKey: string | null): Promise<Set<string>>;
   events(run: RunKey, after?: number): Promise<EventRecord[]>;
-  /** How long earlier runs of a plan took: some twenty of them, those that came up and the newest first. */
+  /** Durations of earlier runs of a plan: about twenty runs, completed and newest ones first. */
   pastRuns(plan: PlanIdentity): Promise<PastRun[]>;
   hostKeys(scope: string, address: string): Promise<string[]>;
-  /** How far the first contact with a machine came; it is named as its driver names it. */
+  /** The completed stages of the first connection to a machine. `machine` is the driver's name for it. */
   contact(machine: string): Promise<ReadonlySet<ContactStage>>;
-  /** Whom the machine of that key was told to let in, or null. */
+  /** The keys that the machine with that key was told to authorize, or null. */
   authorized(machineKey: string): Promise<AuthorizedKey[] | null>;
-  /** The key that was made for a run, or null. @throws StateError if it cannot be decrypted. */
+  /**
+   * The run's own key pair, or null.
+   * @throws StateError if it cannot be decrypted.
+   */
   runKey(run: RunKey): Promise<RunSshKey | null>;
 
   /**
-   * Asks something of whoever works on a run; needs no lease. Of an abort, the first one stays. @returns the request
-   * that is in force, and whether it is this one.
+   * Sends a request to the holder of the run's lease. Needs no lease. An earlier abort stays in force.
+   * @returns the request in force, and whether it is this one.
    */
   putRequest(run: RunKey, request: NewRequest): Promise<{ request: RunRequest; fresh: boolean }>;
   /** The run's requests that are neither answered nor withdrawn, oldest first. */
   openRequests(run: RunKey): Promise<RunRequest[]>;
-  /** @returns the request of that number, or null. */
+  /** @returns the request with that number, or null. */
   request(id: number): Promise<RunRequest | null>;
-  /** Takes a request back, answered or not. @returns the request, or null: there is none, or it was withdrawn before. */
+  /**
+   * Withdraws a request, answered or not.
+   * @returns the request, or null if it does not exist or was withdrawn before.
+   */
   withdrawRequest(id: number): Promise<RunRequest | null>;
-  /** The abort that is in force for a run, or null. */
+  /** The abort in force for a run, or null. */
   abortOf(run: RunKey): Promise<Abort | null>;
-  /** Withdraws the abort that is in force. @returns it, or null: there was none. */
+  /**
+   * Withdraws the abort in force.
+   * @returns it, or null if there was none.
+   */
   cancelAbort(run: RunKey): Promise<Abort | null>;
-  /** Tells a listener, within 0.2 s, of what others write to a run's record after this has resolved. */
+  /** Notifies a listener, within 0.2 s, of writes by others to a run's record after this has resolved. */
   watch(run: RunKey, listener: RecordListener): Promise<RecordWatch>;
 
-  /** Every image that was ever built, or begun to be, oldest first. */
+  /** Every image whose build was ever begun, oldest first. */
   builtImages(): Promise<BuiltImage[]>;
-  /** Records that an image is to be built; of the same one that is under way, tells that. */
+  /** Records that an image will be built. If its build is in progress, returns that one. */
   beginImage(intent: ImageIntent): Promise<BuiltImage>;
   changeImage(id: number, change: ImageChange): Promise<void>;
-  /** Records a new run and takes its lease. @throws RunExistsError */
+  /**
+   * Records a new run and takes its lease.
+   * @throws RunExistsError
+   */
   createRun(run: NewRun): Promise<RunWriter>;
-  /** Takes the lease of a run, for `command`. @throws RunBusyError */
+  /**
+   * Takes the lease of a run for `command`.
+   * @throws RunBusyError
+   */
   takeRun(run: RunRecord, command: string): Promise<RunWriter>;
   close(): Promise<void>;
 }

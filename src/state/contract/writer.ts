@@ -1,4 +1,4 @@
-/** How the holder of a run's lease writes to its record. */
+/** The interface through which the holder of a run's lease writes to its record. */
 import type { RunEvent, StepName } from "../../model/events.js";
 import type { Change } from "./changes.js";
 import type { RunRecord } from "./records.js";
@@ -10,10 +10,10 @@ export interface NewStep {
   readonly step: StepName;
   readonly attempt: number;
   readonly machineKey: string | null;
-  /** What a setup step makes of its machine, hashed. */
+  /** Hash of what a setup step makes of its machine. */
   readonly content?: string;
   /**
-   * Where its program will lie on the machine: this, followed by the step's number. Null for a step that runs no
+   * The program's directory on the machine is this prefix followed by the step's number. Null for a step without a
    * program.
    */
   readonly directoryPrefix: string | null;
@@ -21,32 +21,38 @@ export interface NewStep {
 }
 
 /**
- * A run in hand. Every write is all of it or nothing, and first proves the lease: a launcher that lost it writes
- * nothing. Writes take effect in the order of the calls; those of one turn of the event loop are one commit.
+ * A run whose lease is held. Every write is atomic and first verifies the lease: a launcher that lost it cannot write.
+ * Writes take effect in the order of the calls. Writes of one turn of the event loop share a commit.
  */
 export interface RunWriter {
   readonly run: Pick<RunRecord, "id" | "uid" | "name">;
-  /** The number of this holder: each one that takes the run gets a higher one. */
+  /** The fencing number of this holder. Each new holder gets a higher one. */
   readonly fence: number;
-  /** Tells that the holder lives. @throws LeaseLostError */
+  /**
+   * Renews the lease (heartbeat).
+   * @throws LeaseLostError
+   */
   renew(): Promise<void>;
-  /** Writes what is waiting, and gives the run back. */
+  /** Executes waiting writes, and releases the run. */
   release(): Promise<void>;
   /**
-   * Makes sure that the run is still this launcher's: awaited right before every call to a cloud. @throws
-   * LeaseLostError
+   * Verifies that this launcher still holds the lease. Must be awaited right before every call to a cloud.
+   * @throws LeaseLostError
    */
   prove(): Promise<void>;
-  /** Writes changes, all of them or none. Resolves when they are on disk. @throws LeaseLostError, StateError */
+  /**
+   * Writes changes atomically. Resolves when they are on disk.
+   * @throws LeaseLostError, StateError
+   */
   write(...changes: readonly Change[]): Promise<void>;
-  /** A write that nobody waits for: should it fail, the next one does. */
+  /** Registers a write that is not awaited. If it fails, the next write fails. */
   expect(write: Promise<unknown>): void;
   /**
-   * Writes down that a step begins, so that its program can be found again whatever happens to the launcher. A service
-   * whose boot program is about to be started counts as booted: from now on its terminate program has something to do.
+   * Records that a step begins, so that its program can be found even if the launcher dies. A service whose boot
+   * program is about to start counts as booted: from now on its terminate program has work to do.
    * @returns the step's number, unique in the record.
    */
   beginStep(step: NewStep): Promise<number>;
-  /** Stores a changed plan, and what it means for each service. */
+  /** Stores a changed plan and the new state of each service. */
   storeRevision(revision: NewRevision): Promise<void>;
 }

@@ -61,7 +61,7 @@ async function writeDraft(path: string, root: string, content: AsyncIterable<Buf
 async function openWhole(path: string, { size }: BundleContent): Promise<Readable> {
   const file = await open(path).catch((error: unknown) => {
     throw isMissing(error)
-      ? new FileError(`the bundle ${path} is not there any more`, LOST, { cause: error })
+      ? new FileError(`the bundle ${path} is missing`, LOST, { cause: error })
       : cannotRead(path, error);
   });
   const { size: found } = await file.stat();

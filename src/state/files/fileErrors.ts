@@ -7,7 +7,7 @@ import { FileError } from "../contract/fileErrors.js";
 export function cannotWrite(path: string, folder: string, cause: unknown): FileError {
   return new FileError(
     `cannot write ${path}: ${(cause as Error).message}`,
-    `make room in ${folder}, or let it be written to`,
+    `make room in ${folder}, or make it writable`,
     { cause },
   );
 }
@@ -15,7 +15,7 @@ export function cannotWrite(path: string, folder: string, cause: unknown): FileE
 export function cannotRead(path: string, cause: unknown): FileError {
   return new FileError(
     `cannot read ${path}: ${(cause as Error).message}`,
-    "let the file and its directories be read by you, or restore them from a copy",
+    "make the file and its directories readable, or restore them from a copy",
     { cause },
   );
 }
@@ -27,6 +27,6 @@ export function isMissing(error: unknown): boolean {
 /** A file in a folder. @throws FileError for a name that would lead out of it. */
 export function fileIn(folder: string, name: string): string {
   if (name.includes("/") || name.includes("\0") || name === "." || name === "..")
-    throw new FileError(`${JSON.stringify(name)} is no name of a file in ${folder}`, "name a service of the run");
+    throw new FileError(`${JSON.stringify(name)} is not a file name in ${folder}`, "name a service of the run");
   return join(folder, name);
 }

@@ -31,7 +31,7 @@ export function prepareHome(home: Home): void {
   } catch (error) {
     throw new StateError(
       `cannot use ${home.directory} for bootlevel's state: ${(error as Error).message}`,
-      "make it writable for you, or point BOOTLEVEL_HOME at another directory",
+      "make the directory writable, or point BOOTLEVEL_HOME at another directory",
       { cause: error },
     );
   }

@@ -1,6 +1,6 @@
 /**
- * Images that were built of machines. What is to be built is on record before a machine is started for it, so that
- * whoever asks again goes on with it.
+ * Images that were built from machines. A build is recorded before its machine is started, so that a later request
+ * continues it.
  */
 import type { BuiltImage, ImageChange, ImageIntent, ImageState } from "../contract/images.js";
 import type { Db } from "./database.js";
@@ -24,12 +24,12 @@ interface Row {
   deleted_at: number | null;
 }
 
-/** Every image that was ever begun, oldest first. */
+/** Every image whose build was ever begun, oldest first. */
 export function readBuiltImages(db: Db): BuiltImage[] {
   return db.prepare<[], Row>("SELECT * FROM built_images ORDER BY id").all().map(toImage);
 }
 
-/** The same image that is being built, or else a new version of it, which is being built from now on. */
+/** The same image if its build is still in progress; otherwise a new version, whose build begins now. */
 export function beginImage(db: Db, wish: ImageIntent, now: number): BuiltImage {
   const { image, cloud, driver, place, definition, planFile, run } = wish;
   return db
@@ -61,7 +61,7 @@ export function beginImage(db: Db, wish: ImageIntent, now: number): BuiltImage {
     .immediate();
 }
 
-/** Writes down what became known of an image. */
+/** Records new facts about an image. */
 export function changeImage(db: Db, id: number, { run, driverId, state, reason }: ImageChange, now: number): void {
   db.prepare(
     `UPDATE built_images SET run = coalesce(?, run), driver_id = coalesce(?, driver_id), state = coalesce(?, state), reason = coalesce(?, reason),

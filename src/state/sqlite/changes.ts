@@ -1,4 +1,4 @@
-/** Applies changes of a run's record, each by its own statement. */
+/** Applies changes to a run's record, one statement for each kind of change. */
 import type { RunEvent } from "../../model/events.js";
 import type { Change } from "../contract/changes.js";
 import type { Cipher } from "./cipher.js";
@@ -17,7 +17,7 @@ export interface ChangeContext {
   readonly now: number;
 }
 
-/** Applies one change; the caller has opened the transaction and proved the lease. */
+/** Applies one change. The caller has opened the transaction and verified the lease. */
 export function applyChange({ db, cipher, run, now }: ChangeContext, change: Change): void {
   const write = (sql: string, ...values: unknown[]) => void statement(db, sql).run(...values);
   switch (change.kind) {

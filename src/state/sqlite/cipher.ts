@@ -1,6 +1,6 @@
 /**
- * Secrets at rest: AES-256-GCM, a fresh nonce for each value, bound to its place so that a sealed value cannot be moved
- * elsewhere.
+ * Encrypts secrets at rest: AES-256-GCM with a fresh nonce for each value. Each value is bound to its place, so that it
+ * cannot be moved to another one.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { chmodSync, readFileSync, statSync } from "node:fs";
@@ -15,15 +15,15 @@ const TAG_BYTES = 16;
 const KEY_BYTES = 32;
 
 export interface Cipher {
-  /** nonce | tag | ciphertext. `place` (run, kind, name) must be the same when it is opened. */
+  /** Returns nonce | tag | ciphertext. `place` (run, kind, name) must be the same for `open`. */
   seal(value: string, place: string): Buffer;
-  /** @throws StateError if the value was sealed with another key, or was changed. */
+  /** @throws StateError if the value was encrypted with another key, or was modified. */
   open(sealed: Buffer, place: string): string;
 }
 
 /**
- * A cipher with the key from `BOOTLEVEL_KEY` in `env` (32 bytes in base64 or hex), else from the 0600 file beside the database,
- * which is made at the first use. The key is read only when something is sealed or opened.
+ * A cipher whose key is `BOOTLEVEL_KEY` in `env` (32 bytes in base64 or hex), or else the 0600 file beside the
+ * database. The file is created at the first use. The key is read only when a value is encrypted or decrypted.
  */
 export function createCipher(home: Home, env: Environment): Cipher {
   let key: Buffer | undefined;
@@ -47,7 +47,7 @@ export function createCipher(home: Home, env: Environment): Cipher {
       } catch (error) {
         throw new StateError(
           `a secret (${place}) cannot be decrypted: it was encrypted with another key`,
-          `set BOOTLEVEL_KEY to the key of then, or restore ${home.keyFile}`,
+          `set BOOTLEVEL_KEY to the original key, or restore ${home.keyFile}`,
           { cause: error },
         );
       }
@@ -62,8 +62,8 @@ function readKey(home: Home, env: NodeJS.ProcessEnv, make: boolean): Buffer {
     readKeyFile(home.keyFile) ?? (make ? writeOnce(home.keyFile, randomBytes(KEY_BYTES).toString("base64")) : null);
   if (found === null)
     throw new StateError(
-      `secrets were encrypted, and their key ${home.keyFile} is gone`,
-      "restore the file, or set BOOTLEVEL_KEY to the key of then",
+      `the database has encrypted secrets, but their key file ${home.keyFile} is missing`,
+      "restore the file, or set BOOTLEVEL_KEY to the original key",
     );
   return parseKey(found, home.keyFile);
 }
@@ -77,7 +77,7 @@ function readKeyFile(file: string): string | null {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw new StateError(
       `cannot read the key file ${file}: ${(error as Error).message}`,
-      "make it readable for you, or set BOOTLEVEL_KEY",
+      "make the file readable, or set BOOTLEVEL_KEY",
       { cause: error },
     );
   }

@@ -1,5 +1,6 @@
 /**
- * What is recorded of the first contact with machines: whom they let in, how far the contact came, and a run's own key.
+ * Records of the first connection to machines: the authorized keys, the progress of the connection, and the run's own
+ * key.
  */
 import type { AuthorizedKey, ContactStage, RunSshKey } from "../contract/contacts.js";
 import type { Cipher } from "./cipher.js";
@@ -12,7 +13,9 @@ export function readContact(db: Db, machine: string): Set<ContactStage> {
   return new Set(rows.map(({ stage }) => stage));
 }
 
-/** Whom the machine of that key was told to let in; null when nothing was written down before it was asked for. */
+/**
+ * The keys that the machine with that key was told to authorize. Null if none were recorded before the launch request.
+ */
 export function readAuthorized(db: Db, machineKey: string): AuthorizedKey[] | null {
   const row = db
     .prepare<[string], { authorized: string | null }>("SELECT authorized FROM machines WHERE key = ?")
@@ -34,7 +37,7 @@ export function readRunKey(
     : { publicKey: row.public, privateKey: cipher.open(row.sealed, runKeyPlace(run.uid)) };
 }
 
-/** The first one stays: machines may have been given it already. */
+/** Keeps an existing key, because machines may already have it. */
 export function insertRunKey(
   db: Db,
   cipher: Cipher,

@@ -1,6 +1,4 @@
-/**
- * Opens the one database file: private, WAL, every commit on disk before it counts, migrated to this version's shape.
- */
+/** Opens the database file: private, WAL, every commit synced to disk, migrated to this version's schema. */
 import { closeSync, openSync, statSync } from "node:fs";
 
 import Database from "better-sqlite3";
@@ -13,14 +11,14 @@ import { StateError, isStateError } from "../contract/errors.js";
 export type Db = Database.Database;
 
 /**
- * Opens (and makes, if it is not there) the database of `home`.
- * @throws StateError for a file that is no database, is damaged, cannot be written, or was written by a newer
- *   bootlevel. Nothing is overwritten.
+ * Opens the database of `home`, and creates it if it does not exist.
+ * @throws StateError if the file is not a database, is damaged, is not writable, or was written by a newer bootlevel.
+ * Nothing is overwritten.
  */
 export function openDatabase(home: Home): Db {
   prepareHome(home);
   try {
-    // better-sqlite3 would make the file with the umask's mode; its -wal and -shm files take the mode of this one.
+    // better-sqlite3 would create the file with the umask's mode. Its -wal and -shm files take the mode of this file.
     closeSync(openSync(home.database, "a", 0o600));
     const db = new Database(home.database, { timeout: 10_000 });
     useWal(db);
@@ -34,9 +32,8 @@ export function openDatabase(home: Home): Db {
 }
 
 /**
- * Makes a check that the database's file is still the one that is there now. On a file that was removed or replaced,
- * writes seem to succeed.
- * @throws StateError, the check, when it is not.
+ * Returns a check that the database file was not removed or replaced. On such a file, writes seem to succeed.
+ * @throws StateError from the check, if it was.
  */
 export function watchFile(file: string): () => void {
   const opened = inode(file);
@@ -44,7 +41,7 @@ export function watchFile(file: string): () => void {
     if (inode(file) === opened) return;
     throw new StateError(
       `the state database ${file} was removed or replaced while this command used it`,
-      "put it back; machines that no record knows any more are found by their marks: bootlevel clean",
+      "restore it; to find machines that are missing in the record: bootlevel clean",
     );
   };
 }
@@ -53,7 +50,7 @@ function inode(file: string): bigint | undefined {
   return statSync(file, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
-/** Turns SQLite's own errors into sentences with a remedy; leaves other errors as they are. */
+/** Converts SQLite's errors to sentences with a remedy. Other errors stay as they are. */
 export function asStateError(error: unknown, file: string): unknown {
   const code = (error as { code?: unknown }).code;
   if (isStateError(error) || typeof code !== "string") return error;
@@ -67,15 +64,15 @@ export function asStateError(error: unknown, file: string): unknown {
 const remedies: readonly (readonly [RegExp, string])[] = [
   [
     /^SQLITE_(NOTADB|CORRUPT)/,
-    "the file is damaged or no database; nothing was overwritten. Move it away, or restore a copy of it and of its -wal file",
+    "the file is damaged or not a database; nothing was overwritten. Move it away, or restore it and its -wal file",
   ],
   [
     /^(SQLITE_(READONLY|CANTOPEN|PERM|AUTH)|EACCES|EROFS|EPERM|EISDIR)/,
-    "make the file and its directory writable for you, or point BOOTLEVEL_HOME at another directory",
+    "make the file and its directory writable, or point BOOTLEVEL_HOME at another directory",
   ],
-  [/^(SQLITE_FULL|ENOSPC)/, "the disk is full: make room and call again; what was recorded before is safe"],
-  [/^SQLITE_BUSY/, "another process holds the database for long; call again"],
-  [/^SQLITE_IOERR/, "the disk refused: look at the system's log, make room, and call again"],
+  [/^(SQLITE_FULL|ENOSPC)/, "the disk is full: make room and repeat the command; everything recorded so far is safe"],
+  [/^SQLITE_BUSY/, "another process has locked the database: repeat the command later"],
+  [/^SQLITE_IOERR/, "the disk reported an error: check the system's log, make room, and repeat the command"],
 ];
 
 function migrate(db: Db, file: string): void {
@@ -89,12 +86,13 @@ function migrate(db: Db, file: string): void {
   }
   if (version() > 0 && version() <= UNRELEASED) {
     throw new StateError(
-      `the state database ${file} has a shape from before bootlevel's first release (version ${version()}, this one knows ${UNRELEASED + 1} to ${newest})`,
-      "terminate its runs with the bootlevel that wrote it, then move the file away: a new one is made",
+      `the state database ${file} has a schema from before bootlevel's first release ` +
+        `(version ${version()}, this one knows ${UNRELEASED + 1} to ${newest})`,
+      "terminate its runs with the bootlevel that wrote it, then move the file away; a new one is created",
     );
   }
   if (version() === newest) return;
-  // The lock is taken before the version is read again: two commands may meet here at their first start.
+  // Take the lock before reading the version again: two commands may migrate at the same time.
   db.transaction(() => {
     for (let step = Math.max(version(), UNRELEASED); step < newest; step += 1) {
       db.exec(migrations[step - UNRELEASED] as string);
@@ -105,7 +103,7 @@ function migrate(db: Db, file: string): void {
 
 const statements = new WeakMap<Db, Map<string, Database.Statement>>();
 
-/** The statement of a database for this SQL, prepared once. */
+/** The prepared statement for this SQL. Each is prepared once per database. */
 export function statement(db: Db, sql: string): Database.Statement {
   const known = statements.get(db) ?? new Map<string, Database.Statement>();
   statements.set(db, known);

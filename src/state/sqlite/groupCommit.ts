@@ -1,13 +1,13 @@
 /**
- * Writes that come at the same time are one transaction: a commit waits for the disk, and a thousand services that end
- * together should wait for it once. Each writer waits until its own write is on disk, as if it had been alone, and
- * fails alone where the others are fine.
+ * Group commit: concurrent writes share one transaction. A commit waits for the disk, and a thousand services that end
+ * together should wait for it once. Each writer waits until its own write is on disk, and it fails alone if only its
+ * write is invalid.
  */
 import type { Db } from "./database.js";
 
 interface Pending {
   readonly name: () => string;
-  /** The writer's part, in the transaction. What it gives is handed to the writer when all is on disk. */
+  /** The write itself, inside the transaction. Its result is returned to the writer once everything is on disk. */
   readonly work: () => unknown;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -15,13 +15,13 @@ interface Pending {
 
 export interface GroupCommitParts {
   readonly db: Db;
-  /** Proves, in each transaction, that it may be made. Throws if not. */
+  /** Verifies in each transaction that writing is allowed. Throws if not. */
   readonly prove: () => void;
-  /** Told before and after each write, by its name; undefined: nobody listens. */
+  /** Called before and after each write with its name. Undefined: no probe. */
   readonly probe: ((point: string) => void) | undefined;
-  /** Stops a virtual time; called again, lets it go on. */
+  /** Stops a virtual clock. The returned function lets it continue. */
   readonly hold: () => () => void;
-  /** Puts whatever the database cannot do in words with a remedy. */
+  /** Explains database errors with a remedy. */
   readonly explain: (error: unknown) => unknown;
 }
 
@@ -40,13 +40,13 @@ export class GroupCommit {
     };
   }
 
-  /** Does `work` in a transaction, in the order of the calls. Resolves with what it gives when it is on disk. */
+  /** Executes `work` in a transaction, in the order of the calls. Resolves with its result once it is on disk. */
   add<T>(name: () => string, work: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.pending.push({ name, work, resolve: resolve as (value: unknown) => void, reject });
       if (this.pending.length > 1) return;
       const goOn = this.parts.hold();
-      // Whatever became ready in this turn of the event loop writes with it.
+      // All writes of this turn of the event loop share the transaction.
       setImmediate(() => {
         this.flush();
         goOn();
@@ -54,14 +54,14 @@ export class GroupCommit {
     });
   }
 
-  /** Writes what is waiting, now. */
+  /** Executes the waiting writes now. */
   flush(): void {
     const group = this.pending;
     this.pending = [];
     if (group.length === 0) return;
     for (const { name } of group) this.parts.probe?.(`before write ${name()}`);
     const failed = this.commit(group);
-    // One that is wrong must not fail the others: nothing of the group is written yet.
+    // An invalid write must not fail the others. The group was rolled back, so each write is tried alone.
     if (failed !== null && group.length > 1) for (const one of group) this.end([one], this.commit([one]));
     else this.end(group, failed);
   }

@@ -1,6 +1,6 @@
 /**
- * The mark of this installation on every machine that it starts. Kept beside the database, so that machines are found
- * when that is lost.
+ * The id of this installation, which marks every machine that it starts. It is also kept beside the database, so that
+ * machines can be found if the database is lost.
  */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -12,8 +12,8 @@ import { writeOnce } from "../../files/privateFile.js";
 import { StateError } from "../contract/errors.js";
 
 /**
- * The installation's mark, made at the first use.
- * @throws StateError if its file cannot be read, or holds another mark than the database: two installations were mixed.
+ * The installation's id, created at the first use.
+ * @throws StateError if its file cannot be read, or if the database has another id: two installations were mixed.
  */
 export function readInstallation(db: Db, home: Home): string {
   const file = join(home.directory, "installation");
@@ -25,8 +25,8 @@ export function readInstallation(db: Db, home: Home): string {
     db.prepare("INSERT OR IGNORE INTO meta (key, value) VALUES ('installation', ?)").run(kept);
   else if (recorded !== kept) {
     throw new StateError(
-      `${file} holds the mark ${kept}, and the database beside it belongs to ${recorded}`,
-      "put the two that belong together into one directory",
+      `${file} belongs to installation ${kept}, but the database beside it to ${recorded}`,
+      "restore the file and the database of one installation",
     );
   }
   return kept;
@@ -37,7 +37,7 @@ function readMark(file: string): string | null {
     return readFileSync(file, "utf8").trim();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new StateError(`cannot read ${file}: ${(error as Error).message}`, "make it readable for you", {
+    throw new StateError(`cannot read ${file}: ${(error as Error).message}`, "make the file readable", {
       cause: error,
     });
   }

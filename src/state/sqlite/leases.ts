@@ -1,6 +1,7 @@
 /**
- * One operator at a time: a lease a run, with a fencing number that grows at every takeover and that every write of the
- * holder carries. So a launcher that froze and wakes up after a takeover can write nothing more.
+ * Allows one operator per run at a time: each run has a lease with a fencing number. The number grows at every
+ * takeover, and every write of the holder carries it. A launcher that froze and resumes after a takeover cannot write
+ * any more.
  */
 import { hostname, uptime } from "node:os";
 
@@ -10,7 +11,7 @@ import { LeaseLostError, RunBusyError } from "../contract/errors.js";
 import type { LeaseHolder } from "../contract/records.js";
 
 /**
- * A holder that has not renewed for so long may be replaced; one whose process is gone from this computer may be
+ * After this time without a renewal, the holder may be replaced. A holder whose process on this computer is gone may be
  * replaced at once.
  */
 export const LEASE_SILENCE_MS = 30_000;
@@ -28,7 +29,7 @@ interface LeaseRow {
   renewed_uptime: number;
 }
 
-/** Who holds the run, or null. */
+/** The holder of the run's lease, or null. */
 export function leaseHolder(db: Db, runId: number, now = Date.now()): LeaseHolder | null {
   const row = readLease(db, runId);
   if (!row || row.holder === null) return null;
@@ -36,9 +37,9 @@ export function leaseHolder(db: Db, runId: number, now = Date.now()): LeaseHolde
 }
 
 /**
- * Takes the lease, from nobody or from a holder that is dead or silent.
+ * Takes the lease if it is free, or if its holder is dead or silent.
  * @returns the fencing number that every write must carry.
- * @throws RunBusyError when somebody else works on the run.
+ * @throws RunBusyError if another launcher works on the run.
  */
 export function acquireLease(db: Db, run: { id: number; name: string }, holder: string, command: string): number {
   return db
@@ -68,25 +69,30 @@ export function acquireLease(db: Db, run: { id: number; name: string }, holder: 
 }
 
 function busy(run: string, row: LeaseRow): RunBusyError {
-  const message = `run "${run}" is busy: ${row.command} (process ${row.pid} on ${row.host}) works on it since ${new Date(row.since).toISOString()}`;
+  const message =
+    `run "${run}" is busy: ${row.command} (process ${row.pid} on ${row.host}) ` +
+    `has worked on it since ${new Date(row.since).toISOString()}`;
   return new RunBusyError(
     message,
-    "call again when it has ended, or let this command wait for it: --wait 5m; status, show, logs and list work meanwhile",
+    "repeat the command when it has ended, or wait for it with --wait 5m; status, show, logs and list work at any time",
   );
 }
 
-/** @throws LeaseLostError if somebody took the run over. Called inside the transaction of each write. */
+/**
+ * Called inside the transaction of each write.
+ * @throws LeaseLostError if another launcher took the run over.
+ */
 export function assertLease(db: Db, runId: number, fence: number): void {
   const row = statement(db, "SELECT fence, holder FROM leases WHERE run_id = ?").get(runId) as
     { fence: number; holder: string | null } | undefined;
   if (row?.fence === fence && row.holder !== null) return;
   throw new LeaseLostError(
-    "another launcher has taken this run over while this one was silent",
-    "look at the run with: bootlevel show",
+    "another launcher took over this run, because this launcher had stopped responding",
+    "to see the run: bootlevel show",
   );
 }
 
-/** Tells that the holder lives. */
+/** Renews the lease (heartbeat). */
 export function renewLease(db: Db, runId: number, fence: number): void {
   db.transaction(() => {
     assertLease(db, runId, fence);
@@ -98,7 +104,7 @@ export function renewLease(db: Db, runId: number, fence: number): void {
   }).immediate();
 }
 
-/** Gives the run back; the fencing number stays, so that it only ever grows. */
+/** Releases the run. The fencing number stays, so that it only ever grows. */
 export function releaseLease(db: Db, runId: number, fence: number): void {
   db.prepare("UPDATE leases SET holder = NULL WHERE run_id = ? AND fence = ?").run(runId, fence);
 }
@@ -108,8 +114,8 @@ function readLease(db: Db, runId: number): LeaseRow | undefined {
 }
 
 /**
- * On one computer the holder's process is asked for, and its silence is measured by the time since the computer
- * started: a wall clock that jumps makes nobody silent.
+ * On the same computer, checks the holder's process and measures its silence by the time since boot, so that a jump of
+ * the wall clock makes no holder silent.
  */
 function isHolderAlive(row: LeaseRow, now: number): boolean {
   if (row.host !== hostname()) return Math.abs(now - row.renewed_at) < LEASE_SILENCE_MS;

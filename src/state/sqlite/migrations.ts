@@ -1,6 +1,6 @@
 /**
- * The database's shape, as numbered steps. A step that was released is never edited: a change is a new step at the end.
- * The first one may still change until the first release.
+ * The database's schema as numbered steps. A released step is never edited: a change is a new step at the end. Until
+ * the first release, the first step may still change.
  */
 
 const first = `
@@ -219,9 +219,10 @@ CREATE TABLE built_images (
 `;
 
 /**
- * `user_version` of databases from before the first release: 1 to this number. Nothing knows how to read them any more.
+ * The highest `user_version` of databases from before the first release (1 to this number). They cannot be read any
+ * more.
  */
 export const UNRELEASED = 5;
 
-/** SQL of each step. It leads from the `user_version` of `UNRELEASED` plus its place to the next one. */
+/** The SQL of each step. It migrates from `user_version` `UNRELEASED` plus its index to the next version. */
 export const migrations: readonly string[] = [first];

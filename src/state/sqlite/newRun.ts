@@ -1,4 +1,4 @@
-/** The first write of a run: its compiled plan, its variables and its services, all in one transaction. */
+/** The first write of a run: its compiled plan, its variables and its services, in one transaction. */
 import { randomBytes } from "node:crypto";
 
 import { replicaNames, replicaNumbers, type LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
@@ -10,8 +10,8 @@ import { variablePlace } from "./runReader.js";
 import { RunExistsError } from "../contract/errors.js";
 
 /**
- * Records a run at `now`, in state "booting" with every service "planned".
- * @throws RunExistsError if a run of that name is not terminated yet.
+ * Records a run at `now`, in state "booting", with every service "planned".
+ * @throws RunExistsError if a run of that name exists and is not terminated.
  */
 export function insertRun(
   db: Db,
@@ -24,8 +24,8 @@ export function insertRun(
       const chosen = name ?? freeName(db, plan.name);
       if (isLive(db, chosen))
         throw new RunExistsError(
-          `there is a run "${chosen}" already`,
-          `choose another --name, or end it: bootlevel terminate ${chosen}`,
+          `run "${chosen}" already exists`,
+          `choose another --name, or terminate it: bootlevel terminate ${chosen}`,
         );
       const uid = shortId(12);
       const id = Number(
@@ -60,7 +60,7 @@ export function insertPlan(
   );
 }
 
-/** Stores a run's variables, in place of those it had. */
+/** Replaces a run's variables. */
 export function insertVariables(
   db: Db,
   cipher: Cipher,
@@ -73,8 +73,7 @@ export function insertVariables(
     "INSERT INTO variables (run_id, kind, name, secret, value, sealed) VALUES (?, ?, ?, ?, ?, ?)",
   );
   for (const { kind, name, secret, value } of variables) {
-    // What came from the launcher's environment may well be a secret that nobody declared: it is never written in clear
-    // either.
+    // A value from the launcher's environment may be a secret that was not declared as one, so it is always encrypted.
     const sealed = secret || kind === "environment" ? cipher.seal(value, variablePlace(uid, kind, name)) : null;
     insert.run(runId, kind, name, secret ? 1 : 0, sealed ? null : value, sealed);
   }
@@ -87,7 +86,9 @@ function insertServices(db: Db, runId: number, plan: LaunchPlan, now: number): v
   for (const { level, spec, name, replica } of replicasOf(plan)) insert.run(runId, level, spec, name, replica, now);
 }
 
-/** Every replica of every service of a plan: its level's place, its service's name, its own, its number. */
+/**
+ * All replicas of all services of a plan: the index of the level, the service's name, the replica's name and number.
+ */
 export function replicasOf(plan: LaunchPlan): { level: number; spec: string; name: string; replica: number }[] {
   return plan.levels.flatMap(({ services }, level) =>
     services.flatMap((service) =>
@@ -112,7 +113,7 @@ function freeName(db: Db, plan: string): string {
   }
 }
 
-/** Lower-case letters and digits that are hard to mistake for each other. */
+/** Lower-case letters and digits that are easy to distinguish. */
 function shortId(length: number): string {
   const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"; // Crockford's 32: no byte is favoured
   return Array.from(randomBytes(length), (byte) => alphabet[byte % 32]).join("");

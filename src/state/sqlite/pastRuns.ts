@@ -1,21 +1,19 @@
-/** How long things took in earlier runs of a plan: read from their event logs, for forecasts. */
+/** Durations from earlier runs of a plan, read from their event logs. Forecasts use them. */
 import type { PastRun, PastService, PlanIdentity } from "../contract/pastRuns.js";
 import { statement, type Db } from "./database.js";
 
-/**
- * How many runs are told, and how many are looked at: one that failed tells of few levels, and yet more than nothing.
- */
+/** How many runs are returned, and how many are read. A failed run covers few levels, but more than none. */
 const TOLD = 20;
 const LOOKED_AT = 40;
 /**
- * So many services say enough, however few runs they are from: a plan of ten thousand must not be read twenty times
- * before it boots.
+ * This many services are enough data, from however few runs: a plan of ten thousand services must not be read twenty
+ * times before it boots.
  */
 const SERVICES = 10_000;
 
 /**
- * Runs of the plan, those that came up first, then the newest first. Runs from its present file go before those of its
- * namesakes elsewhere.
+ * Runs of the plan: completed ones first, then the newest first. Runs from the plan's present file come before runs of
+ * other files with the same plan name.
  */
 export function readPastRuns(db: Db, { name, file }: PlanIdentity): PastRun[] {
   const ids = statement(db, "SELECT id FROM runs WHERE plan_name = ? ORDER BY plan_file = ? DESC, id DESC LIMIT ?")
@@ -33,7 +31,7 @@ export function readPastRuns(db: Db, { name, file }: PlanIdentity): PastRun[] {
   return [...up, ...others].slice(0, TOLD);
 }
 
-/** What the events of one service say. */
+/** The times in the events of one service. */
 interface Times {
   level: string;
   askedAt: number | null;
@@ -49,7 +47,7 @@ interface Row {
   readonly state: string | null;
 }
 
-/** Only its first command: what is done to a run later is done to parts of it. */
+/** Reads only the run's first command: later commands work on parts of the run. */
 function readPastRun(db: Db, id: number): PastRun {
   const levels = new Map<string, number>();
   const services = new Map<string, Times>();

@@ -1,7 +1,7 @@
-/** Is the process that wrote a lease still the one that runs? A pid alone is no proof: numbers are used again. */
+/** Whether the process that took a lease is still running. A pid alone is no proof, because pids are reused. */
 import { readFileSync } from "node:fs";
 
-/** Names this start of the computer; "" where the system does not tell. */
+/** Identifies the current boot of this computer. "" if the system does not provide it. */
 export function uptimeId(): string {
   try {
     return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
@@ -10,15 +10,12 @@ export function uptimeId(): string {
   }
 }
 
-/**
- * When the process began, in the kernel's ticks since boot; "" where the system does not tell (no /proc), or there is
- * no such process.
- */
+/** The start time of a process, in kernel ticks since boot. "" without /proc, or if the process does not exist. */
 export function processStart(pid: number): string {
   return readStat(pid)?.start ?? "";
 }
 
-/** Whether the process that started at `start` (see `processStart`) still lives on this computer. */
+/** Whether the process that started at `start` (see `processStart`) is still alive on this computer. */
 export function isProcessAlive(pid: number, start: string): boolean {
   try {
     process.kill(pid, 0);
@@ -27,11 +24,14 @@ export function isProcessAlive(pid: number, start: string): boolean {
   }
   if (start === "") return true;
   const stat = readStat(pid);
-  // A zombie is dead: where nobody collects it, it keeps its number for ever.
+  // A zombie is dead. It keeps its pid until its parent collects it.
   return stat !== null && stat.start === start && stat.state !== "Z" && stat.state !== "X";
 }
 
-/** Two fields of proc(5)'s stat: the state, the 3rd, and the start time, the 22nd. Null without /proc or process. */
+/**
+ * Two fields of proc(5)'s stat: the state (3rd) and the start time (22nd). Null without /proc, or if there is no such
+ * process.
+ */
 function readStat(pid: number): { state: string; start: string } | null {
   let text: string;
   try {
@@ -39,7 +39,7 @@ function readStat(pid: number): { state: string; start: string } | null {
   } catch {
     return null; // whatever the cause, the caller asks the kernel by signal 0
   }
-  // The second field is the program's name in parentheses and may hold anything.
+  // The second field is the program's name in parentheses, which may contain any character.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return { state: fields[0] ?? "", start: fields[19] ?? "" };
 }

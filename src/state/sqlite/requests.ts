@@ -1,4 +1,4 @@
-/** Requests to whoever works on a run, and the abort that is in force, which is one of them. */
+/** Requests to the holder of a run's lease. The abort in force is one of them. */
 import type { Abort, RunRecord } from "../contract/records.js";
 import { FOR_PRESENT_HOLDER, type NewRequest, type RequestAnswer, type RunRequest } from "../contract/requests.js";
 import { statement, type Db } from "./database.js";
@@ -18,7 +18,10 @@ interface Row {
   withdrawn_at: number | null;
 }
 
-/** Puts a request; of an abort, an earlier one stays. @returns the one in force, and whether it is this one. */
+/**
+ * Records a request. An earlier abort stays in force.
+ * @returns the request in force, and whether it is this one.
+ */
 export function insertRequest(db: Db, run: Run, request: NewRequest): { request: RunRequest; fresh: boolean } {
   return db
     .transaction(() => {
@@ -32,7 +35,7 @@ export function insertRequest(db: Db, run: Run, request: NewRequest): { request:
     .immediate();
 }
 
-/** Records an abort within the caller's transaction, as `insertRequest` does. */
+/** Records an abort in the caller's transaction, like `insertRequest`. */
 export function insertAbort(
   db: Db,
   run: Run,
@@ -41,7 +44,7 @@ export function insertAbort(
 ): void {
   const { request, fresh } = insertRequest(db, run, { kind: "abort", data: { reason }, origin, at });
   if (!fresh || !answered) return;
-  const answer: RequestAnswer = { status: "accepted", message: "the holder has aborted the run itself" };
+  const answer: RequestAnswer = { status: "accepted", message: "aborted by the holder of the run itself" };
   statement(db, "UPDATE requests SET answered_at = ?, answer = ? WHERE id = ?").run(
     at,
     JSON.stringify(answer),
@@ -49,7 +52,10 @@ export function insertAbort(
   );
 }
 
-/** Takes a request back. @returns it as it is now, or null: there is none, or it was withdrawn before. */
+/**
+ * Withdraws a request.
+ * @returns its present state, or null if it does not exist or was withdrawn before.
+ */
 export function withdrawRequest(db: Db, id: number, at: number): RunRequest | null {
   return db
     .transaction(() => {
@@ -66,7 +72,10 @@ export function withdrawRequest(db: Db, id: number, at: number): RunRequest | nu
     .immediate();
 }
 
-/** Takes the abort back that is in force. @returns the one that there was, or null. */
+/**
+ * Withdraws the abort in force.
+ * @returns it, or null if there was none.
+ */
 export function removeAbort(db: Db, run: Run, at: number): Abort | null {
   return db
     .transaction(() => {
@@ -126,7 +135,7 @@ function insertEvent(db: Db, run: Run, type: string, at: number, data: Readonly<
   );
 }
 
-/** An abort as its request tells it. */
+/** Reads an abort from its request. */
 function abortFrom({ data, origin, at }: RunRequest): Abort {
   return { reason: String(data["reason"]), origin, at };
 }

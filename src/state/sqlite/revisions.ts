@@ -1,9 +1,11 @@
-/** A run that follows a changed plan: the plan, its variables and what becomes of each service, in one transaction. */
+/**
+ * Moves a run to a changed plan: stores the plan, its variables and the new state of each service, in one transaction.
+ */
 import { applyChange, type ChangeContext } from "./changes.js";
 import { insertPlan, insertVariables } from "./newRun.js";
 import type { NewRevision } from "../contract/revisions.js";
 
-/** Stores a revision; the caller has opened the transaction and proved the lease. */
+/** Stores a revision. The caller has opened the transaction and verified the lease. */
 export function insertRevision(
   context: ChangeContext,
   { revision, plan, bundles, variables, services, dropped }: NewRevision,
@@ -18,8 +20,8 @@ export function insertRevision(
     run.id,
   );
   for (const id of dropped)
-    applyChange(context, { kind: "due", id, due: { stage: "remove", reason: "the plan has it no more" } });
-  // Names may be exchanged among services: each gives up its own before any takes a new one.
+    applyChange(context, { kind: "due", id, due: { stage: "remove", reason: "removed from the plan" } });
+  // Services may swap names, so all of them give up their names before any takes a new one.
   const kept = services.flatMap(({ id }) => (id === null ? [] : [id]));
   const giveUp = db.prepare("UPDATE services SET name = '~' || id WHERE id = ? AND removed = 0");
   for (const id of kept) giveUp.run(id);
@@ -33,7 +35,7 @@ export function insertRevision(
   for (const { id, level, spec, name, replica, due } of services) {
     if (id === null) insert.run(run.id, level, spec, name, replica, revision, now);
     else {
-      // A machine that is to be replaced is taken down as the plan describes it that started it.
+      // A machine that will be replaced is taken down as described by the plan that started it.
       const replaced = due?.stage === "replace" || due?.stage === "discard";
       update.run(level, spec, name, replica, replaced ? null : revision, id);
       applyChange(context, { kind: "due", id, due });
@@ -42,8 +44,8 @@ export function insertRevision(
 }
 
 /**
- * A service that was dropped, now or by an earlier plan, gives its name to a new one of that name; its history says
- * which it had.
+ * Renames dropped services, of this revision or an earlier one, if a new service needs their name. Their history keeps
+ * the name.
  */
 function releaseNames({ db, run }: ChangeContext, wanted: ReadonlySet<string>): void {
   const rows = db

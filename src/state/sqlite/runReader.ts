@@ -1,4 +1,4 @@
-/** Every question that is asked of the database. Reading never waits for a lease. */
+/** All queries of the database. Reads never wait for a lease. */
 import type { RunState, ServiceFailure, ServiceState, StepName } from "../../model/events.js";
 import type { LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import type { Cipher } from "./cipher.js";
@@ -53,7 +53,7 @@ export function listRuns(db: Db, options: { all: boolean }): RunSummary[] {
 }
 
 /**
- * The run of that name (the newest one, if the name was used again) or number.
+ * The run with that name (the newest, if the name was reused) or number.
  * @throws UnknownRunError
  */
 export function findRun(db: Db, nameOrNumber: string): RunRecord {
@@ -66,7 +66,7 @@ export function findRun(db: Db, nameOrNumber: string): RunRecord {
       ? db.prepare<[number], RunRow>(`SELECT ${RUN_COLUMNS} FROM runs WHERE id = ?`).get(Number(nameOrNumber))
       : undefined);
   if (row) return toRun(db, row);
-  throw new UnknownRunError(`there is no run "${nameOrNumber}"`, "bootlevel list --all shows the runs that there are");
+  throw new UnknownRunError(`there is no run "${nameOrNumber}"`, "bootlevel list --all shows all runs");
 }
 
 export function runNames(db: Db): string[] {
@@ -76,7 +76,7 @@ export function runNames(db: Db): string[] {
     .map((row) => row.name);
 }
 
-/** The revision of the plan that the run follows: the newest; or the one of that number. */
+/** The plan that the run follows (its newest revision), or the given revision. */
 export function readPlan(db: Db, runId: number, revision: number | null): PlanRecord {
   interface Row {
     revision: number;
@@ -90,8 +90,8 @@ export function readPlan(db: Db, runId: number, revision: number | null): PlanRe
       : db.prepare<[number, number], Row>(`${columns} AND revision = ?`).get(runId, revision);
   if (row === undefined)
     throw new StateError(
-      `run number ${runId} has no plan of revision ${revision ?? "any"}`,
-      "the state database is damaged: restore a copy of it",
+      `run number ${runId} has no plan revision${revision === null ? "" : ` ${revision}`}`,
+      "the state database is damaged: restore it from a copy",
     );
   return {
     revision: row.revision,
@@ -119,7 +119,7 @@ export function readVariables(
   }));
 }
 
-/** The services of a run, and those that a changed plan has dropped and whose machines are not gone yet. */
+/** The services of a run, including those that a changed plan dropped and whose machines still exist. */
 export function readServices(db: Db, runId: number): ServiceRecord[] {
   interface Row {
     id: number;
@@ -155,7 +155,7 @@ export function readServices(db: Db, runId: number): ServiceRecord[] {
   }));
 }
 
-/** The highest number that a replica of each service ever had, removed ones too. */
+/** The highest replica number that each service ever had, removed replicas included. */
 export function readReplicasEver(db: Db, runId: number): Map<string, number> {
   const rows = db
     .prepare<[number], { spec: string; highest: number }>(
@@ -165,7 +165,7 @@ export function readReplicasEver(db: Db, runId: number): Map<string, number> {
   return new Map(rows.map(({ spec, highest }) => [spec, highest]));
 }
 
-/** Services that no plan has any more, and whose machines are gone: for the history. */
+/** Names of the services that are in no plan any more and whose machines are gone, for the history. */
 export function readRemovedNames(db: Db, runId: number): Map<number, string> {
   const rows = db
     .prepare<[number], { id: number; name: string }>("SELECT id, name FROM services WHERE run_id = ? AND removed = 1")
@@ -173,7 +173,7 @@ export function readRemovedNames(db: Db, runId: number): Map<number, string> {
   return new Map(rows.map(({ id, name }) => [id, name]));
 }
 
-/** Every machine ever wished for the run, oldest first. */
+/** All machines ever requested for the run, oldest first. */
 export function readMachines(db: Db, runId: number): MachineRecord[] {
   interface Row {
     id: number;
@@ -258,7 +258,7 @@ function decoded(text: string, encoding: string | null): string {
   return encoding === "base64" ? textOfBytes(Buffer.from(text, "base64")) : text;
 }
 
-/** The steps of a run, oldest first; of one service if its number is given. */
+/** The steps of a run, or of one service if its number is given. Oldest first. */
 export function readSteps(db: Db, runId: number, serviceId: number | null = null): StepRecord[] {
   interface Row {
     id: number;
@@ -293,7 +293,7 @@ export function readSteps(db: Db, runId: number, serviceId: number | null = null
   }));
 }
 
-/** What setup steps have made of a machine for a service, hashed (`StepRecord.content`). */
+/** Hashes of the setup steps that ran on a machine for a service (`StepRecord.content`). */
 export function readSetups(db: Db, serviceId: number, machineKey: string | null): Set<string> {
   const rows = db
     .prepare<[number, string | null], { content: string }>(
@@ -303,7 +303,7 @@ export function readSetups(db: Db, serviceId: number, machineKey: string | null)
   return new Set(rows.map(({ content }) => content));
 }
 
-/** The run's events after number `after`, oldest first. */
+/** The run's events with a number above `after`, oldest first. */
 export function readEvents(db: Db, runId: number, after = 0): EventRecord[] {
   interface Row {
     id: number;
@@ -321,8 +321,8 @@ export function readEvents(db: Db, runId: number, after = 0): EventRecord[] {
 }
 
 /**
- * Keys pinned for an address; `scope` is "" for hosts that exist already, otherwise the machine's name for ever; such a
- * machine's keys count at every address, "*".
+ * Host keys that are pinned for an address. `scope` is "" for existing hosts; for others it is the machine's permanent
+ * name, and its keys apply to every address ("*").
  */
 export function readHostKeys(db: Db, scope: string, address: string): string[] {
   const rows = db
@@ -331,7 +331,7 @@ export function readHostKeys(db: Db, scope: string, address: string): string[] {
   return rows.map((row) => row.key);
 }
 
-/** The place that binds a sealed variable (see `Cipher`). */
+/** The place that an encrypted variable is bound to (see `Cipher`). */
 export function variablePlace(uid: string, kind: string, name: string): string {
   return `run ${uid}, ${kind} ${name}`;
 }

@@ -17,10 +17,10 @@ import { SqliteWriter } from "./sqliteWriter.js";
 import type { StoreParts } from "./storeParts.js";
 import { DatabaseWatch } from "./watch.js";
 
-/** Asks the database, and puts whatever it cannot do in words with a remedy. */
+/** Runs a query. Explains database errors with a remedy. */
 type Ask = <T>(question: () => T) => Promise<T>;
 
-/** As `openStore`. */
+/** Like `openStore`. */
 export async function openSqliteStore(
   directory: string | undefined,
   { clock = realClock, probe, random = Math.random, env = {} }: StoreOptions,
@@ -87,7 +87,7 @@ function questions({ db, cipher }: StoreParts, ask: Ask) {
 }
 
 function requests({ db, clock }: StoreParts, watch: DatabaseWatch, ask: Ask) {
-  /** A holder that uses this very store hears of it as well. */
+  /** Also notifies watchers that use this same store. */
   const told = <T>(write: () => T) =>
     ask(() => {
       const written = write();
@@ -118,7 +118,7 @@ function images(parts: StoreParts, ask: Ask) {
   } satisfies Partial<Store>;
 }
 
-/** A write that no run's lease guards, between two points at which tests kill the launcher. */
+/** A write that no lease guards, between two probe points at which tests kill the launcher. */
 function unguarded<T>({ probe, assertInPlace }: StoreParts, name: string, write: () => T): T {
   probe?.(`before ${name}`);
   assertInPlace();

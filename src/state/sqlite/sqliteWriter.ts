@@ -1,6 +1,6 @@
 /**
- * Every write to a run: all of it or nothing, in a transaction that first proves the lease. A launcher that lost it can
- * write nothing.
+ * All writes to a run. Each is atomic, in a transaction that first verifies the lease. A launcher that lost the lease
+ * cannot write.
  */
 import type { Change } from "../contract/changes.js";
 import type { NewRevision } from "../contract/revisions.js";
@@ -14,7 +14,7 @@ import type { StoreParts } from "./storeParts.js";
 
 export class SqliteWriter implements RunWriter {
   private readonly commits: GroupCommit;
-  /** A write that failed, and that nobody waited for. */
+  /** A failed write that no caller awaited. */
   private broken: Promise<unknown> | null = null;
 
   private constructor(
@@ -37,8 +37,8 @@ export class SqliteWriter implements RunWriter {
   }
 
   /**
-   * Takes the run's lease for `command` (for people: `boot`, `terminate`).
-   * @throws RunBusyError when another launcher works on the run.
+   * Takes the run's lease. `command` is shown to people (`boot`, `terminate`).
+   * @throws RunBusyError if another launcher works on the run.
    */
   static take(parts: StoreParts, run: RunWriter["run"], command: string): SqliteWriter {
     return new SqliteWriter(parts, run, acquireLease(parts.db, run, `${process.pid}`, command));
@@ -104,17 +104,17 @@ export class SqliteWriter implements RunWriter {
   }
 
   /**
-   * Writes in the order of the calls; what is written at the same time is committed together. One promise a write,
-   * since ten thousand services wait for theirs at the same time.
+   * Executes writes in the order of the calls. Concurrent writes are committed together. It creates one promise per
+   * write, because ten thousand services may wait at the same time.
    */
   private transaction<T>(name: () => string, work: (context: ChangeContext) => T): Promise<T> {
     const { db, cipher, clock } = this.parts;
-    // It rejects: so does whatever is written after it.
+    // The failed write rejects, and so does every write after it.
     if (this.broken !== null) return this.broken as Promise<never>;
     return this.commits.add(name, () => work({ db, cipher, run: this.run, now: clock.now() }));
   }
 
-  /** Whatever the database cannot do, in words with a remedy. */
+  /** Explains database errors with a remedy. */
   private told<T>(work: () => T): T {
     try {
       return work();

@@ -1,4 +1,4 @@
-/** What every part of the SQLite state works with. */
+/** What all parts of the SQLite store share. */
 import type { StoreSettings } from "../contract/store.js";
 import { type Cipher } from "./cipher.js";
 import { type Db } from "./database.js";
@@ -6,6 +6,6 @@ import { type Db } from "./database.js";
 export interface StoreParts extends StoreSettings {
   readonly db: Db;
   readonly cipher: Cipher;
-  /** Throws when the database's file is not there any more: nothing that is written then is kept. */
+  /** Throws if the database file was removed or replaced: later writes would be lost. */
   readonly assertInPlace: () => void;
 }

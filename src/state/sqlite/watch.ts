@@ -1,8 +1,11 @@
-/** Tells listeners of changes to the database: SQLite has nothing that calls, so one timer asks for all of them. */
+/**
+ * Notifies listeners of changes to the database. SQLite has no notifications across processes, so one timer polls for
+ * all listeners.
+ */
 import type { RecordListener, RecordWatch } from "../contract/store.js";
 import type { Db } from "./database.js";
 
-/** Milliseconds between two looks at whether anybody else has written. */
+/** Poll interval, in milliseconds. */
 const LOOK_MS = 200;
 
 export class DatabaseWatch {
@@ -12,9 +15,9 @@ export class DatabaseWatch {
 
   constructor(private readonly db: Db) {}
 
-  /** From now on the listener is told of what other connections write, to whichever run. */
+  /** Starts to notify the listener of writes by other connections, to any run. */
   add(listener: RecordListener): RecordWatch {
-    // Its own object: who listens twice is told twice.
+    // A separate object, so that a listener that is added twice is notified twice.
     const own: RecordListener = { changed: () => listener.changed(), failed: (error) => listener.failed(error) };
     if (this.listeners.size === 0) this.version = this.read();
     this.listeners.add(own);
@@ -24,7 +27,7 @@ export class DatabaseWatch {
     return { close: () => this.remove(own) };
   }
 
-  /** Tells what this connection itself has written: the database's version does not. */
+  /** Notifies of this connection's own writes, which do not change the database's version for itself. */
   tell(): void {
     for (const listener of [...this.listeners]) listener.changed();
   }
@@ -54,7 +57,7 @@ export class DatabaseWatch {
     this.timer = null;
   }
 
-  /** A number that changes when another connection has written; what it costs to ask is next to nothing. */
+  /** A number that changes when another connection has written. Reading it is almost free. */
   private read(): number {
     return this.db.pragma("data_version", { simple: true }) as number;
   }

@@ -253,8 +253,8 @@ test("the newest image of an owner is found once for all; a parameter's image is
   );
   expect(outcomes).toMatchObject(
     [
-      /image "debian" is none/,
-      /no image of amazon is named like "none-of-this"/,
+      /"debian" is not an image: write ami-…/,
+      /amazon has no image in this region with a name like "none-of-this"/,
       /f: it has no image/,
       /g has no size/,
     ].map((message) => ({ kind: "failed", leftover: null, error: { message: expect.stringMatching(message) } })),

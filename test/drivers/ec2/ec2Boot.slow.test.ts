@@ -85,7 +85,7 @@ test("a cloud that is not there ends the command with the code for it", async ()
   const { code, document } = await own.json(["boot", folder, "--name", "nowhere"], { env });
   expect([code, document.failures[0].message]).toEqual([
     4,
-    expect.stringMatching(/cloud "aws" cannot be reached: .*see to the network/),
+    expect.stringMatching(/cloud "aws" cannot be reached: .*check the network/),
   ]);
   expect(await own.json(["terminate", "nowhere"], { env })).toMatchObject({ code: 4 });
 });

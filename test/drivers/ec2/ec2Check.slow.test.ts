@@ -77,17 +77,17 @@ test("everything that does not exist is told at once, each once, with all who wa
   expect(problems).toEqual({
     "the region has no image ami-00000000000000000, or it is not shared with you: images have another id in each region":
       "a,b",
-    'no image of amazon is named like "nothing-is-named-so" in this region': "c",
+    'amazon has no image in this region with a name like "nothing-is-named-so"': "c",
     "the region has no instance type m5.huge": "c,d",
     "the region has no instance type t9.nano": "c",
     "the region has no zone eu-central-1z, or it is not open to you": "d",
     "the region has no security group sg-0000": "a,b",
     "the region has no subnet subnet-0000": "b",
-    'the region has no key pair "nobody": make it there, or leave key_name out': "b",
+    'the region has no key pair "nobody": create it there, or remove key_name': "b",
     "it has no image: write for example image: ami-0a1b2c3d": "e",
     [`image ${image} is for x86_64, and m6g.large takes arm64 only`]: "f",
     "launch of g: launch/disks/0/size_gb must be integer": "g",
-    [Object.keys(problems).find((message) => message.startsWith("user_data is nothing that cloud-init takes")) ??
+    [Object.keys(problems).find((message) => message.startsWith("user_data has no format that cloud-init accepts")) ??
     "user_data"]: "h",
   });
   expect(callsOf(cloud(), "RunInstances")).toEqual([]);
@@ -150,7 +150,7 @@ test("without security groups, and where nobody tells the launcher's address, th
   expect(Object.entries(problems)).toEqual([
     [
       expect.stringMatching(
-        /^http:\/\/127\.0\.0\.1:1\/ was asked for this computer's address, and did not answer: .*allow_ssh_from/,
+        /^http:\/\/127\.0\.0\.1:1\/ was asked for this computer's address, but did not answer: .*allow_ssh_from/,
       ),
       "a,b",
     ],
@@ -167,7 +167,7 @@ test("a right to ask that is missing is no mistake: the attempt tells; no cloud 
   );
   expect(await check([wish(run, "a", { image, launch: { key_name: "x" } })], own)).toEqual({});
   expect(said).toContainEqual(
-    expect.stringMatching(/^not all could be checked: DescribeInstanceTypes: .*no DescribeInstanceTypes/),
+    expect.stringMatching(/^the check is incomplete: DescribeInstanceTypes: .*no DescribeInstanceTypes/),
   );
   expect(callsOf(cloud(), "RunInstances")).toHaveLength(1);
   await expect(
@@ -185,7 +185,7 @@ test("a cloud that launches in earnest loses the machine at once", async () => {
     },
   });
   await expect(calls.dryRun({ MinCount: 1, MaxCount: 1 }, never)).rejects.toThrow(
-    "does not know DryRun: it launched i-1, which was ended at once",
+    "does not support DryRun: it launched i-1, which was terminated at once",
   );
   expect(ended).toEqual(["i-1"]);
 });

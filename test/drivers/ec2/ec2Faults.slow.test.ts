@@ -159,7 +159,7 @@ test("a zone without capacity: the next zone, then the next size, in order; with
     leftover: null,
     error: {
       message: expect.stringMatching(
-        /no machine for db: none of m5\.large in eu-central-1a, .*m5a\.large in eu-central-1b is to be had: .*sufficient capacity/,
+        /no machine for db: no capacity for any of m5\.large in eu-central-1a, .*m5a\.large in eu-central-1b: .*sufficient capacity/,
       ),
     },
   });
@@ -246,7 +246,7 @@ test("a machine that does not end is not called terminated", async () => {
 test("nobody listens, no region, no credentials: each says what to do, and nothing is launched", async () => {
   const refused = driver({ endpoint: "http://127.77.7.7:9" });
   await expect(refused.launch([wish(newRun(), "web")], never)).rejects.toThrow(
-    /cannot be reached: .*ECONNREFUSED.*see to the network/,
+    /cannot be reached: .*ECONNREFUSED.*check the network/,
   );
   await expect(refused.describe(["i-1"], never)).rejects.toThrow(CloudUnreachableError);
   const nowhere = driver({ region: undefined });

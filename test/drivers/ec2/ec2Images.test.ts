@@ -115,7 +115,7 @@ test("an image that fails is told with the cloud's reason, and nothing of it is 
       (reason: unknown) => reason,
     );
   expect(error).toBeInstanceOf(ImageFailedError);
-  expect((error as Error).message).toMatch(/could not make image ami-\w+: Client error on volume vol-1$/);
+  expect((error as Error).message).toMatch(/could not create image ami-\w+: Client error on volume vol-1$/);
   expect(await named(request.name)).toEqual([]);
 });
 
@@ -144,7 +144,9 @@ test("an image of that name that somebody else has made is not taken for one's o
   const client = new EC2Client({ endpoint: cloud().direct, region: "eu-central-1" });
   await client.send(new CreateImageCommand({ InstanceId: request.machine, Name: request.name }));
   client.destroy();
-  await expect(driver().createImage?.(request, never)).rejects.toThrow(/which this installation has not made/);
+  await expect(driver().createImage?.(request, never)).rejects.toThrow(
+    /exists, but this installation has not made it: remove or rename it/,
+  );
 });
 
 test("a removed image takes its snapshots with it, also when an earlier removal ended half-way, and may be removed again", async () => {

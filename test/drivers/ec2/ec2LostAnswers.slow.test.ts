@@ -156,7 +156,7 @@ test("files that are lost while a machine has no tags of its own: nothing more i
     ),
   ]);
   await expect(driver({}, { stateDirectory: stateDirectory() }).launch(wishes, never)).rejects.toThrow(
-    /is nobody's: .*bootlevel clean/,
+    /belongs to no known request: .*bootlevel clean/,
   );
   cloud().setRule(null);
 });

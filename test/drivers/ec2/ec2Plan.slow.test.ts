@@ -36,14 +36,14 @@ test.each([
 
 test.each([
   ["regio: eu-central-1", "{}", /3:23: unknown key "regio" in cloud "aws", did you mean "region"/],
-  ["region: Frankfurt!", "{}", /"Frankfurt!" is no region: write for example eu-central-1/],
-  ["endpoint: cloud.example.com", "{}", /is no address: write for example https:/],
+  ["region: Frankfurt!", "{}", /"Frankfurt!" is not a region: write for example eu-central-1/],
+  ["endpoint: cloud.example.com", "{}", /is not an address: write for example https:/],
   ["address: both", "{}", /address.*public.*private/],
   ["region: eu-1", "{ security_group: sg-1 }", /unknown key "security_group".*did you mean "security_groups"/],
-  ["region: eu-1", "{ security_groups: [web] }", /"web" is no id: write for example sg-/],
+  ["region: eu-1", "{ security_groups: [web] }", /"web" is not an id: write for example sg-/],
   ["region: eu-1", "{ zone: eu-1a, subnet: subnet-1 }", /has zone and subnet: a subnet lies in a zone/],
   ["region: eu-1", "{ sizes: [m5.large] }", /unknown key "sizes"/],
-  ["region: eu-1, allow_ssh_from: home", "{}", /"home" is no address: write for example 203/],
+  ["region: eu-1, allow_ssh_from: home", "{}", /"home" is not an address: write for example 203/],
   ["region: eu-1", "{ disks: [{ size_gb: 20 }] }", /device/],
   ["region: eu-1", "{ tags: { 'bootlevel:key': mine } }", /names that begin with bootlevel: or aws: are taken/],
 ])("a plan that says %j and launch %s is told its mistake", async (cloud, launch, mistake) => {

@@ -193,7 +193,7 @@ test("a command from another address opens the group for that one too, and says 
   const elsewhere = launcher({ allow_ssh_from: ["198.51.100.0/24", "2001:db8::1"] });
   const id = await elsewhere.groups.groupFor({ mark: markOf(run), subnet: null }, never);
   expect(elsewhere.said).toEqual([
-    `security group ${id} of run ${run}-name lets in SSH from 198.51.100.0/24, 2001:db8::1/128 too now; before: 203.0.113.7/32`,
+    `security group ${id} of run ${run}-name now also allows SSH from 198.51.100.0/24, 2001:db8::1/128; before: 203.0.113.7/32`,
   ]);
   expect(await rules(run)).toEqual([
     "-1 itself",
@@ -225,17 +225,17 @@ test("a plan that does not say where the launcher is: it is seen from the way to
     {},
     {
       addressTowards: async () => {
-        throw new DriverError("this computer has no way to it");
+        throw new DriverError("this computer has no route to it");
       },
     },
   );
   for (const ask of [() => groups.groupFor(asked, never), () => groups.check(asked, never)]) {
     await expect(ask()).rejects.toThrow(
-      /no security_groups are named.*this computer has no way to it; write allow_ssh_from: .* into cloud "aws"/,
+      /no security_groups are named.*this computer has no route to it; set allow_ssh_from in cloud "aws" to the address/,
     );
   }
   await expect(launcher({ allow_ssh_from: "my-house" }).groups.groupFor(asked, never)).rejects.toThrow(
-    /"my-house" is no address/,
+    /"my-house" is not an address/,
   );
   expect(callsOf(cloud(), "CreateSecurityGroup")).toEqual([]);
 });
@@ -289,7 +289,9 @@ test("who may not ask for groups can end runs all the same, and is told", async 
     action === "DescribeSecurityGroups" ? { status: 403, code: "UnauthorizedOperation", message: "no" } : null,
   );
   await groups.release(scope(newRun()), never);
-  expect(said).toEqual([expect.stringMatching(/cannot be seen; if its plan names security_groups, there are none/)]);
+  expect(said).toEqual([
+    expect.stringMatching(/cannot see whether bootlevel created .*; if its plan names security_groups, there are none/),
+  ]);
 });
 
 test("each change is permitted on its own: a launcher whose run is somebody else's changes nothing more", async () => {
@@ -334,7 +336,7 @@ test.each([
 test.each(["", "here", "10.0.0.0/33", "10.0.0/8", "1.2.3.4/5/6", "::1/129", "1.2.3.4/x"])(
   "%j is no range",
   (written) => {
-    expect(() => rangeOf(written)).toThrow(/is no address: write for example/);
+    expect(() => rangeOf(written)).toThrow(/is not an address: write for example/);
   },
 );
 
@@ -345,7 +347,7 @@ test("the way to a network is found without sending anything", async () => {
 
 test.each([
   ["203.0.113.9\n", 200, ["203.0.113.9/32", "10.0.0.1/32"], null],
-  ["<html>", 200, null, /answered with something else; write your public address/],
+  ["<html>", 200, null, /its answer is not an address; write your public address/],
   ["", 500, null, /did not answer: HTTP status 500/],
 ])("an address that is asked for: %j with status %d", async (answer, status, ranges, problem) => {
   const server: Server = createServer((_, reply) => {

@@ -206,9 +206,9 @@ test.each([
 
 test.each([
   ["hello", /begin it with #cloud-config, #!, #include/],
-  ["#cloud-config\na: [1\n", /line 3 of user_data is no YAML/],
+  ["#cloud-config\na: [1\n", /line 3 of user_data is not valid YAML/],
   ["#cloud-config\n- a\n", /a map of keys must follow/],
-  ["#cloud-config\na: 1\n---\nb: 2\n", /user_data is no YAML/],
+  ["#cloud-config\na: 1\n---\nb: 2\n", /user_data is not valid YAML/],
 ])("%j is an error", (own, words) => {
   expect(() => userData(own, KEYS, null, HOST)).toThrow(words);
 });
@@ -227,7 +227,7 @@ test("what is too large is compressed; what is too large even so is refused with
     }
     return "";
   })();
-  expect(problem).toMatch(/user_data is too large: \d{5} bytes, \d{5} when compressed, and EC2 takes 16384/);
+  expect(problem).toMatch(/user_data is too large: \d{5} bytes, \d{5} when compressed, but EC2 accepts 16384/);
   expect(problem).not.toContain(privateKey.slice(60, 100));
 });
 

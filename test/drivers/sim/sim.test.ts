@@ -98,7 +98,10 @@ test("more machines than the capacity are refused with the cloud's words and lea
     {
       kind: "failed",
       leftover: null,
-      error: { message: "no machine for c: InsufficientInstanceCapacity: the cloud holds 2 machines, and has as many" },
+      error: {
+        message:
+          "no machine for c: InsufficientInstanceCapacity: the cloud has a capacity of 2 machines, and all of it is used",
+      },
     },
   ]);
   expect(await driver.list(scope, never)).toHaveLength(2);
@@ -166,10 +169,10 @@ test("what holds for a service: its launch:, then the cloud's services by its na
 test("a launch: whose references gave nonsense fails that machine only", async () => {
   const { driver } = simCloud();
   expect(await driver.launch([wish("a", { launch: { refuse: "often" } }), wish("b")], never)).toMatchObject([
-    { kind: "failed", error: { message: 'no machine for a: refuse: "often" is no number from 0 to 1' } },
+    { kind: "failed", error: { message: 'no machine for a: refuse: "often" is not a number from 0 to 1' } },
     { kind: "launched" },
   ]);
-  expect(() => simCloud({ visibility: "soon" })).toThrow('visibility: "soon" is no duration');
+  expect(() => simCloud({ visibility: "soon" })).toThrow('visibility: "soon" is not a duration');
 });
 
 test("ten thousand machines are launched, described and listed in one call each, with addresses of their own", async () => {

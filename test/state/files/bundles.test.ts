@@ -55,7 +55,7 @@ test("one that vanished, or was cut, is told by its file and what helps; putting
   const gone = await bundles.open(bundle).catch((error: unknown) => error);
   expect(gone).toBeInstanceOf(FileError);
   expect(gone).toMatchObject({
-    message: `the bundle ${path} is not there any more`,
+    message: `the bundle ${path} is missing`,
     remedy: expect.stringContaining("bootlevel reload"),
   });
   await bundles.put(stream(content("program")));
@@ -95,12 +95,12 @@ test("a user without access is told the file, and what helps", async () => {
   expect(await inProcess(home, `await files.bundles.open(${JSON.stringify(bundle)})`, asNobody)).toEqual({
     name: "FileError",
     message: expect.stringMatching(new RegExp(`^cannot read ${join(home, "bundles", bundle.sha256)}.tar: EACCES`)),
-    remedy: expect.stringContaining("be read by you"),
+    remedy: expect.stringContaining("make the file and its directories readable"),
   });
   expect(await inProcess(home, put, asNobody)).toEqual({
     name: "FileError",
     message: expect.stringMatching(/^cannot write .*bundles.*: EACCES/),
-    remedy: `make room in ${home}, or let it be written to`,
+    remedy: `make room in ${home}, or make it writable`,
   });
   chmodSync(join(home, "bundles"), 0o700);
 });
@@ -113,7 +113,7 @@ testWithMounts("a full disk is told by its file and what helps, and an earlier b
   await expect(bundles.put(stream(large))).rejects.toMatchObject({
     name: "FileError",
     message: expect.stringMatching(/^cannot write .*ENOSPC/),
-    remedy: `make room in ${disk.directory}, or let it be written to`,
+    remedy: `make room in ${disk.directory}, or make it writable`,
   });
   expect(readdirSync(join(disk.directory, "bundles"))).toEqual([`${bundle.sha256}.tar`]);
 });

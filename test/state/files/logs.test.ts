@@ -114,8 +114,8 @@ test("logs follow their services to other names, exchanged ones too; one that ha
 
 test("no name leads out of the run's folder", async () => {
   const logs = logsOf(temporaryDirectory());
-  await expect(logs.open("uid", { service: "../../x", step: "boot" })).rejects.toThrow(/is no name of a file/);
-  await expect(logs.open("uid", { service: "x\0", step: "boot" })).rejects.toThrow(/is no name of a file/);
+  await expect(logs.open("uid", { service: "../../x", step: "boot" })).rejects.toThrow(/is not a file name/);
+  await expect(logs.open("uid", { service: "x\0", step: "boot" })).rejects.toThrow(/is not a file name/);
 });
 
 test("a user without access is told the file, and what helps", async () => {
@@ -127,12 +127,12 @@ test("a user without access is told the file, and what helps", async () => {
   expect(await inProcess(home, `return files.logs.list("uid")`, asNobody)).toEqual({
     name: "FileError",
     message: expect.stringMatching(/^cannot read .*runs\/uid\/logs: EACCES/),
-    remedy: expect.stringContaining("be read by you"),
+    remedy: expect.stringContaining("make the file and its directories readable"),
   });
   expect(await inProcess(home, `await files.logs.open("uid", { service: "web", step: "boot" })`, asNobody)).toEqual({
     name: "FileError",
     message: expect.stringMatching(/^cannot write .*web\.boot\.log: EACCES/),
-    remedy: `make room in ${home}, or let it be written to`,
+    remedy: `make room in ${home}, or make it writable`,
   });
   chmodSync(join(home, "runs/uid/logs"), 0o700);
 });

@@ -129,7 +129,7 @@ test("where nothing can be written, that is told before anything is collected", 
   expect(told).toEqual({
     name: "FileError",
     message: expect.stringMatching(/^cannot write .*runs\/uid.*: EACCES/),
-    remedy: `make room in ${home}, or let it be written to`,
+    remedy: `make room in ${home}, or make it writable`,
   });
   chmodSync(join(home, "runs"), 0o700);
 });
