@@ -81,7 +81,7 @@ test("an agent's key is let in; a later command without the agent is told whose 
   expect(cron.document.services[0]).toMatchObject({
     trouble: "refused",
     message: expect.stringMatching(
-      /launched with these keys.*SHA256:.*the agent at .*cron has none: name a key file with ssh: \{ identity \}/,
+      /launched with these keys.*SHA256:.*the agent at .*cron has no agent: name a key file with ssh: \{ identity \}/,
     ),
   });
   expect((await own.call(["terminate", "first", "--yes"], { env })).code).toBe(0);
