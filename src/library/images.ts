@@ -1,4 +1,4 @@
-/** What machines are made from: built, listed, removed. */
+/** Images: build, list, remove. */
 import type { ImageBuild, ListedImage } from "./types.js";
 import { watch, type HomeOption, type VariableOptions, type WatchOptions } from "./options.js";
 import { userHome } from "../model/environment.js";
@@ -7,12 +7,13 @@ import { withStore } from "./openRecord.js";
 import { resolveValues } from "./variables.js";
 
 /**
- * Builds an image of a plan in one of its clouds, or goes on with the same one: a run of one machine that is made what
- * the image says, of which the cloud makes an image. Later boots start from it.
+ * Builds an image of a plan in one of its clouds, or continues that build. It boots a run with one machine, sets the
+ * machine up as the image says, and has the cloud create an image from it. Later boots start from the image. Failures
+ * are in the result.
  * @param options.name the run's name; default `image-<image>-<random>`.
- * @param options.keepMachine leave the run and its machine in the end.
- * @param options.onProgress told what is waited for, in a sentence for people.
- * @throws PlanError, also for an image or a cloud that the plan does not have; DriverError for a cloud that cannot make
+ * @param options.keepMachine keep the run and its machine after the build.
+ * @param options.onProgress receives progress messages for people.
+ * @throws PlanError, also for an image or a cloud that is not in the plan; DriverError for a cloud that cannot create
  *   images; RunBusyError, StateError
  */
 export async function buildImage(
@@ -40,7 +41,7 @@ export async function buildImage(
   );
 }
 
-/** The images that were built, or begun to be, and are not removed, oldest first. */
+/** Lists the images that were built or whose build has started, without removed ones, oldest first. */
 export async function listImages(options: HomeOption = {}): Promise<ListedImage[]> {
   return withStore(options, async (store) => (await import("../engine/images/inventory.js")).listImages(store));
 }
@@ -48,7 +49,7 @@ export async function listImages(options: HomeOption = {}): Promise<ListedImage[
 /**
  * Removes built images of one name from a cloud.
  * @param options.version one version; default: all.
- * @param options.confirm shown what goes; false removes nothing. Default: yes.
+ * @param options.confirm receives the images to remove; false removes nothing. Default: yes.
  * @throws StateError if there is none, or a run that is not terminated uses one; CloudUnreachableError
  */
 export async function removeImages(

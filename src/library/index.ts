@@ -1,6 +1,6 @@
 /**
- * The library: what the commands do, typed. Each function loads what it needs (YAML, the schema, SSH, clouds, the
- * database) when it is called, so that importing this file costs little.
+ * The library: everything that the commands do, with types. Each function loads its dependencies (YAML, the schema,
+ * SSH, clouds, the database) when it is called, so importing this file is cheap.
  */
 export type * from "./types.js";
 export type { EnvironmentOption, HomeOption, VariableOptions, WaitOptions, WatchOptions } from "./options.js";

@@ -1,11 +1,11 @@
-/** A shell on a machine of a run. */
+/** Opens a shell on a machine of a run. */
 import type { LoginOptions } from "./types.js";
 import { watch, type HomeOption, type WatchOptions } from "./options.js";
 import { withRun } from "./openRecord.js";
 
 /**
- * A shell, or one command, on the machine of a service, as its programs reach it: the same keys, jump hosts and host
- * key checks. It begins where the service's boot program lies.
+ * Runs a shell, or one command, on the machine of a service. It uses the same keys, jump hosts and host key checks as
+ * the service's programs, and starts in the directory of the boot program.
  * @returns the exit code of the shell or command.
  * @throws UnknownRunError, StateError for an unknown service or one without a machine
  */

@@ -1,10 +1,14 @@
-/** What programs printed. */
+/** The output of programs. */
 import type { LogChunk, LogFile } from "./types.js";
 import { storeOptions, type HomeOption } from "./options.js";
 import { openStore } from "../state/openStore.js";
 import { withRun } from "./openRecord.js";
 
-/** The run's log files; of one service if it is given. @throws UnknownRunError */
+/**
+ * Lists a run's log files, services in the plan's order.
+ * @param options.service a service (with all its replicas) or one replica. Default: all.
+ * @throws UnknownRunError
+ */
 export async function listLogs(
   run: string,
   options: HomeOption & { readonly service?: string } = {},
@@ -15,8 +19,9 @@ export async function listLogs(
 }
 
 /**
- * The text of the run's logs; with `follow`, on until nobody works on the run any more, or `signal` aborts. @throws
- * UnknownRunError
+ * Reads the text of a run's logs, as chunks. With `follow`, it continues until no launcher works on the run or `signal`
+ * aborts.
+ * @throws UnknownRunError
  */
 export async function* readLogs(
   run: string,

@@ -1,10 +1,14 @@
-/** The installation's record, opened for as long as a call of the library lasts. */
+/** Opens the installation's record for one call of the library. */
 import { openStore } from "../state/openStore.js";
 import type { RunRecord } from "../state/contract/records.js";
 import type { Store } from "../state/contract/store.js";
 import { storeOptions, type HomeOption } from "./options.js";
 
-/** Opens the record for one piece of work. */
+/**
+ * Opens the record, does `work`, and closes the record.
+ * @returns the result of `work`.
+ * @throws StateError when the record cannot be opened, and the errors of `work`.
+ */
 export async function withStore<T>(options: HomeOption, work: (store: Store) => Promise<T>): Promise<T> {
   const store = await openStore(options.home, storeOptions(options));
   try {
@@ -14,7 +18,11 @@ export async function withStore<T>(options: HomeOption, work: (store: Store) => 
   }
 }
 
-/** The same for work on one run. @throws UnknownRunError */
+/**
+ * Like `withStore`, for work on one run.
+ * @param run a run's name or number.
+ * @throws UnknownRunError
+ */
 export async function withRun<T>(
   run: string,
   options: HomeOption,

@@ -1,55 +1,55 @@
-/** What callers of the library may say, and what the engine is told of it. */
+/** The options of the library's functions, and their conversion for the engine. */
 import type { Environment } from "../model/environment.js";
 import type { RunEvent } from "../model/events.js";
 import type { RunBusyError } from "../state/contract/errors.js";
 
 /**
- * Which environment variables may be read, by name: by `${env.X}`, for `BOOTLEVEL_HOME` and `BOOTLEVEL_KEY`, for SSH
- * (`HOME`, `SSH_AUTH_SOCK`, passphrases), and for programs on this computer (`PATH`, languages). Default: none. The
- * command line gives `process.env`.
+ * The environment variables that may be read, by name: for `${env.X}`, for `BOOTLEVEL_HOME` and `BOOTLEVEL_KEY`, for
+ * SSH (`HOME`, `SSH_AUTH_SOCK`, passphrases), and for programs on this computer (`PATH`, languages). Default: none. The
+ * command line passes `process.env`.
  */
 export interface EnvironmentOption {
   readonly env?: Environment;
 }
 
-/** Which installation: the directory of its state. Default: `BOOTLEVEL_HOME` in `env`, else `~/.bootlevel`. */
+/** The state directory of the installation. Default: `BOOTLEVEL_HOME` in `env`, else `~/.bootlevel`. */
 export interface HomeOption extends EnvironmentOption {
   readonly home?: string;
 }
 
-/** Where the values of a plan's variables come from, nearest first. */
+/** Sources for the values of a plan's variables, in order of precedence. */
 export interface VariableOptions extends EnvironmentOption {
-  /** Values by name: `--var`. */
+  /** Values by name, like `--var`. */
   readonly variables?: Readonly<Record<string, string>>;
-  /** YAML files of names and values; later ones win. */
+  /** YAML files of names and values, like `--var-file`; later files win. */
   readonly varFiles?: readonly string[];
 }
 
 export interface WatchOptions {
-  /** Told everything that happens, secrets taken out. Must not throw. */
+  /** Receives every event, redacted. Must not throw. */
   readonly onEvent?: (event: RunEvent) => void;
-  /** Abort it to stop: nothing new is started, what runs is written down. */
+  /** Abort it to stop the call: nothing new starts, and running work is recorded. */
   readonly signal?: AbortSignal;
 }
 
 export interface WaitOptions {
-  /** How long to wait for another launcher that works on the run, in milliseconds. Default: 0. */
+  /** How long to wait while another launcher works on the run, in milliseconds. Default: 0. */
   readonly waitMs?: number;
-  /** Told once, before it waits, who has the run. */
+  /** Called once before waiting, with the holder of the run. */
   readonly onWait?: (error: RunBusyError) => void;
 }
 
-/** What the record is opened with. */
+/** The options for opening the record. */
 export function storeOptions({ env = {} }: EnvironmentOption): { readonly env: Environment } {
   return { env };
 }
 
-/** What the engine is told of these options, with their defaults. */
+/** These options with their defaults, for the engine. */
 export function watch(options: WatchOptions): { observe: (event: RunEvent) => void; signal: AbortSignal } {
   return { observe: options.onEvent ?? (() => undefined), signal: options.signal ?? new AbortController().signal };
 }
 
-/** The same for a command that takes the run's lease. */
+/** Like `watch`, for a call that takes the run's lease. */
 export function work(options: WatchOptions & WaitOptions) {
   return {
     ...watch(options),

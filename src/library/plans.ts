@@ -1,4 +1,4 @@
-/** Launch plans: read, described, checked, rehearsed. */
+/** Launch plans: read, describe, check, rehearse. */
 import { userHome } from "../model/environment.js";
 import { watch, type EnvironmentOption, type VariableOptions, type WatchOptions } from "./options.js";
 import type { Given, LaunchPlan, OnlineCheck, PlanDescription, RehearsalReport } from "./types.js";
@@ -7,9 +7,9 @@ import { resolveValues, sources, variableRecords } from "./variables.js";
 
 /**
  * Reads and checks a launch plan: a file, or a folder with `launch.yaml`.
- * @param options.given numbers of replicas and values of inputs, which go before what the plan says.
+ * @param options.given numbers of replicas and values of inputs; they override the plan's.
  * @param options.givenBefore those of a run that is to follow the plan, see `givenOf`.
- * @throws PlanError with every mistake in it, and in what is given.
+ * @throws PlanError with every mistake in the plan and in the given values.
  */
 export async function loadPlan(
   path: string,
@@ -23,23 +23,23 @@ export async function loadPlan(
   return load(await planFile(path), { driverDefinition: loadDriver, home: userHome(env), ...given });
 }
 
-/** What a plan would start: levels, services, replicas, clouds. */
+/** Describes what a plan would start: levels, services, replicas, clouds. */
 export async function describePlan(plan: LaunchPlan): Promise<PlanDescription> {
   return (await import("../plan/describe.js")).describePlan(plan);
 }
 
 /**
  * Checks that every variable of the plan has a value.
- * @throws PlanError naming each one that has none, and each given one that the plan does not know.
+ * @throws PlanError naming each variable without a value, and each given one that the plan does not have.
  */
 export async function checkVariables(plan: LaunchPlan, options: VariableOptions = {}): Promise<void> {
   await resolveValues(plan, options);
 }
 
 /**
- * Asks the plan's clouds whether its launches could work; nothing is launched. Of clouds whose drivers cannot tell, and
- * of services that need values of others, the result says that they were not checked.
- * @param options.onWarning told what could not be checked for want of a right.
+ * Asks the plan's clouds whether its launches would work; launches nothing. The result names what was not checked:
+ * clouds whose drivers cannot check, and services that need values of others.
+ * @param options.onWarning receives what could not be checked because a permission is missing.
  * @throws PlanError with every problem, CloudUnreachableError
  */
 export async function checkOnline(
@@ -58,15 +58,16 @@ export async function checkOnline(
 }
 
 /**
- * Boots a plan many times on simulated clouds, in a temporary directory and a time that jumps, and repairs what did not
- * come up. Nothing real is started or contacted; variables without a value, and all secrets, are made up.
- * @param options.faults a file of faults: the keys of a simulated cloud. Default: launches and programs take as long as
- *   usual, and nothing fails.
- * @param options.runs how often; default 100.
- * @param options.repairs how many repairs a run may have that did not come up; default 3.
+ * Boots a plan many times on simulated clouds, in a temporary directory and with a simulated clock, and repairs what
+ * did not come up. Nothing real is started or contacted. Variables without a value, and all secrets, get made-up
+ * values.
+ * @param options.faults a file of faults: the keys of a simulated cloud. Default: launches and programs take their
+ *   usual time, and nothing fails.
+ * @param options.runs the number of rehearsals; default 100.
+ * @param options.repairs the maximum number of repairs of a run that did not come up; default 3.
  * @param options.seed the same seed gives the same rehearsals; default "1".
- * @param options.onProgress told how many rehearsals are done.
- * @param options.signal abort it to stop; what was rehearsed until then is in the result.
+ * @param options.onProgress receives the number of finished rehearsals.
+ * @param options.signal abort it to stop; finished rehearsals are in the result.
  * @throws PlanError for mistakes in the file of faults or in variables
  */
 export async function rehearse(
@@ -96,7 +97,7 @@ export async function rehearse(
   return rehearsePlan({ plan: rehearsed, variables, runs, repairs, seed, onProgress, signal: watch(options).signal });
 }
 
-/** Milliseconds of a duration as plans write it (`90s`, `1h30m`); NaN for other text. */
+/** Converts a duration as written in plans (`90s`, `1h30m`) to milliseconds; NaN for other text. */
 export async function parseDurationText(text: string): Promise<number> {
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return Number.NaN;
   return (await import("../time/duration.js")).durationMs(text);

@@ -1,9 +1,12 @@
-/** What the record says of runs. */
+/** Reads the record of runs. */
 import { withRun, withStore } from "./openRecord.js";
 import { watch, type HomeOption, type WatchOptions } from "./options.js";
 import type { EventRecord, RunAnalysis, RunDetails, RunHistory, RunSummary } from "./types.js";
 
-/** Every machine ever started for a run, and what its cloud says of it now. @throws UnknownRunError */
+/**
+ * Lists every machine ever started for a run, oldest first, with its current state in the cloud. @throws
+ * UnknownRunError
+ */
 export async function history(run: string, options: HomeOption & WatchOptions = {}): Promise<RunHistory> {
   return withRun(run, options, async (store, record) => {
     const { observe, signal } = watch(options);
@@ -11,7 +14,7 @@ export async function history(run: string, options: HomeOption & WatchOptions = 
   });
 }
 
-/** The runs of this installation, oldest first; terminated ones only with `all`. */
+/** Lists the runs of this installation, oldest first; terminated ones only with `all`. */
 export async function listRuns(options: HomeOption & { readonly all?: boolean } = {}): Promise<RunSummary[]> {
   return withStore(options, async (store) => {
     const { shownState } = await import("../engine/operations/show.js");
@@ -19,7 +22,11 @@ export async function listRuns(options: HomeOption & { readonly all?: boolean } 
   });
 }
 
-/** One run's line of `listRuns`, by name or number. @throws UnknownRunError */
+/**
+ * The summary of one run, as in `listRuns`.
+ * @param run its name or number.
+ * @throws UnknownRunError
+ */
 export async function findRun(run: string, options: HomeOption = {}): Promise<RunSummary> {
   return withRun(run, options, async (store, record) => {
     const { shownState } = await import("../engine/operations/show.js");
@@ -33,31 +40,33 @@ export async function findRun(run: string, options: HomeOption = {}): Promise<Ru
   });
 }
 
-/** Names of all runs, for completion. */
+/** The names of all runs, for shell completion. */
 export async function runNames(options: HomeOption = {}): Promise<string[]> {
   return withStore(options, (store) => store.runNames());
 }
 
-/** What the record says of a run: levels, services, states, addresses, attributes. @throws UnknownRunError */
+/**
+ * The record of a run: levels, services, states, addresses, attributes. Secrets are left out. @throws UnknownRunError
+ */
 export async function showRun(run: string, options: HomeOption = {}): Promise<RunDetails> {
   return withRun(run, options, async (store, record) =>
     (await import("../engine/operations/show.js")).showRun(store, record),
   );
 }
 
-/** The run's event log, oldest first. @throws UnknownRunError */
+/** A run's event log, oldest first. @throws UnknownRunError */
 export async function readEvents(run: string, options: HomeOption = {}): Promise<EventRecord[]> {
   return withRun(run, options, (store, record) => store.events(record));
 }
 
 /**
- * What a run cost in time, from its event log alone: the longest steps, the critical chain, and every step of every
- * service. All durations and moments in it are milliseconds. `section` is null in it when nothing but terminations is
- * recorded and none was asked for.
- * @param options.section which of the run's sections, from 1: each command that works on a run begins one. Default: the
- *   newest that is no termination.
- * @param options.top how many of the longest steps are listed. Default: 20.
- * @throws UnknownRunError, StateError when the run has no section of that number.
+ * Analyzes the time that a run took, from its event log alone: the longest steps, the critical path, and every step of
+ * every service. All durations and times are in milliseconds. `section` is null if only terminations are recorded and
+ * none was requested.
+ * @param options.section the number of a section of the run, from 1: each command that works on a run begins one.
+ *   Default: the newest that is not a termination.
+ * @param options.top the number of longest steps to list. Default: 20.
+ * @throws UnknownRunError, StateError when the run has no section with that number.
  */
 export async function analyzeRun(
   run: string,

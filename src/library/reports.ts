@@ -1,4 +1,4 @@
-/** What runs leave behind: collected, listed, opened, copied. */
+/** Reports of runs: collect, list, open, copy. */
 import type { CopiedReport } from "../engine/reports/copyReports.js";
 import type { ReportOutcome } from "../engine/reports/collectReports.js";
 import type { OpenedReport, RunReport } from "../engine/reports/readReports.js";
@@ -6,9 +6,10 @@ import { work, type HomeOption, type WaitOptions, type WatchOptions } from "./op
 import { withRun } from "./openRecord.js";
 
 /**
- * The reports that a run has brought home, with the files in them; of terminated runs, too.
- * @param options.service a service, a replica of it, or one report by its name (`web-2.1`). Default: all.
- * @param options.match a file pattern (`*.json`, `files/**`): only files that match are listed.
+ * Lists a run's collected reports with their files; of terminated runs, too. Sizes are in bytes, times in milliseconds
+ * since the epoch.
+ * @param options.service a service, one of its replicas, or one report by its name (`web-2.1`). Default: all.
+ * @param options.match a file pattern (`*.json`, `files/**`): only matching files are listed.
  * @throws UnknownRunError, StateError for a service without any report
  */
 export async function listReports(
@@ -24,9 +25,10 @@ export async function listReports(
 }
 
 /**
- * Opens one file of a run's reports, to be read as a stream.
- * @param file its path in the report (`files/results/a.json`), or the end of it (`a.json`) where that means one file.
- * @throws UnknownRunError, StateError when no file is meant, or several are: it names them
+ * Opens one file of a run's reports as a stream.
+ * @param file its path in the report (`files/results/a.json`), or the end of it (`a.json`) if only one file matches.
+ * @returns the stream of its content, and its size in bytes.
+ * @throws UnknownRunError, StateError when no file matches, or several do: it names them
  */
 export async function openReport(
   run: string,
@@ -42,12 +44,13 @@ export async function openReport(
 }
 
 /**
- * Copies a run's archives to a folder or a bucket. A file of the same name that is something else stays, unless
- * `overwrite` says otherwise; what could not be copied is in the result.
- * @param to a folder, or `s3://bucket/prefix`; credentials and region as the AWS SDK finds them.
- * @param options.endpoint where the bucket is, if not at Amazon's. Default: `$AWS_ENDPOINT_URL_S3`,
+ * Copies a run's archives to a folder or a bucket. An existing file with the same name and different content stays,
+ * unless `overwrite` is set. Failed copies are in the result.
+ * @param to a folder, or `s3://bucket/prefix`; the AWS SDK finds credentials and region.
+ * @param options.endpoint the bucket's endpoint, if it is not Amazon's. Default: `$AWS_ENDPOINT_URL_S3`, else
  *   `$AWS_ENDPOINT_URL`.
- * @throws UnknownRunError, StateError for a place that cannot be one
+ * @returns the result for each archive.
+ * @throws UnknownRunError, StateError for an invalid destination
  */
 export async function copyReports(
   run: string,
@@ -61,9 +64,10 @@ export async function copyReports(
 }
 
 /**
- * Collects the reports of a run that lives, now. What is missing is in the result, and told as warnings.
- * @param options.services services, or replicas of them. Default: all that have a report and have begun.
- * @throws RunBusyError, UnknownRunError, StateError for an unknown service or a run that is terminated
+ * Collects the reports of a live run now. What is missing is in the result, and emitted as warnings.
+ * @param options.services services or replicas. Default: all that have a report and have started.
+ * @returns the result for each replica.
+ * @throws RunBusyError, UnknownRunError, StateError for an unknown service or a terminated run
  */
 export async function collectReports(
   run: string,

@@ -1,14 +1,16 @@
-/** Runs that end by themselves or are made to: `run`, `abort`, and what an operator does afterwards. */
+/** Runs that end by themselves (`run`), and aborts. */
 import type { AbortResult, Given, Keep, LaunchPlan, RunToEndResult } from "./types.js";
 import { watch, work, type HomeOption, type VariableOptions, type WaitOptions, type WatchOptions } from "./options.js";
 import { withRun, withStore } from "./openRecord.js";
 import { resolveValues } from "./variables.js";
 
 /**
- * Boots a plan, executes what it is there for, brings the reports home, and ends the machines unless they are to be
- * kept. Failures are in the result.
- * @param options.keep goes before what the plan says; without both, no machine is kept.
- * @param options.signal abort it to stop booting and executing; reports and machines are seen to all the same.
+ * Boots a plan, runs its execute programs, collects the reports, and destroys the machines unless they are kept.
+ * Failures are in the result.
+ * @param options.keep which outcome keeps the machines; overrides the plan. Default: the plan's `keep`, else none are
+ *   kept.
+ * @param options.signal abort it to stop booting and executing; reports are collected and machines destroyed all the
+ *   same.
  * @throws PlanError for missing variables, RunExistsError, StateError. Nothing has been started then.
  */
 export async function runToEnd(
@@ -28,8 +30,8 @@ export async function runToEnd(
 }
 
 /**
- * The same for a run whose launcher died: from the step that each service had reached. @throws RunBusyError,
- * UnknownRunError, StateError for a run that is being taken down
+ * Like `runToEnd`, for a run whose launcher died: continues from the step that each service had reached.
+ * @throws RunBusyError, UnknownRunError, StateError for a run that is being taken down
  */
 export async function resumeToEnd(
   run: string,
@@ -42,9 +44,11 @@ export async function resumeToEnd(
 }
 
 /**
- * Aborts a run: its programs are ended, by the launcher that works on it or by this call where none does, and nothing
- * new begins. Machines stay.
- * @throws UnknownRunError, StateError for a run that is terminated
+ * Aborts a run: ends its running programs and starts nothing new. The launcher that works on the run ends the programs;
+ * without one, this call does. Machines stay.
+ * @param reason why, for people. If the run was already aborted, its first reason stays.
+ * @returns the reason in effect, and who ended the programs.
+ * @throws UnknownRunError, StateError for a terminated run
  */
 export async function abort(
   run: string,
@@ -56,14 +60,21 @@ export async function abort(
   );
 }
 
-/** Takes a run's abort back. @returns the reason that it had, or null. @throws UnknownRunError */
+/**
+ * Cancels a run's abort.
+ * @returns the abort's reason, or null if the run was not aborted.
+ * @throws UnknownRunError
+ */
 export async function cancelAbort(run: string, options: HomeOption = {}): Promise<string | null> {
   return withRun(run, options, async (store, record) =>
     (await import("../engine/operations/abort.js")).cancelAbort(store, record),
   );
 }
 
-/** What the operator said of replicas and inputs when the run was booted, or reloaded last. @throws UnknownRunError */
+/**
+ * The numbers of replicas and values of inputs that the operator gave when the run was booted, or last reloaded.
+ * @throws UnknownRunError
+ */
 export async function givenOf(run: string, options: HomeOption = {}): Promise<Given> {
   return withRun(run, options, async (store, record) => (await store.plan(record)).plan.given);
 }

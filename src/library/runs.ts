@@ -1,4 +1,4 @@
-/** Runs: booted, looked at, mended, changed, taken down. */
+/** Runs: boot, check, repair, change, terminate. */
 import { withRun, withStore } from "./openRecord.js";
 import { watch, work, type HomeOption, type VariableOptions, type WaitOptions, type WatchOptions } from "./options.js";
 import type {
@@ -16,7 +16,7 @@ import { keptValues, resolveValues, sources, variableRecords } from "./variables
 import type { VariableRecord } from "../state/contract/records.js";
 
 /**
- * Boots a plan and resolves when every service is ready or something has failed; failures are in the result.
+ * Boots a plan. Resolves when every service is ready or something has failed; failures are in the result.
  * @param options.name the run's name; default `<plan>-<random>`.
  * @throws PlanError for missing variables, RunExistsError, StateError. Nothing has been started then.
  */
@@ -31,7 +31,7 @@ export async function boot(
   );
 }
 
-/** Looks at every machine of a run and runs its ready programs again. Writes nothing. */
+/** Checks every machine of a run and runs its ready programs again. Records nothing. @throws UnknownRunError */
 export async function status(run: string, options: HomeOption & WatchOptions = {}): Promise<StatusReport> {
   return withRun(run, options, async (store, record) => {
     const { statusRun } = await import("../engine/operations/status.js");
@@ -42,11 +42,11 @@ export async function status(run: string, options: HomeOption & WatchOptions = {
 }
 
 /**
- * Takes a run down, last level first.
- * @param options.force leave the terminate programs out.
- * @param options.keep run the terminate programs and leave the machines.
- * @param options.reports bring the reports of services home first; default true. What goes wrong with them is told as
- *   warnings, and changes nothing else.
+ * Terminates a run, last level first. Failures are in the result.
+ * @param options.force skip the terminate programs.
+ * @param options.keep run the terminate programs and keep the machines.
+ * @param options.reports collect the reports of services first; default true. Problems with them are emitted as
+ *   warnings and change nothing else.
  * @throws RunBusyError, UnknownRunError
  */
 export async function terminate(
@@ -67,8 +67,8 @@ export async function terminate(
 }
 
 /**
- * Carries on with a run whose launcher died or was interrupted, from the step that each service had reached. Failures
- * are in the result.
+ * Continues a run whose launcher died or was interrupted, from the step that each service had reached. Failures are in
+ * the result.
  * @throws RunBusyError, UnknownRunError, StateError for a run that is being taken down
  */
 export async function resume(run: string, options: HomeOption & WatchOptions & WaitOptions = {}): Promise<BootResult> {
@@ -78,12 +78,12 @@ export async function resume(run: string, options: HomeOption & WatchOptions & W
 }
 
 /**
- * Finds what is not well in a run and mends just that; does nothing to a run that is well.
- * @param options.replace services whose machines are replaced, well or not.
- * @param options.maxReplacements how many machines that are no good may be replaced; default a third of the run's, at
- *   least 1.
- * @param options.force leave the terminate programs of replaced machines out.
- * @param options.dryRun only say what would be done.
+ * Finds unhealthy services of a run and repairs only those; does nothing to a healthy run. Failures are in the result.
+ * @param options.replace services whose machines are replaced even if they are healthy.
+ * @param options.maxReplacements the maximum number of unusable machines to replace; default a third of the run's
+ *   machines, at least 1.
+ * @param options.force skip the terminate programs of replaced machines.
+ * @param options.dryRun only report what would be done.
  * @throws RunBusyError, UnknownRunError, StateError for an unknown service or a run that is being taken down
  */
 export async function repair(
@@ -110,8 +110,8 @@ export async function repair(
 }
 
 /**
- * Runs a service's boot program (or only its ready program) again on the machine that it has, and verifies it.
- * @param service a service, or one replica of it.
+ * Runs a service's boot program (or only its ready program) again on its current machine, and verifies the service.
+ * @param service a service or one of its replicas.
  * @throws RunBusyError, UnknownRunError, StateError for an unknown service or one without a machine
  */
 export async function rerun(
@@ -129,9 +129,10 @@ export async function rerun(
 }
 
 /**
- * Takes services (all, or those named) down and boots them again on new machines.
- * @param options.force leave the terminate programs out.
- * @throws RunBusyError, UnknownRunError, StateError for an unknown service or a run that is terminated
+ * Takes services (all, or the named ones) down and boots them again on new machines.
+ * @param options.services services or replicas. Default: all.
+ * @param options.force skip the terminate programs.
+ * @throws RunBusyError, UnknownRunError, StateError for an unknown service or a terminated run
  */
 export async function reboot(
   run: string,
@@ -149,10 +150,10 @@ export async function reboot(
 }
 
 /**
- * Lets a run follow a changed plan. Values of variables: those given here, then the environment, then those that the
- * run has, then the plan's defaults.
- * @param options.confirm shown what changes for every service; false stops before anything is stored. Default: yes.
- * @param options.force leave the terminate programs of replaced and removed services out.
+ * Makes a run follow a changed plan. Values of variables come from, in order: this call, the environment, the run, the
+ * plan's defaults.
+ * @param options.confirm receives the change of every service; false stops before anything is stored. Default: yes.
+ * @param options.force skip the terminate programs of replaced and removed services.
  * @throws RunBusyError, UnknownRunError, PlanError for variables, StateError for a run that is being taken down or a
  *   cloud that must not change
  */
@@ -180,11 +181,11 @@ export async function reload(
 }
 
 /**
- * Finds machines that carry this installation's mark and belong to no live service, and ends them.
+ * Finds orphaned machines (they carry this installation's mark and belong to no live service) and destroys them.
  * @param options.run only this run's; default: all.
- * @param options.plan asks the clouds of this plan too, for what the database does not know any more.
- * @param options.confirm shown what was found; false ends nothing. Only what was shown is ended. The list is empty
- *   where no machine was found, but terminated runs are to be cleared of what drivers made beside their machines.
+ * @param options.plan also searches the clouds of this plan, for machines that the database no longer knows.
+ * @param options.confirm receives the machines found; false destroys nothing. Only those machines are destroyed. The
+ *   list is empty if there is no such machine, but drivers left other resources of terminated runs.
  * @throws UnknownRunError, PlanError for the plan's variables
  */
 export async function clean(

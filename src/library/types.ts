@@ -1,4 +1,4 @@
-/** The types of the library's results and of what it is given. */
+/** The types of the library's options and results. */
 export type {
   ChainPart,
   LevelTiming,
@@ -10,21 +10,35 @@ export type {
   StepTiming,
 } from "../model/analysis.js";
 export type {
+  ConnectOptions,
   Contact,
   Driver,
   DriverContext,
   DriverDefinition,
+  DriverState,
   FirstContact,
   HostKeyPolicy,
   ImageRequest,
+  JsonValue,
   LaunchOutcome,
   LaunchProblem,
   LaunchRequest,
+  MachineAccess,
   MachineMark,
   MachineStatus,
   MarkScope,
+  StateEntry,
+  StateKey,
+  StateValue,
   TerminateOutcome,
 } from "../drivers/contract/driver.js";
+export type {
+  Channel,
+  ChannelEnd,
+  InteractiveChannel,
+  MachineConnection,
+  Terminal,
+} from "../machines/contract/connection.js";
 export type { AbortResult } from "../engine/operations/abort.js";
 export type { BootResult } from "../engine/operations/boot.js";
 export type { OnlineCheck } from "../engine/operations/checkOnline.js";

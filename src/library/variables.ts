@@ -1,23 +1,24 @@
-/** The values of a plan's variables: where a caller's come from, and how a run keeps them. */
+/** The values of a plan's variables: their sources, and how a run stores them. */
 import type { LaunchPlan } from "../plan/launchPlan/launchPlan.js";
 import type { ResolvedVariables, VariableSources } from "../plan/references/variables.js";
 import type { VariableRecord } from "../state/contract/records.js";
 import type { VariableOptions } from "./options.js";
 
 /**
- * The values of a plan's variables, as they are stored with its run. @throws PlanError naming each one that has none.
+ * Resolves the values of a plan's variables, in the form that is stored with its run.
+ * @throws PlanError naming each variable without a value.
  */
 export async function resolveValues(plan: LaunchPlan, options: VariableOptions): Promise<VariableRecord[]> {
   const { resolveVariables } = await import("../plan/references/variables.js");
   return variableRecords(resolveVariables(plan, sources(options)));
 }
 
-/** Where values are looked for: what the caller gave, then the environment that may be read. */
+/** The sources of values: what the caller gave, then the readable environment. */
 export function sources(options: VariableOptions): VariableSources {
   return { given: options.variables ?? {}, varFiles: options.varFiles ?? [], env: options.env ?? {} };
 }
 
-/** Values as they are stored. */
+/** Converts values to the form that is stored. */
 export function variableRecords({ values, environment }: ResolvedVariables): VariableRecord[] {
   return [
     ...[...values].map(([name, { value, secret }]) => ({ kind: "variable" as const, name, value, secret })),
@@ -25,7 +26,7 @@ export function variableRecords({ values, environment }: ResolvedVariables): Var
   ];
 }
 
-/** The values that a run has; one that its plan gave by default follows the plan. */
+/** The values to keep from a run. A value that came from a default of its plan is not kept: it follows the new plan. */
 export function keptValues(before: readonly VariableRecord[], plan: LaunchPlan): NonNullable<VariableSources["kept"]> {
   const defaults = new Map(plan.variables.map((variable) => [variable.name, variable.default]));
   const pairs = (kind: VariableRecord["kind"]) =>

@@ -173,7 +173,7 @@ test("what is only shown, not answered or wrong changes nothing: --dry-run, no t
   expect(wrong.stderr).toContain('unknown variable "none"');
   const moved = await own.call(["reload", "live", version(own, ["a: {}"], other), "--yes"]);
   expect(moved.code).toBe(2);
-  expect(moved.stderr).toContain('makes another cloud of "k"');
+  expect(moved.stderr).toContain('changes cloud "k", which still has machines of run');
   for (const { stderr } of [asked, wrong, moved]) expect(stderr).not.toMatch(/^ +at /m);
   expect(told(own)).toEqual([]);
   expect((await own.json(["reload", "live", changed, "--dry-run"])).document.changes).toMatchObject([

@@ -109,7 +109,7 @@ test("more lost machines than a third: it is said, nothing is touched; --max-rep
   for (const service of ["web-1", "web-2", "lone"]) loseMachine(own, service);
   const refused = await own.call(["repair", "shop"]);
   expect(refused.code).toBe(1);
-  expect(refused.stdout).toContain("3 of 8 machines would be replaced, and 2 may be: nothing was touched");
+  expect(refused.stdout).toContain("3 of 8 machines would be replaced, and the limit is 2: nothing was changed");
   expect(refused.stdout).toContain("--max-replacements 3");
   expect(localMachines(own)).toEqual(["big.1", "db.1", "eye.1", "lb.1", "other.1"]);
   const { code } = await own.call(["repair", "shop", "--max-replacements", "3", "--replace", "other"]);

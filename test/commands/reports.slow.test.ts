@@ -71,7 +71,7 @@ test("terminate brings the reports home before the terminate programs run; they 
   });
   expect(await own.call(["reports", "two", "wbe"])).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining("it has those of web-1, web-2"),
+    stderr: expect.stringContaining("it has reports of web-1, web-2"),
   });
 });
 
@@ -226,8 +226,8 @@ test("a machine that is gone leaves its logs, and an earlier report of it stays"
   for (const name of ["a", "b"]) loseMachine(own, name);
   expect(await own.call(["terminate", "lost", "--yes"])).toMatchObject({ code: 0 });
   const told = (await warnings(own, "lost")).join("\n");
-  expect(told).toContain("its logs are all there is");
-  expect(told).toContain("the report that there was before is kept");
+  expect(told).toContain("only its logs are collected");
+  expect(told).toContain("the earlier report is kept");
   expect(await listed(own, "lost")).toEqual({ a: ["logs/boot.log", "files/state"], b: ["logs/boot.log"] });
 });
 
@@ -333,13 +333,13 @@ test("links, odd names and what two patterns match are brought home so that unpa
   const { document } = await own.json(["reports", "odd", "--collect"]);
   expect(document.collected[0].warnings.sort()).toEqual(
     [
-      "d/absolute is a link that leads out of the report",
-      "d/out is a link that leads out of the report",
-      "d/pipe is no plain file",
-      "d/out is a link to nothing",
-      "d/gone is a link to what is not in the report",
-      "d/gone is a link to nothing",
-      "d/pipe is no plain file",
+      "d/absolute is a link that points outside the report",
+      "d/out is a link that points outside the report",
+      "d/pipe is not a regular file",
+      "d/out is a broken link",
+      "d/gone is a link to a file that is not in the report",
+      "d/gone is a broken link",
+      "d/pipe is not a regular file",
       "nothing matches none/*",
     ].sort(),
   );
@@ -366,7 +366,7 @@ test("secrets do not show in warnings, events or process lists", async () => {
   const ended = await own.call(["terminate", "hush", "--yes"], { env });
   expect(ended.code).toBe(0);
   const events = await own.call(["events", "hush", "--json"]);
-  expect(events.stdout).toContain("is no plain file");
+  expect(events.stdout).toContain("is not a regular file");
   for (const text of [
     ended.stdout,
     ended.stderr,
@@ -429,7 +429,7 @@ test("hosts over SSH report too, with nothing left there; one that does not answ
   }
   const ended = await own.call(["reports", "far", "--collect"]);
   expect(ended.code).toBe(1);
-  expect(ended.stdout + ended.stderr).toContain("the report that there was before is kept");
+  expect(ended.stdout + ended.stderr).toContain("the earlier report is kept");
   expect(await listed(own, "far")).toMatchObject({ a: expect.arrayContaining(["files/state"]) });
   expect(await own.call(["terminate", "far", "--yes"])).toMatchObject({ code: 0 });
   expect(await listed(own, "far")).toMatchObject({ a: expect.arrayContaining(["files/state"]) });

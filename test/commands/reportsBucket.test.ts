@@ -107,7 +107,7 @@ test("a bucket that is not there, no credentials, no region and no answer are to
   const message = async (to: string, own_: Record<string, string>) =>
     (await own.json(["reports", "shop", "--to", to], { env: own_ })).document.copied[0].message as string;
   expect(await message("s3://nowhere/x", { ...env, AWS_ENDPOINT_URL: cloud.direct })).toContain(
-    "make the bucket first",
+    "create the bucket first",
   );
   expect(
     await message("s3://results", {

@@ -10,11 +10,18 @@ import { test, expect } from "@jest/globals";
 import { loadDriver } from "../../src/drivers/registry.js";
 import { CLI, installation } from "../support/installation.js";
 
-/** A cloud of directories; it lends its machines' access from the local kind. What it is asked goes to `calls`. */
+/** A cloud of directories, to which it connects by shells of its own. What it is asked goes to `calls`. */
 const driver = (facts: string) => `
+import { spawn } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 const note = (line) => appendFileSync(${JSON.stringify(join(facts, "calls"))}, JSON.stringify(line) + "\\n");
+const wrap = (child) => {
+  let close;
+  const lost = new Promise((resolve) => { close = () => { for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy(); child.unref(); resolve({ kind: "lost", reason: "closed" }); }; });
+  const exited = new Promise((resolve) => child.once("close", (code) => resolve({ kind: "exited", code })));
+  return { stdin: child.stdin, stdout: child.stdout, stderr: child.stderr, ended: Promise.race([exited, lost]), close };
+};
 export default {
   name: "acme",
   cloudSchema: { type: "object", required: ["region"], additionalProperties: false, properties: { region: { enum: ["eu", "us"] } } },
@@ -30,7 +37,7 @@ export default {
         return requests.map(({ key }) => {
           const directory = join(stateDirectory, key);
           for (const folder of ["home", "tmp", "work"]) mkdirSync(join(directory, folder), { recursive: true });
-          const machine = { id: key, key, state: "running", host: "127.9.9.9", privateHost: null, hostname: null, access: { kind: "local", directory, address: "127.9.9.9", brand: "424242" }, reason: "" };
+          const machine = { id: key, key, state: "running", host: "127.9.9.9", privateHost: null, hostname: null, access: { kind: "driver", cloud, id: key, data: directory }, reason: "" };
           writeFileSync(file(key), JSON.stringify(machine));
           return { key, kind: "launched", machine };
         });
@@ -38,6 +45,17 @@ export default {
       async describe(ids) { return ids.map(status); },
       async terminate(ids) { note(["terminate", ids.length]); return ids.map((id) => { rmSync(file(id), { force: true }); rmSync(join(stateDirectory, id), { recursive: true, force: true }); return { id, kind: "terminated" }; }); },
       async list() { return []; },
+      async connect(id, { data: directory }) {
+        let alive = true;
+        return {
+          label: id, workDirectory: join(directory, "work"),
+          get alive() { return alive; },
+          async open(command) {
+            return wrap(spawn("/bin/sh", ["-c", command], { cwd: join(directory, "home"), detached: true }));
+          },
+          async close() { alive = false; },
+        };
+      },
       async close() { note(["close"]); },
     };
   },

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterEach } from "@jest/globals";
 
 import { realClock } from "../../src/time/clock.js";
+import { driverStateFolder } from "../../src/state/files/driverState.js";
 import type { Driver, DriverContext, DriverDefinition, LaunchRequest } from "../../src/drivers/contract/driver.js";
 
 export const never = new AbortController().signal;
@@ -35,10 +36,12 @@ export function stateDirectory(): string {
 
 /** A driver with state of its own; what its `launch` gave is ended after the test. */
 export function open(definition: DriverDefinition, context: Partial<DriverContext> = {}): Driver {
+  const directory = context.stateDirectory ?? stateDirectory();
   const driver = definition.create({
     cloud: "test",
     options: {},
-    stateDirectory: stateDirectory(),
+    stateDirectory: directory,
+    state: driverStateFolder(directory),
     warn: (message) => {
       throw new Error(message);
     },

@@ -62,6 +62,7 @@ class FailingCloud {
         return (driver as Required<Driver>).createImage(request, signal);
       },
       deleteImage: async (id, signal) => driver.deleteImage?.(id, signal),
+      connect: (id, options) => (driver as Required<Driver>).connect(id, options),
       check: async () => {
         this.fail("check");
         return [];

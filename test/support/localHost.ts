@@ -8,25 +8,23 @@ import type { Bundle } from "../../src/machines/program/bundle.js";
 import type { ProgramRequest } from "../../src/machines/program/request.js";
 import { writeBundle } from "./bundles.js";
 
-let lastBrand = Math.floor(Math.random() * 1_000_000_000) + 1;
+let lastTag = Math.floor(Math.random() * 1_000_000_000) + 1;
 
 export interface LocalHost {
   readonly directory: string;
-  readonly brand: string;
+  readonly tag: string;
   readonly link: ClosableLink;
   stop(): Promise<void>;
 }
 
 export async function startLocalHost(env: Record<string, string> = {}): Promise<LocalHost> {
   const directory = await mkdtemp(join(tmpdir(), "bl-local-"));
-  const brand = String(++lastBrand);
-  const all = { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: directory, BOOTLEVEL_MACHINE: brand, ...env };
-  const link = createLink(async () =>
-    openLocal({ directory, workDirectory: join(directory, "steps"), env: all, brand }),
-  );
+  const tag = String(++lastTag);
+  const all = { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: directory, BOOTLEVEL_MACHINE: tag, ...env };
+  const link = createLink(async () => openLocal({ directory, workDirectory: join(directory, "steps"), env: all, tag }));
   return {
     directory,
-    brand,
+    tag,
     link,
     async stop() {
       await link.close();

@@ -6,6 +6,7 @@ import { join } from "node:path";
 
 import { afterEach } from "@jest/globals";
 
+import { driverStateFolder } from "../../src/state/files/driverState.js";
 import type { Clock } from "../../src/time/clock.js";
 import type { Driver, LaunchOutcome, LaunchRequest, MachineStatus } from "../../src/drivers/contract/driver.js";
 import sim from "../../src/drivers/sim/simDriver.js";
@@ -74,6 +75,7 @@ export function simCloud(
     cloud: "test",
     options: { seed: 1, ...options },
     stateDirectory,
+    state: driverStateFolder(stateDirectory),
     warn: (message) => {
       throw new Error(message);
     },
@@ -95,7 +97,7 @@ export function simCloud(
     machine: async (service, launch = {}) => {
       const [outcome] = await driver.launch([wish(service, { launch })], never);
       const { id } = launched(outcome);
-      return { id, programs: (driver.programs as (id: string) => ProgramRunner).call(driver, id) };
+      return { id, programs: (driver.programRunner as (id: string) => ProgramRunner).call(driver, id) };
     },
     states: async (...ids) => (await driver.describe(ids, never)).map(({ state }) => state),
   };

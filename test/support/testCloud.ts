@@ -1,7 +1,7 @@
 /**
  * A cloud for tests: a machine is a file that only one process can make, so the files are the cloud's own list,
  * whatever the launcher believes. It can be slow, show machines late, lose replies after the deed and ask for fewer
- * calls. Programs run in real shells that outlive the launcher: by bootlevel's own protocol (`access: local`), or with
+ * calls. Programs run in real shells that outlive the launcher: by bootlevel's own protocol (`access: local`: it connects to a directory), or with
  * as few processes as will do (`access: driver`), for tests that run hundreds of launches.
  */
 import { randomInt } from "node:crypto";
@@ -33,6 +33,7 @@ import {
 } from "../../src/drivers/contract/driver.js";
 import { killTagged } from "../../src/machines/local/taggedProcesses.js";
 import { removeMachineDirectory } from "../../src/machines/local/machineDirectory.js";
+import { openMachine, type LocalMachine } from "../../src/machines/local/localMachine.js";
 import type { ProgramRunner } from "../../src/machines/program/programRunner.js";
 import { directPrograms } from "./directPrograms.js";
 import { cloudFiles, type CloudMachine } from "./testCloudFiles.js";
@@ -54,12 +55,17 @@ class TestCloud implements Driver {
   readonly visibilityMs: number;
   private readonly files: ReturnType<typeof cloudFiles>;
   private readonly options: Options;
+  readonly connect?: NonNullable<Driver["connect"]>;
+  readonly programRunner?: (id: string) => ProgramRunner;
 
   constructor(private readonly context: DriverContext) {
     this.options = context.options;
     this.visibilityMs = this.options.visibilityMs ?? 0;
     this.files = cloudFiles(context.stateDirectory);
     mkdirSync(this.files.machines, { recursive: true });
+    if (this.options.access === "local")
+      this.connect = async (_id, { data }) => openMachine(data as unknown as LocalMachine, context.env);
+    else this.programRunner = (id) => this.programs(id);
   }
 
   async launch(requests: readonly LaunchRequest[]): Promise<LaunchOutcome[]> {
@@ -85,7 +91,7 @@ class TestCloud implements Driver {
     return this.call("terminate", ids, async () => {
       const machines = this.all().filter(({ id }) => ids.includes(id));
       if (this.options.access === "local")
-        await killTagged(new Set(machines.map(({ brand }) => brand)), { graceMs: 1_000 });
+        await killTagged(new Set(machines.map(({ tag }) => tag)), { graceMs: 1_000 });
       for (const machine of machines) {
         await removeMachineDirectory(this.directory(machine));
         rmSync(join(this.files.machines, machine.key));
@@ -102,7 +108,7 @@ class TestCloud implements Driver {
     );
   }
 
-  programs(id: string): ProgramRunner {
+  private programs(id: string): ProgramRunner {
     const machine = this.all().find((one) => one.id === id);
     return directPrograms(machine === undefined ? null : join(this.directory(machine), "work"), id);
   }
@@ -132,7 +138,7 @@ class TestCloud implements Driver {
       id: `i-${randomInt(2 ** 40)}`,
       key,
       mark,
-      brand: String(randomInt(2 ** 40, 2 ** 47)),
+      tag: String(randomInt(2 ** 40, 2 ** 47)),
       address: `127.${randomInt(16, 255)}.${randomInt(256)}.${randomInt(1, 255)}`,
       at: this.context.clock.now(),
     };
@@ -169,12 +175,9 @@ class TestCloud implements Driver {
   }
 
   private status(machine: CloudMachine): MachineStatus {
-    const { id, key, mark, address, brand } = machine;
+    const { id, key, mark, address, tag } = machine;
     const directory = this.directory(machine);
-    const access =
-      this.options.access === "local"
-        ? ({ kind: "local", directory, address, brand } as const)
-        : ({ kind: "driver", cloud: this.context.cloud, id } as const);
+    const access = { kind: "driver", cloud: this.context.cloud, id, data: { directory, tag } } as const;
     const there = existsSync(directory);
     return {
       id,

@@ -8,7 +8,7 @@ export interface CloudMachine {
   readonly id: string;
   readonly key: string;
   readonly mark: MachineMark;
-  readonly brand: string;
+  readonly tag: string;
   readonly address: string;
   /** Milliseconds since the epoch. */
   readonly at: number;

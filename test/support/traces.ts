@@ -1,5 +1,5 @@
 /**
- * What a run could leave behind: bytes in files, words in process lists, processes with a brand, runtime directories in
+ * What a run could leave behind: bytes in files, words in process lists, processes with a tag, runtime directories in
  * memory.
  */
 import { readFileSync, readdirSync, statSync } from "node:fs";

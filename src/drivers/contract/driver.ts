@@ -3,12 +3,15 @@
  * default export is a `DriverDefinition`. The failure semantics are part of the contract and stand at each verb.
  */
 
+import type { DriverState } from "../../model/driverState.js";
 import type { Environment } from "../../model/environment.js";
 import type { Clock } from "../../time/clock.js";
+import type { MachineConnection } from "../../machines/contract/connection.js";
 import type { ProgramRunner } from "../../machines/program/programRunner.js";
 import type { HostKeyPolicy } from "../../machines/ssh/settings.js";
 
 export type { HostKeyPolicy };
+export type { DriverState, StateEntry, StateKey, StateValue } from "../../model/driverState.js";
 export * from "./errors.js";
 
 /** A request for one machine. `key` identifies it permanently: the same key never launches a second machine. */
@@ -61,9 +64,12 @@ export function isInScope(mark: MachineMark, scope: MarkScope): boolean {
   return mark.installation === scope.installation && (scope.run === null || mark.run === scope.run);
 }
 
-/** How programs reach a machine; "driver": the driver itself runs them (`Driver.programs`). */
+/** What JSON can say. */
+export type JsonValue =
+  string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue };
+
+/** How a machine is reached; "driver": by its driver (`Driver.connect`). */
 export type MachineAccess =
-  | { readonly kind: "local"; readonly directory: string; readonly address: string; readonly brand: string }
   | {
       readonly kind: "ssh";
       readonly host: string;
@@ -71,7 +77,22 @@ export type MachineAccess =
       readonly user: string | null;
       readonly firstContact?: FirstContact;
     }
-  | { readonly kind: "driver"; readonly cloud: string; readonly id: string };
+  | {
+      readonly kind: "driver";
+      readonly cloud: string;
+      readonly id: string;
+      /** Only the driver reads it: `connect` gets it back. The record keeps it in clear: no secrets. */
+      readonly data?: JsonValue;
+    };
+
+export interface ConnectOptions {
+  /** `data` of the machine's access; null if it has none. */
+  readonly data: JsonValue;
+  /** How long the machine is waited for, in milliseconds. The caller gives up after that, and aborts `signal`. */
+  readonly timeoutMs: number;
+  /** Aborted when nobody wants the connection any more. */
+  readonly signal: AbortSignal;
+}
 
 /**
  * How to recognise a machine at the first connection. It must not change while the machine lives: `launch`, `describe`
@@ -178,8 +199,19 @@ export interface Driver {
    * once.
    */
   readonly visibilityMs?: number;
-  /** Runs programs on a machine whose access is of kind "driver". */
-  programs?(id: string): ProgramRunner;
+  /**
+   * Connects to a machine whose access is of kind "driver". Its programs, files and `bl` then need nothing more of the
+   * driver. The engine keeps one connection a machine, calls again when it is no longer `alive`, and closes it itself,
+   * which may be after `close` of this driver. It changes nothing at the cloud: also commands that only look call it.
+   * It may throw `ThrottledError`.
+   * @throws ConnectionError if the machine does not answer.
+   */
+  connect?(id: string, options: ConnectOptions): Promise<MachineConnection>;
+  /**
+   * The exception: runs programs on a machine without any shell (a simulation). It goes before `connect`. Such machines
+   * have no staging, and a driver without `connect` gives no files, `bl` or logins.
+   */
+  programRunner?(id: string): ProgramRunner;
   /**
    * Finishes pending work and releases the driver's resources (sockets, watchers). After an abort of the signal, by an
    * operator who wants to stop, work that can wait is left to the next command. Machines stay.
@@ -200,7 +232,13 @@ export interface DriverContext {
   /** The cloud's name in the plan, and its keys but for `driver` and `defaults`, references resolved. */
   readonly cloud: string;
   readonly options: Readonly<Record<string, unknown>>;
-  /** A private directory (mode 0700) for state of the driver's own; it outlives the process. */
+  /** What the driver keeps: claims, what it has asked for. It outlives the process and this computer, if need be. */
+  readonly state: DriverState;
+  /**
+   * A private directory (mode 0700) on this computer, for drivers that need real files: directories of local machines, a
+   * database. It outlives the process. Another launcher does not see it: keep in `state` what all must know. Folders that
+   * bear the name of a group of keys are `state`'s.
+   */
   readonly stateDirectory: string;
   /** Tells the operator something that is no failure. */
   readonly warn: (message: string) => void;

@@ -61,10 +61,10 @@ export class Ec2Api {
   }
 
   /**
-   * Launches machines: at least one, at most `input.MaxCount`.
-   * @param announce called right before each request to the cloud.
+   * Launches machines: one at least, `input.MaxCount` at most.
+   * @param announce awaited right before each time that the cloud is asked.
    */
-  async run(input: RunInstancesCommandInput, signal: AbortSignal, announce: () => void): Promise<Instance[]> {
+  async run(input: RunInstancesCommandInput, signal: AbortSignal, announce: () => Promise<void>): Promise<Instance[]> {
     await (await this.open()).limiter.take("launched", signal, input.MaxCount ?? 1);
     const { Instances = [] } = await this.call(
       "RunInstances",
@@ -177,22 +177,23 @@ export class Ec2Api {
   }
 
   /**
-   * Makes a call within the account's rate limits. A throttled call had no effect and is retried later.
-   * @param announce called right before each attempt.
+   * Makes a call within the account's rates. While the cloud asks for fewer calls, nothing is done and the call is made
+   * again, later.
+   * @param announce awaited right before each time; whether the call may still be made is proved once more after it.
    */
   async call<T>(
     name: string,
     kind: CallKind,
     send: (opened: Opened) => Promise<T>,
     signal: AbortSignal,
-    announce: () => void = () => undefined,
+    announce: () => Promise<void> = async () => undefined,
   ): Promise<T> {
     const opened = await this.open();
     const { clock, permit } = this.context;
     for (const giveUp = clock.now() + THROTTLED_MS; ;) {
       await opened.limiter.take(kind, signal);
       if (kind !== "describe") await permit();
-      announce();
+      await announce();
       try {
         return await send(opened);
       } catch (error) {

@@ -10,7 +10,7 @@ import {
   type LaunchRequest,
 } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
-import { newBatch } from "./batchFile.js";
+import { newBatch } from "./batches.js";
 import { CheckCalls } from "./checkCalls.js";
 import { isNoCapacity, isRefusedError } from "./errors.js";
 import { imageId } from "./images.js";

@@ -1,6 +1,4 @@
-/** Launches machines in Amazon EC2 and in clouds with a compatible API. */
-import { join } from "node:path";
-
+/** Machines of Amazon EC2, and of clouds that speak its API. */
 import type {
   Driver,
   DriverContext,
@@ -14,7 +12,7 @@ import type {
   TerminateOutcome,
 } from "../contract/driver.js";
 import { Ec2Api } from "./api.js";
-import { BatchFile } from "./batchFile.js";
+import { Batches } from "./batches.js";
 import { cloudOf, isAmazon, type Ec2Cloud } from "./cloud.js";
 import { Fleet } from "./fleet.js";
 import { Ec2Calls } from "./calls.js";
@@ -33,7 +31,7 @@ class Ec2Driver implements Driver {
   readonly visibilityMs: number;
   private readonly api: Ec2Api;
   private readonly cloud: Ec2Cloud;
-  private readonly book: BatchFile;
+  private readonly book: Batches;
   private readonly tagger: Tagger | null;
   private readonly fleet: Fleet;
   private readonly launcher: Launcher;
@@ -44,7 +42,7 @@ class Ec2Driver implements Driver {
     this.cloud = cloudOf(context.options);
     this.visibilityMs = this.cloud.visibilityMs;
     this.api = new Ec2Api(context);
-    this.book = new BatchFile(join(context.stateDirectory, "batches"), context.permit);
+    this.book = new Batches(context.state, context.permit);
     const { api, visibilityMs } = this;
     const { clock, warn } = context;
     this.tagger = context.readOnly ? null : new Tagger({ api, clock, warn, visibilityMs });
@@ -80,9 +78,10 @@ class Ec2Driver implements Driver {
 
   async terminate(ids: readonly string[], signal: AbortSignal): Promise<TerminateOutcome[]> {
     if (ids.length === 0) return [];
+    const askedAt = await this.book.askedFor(ids);
     const hiddenUntil = (id: string) => {
-      const askedAt = this.book.askedFor(id);
-      return askedAt === null ? null : askedAt + this.visibilityMs;
+      const at = askedAt.get(id);
+      return at === undefined ? null : at + this.visibilityMs;
     };
     const outcomes = await terminateMachines(ids, { api: this.api, clock: this.context.clock, hiddenUntil, signal });
     this.launcher.forget(new Set(outcomes.flatMap(({ id, kind }) => (kind === "terminated" ? [id] : []))));
@@ -111,7 +110,7 @@ class Ec2Driver implements Driver {
 
   async release(scope: MarkScope & { readonly run: string }, signal: AbortSignal): Promise<void> {
     await this.groups.release(scope, signal);
-    this.book.remove(scope.run);
+    await this.book.remove(scope.run);
   }
 
   async close(signal: AbortSignal = new AbortController().signal): Promise<void> {

@@ -7,7 +7,7 @@ import type { Instance } from "@aws-sdk/client-ec2";
 import type { Clock } from "../../time/clock.js";
 import { DriverError, LostReplyError, type MachineStatus, type MarkScope } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
-import { placed, type Batch, type BatchFile } from "./batchFile.js";
+import { placed, type Batch, type Batches } from "./batches.js";
 import { statusOf, tag, TAG, type AddressChoice, type Membership } from "./machines.js";
 import type { Tagger } from "./tagger.js";
 
@@ -15,7 +15,7 @@ const NOT_GONE = ["pending", "running", "stopping", "stopped"];
 
 export interface FleetParts {
   readonly api: Ec2Api;
-  readonly book: BatchFile;
+  readonly book: Batches;
   readonly clock: Clock;
   /** How long the cloud may hide a machine that it has launched, in milliseconds. */
   readonly visibilityMs: number;
@@ -26,7 +26,7 @@ export interface FleetParts {
 
 export class Fleet {
   private readonly api: Ec2Api;
-  readonly book: BatchFile;
+  readonly book: Batches;
 
   /** Runs whose machines were already checked for missing tags. */
   private readonly cared = new Set<string>();
@@ -44,7 +44,7 @@ export class Fleet {
   async ofRun(run: string, signal: AbortSignal): Promise<MachineStatus[]> {
     const machines = await this.api.find([{ Name: `tag:${TAG.run}`, Values: [run] }], signal);
     await this.noteAll(run, machines);
-    const told = this.told(machines);
+    const told = await this.told(machines);
     const orphan = told.find(({ key, state }) => key === null && state !== "terminated");
     if (orphan !== undefined)
       throw new DriverError(
@@ -74,7 +74,7 @@ export class Fleet {
       await this.noteAll(run, machines);
       const isDoubtful = (batch: Batch) =>
         !batch.settled && batch.ids.includes(null) && askedAt < Math.min(batch.askedAt, askedAt) + visibilityMs;
-      if (this.book.all(run).some(isDoubtful))
+      if ((await this.book.all(run)).some(isDoubtful))
         throw new LostReplyError(
           "RunInstances: the answer to an earlier call was lost, and the cloud may not show its machines yet",
         );
@@ -86,25 +86,25 @@ export class Fleet {
   async describe(ids: readonly string[], signal: AbortSignal): Promise<Map<string, MachineStatus>> {
     const machines = await this.api.machines([...new Set(ids)], signal);
     for (const run of new Set([...machines.values()].map((machine) => tag(machine, TAG.run))))
-      if (run !== null) this.completeRun(run);
-    return new Map(this.told([...machines.values()]).map((machine) => [machine.id, machine]));
+      if (run !== null) await this.completeRun(run);
+    const told = await this.told([...machines.values()]);
+    return new Map(told.map((machine) => [machine.id, machine]));
   }
 
   /** Records the answer to a batch's call: this call launches no further machine. */
   async launched(batch: Batch, machines: readonly Instance[]): Promise<MachineStatus[]> {
     await this.book.permitted();
-    this.note(batch, machines, true);
-    this.complete(this.book.find(batch.run, batch.id) ?? batch);
+    this.complete(await this.note(batch, machines, true));
     return this.told(machines, batch);
   }
 
-  /** @param answered the batch whose call returned these machines. The answer does not always include their tags. */
-  private told(machines: readonly Instance[], answered: Batch | null = null): MachineStatus[] {
+  /** @param answered the batch whose call gave these machines: the answer does not always show their tags. */
+  private async told(machines: readonly Instance[], answered: Batch | null = null): Promise<MachineStatus[]> {
     const memberships = new Map<string, Membership>();
     const found =
       answered === null
-        ? this.batches(machines)
-        : new Map([[this.book.find(answered.run, answered.id) ?? answered, [...machines]]]);
+        ? await this.batches(machines)
+        : new Map([[(await this.book.find(answered.run, answered.id)) ?? answered, [...machines]]]);
     for (const [batch, own] of found) {
       placed(batch, own).forEach((id, place) => {
         const member = batch.members[place];
@@ -119,11 +119,14 @@ export class Fleet {
     });
   }
 
-  /** Adds the individual tags to machines that were launched together, even if their launcher died before that. */
-  private completeRun(run: string): void {
+  /**
+   * Machines that were launched together get the tags that are each one's own, also when their launcher died before
+   * that.
+   */
+  private async completeRun(run: string): Promise<void> {
     if (this.cared.has(run)) return;
     this.cared.add(run);
-    for (const batch of this.book.all(run)) if (!batch.tagged) this.complete(batch);
+    for (const batch of await this.book.all(run)) if (!batch.tagged) this.complete(batch);
   }
 
   private complete(batch: Batch): void {
@@ -131,37 +134,47 @@ export class Fleet {
     if (tagger === null || batch.tagged) return;
     tagger.add(batch, async () => {
       await this.book.permitted();
-      const now = this.book.find(batch.run, batch.id);
-      // Machines that appear later are tagged then.
-      if (now !== null && now.settled && now.ids.every((id) => id === null || batch.ids.includes(id)))
-        this.book.write({ ...now, tagged: true });
+      const known = await this.book.find(batch.run, batch.id);
+      if (known === null) return;
+      // Machines that are found later are seen to when they are.
+      const isDone = (now: Batch) => now.settled && now.ids.every((id) => id === null || batch.ids.includes(id));
+      await this.book.change(known, (now) => (isDone(now) ? { ...now, tagged: true } : null));
     });
   }
 
-  private batches(machines: readonly Instance[]): Map<Batch, Instance[]> {
-    const found = new Map<Batch, Instance[]>();
+  private async batches(machines: readonly Instance[]): Promise<Map<Batch, Instance[]>> {
+    const members = new Map<string, { readonly run: string; readonly id: string; readonly own: Instance[] }>();
     for (const machine of machines) {
       const [run, id] = [tag(machine, TAG.run), tag(machine, TAG.batch)];
-      const batch = run === null || id === null ? null : this.book.find(run, id);
-      if (batch === null) continue;
-      const own = found.get(batch);
-      if (own) own.push(machine);
-      else found.set(batch, [machine]);
+      if (run === null || id === null) continue;
+      const known = members.get(`${run}/${id}`);
+      if (known === undefined) members.set(`${run}/${id}`, { run, id, own: [machine] });
+      else known.own.push(machine);
+    }
+    const found = new Map<Batch, Instance[]>();
+    for (const { run, id, own } of members.values()) {
+      const batch = await this.book.find(run, id);
+      if (batch !== null) found.set(batch, own);
     }
     return found;
   }
 
   private async noteAll(run: string, machines: readonly Instance[]): Promise<void> {
     await this.book.permitted();
-    this.book.reread(run);
-    for (const [batch, members] of this.batches(machines)) this.note(batch, members, batch.settled);
+    await this.book.reread(run);
+    for (const [batch, members] of await this.batches(machines)) await this.note(batch, members, false);
   }
 
-  private note(batch: Batch, machines: readonly Instance[], answered: boolean): void {
-    const ids = placed(batch, machines);
-    const settled = answered || ids.every((id) => id !== null);
-    if (settled === batch.settled && ids.every((id, place) => id === batch.ids[place])) return;
-    this.book.write({ ...batch, ids, settled });
-    if (!answered) this.complete({ ...batch, ids, settled });
+  /** @param answered whether these are all machines that the batch's call gives. @returns the batch as it is now */
+  private async note(batch: Batch, machines: readonly Instance[], answered: boolean): Promise<Batch> {
+    let isNew = false;
+    const noted = await this.book.change(batch, (now) => {
+      const ids = placed(now, machines);
+      const settled = answered || now.settled || ids.every((id) => id !== null);
+      isNew = settled !== now.settled || ids.some((id, place) => id !== now.ids[place]);
+      return isNew ? { ...now, ids, settled } : null;
+    });
+    if (isNew && !batch.settled && !answered) this.complete(noted);
+    return noted;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The calls that launch machines, one at a time. Each is recorded in a file right before it is made. If an answer was
- * lost, the outcome of that call is determined later.
+ * The calls that launch machines, one at a time: each is recorded from right before it is made, and of one whose answer
+ * was lost it is found out what became of it.
  */
 import type { Instance } from "@aws-sdk/client-ec2";
 
@@ -13,7 +13,7 @@ import {
   type MachineStatus,
 } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
-import type { Batch } from "./batchFile.js";
+import type { Batch } from "./batches.js";
 import { isNoCapacity, isRefusedError } from "./errors.js";
 import type { Fleet } from "./fleet.js";
 import type { Prepared } from "./prepare.js";
@@ -86,13 +86,12 @@ export class LaunchCalls {
     private readonly launched: Launched,
   ) {}
 
-  /** Calls for some of these machines whose outcome is unknown. */
-  doubts(run: string, keys: ReadonlySet<string>): Batch[] {
-    return this.parts.fleet.book
-      .all(run)
-      .filter(
-        (batch) => !batch.settled && batch.members.some(({ key }, place) => keys.has(key) && batch.ids[place] === null),
-      );
+  /** Calls for some of these machines of which nobody knows what became. */
+  async doubts(run: string, keys: ReadonlySet<string>): Promise<Batch[]> {
+    const batches = await this.parts.fleet.book.all(run);
+    return batches.filter(
+      (batch) => !batch.settled && batch.members.some(({ key }, place) => keys.has(key) && batch.ids[place] === null),
+    );
   }
 
   /**
@@ -108,11 +107,10 @@ export class LaunchCalls {
   ): Promise<void> {
     const { fleet } = this.parts;
     const run = (left.values().next().value as LaunchRequest).mark.run;
-    for (const batch of this.doubts(run, new Set(left.keys()))) {
+    for (const batch of await this.doubts(run, new Set(left.keys()))) {
       if (round.signal.aborted) return;
       if (round.lookedAt !== null && round.lookedAt >= this.certainAt(batch)) {
-        await fleet.book.permitted();
-        fleet.book.write({ ...batch, settled: true });
+        await fleet.book.change(batch, (now) => ({ ...now, settled: true }));
       } else if (!(await this.repeat(batch, left, settings, places, round))) {
         round.asked = true;
         throw new LostReplyError(
@@ -164,9 +162,10 @@ export class LaunchCalls {
   }
 
   /**
-   * Makes a batch's call. It is recorded in a file right before.
-   * @param doubt the same batch as recorded earlier, if the outcome of an earlier call is unknown.
-   * @returns the number of machines that were launched
+   * Makes a batch's call, which is recorded from right before it: proved to be permitted, recorded, and proved once more
+   * when it is sent. A launcher that freezes in between neither sends it nor writes over what its successor records.
+   * @param doubt the same batch as it was before, if it is not known what became of an earlier call of it.
+   * @returns how many machines it gave
    */
   async ask(
     batch: Batch,
@@ -178,8 +177,10 @@ export class LaunchCalls {
     let sent: Batch | null = null;
     let machines: Instance[];
     try {
-      machines = await api.run(input, round.signal, () => {
-        fleet.book.write((sent = { ...batch, askedAt: clock.now() }));
+      machines = await api.run(input, round.signal, async () => {
+        const asked = { ...batch, askedAt: clock.now() };
+        const isNew = sent === null && doubt === null;
+        sent = isNew ? await fleet.book.add(asked) : await fleet.book.change(asked, (now) => withCall(now, asked));
       });
     } catch (error) {
       throw await this.failed(error as Error, { batch, input, round, doubt, wasSent: sent !== null });
@@ -205,9 +206,9 @@ export class LaunchCalls {
     // The token is known with other parameters: an earlier launcher's call did take effect, and its machines will
     // appear.
     const known = isRefusedError(error) && error.refusal === "IdempotentParameterMismatch";
-    if (known || isLostReplyError(error)) {
-      await fleet.book.permitted();
-      fleet.book.write({ ...batch, askedAt: known && doubt !== null ? doubt.askedAt : clock.now() });
+    if (known || (isLostReplyError(error) && wasSent)) {
+      const askedAt = known && doubt !== null ? doubt.askedAt : clock.now();
+      await fleet.book.change(batch, (now) => withCall(now, { ...batch, askedAt }));
       this.unanswered.set(batch.id, input);
       round.asked = true;
       return known ? new LostReplyError(error.message, { cause: error }) : error;
@@ -215,17 +216,16 @@ export class LaunchCalls {
     // The failure of this call proves nothing about an earlier one, whose machines may still appear. Only a lack of
     // capacity means that the earlier token would not help.
     if (doubt !== null && !isNoCapacity(error)) {
-      if (wasSent) {
-        await fleet.book.permitted();
-        fleet.book.write({ ...batch, askedAt: doubt.askedAt });
-      }
+      if (wasSent) await fleet.book.change(batch, (now) => withCall(now, { ...batch, askedAt: doubt.askedAt }));
       return error;
     }
     this.unanswered.delete(batch.id);
-    if (wasSent) {
-      await fleet.book.permitted();
-      fleet.book.write({ ...batch, settled: true });
-    }
+    if (wasSent) await fleet.book.change(batch, (now) => ({ ...now, settled: true }));
     return error;
   }
+}
+
+/** A batch as it is recorded, with what its latest call has that earlier ones had not. */
+function withCall(now: Batch, { hostKeys, askedAt }: Batch): Batch {
+  return { ...now, hostKeys, askedAt };
 }

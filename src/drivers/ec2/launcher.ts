@@ -16,7 +16,7 @@ import {
   type LaunchRequest,
 } from "../contract/driver.js";
 import { groupRequests } from "./groupRequests.js";
-import { newBatch } from "./batchFile.js";
+import { newBatch } from "./batches.js";
 import { isHiddenGroup, isNoCapacity, isRefusedError } from "./errors.js";
 import { LaunchCalls, Launched, type LaunchParts, type LaunchRound } from "./launchCalls.js";
 import { runInput } from "./runInput.js";
@@ -55,7 +55,7 @@ export class Launcher {
     // Wait for all of them: a call in progress may launch machines.
     const ends = await Promise.allSettled(groups.map((group) => limit(() => this.launchGroup(group, round))));
     for (const end of ends) if (end.status === "rejected") throw end.reason;
-    const outcomes = requests.map((request) => this.outcome(request, round));
+    const outcomes = await Promise.all(requests.map((request) => this.outcome(request, round)));
     if (round.trouble === null || signal.aborted) return outcomes;
     // "Unreachable" would mean that no request was made.
     throw round.asked && isCloudUnreachableError(round.trouble)
@@ -85,7 +85,7 @@ export class Launcher {
     }
   }
 
-  private outcome({ key, mark }: LaunchRequest, round: LaunchRound): LaunchOutcome {
+  private async outcome({ key, mark }: LaunchRequest, round: LaunchRound): Promise<LaunchOutcome> {
     const machine = this.launched.get(key);
     if (machine !== undefined) return { key, kind: "launched", machine };
     const reason = round.failures.get(key);
@@ -93,13 +93,14 @@ export class Launcher {
       reason === undefined
         ? new DriverError("interrupted")
         : new DriverError(`no machine for ${mark.service}: ${reason.message}`, { cause: reason });
-    return { key, kind: "failed", error, leftover: this.leftover(mark.run, key, round) };
+    return { key, kind: "failed", error, leftover: await this.leftover(mark.run, key, round) };
   }
 
-  /** What may exist after a failed launch. "Nothing" is reported only after a lookup. */
-  private leftover(run: string, key: string, { lookedAt }: LaunchRound): string | null {
-    if (lookedAt === null) return "interrupted before the lookup: an earlier call may have launched a machine";
-    return this.calls.doubts(run, new Set([key])).length > 0 ? "an answer was lost: a machine may exist" : null;
+  /** What may be there after a failed launch: "nothing" is said only of what was looked for. */
+  private async leftover(run: string, key: string, { lookedAt }: LaunchRound): Promise<string | null> {
+    if (lookedAt === null) return "interrupted before it was looked for: an earlier call may have made a machine";
+    const doubts = await this.calls.doubts(run, new Set([key]));
+    return doubts.length > 0 ? "an answer was lost: a machine may exist" : null;
   }
 
   private async launchGroup(requests: readonly LaunchRequest[], round: LaunchRound): Promise<void> {
@@ -171,7 +172,8 @@ export class Launcher {
     const [first] = requests as [LaunchRequest];
     const prepared = await prepare(settings, place, first, round.signal);
     const some = requests.slice(0, Math.min(MOST_MACHINES, Math.max(FEWEST_MACHINES, await api.launchable())));
-    const earlier = fleet.book.all(first.mark.run).filter(({ members }) => members[0]?.key === first.key).length;
+    const batches = await fleet.book.all(first.mark.run);
+    const earlier = batches.filter(({ members }) => members[0]?.key === first.key).length;
     const parts = {
       least: all ? some.length : 1,
       hostKeys: prepared.hostKey === null ? [] : [prepared.hostKey],

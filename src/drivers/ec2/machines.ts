@@ -2,7 +2,7 @@
 import type { Instance, Tag } from "@aws-sdk/client-ec2";
 
 import type { MachineMark, MachineStatus } from "../contract/driver.js";
-import type { Member } from "./batchFile.js";
+import type { Member } from "./batches.js";
 import { missingMachine } from "../shared/missingMachine.js";
 
 /** The tags that identify machines. EC2 accepts all characters in them. */

@@ -1,7 +1,7 @@
 /** Builds the call that launches machines. */
 import type { RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 
-import type { Batch } from "./batchFile.js";
+import type { Batch } from "./batches.js";
 import { ownTags, runTags, TAG, tagList, type Tags } from "./machines.js";
 import { type VolumeSettings, type LaunchSettings, type Place } from "./settings.js";
 

@@ -7,7 +7,7 @@ import pLimit from "p-limit";
 import type { Clock } from "../../time/clock.js";
 import { isLostReplyError } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
-import type { Batch, Member } from "./batchFile.js";
+import type { Batch, Member } from "./batches.js";
 import { isNotFound } from "./errors.js";
 import { ownTags } from "./machines.js";
 

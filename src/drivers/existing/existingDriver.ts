@@ -2,8 +2,6 @@
  * Existing hosts. A launch takes a free host from the cloud's pool, and a terminate returns it. A host serves one
  * machine at a time, across all runs of this installation.
  */
-import { join } from "node:path";
-
 import { Claims } from "../shared/claims.js";
 import {
   DriverError,
@@ -38,80 +36,82 @@ class ExistingDriver implements Driver {
   private readonly pool: readonly PoolHost[];
 
   constructor(private readonly context: DriverContext) {
-    this.claims = new Claims(join(context.stateDirectory, "claims"));
+    this.claims = new Claims(context.state);
     const hosts = (context.options["hosts"] ?? []) as readonly (string | PoolHost)[];
     this.pool = hosts.map((host) => (typeof host === "string" ? { host } : host));
   }
 
   async launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]> {
-    const claims = this.claims.all();
+    const claims = await this.claims.all();
     const known = new Map(claims.map(({ holder }) => [holder.key, holder]));
     const taken = new Set(claims.map(({ name }) => name));
     // Hosts that are known to be taken are not tried again by every request. In a pool of hundreds, that would be most
     // of a boot.
     const free = new Map(this.pool.map((host) => [hostName(host), host] as const).filter(([name]) => !taken.has(name)));
-    return requests.map((request) => {
-      const mine = known.get(request.key) ?? (signal.aborted ? null : this.claim(request, free));
-      if (mine) return { key: request.key, kind: "launched", machine: status(mine) };
-      return {
-        key: request.key,
-        kind: "failed",
-        error: new DriverError(signal.aborted ? "interrupted" : this.exhausted(request)),
-        leftover: null,
-      };
-    });
+    const outcomes: LaunchOutcome[] = [];
+    // One after the other: the first requests get the first hosts.
+    for (const request of requests) {
+      const mine = known.get(request.key) ?? (signal.aborted ? null : await this.claim(request, free));
+      if (mine) outcomes.push({ key: request.key, kind: "launched", machine: status(mine) });
+      else {
+        const error = new DriverError(signal.aborted ? "interrupted" : await this.exhausted(request));
+        outcomes.push({ key: request.key, kind: "failed", error, leftover: null });
+      }
+    }
+    return outcomes;
   }
 
   async describe(ids: readonly string[]): Promise<MachineStatus[]> {
-    return ids.map((id) => {
-      const tenant = this.tenant(id);
-      return tenant ? status(tenant) : missingMachine(id, "terminated", "the host was given back");
-    });
+    return Promise.all(
+      ids.map(async (id) => {
+        const tenant = await this.tenant(id);
+        return tenant ? status(tenant) : missingMachine(id, "terminated", "the host was given back");
+      }),
+    );
   }
 
   async terminate(ids: readonly string[]): Promise<TerminateOutcome[]> {
-    return ids.map((id) => {
-      // If another run has taken the host since then, that run must return it.
-      const tenant = this.tenant(id);
-      if (tenant) this.claims.release(hostName(tenant.host));
-      return { id, kind: "terminated" };
-    });
+    return Promise.all(
+      ids.map(async (id): Promise<TerminateOutcome> => {
+        // A host that has gone to another run since then is that run's to give back.
+        const tenant = await this.tenant(id);
+        if (tenant) await this.claims.release(hostName(tenant.host), tenant);
+        return { id, kind: "terminated" };
+      }),
+    );
   }
 
   async list(scope: MarkScope): Promise<MachineStatus[]> {
-    return this.claims
-      .all()
-      .filter(({ holder }) => isInScope(holder.mark, scope))
-      .map(({ holder }) => status(holder));
+    const claims = await this.claims.all();
+    return claims.filter(({ holder }) => isInScope(holder.mark, scope)).map(({ holder }) => status(holder));
   }
 
   /**
    * Claims a host. One that failed for the service before is taken only if no other is free.
    * @param free hosts that are tried are removed from it
    */
-  private claim(request: LaunchRequest, free: Map<string, PoolHost>): Tenant | null {
+  private async claim(request: LaunchRequest, free: Map<string, PoolHost>): Promise<Tenant | null> {
     const avoided = new Set(request.avoid.map((id) => id.split("/", 1)[0]));
     for (const last of [false, true]) {
       for (const [name, host] of free) {
         if (avoided.has(name) !== last) continue;
         const tenant = { key: request.key, mark: request.mark, host };
         free.delete(name);
-        if (this.claims.take(name, tenant)) return tenant;
+        if (await this.claims.take(name, tenant)) return tenant;
       }
     }
     return null;
   }
 
-  /** The present user of a machine's host, if the host still serves that machine. */
-  private tenant(id: string): Tenant | null {
-    const tenant = this.claims.holder(id.split("/", 1)[0] as string);
+  /** Who has the host of a machine, if it is that machine still. */
+  private async tenant(id: string): Promise<Tenant | null> {
+    const tenant = await this.claims.holder(id.split("/", 1)[0] as string);
     return tenant && machineId(tenant) === id ? tenant : null;
   }
 
-  private exhausted(request: LaunchRequest): string {
+  private async exhausted(request: LaunchRequest): Promise<string> {
     const own = new Set(this.pool.map(hostName));
-    const holders = this.claims
-      .all()
+    const holders = (await this.claims.all())
       .filter(({ name }) => own.has(name))
       .map(({ name, holder }) => `${name} by ${holder.mark.runName}/${holder.mark.service}`);
     const shown = holders.slice(0, 5).join(", ") + (holders.length > 5 ? ` and ${holders.length - 5} more` : "");

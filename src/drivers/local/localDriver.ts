@@ -1,6 +1,6 @@
 /**
  * The embedded default cloud: a machine is a directory of its own with a loopback address of its own, and the processes
- * started in it. What a machine's programs leave running is found by its brand (see `machines/local/branded.ts`),
+ * started in it. What a machine's programs leave running is found by its tag (see `machines/local/taggedProcesses.ts`),
  * wherever it went.
  */
 import { randomInt } from "node:crypto";
@@ -8,12 +8,15 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { join } from "node:path";
 
 import { findTagged, killTagged, type TaggedProcess } from "../../machines/local/taggedProcesses.js";
+import type { MachineConnection } from "../../machines/contract/connection.js";
+import { openMachine, type LocalMachine as MachinePlace } from "../../machines/local/localMachine.js";
 import { removeMachineDirectory } from "../../machines/local/machineDirectory.js";
 import { LocalImages } from "./localImages.js";
 import { Claims } from "../shared/claims.js";
 import {
   DriverError,
   isInScope,
+  type ConnectOptions,
   type Driver,
   type DriverContext,
   type DriverDefinition,
@@ -38,7 +41,7 @@ interface LocalMachine {
   readonly id: string;
   readonly key: string;
   readonly mark: MachineMark;
-  readonly brand: string;
+  readonly tag: string;
   readonly address: string;
 }
 
@@ -49,20 +52,20 @@ class LocalDriver implements Driver {
   private warned = false;
 
   constructor(private readonly context: DriverContext) {
-    this.claims = new Claims(join(context.stateDirectory, "claims"));
+    this.claims = new Claims(context.state);
     this.machinesDirectory = join(context.stateDirectory, "machines");
     this.images = new LocalImages(join(context.stateDirectory, "images"));
   }
 
   async launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]> {
-    const known = new Map(this.machines().map((machine) => [machine.key, machine]));
+    const known = new Map((await this.machines()).map((machine) => [machine.key, machine]));
     return Promise.all(
       requests.map(async (request): Promise<LaunchOutcome> => {
         try {
           signal.throwIfAborted();
-          const machine = known.get(request.key) ?? this.create(request);
+          const machine = known.get(request.key) ?? (await this.create(request));
           await this.makeDirectories(machine, request.image);
-          return { key: request.key, kind: "launched", machine: this.status(machine) };
+          return { key: request.key, kind: "launched", machine: await this.status(machine) };
         } catch (error) {
           const message = `no machine for ${request.mark.service}: ${(error as Error).message}`;
           return {
@@ -85,29 +88,31 @@ class LocalDriver implements Driver {
   }
 
   async describe(ids: readonly string[]): Promise<MachineStatus[]> {
-    const known = new Map(this.machines().map((machine) => [machine.id, machine]));
-    return ids.map((id) => {
-      const machine = known.get(id);
-      return machine ? this.status(machine) : gone(id);
-    });
+    const known = new Map((await this.machines()).map((machine) => [machine.id, machine]));
+    return Promise.all(
+      ids.map(async (id) => {
+        const machine = known.get(id);
+        return machine ? this.status(machine) : gone(id);
+      }),
+    );
   }
 
   async terminate(ids: readonly string[]): Promise<TerminateOutcome[]> {
     const wanted = new Set(ids);
-    const machines = this.machines().filter((machine) => wanted.has(machine.id));
-    const brands = new Set(machines.map((machine) => machine.brand));
-    const left = await killTagged(brands, { graceMs: GRACE_MS });
-    const survivors = left.length === 0 ? new Map<string, TaggedProcess[]>() : await findTagged(brands);
+    const machines = (await this.machines()).filter((machine) => wanted.has(machine.id));
+    const tags = new Set(machines.map((machine) => machine.tag));
+    const left = await killTagged(tags, { graceMs: GRACE_MS });
+    const survivors = left.length === 0 ? new Map<string, TaggedProcess[]>() : await findTagged(tags);
     const failed = new Map<string, Error>();
     for (const machine of machines) {
       try {
-        const alive = survivors.get(machine.brand) ?? [];
+        const alive = survivors.get(machine.tag) ?? [];
         if (alive.length > 0)
           throw new DriverError(
             `processes of ${machine.mark.service} cannot be ended: ${alive.map(({ pid }) => pid).join(", ")}`,
           );
         await removeMachineDirectory(this.directory(machine.id));
-        if (this.claims.holder(machine.address)?.id === machine.id) this.claims.release(machine.address);
+        await this.claims.release(machine.address, machine);
       } catch (error) {
         failed.set(machine.id, error as Error);
       }
@@ -119,17 +124,23 @@ class LocalDriver implements Driver {
   }
 
   async list(scope: MarkScope): Promise<MachineStatus[]> {
-    return this.machines()
-      .filter((machine) => isInScope(machine.mark, scope))
-      .map((machine) => this.status(machine));
+    const machines = await this.machines();
+    return Promise.all(
+      machines.filter((machine) => isInScope(machine.mark, scope)).map((machine) => this.status(machine)),
+    );
+  }
+
+  /** By its access alone: nothing is read for it, and its `data` is what `status` has told. */
+  async connect(_id: string, { data }: ConnectOptions): Promise<MachineConnection> {
+    return openMachine(data as unknown as MachinePlace, this.context.env);
   }
 
   /**
    * Every machine that there is; also one whose claim somebody has removed, while its directory and processes are
    * there.
    */
-  private machines(): LocalMachine[] {
-    const claimed = this.claims.all().map((claim) => claim.holder);
+  private async machines(): Promise<LocalMachine[]> {
+    const claimed = (await this.claims.all()).map((claim) => claim.holder);
     const known = new Set(claimed.map((machine) => machine.id));
     const strays = this.directories()
       .filter((id) => !known.has(id))
@@ -157,14 +168,14 @@ class LocalDriver implements Driver {
   }
 
   /** The claim on the address is the machine's record: it exists from that moment, whatever happens to the launcher. */
-  private create(request: LaunchRequest): LocalMachine {
+  private async create(request: LaunchRequest): Promise<LocalMachine> {
     const id = encodeURIComponent(request.key);
-    const brand = String(randomInt(2 ** 40, 2 ** 47));
+    const tag = String(randomInt(2 ** 40, 2 ** 47));
     for (let attempt = 0; attempt < ADDRESS_TRIES; attempt += 1) {
       const address = this.drawAddress();
       const claim = process.platform === "linux" ? address : `${address}#${id}`;
-      const machine = { id, key: request.key, mark: request.mark, brand, address: claim };
-      if (this.claims.take(claim, machine)) return machine;
+      const machine = { id, key: request.key, mark: request.mark, tag, address: claim };
+      if (await this.claims.take(claim, machine)) return machine;
     }
     throw new DriverError(`no free loopback address after ${ADDRESS_TRIES} tries: terminate runs that are not needed`);
   }
@@ -181,7 +192,7 @@ class LocalDriver implements Driver {
       writeFileSync(`${record}.new`, JSON.stringify(machine), { mode: 0o600 });
       renameSync(`${record}.new`, record);
     } catch (error) {
-      this.claims.release(machine.address);
+      await this.claims.release(machine.address, machine);
       throw error;
     }
   }
@@ -197,13 +208,15 @@ class LocalDriver implements Driver {
     return "127.0.0.1";
   }
 
-  private status(machine: LocalMachine): MachineStatus {
+  private async status(machine: LocalMachine): Promise<MachineStatus> {
     const address = machine.address.split("#", 1)[0] as string;
-    const access = { kind: "local", directory: this.directory(machine.id), address, brand: machine.brand } as const;
+    const { cloud } = this.context;
+    const data = { directory: this.directory(machine.id), tag: machine.tag } satisfies MachinePlace;
+    const access = { kind: "driver", cloud, id: machine.id, data } as const;
     // Whoever removed the directory, or began to, has destroyed the machine, whatever processes are left of it.
     const { id, key, mark } = machine;
-    const there = existsSync(join(access.directory, "home"));
-    const claimed = this.claims.holder(machine.address)?.id === id;
+    const there = existsSync(join(data.directory, "home"));
+    const claimed = (await this.claims.holder(machine.address))?.id === id;
     const state = there && claimed ? "running" : "stopped";
     return {
       id,
@@ -214,7 +227,7 @@ class LocalDriver implements Driver {
       privateHost: address,
       hostname: mark.service,
       access,
-      reason: !there ? `its directory ${access.directory} is gone` : claimed ? "" : "its claim on its address is gone",
+      reason: !there ? `its directory ${data.directory} is gone` : claimed ? "" : "its claim on its address is gone",
     };
   }
 }

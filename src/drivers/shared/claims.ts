@@ -1,73 +1,41 @@
 /**
- * Things that only one machine may have at a time (a loopback address, a host of a pool), kept as files: creating one
- * with O_EXCL is the claim, so launchers that meet do not share one, whoever dies when.
+ * Things that only one machine may have at a time (a loopback address, a host of a pool): inserting the key is the
+ * claim, so launchers that meet do not share one, whoever dies when.
  */
-import { linkSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { randomBytes } from "node:crypto";
+import type { DriverState, StateKey, StateValue } from "../contract/driver.js";
 
 export interface Claim<T> {
   readonly name: string;
   readonly holder: T;
 }
 
-/** A draft lives for a moment. One of this age, in milliseconds, was left by a launcher that died in that moment. */
-const ABANDONED_MS = 60 * 60_000;
+const GROUP = "claims/";
 
-export class Claims<T> {
-  constructor(private readonly directory: string) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    for (const file of readdirSync(directory).filter((name) => name.startsWith("."))) {
-      const written = statSync(join(directory, file), { throwIfNoEntry: false })?.mtimeMs ?? Infinity;
-      if (Date.now() - written > ABANDONED_MS) rmSync(join(directory, file), { force: true });
-    }
+/** Claims of a driver. @template T what is known of a holder: a JSON value. */
+export class Claims<T extends StateValue> {
+  constructor(private readonly state: DriverState) {}
+
+  /** @returns false if somebody has it already. The claim appears whole, with its holder, and is durable. */
+  take(name: string, holder: T): Promise<boolean> {
+    return this.state.insert(key(name), holder);
   }
 
-  /** @returns false if somebody has it already. The claim appears whole, with its holder, and is on disk. */
-  take(name: string, holder: T): boolean {
-    const draft = join(this.directory, `.${randomBytes(6).toString("hex")}`);
-    writeFileSync(draft, JSON.stringify(holder), { mode: 0o600, flag: "wx", flush: true });
-    try {
-      linkSync(draft, this.path(name));
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-      throw error;
-    } finally {
-      unlinkSync(draft);
-    }
-  }
-
-  release(name: string): void {
-    try {
-      unlinkSync(this.path(name));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    }
+  /** Gives it up, if this is its holder still: one that another machine has by now stays that machine's. */
+  async release(name: string, holder: T): Promise<void> {
+    await this.state.remove(key(name), holder);
   }
 
   /** Who has it, or null. */
-  holder(name: string): T | null {
-    try {
-      return JSON.parse(readFileSync(this.path(name), "utf8")) as T;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-      throw error;
-    }
+  async holder(name: string): Promise<T | null> {
+    return (await this.state.get(key(name))) as T | null;
   }
 
-  all(): Claim<T>[] {
-    return readdirSync(this.directory)
-      .filter((file) => !file.startsWith("."))
-      .map((file) => decodeURIComponent(file))
-      .flatMap((name) => {
-        const holder = this.holder(name);
-        return holder === null ? [] : [{ name, holder }];
-      });
+  async all(): Promise<Claim<T>[]> {
+    const entries = await this.state.list(GROUP);
+    return entries.map(({ key: found, value }) => ({ name: found.slice(GROUP.length), holder: value as T }));
   }
+}
 
-  private path(name: string): string {
-    // Files that begin with a dot are drafts, and "." and ".." are no files.
-    return join(this.directory, encodeURIComponent(name).replace(/^\./, "%2E"));
-  }
+function key(name: string): StateKey {
+  return `${GROUP}${name}`;
 }

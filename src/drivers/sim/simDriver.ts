@@ -106,7 +106,8 @@ class SimDriver implements Driver {
     // There is nothing to remove.
   }
 
-  programs(id: string): ProgramRunner {
+  /** Programs take virtual time only, so no shell could run them. */
+  programRunner(id: string): ProgramRunner {
     return new SimPrograms(id, this.settings, this.file(), this.context.clock);
   }
 

@@ -1,6 +1,4 @@
-/**
- * What every service of the run is known by, and what a reference gives: the attributes that pass from level to level.
- */
+/** The attributes of all services of a run, and the values of references: how values pass from level to level. */
 import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
 import {
   replicaNames,
@@ -17,13 +15,13 @@ export interface AttributeValue {
   readonly value: string;
   readonly secret: boolean;
   readonly kind: AttributeRecord["kind"];
-  /** An output of an earlier boot, which this one has not set yet. */
+  /** An output of an earlier boot that the current boot has not set yet. */
   readonly stale?: boolean;
-  /** Only so until it is known what became of the boot program that has set it. */
+  /** Stale only until the result of the boot program that set it is known. */
   readonly doubted?: boolean;
 }
 
-/** A reference could not be resolved now; the plan was checked, so its source has not come up. */
+/** A reference cannot be resolved yet. The plan was checked, so its source has not come up. */
 export class UnresolvedError extends BootlevelError {
   override readonly name = "UnresolvedError";
   static override readonly code: string = "UNRESOLVED";
@@ -31,20 +29,20 @@ export class UnresolvedError extends BootlevelError {
 
 export const isUnresolvedError = guardOf(UnresolvedError);
 
-/** What references are resolved by: one revision of the run's plan, and the values of its variables. */
+/** The sources of references: one revision of the run's plan, and the values of its variables. */
 export interface AttributeSources {
   readonly plan: LaunchPlan;
   readonly variables: readonly VariableRecord[];
-  /** Services that the plan has no more, and whose terminate programs may still refer to each other. */
+  /** Services that are no longer in the plan: their terminate programs may still refer to each other. */
   readonly dropped: readonly ServiceSpec[];
 }
 
-/** Attributes of service replicas, by the replica's name and the attribute's. */
+/** Attributes of replicas, by the names of the replica and the attribute. */
 export type AttributeValues = ReadonlyMap<string, ReadonlyMap<string, AttributeValue>>;
 
 export class AttributeRegistry {
   private services = new Map<string, Map<string, AttributeValue>>();
-  /** Values that came from the record. Others were set here: what is read of those later may be older. */
+  /** Values that were read from the record. Other values were set here, and are newer than the record. */
   private readonly recorded = new WeakSet<AttributeValue>();
   private plan: LaunchPlan;
   private specs: ReadonlyMap<string, ServiceSpec>;
@@ -52,7 +50,7 @@ export class AttributeRegistry {
   private byReplica: ReadonlyMap<string, ServiceSpec> | null = null;
   private listener: ((service: string, name: string) => void) | null = null;
 
-  /** @param dropped services that the plan has no more, and whose terminate programs may still refer to each other */
+  /** @param dropped services that are no longer in the plan: their terminate programs may still refer to each other */
   constructor(
     plan: LaunchPlan,
     private readonly runName: string,
@@ -64,7 +62,7 @@ export class AttributeRegistry {
     this.variables = variablesByName(variables);
   }
 
-  /** Takes in what the record says. */
+  /** Takes over recorded values. */
   read(values: AttributeValues): void {
     for (const [service, own] of values) {
       this.services.set(service, new Map(own));
@@ -73,10 +71,10 @@ export class AttributeRegistry {
   }
 
   /**
-   * Goes by another revision of the plan, at once. A value that was set here stays where the record says otherwise: it
-   * is newer.
-   * @param values what the record says, by the names that services have now.
-   * @param names the names that services have now, by those that they had; those that are gone have none.
+   * Switches to another revision of the plan, at once. Values that were set here are newer than the record, so they
+   * stay.
+   * @param values the recorded values, by the current names of services.
+   * @param names the current names of services, by their earlier names; services that are gone have none.
    */
   follow(sources: AttributeSources, values: AttributeValues, names: ReadonlyMap<string, string>): void {
     const before = this.services;
@@ -93,14 +91,15 @@ export class AttributeRegistry {
     this.byReplica = null;
   }
 
-  /** Sets attributes of one service replica. */
+  /** Sets an attribute of one replica. */
   set(service: string, name: string, value: AttributeValue): void {
     this.put(service, name, value);
     this.listener?.(service, name);
   }
 
   /**
-   * A service boots again: its outputs are those of before until they are set again. @returns whether there are any.
+   * Marks a service's outputs as stale because it boots again.
+   * @returns whether there are any.
    */
   outdate(service: string): boolean {
     const outputs = [...this.of(service)].filter(([, { kind }]) => kind === "output");
@@ -109,8 +108,8 @@ export class AttributeRegistry {
   }
 
   /**
-   * Nobody knows yet whether the boot program lives on, or is done, that has set the service's outputs: until `trust`
-   * says so they count as those of before, and they are those of before when it has to run again.
+   * Marks a service's outputs as doubted: the result of the boot program that set them is unknown. They count as stale
+   * until `trust` is called; if the program must run again, they stay stale.
    */
   doubt(service: string): void {
     for (const [name, value] of this.of(service))
@@ -118,28 +117,28 @@ export class AttributeRegistry {
         this.put(service, name, { ...value, stale: true, doubted: true });
   }
 
-  /** The boot program that has set the service's outputs lives on, or is done. */
+  /** Removes the doubt: the boot program that set the service's outputs still runs or has succeeded. */
   trust(service: string): void {
     for (const [name, { doubted, ...value }] of [...this.of(service)])
       if (doubted === true) this.set(service, name, { ...value, stale: false });
   }
 
-  /** Whether an attribute is what an earlier boot has set, and this one has not yet. */
+  /** Whether an attribute was set by an earlier boot and not by the current one. */
   isStale(service: string, name: string): boolean {
     return this.services.get(service)?.get(name)?.stale === true;
   }
 
-  /** Tells `listener`, from now on, of every attribute that is set. */
+  /** Calls `listener` for every attribute that is set from now on. */
   listen(listener: (service: string, name: string) => void): void {
     this.listener = listener;
   }
 
-  /** An input of a service replica, as the plan has it, or null. */
+  /** An input of a replica from the plan, or null. */
   input(service: string, name: string): InputSpec | null {
     return this.inputs(service).find((input) => input.name === name) ?? null;
   }
 
-  /** The inputs of a service replica. */
+  /** The inputs of a replica. */
   inputs(service: string): readonly InputSpec[] {
     this.byReplica ??= new Map(
       [...this.specs.values()].flatMap((spec) =>
@@ -150,8 +149,8 @@ export class AttributeRegistry {
   }
 
   /**
-   * The inputs of a service replica whose values are known by now. @param now leave out what an earlier boot has set,
-   * and this one may set anew
+   * The inputs of a replica whose values are known.
+   * @param now leave out stale values
    */
   knownInputs(service: string, now: boolean): Map<string, AttributeValue> {
     const known = new Map<string, AttributeValue>();
@@ -176,12 +175,12 @@ export class AttributeRegistry {
     return known;
   }
 
-  /** Everything known of one service replica. */
+  /** All known attributes of one replica. */
   of(service: string): ReadonlyMap<string, AttributeValue> {
     return this.services.get(service) ?? new Map<string, AttributeValue>();
   }
 
-  /** Every secret value known: of variables and of attributes. */
+  /** All known secret values of variables and attributes. */
   *secrets(): Generator<string> {
     for (const variable of this.variables.values()) if (variable.secret) yield variable.value;
     for (const own of this.services.values())
@@ -189,8 +188,8 @@ export class AttributeRegistry {
   }
 
   /**
-   * A template's value, as data.
-   * @param self the replica for which `${self.x}` stands, or null where there is none yet.
+   * Resolves a template.
+   * @param self the replica that `${self.x}` means, or null if there is none yet.
    * @throws UnresolvedError naming the reference whose source has no such value yet.
    */
   resolve(template: Template, self: string | null): string {
@@ -221,7 +220,7 @@ export class AttributeRegistry {
   sources(reference: Reference & { kind: "service" }): string[] {
     const spec = this.specs.get(reference.service);
     if (reference.replica === "all" && spec) return replicaNames(spec);
-    // A service of one replica has its name, but for one whose number is not the first any more.
+    // A single replica has its service's name, unless its number is not 1.
     if (reference.replica === 0 || reference.replica === "all")
       return [(spec && replicaNames(spec)[0]) ?? reference.service];
     return [`${reference.service}-${reference.replica}`];

@@ -1,26 +1,23 @@
-/**
- * Who refers to what: which services must do which part of their story again when an attribute of another one has
- * changed.
- */
+/** Finds references between services: which stage a service must repeat when an attribute of another one changes. */
 import type { Stage } from "../../model/events.js";
 import type { LaunchPlan, Reference, ServiceSpec, Template } from "../../plan/launchPlan/launchPlan.js";
 import { treeReferences } from "../../plan/references/resolve.js";
 
 /** One reference of a service to another. */
 export interface Dependency {
-  /** The service that refers, and that it refers to, as the plan names them. */
+  /** The referring service and the referenced one, as named in the plan. */
   readonly dependent: string;
   readonly source: string;
   /** A replica's number, or "all". */
   readonly replica: number | "all";
   readonly attribute: string;
-  /** What must be done again with a new value. */
+  /** The stage to repeat with a new value. */
   readonly stage: Stage;
 }
 
 const found = new WeakMap<LaunchPlan, ReadonlyMap<string, readonly Dependency[]>>();
 
-/** Every reference of the plan's services to others, by the service that is referred to. Found once for each plan. */
+/** All references between the plan's services, by the referenced service. Computed once per plan. */
 export function dependencies(plan: LaunchPlan): ReadonlyMap<string, readonly Dependency[]> {
   const known = found.get(plan) ?? findDependencies(plan);
   found.set(plan, known);
@@ -44,8 +41,8 @@ function findDependencies(plan: LaunchPlan): Map<string, Dependency[]> {
 }
 
 /**
- * What a machine was made from needs another machine; what the boot program was told, another boot. Terminate programs
- * take the values of their time.
+ * The stage that each reference affects: a changed launch setting requires a new machine, a changed input of the boot
+ * program another boot. Terminate programs use the values of their time.
  */
 function referencesByStage(service: ServiceSpec): [Stage, Reference[]][] {
   const { boot, ready, attributes, placement } = service;
@@ -53,7 +50,7 @@ function referencesByStage(service: ServiceSpec): [Stage, Reference[]][] {
   const configured = [...programReferences(boot), ...Object.values(attributes).flatMap(({ value }) => of(value))];
   const inputs = service.inputs.flatMap(({ source }) => (source.kind === "link" ? [source.link] : of(source.value)));
   const host = placement.kind === "host" ? of(placement.host) : [];
-  // The same address may be another machine's now: whoever is on it must boot again.
+  // The same address may belong to another machine now: a service on it must boot again.
   const hosts = host.flatMap((reference): Reference[] =>
     reference.kind === "service" && reference.attribute === "host"
       ? [reference, { ...reference, attribute: "instance_id" }]

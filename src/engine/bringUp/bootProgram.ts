@@ -1,5 +1,5 @@
 /**
- * The boot program of a service: run once on a machine, or waited for when an earlier launcher has started it; then its
+ * Runs a service's boot program once per machine, or waits for it if an earlier launcher started it. Then publishes its
  * outputs.
  */
 import { endUnfinished } from "../programs/unfinished.js";
@@ -10,9 +10,9 @@ import type { Service } from "../run/service.js";
 import type { BringUp } from "./bringUpContext.js";
 
 /**
- * Runs the service's boot program, if it has one, and publishes what it has set.
- * @param booting whether the service is in state "booting" already.
- * @returns whether the service is in state "verifying" now, which is written together with the end of its boot program.
+ * Runs the service's boot program, if it has one, and publishes its outputs.
+ * @param booting whether the service is already in state "booting".
+ * @returns whether the service is now in state "verifying". That state is recorded together with the program's end.
  * @throws ServiceError
  */
 export async function bootOnMachine(work: BringUp, service: Service, task: Task, booting: boolean): Promise<boolean> {

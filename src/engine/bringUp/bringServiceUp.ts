@@ -15,10 +15,11 @@ import type { Service } from "../run/service.js";
 import type { BringUp } from "./bringUpContext.js";
 
 /**
- * Brings one service up. A machine that is to be replaced is gone by now.
- * @param launch how the launch of its machine ends; null when its task does not begin with one, or it has no machine of
+ * Brings one service up. A machine that must be replaced has already been destroyed.
+ * @param launch the result of its machine's launch; null if its task does not include a launch, or it has no machine of
  *   its own.
- * @throws ServiceError at the step that failed; InterruptedError between steps, when the operator wants to stop.
+ * @throws ServiceError at the step that failed; InterruptedError between steps, when the operator stops the command or
+ *   the run is aborted.
  */
 export async function bringServiceUp(
   work: BringUp,
@@ -54,7 +55,7 @@ export async function bringServiceUp(
   );
 }
 
-/** Whether the service executes when its level is ready: it has booted, or it was to execute before and has not. */
+/** Whether the service executes once its level is ready: it boots now, or an earlier command did not get to it. */
 export function willExecute({ context }: BringUp, service: Service, { stage }: Task): boolean {
   if (!service.spec.execute) return false;
   return (
@@ -65,8 +66,7 @@ export function willExecute({ context }: BringUp, service: Service, { stage }: T
 }
 
 /**
- * A ready program of an earlier launcher may run still: it must not run beside the new one, and its end is written
- * down.
+ * A ready program from an earlier launcher may still run. It is ended, and its end recorded, before a new one starts.
  */
 async function endEarlierVerification({ context, assignments, unfinished }: BringUp, service: Service): Promise<void> {
   const machineKey = assignments.machine(service)?.key ?? null;
@@ -76,7 +76,7 @@ async function endEarlierVerification({ context, assignments, unfinished }: Brin
   await endUnfinished(context, assignments, service, steps);
 }
 
-/** Waits for the machine and publishes what is known before boot: built-in and declared attributes. */
+/** Waits for the machine and publishes the attributes that are known before boot: built-in and declared ones. */
 async function place(work: BringUp, service: Service, launch: Promise<LaunchResult> | null): Promise<void> {
   const { context, assignments } = work;
   if (launch !== null) {
@@ -97,8 +97,8 @@ async function place(work: BringUp, service: Service, launch: Promise<LaunchResu
 }
 
 /**
- * A service without programs on its machine needs no connection: that the cloud calls the machine running is all there
- * is to verify.
+ * Connects to the machine. A service without programs on its machine needs no connection: it is up once the cloud
+ * reports the machine as running.
  */
 async function connect(context: RunContext, assignments: MachineAssignments, service: Service): Promise<void> {
   const first = programsOf(service.spec).find(

@@ -1,4 +1,4 @@
-/** What services are there for: their execute programs, once everything in their level is ready. */
+/** Execute programs. They run once all services of their level are ready. */
 import { InterruptedError } from "../run/failure.js";
 import { passState } from "../run/journal.js";
 import { runOutputProgram } from "./outputProgram.js";
@@ -6,10 +6,9 @@ import type { Service } from "../run/service.js";
 import type { BringUp } from "./bringUpContext.js";
 
 /**
- * Runs a service's execute program, or waits for it when an earlier launcher has started it. The service is ready
- * before, and ready again when it has succeeded: that there is nothing left to execute is written down together with
- * the program's end.
- * @throws ServiceError when it fails; InterruptedError when nothing new is to begin.
+ * Runs a service's execute program, or waits for it if an earlier launcher started it. The service is ready before, and
+ * ready again on success. The program's end and "nothing left to execute" are recorded in one write.
+ * @throws ServiceError when it fails; InterruptedError when nothing new may start.
  */
 export async function execute(work: BringUp, service: Service): Promise<void> {
   const { context, assignments } = work;

@@ -1,4 +1,4 @@
-/** Outputs of before: from the moment that a service is to boot again, nobody gets them any more. */
+/** Marks outputs as stale as soon as their service is to boot again: no program may read them any more. */
 import type { Change } from "../../state/contract/changes.js";
 import { note } from "../run/journal.js";
 import type { Task } from "../tasks/agenda.js";
@@ -6,9 +6,9 @@ import type { Service } from "../run/service.js";
 import type { BringUp } from "./bringUpContext.js";
 
 /**
- * Makes the outputs of those of the services that are to boot anew those of before, ahead of their boots: a program
- * that asks for one while their machines are got and reached waits for the new value. What a boot program of an earlier
- * launcher has set is in doubt until its machine has answered what became of it: it counts if that program does.
+ * Marks the outputs of services that boot again as stale before their machines start. A program that asks for one waits
+ * for the new value. Outputs set by a boot program of an earlier launcher are in doubt until the machine reports what
+ * happened to the program: they are valid if it still runs or has succeeded.
  */
 export function markOutputsStale(work: BringUp, services: readonly Service[]): void {
   const { context } = work;
@@ -30,7 +30,7 @@ function boots({ agenda, fresh }: BringUp, service: Service): boolean {
   return !fresh && task !== null && task.stage !== "verify" && task.stage !== "execute";
 }
 
-/** Whether an earlier launcher has started its boot program, and it may count. */
+/** Whether an earlier launcher started its boot program, which may still be valid. */
 function isLeft({ agenda, unfinished }: BringUp, service: Service): boolean {
   const { stage, resume } = agenda.of(service) as Task;
   return stage === "boot" && resume && (unfinished.get(service.id) ?? []).some(({ step }) => step === "boot");

@@ -1,17 +1,12 @@
 /**
- * A program that sets outputs: boot and execute. Its end, what it has set and the service's next state are one write.
+ * Programs that set outputs: boot and execute. The program's end, its outputs and the service's next state are recorded
+ * in one write.
  */
 import { BUILT_IN_ATTRIBUTES, type ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { Change } from "../../state/contract/changes.js";
 import type { AttributeValue, StepRecord } from "../../state/contract/records.js";
-import {
-  describeResult,
-  runServiceProgram,
-  unset,
-  whyEnded,
-  type ProgramEnd,
-  type ProgramRun,
-} from "../programs/runServiceProgram.js";
+import { describeResult, runServiceProgram, whyEnded, type ProgramEnd } from "../programs/runServiceProgram.js";
+import { unset, type ProgramRun } from "../programs/programRequest.js";
 import { serviceError, type FailureDetails, type ServiceError } from "../run/failure.js";
 import {
   inStep,
@@ -31,18 +26,21 @@ import type { BringUp } from "./bringUpContext.js";
 export interface OutputProgram {
   readonly step: "boot" | "execute";
   readonly program: ProgramSpec;
-  /** The step of an earlier launcher that goes on, if there is one. */
+  /** The step of an earlier launcher to continue, if there is one. */
   readonly before: StepRecord | undefined;
-  /** The state that the service is in when the program has succeeded. */
+  /** The service's state after the program has succeeded. */
   readonly next: "verifying" | "ready";
-  /** Called before it is started anew. */
+  /** Called before a new start of the program. */
   readonly begin: () => void;
-  /** What is written down with that, told the names of outputs that the program's file has set. */
+  /**
+   * Further changes to record together with the program's end. @param set the names of outputs that the output file has
+   * set
+   */
   readonly also: (service: Service, set: readonly string[]) => readonly Change[];
 }
 
 /**
- * Runs the program once, or waits for it when an earlier launcher has started it, and publishes what it has set.
+ * Runs the program once, or waits for it if an earlier launcher started it. Then publishes its outputs.
  * @throws ServiceError
  */
 export async function runOutputProgram(work: BringUp, service: Service, spec: OutputProgram): Promise<void> {
@@ -78,7 +76,10 @@ export async function runOutputProgram(work: BringUp, service: Service, spec: Ou
   });
 }
 
-/** @param directory where the program lies: of an earlier launcher's, it may bear a name that the service had then */
+/**
+ * @param directory the program's directory. If an earlier launcher staged it, the path may contain the service's name
+ *   of that time.
+ */
 function programRun(work: BringUp, step: Step, spec: OutputProgram, directory: string, timeoutMs: number): ProgramRun {
   const { service, attempt } = step;
   return {
@@ -95,7 +96,7 @@ function programRun(work: BringUp, step: Step, spec: OutputProgram, directory: s
   };
 }
 
-/** Whatever dies, the program is done or it is not. */
+/** One write: after a crash, the program counts either as done or as not done. */
 async function recordEnd(
   work: BringUp,
   step: Step,
@@ -159,7 +160,7 @@ function outputProblem(
   step: OutputProgram["step"],
   outputs: ReadonlyMap<string, string>,
 ): ((details: FailureDetails) => ServiceError) | null {
-  // A service that executes has until then.
+  // A service with an execute program may set its outputs there.
   const missing =
     step === "boot" && service.spec.execute ? [] : unset(context, service).filter((name) => !outputs.has(name));
   if (missing.length > 0) {

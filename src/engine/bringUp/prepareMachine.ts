@@ -1,4 +1,4 @@
-/** The step between a new machine's first contact and its first program: its own first boot is waited for. */
+/** The step between a new machine's first connection and its first program: waits for cloud-init. */
 import { cloudInitReason, waitForCloudInit, type CloudInitEnd } from "../../machines/shell/cloudInit.js";
 import { logPath, openLogFile } from "../programs/runServiceProgram.js";
 import { StepLog } from "../programs/stepLog.js";
@@ -9,9 +9,8 @@ import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 
 /**
- * Waits for the cloud-init of a new machine, once a machine, where its service asks for that. The machine has been
- * reached.
- * @throws ServiceError when cloud-init has failed or takes too long.
+ * Waits for cloud-init once per machine, if the service's plan asks for it. The machine is already connected.
+ * @throws ServiceError when cloud-init fails or times out.
  */
 export async function prepare(context: RunContext, assignments: MachineAssignments, service: Service): Promise<void> {
   const { ssh } = assignments.owner(service).spec;
@@ -52,8 +51,8 @@ async function wait(
     log: logPath(context, service, "prepare"),
     remedy:
       end.kind === "late"
-        ? "give it longer with ssh: { cloud_init_timeout }, or leave it alone with ssh: { cloud_init: ignore }"
-        : "mend the machine's user data or image; cloud-init's logs are in /var/log there. ssh: { cloud_init: ignore } does not look",
+        ? "raise the timeout with ssh: { cloud_init_timeout }, or skip the check with ssh: { cloud_init: ignore }"
+        : "fix the machine's user data or image (see cloud-init's logs in its /var/log), or skip the check with ssh: { cloud_init: ignore }",
   });
 }
 
@@ -62,7 +61,10 @@ function because({ lines }: CloudInitEnd): string {
   return reason === "" ? "" : `: ${reason}`;
 }
 
-/** Writes what cloud-init says into the step's log. @returns its last lines, redacted. */
+/**
+ * Writes cloud-init's output to the step's log.
+ * @returns its last lines, redacted.
+ */
 async function keep(
   context: RunContext,
   service: Service,

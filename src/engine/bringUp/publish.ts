@@ -1,4 +1,4 @@
-/** Attributes that a service makes known, and what a changed value means for the services that refer to it. */
+/** Publishes a service's attributes, and adds tasks for services that refer to changed ones. */
 import type { Change } from "../../state/contract/changes.js";
 import type { AttributeValue } from "../../state/contract/records.js";
 import { replicaNumbers } from "../../plan/launchPlan/launchPlan.js";
@@ -13,8 +13,8 @@ import type { Service } from "../run/service.js";
 import type { BringUp } from "./bringUpContext.js";
 
 /**
- * Makes attributes known: recorded first, together with `also` and with what their changed values mean for other
- * services, then told to references. It is done once a command for each attribute.
+ * Publishes attributes. They are recorded first, together with `also` and with the tasks that changed values cause for
+ * other services. Then references resolve to them. Called once per command for each attribute.
  */
 export async function publish(
   work: BringUp,
@@ -28,7 +28,7 @@ export async function publish(
   const changed = attributes.filter(
     ({ name, value, secret }) => own.get(name)?.value !== value || own.get(name)?.secret !== secret,
   );
-  // The same value again is no change for others, but it is this boot's by now.
+  // An unchanged value affects no other service, but it is no longer stale.
   const written = attributes.filter(
     (attribute) => changed.includes(attribute) || own.get(attribute.name)?.stale === true,
   );
@@ -52,7 +52,10 @@ export async function publish(
   );
 }
 
-/** Puts on the agenda what services that refer to changed attributes must do again. @returns what is new on it. */
+/**
+ * Adds tasks to the agenda for services that refer to changed attributes.
+ * @returns the new tasks.
+ */
 function affected(
   { context, assignments, agenda, dependencies, fresh }: BringUp,
   service: Service,
@@ -60,13 +63,13 @@ function affected(
 ): [Service, Task][] {
   const found: [Service, Task][] = [];
   if (fresh) return found;
-  // A service that never started, or has lost its machine, takes the new value when it is launched; this command may
-  // not be the one that does.
+  // A service that never started, or lost its machine, gets the new value at its next launch. That may happen in a
+  // later command.
   const isThere = (dependent: Service) => {
     const without = dependent.spec.placement.kind === "cloud" && assignments.machine(dependent) === null;
     return agenda.of(dependent) !== null || !(without || context.records.get(dependent.id)?.state === "planned");
   };
-  // A machine that was not asked for yet is made with the new value anyway.
+  // A machine that has not been requested yet will use the new value anyway.
   const isToCome = (dependent: Service) =>
     agenda.of(dependent)?.stage === "launch" && assignments.machine(dependent) === null;
   const known = context.attributes.of(service.name);
@@ -80,7 +83,7 @@ function affected(
     };
     for (const dependent of context.bySpec.get(dependency.dependent) ?? []) {
       if (task.stage === "replace" && isToCome(dependent)) continue;
-      // One that goes on cannot have gone by an earlier value where there was none: it waits for this one.
+      // A program that continues cannot have used an earlier value if there was none: it waits for this one.
       if (first && agenda.of(dependent)?.resume === true) continue;
       if (dependent !== service && isThere(dependent) && agenda.add(dependent, task)) found.push([dependent, task]);
     }
@@ -102,15 +105,13 @@ export function machineBuiltIns(service: Service, machine: ReachableMachine): At
   });
 }
 
-/** What a service on a host, or on another one's machine, is known by. @throws NoMachineError, UnresolvedError */
+/**
+ * The built-in attributes of a service on a host, or on another service's machine.
+ * @throws NoMachineError, UnresolvedError
+ */
 export function hostBuiltIns(assignments: MachineAssignments, service: Service): AttributeValue[] {
   const access = assignments.access(service);
-  const host =
-    access.kind === "local"
-      ? access.address
-      : access.kind === "ssh"
-        ? access.host
-        : (assignments.machine(assignments.owner(service))?.host ?? "");
+  const host = access.kind === "ssh" ? access.host : (assignments.machine(assignments.owner(service))?.host ?? "");
   return builtIns(service, { host, private_host: host, hostname: host, instance_id: "", cloud: "" });
 }
 

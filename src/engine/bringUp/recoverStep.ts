@@ -1,20 +1,21 @@
 /**
- * A step whose program an earlier launcher has started: it is waited for, and not started again unless nothing came of
- * it.
+ * Continues a step whose program an earlier launcher started: waits for it, and starts it again only if it had no
+ * result.
  */
 import { isConnectionError } from "../../machines/contract/connection.js";
 import type { StepRecord } from "../../state/contract/records.js";
-import { recoverServiceProgram, type ProgramEnd, type ProgramRun } from "../programs/runServiceProgram.js";
+import type { ProgramRun } from "../programs/programRequest.js";
+import { recoverServiceProgram, type ProgramEnd } from "../programs/runServiceProgram.js";
 import { serviceError } from "../run/failure.js";
 import { finishStep, warn, type Step, type StepEnd } from "../run/journal.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 import type { BringUp } from "./bringUpContext.js";
 
-/** How long a program of before is waited for at least, in milliseconds. */
+/** The minimum time to wait for such a program, in milliseconds. */
 const LEAST_MS = 10_000;
 
-/** The exit code of a `bl` that found no launcher. */
+/** The exit code of `bl` when no launcher answered it. */
 const NO_LAUNCHER = 10;
 
 export interface StepBefore {
@@ -23,21 +24,24 @@ export interface StepBefore {
   /** For messages: `its boot program`. */
   readonly what: string;
   readonly before: StepRecord;
-  /** Milliseconds that the program may run in all. */
+  /** The program's total time limit, in milliseconds. */
   readonly timeoutMs: number;
   readonly run: (step: Step, directory: string, timeoutMs: number) => ProgramRun;
-  /** What its end means. @throws ServiceError */
+  /** Interprets its end. @throws ServiceError */
   readonly ended: (step: Step, end: ProgramEnd) => Promise<StepEnd<void>>;
 }
 
-/** Waits for a program of before. @returns false if it has to be started again. @throws ServiceError */
+/**
+ * Waits for a program of an earlier launcher.
+ * @returns false if it must be started again.
+ * @throws ServiceError
+ */
 export async function recoverStep(
   { context, assignments }: BringUp,
   { service, step: name, what, before, timeoutMs, run, ended }: StepBefore,
 ): Promise<boolean> {
   const { id, attempt, startedAt, directory } = before;
-  // A clock that was set between the two launchers must neither end the program at once nor wait for it longer than it
-  // may run.
+  // If the clock was set between the two launchers, the program must neither end at once nor exceed its time limit.
   const left = Math.min(timeoutMs, Math.max(LEAST_MS, startedAt + timeoutMs - context.clock.now()));
   return finishStep(context, { id, service, name, attempt, startedAt }, async (step): Promise<StepEnd<boolean>> => {
     const end = await recoverServiceProgram(
@@ -58,14 +62,14 @@ export async function recoverStep(
     if (end === null) return { value: false, outcome: "never-started", exitCode: null };
     const again = whyAgain(end);
     if (again === null) return { ...(await ended(step, end)), value: true };
-    await warn(context, service, `${what} of before is run again: ${again}`);
+    await warn(context, service, `${what} from an earlier launcher is run again: ${again}`);
     return { value: false, outcome: "lost", exitCode: null };
   });
 }
 
 /**
- * What a boot program has set counts from the moment that it is known to live on, or to be done: until then it may have
- * to be run again.
+ * The outputs of a boot program become valid once it is known to run or to have succeeded. Until then it may have to
+ * run again.
  */
 function trusting({ attributes }: RunContext, run: ProgramRun): ProgramRun {
   if (run.step !== "boot") return run;
@@ -82,7 +86,7 @@ function trusting({ attributes }: RunContext, run: ProgramRun): ProgramRun {
   };
 }
 
-/** Why a program of before has to be run again, or null. */
+/** Why a program of an earlier launcher must run again, or null. */
 function whyAgain({ result }: Pick<ProgramEnd, "result">): string | null {
   if (result.kind === "lost") return `it was lost: ${result.reason}`;
   return result.kind === "exited" && result.code === NO_LAUNCHER

@@ -1,6 +1,6 @@
 /**
- * Carries an agenda out on a run that is there already: written down first, so that whatever dies, the next command
- * knows what was decided.
+ * Carries out an agenda on an existing run. The agenda is recorded first: after a crash, the next command knows what
+ * was decided.
  */
 import type { RunEvent, RunState, RunVerb } from "../../model/events.js";
 import type { Change } from "../../state/contract/changes.js";
@@ -13,16 +13,16 @@ import type { BringUp } from "./bringUpContext.js";
 
 export interface RunAgendaOptions {
   readonly verb: RunVerb;
-  /** The run's state meanwhile. */
+  /** The run's state while the agenda is carried out. */
   readonly state: RunState;
   readonly startedAt: number;
-  /** Leave terminate programs out. */
+  /** Skip terminate programs. */
   readonly force: boolean;
-  /** Told when execute programs begin to run, and when booting goes on. */
+  /** Called when execute programs start, and when booting continues. */
   readonly enterPhase?: BringUp["enterPhase"];
 }
 
-/** Does what is on the agenda and moves the run to the state that comes of it. */
+/** Carries out the agenda and moves the run to the resulting state. */
 export async function runAgenda(
   context: RunContext,
   assignments: MachineAssignments,
@@ -33,7 +33,7 @@ export async function runAgenda(
   return finish(context, options.startedAt, await bringUp(context, assignments, agenda, options));
 }
 
-/** Writes an agenda down, and tells it. */
+/** Records an agenda and emits its events. */
 export async function begin(
   context: RunContext,
   agenda: Agenda,
@@ -59,8 +59,8 @@ export async function begin(
     levels: levelNames(context),
     states,
   };
-  const told: RunEvent = { at: context.clock.now(), type: "agenda", tasks: plannedTasks(context, agenda) };
-  await change(context, [{ kind: "run", state, goal: "up" }, ...dues], [started, told]);
+  const planned: RunEvent = { at: context.clock.now(), type: "agenda", tasks: plannedTasks(context, agenda) };
+  await change(context, [{ kind: "run", state, goal: "up" }, ...dues], [started, planned]);
 }
 
 export async function finish(context: RunContext, startedAt: number, end: BringUpEnd): Promise<BringUpEnd> {

@@ -1,19 +1,14 @@
 /**
- * Makes a machine what its image says where nobody has built that: packages and recipes, each once a machine, or waited
- * for when an earlier launcher has started it.
+ * Runs an image's setup steps (packages and recipes) on a machine that was not started from a built image. Each step
+ * runs once per machine, or is waited for if an earlier launcher started it.
  */
 import type { SetupSpec } from "../../plan/launchPlan/launchPlan.js";
 import { NO_PACKAGE_MANAGER, PACKAGES_MISSING, packagesOf } from "../../plan/compile/packages.js";
 import type { StepRecord } from "../../state/contract/records.js";
 import { endUnfinished } from "../programs/unfinished.js";
 import { setupBundleName } from "../programs/bundles.js";
-import {
-  describeResult,
-  runServiceProgram,
-  whyEnded,
-  type ProgramEnd,
-  type ProgramRun,
-} from "../programs/runServiceProgram.js";
+import { describeResult, runServiceProgram, whyEnded, type ProgramEnd } from "../programs/runServiceProgram.js";
+import type { ProgramRun } from "../programs/programRequest.js";
 import { InterruptedError, serviceError, type ServiceError } from "../run/failure.js";
 import {
   change,
@@ -31,19 +26,19 @@ import { recoverStep } from "./recoverStep.js";
 import type { Service } from "../run/service.js";
 import type { BringUp } from "./bringUpContext.js";
 
-/** One step that the machine lacks: of several, `attempt` counts from 1. */
+/** One setup step that the machine lacks. `attempt` is its position among the setup steps, from 1. */
 interface Part {
   readonly service: Service;
   readonly setup: SetupSpec;
   readonly attempt: number;
-  /** The machine that it is for, whosever it is; null for a host that no run has started. */
+  /** The key of the machine, which may be another service's; null for a host that no run started. */
   readonly machineKey: string | null;
 }
 
 /**
- * Runs the setup steps that the service's machine does not have yet, in order.
- * @returns whether there were any: the service is in state "booting" then.
- * @throws ServiceError at the first that fails; InterruptedError between two, when nothing new is to begin.
+ * Runs the setup steps that the service's machine lacks, in order.
+ * @returns whether there were any; if so, the service is now in state "booting".
+ * @throws ServiceError at the first step that fails; InterruptedError between steps, when nothing new may start.
  */
 export async function setUp(work: BringUp, service: Service): Promise<boolean> {
   const { context, assignments } = work;
@@ -105,7 +100,10 @@ async function run({ context, assignments }: BringUp, part: Part): Promise<void>
   });
 }
 
-/** Waits for the program of an earlier launcher. @returns false if it has to be started again. */
+/**
+ * Waits for a program that an earlier launcher started.
+ * @returns false if it must be started again.
+ */
 function resume(work: BringUp, part: Part, before: StepRecord): Promise<boolean> {
   const { context } = work;
   return recoverStep(work, {
@@ -119,7 +117,10 @@ function resume(work: BringUp, part: Part, before: StepRecord): Promise<boolean>
   });
 }
 
-/** @param directory where the program lies: of an earlier launcher's, it may bear a name that the service had then */
+/**
+ * @param directory the program's directory. If an earlier launcher staged it, the path may contain the service's name
+ *   of that time.
+ */
 function programRun(
   context: RunContext,
   step: Step,
@@ -135,7 +136,8 @@ function programRun(
     directory,
     timeoutMs,
     attempt: step.attempt,
-    // On record before anything of it is removed from the machine: whatever dies, it is done or it is not.
+    // Recorded before its files are removed from the machine: after a crash, the step counts either as done or as not
+    // done.
     onResult: async ({ code }) => {
       if (code === 0)
         await change(
@@ -159,15 +161,15 @@ function failure(
   why: string | null,
 ): ServiceError {
   const exitCode = result.kind === "exited" ? result.code : null;
-  // The program's own exit codes come with a line that says it all.
-  const told =
+  // These two exit codes come with one line that explains them.
+  const explanation =
     setup.kind === "packages" && (exitCode === PACKAGES_MISSING || exitCode === NO_PACKAGE_MANAGER)
       ? lastLines.at(-1)
       : undefined;
   return serviceError(
     service,
     "setup",
-    `${nameOf(setup)} failed: ${told ?? describeResult(result, why)}`,
+    `${nameOf(setup)} failed: ${explanation ?? describeResult(result, why)}`,
     { exitCode, machine, log, lastLines },
     undefined,
     result.kind === "unknown",

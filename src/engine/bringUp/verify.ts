@@ -1,4 +1,4 @@
-/** Verifies a service: its ready program, tried again until it passes or its time is over. */
+/** Verifies a service: retries its ready program until it passes or times out. */
 import type { ReadySpec } from "../../plan/launchPlan/launchPlan.js";
 import { InterruptedError, pause, serviceError, type ServiceError } from "../run/failure.js";
 import { inStep, stepDirectory } from "../run/journal.js";
@@ -8,8 +8,8 @@ import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 
 /**
- * @throws ServiceError when the ready program has not passed in its retries or its time.
- * @throws InterruptedError between two tries, when the operator wants to stop.
+ * @throws ServiceError when the ready program did not pass within its retries or its time.
+ * @throws InterruptedError between attempts, when the operator stops the command or the run is aborted.
  */
 export async function verify(context: RunContext, assignments: MachineAssignments, service: Service): Promise<void> {
   const ready = service.spec.ready;
@@ -31,8 +31,8 @@ export async function verify(context: RunContext, assignments: MachineAssignment
 }
 
 /**
- * What is left of a `ready: { timeout }`, which bounds all tries together; without one a try has the service's own
- * timeout.
+ * The time limit of an attempt, in milliseconds: the rest of `ready: { timeout }`, which limits all attempts together,
+ * or else the service's own timeout.
  */
 function attemptBudget(ready: ReadySpec, elapsedMs: number): number {
   return ready.bounded ? ready.windowMs - elapsedMs : ready.timeoutMs;

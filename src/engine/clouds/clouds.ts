@@ -136,6 +136,7 @@ export async function createDriver(
   return definition.create({
     cloud: cloud.name,
     options,
+    state: store.driverState(definition.name),
     stateDirectory,
     clock: store.clock,
     env: store.env,

@@ -1,24 +1,21 @@
 /** Programs on machines that their driver reaches itself. */
-import { DriverError, type MachineAccess } from "../../drivers/contract/driver.js";
-import type { ProgramRunner } from "../../machines/program/programRunner.js";
+import type { MachineLink } from "../../machines/contract/link.js";
+import { shellRunner, type ProgramRunner } from "../../machines/program/programRunner.js";
 import type { Clouds } from "./clouds.js";
+import type { DriverAccess } from "./driverConnection.js";
 
 /**
- * Runs programs by the driver of the machine's cloud. @throws DriverError, from each verb, if that driver runs none.
+ * Runs programs over the connection that the machine's driver makes, or by a driver that runs them itself.
+ * @param link to the machine; asked for only if the driver connects.
  */
-export function driverRunner(clouds: Clouds, access: MachineAccess & { kind: "driver" }): ProgramRunner {
-  const programs = async (): Promise<ProgramRunner> => {
+export function driverRunner(clouds: Clouds, access: DriverAccess, link: () => MachineLink): ProgramRunner {
+  const runner = async (): Promise<ProgramRunner> => {
     const driver = await clouds.driver(access.cloud);
-    const own = driver.programs?.(access.id);
-    if (own === undefined)
-      throw new DriverError(
-        `the driver of cloud "${access.cloud}" gives its machines the access "driver", and runs no programs`,
-      );
-    return own;
+    return driver.programRunner?.(access.id) ?? shellRunner(link());
   };
   return {
-    reach: async () => (await programs()).reach(),
-    run: async (request) => (await programs()).run(request),
-    recover: async (request) => (await programs()).recover(request),
+    reach: async () => (await runner()).reach(),
+    run: async (request) => (await runner()).run(request),
+    recover: async (request) => (await runner()).recover(request),
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Every call to a cloud goes through here. Right before it the lease is proved, so that a launcher that froze and was
  * replaced calls no cloud; a cloud that asks for fewer calls slows all calls to it; a call whose answer is lost is made
- * again, since every verb is safe to repeat.
+ * again, since every verb is safe to repeat. `connect` changes nothing at the cloud: it needs no proof, as SSH needs none.
  */
 import type { Clock } from "../../time/clock.js";
 import { isLostReplyError, isThrottledError, type Driver } from "../../drivers/contract/driver.js";
@@ -10,28 +10,28 @@ export interface GuardParts {
   /** The cloud's name, for the probe. */
   readonly cloud: string;
   readonly clock: Clock;
-  /** Rejects when the run is somebody else's by now. */
+  /** Rejects when another launcher has the run. */
   readonly prove: () => Promise<void>;
-  /** Told before and after each call. */
+  /** Called before and after each call. */
   readonly probe: ((point: string) => void) | undefined;
   /**
-   * Notes that machines are asked for now, and not when they were wished for: whoever looks for them later counts from
-   * there. Who launches nothing needs none.
+   * Records the actual time of a launch request, if it differs from when it was recorded first: a later lookup counts
+   * from there. Not needed without launches.
    */
   readonly noteAsked?: (keys: readonly string[]) => Promise<void>;
-  /** A number from 0 to 1, for how long to wait before a call is made again. */
+  /** A random number from 0 to 1, for the jitter of pauses. */
   readonly random: () => number;
 }
 
-/** Milliseconds before the first repetition; each later one waits twice as long, up to the last. */
+/** The pause before the first retry, in milliseconds. Each later pause doubles, up to the longest. */
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
-/** How long a call is repeated, in milliseconds: some clouds show what a lost call has made only after minutes. */
+/** How long a call is retried, in milliseconds: some clouds list the result of a lost call only after minutes. */
 const PATIENCE_MS = 10 * 60_000;
-/** A launch that has not waited longer than this, in milliseconds, is made when it was wished for. */
+/** A launch that waited less than this, in milliseconds, keeps its recorded request time. */
 const AT_ONCE_MS = 1_000;
 
-/** A driver whose calls are guarded. What the driver throws otherwise goes through. */
+/** Wraps a driver with guarded calls. Other errors of the driver pass through. */
 export function guardDriver(driver: Driver, parts: GuardParts): Driver {
   const calls = new GuardedCalls(parts);
   return {
@@ -61,12 +61,12 @@ export function guardDriver(driver: Driver, parts: GuardParts): Driver {
     ...(driver.release === undefined
       ? {}
       : { release: (scope, signal) => calls.make("release", signal, async () => driver.release?.(scope, signal)) }),
-    ...(driver.programs === undefined ? {} : { programs: driver.programs.bind(driver) }),
+    ...withMachines(driver, calls),
     close: async (signal) => driver.close?.(signal),
   };
 }
 
-/** A driver that cannot make images has neither verb. */
+/** A driver that cannot create images has neither verb. */
 function withImages(driver: Driver, calls: GuardedCalls): Pick<Driver, "createImage" | "deleteImage"> {
   const createImage = driver.createImage?.bind(driver);
   const deleteImage = driver.deleteImage?.bind(driver);
@@ -80,14 +80,30 @@ function withImages(driver: Driver, calls: GuardedCalls): Pick<Driver, "createIm
   };
 }
 
+/** How its machines are used, which changes nothing at the cloud. */
+function withMachines(driver: Driver, calls: GuardedCalls): Pick<Driver, "connect" | "programRunner"> {
+  const connect = driver.connect?.bind(driver);
+  return {
+    ...(connect === undefined
+      ? {}
+      : { connect: (id, options) => calls.repeat(options.signal, () => connect(id, options)) }),
+    ...(driver.programRunner === undefined ? {} : { programRunner: driver.programRunner.bind(driver) }),
+  };
+}
+
 class GuardedCalls {
-  /** No call begins before this moment: the cloud asked for fewer. */
+  /** No call starts before this time: the cloud's rate limit. */
   private notBefore = 0;
 
   constructor(private readonly parts: GuardParts) {}
 
-  /** @param late awaited before a call that is not made at once. */
+  /** @param late awaited before a call that is delayed. */
   async make<T>(verb: string, signal: AbortSignal, call: () => Promise<T>, late?: () => Promise<void>): Promise<T> {
+    return this.repeat(signal, () => this.once(verb, call), late);
+  }
+
+  /** At the pace that the cloud asks for, and without a proof of the lease. */
+  async repeat<T>(signal: AbortSignal, call: () => Promise<T>, late?: () => Promise<void>): Promise<T> {
     const { clock } = this.parts;
     const begin = clock.now();
     const giveUp = begin + PATIENCE_MS;
@@ -95,7 +111,7 @@ class GuardedCalls {
       try {
         await this.wait(signal);
         if (attempt > 1 || clock.now() > begin + AT_ONCE_MS) await late?.();
-        return await this.once(verb, call);
+        return await call();
       } catch (error) {
         const again = isThrottledError(error) || isLostReplyError(error);
         if (!again || signal.aborted || clock.now() > giveUp) throw error;
@@ -123,11 +139,11 @@ class GuardedCalls {
 
   private async wait(signal: AbortSignal): Promise<void> {
     const { clock } = this.parts;
-    // Asked again after each wait: meanwhile the cloud may have asked for fewer calls once more.
+    // Checked again after each pause: the cloud may have extended the rate limit.
     while (clock.now() < this.notBefore && !signal.aborted) await clock.sleep(this.notBefore - clock.now());
   }
 
-  /** Between half and all of the pause, so that callers who were turned away together do not come back together. */
+  /** Half to all of the pause, at random: throttled callers must not come back together. */
   private pauseMs(attempt: number): number {
     const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempt - 1));
     return pause * (0.5 + this.parts.random() / 2);

@@ -1,9 +1,9 @@
-/** Whether a machine is gone for good. */
+/** Decides whether a machine is gone for good. */
 import { type Driver, type MachineStatus } from "../../drivers/contract/driver.js";
 
 /**
- * Whether a machine does not exist any more: the cloud says so, or does not know a machine (launched at `since`) that
- * it would show by now.
+ * Whether a machine no longer exists: the cloud says so, or does not list a machine (launched at `since`) that it would
+ * list by now. Times are in milliseconds since the epoch.
  */
 export function isGone(
   machine: MachineStatus,

@@ -1,4 +1,4 @@
-/** Whom new machines let in, decided and written down before they are asked for. */
+/** The keys that new machines authorize. They are chosen and recorded before the launch request. */
 import { makeKeyPair } from "../../machines/ssh/keyPair.js";
 import type { Contact, Driver, LaunchOutcome, LaunchRequest } from "../../drivers/contract/driver.js";
 import { isAuthenticationError } from "../../machines/contract/connection.js";
@@ -15,9 +15,7 @@ export interface LaunchContactsParts {
   readonly ssh: (service: string) => SshSpec | null;
 }
 
-/**
- * A driver that prepares machines, each of whose launch requests is given what the machine needs for its first contact.
- */
+/** Wraps a driver: each launch request gets what the machine needs for its first connection. */
 export function withContacts(driver: Driver, parts: LaunchContactsParts): Driver {
   return {
     ...driver,
@@ -28,7 +26,7 @@ export function withContacts(driver: Driver, parts: LaunchContactsParts): Driver
         try {
           given.push({ ...request, contact: await contactOf(request, parts) });
         } catch (error) {
-          // Nothing was asked for yet: what was asked for once has its keys in the record.
+          // This machine was never requested: a requested one has its keys in the record.
           if (!isAuthenticationError(error)) throw error;
           failed.push({ key: request.key, kind: "failed", error, leftover: null });
         }
@@ -40,7 +38,7 @@ export function withContacts(driver: Driver, parts: LaunchContactsParts): Driver
   };
 }
 
-/** The same for the same request, whoever asks again: a cloud may take another one for another machine. */
+/** Retries of a request get the same keys: a cloud may treat a changed request as one for another machine. */
 async function contactOf({ key, mark }: LaunchRequest, parts: LaunchContactsParts): Promise<Contact | null> {
   const ssh = parts.ssh(mark.service);
   if (ssh === null) return null;
@@ -56,7 +54,7 @@ async function keysOf(ssh: SshSpec, { store, run, writer }: LaunchContactsParts)
   const { publicKeys } = await import("../../machines/ssh/publicKeys.js");
   const theirs = await publicKeys({ ...ssh, env: store.env });
   if (theirs.length > 0) return theirs;
-  // Nobody could get in: bootlevel gets a key of its own, on disk before any machine knows it.
+  // Without any key, nobody could log in. bootlevel creates its own key, which is on disk before any machine has it.
   if ((await store.runKey(run)) === null)
     await writer?.write({ kind: "run-key", pair: makeKeyPair(`bootlevel ${run.name}`) });
   const own = await store.runKey(run);

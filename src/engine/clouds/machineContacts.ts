@@ -1,6 +1,4 @@
-/**
- * What is recorded of machines that were launched, as their connections need it: their host keys, and who is let in.
- */
+/** Recorded data of launched machines for their connections: host keys and authorized keys. */
 import {
   isCloudUnreachableError,
   isDriverError,
@@ -14,7 +12,7 @@ import type { MachineContact } from "../../machines/ssh/settings.js";
 import type { RunWriter } from "../../state/contract/writer.js";
 import type { RunKey, Store } from "../../state/contract/store.js";
 
-/** Which machine of which cloud: the driver's id, and the key of the wish for it. */
+/** The machine and its cloud: the driver's id, and the key of its launch request. */
 export interface LaunchedHere {
   readonly cloud: string;
   readonly id: string;
@@ -23,19 +21,19 @@ export interface LaunchedHere {
 
 export interface ContactParts {
   readonly store: Store;
-  /** Null for a command that writes nothing. */
+  /** Null for a read-only command. */
   readonly writer: RunWriter | null;
   readonly driver: (cloud: string) => Promise<Driver>;
 }
 
-/** A machine's keys count wherever it is: this stands for the address. */
+/** A machine's host keys do not depend on its address: this replaces the address. */
 const ANYWHERE = "*";
-/** Milliseconds between two questions to a cloud for what one machine's console shows. */
+/** The poll interval for a machine's console, in milliseconds. */
 const CONSOLE_EVERY_MS = 15_000;
 
 /**
- * The record of a first contact. One object a machine: it keeps the pace of questions to the cloud.
- * @param parts those of whoever uses the connection when they are asked for.
+ * Recorded data of a first connection. One object per machine: it limits the rate of console requests.
+ * @param parts the data of the current user of the connection.
  */
 export function machineContact(
   parts: () => ContactParts,
@@ -53,7 +51,7 @@ export function machineContact(
       pin: async (_address, key) => {
         const { writer } = parts();
         if (writer === null)
-          throw new Error(`the host key of ${machine} was never pinned by a boot, and this command writes nothing`);
+          throw new Error(`the host key of ${machine} was never pinned by a boot, and this command is read-only`);
         await writer.write({ kind: "host-key", scope: machine, address: ANYWHERE, key });
       },
     },
@@ -66,7 +64,7 @@ export function machineContact(
       const cloud = await driver(launched.cloud);
       if (cloud.hostKeyFingerprints === undefined) {
         throw new HostKeyError(
-          `host_keys: console is not possible: the driver of cloud "${launched.cloud}" cannot tell what machines print on their consoles. Set known-hosts, accept-new or injected`,
+          `host_keys: console is not possible: the driver of cloud "${launched.cloud}" cannot read the consoles of machines. Set known-hosts, accept-new or injected`,
           "",
           [],
         );
@@ -80,36 +78,38 @@ export function machineContact(
   };
 }
 
-/** A refusal will not become an answer by waiting. */
+/** A refusal is permanent: waiting does not help. */
 function unlessPassing(id: string, error: unknown): unknown {
   const passing = isCloudUnreachableError(error) || isThrottledError(error) || isLostReplyError(error);
   return passing || !isDriverError(error)
     ? error
     : new HostKeyError(
-        `the console of machine ${id} cannot be read, and host_keys: console goes by it: ${error.message}`,
+        `the console of machine ${id} cannot be read, and host_keys: console needs it: ${error.message}`,
         "",
         [],
       );
 }
 
-/** The private half of the key that was made for the run, or null. */
+/** The private key that was created for the run, or null. */
 export async function ownKey(store: Store, run: RunKey): Promise<string | null> {
   return (await store.runKey(run))?.privateKey ?? null;
 }
 
-/** An error of a machine that lets nobody in, with whom it was told to let in when it was launched. */
+/**
+ * Adds the keys that the machine was launched with to an error of authentication. Other errors are returned unchanged.
+ */
 export async function explainRefusal(store: Store, error: unknown, launched: LaunchedHere): Promise<unknown> {
-  // A bastion was there before: it was told nothing.
+  // A jump host was not launched with these keys.
   if (!isAuthenticationError(error) || error.message.startsWith("jump host:")) return error;
   const authorized = await store.authorized(launched.key);
   if (authorized === null || authorized.length === 0) return error;
   const { fingerprint } = await import("../../machines/ssh/publicKeys.js");
   const keys = authorized.map(({ key, label }) => `${fingerprint(key)} (${label})`).join(", ");
   const agent = authorized.some(({ label }) => label.startsWith("the agent"))
-    ? ". An agent's key must be in the agent of whoever runs a later command, too; cron has none: name a key file with ssh: { identity } before machines are launched"
+    ? ". A later command needs the agent's key in its own agent too; cron has no agent: name a key file with ssh: { identity } before machines are launched"
     : "";
   return new AuthenticationError(
-    `${error.message}${error.message.endsWith("?") ? "" : "."} The machine was launched with these keys, and lets in nobody else by itself: ${keys}${agent}`,
+    `${error.message}${error.message.endsWith("?") ? "" : "."} The machine was launched with these keys, and authorizes no others by itself: ${keys}${agent}`,
     { cause: error },
   );
 }

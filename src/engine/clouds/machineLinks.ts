@@ -1,12 +1,11 @@
-/** A run's links to its machines: one a machine, kept for all steps of all services on it. */
+/** A run's links to its machines: one per machine, for all steps of all services on it. */
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 
 import type { Driver, MachineAccess } from "../../drivers/contract/driver.js";
 import type { MachineConnection } from "../../machines/contract/connection.js";
 import type { ClosableLink } from "../../machines/contract/link.js";
-import { launcherEnvironment, machineEnvironment } from "../../machines/local/environment.js";
+import { launcherEnvironment } from "../../machines/local/environment.js";
 import { killTagged } from "../../machines/local/taggedProcesses.js";
 import { removeMachineDirectory } from "../../machines/local/machineDirectory.js";
 import { openLocal } from "../../machines/local/localConnection.js";
@@ -15,18 +14,16 @@ import type { SshSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { RunWriter } from "../../state/contract/writer.js";
 import type { Store } from "../../state/contract/store.js";
 import type { Connect, ConnectionKey, ConnectionRegistry } from "./connectionRegistry.js";
+import { connectByDriver, type DriverAccess } from "./driverConnection.js";
 import { explainRefusal, machineContact, ownKey, type LaunchedHere } from "./machineContacts.js";
 import type { RegisteredLink } from "./registeredLink.js";
 
-/** Access by a shell of the machine's. */
-export type ShellAccess = Exclude<MachineAccess, { readonly kind: "driver" }>;
-
 type SshAccess = MachineAccess & { readonly kind: "ssh" };
 
-/** Whoever uses a connection: what it may pin, ask and say. */
+/** The user of a connection: what it may pin, ask and report. */
 export interface ConnectionUser {
   readonly store: Store;
-  /** Null when nothing may be pinned: a host whose key nobody has pinned is refused then. */
+  /** Null if nothing may be pinned: a host without a pinned key is refused then. */
   readonly writer: RunWriter | null;
   readonly driver: (cloud: string) => Promise<Driver>;
   readonly warn: (message: string) => void;
@@ -34,7 +31,7 @@ export interface ConnectionUser {
 
 export interface MachineLinksParts extends ConnectionUser {
   readonly run: { readonly id: number; readonly uid: string };
-  /** Where the connections are, which may outlive these links. */
+  /** The registry of connections, which may outlive these links. */
   readonly connections: ConnectionRegistry<ConnectionUser>;
 }
 
@@ -45,46 +42,49 @@ interface Kept {
 
 export class MachineLinks {
   private readonly links = new Map<string, Kept>();
-  /** Links that are closed connect no more: no attempt to connect outlives the command. */
+  /** Closed links do not connect again: no attempt to connect outlives the command. */
   private closing = false;
 
   constructor(private readonly parts: MachineLinksParts) {}
 
   /**
-   * The link to a machine. Connects when somebody asks it for a connection.
-   * @param launched which machine of a cloud it is; null for a host.
+   * The link to a machine. It connects on first use.
+   * @param launched the machine and its cloud; null for a host.
    */
-  to(access: ShellAccess, ssh: SshSpec, launched: LaunchedHere | null): ClosableLink {
-    return access.kind === "local" ? this.local(access) : this.ssh(access, ssh, launched);
+  to(access: MachineAccess, ssh: SshSpec, launched: LaunchedHere | null): ClosableLink {
+    return access.kind === "driver" ? this.driver(access, ssh) : this.ssh(access, ssh, launched);
   }
 
   /**
    * Lets go of a machine that is about to be destroyed: what is being cleaned up on it is waited for, then its
    * connection is closed.
    */
-  async release(access: ShellAccess, ssh: SshSpec): Promise<void> {
+  async release(access: MachineAccess, ssh: SshSpec): Promise<void> {
     await this.discard(this.machineKey(access, ssh));
   }
 
-  /** The computer that launches, for programs with `where: launcher`. */
+  /** The launcher itself, for programs with `where: launcher`. */
   launcher(): ClosableLink {
     const directory = this.launcherDirectory;
-    const brand = launcherBrand(this.parts.run.uid);
-    return this.keep({ machine: this.launcherKey, settings: brand }, async () => {
+    const tag = launcherTag(this.parts.run.uid);
+    return this.keep({ machine: this.launcherKey, settings: tag }, async () => {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       return openLocal({
         directory,
         workDirectory: directory,
-        env: launcherEnvironment(brand, this.parts.store.env),
-        brand,
+        env: launcherEnvironment(tag, this.parts.store.env),
+        tag,
       });
     });
   }
 
-  /** Takes away what programs with `where: launcher` have left on this computer. */
+  /**
+   * Ends processes that programs with `where: launcher` left on this computer, and removes their directory. @param
+   * graceMs milliseconds between SIGTERM and SIGKILL
+   */
   async clearLauncher(graceMs: number): Promise<void> {
     await this.discard(this.launcherKey);
-    await killTagged(new Set([launcherBrand(this.parts.run.uid)]), { graceMs });
+    await killTagged(new Set([launcherTag(this.parts.run.uid)]), { graceMs });
     await removeMachineDirectory(this.launcherDirectory, this.launcherDirectory);
   }
 
@@ -92,7 +92,7 @@ export class MachineLinks {
     return this.parts.store.folders.launcher(this.parts.run.uid);
   }
 
-  /** Closes every link with the channels that it opened; what is cleaned up on machines is waited for. */
+  /** Closes every link with its channels, after cleanup on the machines. */
   async close(): Promise<void> {
     this.closing = true;
     const links = [...this.links.values()].map(({ link }) => link);
@@ -101,15 +101,12 @@ export class MachineLinks {
     this.links.clear();
   }
 
-  private local(access: MachineAccess & { kind: "local" }): ClosableLink {
-    const { directory, brand } = access;
-    return this.keep({ machine: this.machineKey(access, null), settings: brand }, async () =>
-      openLocal({
-        directory: join(directory, "home"),
-        workDirectory: join(directory, "work"),
-        env: machineEnvironment(directory, brand, this.parts.store.env),
-        brand,
-      }),
+  /** The machine's driver makes the connection, for as long as its service's `ssh.connect_timeout`. */
+  private driver(access: DriverAccess, ssh: SshSpec): ClosableLink {
+    const timeoutMs = ssh.connectTimeoutMs;
+    const settings = JSON.stringify([access.data ?? null, timeoutMs]);
+    return this.keep({ machine: this.machineKey(access, ssh), settings }, async (signal, user) =>
+      connectByDriver(await user().driver(access.cloud), access, { signal, timeoutMs }),
     );
   }
 
@@ -123,7 +120,7 @@ export class MachineLinks {
         const { store } = user();
         const contact =
           firstContact === undefined || launched === null ? null : machineContact(user, firstContact, launched);
-        // A key that was made for the run's machines is shown to no other host.
+        // The run's own key is offered to its machines only.
         const own = contact === null ? null : await ownKey(store, run);
         const settings = {
           ...ssh,
@@ -169,11 +166,11 @@ export class MachineLinks {
   }
 
   /** The machine as this run knows it: its directories there are the run's own. */
-  private machineKey(access: ShellAccess, ssh: SshSpec | null): string {
+  private machineKey(access: MachineAccess, ssh: SshSpec): string {
     const { uid } = this.parts.run;
-    return access.kind === "local"
-      ? JSON.stringify([uid, access.directory])
-      : JSON.stringify([uid, sshTarget(access, ssh), ssh?.jump, access.firstContact?.machine]);
+    return access.kind === "driver"
+      ? JSON.stringify([uid, access.cloud, access.id])
+      : JSON.stringify([uid, sshTarget(access, ssh), ssh.jump, access.firstContact?.machine]);
   }
 }
 
@@ -183,26 +180,26 @@ function pinsOf(user: () => ConnectionUser): HostKeyPins {
     pin: async (address, key) => {
       const { writer } = user();
       if (writer === null)
-        throw new Error(`the host key of ${address} was never pinned by a boot, and this command writes nothing`);
+        throw new Error(`the host key of ${address} was never pinned by a boot, and this command is read-only`);
       await writer.write({ kind: "host-key", scope: "", address, key });
     },
   };
 }
 
-/** Who logs in, and whom they believe: a changed plan with other settings gets another connection. */
+/** The settings for login and host keys: a changed plan with other settings gets another connection. */
 function loginSettings({ identities, agent, passphraseEnv, hostKeys, knownHosts }: SshSpec): string {
   return JSON.stringify([identities, agent, passphraseEnv, hostKeys, knownHosts]);
 }
 
 /** What the driver knows of the host goes before what the plan says for all. */
-function sshTarget(access: SshAccess, ssh: SshSpec | null): { host: string; port: number; user: string } {
-  return { host: access.host, port: access.port ?? ssh?.port ?? 22, user: access.user ?? ssh?.user ?? "" };
+function sshTarget(access: SshAccess, ssh: SshSpec): { host: string; port: number; user: string } {
+  return { host: access.host, port: access.port ?? ssh.port, user: access.user ?? ssh.user };
 }
 
 /**
- * The brand of what a run's programs leave running on the launcher itself: the same in every command, from the run's
+ * The tag of what a run's programs leave running on the launcher itself: the same in every command, from the run's
  * unique id.
  */
-function launcherBrand(uid: string): string {
+function launcherTag(uid: string): string {
   return String(2 ** 47 + createHash("sha256").update(uid).digest().readUIntBE(0, 5));
 }

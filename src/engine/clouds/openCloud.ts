@@ -1,4 +1,4 @@
-/** The driver of a plan's cloud, for what is done at it outside of a run. */
+/** The driver of a plan's cloud, for work outside of a run. */
 import type { Driver } from "../../drivers/contract/driver.js";
 import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { resolveTree } from "../../plan/references/resolve.js";
@@ -9,8 +9,8 @@ import { createDriver } from "./clouds.js";
 import { guardDriver } from "./guardedDriver.js";
 
 /**
- * Opens a cloud; the caller closes it. No run's lease guards its calls. @throws DriverError if its driver cannot be
- * loaded
+ * Opens a cloud; the caller closes it. No run's lease guards its calls.
+ * @throws DriverError if its driver cannot be loaded
  */
 export async function openCloud(
   store: Store,

@@ -1,4 +1,4 @@
-/** One user's share in a connection: what it opened ends with it, the connection itself does not. */
+/** One user's share of a connection: its channels end with it, the connection itself does not. */
 import {
   ConnectionError,
   ConnectionLostError,
@@ -8,11 +8,11 @@ import {
 import type { ClosableLink } from "../../machines/contract/link.js";
 
 export interface LinkParts {
-  /** The shared connection, made if there is none. */
+  /** The shared connection, created if needed. */
   readonly reach: () => Promise<MachineConnection>;
-  /** Ends an attempt to connect that this user began. */
+  /** Ends an attempt to connect that this user started. */
   readonly abandon: () => void;
-  /** The user needs the connection no more. */
+  /** The user no longer needs the connection. */
   readonly leave: () => Promise<void>;
 }
 
@@ -50,13 +50,13 @@ export class RegisteredLink implements ClosableLink {
     await Promise.all(this.work);
   }
 
-  /** Gives up attempts to connect, under way or to come. A connection that there is can be used until `close`. */
+  /** Ends current and later attempts to connect. An existing connection can be used until `close`. */
   abandon(): void {
     this.abandoned = true;
     this.parts.abandon();
   }
 
-  /** Waits for the work handed over, then closes the channels that were opened through this link. */
+  /** Waits for work handed over to the link, then closes the channels opened through it. */
   async close(): Promise<void> {
     await this.idle();
     this.closed = true;
@@ -73,7 +73,7 @@ export class RegisteredLink implements ClosableLink {
     const own = <C extends Channel>(channel: C): C => {
       this.channels.add(channel);
       void channel.ended.then(() => this.channels.delete(channel));
-      // It was waited for, and the user has left meanwhile.
+      // The user left while waiting.
       if (this.closed) channel.close();
       return channel;
     };
@@ -92,9 +92,10 @@ interface ShareParts {
   readonly close: () => Promise<void>;
 }
 
-/** The shared connection as one of its users sees it. */
+/** The shared connection, as one of its users sees it. */
 function connectionShare(shared: MachineConnection, { open, isClosed, close }: ShareParts): MachineConnection {
   const interact = shared.interact?.bind(shared);
+  const attach = shared.attach?.bind(shared);
   return {
     label: shared.label,
     workDirectory: shared.workDirectory,
@@ -105,6 +106,14 @@ function connectionShare(shared: MachineConnection, { open, isClosed, close }: S
     ...(interact === undefined
       ? {}
       : { interact: async (command, terminal) => open(() => interact(command, terminal)) }),
+    ...(attach === undefined
+      ? {}
+      : {
+          attach: async (command, terminalType) => {
+            if (isClosed()) throw new ConnectionLostError(`${shared.label}: the connection was closed`);
+            return attach(command, terminalType);
+          },
+        }),
     close,
   };
 }

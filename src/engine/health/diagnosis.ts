@@ -1,22 +1,22 @@
-/** From what is recorded of a service, and what was found when it was looked at, to what is to be done for it. */
+/** Derives a service's task from its record and from the findings of a survey. */
 import type { ServiceRecord } from "../../state/contract/records.js";
 import type { Task } from "../tasks/agenda.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { ServiceFinding } from "./survey.js";
 import type { Service } from "../run/service.js";
 
-/** A task; or a service that is not well and for which nothing can be done from here; or null: all is well. */
+/** A task; or why a service is unhealthy and cannot be repaired from here; or null for a healthy service. */
 export type Diagnosis = Task | { readonly blocked: string } | null;
 
 export function isTask(diagnosis: Diagnosis): diagnosis is Task {
   return diagnosis !== null && "stage" in diagnosis;
 }
 
-/** Where the story of a service goes on that an earlier command did not finish; null when it is finished. */
+/** The task that an earlier command did not finish for a service, or null. */
 export function unfinishedTask(assignments: MachineAssignments, service: Service, record: ServiceRecord): Task | null {
   const task = recordedTask(record);
   if (task === null || task.stage === "launch" || task.stage === "discard" || task.stage === "replace") return task;
-  // Its machine is gone since then: nothing can be done on it.
+  // Its machine has been destroyed since then: start with a new one.
   const needsMachine = service.spec.placement.kind === "cloud" && assignments.machine(service) === null;
   return needsMachine ? { ...task, stage: "launch" } : task;
 }
@@ -28,19 +28,19 @@ function recordedTask({ state, due, failure }: ServiceRecord): Task | null {
     case "ready":
       return null;
     case "planned":
-      return resume("launch", "it was not started yet");
+      return resume("launch", "it has not started yet");
     case "launching":
     case "connecting":
-      return resume("launch", `it was left while ${state}`);
+      return resume("launch", `it was interrupted while ${state}`);
     case "booting":
-      return resume("boot", "it was left while booting");
+      return resume("boot", "it was interrupted while booting");
     case "verifying":
-      return resume("verify", "it was left while verifying");
+      return resume("verify", "it was interrupted while verifying");
     case "executing":
-      return resume("execute", "it was left while executing");
+      return resume("execute", "it was interrupted while executing");
     case "terminating":
     case "terminated":
-      return resume("boot", `it was left ${state}`);
+      return resume("boot", `an earlier command left it ${state}`);
     case "failed":
       return failedTask(failure?.step ?? "launch", failure?.message ?? "");
   }
@@ -58,7 +58,7 @@ function failedTask(step: string, message: string): Task {
   return { stage, reason: `it failed in ${step}: ${message}`, resume: true };
 }
 
-/** What mends a service that is recorded as ready. */
+/** The task that repairs a service that is recorded as ready. */
 export function repairTask(service: Service, finding: ServiceFinding): Diagnosis {
   const own = service.spec.placement.kind === "cloud";
   const { cause, message } = finding;
@@ -68,7 +68,7 @@ export function repairTask(service: Service, finding: ServiceFinding): Diagnosis
     case "silent":
       return { blocked: message };
     case "refused":
-      return { blocked: `its machine refuses the launcher, which another machine would not mend: ${message}` };
+      return { blocked: `its machine refuses the launcher, and another machine would not help: ${message}` };
     case "gone":
     case "stopped":
       return { stage: "discard", reason: message, resume: false };
@@ -83,8 +83,8 @@ export function repairTask(service: Service, finding: ServiceFinding): Diagnosis
   }
 }
 
-/** What mends a service that is not ready: its task, or another machine if the one that it has is no good. */
-export function mendTask(service: Service, task: Task, finding: ServiceFinding): Diagnosis {
+/** The task that repairs a service that is not ready: its own task, or another machine if its machine is unusable. */
+export function repairUnfinished(service: Service, task: Task, finding: ServiceFinding): Diagnosis {
   const found = repairTask(service, finding);
   if (found === null) return task;
   if ("blocked" in found) return found;

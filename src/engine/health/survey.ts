@@ -1,5 +1,6 @@
 /**
- * How services are now: their machines are asked for, a cloud in one call, and their ready programs run, side by side.
+ * Checks the current state of services: one request per cloud for their machines, and their ready programs, in
+ * parallel.
  */
 import { randomBytes } from "node:crypto";
 
@@ -16,24 +17,25 @@ import type { Service } from "../run/service.js";
 import { isGone } from "../clouds/isGone.js";
 
 export interface ServiceFinding {
-  /** Null when all is well. */
+  /** Null if the service is healthy. */
   readonly cause: Cause | null;
   readonly message: string;
-  /** What the cloud says of the machine: a state, "host" for a service on a host, "none" before there is one. */
+  /** The machine's state in the cloud; "host" for a service on a host, "none" before there is one. */
   readonly machine: MachineStatus["state"] | "host" | "none";
   readonly error: Error | null;
-  /** Of the ready program, or null when it did not run. */
+  /** The ready program's exit code, or null if it did not run. */
   readonly exitCode: number | null;
   readonly ms: number | null;
   readonly lastLines: readonly string[];
 }
 
-/** How far to look: run the ready program, only see whether the machine answers, or only ask the cloud. */
+/** How deep to check: run the ready program, only see whether the machine answers, or only ask the cloud. */
 export type SurveyDepth = "ready" | "reach" | "cloud";
 
 /**
- * Looks at services. Nothing is recorded.
- * @param tries how often a ready program that fails is run, its `every` apart, before the service counts as not ready.
+ * Checks services. Nothing is recorded.
+ * @param tries how often a failing ready program runs, with its `every` in between, before the service counts as not
+ *   ready.
  */
 export async function survey(
   context: RunContext,
@@ -60,7 +62,7 @@ export async function survey(
 
 interface Machines {
   readonly byId: ReadonlyMap<string, MachineStatus & { readonly gone: boolean }>;
-  /** Clouds that gave no answer, and why. */
+  /** Clouds that did not answer, and why. */
   readonly silent: ReadonlyMap<string, Error>;
 }
 
@@ -132,7 +134,7 @@ async function look(
     const words = `the machine ${record.driverId ?? ""} is ${machine}${now?.reason ? `: ${now.reason}` : ""}`;
     if (now?.gone === true) return { ...nothing, cause: "gone", message: words };
     if (machine === "stopped") return { ...nothing, cause: "stopped", message: words };
-    // "unknown" proves nothing here: the machine is too young for its cloud to show it, and tells itself how it is.
+    // "unknown" proves nothing here: the cloud may not list such a young machine yet. Ask the machine itself.
     if (record.driverId !== null && machine !== "running" && machine !== "unknown" && depth === "ready")
       return { ...nothing, cause: "not-ready", message: words };
   }
@@ -147,7 +149,7 @@ async function look(
 
 type Part = Partial<ServiceFinding>;
 
-/** Without a ready program, a machine that carries programs must at least answer. */
+/** Without a ready program, a machine that runs programs must at least answer. */
 async function reach(context: RunContext, assignments: MachineAssignments, service: Service): Promise<Part> {
   const program = programsOf(service.spec).find((one) => one.program.where === "machine")?.program;
   if (program === undefined) return {};
@@ -173,7 +175,7 @@ async function runReady(context: RunContext, assignments: MachineAssignments, se
       attempt: 1,
     });
     if (result.kind === "exited" && result.code === 0) return { exitCode: 0, ms };
-    // A program that ran elsewhere cannot tell a service that is not well from a machine that does not answer.
+    // A program that ran elsewhere cannot distinguish an unhealthy service from a machine that does not answer.
     const machine = program.where === "launcher" ? await reach(context, assignments, service) : {};
     if (machine.cause) return { ...machine, ms, lastLines };
     const cause = result.kind === "unknown" ? "unreachable" : "not-ready";

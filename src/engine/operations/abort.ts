@@ -1,4 +1,4 @@
-/** Aborts a run from outside, and takes an abort back. */
+/** Aborts a run, and cancels an abort. */
 import type { RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
 import { StateError, isRunBusyError } from "../../state/contract/errors.js";
@@ -11,19 +11,19 @@ import { settleAll } from "../run/settleAll.js";
 
 export interface AbortResult {
   readonly run: string;
-  /** The reason that is in force: the first one stays. */
+  /** The reason of the abort. If the run was already aborted, the first reason stays. */
   readonly reason: string;
   readonly origin: string;
-  /** Whether this call has aborted the run. */
+  /** Whether this call aborted the run. */
   readonly fresh: boolean;
-  /** The command of the launcher that works on the run and ends what runs, or null: this call has done that. */
+  /** The command of the launcher that works on the run and ends its programs; null if this call ended them. */
   readonly workedOnBy: string | null;
 }
 
 /**
- * Aborts a run: programs that run are ended, by the launcher that works on the run, or by this call where none does;
- * nothing new begins.
- * @throws StateError for a run that is terminated.
+ * Aborts a run: ends its running programs and starts nothing new. The launcher that works on the run ends the programs;
+ * without one, this call does.
+ * @throws StateError for a terminated run.
  */
 export async function abortRun(
   store: Store,
@@ -42,8 +42,8 @@ export async function abortRun(
 }
 
 /**
- * Ends what runs, unless somebody works on the run, who does that: another call to abort it, for one. @returns the
- * command of that one, or null
+ * Ends running programs, unless another launcher works on the run and ends them, such as another abort.
+ * @returns the command of that launcher, or null
  */
 async function endOrLeave(store: Store, { id }: RunRecord, options: WorkOptions): Promise<string | null> {
   for (;;) {
@@ -58,7 +58,7 @@ async function endOrLeave(store: Store, { id }: RunRecord, options: WorkOptions)
   }
 }
 
-/** What a dead launcher has left: its programs run on by themselves, and the run is in the state that it had. */
+/** Cleans up after a dead launcher: its programs still run, and the run is still in the state of that time. */
 async function endPrograms(store: Store, run: RunRecord, options: WorkOptions): Promise<void> {
   const isLeft = run.state === "booting" || run.state === "repairing" || run.state === "reloading";
   if (!isLeft && unfinishedPrograms(await store.steps(run)).size === 0) return;
@@ -76,18 +76,18 @@ async function endPrograms(store: Store, run: RunRecord, options: WorkOptions): 
 }
 
 /**
- * Takes an abort back, so that an operator can go on with the run. @returns the reason that it had, or null: it was not
- * aborted.
+ * Cancels an abort, so that an operator can continue the run.
+ * @returns the abort's reason, or null if the run was not aborted.
  */
 export async function cancelAbort(store: Store, run: RunRecord): Promise<string | null> {
   return (await store.cancelAbort(run))?.reason ?? null;
 }
 
-/** @throws StateError for a run that somebody has aborted: nothing is brought up in it until that is taken back. */
+/** @throws StateError for an aborted run: it starts nothing until the abort is cancelled. */
 export function checkNotAborted({ name, abort }: Pick<RunRecord, "name" | "abort">): void {
   if (abort === null) return;
   throw new StateError(
-    `${abortWords(abort)}. Nothing is brought up in it`,
-    `go on with: bootlevel abort ${name} --cancel, or end it: bootlevel terminate ${name}`,
+    `${abortWords(abort)}. It starts nothing until the abort is cancelled`,
+    `cancel the abort: bootlevel abort ${name} --cancel, or end the run: bootlevel terminate ${name}`,
   );
 }

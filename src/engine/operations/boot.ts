@@ -1,4 +1,4 @@
-/** Boots a launch plan, as a new run; or carries on with a run whose launcher died or was interrupted. */
+/** Boots a launch plan as a new run. */
 import type { RunEvent, RunState, ServiceFailure } from "../../model/events.js";
 import type { LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { withoutSecretDefaults } from "../../plan/references/resolve.js";
@@ -22,19 +22,19 @@ import type { Session } from "../session/session.js";
 export interface BootRequest {
   readonly plan: LaunchPlan;
   readonly variables: readonly VariableRecord[];
-  /** The run's name, or null for one that is made up. */
+  /** The run's name; null generates one. */
   readonly name: string | null;
-  /** What it is done for: `run` boots, executes, and more. */
+  /** The command: `run` also executes and terminates. */
   readonly verb?: "boot" | "run";
   readonly observe: (event: RunEvent) => void;
-  /** Aborted when the operator wants to stop. */
+  /** Aborted when the operator stops the command. */
   readonly signal: AbortSignal;
   /**
-   * Whether machines may start from built images, or, for one that is built itself, only from those of what it is made
-   * from. Default: "all".
+   * Which built images machines may start from. "parents": only images that the image being built is based on. Default:
+   * "all".
    */
   readonly images?: "all" | "parents";
-  /** Keeps connections for what follows on the run. Default: none are kept. */
+  /** Keeps connections for later commands on the run. Default: none are kept. */
   readonly session?: Session;
 }
 
@@ -42,12 +42,12 @@ export interface BootResult {
   readonly run: string;
   readonly state: RunState;
   readonly failures: readonly ServiceFailure[];
-  /** Whether a service failed because its cloud did not answer at all. */
+  /** Whether a service failed because its cloud was unreachable. */
   readonly cloudUnreachable: boolean;
-  /** Why the run was aborted meanwhile, or null. */
+  /** Why the run was aborted during the command, or null. */
   readonly aborted: Abort | null;
   /**
-   * Machines that were started early, for levels that never began: ended when the run failed, kept when it was
+   * Machines that were started early for levels that never began: destroyed if the run failed, kept if it was
    * interrupted.
    */
   readonly unused: readonly UnusedMachine[];
@@ -55,8 +55,9 @@ export interface BootResult {
 }
 
 /**
- * Boots a plan. Failures of services are in the result; nothing that was started is taken down.
- * @throws StateError when the state cannot be recorded (nothing is started then), RunExistsError for a name in use.
+ * Boots a plan. Failures of services are in the result. Services that are up stay up.
+ * @throws StateError when the state cannot be recorded (nothing has been started then); RunExistsError for a name in
+ *   use.
  */
 export async function bootRun(store: Store, request: BootRequest): Promise<BootResult> {
   checkRunName(request.name);
@@ -90,7 +91,7 @@ export async function bootRun(store: Store, request: BootRequest): Promise<BootR
   });
 }
 
-/** Run names are typed, become parts of paths, and must not be mistaken for numbers. */
+/** Run names are typed, become parts of paths, and must not look like run numbers. */
 function checkRunName(name: string | null): void {
   if (name === null || /^[a-z][a-z0-9-]{0,62}$/.test(name)) return;
   throw new StateError(

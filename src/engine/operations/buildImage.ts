@@ -1,7 +1,7 @@
 /**
- * Builds an image: boots a run of one machine that is made what the image says, lets the machine's cloud make an image
- * of it, and takes the run down. What is to be built is on record before anything is started, so whoever asks again
- * goes on where this ended, and no second image comes of it.
+ * Builds an image: boots a run with one machine, sets it up as the image says, has the cloud create an image from it,
+ * and terminates the run. The build is recorded before anything starts. A repeated command continues it, so no second
+ * image is created.
  */
 import {
   isCloudUnreachableError,
@@ -28,19 +28,19 @@ import { openCloud } from "../clouds/openCloud.js";
 import { freeRunName, settleAbandoned } from "../images/unfinishedBuilds.js";
 
 export interface BuildRequest {
-  /** The plan of one machine that becomes the image (`plan/imagePlan.ts`). */
+  /** The plan with the one machine that becomes the image (`plan/imagePlan.ts`). */
   readonly plan: LaunchPlan;
   readonly image: string;
   readonly cloud: string;
   readonly variables: readonly VariableRecord[];
-  /** The run's name, or null for one that is made up. */
+  /** The run's name; null generates one. */
   readonly name: string | null;
-  /** Leave the run as it is in the end. */
+  /** Keep the run and its machine after the build. */
   readonly keepMachine: boolean;
   readonly observe: (event: RunEvent) => void;
-  /** Told what is waited for, in a sentence for people. */
+  /** Receives progress messages for people. */
   readonly progress: (message: string) => void;
-  /** Aborted when the operator wants to stop. */
+  /** Aborted when the operator stops the command. */
   readonly signal: AbortSignal;
 }
 
@@ -48,11 +48,11 @@ export interface BuildResult {
   readonly image: string;
   readonly cloud: string;
   readonly version: number;
-  /** The driver's id, or null while there is none. */
+  /** The driver's id; null until there is one. */
   readonly id: string | null;
-  /** "building": it was interrupted, or the cloud could not be asked; the same command goes on with it. */
+  /** "building": the build was interrupted, or the cloud did not answer. The same command continues it. */
   readonly state: ImageState;
-  /** Why it is not available, "" if it is. */
+  /** Why the image is not available; "" if it is. */
   readonly reason: string;
   readonly run: string;
   readonly runState: RunState;
@@ -61,15 +61,15 @@ export interface BuildResult {
 }
 
 /**
- * Builds an image, or goes on with the same one. What went wrong on the way is in the result.
- * @throws DriverError for a cloud that cannot make images; RunBusyError when another launcher builds it; StateError.
+ * Builds an image, or continues the build of the same one. Failures are in the result.
+ * @throws DriverError for a cloud that cannot create images; RunBusyError when another launcher builds it; StateError.
  */
 export async function buildImage(store: Store, request: BuildRequest): Promise<BuildResult> {
   const cloud = request.plan.clouds[request.cloud] as CloudSpec;
   await checkDriver(store, request, cloud);
-  const wish = await intentOf(store, request, cloud);
-  await settleAbandoned(store, wish, request.progress);
-  const image = await store.beginImage(wish);
+  const intent = await intentOf(store, request, cloud);
+  await settleAbandoned(store, intent, request.progress);
+  const image = await store.beginImage(intent);
   if (image.driverId !== null) return finish(store, request, image, { id: image.driverId });
   const { booted, run } = await bringUp(store, request, image);
   if (booted.state === "ready")
@@ -114,7 +114,7 @@ async function intentOf(
   };
 }
 
-/** The machine that becomes the image: one that an earlier launcher has begun with, or a new run. */
+/** Brings up the machine that becomes the image: that of an interrupted build, or a new run's. */
 async function bringUp(
   store: Store,
   request: BuildRequest,
@@ -141,7 +141,7 @@ async function findRun(store: Store, name: string): Promise<RunRecord | null> {
   }
 }
 
-/** How the cloud has answered: with the image's id, or why there is none. */
+/** The cloud's answer: the image's id, or why there is none. */
 type Made = { readonly id: string } | { readonly error: Error };
 
 async function make(
@@ -182,7 +182,7 @@ async function finish(store: Store, request: BuildRequest, image: BuiltImage, ma
     const reason = request.signal.aborted ? "interrupted" : error.message;
     return { ...resultOf(image, "building", reason, null), cloudUnreachable: isCloudUnreachableError(error) };
   }
-  // Before the machine goes: of what it was made from there is nothing to ask any more.
+  // Recorded before the machine is destroyed: afterwards, its base can no longer be looked up.
   await store.changeImage(image.id, { driverId: made.id });
   const ended = request.keepMachine ? null : await endRun(store, request, image.run);
   await store.changeImage(image.id, { state: "available" });
@@ -191,7 +191,7 @@ async function finish(store: Store, request: BuildRequest, image: BuiltImage, ma
   return { ...resultOf(image, "available", left, ended), id: made.id, runState: ended?.state ?? "ready" };
 }
 
-/** The image will never be: nobody goes on with it, and its machine is of no use. */
+/** Ends a build that failed for good. No later command continues it, and its machine is useless. */
 async function fail(
   store: Store,
   request: BuildRequest,
@@ -199,8 +199,8 @@ async function fail(
   reason: string,
   booted: BootResult | null,
 ): Promise<BuildResult> {
-  // First its machine: a launcher that dies in between leaves a build to go on with, and none that is over and costs
-  // money.
+  // Destroy the machine first. If the launcher dies in between, the build is still open and a later command destroys
+  // the machine. In the other order, a machine of a closed build would cost money.
   const ended = request.keepMachine ? null : await endRun(store, request, image.run);
   await store.changeImage(image.id, { state: "failed", reason });
   return { ...resultOf(image, "failed", reason, booted), runState: ended?.state ?? booted?.state ?? "ready" };

@@ -1,6 +1,6 @@
 /**
- * Asks the clouds of a plan whether its launches could work. Launches nothing, and needs no installation: nothing is
- * recorded.
+ * Asks the clouds of a plan whether its launches would work. Launches nothing, records nothing and needs no
+ * installation.
  */
 import { randomInt } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -13,6 +13,7 @@ import {
   type Driver,
   type LaunchRequest,
 } from "../../drivers/contract/driver.js";
+import { memoryState } from "../../drivers/shared/memoryState.js";
 import { loadDriver } from "../../drivers/registry.js";
 import type { CloudSpec, LaunchPlan, ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
 import { PlanError, type Mistake } from "../../plan/yaml/mistakes.js";
@@ -29,14 +30,14 @@ export interface CheckOnlineParts {
   readonly variables: readonly VariableRecord[];
   /** The environment that drivers may read. */
   readonly env: Environment;
-  /** Tells what is no mistake of the plan's. */
+  /** Receives warnings that are not mistakes in the plan. */
   readonly warn: (message: string) => void;
   readonly signal: AbortSignal;
 }
 
-/** What was asked, when nothing was wrong. */
+/** The result of a check that found no problem. */
 export interface OnlineCheck {
-  /** Services whose launches could work, by cloud. */
+  /** Services whose launches would work, by cloud. */
   readonly checked: readonly { readonly cloud: string; readonly services: readonly string[] }[];
   readonly unchecked: readonly Unchecked[];
 }
@@ -47,13 +48,12 @@ export interface Unchecked {
   readonly why: string;
 }
 
-/** Services named in one mistake; of more, the number is said. */
+/** The number of services named in one mistake; the others are counted. */
 const MOST_NAMED = 3;
 
 /**
- * Checks all launches of a plan as far as they are known before it is booted.
- * @throws PlanError with every problem, at the service that has it; CloudUnreachableError if no more is wrong than
- *   that.
+ * Checks all launches of a plan, as far as their values are known before boot.
+ * @throws PlanError with every problem, at the service that has it; CloudUnreachableError if that is the only problem.
  */
 export async function checkOnline(parts: CheckOnlineParts): Promise<OnlineCheck> {
   const { plan, variables } = parts;
@@ -132,7 +132,7 @@ async function checkCloud(
   }
 }
 
-/** The driver, with a directory for state that goes when it is closed: it is asked questions only. */
+/** The driver, with state and a directory that go when it is closed: it is asked questions only. */
 async function openDriver(
   { plan, env, warn }: CheckOnlineParts,
   book: AttributeRegistry,
@@ -144,6 +144,7 @@ async function openDriver(
   const made = definition.create({
     cloud: spec.name,
     options,
+    state: memoryState(),
     stateDirectory,
     warn: (message) => {
       warn(`cloud "${spec.name}": ${message}`);
@@ -168,7 +169,8 @@ async function openDriver(
 }
 
 /**
- * As the launch would ask, for one of the service's replicas; its key is the service's name. @throws UnresolvedError
+ * The launch request for one of the service's replicas; its key is the service's name.
+ * @throws UnresolvedError
  */
 function requestFor(
   plan: LaunchPlan,
@@ -190,7 +192,7 @@ function requestFor(
   };
 }
 
-/** One problem, told at the first service that has it. */
+/** The mistake for one problem, at the first service that has it. */
 function mistakeOf(services: readonly ServiceSpec[], message: string): Mistake {
   const [first] = services;
   if (first === undefined) throw new Error(`the driver's problem names no service: ${message}`);
@@ -198,7 +200,7 @@ function mistakeOf(services: readonly ServiceSpec[], message: string): Mistake {
   return mistakeAt(first.source, first.name, message + others);
 }
 
-/** Some names, and how many more. */
+/** The first names, and the number of the others. */
 function namesOf(names: readonly string[]): string {
   if (names.length <= MOST_NAMED + 1) return names.join(", ");
   return `${names.slice(0, MOST_NAMED).join(", ")} and ${names.length - MOST_NAMED} more`;

@@ -1,12 +1,13 @@
 /**
- * Finds machines that carry this installation's mark and belong to no live service, and ends them. The marks are
- * enough: it works also when the database was lost, on the drivers that need no plan and on the clouds of a plan that
- * is given.
+ * Finds orphaned machines (they carry this installation's mark and belong to no live service) and destroys them. It
+ * needs only the marks. It works without the database too, for drivers that need no plan and for the clouds of a given
+ * plan.
  */
 import { isDeepStrictEqual } from "node:util";
 
 import type { Driver, MachineMark, MachineStatus } from "../../drivers/contract/driver.js";
 import type { RunEvent } from "../../model/events.js";
+import { DEFAULT_CLOUD } from "../../plan/launchPlan/defaultCloud.js";
 import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { resolveTree } from "../../plan/references/resolve.js";
 import type { RunRecord, VariableRecord } from "../../state/contract/records.js";
@@ -27,11 +28,11 @@ export interface StrayMachine {
 export interface CleanOptions {
   /** One run, or null for all. */
   readonly run: RunRecord | null;
-  /** A plan whose clouds are asked too, with its variables: for what the database does not know any more. */
+  /** A plan, with its variables, whose clouds are searched too: for machines that the database no longer knows. */
   readonly plan: { readonly plan: LaunchPlan; readonly variables: readonly VariableRecord[] } | null;
   /**
-   * Shown what was found; false ends nothing. Asked with an empty list, too, where only what drivers made beside
-   * machines may be left.
+   * Receives the machines found; false destroys nothing. Also called with an empty list if only other resources of
+   * drivers may be left.
    */
   readonly confirm: (machines: readonly StrayMachine[]) => Promise<boolean>;
   readonly observe: (event: RunEvent) => void;
@@ -42,9 +43,9 @@ export interface CleanResult {
   readonly found: readonly StrayMachine[];
   readonly ended: readonly StrayMachine[];
   readonly failed: readonly { readonly machine: StrayMachine; readonly message: string }[];
-  /** Clouds that could not be asked, and why: they may have such machines. */
+  /** Clouds that did not answer, and why. They may have orphaned machines. */
   readonly silent: readonly { readonly cloud: string; readonly message: string }[];
-  /** Runs without machines for which a cloud still keeps something that its driver made, such as a security group. */
+  /** Runs without machines for which a cloud still has a resource that its driver created, such as a security group. */
   readonly unreleased: readonly UnreleasedRun[];
 }
 
@@ -55,7 +56,7 @@ export interface UnreleasedRun {
   readonly message: string;
 }
 
-/** Finds stray machines, shows them, and ends exactly those, if they are stray still. */
+/** Finds orphaned machines, passes them to `confirm`, and destroys exactly those that are still orphaned. */
 export async function cleanMachines(store: Store, options: CleanOptions): Promise<CleanResult> {
   const silent: { cloud: string; message: string }[] = [];
   const clouds = await openClouds(store, options, silent);
@@ -81,12 +82,12 @@ interface OpenCloud {
   readonly spec: CloudSpec;
   readonly options: Readonly<Record<string, unknown>>;
   readonly driver: Driver;
-  /** Unique ids of runs that use it and are terminated. */
+  /** Unique ids of terminated runs that used it. */
   readonly terminated: Set<string>;
 }
 
 /**
- * Every cloud that a run of this installation uses or used, each once; the local machines; and those of a plan that is
+ * Every cloud that a run of this installation uses or used, each once; the default cloud; and those of a plan that is
  * given.
  */
 async function openClouds(
@@ -133,8 +134,7 @@ async function openClouds(
     for (const spec of Object.values(plan.clouds))
       await add(plan, spec, book, run.state === "terminated" ? [run.uid] : []);
   }
-  if (options.run === null)
-    await add({ dir: store.folders.installation }, { name: "local", driver: "local", options: {} }, null, []);
+  if (options.run === null) await add({ dir: store.folders.installation }, DEFAULT_CLOUD, null, []);
   if (options.plan !== null) {
     const { plan, variables } = options.plan;
     const book = new AttributeRegistry(plan, "", variables);
@@ -150,7 +150,7 @@ async function findStrays(
   silent: { cloud: string; message: string }[],
 ): Promise<StrayMachine[]> {
   try {
-    // Listed first: a machine that is launched meanwhile has its key on record before the cloud can show it.
+    // List machines before reading the record: a machine launched in between is recorded before the cloud can list it.
     const listed = await driver.list({ installation: await store.installation(), run: run?.uid ?? null }, signal);
     const { keys, ids } = await store.liveMachines();
     return listed
@@ -201,8 +201,8 @@ async function endStrays(
 }
 
 /**
- * Removes what the driver made for runs that are over: those whose last stray machine has just ended, and those that
- * are terminated.
+ * Removes other resources that the driver created for finished runs: runs whose last orphaned machine was just
+ * destroyed, and terminated runs.
  */
 async function releaseRuns(
   store: Store,

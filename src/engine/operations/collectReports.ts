@@ -1,4 +1,4 @@
-/** Collects the reports of a run that lives, without changing anything else about it. */
+/** Collects the reports of a live run. Changes nothing else in the run. */
 import type { RunRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
 import type { Store } from "../../state/contract/store.js";
@@ -12,15 +12,15 @@ import { collectReports, type ReportOutcome } from "../reports/collectReports.js
 import type { Service } from "../run/service.js";
 
 export interface CollectRunOptions extends WorkOptions {
-  /** Services, or replicas of them; none for all. */
+  /** Services or replicas; empty for all. */
   readonly services: readonly string[];
-  /** Services without `report`, too: their logs alone. Default: false. */
+  /** Include the logs of services without `report`. Default: false. */
   readonly all?: boolean;
 }
 
 /**
- * Collects the reports of a run's services whose programs have begun.
- * @throws RunBusyError, StateError for an unknown service or a run that is terminated.
+ * Collects the reports of a run's services whose programs have started.
+ * @throws RunBusyError; StateError for an unknown service or a terminated run.
  */
 export async function collectReportsNow(
   store: Store,
@@ -41,7 +41,7 @@ export async function collectReportsNow(
   });
 }
 
-/** A report program of a launcher that died must not run beside the new one. */
+/** A report program of a dead launcher must not run beside the new one. */
 async function endEarlier(
   context: RunContext,
   assignments: MachineAssignments,
@@ -59,5 +59,8 @@ async function endEarlier(
 
 function checkAlive(run: RunRecord): void {
   if (run.state === "terminated")
-    throw new StateError(`run "${run.name}" is terminated`, `what was collected before: bootlevel reports ${run.name}`);
+    throw new StateError(
+      `run "${run.name}" is terminated`,
+      `see the reports that it has: bootlevel reports ${run.name}`,
+    );
 }

@@ -1,4 +1,4 @@
-/** Every machine that was ever started for a run: what the record knows of it, and what its cloud says of it now. */
+/** Lists every machine ever started for a run: the recorded data and the cloud's current state. */
 import type { MachineStatus } from "../../drivers/contract/driver.js";
 import type { RunEvent } from "../../model/events.js";
 import type { MachineRecord, RunRecord } from "../../state/contract/records.js";
@@ -9,18 +9,18 @@ import { closeContext, openContext } from "../session/openContext.js";
 export interface PastMachine {
   readonly service: string;
   readonly cloud: string;
-  /** The driver's id, or null when the driver never told one. */
+  /** The driver's id; null if the driver never returned one. */
   readonly id: string | null;
   readonly key: string;
   readonly host: string | null;
   readonly requestedAt: number;
   readonly launchedAt: number | null;
   readonly endedAt: number | null;
-  /** How it ended, "" while it lives. */
+  /** How it ended; "" while it exists. */
   readonly end: string;
-  /** What the cloud says now, or "unknown" when it cannot be asked. */
+  /** The cloud's current state; "unknown" if the cloud does not answer. */
   readonly now: MachineStatus["state"];
-  /** The cloud's words about that, or why it could not be asked. */
+  /** The cloud's explanation of that state, or why the cloud did not answer. */
   readonly reason: string;
 }
 
@@ -29,7 +29,7 @@ export interface RunHistory {
   readonly machines: readonly PastMachine[];
 }
 
-/** Gathers a run's machines, oldest first. Writes nothing. */
+/** Reads a run's machines, oldest first. Records nothing. */
 export async function runHistory(
   store: Store,
   run: RunRecord,
@@ -60,9 +60,9 @@ interface Now {
   readonly reason: string;
 }
 
-/** One question a cloud. A cloud that does not answer, or that no plan has any more, leaves its machines unknown. */
+/** Asks each cloud once. The machines of a cloud that does not answer, or is in no plan any more, are unknown. */
 async function describe(context: RunContext, machines: readonly MachineRecord[]): Promise<Map<string, Now>> {
-  const told = new Map<string, Now>();
+  const states = new Map<string, Now>();
   for (const cloud of new Set(machines.map((machine) => machine.cloud))) {
     const own = machines.filter((machine) => machine.cloud === cloud && machine.driverId !== null);
     try {
@@ -72,14 +72,14 @@ async function describe(context: RunContext, machines: readonly MachineRecord[])
         context.stop,
       );
       own.forEach((machine, index) =>
-        told.set(machine.key, { state: statuses[index]?.state ?? "unknown", reason: statuses[index]?.reason ?? "" }),
+        states.set(machine.key, { state: statuses[index]?.state ?? "unknown", reason: statuses[index]?.reason ?? "" }),
       );
     } catch (error) {
       for (const machine of own)
-        told.set(machine.key, { state: "unknown", reason: context.redactor.redact((error as Error).message) });
+        states.set(machine.key, { state: "unknown", reason: context.redactor.redact((error as Error).message) });
     }
   }
-  return told;
+  return states;
 }
 
 function pastMachine(
@@ -88,7 +88,7 @@ function pastMachine(
   now: Now | undefined,
 ): PastMachine {
   const end = state === "ended" ? (endReason ?? "ended") : "";
-  // A service that gave its name to another one has its number after it in the record.
+  // If a removed service's name was taken by another one, its recorded name has a `~N` suffix.
   return {
     service: service.replace(/~\d+$/, ""),
     cloud,

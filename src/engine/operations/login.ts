@@ -2,15 +2,10 @@
  * A shell, or one command, on the machine of a service, for an operator: over the connection that the launcher's own
  * programs use, with the same keys and checks.
  */
-import { spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 
-import type { Environment } from "../../model/environment.js";
 import type { RunEvent } from "../../model/events.js";
-import type { Terminal } from "../../machines/contract/connection.js";
-import { machineEnvironment } from "../../machines/local/environment.js";
+import type { Channel, InteractiveChannel, MachineConnection, Terminal } from "../../machines/contract/connection.js";
 import { quote } from "../../machines/shell/quote.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
@@ -83,20 +78,22 @@ async function enter(
   service: Service,
   options: LoginOptions,
 ): Promise<number> {
-  const access = accessOf(context, assignments, service);
-  const directory = await bootDirectory(context, service);
-  if (access.kind === "driver")
+  if (!(await hasShell(context, assignments, service)))
     throw new StateError(
       `the machine of ${service.name} has no shell: its driver runs programs itself`,
       `bootlevel logs ${context.run.name} ${service.name}`,
     );
-  if (access.kind === "local") return hereShell(access, directory, context.store.env, options);
-  return farShell(assignments, service, directory, options);
+  const directory = await bootDirectory(context, service);
+  const connection = await assignments.machineLink(service).connection();
+  const place = directory === null ? null : `${connection.workDirectory}/${directory}`;
+  if (connection.attach === undefined) return farShell(connection, place, options);
+  const type = options.terminal?.type ?? context.store.env["TERM"] ?? "dumb";
+  return connection.attach(shellLine(place, options), type);
 }
 
-function accessOf(context: RunContext, assignments: MachineAssignments, service: Service) {
+async function hasShell(context: RunContext, assignments: MachineAssignments, service: Service): Promise<boolean> {
   try {
-    return assignments.access(service);
+    return await assignments.hasShell(service);
   } catch (error) {
     if (!isNoMachineError(error)) throw error;
     throw new StateError(
@@ -124,21 +121,15 @@ function shellLine(
     : `${go}exec /bin/sh -c ${quote(command)}`;
 }
 
-async function farShell(
-  assignments: MachineAssignments,
-  service: Service,
-  directory: string | null,
-  options: LoginOptions,
-): Promise<number> {
-  const connection = await assignments.machineLink(service).connection();
-  if (connection.interact === undefined)
-    throw new StateError(`${connection.label} has no shell to sit in front of`, "log in by other means");
-  const place = directory === null ? null : `${connection.workDirectory}/${directory}`;
-  const channel = await connection.interact(`exec /bin/sh -c ${quote(shellLine(place, options))}`, options.terminal);
-  const stop = options.onResize((terminal) => {
-    channel.resize(terminal);
+async function farShell(connection: MachineConnection, place: string | null, options: LoginOptions): Promise<number> {
+  // Channels without a terminal do for a connection that has no others.
+  const terminal = connection.interact === undefined ? null : options.terminal;
+  const line = `exec /bin/sh -c ${quote(shellLine(place, { command: options.command, terminal }))}`;
+  const channel = await (connection.interact?.(line, terminal) ?? connection.open(line));
+  const stop = options.onResize((size) => {
+    if (isInteractive(channel)) channel.resize(size);
   });
-  if (options.terminal !== null) options.raw(true);
+  if (terminal !== null) options.raw(true);
   options.input.pipe(channel.stdin);
   channel.stdout.pipe(options.output, { end: false });
   channel.stderr.pipe(options.errors, { end: false });
@@ -149,33 +140,11 @@ async function farShell(
     return end.code ?? 255;
   } finally {
     stop();
-    if (options.terminal !== null) options.raw(false);
+    if (terminal !== null) options.raw(false);
     options.input.unpipe(channel.stdin);
   }
 }
 
-/**
- * On this computer the shell is a process like any other, with the machine's environment and mark, at the operator's
- * own terminal.
- */
-async function hereShell(
-  { directory, brand }: { readonly directory: string; readonly brand: string },
-  place: string | null,
-  env: Environment,
-  options: LoginOptions,
-): Promise<number> {
-  const home = join(directory, "home");
-  mkdirSync(home, { recursive: true });
-  const line = shellLine(place === null ? null : join(directory, "work", place), options);
-  const child = spawn("/bin/sh", ["-c", line], {
-    cwd: home,
-    env: { ...machineEnvironment(directory, brand, env), TERM: options.terminal?.type ?? env["TERM"] ?? "dumb" },
-    stdio: "inherit",
-  });
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code, signal) => {
-      resolve(code ?? (signal === null ? 255 : 128 + 15));
-    });
-  });
+function isInteractive(channel: Channel): channel is InteractiveChannel {
+  return "resize" in channel;
 }

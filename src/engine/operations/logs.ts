@@ -1,4 +1,4 @@
-/** The logs of a run: one a service and step, read as they are or followed while they grow. */
+/** The logs of a run: one per service and step, read once or followed while they grow. */
 import type { StoredLog } from "../../state/contract/files.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import type { RecordWatch, Store } from "../../state/contract/store.js";
@@ -6,7 +6,7 @@ import type { RecordWatch, Store } from "../../state/contract/store.js";
 export interface LogFile {
   readonly service: string;
   readonly step: string;
-  /** Where people find it: an absolute path. */
+  /** Its absolute path. */
   readonly path: string;
   readonly bytes: number;
 }
@@ -15,17 +15,19 @@ export interface LogChunk extends LogFile {
   readonly text: string;
 }
 
-/** How often, in milliseconds, it is asked whether the launcher still lives, where the record tells no change. */
+/** How often to check, without a change in the record, whether the launcher is alive, in milliseconds. */
 const ALIVE_MS = 1_000;
 const STEP_ORDER = ["prepare", "setup", "boot", "ready", "execute", "report", "terminate"];
 
-/** The run's logs, services in the plan's order; of one service (or all replicas of one) if `service` is given. */
+/**
+ * The run's logs, services in the plan's order. `service` selects one service (with all its replicas) or one replica.
+ */
 export async function listLogs(store: Store, run: RunRecord, service: string | null): Promise<LogFile[]> {
   return (await chooseLogs(store, run, service, await store.files.logs.list(run.uid))).map(asLogFile);
 }
 
 /**
- * The text of the logs, then, if `follow`, what is added while the run is worked on or until `signal` aborts.
+ * The text of the logs. With `follow`, also what is added, until no launcher works on the run or `signal` aborts.
  * Chunks of one log come in order.
  */
 export async function* readLogs(
@@ -45,7 +47,10 @@ export async function* readLogs(
   }
 }
 
-/** Whether a launcher works on a run: asked of the record when it changes, and now and then, for one that dies. */
+/**
+ * Tells whether a launcher works on a run. It reads the record when it changes, and regularly in case the launcher
+ * dies.
+ */
 class WatchedWork {
   private watch: RecordWatch | null = null;
   private working = false;
@@ -61,7 +66,7 @@ class WatchedWork {
     const askAgain = () => {
       work.askedAt = Number.NEGATIVE_INFINITY;
     };
-    // A record that cannot be watched is asked again, which tells why.
+    // If the record cannot be watched, the next read reports why.
     work.watch = await store.watch(run, { changed: askAgain, failed: askAgain });
     return work;
   }

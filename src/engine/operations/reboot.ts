@@ -1,4 +1,4 @@
-/** Takes services down and boots them again on new machines: the whole run, or those that are named. */
+/** Takes services down and boots them again on new machines: the whole run, or the named services. */
 import type { RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
 import { checkNotAborted } from "./abort.js";
@@ -15,16 +15,16 @@ import { TakeDown } from "../tearDown/tearDown.js";
 import { unfinishedPrograms } from "../programs/unfinished.js";
 
 export interface RebootOptions extends WorkOptions {
-  /** Services, or replicas of them; none for all. */
+  /** Services or replicas; empty for all. */
   readonly services: readonly string[];
-  /** Leave the terminate programs out. */
+  /** Skip the terminate programs. */
   readonly force: boolean;
 }
 
 /**
- * Reboots services: down from the last level to the first, then up again with the run's plan and variables. Services of
- * later levels that refer to an attribute that changed boot again too.
- * @throws RunBusyError, StateError for an unknown service or a run that is terminated.
+ * Reboots services: takes them down from the last level to the first, then brings them up with the run's plan and
+ * variables. Services of later levels that refer to a changed attribute boot again too.
+ * @throws RunBusyError; StateError for an unknown service, or a terminated or aborted run.
  */
 export async function rebootRun(store: Store, run: RunRecord, options: RebootOptions): Promise<BootResult> {
   checkAlive(run);
@@ -32,7 +32,7 @@ export async function rebootRun(store: Store, run: RunRecord, options: RebootOpt
     checkAlive(now);
     const startedAt = context.clock.now();
     const chosen = options.services.length === 0 ? context.levels.flat() : chooseServices(context, options.services);
-    const down = agendaOf(chosen, { stage: "replace", reason: "a reboot was asked for", resume: false });
+    const down = agendaOf(chosen, { stage: "replace", reason: "a reboot was requested", resume: false });
     await begin(context, down, { verb: "reboot", state: "repairing", startedAt, force: options.force });
     const end = await finish(context, startedAt, await downAndUp(context, down, options.force));
     return { run: now.name, ...end, ms: context.clock.now() - startedAt };
@@ -57,7 +57,7 @@ async function downAndUp(context: RunContext, down: Agenda, force: boolean): Pro
   }
   const up = agendaOf(down.among(context.levels.flat()), {
     stage: "launch",
-    reason: "a reboot was asked for",
+    reason: "a reboot was requested",
     resume: false,
   });
   return bringUp(context, assignments, up, { force });

@@ -1,5 +1,6 @@
 /**
- * Rehearses a plan: boots it many times on simulated clouds, in a time that jumps, and repairs what did not come up.
+ * Rehearses a plan: boots it many times on simulated clouds, with a simulated clock, and repairs runs that did not come
+ * up.
  */
 import { accessSync, constants, rmSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
@@ -26,37 +27,39 @@ import {
 } from "../rehearsal/statistics.js";
 
 export interface RehearsalRequest {
-  /** A plan of `rehearsalPlan`, and the values of its variables. */
+  /** The plan from `rehearsalPlan`, and the values of its variables. */
   readonly plan: LaunchPlan;
   readonly variables: readonly VariableRecord[];
   readonly runs: number;
-  /** How many repairs a run may have that did not come up. */
+  /** The maximum number of repairs of a run that did not come up. */
   readonly repairs: number;
   readonly seed: string;
-  /** Told how many rehearsals are done. */
+  /** Receives the number of finished rehearsals. */
   readonly onProgress: (done: number) => void;
-  /** Aborted when the operator wants to stop: what is done until then is told. */
+  /** Aborted when the operator stops the command: finished rehearsals are still reported. */
   readonly signal: AbortSignal;
 }
 
-/** What came of all rehearsals. */
+/** The result of all rehearsals. */
 export interface RehearsalReport extends Statistics {
   readonly plan: string;
   readonly seed: string;
-  /** How many repairs a rehearsal could have. */
+  /** The maximum number of repairs of a rehearsal. */
   readonly repairs: number;
 }
 
-/** Where every rehearsal's time begins: the same each time, as all else. */
+/**
+ * The start time of every rehearsal, in milliseconds since the epoch. It is fixed, so that rehearsals are reproducible.
+ */
 const START = Date.UTC(2000, 0, 1);
 
-/** Rehearses a plan. Leaves nothing behind. */
+/** Rehearses a plan. Leaves no files behind. */
 export async function rehearsePlan(request: RehearsalRequest): Promise<RehearsalReport> {
   const rehearsals: Rehearsal[] = [];
-  // Loaded before time is simulated, which would not wait for it.
+  // Loaded before time is simulated: a virtual clock does not wait for file access.
   await loadDriver("sim", request.plan.dir);
   for (let number = 1; number <= request.runs && !request.signal.aborted; number += 1) {
-    // A single rehearsal takes the seed as it is: so one of many can be looked at again.
+    // A single rehearsal uses the seed unchanged, so that one of many can be reproduced.
     const rehearsal = await rehearseOnce(request, request.runs === 1 ? request.seed : `${request.seed}.${number}`);
     if (!request.signal.aborted) rehearsals.push(rehearsal);
     request.onProgress(rehearsals.length);
@@ -70,7 +73,7 @@ async function rehearseOnce(request: RehearsalRequest, seed: string): Promise<Re
   const remove = () => {
     rmSync(home, { recursive: true, force: true });
   };
-  process.on("exit", remove); // an operator who does not want to wait leaves nothing either
+  process.on("exit", remove); // also when the process exits before the end
   try {
     let draws = 0;
     const random = () => uniform(seed, "launcher", (draws += 1));
@@ -125,8 +128,8 @@ async function bootAndRepair(
 }
 
 /**
- * In memory where there is such a folder: a rehearsal need not outlive a power failure, and every write of the state
- * waits for the disk.
+ * A folder in memory if there is one: a rehearsal need not survive a power failure, and each write to the record would
+ * wait for the disk.
  */
 function temporaryFolder(): string {
   try {

@@ -1,5 +1,5 @@
 /**
- * Lets a run follow a changed plan: stores it, shows what it means service by service, and applies that level by level.
+ * Makes a run follow a changed plan: shows the change for each service, stores the plan, and applies it level by level.
  */
 import { isDeepStrictEqual } from "node:util";
 
@@ -27,17 +27,17 @@ import type { PlanVersion } from "../planChange/planVersion.js";
 
 export interface ReloadOptions extends WorkOptions {
   readonly plan: LaunchPlan;
-  /** Chooses the values of the changed plan's variables, told those of the run. @throws PlanError */
+  /** Chooses the values of the changed plan's variables, given those of the run. @throws PlanError */
   readonly chooseVariables: (before: readonly VariableRecord[], beforePlan: LaunchPlan) => readonly VariableRecord[];
-  /** Shown every service, with what changes for it; false stops the command before anything is stored. */
+  /** Receives the change of every service; false stops the command before anything is stored. */
   readonly confirm: (changes: readonly ServiceChange[]) => Promise<boolean>;
-  /** Leave the terminate programs of replaced and removed services out. */
+  /** Skip the terminate programs of replaced and removed services. */
   readonly force: boolean;
 }
 
 export interface ReloadResult extends BootResult {
   readonly changes: readonly ServiceChange[];
-  /** False when it was not confirmed, or when there is nothing to change. */
+  /** False if it was not confirmed or there is nothing to change. */
   readonly applied: boolean;
 }
 
@@ -88,8 +88,8 @@ async function versions(
   const changed = withoutSecretDefaults(options.plan);
   const plan = withReplicaNumbers(stored.plan, changed, await store.services(run), await store.replicasEver(run));
   const chosen = options.chooseVariables(before.variables, stored.plan);
-  // Programs of services that are removed, and clouds that still have machines, may refer to variables that the changed
-  // plan has no more.
+  // Programs of removed services, and clouds that still have machines, may refer to variables that are no longer in the
+  // plan.
   const names = new Set(chosen.map(({ kind, name }) => `${kind} ${name}`));
   const variables = [...chosen, ...before.variables.filter(({ kind, name }) => !names.has(`${kind} ${name}`))];
   const bundles = await packBundles(plan, store.files.bundles);
@@ -106,7 +106,7 @@ async function versions(
   return { revision, before, after: { plan: chosenImages.plan, bundles, variables } };
 }
 
-/** The plan, with the clouds that it has no more and that have machines of the run still. */
+/** The plan, plus the clouds that it no longer has but that still have machines of the run. */
 async function withLiveClouds(context: RunContext, before: LaunchPlan, after: LaunchPlan): Promise<LaunchPlan> {
   const live = (await context.store.machines(context.run))
     .filter((machine) => machine.state !== "ended")
@@ -118,7 +118,7 @@ async function withLiveClouds(context: RunContext, before: LaunchPlan, after: La
 }
 
 /**
- * A machine is found again by the cloud that started it: while it lives, that cloud must stay what it is. @throws
+ * A machine is found through the cloud that started it: that cloud must not change while the machine exists. @throws
  * StateError
  */
 async function checkClouds(context: RunContext, before: PlanVersion, after: PlanVersion): Promise<void> {
@@ -131,7 +131,7 @@ async function checkClouds(context: RunContext, before: PlanVersion, after: Plan
     const [old, fresh] = [before, after].map(({ plan, variables }) => {
       const cloud = plan.clouds[name];
       const values = new Map(variables.map((variable) => [`${variable.kind} ${variable.name}`, variable.value]));
-      // Which hosts a pool has may change: those that are taken are on record.
+      // The hosts of a pool may change: the hosts in use are recorded.
       const options = Object.fromEntries(Object.entries(cloud?.options ?? {}).filter(([key]) => key !== "hosts"));
       return [
         cloud?.driver,
@@ -142,8 +142,8 @@ async function checkClouds(context: RunContext, before: PlanVersion, after: Plan
     });
     if (isDeepStrictEqual(old, fresh)) continue;
     throw new StateError(
-      `the changed plan makes another cloud of "${name}", and machines of run "${context.run.name}" are there: they could not be found any more`,
-      `leave "${name}" as it was, and give the changed cloud a name of its own: services that move to it are replaced`,
+      `the changed plan changes cloud "${name}", which still has machines of run "${context.run.name}": bootlevel could no longer find them`,
+      `keep "${name}" as it was, and define the changed cloud under a new name: services that move to it are replaced`,
     );
   }
 }
@@ -170,8 +170,7 @@ function newRevision(
     .map((change): ServiceRevision => {
       const { id, level, spec, name, replica, action, differences } = change;
       const record = id === null ? undefined : context.records.get(id);
-      // What an earlier command has left to be done stays to be done; a service that was never started needs nothing
-      // else.
+      // Tasks left by an earlier command stay. A service that was never started needs no other task.
       const started = record !== undefined && record.state !== "planned";
       const own =
         action === "replace" || action === "boot" || action === "verify"
@@ -191,7 +190,7 @@ function earlier(one: ServiceRevision["due"], other: ServiceRevision["due"]): Se
   return ORDER.indexOf(one.stage) <= ORDER.indexOf(other.stage) ? one : other;
 }
 
-/** Does what the revision that the context follows now has left to be done, and what was not finished before. */
+/** Carries out the tasks of the new revision, and those that earlier commands left. */
 async function applyRevision(context: RunContext, options: ReloadOptions, startedAt: number): Promise<BootResult> {
   const assignments = await MachineAssignments.read(context);
   await countReplicas(context);
@@ -210,7 +209,10 @@ async function applyRevision(context: RunContext, options: ReloadOptions, starte
   return { run: context.run.name, ...end, ms: context.clock.now() - startedAt };
 }
 
-/** How many replicas there are is an attribute of each of them; one that goes on as it is learns it without a boot. */
+/**
+ * The number of replicas is an attribute of each replica. Replicas that stay unchanged get the new value without a
+ * boot.
+ */
 async function countReplicas(context: RunContext): Promise<void> {
   const changes = context.levels.flat().flatMap((service): Change[] => {
     const counts = { replicas: String(service.spec.replicas), ids: replicaNumbers(service.spec).join(",") };

@@ -1,4 +1,4 @@
-/** Finds what is not well in a run and mends just that. */
+/** Finds unhealthy services of a run and repairs only those. */
 import type { PlannedTask, RunState, ServiceFailure } from "../../model/events.js";
 import { isCloudUnreachableError } from "../../drivers/contract/driver.js";
 import type { RunRecord } from "../../state/contract/records.js";
@@ -8,7 +8,7 @@ import { checkNotAborted } from "./abort.js";
 import { Agenda, plannedTasks, type Task } from "../tasks/agenda.js";
 import { runAgenda } from "../bringUp/runAgenda.js";
 import { dependencies } from "../attributes/dependents.js";
-import { isTask, mendTask, repairTask, unfinishedTask, type Diagnosis } from "../health/diagnosis.js";
+import { isTask, repairUnfinished, repairTask, unfinishedTask, type Diagnosis } from "../health/diagnosis.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
 import { type RunContext } from "../run/context.js";
@@ -19,45 +19,45 @@ import type { Service } from "../run/service.js";
 import { closeContext, openContext } from "../session/openContext.js";
 
 export interface RepairOptions extends WorkOptions {
-  /** Services whose machines are replaced, well or not. */
+  /** Services whose machines are replaced even if they are healthy. */
   readonly replace: readonly string[];
-  /** How many machines that were found to be no good may be replaced; null for a third of the run's, at least 1. */
+  /** The maximum number of unusable machines to replace; null for a third of the run's machines, at least 1. */
   readonly maxReplacements: number | null;
-  /** Leave the terminate programs of machines that are replaced out. */
+  /** Skip the terminate programs of replaced machines. */
   readonly force: boolean;
-  /** Only say what would be done. */
+  /** Dry run: only report the tasks. */
   readonly dryRun: boolean;
 }
 
 export interface RepairResult {
   readonly run: string;
   readonly state: RunState;
-  /** What was to be done, in the order of the levels. Changed attributes may have added more while it was done. */
+  /** The tasks, in the order of the levels. Changed attributes may have added more during the repair. */
   readonly tasks: readonly PlannedTask[];
-  /** Services that the plan has no more, and that were to be taken down. */
+  /** Services that are no longer in the plan and were to be taken down. */
   readonly removed: readonly string[];
-  /** Services that are not well and that a repair cannot mend, and why. */
+  /** Unhealthy services that a repair cannot fix, and why. */
   readonly blocked: readonly { readonly service: string; readonly message: string }[];
-  /** Why nothing was touched though there was something to do, or null. */
+  /** Why nothing was changed although there were tasks, or null. */
   readonly refused: string | null;
   readonly failures: readonly ServiceFailure[];
   readonly cloudUnreachable: boolean;
   /**
-   * Machines that were started early, for levels that never began: ended when the repair failed, kept when it was
+   * Machines that were started early for levels that never began: destroyed if the repair failed, kept if it was
    * interrupted.
    */
   readonly unused: readonly UnusedMachine[];
   readonly ms: number;
 }
 
-/** A ready program that fails once in a while must not boot a service again that is well. */
+/** A ready program is retried: an occasional failure must not boot a healthy service again. */
 const READY_TRIES = 3;
 
 /**
- * Repairs a run: boots again where the machine is fine and the service is not, replaces machines that are no good, goes
- * on with what was never finished, and then with the services of later levels that refer to an attribute that changed.
- * Does nothing to a run that is well.
- * @throws RunBusyError, StateError for a run that was to be taken down or for an unknown service in `replace`.
+ * Repairs a run: boots a failed service again if its machine is fine, replaces unusable machines, finishes interrupted
+ * work, then handles services of later levels that refer to a changed attribute. Does nothing to a healthy run.
+ * @throws RunBusyError; StateError for a run that is being taken down or is aborted, or for an unknown service in
+ *   `replace`.
  */
 export async function repairRun(store: Store, run: RunRecord, options: RepairOptions): Promise<RepairResult> {
   checkGoal(run);
@@ -70,7 +70,7 @@ export async function repairRun(store: Store, run: RunRecord, options: RepairOpt
   }
 }
 
-/** @throws StateError for a run that somebody wanted down, or has aborted */
+/** @throws StateError for a run that is being taken down, is terminated or is aborted */
 export function checkGoal(run: RunRecord): void {
   if (run.goal === "up") return checkNotAborted(run);
   if (run.state === "terminated")
@@ -90,7 +90,7 @@ async function repair(context: RunContext, run: RunRecord, options: RepairOption
     assignments,
     chooseServices(context, options.replace),
   );
-  // What was found while the operator stopped the command may be no more than that.
+  // These findings may only be an effect of the operator stopping the command.
   if (context.stop.aborted)
     return {
       run: run.name,
@@ -144,21 +144,21 @@ interface Diagnoses {
   readonly cloudUnreachable: boolean;
 }
 
-/** Looks at every service: ready ones must be ready still, of others the machine must answer. */
+/** Checks every service: ready services must still be ready; for the others, the machine must answer. */
 async function diagnose(
   context: RunContext,
   assignments: MachineAssignments,
   replaced: readonly Service[],
 ): Promise<Diagnoses> {
   const agenda = new Agenda();
-  for (const service of replaced) agenda.add(service, { stage: "replace", reason: "it was asked for", resume: false });
+  for (const service of replaced) agenda.add(service, { stage: "replace", reason: "it was requested", resume: false });
   const known = new Map(context.levels.flat().map((service) => [service, taskOf(context, assignments, service)]));
   const looked = [...known.keys()].filter((service) => agenda.of(service) === null);
   const verified = (service: Service) => {
     const task = known.get(service) ?? null;
     return task === null || (task.stage === "verify" && task.resume);
   };
-  // A machine that nobody has connected to yet may be about to come up, and its level may be far: its cloud alone is
+  // A machine without a connection so far may still be starting, and its level may begin much later: only its cloud is
   // asked.
   const untouched = (service: Service) =>
     ["planned", "launching"].includes(context.records.get(service.id)?.state ?? "planned");
@@ -185,13 +185,13 @@ function taskOf(context: RunContext, assignments: MachineAssignments, service: S
 
 function diagnosisOf(service: Service, task: Task | null, finding: ServiceFinding): Diagnosis {
   if (task === null) return repairTask(service, finding);
-  // A service that was left or failed while it was verified, and is not ready now either, needs another boot.
+  // A service that was interrupted or failed while it was verified, and is still not ready, needs another boot.
   if (task.stage === "verify" && task.resume && finding.cause === "not-ready")
     return { stage: "boot", reason: task.reason, resume: false };
-  return mendTask(service, task, finding);
+  return repairUnfinished(service, task, finding);
 }
 
-/** Why so many replacements are refused, or null. Those that changed addresses would bring with them count as well. */
+/** Why the replacements are refused, or null. Replacements caused by changed addresses count as well. */
 function tooMany(
   context: RunContext,
   agenda: Agenda,
@@ -205,19 +205,19 @@ function tooMany(
   );
   const count = lost.length + followers(context, new Set(lost)).size;
   if (count <= allowed) return null;
-  return `${count} of ${machines.length} machines would be replaced, and ${allowed} may be: nothing was touched. If they are lost indeed, allow it: --max-replacements ${count}`;
+  return `${count} of ${machines.length} machines would be replaced, and the limit is ${allowed}: nothing was changed. If they are really lost, allow it: --max-replacements ${count}`;
 }
 
 /**
- * Whether an earlier command was to replace the service's machine, and perhaps died when it had destroyed it: that is
- * no loss.
+ * Whether an earlier command was to replace the service's machine. It may have died after destroying it: that is not a
+ * loss.
  */
 function wasDecided({ records }: RunContext, { id }: Service): boolean {
   const stage = records.get(id)?.due?.stage;
   return stage === "replace" || stage === "discard";
 }
 
-/** Services whose machines were made from attributes of replaced ones. */
+/** Services whose machines were started with attributes of replaced services. */
 function followers(context: RunContext, replaced: ReadonlySet<Service>): Set<Service> {
   const bySource = dependencies(context.plan);
   const found = new Set<Service>();

@@ -1,4 +1,4 @@
-/** Runs a service's boot program, or only its ready program, again on the machine that it has. */
+/** Runs a service's boot program, or only its ready program, again on its current machine. */
 import type { RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
 import { StateError } from "../../state/contract/errors.js";
@@ -14,16 +14,16 @@ import { chooseServices } from "../run/selection.js";
 import type { Service } from "../run/service.js";
 
 export interface RerunOptions extends WorkOptions {
-  /** A service, or one replica of it. */
+  /** A service or one of its replicas. */
   readonly service: string;
-  /** The program from which it is told again. */
+  /** The first program to run again. */
   readonly step: "boot" | "ready";
 }
 
 /**
- * Runs a program of a service again, then verifies it; services of later levels that refer to an attribute that changed
- * follow.
- * @throws RunBusyError, StateError for an unknown service or one that has no machine.
+ * Runs a program of a service again, then verifies the service. Services of later levels that refer to a changed
+ * attribute follow.
+ * @throws RunBusyError; StateError for an unknown service or one without a machine.
  */
 export async function rerunService(store: Store, run: RunRecord, options: RerunOptions): Promise<BootResult> {
   checkGoal(run);
@@ -37,7 +37,7 @@ export async function rerunService(store: Store, run: RunRecord, options: RerunO
     for (const service of services)
       agenda.add(service, {
         stage: options.step === "boot" ? "boot" : "verify",
-        reason: "it was asked for",
+        reason: "it was requested",
         resume: false,
       });
     const end = await runAgenda(context, assignments, agenda, {
@@ -54,7 +54,7 @@ function checkMachines(context: RunContext, assignments: MachineAssignments, ser
   const without = services.find((service) => !hasMachine(assignments, service));
   if (without !== undefined)
     throw new StateError(
-      `${without.name} has no machine that its programs could run on`,
+      `${without.name} has no machine to run its programs on`,
       `give it one: bootlevel repair ${context.run.name}`,
     );
 }

@@ -1,10 +1,10 @@
-/** Carries on with a run whose launcher died or was interrupted, from the step that each service had reached. */
+/** Continues a run whose launcher died or was interrupted, from the step that each service had reached. */
 import type { RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
 import { Agenda, type Task } from "../tasks/agenda.js";
 import type { BootResult } from "./boot.js";
 import { runAgenda } from "../bringUp/runAgenda.js";
-import { isTask, mendTask, unfinishedTask } from "../health/diagnosis.js";
+import { isTask, repairUnfinished, unfinishedTask } from "../health/diagnosis.js";
 import { underDeadlines } from "../run/deadlines.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
@@ -14,9 +14,9 @@ import { survey, type ServiceFinding } from "../health/survey.js";
 import type { Service } from "../run/service.js";
 
 /**
- * Resumes a run; for the verb "run", within its plan's deadlines. Services that are ready are left alone; a machine
- * that was asked for already is not asked for again.
- * @throws RunBusyError, StateError for a run that was to be taken down.
+ * Resumes a run; for the verb "run", within its plan's deadlines. Ready services are left alone. No machine is
+ * requested twice.
+ * @throws RunBusyError; StateError for a run that is being taken down or is aborted.
  */
 export async function resumeRun(
   store: Store,
@@ -45,7 +45,7 @@ export async function resumeRun(
   });
 }
 
-/** What was never finished. Machines that are gone meanwhile are found out by asking each cloud once. */
+/** The unfinished tasks. Each cloud is asked once which machines are gone. */
 async function unfinishedWork(context: RunContext, assignments: MachineAssignments): Promise<Agenda> {
   const tasks = new Map<Service, Task>();
   for (const service of context.levels.flat()) {
@@ -56,8 +56,8 @@ async function unfinishedWork(context: RunContext, assignments: MachineAssignmen
   const findings = await survey(context, assignments, [...tasks.keys()], () => "cloud");
   const agenda = new Agenda();
   for (const [service, task] of tasks) {
-    const mended = mendTask(service, task, findings.get(service) as ServiceFinding);
-    agenda.add(service, isTask(mended) ? mended : task);
+    const repaired = repairUnfinished(service, task, findings.get(service) as ServiceFinding);
+    agenda.add(service, isTask(repaired) ? repaired : task);
   }
   return agenda;
 }

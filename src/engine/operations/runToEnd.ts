@@ -1,4 +1,4 @@
-/** A run that ends by itself: boots, executes, brings its reports home, and goes by what is to be kept. */
+/** A run that ends by itself: boots, executes, collects its reports, and destroys its machines unless they are kept. */
 import type { RunEvent } from "../../model/events.js";
 import type { Keep, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import type { RunRecord, VariableRecord } from "../../state/contract/records.js";
@@ -12,7 +12,7 @@ import { withSession, type Session } from "../session/session.js";
 import { terminateRun, type TerminateResult } from "./terminate.js";
 
 export interface RunToEndRequest {
-  /** A plan to boot; or a run whose launcher died, to go on with. */
+  /** A plan to boot, or a run to resume whose launcher died. */
   readonly start:
     | {
         readonly kind: "plan";
@@ -21,36 +21,34 @@ export interface RunToEndRequest {
         readonly name: string | null;
       }
     | { readonly kind: "resume"; readonly run: RunRecord };
-  /** What becomes of the machines; null: what the plan says. */
+  /** Which machines to keep; null: as the plan says. */
   readonly keep: Keep | null;
   readonly waitMs: number;
   readonly observe: (event: RunEvent) => void;
-  /** Aborted when the operator wants to stop: what follows is done all the same. */
+  /** Aborted when the operator stops the command: reports are collected and machines destroyed all the same. */
   readonly signal: AbortSignal;
 }
 
 export interface RunToEndResult {
   readonly run: string;
-  /**
-   * Whether all that the plan is there for was done: everything became ready, and every execute program ended with 0.
-   */
+  /** Whether the run succeeded: everything became ready, and every execute program exited with 0. */
   readonly success: boolean;
   readonly boot: BootResult;
-  /** What came of the report of each replica that has anything to report. */
+  /** The report of each replica that has something to report. */
   readonly reports: readonly ReportOutcome[];
   readonly keep: Keep;
-  /** Null when the machines were kept. */
+  /** Null if the machines were kept. */
   readonly terminated: TerminateResult | null;
   readonly ms: number;
 }
 
 /**
- * Runs a plan to its end. Failures are in the result; whatever fails, reports are collected, and machines end unless
- * they are to be kept.
+ * Runs a plan to its end. Failures are in the result. Even after a failure, reports are collected, and machines are
+ * destroyed unless they are kept.
  * @throws as `bootRun` and `resumeRun` do, before anything is started.
  */
 export async function runToEnd(store: Store, request: RunToEndRequest): Promise<RunToEndResult> {
-  // Reports are fetched, and machines taken down, over the connections that booted them.
+  // Reports are fetched and machines taken down over the connections of the boot.
   return withSession((session) => runInSession(store, request, session));
 }
 
@@ -61,7 +59,7 @@ async function runInSession(store: Store, request: RunToEndRequest, session: Ses
   const { plan } = await store.plan(run);
   const keep = request.keep ?? plan.keep ?? "never";
   const deadlines = plan.deadlines;
-  // The operator's wish to stop was for what went on then: machines that nobody wants must not be left by it.
+  // The operator stopped booting and executing. Machines that are not kept must be destroyed all the same.
   const { observe, waitMs } = request;
   const reports = await within("reporting", deadlines.report, (over) =>
     collectReportsNow(store, run, {
@@ -99,7 +97,7 @@ async function begin(
 ): Promise<BootResult> {
   switch (start.kind) {
     case "plan":
-      // What the call says of machines goes before the plan for whoever goes on with the run, too.
+      // The caller's choice also overrides the plan for a command that continues the run.
       return bootRun(store, {
         plan: keep === null ? start.plan : { ...start.plan, keep },
         variables: start.variables,
@@ -127,7 +125,10 @@ export function isKept(keep: Keep, success: boolean): boolean {
   }
 }
 
-/** Does `work`, and tells it when its time is over: its programs are ended then, and it writes down how far it came. */
+/**
+ * Does `work` within a time limit, in milliseconds. After the limit, its signal aborts: it ends its programs and
+ * records its progress.
+ */
 async function within<T>(
   what: string,
   limitMs: number | undefined,

@@ -1,4 +1,4 @@
-/** What the record says of a run, as one document. Secrets are named, never shown. */
+/** A run's record as one document. Secrets are named but never shown. */
 import type { RunState, ServiceFailure, ServiceState } from "../../model/events.js";
 import type { ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { Abort, MachineRecord, RunRecord, LeaseHolder } from "../../state/contract/records.js";
@@ -18,13 +18,13 @@ export interface ShownService {
   readonly cloud: string | null;
   readonly machine: string | null;
   readonly host: string | null;
-  /** The plan's image that it is made from, and the built one that its machines start from; null if it names none. */
+  /** The plan's image that it uses, and the built image that its machines start from; null without an image. */
   readonly image: ShownImage | null;
   readonly attributes: Readonly<Record<string, ShownAttribute>>;
   readonly failure: ServiceFailure | null;
-  /** Why something is to be done again for it, or null; a repair does it. */
+  /** Why it has a pending task, or null; a repair carries it out. */
   readonly due: string | null;
-  /** What its programs said last, or null. */
+  /** The last text that its programs set with `bl say`, or null. */
   readonly said: string | null;
 }
 
@@ -49,7 +49,7 @@ export interface RunDetails {
   readonly levels: readonly { readonly name: string; readonly services: readonly ShownService[] }[];
 }
 
-/** Gathers a run's record. */
+/** Reads a run's record. */
 export async function showRun(store: Store, run: RunRecord): Promise<RunDetails> {
   const { plan } = await store.plan(run);
   const images = new Map(
@@ -60,7 +60,7 @@ export async function showRun(store: Store, run: RunRecord): Promise<RunDetails>
   const services = (await store.services(run))
     .filter((service) => service.due?.stage !== "remove")
     .map((service) => {
-      // One that was started early and never used is gone when its service is planned again.
+      // A machine that was started early and never used is gone once its service is "planned" again.
       const machine = service.state === "planned" ? undefined : machines.get(service.id);
       const own = attributes.get(service.id) ?? {};
       return {
@@ -101,7 +101,7 @@ export async function showRun(store: Store, run: RunRecord): Promise<RunDetails>
   };
 }
 
-/** A run that is "booting" or "terminating" while nobody works on it was interrupted: its launcher died. */
+/** The state to show: a run that is "booting" or "terminating" without a live launcher is "interrupted". */
 export function shownState(run: Pick<RunRecord, "state" | "holder">): RunState {
   const working = run.state !== "ready" && run.state !== "failed" && run.state !== "terminated";
   return working && run.holder?.alive !== true ? "interrupted" : run.state;

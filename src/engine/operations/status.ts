@@ -1,6 +1,4 @@
-/**
- * How a run is now: every machine is looked at, every ready program runs again, all side by side. Nothing is written.
- */
+/** Checks a run now: every machine is checked and every ready program runs again, in parallel. Nothing is recorded. */
 import { isCloudUnreachableError } from "../../drivers/contract/driver.js";
 import type { RunEvent } from "../../model/events.js";
 import type { RunRecord } from "../../state/contract/records.js";
@@ -15,7 +13,7 @@ import type { Session } from "../session/session.js";
 
 /**
  * Checks a run.
- * @param session keeps connections for the next check, for whoever checks again and again; null: none are kept.
+ * @param session keeps connections between repeated checks; null: none are kept.
  * @throws only when the record itself cannot be read.
  */
 export async function statusRun(
@@ -52,7 +50,7 @@ export async function statusRun(
   }
 }
 
-/** @param finding null for a service that was not looked at, since it never became ready */
+/** @param finding null for a service that was not checked because it never became ready */
 function serviceStatus(
   context: RunContext,
   assignments: MachineAssignments,

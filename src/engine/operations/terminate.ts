@@ -1,6 +1,6 @@
 /**
- * Takes a run down: from the last level to the first, terminate programs before machines, and nothing given up in
- * silence.
+ * Terminates a run: from the last level to the first, terminate programs before machines. A machine that may still
+ * exist is always reported.
  */
 import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
 import { isCloudUnreachableError, type Driver } from "../../drivers/contract/driver.js";
@@ -17,31 +17,31 @@ import { unfinishedPrograms } from "../programs/unfinished.js";
 import type { Service } from "../run/service.js";
 
 export interface TerminateOptions extends WorkOptions {
-  /** Leave the terminate programs out. */
+  /** Skip the terminate programs. */
   readonly force: boolean;
-  /** Run the terminate programs only: the machines stay, and so does the run. */
+  /** Only run the terminate programs: the machines and the run stay. */
   readonly keep: boolean;
-  /** Bring the reports of services home first. Default: true. */
+  /** Collect the reports of services first. Default: true. */
   readonly reports?: boolean;
 }
 
 export interface TerminateResult {
   readonly run: string;
   readonly state: RunState;
-  /** Machines that are gone now. */
+  /** Machines that were destroyed. */
   readonly terminated: readonly EndedMachine[];
-  /** Whether all programs have run and the machines were left, as asked for. */
+  /** Whether all programs have run and the machines were kept as requested. */
   readonly kept: boolean;
   readonly failures: readonly ServiceFailure[];
   readonly cloudUnreachable: boolean;
   readonly ms: number;
 }
 
-/** How long processes that programs left on the launcher have between SIGTERM and SIGKILL, in milliseconds. */
+/** For processes that programs left on the launcher: the time between SIGTERM and SIGKILL, in milliseconds. */
 const GRACE_MS = 5_000;
 
 /**
- * Takes a run down. A level whose services do not all end keeps the levels below it. Safe to repeat.
+ * Terminates a run. If a service of a level does not end, the levels below it stay. Safe to repeat.
  * @throws RunBusyError when another launcher works on the run.
  */
 export async function terminateRun(store: Store, run: RunRecord, options: TerminateOptions): Promise<TerminateResult> {
@@ -107,8 +107,8 @@ async function takeRunDown(
 }
 
 /**
- * From the last level to the first; services that a changed plan has dropped go before all. @returns the errors of the
- * level that kept the rest
+ * Takes services down from the last level to the first; services dropped from the plan go before all others.
+ * @returns the errors of the level that stopped the teardown
  */
 async function takeLevelsDown(context: RunContext, takeDown: TakeDown, keep: boolean): Promise<Error[]> {
   const down = (services: readonly Service[], ending: "terminated" | "removed") =>
@@ -127,8 +127,8 @@ async function takeLevelsDown(context: RunContext, takeDown: TakeDown, keep: boo
 }
 
 /**
- * Machines that carry the run's mark and that the record does not know as running; what programs left on the launcher;
- * and what drivers made for the run beside its machines.
+ * Ends orphaned machines with the run's mark, processes that programs left on the launcher, and other resources that
+ * drivers created for the run.
  */
 async function endLeftovers(context: RunContext, takeDown: TakeDown): Promise<Error[]> {
   await context.links.clearLauncher(GRACE_MS);
@@ -167,7 +167,7 @@ async function endStrays(
   for (const machine of left) await takeDown.noteStray(cloud, machine);
 }
 
-/** The machines are gone, and what was made for them is not. */
+/** The machines are gone, but resources that drivers created for them are not. */
 class ReleaseError extends BootlevelError {
   static override readonly code: string = "RELEASE";
 }
@@ -183,7 +183,7 @@ async function release(context: RunContext, cloud: string, driver: Driver, insta
     await warn(
       context,
       null,
-      `the machines of this run are gone, but not all that cloud "${cloud}" made for them: ${message}. Repeat bootlevel terminate ${context.run.name}`,
+      `the machines of this run are gone, but not all resources that cloud "${cloud}" created for them: ${message}. Repeat bootlevel terminate ${context.run.name}`,
     );
     throw new ReleaseError(message, { cause: error });
   }

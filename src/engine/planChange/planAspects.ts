@@ -1,6 +1,6 @@
 /**
- * A service of a plan as values that can be compared with those of another version of the plan, each with what a
- * difference means.
+ * Describes a service of a plan as aspects to compare with another version of the plan. Each aspect says what a
+ * difference requires.
  */
 import type { ProgramSpec, Reference, ServiceSpec, Template } from "../../plan/launchPlan/launchPlan.js";
 import { templateText } from "../../plan/references/references.js";
@@ -9,20 +9,20 @@ import { bundleName, type ProgramStep } from "../programs/bundles.js";
 import type { PlanVersion } from "./planVersion.js";
 
 export interface Aspect {
-  /** For people: `boot.args`. */
+  /** The aspect's name, for people: `boot.args`. */
   readonly name: string;
-  /** Equal for equal meaning. May hold secrets: never shown. */
+  /** The value to compare: equal for equal meaning. May contain secrets: never shown. */
   readonly value: string;
-  /** As the plan writes it, or null for what only "changed" can be said of. */
+  /** The value as written in the plan; null if only "changed" can be shown. */
   readonly shown: string | null;
-  /** From where the service's story must be told again when it differs; "none": it is for later commands. */
+  /** The first stage to repeat if it differs; "none" if it matters only to later commands. */
   readonly stage: "replace" | "boot" | "verify" | "none";
 }
 
 /**
- * Makes services of one version of a plan comparable. Variables stand as their values, references to services as who is
- * meant by them.
- * @param formerNames the names that services had in the version that it is compared with.
+ * Returns a function that lists the aspects of a service in one version of a plan. Variables are replaced by their
+ * values, references by the service that they mean.
+ * @param formerNames the names of services in the version to compare with.
  */
 export function comparable(
   version: PlanVersion,
@@ -48,7 +48,7 @@ export function comparable(
         return marker(["self", reference.attribute, reference.attribute === "replicas" ? self.replicas : null]);
       case "service": {
         const { service, replica, attribute } = reference;
-        // How many there are is a part of what "all of them" and "replicas" mean.
+        // The number of replicas is part of the meaning of "all" and "replicas".
         const count = replica === "all" || attribute === "replicas" ? replicas.get(service) : null;
         return marker([formerNames.get(service) ?? service, replica === 0 ? 1 : replica, attribute, count]);
       }
@@ -82,7 +82,7 @@ export function comparable(
         stage: "boot",
       },
       { name: "image", value: of(image), shown: shown(image), stage: "replace" },
-      // What the image gives is compared key by key: its name alone changes nothing.
+      // The image's settings are compared one by one: a changed name alone requires nothing.
       { name: "image's name", value: imageName ?? "", shown: imageName ?? "none", stage: "none" },
       ...setup.map(({ image: part, kind, content }): Aspect => ({
         name: `${kind} of image ${part}`,
@@ -91,7 +91,7 @@ export function comparable(
         stage: "boot",
       })),
       { name: "size", value: of(size), shown: shown(size), stage: "replace" },
-      // A machine is no worse for being of a size that would not be tried any more.
+      // A running machine is fine even if its size is no longer among the fallbacks.
       {
         name: "size (if there is no capacity)",
         value: JSON.stringify(fallbackSizes.map(of)),
@@ -181,7 +181,7 @@ function readyTimes({ ready }: ServiceSpec): Aspect[] {
   ];
 }
 
-/** Stands for a value that is known only at launch; no plan can hold the character that it begins with. */
+/** A placeholder for a value that is known only at launch. No plan can contain its first character. */
 function marker(parts: unknown): string {
   return `\0${JSON.stringify(parts)}`;
 }

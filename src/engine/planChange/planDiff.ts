@@ -1,6 +1,6 @@
 /**
- * What a changed plan means for each service of a run: which are added, removed, replaced, booted again, verified
- * again, renamed or left alone.
+ * Compares two plans and says what happens to each service of a run: added, removed, replaced, booted again, verified
+ * again, renamed or kept.
  */
 import type { Stage } from "../../model/events.js";
 import { replicaNames, replicaNumbers, type LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
@@ -12,19 +12,19 @@ export interface ServiceChange {
   /** The service's number, or null for a new one. */
   readonly id: number | null;
   readonly name: string;
-  /** Its name until now, or null if that is the same, or there was none. */
+  /** Its earlier name; null if it is unchanged or the service is new. */
   readonly was: string | null;
   readonly level: number;
   readonly levelName: string;
   readonly spec: string;
   readonly replica: number;
-  /** What is to be done; "add" and "remove" speak for themselves, "keep" changes nothing that runs. */
+  /** The action. "keep" changes nothing that runs. */
   readonly action: "add" | "remove" | "keep" | Extract<Stage, "replace" | "boot" | "verify">;
-  /** What differs, for people: `size: m5.large → m5.xlarge`. No values that may be secret. */
+  /** The differences, for people: `size: m5.large → m5.xlarge`. Contains no values that may be secret. */
   readonly differences: readonly string[];
 }
 
-/** Compares the plan that a run follows with another one, replica by replica. */
+/** Compares the plan of a run with another one, replica by replica. */
 export function diffPlans(
   before: PlanVersion,
   after: PlanVersion,
@@ -75,12 +75,12 @@ export function diffPlans(
   return [...changes, ...removed];
 }
 
-/** A replica is known by its service's name and its number, whatever the two make for a name. */
+/** The identity of a replica: its service's name and its number, whatever its own name is. */
 function identity(spec: string, replica: number): string {
   return `${spec} ${replica}`;
 }
 
-/** The former name of each service that has another one now. A `was` that was followed before is a remark. */
+/** The former name of each renamed service. A `was` that an earlier reload followed has no effect. */
 export function formerNames(before: LaunchPlan, after: LaunchPlan): Map<string, string> {
   const old = new Set(namesOf(before));
   const fresh = new Set(namesOf(after));
@@ -105,7 +105,7 @@ const ACTIONS: readonly [Aspect["stage"], ServiceChange["action"]][] = [
   ["none", "keep"],
 ];
 
-/** The earliest stage that a difference asks for, and all differences. */
+/** The action that the differences require, and all differences. */
 function compare(
   before: readonly Aspect[],
   after: readonly Aspect[],

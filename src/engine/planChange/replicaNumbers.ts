@@ -1,7 +1,4 @@
-/**
- * Which numbers replicas have in a plan that a run changes to: those that are there keep theirs, and a number is never
- * used again in a run.
- */
+/** Numbers the replicas of a changed plan: existing replicas keep their numbers, and a run never reuses a number. */
 import type { LaunchPlan, ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { ServiceRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
@@ -10,8 +7,8 @@ import { formerNames } from "./planDiff.js";
 
 /**
  * The changed plan with the numbers of its replicas.
- * @param ever the highest number that each service's replicas ever had, by the service's name.
- * @throws StateError for a reference to a replica whose number is gone for good.
+ * @param ever the highest replica number that each service ever had, by the service's name.
+ * @throws StateError for a reference to a replica whose number no longer exists.
  */
 export function withReplicaNumbers(
   before: LaunchPlan,
@@ -28,8 +25,8 @@ export function withReplicaNumbers(
       .map(({ replica }) => replica)
       .sort((one, other) => one - other);
     const highest = Math.max(0, ever.get(former) ?? 0, ever.get(spec.name) ?? 0);
-    // One that was alone and comes back is known by its name, without a number. Where there were several, a number
-    // would be used twice as soon as there are several again.
+    // A single replica that comes back has its service's name, without a number. If there were several before, number 1
+    // could be used twice later.
     if (there.length === 0 && spec.replicas === 1 && highest <= 1) return spec;
     const kept = there.slice(0, spec.replicas);
     const fresh = Array.from({ length: Math.max(0, spec.replicas - kept.length) }, (_, index) => highest + index + 1);
@@ -51,7 +48,7 @@ function checkReferences(plan: LaunchPlan): void {
     if (numbers === undefined || replica === "all" || numbers.length === 1 || numbers.includes(replica)) continue;
     const there = numbers.map((number) => `${source}-${number}`).join(", ");
     throw new StateError(
-      `service "${dependent}" refers to ${source}-${replica}, which this run has no more: a replica's number is never used again`,
+      `service "${dependent}" refers to ${source}-${replica}, which this run no longer has: replica numbers are never reused`,
       `refer to one of ${there}, or to all of them: \${${source}.*.…}`,
     );
   }

@@ -1,6 +1,6 @@
 /**
- * Packs the plan's programs before anything is launched, so that later commands need no file of the plan, and all
- * replicas get the same bytes.
+ * Packs the plan's programs before anything is launched: later commands need no file of the plan, and all replicas get
+ * the same bytes.
  */
 import { packBundle, type Bundle, type BundleSource } from "../../machines/program/bundle.js";
 import type { LaunchPlan, ProgramSpec, ServiceSpec, SetupSpec } from "../../plan/launchPlan/launchPlan.js";
@@ -9,22 +9,24 @@ import type { BundleFiles } from "../../state/contract/files.js";
 
 export type ProgramStep = "setup" | "boot" | "ready" | "execute" | "report" | "terminate";
 
-/** The name under which a service's program is kept. */
+/** The bundle name of a service's program. */
 export function bundleName(service: string, step: ProgramStep): string {
   return `${service}.${step}`;
 }
 
-/** What a service runs at a step, or null. */
+/** The service's program for a step, or null. */
 export function programOf(service: ServiceSpec, step: Exclude<ProgramStep, "setup">): ProgramSpec | null {
   return step === "report" ? (service.report?.program ?? null) : (service[step] ?? null);
 }
 
-/** The same for a setup step, whichever place it has: an image has one of each kind. */
+/**
+ * The bundle name of a setup step. It does not depend on the step's position: an image has at most one of each kind.
+ */
 export function setupBundleName(service: string, { image, kind }: SetupSpec): string {
   return `${service}.setup.${image}.${kind}`;
 }
 
-/** The programs that a service has, in the order in which they run, with the names under which they are kept. */
+/** The service's programs in the order in which they run, with their bundle names. */
 export function programsOf(service: ServiceSpec): { step: ProgramStep; program: ProgramSpec; bundle: string }[] {
   const steps = ["boot", "ready", "execute", "report", "terminate"] as const;
   return [
@@ -40,7 +42,11 @@ export function programsOf(service: ServiceSpec): { step: ProgramStep; program: 
   ];
 }
 
-/** Packs every program of the plan, and keeps it by content. @throws for a file that cannot be read, naming it. */
+/**
+ * Packs every program of the plan and stores it by content.
+ * @returns the stored bundles, by bundle name.
+ * @throws for a file that cannot be read, naming it.
+ */
 export async function packBundles(plan: LaunchPlan, files: BundleFiles): Promise<Record<string, BundleRecord>> {
   const packed = new Map<string, BundleRecord>();
   const bundles: Record<string, BundleRecord> = {};
@@ -64,7 +70,7 @@ async function keep(source: BundleSource, files: BundleFiles): Promise<BundleRec
   return { ...(await files.put(content)), entry };
 }
 
-/** A bundle of the record, as machines are sent it. */
+/** A recorded bundle in the form that is uploaded to machines. */
 export function keptBundle(record: BundleRecord, files: BundleFiles): Bundle {
   return { ...record, open: () => files.open(record) };
 }

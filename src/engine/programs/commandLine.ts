@@ -1,6 +1,6 @@
 /**
- * A shell line with references: each becomes an environment variable that the line expands, so that a value is never
- * parsed by the shell.
+ * Compiles a shell line with references. Each reference becomes an environment variable that the line expands, so the
+ * shell never parses a value.
  */
 import type { Reference, Template } from "../../plan/launchPlan/launchPlan.js";
 import { ShellQuoting, type Quoting } from "./shellQuoting.js";
@@ -8,13 +8,13 @@ import { ShellQuoting, type Quoting } from "./shellQuoting.js";
 export interface CommandLine {
   /** The line for `sh -c`. */
   readonly line: string;
-  /** The variables that it expands, and what each stands for. */
+  /** The variables that it expands, with the reference behind each. */
   readonly variables: ReadonlyMap<string, Reference>;
 }
 
 /**
- * Writes the line so that a value arrives as one word wherever the author put its reference: bare, in double quotes, in
- * single quotes, in a substitution or in a here-document.
+ * Compiles a line so that each value arrives as one word, wherever its reference is: bare, in double or single quotes,
+ * in a substitution or in a here-document.
  */
 export function compileCommandLine(template: Template): CommandLine {
   const variables = new Map<string, Reference>();

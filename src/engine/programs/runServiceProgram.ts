@@ -1,11 +1,10 @@
-/** Runs one program of a service: resolves its references, keeps its log, and tells how it ended. */
+/** Runs one program of a service: resolves its references, writes its log, and returns its result. */
 import type { StepName } from "../../model/events.js";
 import { ConnectionError } from "../../machines/contract/connection.js";
 import type { ProgramRequest, ProgramResult } from "../../machines/program/request.js";
-import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { LogWriter } from "../../state/contract/files.js";
-import { bundleName, keptBundle, type ProgramStep } from "./bundles.js";
-import { compileCommandLine } from "./commandLine.js";
+import type { ProgramStep } from "./bundles.js";
+import { coordination, endedBy, resolveProgram, staging, TIDIES_UP, type ProgramRun } from "./programRequest.js";
 import { isInterruptedError, unlessAborted } from "../run/failure.js";
 import { abortWords } from "../run/abort.js";
 import { isNoMachineError, type MachineAssignments } from "../run/machineAssignments.js";
@@ -13,38 +12,20 @@ import type { RunContext } from "../run/context.js";
 import { StepLog } from "./stepLog.js";
 import type { Service } from "../run/service.js";
 
-export interface ProgramRun {
-  readonly service: Service;
-  readonly step: ProgramStep;
-  readonly program: ProgramSpec;
-  /** The name under which it is kept. Default: that of the step's only program. */
-  readonly bundle?: string;
-  /** Below the machine's work directory. */
-  readonly directory: string;
-  readonly timeoutMs: number;
-  /** For the log: which try this is. */
-  readonly attempt: number;
-  /** Writes the result of a program that exited down, before anything of it is removed from the machine. */
-  readonly onResult?: ProgramRequest["onResult"];
-  /** Of a program of an earlier launcher: called when its machine has answered that it runs still. */
-  readonly onAlive?: () => void;
-}
-
 export interface ProgramEnd {
   readonly result: ProgramResult;
   readonly ms: number;
-  /** For messages. */
+  /** The machine's name in messages. */
   readonly machine: string;
   readonly log: string | null;
   readonly lastLines: readonly string[];
 }
 
 /**
- * Runs a program on the service's machine (or the launcher) and waits for its end, under the run's limit of programs. A
- * machine that has to be reached first takes no place meanwhile: one that does not answer must not keep the programs of
- * others from running.
- * @throws ConnectionError, StagingError, OutputError, UnresolvedError: the program did not run, or what it did cannot
- *   be used.
+ * Runs a program on the service's machine (or on the launcher) and waits for its end. It takes one of the run's program
+ * slots only after the machine is connected: an unreachable machine must not block other programs.
+ * @throws ConnectionError, StagingError, OutputError, UnresolvedError: the program did not run, or its result is
+ *   unusable.
  */
 export async function runServiceProgram(
   context: RunContext,
@@ -61,8 +42,8 @@ export async function runServiceProgram(
 }
 
 /**
- * Works in one of the places for programs. It may be given back before the work has ended: a program that waits for
- * another one must not keep that one from running. Once given back, it is not taken again.
+ * Does `work` in a program slot. `giveBack` frees the slot before the work ends: a program that waits for another one
+ * must not block it. The slot is not taken again.
  */
 function inPlace<T>(context: RunContext, work: (giveBack: () => void) => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -76,8 +57,9 @@ function inPlace<T>(context: RunContext, work: (giveBack: () => void) => Promise
 }
 
 /**
- * Waits for the end of a program that an earlier launcher has started; `timeoutMs` is what is left of its time.
- * @returns null if it was never started, and never will be.
+ * Waits for the end of a program that an earlier launcher started. `timeoutMs` is the time that it has left.
+ * @returns null if it never started and never will.
+ * @throws ConnectionError when its machine does not answer; StagingError, OutputError as for a new program.
  */
 export async function recoverServiceProgram(
   context: RunContext,
@@ -86,12 +68,12 @@ export async function recoverServiceProgram(
 ): Promise<ProgramEnd | null> {
   const programs = assignments.runner(run.service, run.program);
   const label = await unlessAborted(endedBy(context, run), programs.reach()).catch((error: unknown) => {
-    // The program may run still: the next command asks for it.
-    throw isInterruptedError(error) ? new ConnectionError("the run was aborted before it could be asked") : error;
+    // The program may still run: the next command checks.
+    throw isInterruptedError(error) ? new ConnectionError("the run was aborted before the machine answered") : error;
   });
   return inPlace(context, async (giveBack) => {
     let started = true;
-    const end = await inLog(context, run, label, `${run.step} of before`, async (hooks) => {
+    const end = await inLog(context, run, label, `${run.step} from an earlier launcher`, async (hooks) => {
       const recovered = await programs.recover({
         ...staging(context, run),
         ...coordination(context, run, giveBack),
@@ -121,7 +103,7 @@ async function inLog(
   try {
     log.note(`${what} on ${label}`);
     const ended = await runAndLog(context, run, log, work);
-    // To end a program takes time as well: the limit is what the operator set and knows.
+    // Ending a program takes time too. Report the limit that the operator set, not the total time.
     const result = ended.kind === "timed-out" ? { ...ended, afterMs: run.timeoutMs } : ended;
     const ms = clock.now() - startedAt;
     log.note(`${describeResult(result, whyEnded(context, run.step))} after ${ms} ms`);
@@ -131,7 +113,7 @@ async function inLog(
   }
 }
 
-/** Whether the service has a machine, and it can be reached by its link; for steps that may be left out then. */
+/** Whether the service has a machine that its link can reach. Optional steps are skipped otherwise. */
 export function hasMachine(assignments: MachineAssignments, service: Service): boolean {
   try {
     assignments.access(service);
@@ -142,13 +124,13 @@ export function hasMachine(assignments: MachineAssignments, service: Service): b
   }
 }
 
-/** Where people find the log of one service and step, or null where nothing is written. */
+/** The location of the log of a service and step, for people; null if nothing is recorded. */
 export function logPath(context: RunContext, service: Service, step: StepName): string | null {
   if (context.writer === null) return null;
   return context.store.files.logs.location(context.run.uid, { service: service.name, step });
 }
 
-/** Opens that log; null where nothing is written. @throws FileError */
+/** Opens that log; null if nothing is recorded. @throws FileError */
 export async function openLogFile(
   { store, run, writer }: RunContext,
   service: Service,
@@ -157,17 +139,14 @@ export async function openLogFile(
   return writer === null ? null : store.files.logs.open(run.uid, { service: service.name, step });
 }
 
-/** Where a report program writes, in its step's directory: no file of a bundle can lie there. */
-export const REPORT_FOLDER = ".bl/report";
-
-/** Why programs of a step are ended before their time, in words; null where nothing ends them. */
+/** Why a step's programs are ended early, for people; null if nothing ends them. */
 export function whyEnded(context: RunContext, step: ProgramStep): string | null {
   if (TIDIES_UP.has(step))
     return context.cleanupExpired?.aborted === true ? (context.cleanupExpired.reason as Error).message : null;
   return context.abort.current === null ? null : abortWords(context.abort.current);
 }
 
-/** How a program ended, in words. @param why what `whyEnded` says */
+/** A program's result, for people. @param why the result of `whyEnded` */
 export function describeResult(result: ProgramResult, why: string | null = null): string {
   switch (result.kind) {
     case "exited":
@@ -219,96 +198,4 @@ async function runAndLog(
 function learnSecrets(context: RunContext, service: Service, outputs: ReadonlyMap<string, string>): void {
   const secret = service.spec.outputs.filter((output) => output.secret).map((output) => outputs.get(output.name) ?? "");
   context.redactor.add(secret);
-}
-
-function resolveProgram(context: RunContext, run: ProgramRun) {
-  const { service, step, program } = run;
-  const { attributes } = context;
-  const bundle = service.bundles[run.bundle ?? bundleName(service.spec.name, step)];
-  if (bundle === undefined) throw new Error(`the ${step} program of ${service.spec.name} was not kept with the run`);
-  const env: Record<string, string> = {};
-  for (const [name, template] of Object.entries(program.env)) env[name] = attributes.resolve(template, service.name);
-  const start =
-    program.run.kind === "command"
-      ? commandStart(context, service, program.run.line, env)
-      : { kind: "file" as const, name: bundle.entry as string };
-  return {
-    ...staging(context, run),
-    bundle: keptBundle(bundle, context.store.files.bundles),
-    start,
-    args: program.args.map((template) => attributes.resolve(template, service.name)),
-    env: { ...env, ...identity(context, service) },
-    // What a machine is made is the same for whoever is made from the image.
-    attributes:
-      step === "setup"
-        ? {}
-        : Object.fromEntries(
-            [...attributes.knownInputs(service.name, !TIDIES_UP.has(step)), ...attributes.of(service.name)].map(
-              ([name, { value }]) => [name, value],
-            ),
-          ),
-    folders: step === "report" ? { BOOTLEVEL_REPORT_DIR: REPORT_FOLDER } : {},
-    promised: step === "boot" || step === "execute" ? unset(context, service) : [],
-  };
-}
-
-/** Outputs that nothing has set since the service began to boot. */
-export function unset({ attributes }: RunContext, service: Service): string[] {
-  const own = attributes.of(service.name);
-  return service.spec.outputs
-    .map(({ name }) => name)
-    .filter((name) => own.get(name) === undefined || own.get(name)?.stale === true);
-}
-
-/**
- * Steps whose directories outlive their programs: a server may run there, and what was written there may be brought
- * home.
- */
-const KEPT: ReadonlySet<ProgramStep> = new Set(["boot", "execute", "report"]);
-
-/** Steps that an abort of the run does not end: they tidy up after it. */
-const TIDIES_UP: ReadonlySet<ProgramStep> = new Set(["terminate", "report"]);
-
-/** What ends the programs of a step, and the wait for its machine. */
-function endedBy(context: RunContext, { step }: ProgramRun): AbortSignal {
-  const signal = TIDIES_UP.has(step) ? context.cleanupExpired : context.abort.signal;
-  return context.writer === null || signal === null ? new AbortController().signal : signal;
-}
-
-/** Where a program lies, and how it is handled there. */
-function staging(context: RunContext, run: ProgramRun) {
-  const { step, program, directory, timeoutMs } = run;
-  const signal = endedBy(context, run);
-  return { directory, timeoutMs, sudo: program.sudo, keep: KEPT.has(step), signal };
-}
-
-/** Answers what the program asks. */
-function coordination(
-  context: RunContext,
-  { service, step }: ProgramRun,
-  onWait: () => void,
-): Pick<ProgramRequest, "coordination"> {
-  return { coordination: context.coordination.handler(service, step, onWait) };
-}
-
-function commandStart(
-  context: RunContext,
-  service: Service,
-  line: ProgramSpec["args"][number],
-  env: Record<string, string>,
-): { kind: "command"; line: string } {
-  const compiled = compileCommandLine(line);
-  for (const [name, reference] of compiled.variables) env[name] = context.attributes.lookup(reference, service.name);
-  return { kind: "command", line: compiled.line };
-}
-
-function identity(context: RunContext, service: Service): Record<string, string> {
-  return {
-    BOOTLEVEL_RUN: context.run.name,
-    // A service that was removed gave its name up in the record, if another one has it now; its programs know it by
-    // that name still.
-    BOOTLEVEL_SERVICE: service.name.replace(/~\d+$/, ""),
-    BOOTLEVEL_REPLICA: String(service.replica),
-    BOOTLEVEL_LEVEL: service.level.name,
-  };
 }

@@ -1,12 +1,11 @@
 /**
- * Follows a POSIX shell line far enough to know how the text at a place is quoted (Shell Command Language, 2.2 Quoting,
- * 2.6 Word Expansions, 2.7.4 Here-Document). It never decides what runs: an error of its makes a value split at blanks,
- * not run.
+ * Tracks how text in a POSIX shell line is quoted (Shell Command Language, 2.2 Quoting, 2.6 Word Expansions, 2.7.4
+ * Here-Document). It never decides what is executed: if it is wrong, a value is split at blanks but not executed.
  */
 
 /**
- * What stands at a place: "single" and "double" quotes, "plain" text where quotes may be opened, or "verbatim", where
- * they are characters.
+ * The quoting at a position: inside "single" or "double" quotes, "plain" text where quotes can be opened, or "verbatim"
+ * text where quotes are ordinary characters.
  */
 export type Quoting = "plain" | "double" | "single" | "verbatim";
 
@@ -20,10 +19,10 @@ const DOCUMENT = /^<<(-?)[ \t]*(?:'([^'\n]*)'|"([^"\n]*)"|\\?([A-Za-z0-9_.-]+))/
 export class ShellQuoting {
   private readonly stack: Context[] = [{ kind: "plain" }];
   private readonly awaited: { end: string; tabs: boolean }[] = [];
-  /** The character before: a # begins a comment only where a word begins. */
+  /** The previous character: # starts a comment only at the start of a word. */
   private previous = " ";
 
-  /** Reads on. */
+  /** Reads the next part of the line. */
   read(text: string): void {
     for (let at = 0; at < text.length;) {
       const step = this.step(text, at);
@@ -32,7 +31,7 @@ export class ShellQuoting {
     }
   }
 
-  /** A value stands here: it is a part of a word. */
+  /** A value is here: it counts as part of a word. */
   readValue(): void {
     const top = this.top();
     if (top.kind === "document") top.line += "x";
@@ -64,7 +63,7 @@ export class ShellQuoting {
     return this.stack.at(-1) as Context;
   }
 
-  /** Reads what begins at `at`. @returns how many characters it took */
+  /** Reads the token at `at`. @returns its length in characters */
   private step(text: string, at: number): number {
     const top = this.top();
     const character = text[at] as string;
@@ -94,7 +93,7 @@ export class ShellQuoting {
     return this.awaitDocument(text, at);
   }
 
-  /** `$(`, `$((`, `${` and backticks are found in plain text, in double quotes and in here-documents alike. */
+  /** `$(`, `$((`, `${` and backticks start an expansion in plain text, double quotes and here-documents. */
   private openExpansion(text: string, at: number): number {
     if (text.startsWith("$((", at)) return this.push({ kind: "arithmetic" }, 3);
     if (text.startsWith("$(", at)) return this.push({ kind: "substitution", depth: 0 }, 2);

@@ -1,23 +1,23 @@
 /**
- * One log file a service and step. Output is written as it comes, redacted. Where a program may print a secret that is
- * known only when it has ended (a secret output), its output is held in memory until then: a log that had the secret
- * for a moment had it on disk.
+ * One log file per service and step. Output is written as it arrives, redacted. A program with secret outputs may print
+ * a secret that is known only after its end. Its output is held in memory until then: a secret must not reach the disk,
+ * not even for a moment.
  */
 import { StringDecoder } from "node:string_decoder";
 
 import { RedactingStream, type Redactor } from "../../secrets/redactor.js";
 import type { LogWriter } from "../../state/contract/files.js";
 
-/** How much output is held in memory at most, in characters; of more, the end is kept. */
+/** The maximum of held output, in characters. If there is more, the end is kept. */
 const HELD_CHARACTERS = 4 * 1024 * 1024;
 const LAST_LINES = 20;
 const LINE_CHARACTERS = 2_000;
 
 export interface StepLogParts {
-  /** Null keeps no log (commands that only read). The step's log closes it. */
+  /** Null writes no log (read-only commands). Closed by the step's log. */
   readonly writer: LogWriter | null;
   readonly redactor: Redactor;
-  /** Hold the output until `finish`. */
+  /** Whether to hold the output until `finish`. */
   readonly hold: boolean;
   readonly onText: (text: string) => void;
 }
@@ -33,7 +33,7 @@ export class StepLog {
     this.stream = new RedactingStream(parts.redactor);
   }
 
-  /** A line of bootlevel's own in the log: when and what. */
+  /** Writes a line of bootlevel's own, with the time. */
   note(text: string): void {
     this.write(
       `${this.tail === "" || this.tail.endsWith("\n") ? "" : "\n"}--- ${new Date().toISOString()} ${this.parts.redactor.redact(text)}\n`,
@@ -50,19 +50,20 @@ export class StepLog {
     this.held = this.held.slice(-HELD_CHARACTERS);
   }
 
-  /** Writes what was held back: every secret that the program made is in the redactor by now. */
+  /** Writes the held output. The redactor knows all secrets of the program by now. */
   finish(): void {
     const rest = this.held + this.decoder.end();
-    if (this.dropped > 0) this.write(`--- ${this.dropped} characters left out: too much output to hold back\n`, false);
+    if (this.dropped > 0)
+      this.write(`--- ${this.dropped} characters dropped: too much output to hold in memory\n`, false);
     this.write(this.stream.push(rest) + this.stream.end(), true);
     this.held = "";
   }
 
-  /** Forgets what was held back: the program ended before its secrets were known. */
+  /** Drops the held output: the program ended before its secrets were known. */
   discard(): void {
     if (this.held !== "")
       this.note(
-        `${this.held.length} characters of output are not kept: this program has secret outputs, and it ended before they were known`,
+        `${this.held.length} characters of output were dropped: this program has secret outputs, and it ended before they were known`,
       );
     this.held = "";
   }

@@ -1,4 +1,4 @@
-/** Programs of which nobody has seen the end: their launcher died while they ran. */
+/** Programs whose end is unknown: their launcher died while they ran. */
 import type { StepRecord } from "../../state/contract/records.js";
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import { programOf, type ProgramStep } from "./bundles.js";
@@ -11,7 +11,7 @@ import type { Service } from "../run/service.js";
 /** Milliseconds between SIGTERM and SIGKILL. */
 const GRACE_MS = 5_000;
 
-/** Such steps by service number, oldest first. */
+/** The unfinished steps by service number, oldest first. */
 export function unfinishedPrograms(steps: readonly StepRecord[]): Map<number, StepRecord[]> {
   const unfinished = new Map<number, StepRecord[]>();
   for (const step of steps) {
@@ -23,7 +23,10 @@ export function unfinishedPrograms(steps: readonly StepRecord[]): Map<number, St
   return unfinished;
 }
 
-/** Ends such programs of a service: nothing may run beside a new program, or on a host that is given back. */
+/**
+ * Ends unfinished programs of a service: nothing may run beside a new program, or on a host that is given back. A
+ * program that may still run is reported as a warning.
+ */
 export async function endUnfinished(
   context: RunContext,
   assignments: MachineAssignments,
@@ -48,14 +51,14 @@ export async function endUnfinished(
       signal: AbortSignal.abort(),
     });
     if (end.kind === "unknown")
-      await warn(context, service, `its ${step} program of before may still run: ${end.reason}`);
+      await warn(context, service, `its ${step} program from an earlier launcher may still run: ${end.reason}`);
     else await writerOf(context).write({ kind: "step-ended", id, outcome: "ended", exitCode: null });
   }
 }
 
 /**
- * The program that a step runs, or null; of a setup step that the plan does not have any more, one that is handled like
- * it.
+ * The program of a step, or null. For a setup step that is no longer in the plan, a similar setup program, to get the
+ * same sudo and machine.
  */
 function begunProgram({ spec }: Service, { step, content, attempt }: StepRecord): ProgramSpec | null {
   if (step !== "setup") return programOf(spec, step as Exclude<ProgramStep, "setup">);

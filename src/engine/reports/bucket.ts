@@ -1,17 +1,17 @@
-/** A bucket that archives are copied to: Amazon S3, or what speaks its API. */
+/** Copies archives to a bucket: Amazon S3, or a service with its API. */
 import { S3Client, HeadObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 
 import type { Environment } from "../../model/environment.js";
 import { StateError } from "../../state/contract/errors.js";
 import { OccupiedError, type CopyOptions, type Destination } from "./destination.js";
 
-/** How long a connection may take, and how long it may be silent, in milliseconds. */
+/** Time limits for connecting, and for a silent connection, in milliseconds. */
 const CONNECT_MS = 10_000;
 const SILENT_MS = 120_000;
 
 /**
- * Opens a bucket with the SDK's usual credentials and region. Nothing is asked yet. @throws StateError for what names
- * no bucket
+ * Opens a bucket with the SDK's usual credentials and region. Makes no request yet.
+ * @throws StateError for an address without a bucket
  */
 export function openBucket({ to, overwrite, endpoint }: CopyOptions, env: Environment): Destination {
   const [, bucket, path = ""] = /^s3:\/\/([a-z0-9][a-z0-9._-]{1,62})(?:\/(.*))?$/.exec(to) ?? [];
@@ -19,10 +19,10 @@ export function openBucket({ to, overwrite, endpoint }: CopyOptions, env: Enviro
   const prefix = path.replace(/\/+$/, "");
   const own = endpoint ?? env["AWS_ENDPOINT_URL_S3"] ?? env["AWS_ENDPOINT_URL"] ?? "";
   const client = new S3Client({
-    // Elsewhere than at Amazon's, a bucket seldom has a host name of its own.
+    // Outside Amazon, a bucket rarely has its own host name.
     ...(own === "" ? {} : { endpoint: own, forcePathStyle: true }),
     requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: SILENT_MS },
-    // Stores that are not Amazon's know no checksum at the end of a stream.
+    // Other stores do not support checksums at the end of a stream.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
   });
@@ -68,7 +68,7 @@ function isOccupied(error: unknown): boolean {
   );
 }
 
-/** The sum that was noted when the object was put there; null if it is not bootlevel's, or nobody may know. */
+/** The SHA-256 that bootlevel stored with the object; null if it did not create the object, or may not read it. */
 async function sumOf(client: S3Client, bucket: string, key: string): Promise<string | null> {
   try {
     return (await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }))).Metadata?.["sha256"] ?? null;
@@ -79,7 +79,7 @@ async function sumOf(client: S3Client, bucket: string, key: string): Promise<str
   }
 }
 
-/** An error of the SDK's in words that help. */
+/** An SDK error, with what to do. */
 function explain(cause: unknown): Error {
   const { name, message } = cause as Error;
   const help =
@@ -88,7 +88,7 @@ function explain(cause: unknown): Error {
       : message.includes("Region is missing")
         ? ": set AWS_REGION"
         : name === "NoSuchBucket"
-          ? ": make the bucket first"
+          ? ": create the bucket first"
           : "";
   return new Error(`${name === "Error" ? "" : `${name}: `}${message}${help}`, { cause });
 }

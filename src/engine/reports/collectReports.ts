@@ -1,63 +1,66 @@
 /**
- * Brings home what services leave behind: before their machines go, or while they live. Nothing that goes wrong here
- * changes what becomes of a run.
+ * Collects the reports of services: before their machines are destroyed, or while they run. A failure here never
+ * changes the state of a run.
  */
 import type { MachineConnection } from "../../machines/contract/connection.js";
 import type { MachineLink } from "../../machines/contract/link.js";
 import { cleanUp } from "../../machines/program/killAndCleanUp.js";
 import { isFileError } from "../../state/contract/fileErrors.js";
 import type { ReportDraft, ReportFiles } from "../../state/contract/files.js";
-import type { ReportManifest } from "../../state/contract/reportArchive.js";
-import { isInterruptedError, recordRefuses, unlessAborted } from "../run/failure.js";
+import { recordRefuses } from "../run/failure.js";
 import { warn } from "../run/journal.js";
 import { isNoMachineError, type MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import { settleAll } from "../run/settleAll.js";
 import { planFetches, type PlannedFetch } from "./fetchPlan.js";
 import { gather, type Gathered } from "./gather.js";
+import { reportManifest } from "./reportManifest.js";
 import { runReportProgram } from "./reportProgram.js";
+import { reachWithin, withLimit } from "./timeLimit.js";
 import type { Service } from "../run/service.js";
 
 export interface CollectOptions {
-  /** Services without `report`, too: their logs alone. Default: false. */
+  /** Include the logs of services without `report`. Default: false. */
   readonly all?: boolean;
-  /** Whether a service's machine may be asked; of others the logs alone are kept. Default: all may. */
+  /**
+   * Whether a service's machine may be contacted. If not, only its logs are collected. Default: all machines may be.
+   */
   readonly reachable?: (service: Service) => boolean;
-  /** How many bytes a report may hold, before it is compressed. Default: 1 GiB. */
+  /** The maximum size of a report before compression, in bytes. Default: 1 GiB. */
   readonly limitBytes?: number;
 }
 
-/** What came of one replica's report. */
+/** The result of collecting one replica's report. */
 export interface ReportOutcome {
   readonly service: string;
   /** Absolute path of its archive; null if there is none. */
   readonly archive: string | null;
-  /** Files in what was collected now, and their bytes before compression. */
+  /** The files collected now, and their total bytes before compression. */
   readonly files: number;
   readonly bytes: number;
   /**
-   * Whether the program passed and all machines sent what they have. Otherwise an earlier report of the same machine
-   * stays, if there is one.
+   * Whether the report program passed and all machines sent their files. Otherwise an earlier report of the same
+   * machine is kept, if there is one.
    */
   readonly complete: boolean;
-  /** What is missing, and why; without secrets. */
+  /** What is missing, and why. Redacted. */
   readonly warnings: readonly string[];
 }
 
 const LIMIT_BYTES = 1_073_741_824;
-/** How often a report is begun again when its connection breaks. */
+/** How often a report is tried if its connection breaks. */
 const TRIES = 2;
-/** So much of what is missing is named in a warning, and so many characters of each. */
+/** The maximum number of problems in a warning, and the maximum length of each in characters. */
 const MOST_NAMED = 8;
 const LONGEST_NAMED = 600;
-/** How long logs may take: a service without `report` names no time. */
+/** The time limit for collecting logs of a service without `report`, in milliseconds. */
 const LOGS_TIMEOUT_MS = 600_000;
 
 /**
- * Collects the reports of services side by side, under the run's limit of programs. What goes wrong is told as a
- * warning, one a service.
- * @returns what came of each service that has something to report, in order.
- * @throws StateError when the record refuses more: another launcher has the run.
+ * Collects the reports of services in parallel, within the run's limit of programs. Problems are reported as one
+ * warning per service.
+ * @returns the result of each service that has something to report, in order.
+ * @throws StateError when the record accepts no writes: another launcher has the run, or the database is unusable.
  */
 export async function collectReports(
   context: RunContext,
@@ -71,7 +74,7 @@ export async function collectReports(
   return settleAll(due.map((service) => new Collection(context, assignments, service, options).outcome()));
 }
 
-/** One replica's. */
+/** Collects one replica's report. */
 class Collection {
   private readonly leftOut: string[] = [];
   private problem: string | null = null;
@@ -91,9 +94,9 @@ class Collection {
   async outcome(): Promise<ReportOutcome> {
     const { context, service } = this;
     const kept = await this.collect();
-    // What was stopped on request is collected by whoever goes on.
-    const told = context.stop.aborted ? [] : [...(this.problem === null ? [] : [this.problem]), ...this.leftOut];
-    const warnings = told.map((text) => shorten(context.redactor.redact(text)));
+    // If the operator stopped the command, the next command collects the report.
+    const problems = context.stop.aborted ? [] : [...(this.problem === null ? [] : [this.problem]), ...this.leftOut];
+    const warnings = problems.map((text) => shorten(context.redactor.redact(text)));
     if (warnings.length > 0) await warn(context, service, sentence(kept.archive, warnings));
     return { service: service.name, ...kept, complete: kept.archive !== null && this.problem === null, warnings };
   }
@@ -104,7 +107,7 @@ class Collection {
       await this.reports.prepare(context.run.uid, service.name);
       const asked = options.reachable?.(service) ?? true;
       if (!asked && service.spec.report !== null)
-        this.problem = "its machine is gone, or not to be asked: its logs are all there is";
+        this.problem = "its machine is gone or may not be contacted: only its logs are collected";
       const gathered = await this.gatherAll(asked ? await this.fetches() : []);
       if (context.stop.aborted) return { archive: null, files: 0, bytes: 0 };
       this.leftOut.push(...gathered.leftOut);
@@ -121,37 +124,37 @@ class Collection {
     }
   }
 
-  /** Runs the program, and says what is to be fetched then. */
+  /** Runs the report program, and returns what to fetch afterwards. */
   private async fetches(): Promise<PlannedFetch[]> {
     const { context, assignments, service } = this;
     const report = service.spec.report;
     if (report === null) return [];
-    if (this.hasNoShell()) return [];
+    if (await this.hasNoShell()) return [];
     const ran = report.program === null ? null : await runReportProgram(context, assignments, service, report.program);
     this.problem = ran?.problem ?? null;
     if (ran?.unreachable === true) return [];
     return planFetches(context, assignments, service, report, ran?.directory ?? null, this.leftOut);
   }
 
-  private hasNoShell(): boolean {
+  private async hasNoShell(): Promise<boolean> {
     try {
-      if (this.assignments.access(this.service).kind !== "driver") return false;
-      this.problem = "the driver of its machine gives no shell to fetch files by: its logs are all there is";
+      if (await this.assignments.hasShell(this.service)) return false;
+      this.problem = "the driver of its machine provides no shell to fetch files: only its logs are collected";
     } catch (error) {
       if (!isNoMachineError(error)) throw error;
-      this.problem = "it has no machine: its logs are all there is";
+      this.problem = "it has no machine: only its logs are collected";
     }
     return true;
   }
 
   /**
-   * Reaches the machines, which takes no place among the programs, and gathers what they send; again if a connection
+   * Connects to the machines, without taking a program slot, then gathers their files in one. Retries if a connection
    * breaks.
    */
   private async gatherAll(fetches: readonly PlannedFetch[]): Promise<Gathered> {
     const { context, service } = this;
     const timeoutMs = service.spec.report?.timeoutMs ?? LOGS_TIMEOUT_MS;
-    const about = this.about();
+    const about = reportManifest(context, this.assignments, service);
     for (let round = 1; ; round += 1) {
       const reached: (PlannedFetch & { readonly connection: MachineConnection })[] = [];
       for (const fetch of fetches) {
@@ -184,7 +187,7 @@ class Collection {
     }
   }
 
-  /** Begins the report; once more, without what an earlier try has left. */
+  /** Starts a new draft of the report, and discards that of an earlier attempt. */
   private async begin(): Promise<ReportDraft> {
     await this.draft?.discard();
     const { run } = this.context;
@@ -193,8 +196,8 @@ class Collection {
   }
 
   /**
-   * What a program wrote goes with what it is kept in; where it was not fetched, nobody else will remove it from a
-   * machine that lives on.
+   * The report program's directory is normally removed after fetching. If it was not fetched, it is removed here: the
+   * machine may live on.
    */
   private removeUnfetched(fetches: readonly PlannedFetch[]): void {
     for (const { link, request } of fetches) {
@@ -204,23 +207,16 @@ class Collection {
   }
 
   private async reach(link: () => MachineLink, timeoutMs: number): Promise<MachineConnection | null> {
-    const { cleanupExpired } = this.context;
-    try {
-      return await withLimit(timeoutMs, cleanupExpired === null ? [] : [cleanupExpired], (signal) =>
-        unlessAborted(signal, link().connection()),
-      );
-    } catch (error) {
-      const why = !isInterruptedError(error)
-        ? (error as Error).message
-        : cleanupExpired?.aborted === true
-          ? (cleanupExpired.reason as Error).message
-          : `it was not reached within ${timeoutMs / 1000} s`;
-      this.problem ??= `its machine cannot be asked: ${why}`;
-      return null;
-    }
+    const reached = await reachWithin(timeoutMs, this.context.cleanupExpired, link);
+    if (!("why" in reached)) return reached.connection;
+    this.problem ??= `its machine cannot be reached: ${reached.why}`;
+    return null;
   }
 
-  /** The report of another machine is set aside; one of this machine stays, if the new one is not whole. */
+  /**
+   * Keeps the new report. An earlier report of another machine is set aside. An earlier report of the same machine
+   * stays if the new one is incomplete.
+   */
   private async keep({ fetched }: Gathered): Promise<string> {
     const { assignments, service, reports } = this;
     const { uid } = this.context.run;
@@ -233,36 +229,13 @@ class Collection {
         service: before.service,
         generation: before.machine?.generation ?? 0,
       });
-    if (same && this.problem !== null) this.problem += "; the report that there was before is kept";
+    if (same && this.problem !== null) this.problem += "; the earlier report is kept";
     else await this.draft?.keep();
     for (const one of fetched) {
       const problem = await one.dismiss();
-      if (problem !== null) this.leftOut.push(`what the report program wrote may still lie on the machine: ${problem}`);
+      if (problem !== null) this.leftOut.push(`the report program's files may still be on the machine: ${problem}`);
     }
     return reports.location(uid, service.name);
-  }
-
-  private about(): ReportManifest {
-    const { context, assignments, service } = this;
-    const machine = assignments.machine(assignments.owner(service));
-    return {
-      run: context.run.name,
-      uid: context.run.uid,
-      plan: context.plan.name,
-      service: service.name,
-      level: service.level.name,
-      machine:
-        machine === null
-          ? null
-          : {
-              key: machine.key,
-              generation: machine.generation,
-              cloud: machine.cloud,
-              id: machine.driverId,
-              host: machine.host,
-            },
-      collectedAt: context.clock.now(),
-    };
   }
 }
 
@@ -273,22 +246,5 @@ function shorten(text: string): string {
 function sentence(archive: string | null, warnings: readonly string[]): string {
   const named = warnings.slice(0, MOST_NAMED);
   const more = warnings.length > named.length ? `; and ${warnings.length - named.length} more` : "";
-  return `${archive === null ? "its report was not kept" : "its report lacks something"}: ${named.join("; ")}${more}`;
-}
-
-/** Does `work` with a signal that aborts when its time is over, or one of `stops` aborts. */
-async function withLimit<T>(
-  ms: number,
-  stops: readonly AbortSignal[],
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const late = new AbortController();
-  const timer = setTimeout(() => {
-    late.abort(new Error(`fetching its files took longer than ${ms / 1000} s, the report's timeout`));
-  }, ms);
-  try {
-    return await work(AbortSignal.any([...stops, late.signal]));
-  } finally {
-    clearTimeout(timer);
-  }
+  return `${archive === null ? "its report was not kept" : "its report is incomplete"}: ${named.join("; ")}${more}`;
 }

@@ -1,6 +1,6 @@
 /**
- * Copies archives to a folder or to a bucket. What is there already under that name, and is something else, stays
- * unless it may be replaced.
+ * Copies archives to a folder or a bucket. An existing file with the same name and different content stays, unless
+ * overwriting is allowed.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream, createWriteStream, existsSync } from "node:fs";
@@ -16,19 +16,19 @@ import type { Store } from "../../state/contract/store.js";
 import { chooseArchives } from "./readReports.js";
 import { OccupiedError, type CopyOptions, type Destination } from "./destination.js";
 
-/** What came of one archive. */
+/** The result for one archive. */
 export interface CopiedReport {
   readonly report: string;
-  /** The copy: an absolute path, or `s3://bucket/key`. */
+  /** The copy's location: an absolute path, or `s3://bucket/key`. */
   readonly to: string;
-  /** "there": the same bytes were there already. "failed": `message` says why, and nothing there was changed. */
+  /** "there": the same bytes already existed. "failed": `message` says why; the destination is unchanged. */
   readonly outcome: "copied" | "there" | "failed";
   readonly message: string;
 }
 
 /**
- * Copies archives one after the other; what does not work is told of each. @throws StateError for a place that cannot
- * be one
+ * Copies archives one after the other. Failures are in the result.
+ * @throws StateError for an invalid destination
  */
 export async function copyReports(store: Store, run: RunRecord, options: CopyOptions): Promise<CopiedReport[]> {
   const archives = await chooseArchives(store, run, options.service);
@@ -61,7 +61,7 @@ export async function copyReports(store: Store, run: RunRecord, options: CopyOpt
 }
 
 async function openDestination(options: CopyOptions, env: Environment): Promise<Destination> {
-  // Nothing, which an unset variable of a shell leaves, would be the current folder.
+  // An empty destination, from an unset shell variable, would mean the current folder.
   if (options.to !== "" && !/^[a-z][a-z0-9+.-]*:\/\//i.test(options.to))
     return folder(resolve(options.to), options.overwrite);
   if (!options.to.startsWith("s3://"))

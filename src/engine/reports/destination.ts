@@ -1,14 +1,14 @@
 import { BootlevelError } from "../../errors/bootlevelError.js";
 
-/** Where archives are copied to. */
+/** Destinations for archives. */
 import type { Readable } from "node:stream";
 
-/** What is there under that name is something else. */
+/** The destination has a file with that name and different content. */
 export class OccupiedError extends BootlevelError {
   override readonly name = "OccupiedError";
   static override readonly code: string = "OCCUPIED";
   constructor(place: string) {
-    super(`${place} is there already, and is something else: choose another place, or replace it with --overwrite`);
+    super(`${place} already exists with different content: choose another destination, or replace it with --overwrite`);
   }
 }
 
@@ -16,25 +16,29 @@ export interface CopyOptions {
   readonly service: string | null;
   /** A folder, or `s3://bucket/prefix`. */
   readonly to: string;
-  /** Replaces what is there under the same name and is something else. */
+  /** Replace an existing file with the same name and different content. */
   readonly overwrite: boolean;
-  /** Where the bucket is, if not at Amazon's. */
+  /** The bucket's endpoint, if it is not Amazon's. */
   readonly endpoint: string | null;
 }
 
-/** An archive that is to be copied. */
+/** An archive to copy. */
 export interface CopySource {
-  /** Of its bytes, in hexadecimal. */
+  /** The SHA-256 of its bytes, in hexadecimal. */
   readonly sha256: string;
   readonly bytes: number;
   open(): Promise<Readable>;
 }
 
-/** One place that archives are copied to. */
+/** A folder or a bucket. */
 export interface Destination {
-  /** Where an archive of that file name goes. */
+  /** The location of an archive with that file name. */
   place(name: string): string;
-  /** Copies an archive. @throws an error whose message says why it did not work. */
+  /**
+   * Copies an archive.
+   * @returns "there" if the same bytes already exist.
+   * @throws an error whose message says why it failed.
+   */
   put(source: CopySource, name: string): Promise<"copied" | "there">;
   close(): void;
 }

@@ -1,8 +1,8 @@
-/** What is fetched for a service, from which machine. */
+/** Plans which files to fetch for a service, and from which machines. */
 import type { FetchRequest } from "../../machines/files/fetchScript.js";
 import type { MachineLink } from "../../machines/contract/link.js";
 import type { ReportSpec, Template } from "../../plan/launchPlan/launchPlan.js";
-import { REPORT_FOLDER } from "../programs/runServiceProgram.js";
+import { REPORT_FOLDER } from "../programs/programRequest.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
@@ -14,13 +14,14 @@ export interface PlannedFetch {
 }
 
 /**
- * Directories in which a step may lie: where the connection broke before its program began, it was staged again beside.
+ * Suffixes of a step's directory: if the connection broke before its program started, the program was staged again
+ * beside it.
  */
 const STAGINGS = ["-again-2", "-again", ""];
 
 /**
- * @param step where the report program has run, or null if it has not.
- * @param problems told which patterns have no meaning.
+ * @param step the directory of the report program's step, or null if it has not run.
+ * @param problems receives the patterns that are invalid.
  */
 export async function planFetches(
   context: RunContext,
@@ -53,8 +54,8 @@ export async function planFetches(
 }
 
 /**
- * Where relative patterns begin: where the boot program runs, else where the execute program does, else at home.
- * `away`: on the launching computer.
+ * The base of relative patterns: the boot program's directory, else the execute program's, else the home directory.
+ * @returns `away` if that program runs on the launcher.
  */
 async function baseOf(
   { store, run }: RunContext,
@@ -75,7 +76,7 @@ function stagings(directory: string): string[] {
   return STAGINGS.map((suffix) => directory + suffix);
 }
 
-/** A value in a pattern stands for itself: what a shell would match by it is escaped. */
+/** A value in a pattern matches literally: its glob characters are escaped. */
 function resolvePattern(
   { attributes }: RunContext,
   service: Service,
@@ -93,7 +94,7 @@ function resolvePattern(
       )
       .join("");
     if (!/[\0\n\r]/.test(pattern) && !pattern.split("/").includes("..")) return pattern;
-    problems.push(`a pattern holds a line break or ".." by its references: ${JSON.stringify(pattern)}`);
+    problems.push(`a pattern contains a line break or ".." from its references: ${JSON.stringify(pattern)}`);
   } catch (error) {
     problems.push((error as Error).message);
   }

@@ -1,4 +1,4 @@
-/** Puts together what a service leaves behind: what it says of itself, its logs, and what its machines send. */
+/** Writes a service's report: its manifest, its logs, and the files from its machines. */
 import type { Header } from "tar-stream";
 
 import { isConnectionLostError, type MachineConnection } from "../../machines/contract/connection.js";
@@ -11,9 +11,9 @@ import { ABOUT, type NewArchive, type ReportManifest } from "../../state/contrac
 import { linkTarget, machineName, memberName } from "./memberNames.js";
 
 export interface GatherParts {
-  /** It is empty, and is closed when this ends. */
+  /** An empty archive. It is closed at the end. */
   readonly archive: NewArchive;
-  /** Tells whose logs belong here, too. */
+  /** The manifest. It also says whose logs to include. */
   readonly about: ReportManifest;
   readonly logs: LogFiles;
   readonly fetches: readonly { readonly connection: MachineConnection; readonly request: FetchRequest }[];
@@ -23,16 +23,17 @@ export interface GatherParts {
 export interface Gathered {
   readonly files: number;
   readonly bytes: number;
-  /** What is not in it, and why: for people. */
+  /** The files that are missing, and why, for people. */
   readonly leftOut: readonly string[];
-  /** What kept it from being whole, or null; `lost` when a connection broke, so that another try may bring more. */
+  /** Why it is incomplete, or null. `lost`: a connection broke, so a retry may get more. */
   readonly problem: { readonly message: string; readonly lost: boolean } | null;
-  /** What is to be told that its files are kept. */
+  /** The fetches to dismiss after the archive is kept. */
   readonly fetched: readonly Fetched[];
 }
 
 /**
- * Writes the archive. What machines do not send is told in the result. @throws ArchiveError when it cannot be written.
+ * Writes the archive. Files that machines do not send are named in the result.
+ * @throws ArchiveError when it cannot be written.
  */
 export async function gather(parts: GatherParts): Promise<Gathered> {
   const { archive, about } = parts;
@@ -59,8 +60,8 @@ export async function gather(parts: GatherParts): Promise<Gathered> {
   }
   const idle = await archive.finish();
   leftOut.push(
-    ...idle.map((name) => `${name} is a link to what is not in the report`),
-    ...archive.brokenOff.map((name) => `${name} broke off, and ends in zeros`),
+    ...idle.map((name) => `${name} is a link to a file that is not in the report`),
+    ...archive.brokenOff.map((name) => `${name} was cut off, and is padded with zeros`),
   );
   return { files: archive.files, bytes: archive.bytes, leftOut, problem, fetched };
 }
@@ -74,7 +75,7 @@ function problemOf(error: Error): Gathered["problem"] {
   };
 }
 
-/** Logs were redacted as they came. */
+/** Adds the logs. They are already redacted. */
 async function addLogs(archive: NewArchive, logs: LogFiles, { uid, service }: ReportManifest): Promise<void> {
   for (const log of await logs.list(uid, service)) {
     const { step, bytes, modifiedAt } = log;
@@ -94,15 +95,15 @@ async function take(
   const name = memberName(origin, header.name);
   const member = { name: name ?? "", mode: header.mode ?? 0o600, mtime: header.mtime ?? new Date(0) };
   const plain = header.type === "file" || header.type === "contiguous-file";
-  // What two patterns match is there once.
+  // A file that two patterns match is included once.
   if (plain && name !== null && name !== "" && !archive.has(name))
     return archive.addFile(member, header.size ?? 0, content);
   await drain(content);
-  if (name === null) leftOut.push(`${machineName(origin, header.name)} leads out of the report`);
+  if (name === null) leftOut.push(`${machineName(origin, header.name)} points outside the report`);
   else if (name === "" || plain) return;
   else if (header.type === "directory") archive.addDirectory(member);
   else if (header.type === "symlink" || header.type === "link") takeLink(archive, leftOut, origin, name, header);
-  else leftOut.push(`${machineName(origin, header.name)} is no plain file`);
+  else leftOut.push(`${machineName(origin, header.name)} is not a regular file`);
 }
 
 function takeLink(
@@ -114,7 +115,7 @@ function takeLink(
 ): void {
   const target = type === "symlink" ? linkTarget(name, linkname ?? "") : memberName(origin, linkname ?? "");
   if (target === null || target === "")
-    leftOut.push(`${machineName(origin, written)} is a link that leads out of the report`);
+    leftOut.push(`${machineName(origin, written)} is a link that points outside the report`);
   else
     archive.addLink({
       name,
@@ -134,13 +135,13 @@ function noteWords({ reason, name, words }: FetchNote): string {
     case "none":
       return `nothing matches ${name}`;
     case "dangling":
-      return `${name} is a link to nothing`;
+      return `${name} is a broken link`;
     case "special":
-      return `${name} is no plain file`;
+      return `${name} is not a regular file`;
     case "unreadable":
       return `${name} cannot be read by the machine's user (sudo: true reads it as root)`;
     case "base":
-      return "the boot program's directory, where relative patterns begin, is not there";
+      return "the boot program's directory, where relative patterns begin, does not exist";
     case "tar":
       return words === "" ? `the machine's tar failed on ${name}` : words;
   }

@@ -1,9 +1,9 @@
-/** File patterns of the command line, as minimatch reads them. */
+/** File patterns on the command line, with minimatch syntax. */
 import { minimatch } from "minimatch";
 
 /**
- * Whether a path (`logs/boot.log`) matches. A pattern without a slash is matched against the last name alone; names
- * that begin with a dot are names like others.
+ * Whether a path (`logs/boot.log`) matches. A pattern without a slash matches the last path component only. Names that
+ * start with a dot are not special.
  */
 export function matchesGlob(path: string, pattern: string): boolean {
   return minimatch(path, pattern, { dot: true, matchBase: true, nocomment: true, nonegate: true, platform: "linux" });

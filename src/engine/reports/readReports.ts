@@ -1,4 +1,4 @@
-/** What a run has brought home: listed, filtered, opened. */
+/** Reads a run's collected reports: lists, filters and opens them. */
 import type { Readable } from "node:stream";
 
 import type { RunRecord } from "../../state/contract/records.js";
@@ -12,25 +12,25 @@ import { matchesGlob } from "./glob.js";
 export type ReportFile = ArchiveMember;
 
 export interface RunReport {
-  /** What it is called: `web-2`, or `web-2.1` for that of the replica's first machine, which was replaced. */
+  /** Its name: `web-2`, or `web-2.1` for the report of the replica's first machine, which was replaced. */
   readonly report: string;
   /** The replica. */
   readonly service: string;
-  /** Of an earlier machine, its number; null for the newest report. */
+  /** The number of an earlier machine; null for the newest report. */
   readonly generation: number | null;
-  /** Absolute path of the archive, and its bytes. */
+  /** Absolute path of the archive, and its size in bytes. */
   readonly path: string;
   readonly bytes: number;
-  /** When it was collected, in milliseconds since the epoch; null if the archive does not say. */
+  /** When it was collected, in milliseconds since the epoch; null if the manifest is missing. */
   readonly collectedAt: number | null;
   readonly files: readonly ReportFile[];
-  /** Why not all of its files can be listed, and what to do, or null. */
+  /** Why some of its files cannot be listed, and what to do; or null. */
   readonly problem: string | null;
 }
 
 /**
- * The newest report of each replica of these services, and those of earlier machines. @throws StateError for a service
- * without any
+ * The newest report of each replica of these services, and those of their earlier machines.
+ * @throws StateError for a service without any report
  */
 export async function listReports(
   store: Store,
@@ -59,7 +59,10 @@ export async function listReports(
   return reports;
 }
 
-/** The archives that a name means: a replica, all replicas of a service, or one archive by its own name; null: all. */
+/**
+ * The archives that a name selects: a replica, all replicas of a service, or one archive by its own name; null selects
+ * all.
+ */
 export async function chooseArchives(store: Store, run: RunRecord, service: string | null): Promise<StoredReport[]> {
   const all = await store.files.reports.list(run.uid);
   if (service === null) return all;
@@ -80,8 +83,8 @@ export async function chooseArchives(store: Store, run: RunRecord, service: stri
   throw new StateError(
     `run "${run.name}" has no report of "${service}"`,
     names.length === 0
-      ? `it has none at all; what is left while it lives: bootlevel reports ${run.name} --collect`
-      : `it has those of ${names.slice(0, 20).join(", ")}${names.length > 20 ? ", …" : ""}`,
+      ? `it has no reports; if its machines still exist, collect them: bootlevel reports ${run.name} --collect`
+      : `it has reports of ${names.slice(0, 20).join(", ")}${names.length > 20 ? ", …" : ""}`,
   );
 }
 
@@ -103,9 +106,9 @@ export interface OpenedReport {
 }
 
 /**
- * Opens one file of the reports: by its whole path in one, or by the end of it (`a.json` for `files/results/a.json`).
- * Earlier machines' reports are looked at only when they are named.
- * @throws StateError when no file is meant, or several are: it names them.
+ * Opens one file of the reports, by its full path or by the end of it (`a.json` for `files/results/a.json`). Reports of
+ * earlier machines are searched only if they are named.
+ * @throws StateError when no file matches, or several do: it names them.
  */
 export async function openReport(
   store: Store,
@@ -146,13 +149,13 @@ export async function openReport(
   };
 }
 
-/** What a link leads to; a link to a link, too. */
+/** The target of a link. Chains of links are followed. */
 function followed(member: ArchiveMember, members: readonly ArchiveMember[]): ArchiveMember {
   let current = member;
   for (let hops = 0; current.linkTo !== null; hops += 1) {
     const next = members.find(({ file }) => file === current.linkTo);
     if (next === undefined || hops > 40)
-      throw new StateError(`${member.file} is a link to ${current.linkTo}, which is no file of its report`);
+      throw new StateError(`${member.file} is a link to ${current.linkTo}, which is not a file of its report`);
     current = next;
   }
   return current;

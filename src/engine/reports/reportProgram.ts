@@ -1,4 +1,4 @@
-/** Runs the program of a report, which writes what it has to tell into a folder that is fetched then. */
+/** Runs a report program, which writes files into a folder that is fetched afterwards. */
 import { isConnectionError } from "../../machines/contract/connection.js";
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import { describeResult, runServiceProgram, whyEnded } from "../programs/runServiceProgram.js";
@@ -9,17 +9,17 @@ import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 
 export interface ReportProgramEnd {
-  /** Where the step lies, below the machine's work directory; null when it never came to that. */
+  /** The step's directory, below the machine's work directory; null if it was not created. */
   readonly directory: string | null;
-  /** What went wrong, or null. */
+  /** The problem, or null. */
   readonly problem: string | null;
-  /** The machine did not answer: to ask it for files would wait as long again. */
+  /** The machine did not answer, so fetching files would only wait as long again. */
   readonly unreachable: boolean;
 }
 
 /**
- * Runs it as a step, with a log of its own. What it wrote until it failed is worth fetching, too. @throws StateError
- * when the record refuses more.
+ * Runs the program as a step with its own log. If it fails, its files are still worth fetching.
+ * @throws StateError when the record accepts no writes.
  */
 export async function runReportProgram(
   context: RunContext,

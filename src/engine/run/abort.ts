@@ -1,6 +1,6 @@
 /**
- * The abort of a run, as the launcher that works on the run sees it: by a program of the run, or requested by somebody
- * else. Programs that run are ended, nothing new begins, and every `bl` that waits is told. The first reason stays.
+ * The abort of a run, as seen by the launcher that works on it: requested by a program of the run or from outside.
+ * Running programs are ended, nothing new starts, and every waiting `bl` gets an answer. The first reason stays.
  */
 import { setMaxListeners } from "node:events";
 
@@ -14,7 +14,7 @@ import type { Handled } from "./requests.js";
 export interface RunAbortParts {
   readonly store: Store;
   readonly run: RunKey;
-  /** Null for commands that only read: they take no abort. */
+  /** Null for read-only commands: they abort nothing. */
   readonly writer: RunWriter | null;
   readonly tell: (event: RunEvent) => void;
 }
@@ -34,21 +34,23 @@ export class RunAbort {
     return new RunAbort(parts, await parts.store.abortOf(parts.run));
   }
 
-  /** Aborted when the run is. */
+  /** Aborts when the run is aborted. */
   get signal(): AbortSignal {
     return this.controller.signal;
   }
 
-  /** Aborts the run, unless it is aborted already. Resolves when that is on disk; programs are ended then. */
+  /**
+   * Aborts the run, unless it is already aborted. Resolves once the abort is on disk; programs are ended after that.
+   */
   async begin(abort: Abort): Promise<void> {
     const { writer } = this.parts;
     if (writer === null || this.current !== null) return;
     await writer.write({ kind: "abort", abort });
-    // Somebody else may have been first: what the record says is the reason.
+    // Another abort may have come first: the recorded reason counts.
     this.enter((await this.parts.store.abortOf(this.parts.run)) ?? abort);
   }
 
-  /** Handles the request of somebody else. Its event is in the record already. */
+  /** Handles an abort requested from outside. Its event is already recorded. */
   requested({ data, origin, at }: RunRequest): Handled {
     this.enter({ reason: String(data["reason"]), origin, at });
     return { answer: { status: "accepted", message: "programs that run are ended, and nothing new begins" } };
@@ -62,7 +64,7 @@ export class RunAbort {
   }
 }
 
-/** For people: by whom, and why. */
+/** Who aborted the run and why, for people. */
 export function abortWords({ reason, origin }: Pick<Abort, "reason" | "origin">): string {
   return `the run was aborted by ${origin}: ${reason}`;
 }

@@ -1,4 +1,4 @@
-/** What a command that works on a run has in hand. */
+/** The context of a command that works on a run. */
 import type { LimitFunction } from "p-limit";
 
 import type { Clock } from "../../time/clock.js";
@@ -17,8 +17,8 @@ import type { Coordination } from "./coordination.js";
 import type { Service, DroppedService } from "./service.js";
 
 /**
- * A run as one revision of its plan describes it. Immutable: a context that follows a newer revision has another view.
- * A service's number stays the same in all of them; the object does too if nothing changed for the service.
+ * A run as described by one revision of its plan. Immutable: following a newer revision gives a new view. A service
+ * keeps its number in all views; it keeps its object if nothing changed for it.
  */
 export interface RunView {
   /** The number of the revision, from 1. */
@@ -26,38 +26,35 @@ export interface RunView {
   readonly plan: LaunchPlan;
   /** Services of each level, in the plan's order. */
   readonly levels: readonly (readonly Service[])[];
-  /** Services that the plan has no more, and that are not taken down yet; the last level first. */
+  /** Services that are no longer in the plan and not taken down yet; the last level first. */
   readonly dropped: readonly DroppedService[];
-  /**
-   * Services whose machines are to be replaced, as the earlier plan describes them that their machines were started by;
-   * by number.
-   */
+  /** Services whose machines are to be replaced, as described by the plan that started those machines; by number. */
   readonly former: ReadonlyMap<number, Service>;
-  /** Replicas of the services of the plan, by the service's name in it. */
+  /** The replicas of each service, by the service's name in the plan. */
   readonly bySpec: ReadonlyMap<string, readonly Service[]>;
   /** Services of the levels and dropped ones, by name. */
   readonly byName: ReadonlyMap<string, Service>;
-  /** The same by number. */
+  /** Services of the levels and dropped ones, by number. */
   readonly byId: ReadonlyMap<number, Service>;
-  /** What the record said of each service when the view was read, by number. */
+  /** The record of each service at the time of the view, by number. */
   readonly records: ReadonlyMap<number, ServiceRecord>;
 }
 
-/** How a run's view differs from the one before. */
+/** The difference between a run's view and the one before. */
 export interface ViewChange {
-  /** The revision before, and now. */
+  /** The revisions before and after. */
   readonly from: number;
   readonly to: number;
-  /** Services that the plan did not have. */
+  /** Services that are new in the plan. */
   readonly added: readonly Service[];
-  /** Services that the plan has no more: they are in `dropped` until they are taken down. */
+  /** Services that are no longer in the plan: they are in `dropped` until they are taken down. */
   readonly removed: readonly Service[];
-  /** The names that services have now, by those that they had, for each service that has another name now. */
+  /** New names of renamed services, by their earlier names. */
   readonly renamed: ReadonlyMap<string, string>;
 }
 
 /**
- * Three parts with different lives. The run's view is replaced by `follow`; read its fields where they are needed, and
+ * Three parts with different lifetimes. The view is replaced by `follow`: read its fields where they are needed and
  * keep no copies. Connections and drivers come from a session, which may outlive the context. Everything else is fixed
  * for the command.
  */
@@ -65,51 +62,48 @@ export interface RunContext extends RunView {
   readonly run: Pick<RunRecord, "id" | "uid" | "name">;
   readonly store: Store;
   readonly clock: Clock;
-  /** Null for commands that only read. */
+  /** Null for read-only commands. */
   readonly writer: RunWriter | null;
-  /** The values that the run's references have. The same object in every view; `follow` brings it up to date. */
+  /** The values of the run's references. The same object in every view; `follow` updates it. */
   readonly attributes: AttributeRegistry;
-  /** Takes secrets out of what is told and written. It learns more secrets, and forgets none. */
+  /** Removes secrets from everything that is emitted or recorded. It learns more secrets, and forgets none. */
   readonly redactor: Redactor;
   /** The drivers of the plan's clouds. */
   readonly clouds: Clouds;
   /** The links to the run's machines. */
   readonly links: MachineLinks;
-  /** Every place in it is a program that runs; as many as the plan's `concurrency`. */
+  /** The slots for running programs; as many as the plan's `concurrency`. */
   readonly programSlots: LimitFunction;
-  /** Aborted when the operator wants to stop: nothing new is started then, what runs is written down. */
+  /** Aborted when the operator stops the command: nothing new starts, and running work is recorded. */
   readonly stop: AbortSignal;
-  /**
-   * Aborted, with an Error that says why, when the time for tidying up is over; null where that takes as long as it
-   * takes.
-   */
+  /** Aborted, with an Error that says why, when the time for cleanup is over; null without such a limit. */
   readonly cleanupExpired: AbortSignal | null;
-  /** Of the run, by one of its programs or somebody outside. */
+  /** The run's abort, by one of its programs or from outside. */
   readonly abort: RunAbort;
-  /** What is asked of this command while it has the run in hand. */
+  /** Requests to this command while it holds the run. */
   readonly requests: RunRequests;
-  /** Aborted when nothing new is to begin: the operator stops the command, or the run is aborted. */
+  /** Aborted when nothing new may start: the operator stops the command, or the run is aborted. */
   readonly halt: AbortSignal;
-  /** Where programs of the run meet. */
+  /** Coordination between the run's programs (`bl`). */
   readonly coordination: Coordination;
-  /** Tells the observer, redacted; does not record. */
+  /** Passes an event to the observer, redacted; does not record it. */
   readonly emit: (event: RunEvent) => void;
-  /** What the context shows now, as one value that does not change: for readers that wait between two looks. */
+  /** The current view as one immutable value, for readers that wait between two reads. */
   readonly view: RunView;
   /**
-   * The service of the same number as the run knows it now. A service that is described by an earlier plan (`former`),
-   * or that is gone, stays as it is.
+   * The current description of a service, by its number. A service that an earlier plan describes (`former`), or that
+   * is gone, is returned unchanged.
    */
   current(service: Service): Service;
   /**
-   * Rereads the record and goes on with the newest revision of the plan. Connections, drivers of unchanged clouds and
-   * programs that run are left alone. All of the view changes at once; if the record cannot be read, none of it does.
+   * Rereads the record and continues with the newest revision of the plan. Connections, drivers of unchanged clouds and
+   * running programs are not affected. The view changes as a whole; if the record cannot be read, nothing changes.
    * @throws StateError when the record cannot be read.
    */
   follow(): Promise<ViewChange>;
 }
 
-/** The levels with their services' names, as the event of a run's start tells them. */
+/** The levels with their services' names, as in the event of a run's start. */
 export function levelNames(context: RunContext): { name: string; services: string[] }[] {
   return context.levels.map((services, index) => ({
     name: levelName(context, index),

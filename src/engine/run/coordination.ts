@@ -1,15 +1,15 @@
-/** What the rest of the engine says to the place where programs of a run meet. `engine/coordination/` is behind it. */
+/** The engine's interface to the coordination of programs. `engine/coordination/` implements it. */
 import type { BlHandler } from "../../machines/coordination/blRequest.js";
 import type { StepName } from "../../model/events.js";
 import type { AttributeValue } from "../../state/contract/records.js";
 import type { Service } from "./service.js";
 
-/** Publishes an output that a program has set. */
+/** Publishes an output that a program set. */
 export type Publisher = (service: Service, attribute: AttributeValue) => Promise<void>;
 
-/** How far each service has come, as far as a program that waits for one must know. */
+/** Receives the progress of each service, for programs that wait for a service. */
 export interface ProgressReport {
-  /** The services that the command is going to bring up. */
+  /** The services that the command will bring up. */
   expect(services: readonly Service[]): void;
   begin(services: readonly Service[]): void;
   settled(service: Service, state: "ready" | "to execute"): void;
@@ -19,17 +19,17 @@ export interface ProgressReport {
 
 export interface Coordination {
   readonly progress: ProgressReport;
-  /** The context has another view of the run. @param renamed the names that services have now, by those that they had */
+  /** The context has a new view of the run. @param renamed new names of services, by their earlier names */
   follow(renamed: ReadonlyMap<string, string>): void;
-  /** Outputs are published by this from now on. */
+  /** Sets the function that publishes outputs. */
   publishBy(publisher: Publisher): void;
-  /** The program of the service's step ran under an earlier launcher, and does not run again. */
+  /** The service's program ran under an earlier launcher, and does not run again. */
   ranBefore(service: Service): void;
-  /** The service has ended, or waits for its level: programs that wait for it are told. */
+  /** The service has finished, or waits for its level: programs that wait for it get an answer. */
   ended(service: Service): void;
   /**
-   * Answers the requests of one step's program.
-   * @param onWait called when the program begins to wait: it uses no slot of the launcher meanwhile.
+   * Returns the handler of `bl` requests from one step's program.
+   * @param onWait called when the program starts to wait: meanwhile it uses no program slot.
    */
   handler(service: Service, step: StepName, onWait: () => void): BlHandler;
 }

@@ -1,6 +1,6 @@
 /**
- * How long booting and executing may take in all, however often a run goes from one to the other: a level executes
- * before the next one boots.
+ * Deadlines for the total time of booting and of executing. A run alternates between them: a level executes before the
+ * next one boots.
  */
 import type { Phase } from "../../plan/launchPlan/launchPlan.js";
 import { LONGEST_TIMER_MS } from "../../time/clock.js";
@@ -8,7 +8,7 @@ import type { RunContext } from "./context.js";
 
 type Timed = Extract<Phase, "boot" | "execute">;
 
-/** A run that is to end by itself is aborted when one of its phases takes longer than the plan allows. */
+/** Does `work` under the plan's deadlines: the run is aborted when a phase takes too long. Only for the verb "run". */
 export async function underDeadlines<T>(
   context: RunContext,
   verb: "boot" | "run",
@@ -35,7 +35,7 @@ class Deadlines {
   private timer: NodeJS.Timeout | null = null;
 
   /**
-   * @param limits milliseconds; a phase without one takes as long as it takes.
+   * @param limits in milliseconds; a phase without a limit may take any time.
    * @param onOver called once, with the phase that took too long and its limit.
    */
   constructor(
@@ -45,7 +45,7 @@ class Deadlines {
     this.arm();
   }
 
-  /** Another phase begins, or goes on. */
+  /** Starts or continues a phase. */
   enter(phase: Timed): void {
     this.spent[this.phase] += performance.now() - this.since;
     this.phase = phase;

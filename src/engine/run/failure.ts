@@ -1,4 +1,4 @@
-/** Errors with all that one screen needs, made where a failure is known. */
+/** Errors of services, with everything to show for them. They are created where the failure is known. */
 import { BootlevelError, guardOf, isBootlevelError } from "../../errors/bootlevelError.js";
 import type { Clock } from "../../time/clock.js";
 import { isCloudUnreachableError } from "../../drivers/contract/driver.js";
@@ -11,7 +11,7 @@ import type { Service } from "./service.js";
 export class ServiceError extends BootlevelError {
   override readonly name = "ServiceError";
   static override readonly code: string = "SERVICE_FAILED";
-  /** The program may be running still: its step has not ended, and the next command asks for it. */
+  /** The program may still run: its step has not ended, and the next command checks it. */
   readonly mayRun: boolean;
   constructor(
     readonly failure: ServiceFailure,
@@ -21,7 +21,7 @@ export class ServiceError extends BootlevelError {
     this.mayRun = options.mayRun ?? false;
   }
 
-  /** Whether the service failed because its cloud did not answer at all. */
+  /** Whether the service failed because its cloud was unreachable. */
   get cloudUnreachable(): boolean {
     return isCloudUnreachableError(this.cause);
   }
@@ -29,7 +29,7 @@ export class ServiceError extends BootlevelError {
 
 export const isServiceError = guardOf(ServiceError);
 
-/** The operator wants to stop: the service stays in the state that it has reached. */
+/** The operator stops the command, or the run is aborted: the service stays in its current state. */
 export class InterruptedError extends BootlevelError {
   override readonly name = "InterruptedError";
   static override readonly code: string = "INTERRUPTED";
@@ -51,8 +51,8 @@ export async function pause(clock: Clock, ms: number, stop: AbortSignal): Promis
 }
 
 /**
- * Waits for work as long as nothing aborts: what goes on ends with the command. @throws InterruptedError when `signal`
- * aborts first.
+ * Waits for work until it ends or `signal` aborts. Aborted work continues in the background until the command ends.
+ * @throws InterruptedError when `signal` aborts first.
  */
 export async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   let stop = (): void => undefined;
@@ -70,7 +70,7 @@ export async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): P
 
 export type FailureDetails = Partial<Pick<ServiceFailure, "exitCode" | "machine" | "lastLines" | "log" | "remedy">>;
 
-/** Makes the failure of a service at a step. `message` is one sentence; details that are not known are left out. */
+/** Creates the error of a service at a step. `message` is one sentence; unknown details are left out. */
 export function serviceError(
   service: Service,
   step: StepName,
@@ -94,14 +94,16 @@ export function serviceError(
   return new ServiceError(failure, { cause, mayRun });
 }
 
-/** Whether the record refuses more: the database cannot be used, or another launcher has the run. */
+/**
+ * Whether the error means that the record accepts no more writes: the database is unusable, or another launcher has the
+ * run.
+ */
 export function recordRefuses(error: unknown): error is StateError {
   return isStateError(error) && !isFileError(error);
 }
 
 /**
- * Whatever was thrown at a step, as the service's failure; interruptions, and a state that cannot be recorded, stay
- * what they are.
+ * Converts any error of a step to the service's failure. Interruptions and errors of the record are returned unchanged.
  */
 export function asServiceError(service: Service, step: StepName, error: unknown, details: FailureDetails = {}): Error {
   if (isServiceError(error) || isInterruptedError(error) || recordRefuses(error)) return error;

@@ -1,8 +1,7 @@
 /**
- * The only code that moves a service from state to state: writes it down first, then tells. What something depends on
- * is waited for; what only tells of the way (a connection is made, a state entered that the next step leaves) is
- * written with what comes next, in order, so that a service on its way waits for the disk a few times and not for each
- * word.
+ * The only code that moves a service from state to state: it records first, then emits events. It waits for writes that
+ * something depends on. Informative writes (a connection was made, a state that the next step leaves) are written
+ * together with the next one, in order. So a service waits for the disk only a few times.
  */
 import type { RunEvent, RunState, ServiceFailure, ServiceState, StepName } from "../../model/events.js";
 import type { Change } from "../../state/contract/changes.js";
@@ -11,26 +10,26 @@ import { asServiceError, isServiceError, recordRefuses } from "./failure.js";
 import type { RunContext } from "./context.js";
 import type { Service } from "./service.js";
 
-/** The context's writer. @throws when a command that only reads tries to write: a mistake of ours. */
+/** The context's writer. @throws when a read-only command tries to write: a bug. */
 export function writerOf(context: RunContext): RunWriter {
   if (context.writer === null) throw new Error("this command only reads");
   return context.writer;
 }
 
-/** Records an event, redacted, and tells it. */
+/** Records an event, redacted, and emits it. */
 export async function record(context: RunContext, event: RunEvent): Promise<void> {
   await change(context, [], [event]);
 }
 
 /**
- * As `change`, and does not wait: it is on disk before, or together with, whatever is written next. Should it fail, the
- * next write does.
+ * Like `change`, but does not wait: the write reaches the disk before, or together with, the next one. If it fails, so
+ * does the next one.
  */
 export function note(context: RunContext, changes: readonly Change[], events: readonly RunEvent[]): void {
   writerOf(context).expect(change(context, changes, events));
 }
 
-/** Writes changes down together with the events that tell of them, then tells the events. */
+/** Records changes together with their events, then emits the events. */
 export async function change(
   context: RunContext,
   changes: readonly Change[],
@@ -48,7 +47,7 @@ export function stateEvent(context: RunContext, service: Service, state: Service
   return { at: context.clock.now(), type: "service-state", service: service.name, level: service.level.name, state };
 }
 
-/** Moves a service to a state; `also` is written with it. */
+/** Moves a service to a state; `also` is recorded in the same write. */
 export async function enterState(
   context: RunContext,
   service: Service,
@@ -58,7 +57,7 @@ export async function enterState(
   await change(context, [{ kind: "service", id: service.id, state }, ...also], [stateEvent(context, service, state)]);
 }
 
-/** As `enterState`, and does not wait: for a state that the next step leaves. */
+/** Like `enterState`, but does not wait: for a state that the next step leaves. */
 export function passState(
   context: RunContext,
   service: Service,
@@ -77,7 +76,7 @@ export async function enterFailure(context: RunContext, service: Service, failur
   );
 }
 
-/** The end of what a command does to a run. */
+/** Records the state of the run at the end of a command. */
 export async function enterRunState(context: RunContext, state: RunState, startedAt: number): Promise<void> {
   const at = context.clock.now();
   await change(
@@ -91,19 +90,19 @@ export async function warn(context: RunContext, service: Service | null, message
   await record(context, warning(context, service, message));
 }
 
-/** The event of a warning, for those that are written with more. */
+/** The event of a warning, to be recorded with other changes. */
 export function warning(context: RunContext, service: Service | null, message: string): RunEvent {
   return { at: context.clock.now(), type: "warning", service: service?.name ?? null, message };
 }
 
-/** What a step says of its end: the outcome's word for the record, and an exit code if a program ended. */
+/** The end of a step: its value, the outcome to record, and the exit code if a program ended. */
 export interface StepEnd<T> {
   readonly value: T;
   readonly outcome: string;
   readonly exitCode: number | null;
 }
 
-/** A step under way. */
+/** A running step. */
 export interface Step {
   readonly id: number;
   readonly service: Service;
@@ -113,10 +112,9 @@ export interface Step {
 }
 
 /**
- * Runs one step of a service between two records: that it begins, which is on disk before `work` is called, and how it
- * ended.
- * @param machineKey the machine that it is for, or null for a service that has none of its own.
- * @throws ServiceError for whatever `work` threw, with the step named.
+ * Runs one step of a service between two records: its start, which is on disk before `work` is called, and its end.
+ * @param machineKey the machine that it is for, or null for a service without its own machine.
+ * @throws ServiceError for any error of `work`, with the step named.
  */
 export async function inStep<T>(
   context: RunContext,
@@ -132,8 +130,7 @@ export async function inStep<T>(
 }
 
 /**
- * As `inStep`, for a step that runs no program: nobody would look for it after a death, so its beginning is not waited
- * for.
+ * Like `inStep`, for a step without a program. Recovery does not need its start, so it does not wait for that write.
  */
 export async function inBareStep<T>(
   context: RunContext,
@@ -148,7 +145,7 @@ export async function inBareStep<T>(
   return end(context, { service, name, attempt: 1, startedAt }, begun, work);
 }
 
-/** The second half of `inStep`, for a step that an earlier launcher began. */
+/** The second half of `inStep`, for a step that an earlier launcher started. */
 export async function finishStep<T>(
   context: RunContext,
   step: Step,
@@ -191,7 +188,7 @@ async function end<T>(
     ended = await work();
   } catch (error) {
     const failure = asServiceError(step.service, step.name, error);
-    if (recordRefuses(failure)) throw failure; // the record refuses more: what is there must do
+    if (recordRefuses(failure)) throw failure; // the record accepts no writes: the start of the step is all it has
     const exitCode = isServiceError(failure) ? failure.failure.exitCode : null;
     const changes: Change[] =
       isServiceError(failure) && failure.mayRun
@@ -210,7 +207,7 @@ async function end<T>(
   return ended.value;
 }
 
-/** The outcome of a step whose end its work has written down already, together with more. */
+/** The outcome of a step whose end was already recorded by its work, together with other changes. */
 export const RECORDED = "recorded";
 
 export function stepFinished(
@@ -234,7 +231,7 @@ export function stepFinished(
 
 const WITH_PROGRAM: ReadonlySet<StepName> = new Set(["setup", "boot", "ready", "execute", "report", "terminate"]);
 
-/** Where a step's program lies, below the machine's work directory; null for steps that run none. */
+/** The directory of a step's program, below the machine's work directory; null for steps without a program. */
 export function stepDirectory(service: Service, step: StepName, id: number | string): string | null {
   return WITH_PROGRAM.has(step) ? `${service.name}/${step}-${id}` : null;
 }

@@ -125,24 +125,29 @@ export class MachineAssignments {
     if (program.where === "launcher") return shellRunner(this.context.links.launcher());
     const access = this.access(service);
     return access.kind === "driver"
-      ? driverRunner(this.context.clouds, access)
+      ? driverRunner(this.context.clouds, access, () => this.machineLink(service))
       : shellRunner(this.machineLink(service));
   }
 
   /** The link to the service's machine, with the settings of the service whose machine it is. @throws NoMachineError */
   machineLink(service: Service): ClosableLink {
     const access = this.access(service);
-    if (access.kind === "driver") throw new NoMachineError(`${service.name}'s machine has no shell`);
     const owner = this.owner(service);
     const machine = this.machine(owner);
     const launched = machine?.driverId ? { cloud: machine.cloud, id: machine.driverId, key: machine.key } : null;
     return this.context.links.to(access, owner.spec.ssh, launched);
   }
 
+  /** False where the machine's driver runs programs itself. @throws NoMachineError, DriverError */
+  async hasShell(service: Service): Promise<boolean> {
+    const access = this.access(service);
+    if (access.kind === "ssh") return true;
+    return (await this.context.clouds.driver(access.cloud)).connect !== undefined;
+  }
+
   /** Lets go of the service's machine, which is about to be destroyed. */
   async release(service: Service): Promise<void> {
-    const access = this.access(service);
-    if (access.kind !== "driver") await this.context.links.release(access, this.owner(service).spec.ssh);
+    await this.context.links.release(this.access(service), this.owner(service).spec.ssh);
   }
 
   /**

@@ -1,13 +1,13 @@
 /**
- * What is asked of a command while it has a run in hand. It listens to the record once a run, hands each request to
- * the handler of its kind, and answers it there: one that it does not know is answered too.
+ * Requests to a command while it holds a run. It watches the record once per run, passes each request to the handler of
+ * its kind, and answers it. Unknown requests are answered too.
  */
 import type { RunEvent } from "../../model/events.js";
 import type { RequestAnswer, RequestKind, RunRequest } from "../../state/contract/requests.js";
 import type { RecordWatch, RunKey, Store } from "../../state/contract/store.js";
 import type { RunWriter } from "../../state/contract/writer.js";
 
-/** What a handler has done with a request: its answer, and the event that tells of it, if any. */
+/** The result of a handler: its answer, and an event to emit, if any. */
 export interface Handled {
   readonly answer: RequestAnswer;
   readonly event?: RunEvent;
@@ -18,10 +18,10 @@ export type RequestHandlers = Readonly<Record<RequestKind, (request: RunRequest)
 export interface RunRequestsParts {
   readonly store: Store;
   readonly run: RunKey;
-  /** Null for commands that only read: nothing is asked of them. */
+  /** Null for read-only commands: they receive no requests. */
   readonly writer: RunWriter | null;
   readonly handlers: RequestHandlers;
-  /** Makes an event fit for the record: without secrets. */
+  /** Removes secrets from an event before it is recorded. */
   readonly redact: (event: RunEvent) => RunEvent;
   readonly tell: (event: RunEvent) => void;
 }
@@ -33,7 +33,7 @@ export class RunRequests {
 
   private constructor(private readonly parts: RunRequestsParts) {}
 
-  /** Hears what is open, and from then on, within 0.2 s, whatever is asked, until it is closed. */
+  /** Handles open requests, then each new one within 0.2 s, until it is closed. */
   static async open(parts: RunRequestsParts): Promise<RunRequests> {
     const requests = new RunRequests(parts);
     const { store, run, writer } = parts;
@@ -67,7 +67,7 @@ export class RunRequests {
     this.heard.add(request.id);
     const { answer, event } = this.handle(writer, request);
     const { redact, tell } = this.parts;
-    // Nobody waits for it here: should it fail, the next write does, and tells why.
+    // Not awaited here: if it fails, the next write fails too and says why.
     writer.expect(
       writer.write(
         { kind: "request-answered", id: request.id, answer },
@@ -81,18 +81,20 @@ export class RunRequests {
     const { handlers } = this.parts;
     if (request.fence !== null && request.fence !== fence)
       return {
-        answer: { status: "too-late", message: "the launcher that was asked does not work on the run any more" },
+        answer: { status: "too-late", message: "that launcher no longer works on the run" },
       };
     if (!Object.hasOwn(handlers, request.kind))
-      return { answer: { status: "not-supported", message: `this launcher knows no request "${request.kind}"` } };
+      return {
+        answer: { status: "not-supported", message: `this launcher does not support the request "${request.kind}"` },
+      };
     return handlers[request.kind as RequestKind](request);
   }
 
-  /** The record is closed or broken: the next write says so to whoever can do something about it. */
+  /** The record is closed or broken. The next write reports that where it can be handled. */
   private giveUp(error: Error): void {
     if (this.closed) return;
     this.close();
-    const message = `nobody hears an abort or another request any more: ${error.message}`;
+    const message = `this command no longer receives an abort or other requests: ${error.message}`;
     this.parts.tell({ at: Date.now(), type: "warning", service: null, message });
   }
 }

@@ -1,11 +1,11 @@
-/** Services as operators name them. */
+/** Selects services by the names that operators use. */
 import { suggest } from "../../text/suggest.js";
 import { StateError } from "../../state/contract/errors.js";
 import type { RunContext } from "./context.js";
 import type { Service } from "./service.js";
 
 /**
- * The services of those names, in the order of the levels; the name of a service with replicas means all of them.
+ * The services with these names, in the order of the levels. The name of a service with replicas selects all of them.
  * @throws StateError for a name that the run does not have.
  */
 export function chooseServices(context: RunContext, names: readonly string[]): Service[] {

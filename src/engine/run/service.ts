@@ -1,8 +1,8 @@
-/** The services of a run, as the engine handles them. */
+/** The services of a run, as the engine uses them. */
 import { type LevelSpec, type ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { PlanRecord } from "../../state/contract/records.js";
 
-/** One replica of a service: what the engine moves from state to state. */
+/** One replica of a service: the unit that the engine moves from state to state. */
 export interface Service {
   /** Its number in the database. */
   readonly id: number;
@@ -14,8 +14,11 @@ export interface Service {
   readonly bundles: PlanRecord["bundles"];
 }
 
-/** A service that the plan has no more. */
+/** A service that is no longer in the plan. */
 export interface DroppedService extends Service {
-  /** Whether a service that the plan still has referred to it: it goes when that one has been told to do without. */
+  /**
+   * Whether a service that is still in the plan referred to it: then it is removed only after that service no longer
+   * uses it.
+   */
   readonly needed: boolean;
 }

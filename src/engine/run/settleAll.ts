@@ -1,6 +1,6 @@
 /**
- * Waits for all, also when one of them throws: whatever else was begun is written down before the error goes on.
- * @throws the first error, in order, once everything has settled.
+ * Waits for all, even if one throws: the results of the others are recorded before the error is passed on.
+ * @throws the first error, in order, once all have settled.
  */
 export async function settleAll<T>(promises: readonly Promise<T>[]): Promise<T[]> {
   const results = await Promise.allSettled(promises);

@@ -1,4 +1,4 @@
-/** A context whose view of the run can move to a newer revision of the plan. */
+/** A context whose view of the run can follow a newer revision of the plan. */
 import { setMaxListeners } from "node:events";
 import pLimit, { type LimitFunction } from "p-limit";
 
@@ -15,7 +15,7 @@ import type { Service } from "../run/service.js";
 import { changeOf, namesNow, readRun, type RecordedRun, type ViewSource } from "./runView.js";
 import type { Session } from "./session.js";
 
-/** What is fixed for a command. */
+/** The parts that are fixed for a command. */
 export type CommandParts = Pick<RunContext, "run" | "store" | "writer" | "stop" | "cleanupExpired" | "emit"> & {
   readonly abort: RunAbort;
   readonly requests: RunRequests;
@@ -119,12 +119,12 @@ export class FollowingContext implements RunContext {
 
   async follow(): Promise<ViewChange> {
     const followed = this.following.then(async () => this.moveTo(await readRun(this.source, this.seen)));
-    // Whoever asked is told of a failure; the next call reads again.
+    // The caller gets the error; the next call reads again.
     this.following = followed.catch(() => undefined);
     return followed;
   }
 
-  /** In one go, so that nobody sees parts of two revisions. */
+  /** Synchronous, so that no reader sees parts of two revisions. */
   private moveTo({ view, sources, values, secrets }: RecordedRun): ViewChange {
     const before = this.seen;
     const change = changeOf(before, view);

@@ -1,4 +1,4 @@
-/** One operator at a time: a command takes the run's lease, keeps it alive while it works, and gives it back. */
+/** One launcher at a time: a command takes the run's lease, renews it while it works, and releases it. */
 import { setMaxListeners } from "node:events";
 
 import type { RunEvent } from "../../model/events.js";
@@ -12,31 +12,34 @@ import { isInterruptedError, pause } from "../run/failure.js";
 import { closeContext, openContext } from "./openContext.js";
 import type { Session } from "./session.js";
 
-/** Well below the silence after which another launcher may take over (30 s). */
+/**
+ * The heartbeat interval, in milliseconds. Well below the 30 s without a heartbeat after which another launcher may
+ * take over.
+ */
 const RENEW_MS = 5_000;
-/** How often a command that waits for a busy run tries again, in milliseconds. */
+/** How often a waiting command retries to take a busy run, in milliseconds. */
 const TRY_AGAIN_MS = 250;
 
-/** What every command that works on a run is given. */
+/** Options of every command that works on a run. */
 export interface WorkOptions {
   readonly observe: (event: RunEvent) => void;
-  /** Aborted when the operator wants to stop. */
+  /** Aborted when the operator stops the command. */
   readonly signal: AbortSignal;
-  /** Aborted, with an Error that says why, when programs that tidy up are to end as well. Default: never. */
+  /** Aborted, with an Error that says why, when cleanup programs must end as well. Default: never. */
   readonly over?: AbortSignal;
-  /** How long to wait for a launcher that works on the run, in milliseconds. */
+  /** How long to wait while another launcher works on the run, in milliseconds. */
   readonly waitMs: number;
-  /** Told once, before it waits, who has the run. */
+  /** Called once before waiting, with the holder of the run. */
   readonly onWait?: (error: RunBusyError) => void;
-  /** Keeps connections for what follows on the run. Default: none are kept. */
+  /** Keeps connections for later commands on the run. Default: none are kept. */
   readonly session?: Session;
 }
 
 /**
- * Takes a run's lease and works on the run: `work` is given what is known of it then, for it may have changed while the
- * lease was waited for.
+ * Takes a run's lease and works on the run. `work` receives the run as recorded at that time: it may have changed
+ * during the wait.
  * @param command for people: `repair`.
- * @throws RunBusyError when another launcher works on the run, and does not end in time.
+ * @throws RunBusyError when another launcher works on the run and does not end in time.
  */
 export async function workOnRun<T>(
   store: Store,
@@ -66,22 +69,22 @@ export async function workOnRun<T>(
   });
 }
 
-/** What a command is given that has a run in hand. */
+/** The signals of a command that holds a run's lease. */
 export interface Hold {
   /**
-   * Aborted when nothing new may be started: the operator wants to stop, another launcher has taken the run over, or
-   * somebody has asked for the run.
+   * Aborted when nothing new may start: the operator stops the command, another launcher took over the run, or another
+   * command requested it.
    */
   readonly stop: AbortSignal;
-  /** Aborts `stop`, because somebody has asked for the run. */
+  /** Aborts `stop` because another command requested the run. */
   readonly standAside: () => void;
 }
 
 /**
- * Does `work` under the lease that `writer` holds, and gives the lease back.
- * @param signal aborted when the operator wants to stop.
- * @throws StoodAsideError, after `work` has ended and the lease is given back, when somebody has asked for the run:
- *   what would follow must not take the run again.
+ * Does `work` under the lease that `writer` holds, then releases the lease.
+ * @param signal aborted when the operator stops the command.
+ * @throws StoodAsideError, after `work` has ended and the lease is released, when another command requested the run:
+ *   the caller must not take the run again.
  */
 export async function underLease<T>(
   writer: RunWriter,
@@ -92,14 +95,14 @@ export async function underLease<T>(
   let stoodAside: StoodAsideError | null = null;
   const timer = setInterval(() => {
     writer.renew().catch((error: unknown) => {
-      // Any other error (a full disk, say) meets the next write too, which reports it where it matters.
+      // Any other error, such as a full disk, also fails the next write, which reports it where it matters.
       if (isLeaseLostError(error)) over.abort(error);
     });
   }, RENEW_MS);
   let failed = false;
   try {
     const stop = AbortSignal.any([signal, over.signal]);
-    // Everything that waits listens to it: ten thousand services are no leak.
+    // Every wait adds a listener: with ten thousand services, that is not a leak.
     setMaxListeners(0, stop);
     const result = await work({
       stop,
@@ -115,8 +118,8 @@ export async function underLease<T>(
     throw error;
   } finally {
     clearInterval(timer);
-    // A lease that cannot be given back falls to the next launcher once this one is gone; what ended the work is the
-    // error to tell.
+    // If the lease cannot be released, the next launcher takes it after this one is gone. Report the error that ended
+    // the work instead.
     await writer.release().catch((error: unknown) => {
       if (!failed) throw error;
     });
@@ -125,15 +128,15 @@ export async function underLease<T>(
 
 function stoodAsideError(run: string): StoodAsideError {
   return new StoodAsideError(
-    `run "${run}" was let go: another command has asked for it`,
-    `see how far this one came, and what the other has made of the run: bootlevel show ${run}`,
+    `run "${run}" was released: another command requested it`,
+    `see the state of the run: bootlevel show ${run}`,
   );
 }
 
 /**
- * Takes a run's lease, as soon as nobody else has it.
- * @param whileBusy called before each further try; what it throws ends the waiting.
- * @throws RunBusyError when another launcher works on the run, and does not end in time.
+ * Takes a run's lease as soon as it is free.
+ * @param whileBusy called before each retry; if it throws, the wait ends.
+ * @throws RunBusyError when another launcher works on the run and does not end in time.
  */
 export async function takeLease(
   store: Store,
@@ -142,14 +145,14 @@ export async function takeLease(
   { waitMs, signal, onWait }: Pick<WorkOptions, "waitMs" | "signal" | "onWait">,
   whileBusy: () => Promise<void> = async () => undefined,
 ): Promise<RunWriter> {
-  // Whoever holds the lease works in real time, whatever clock the run goes by.
+  // The holder of the lease works in real time, even if the run uses another clock.
   const deadline = realClock.now() + waitMs;
-  for (let told = false; ; told = true) {
+  for (let notified = false; ; notified = true) {
     try {
       return await store.takeRun(run, command);
     } catch (error) {
       if (!isRunBusyError(error) || realClock.now() >= deadline) throw error;
-      if (!told) onWait?.(error);
+      if (!notified) onWait?.(error);
       await pause(realClock, TRY_AGAIN_MS, signal).catch((stopped: unknown) => {
         throw isInterruptedError(stopped) ? error : stopped;
       });

@@ -1,4 +1,4 @@
-/** Opens and closes a command's context of a run. */
+/** Opens and closes a command's context for a run. */
 import { setMaxListeners } from "node:events";
 
 import type { RunEvent } from "../../model/events.js";
@@ -16,25 +16,28 @@ import { Session } from "./session.js";
 export interface ContextParts {
   readonly run: Pick<RunRecord, "id" | "uid" | "name">;
   readonly store: Store;
-  /** Null for a command that only reads. */
+  /** Null for a read-only command. */
   readonly writer: RunWriter | null;
-  /** Aborted when the operator wants to stop. */
+  /** Aborted when the operator stops the command. */
   readonly stop: AbortSignal;
-  /** Makes the command stop, for somebody who has asked for the run. A command that only reads needs none. */
+  /** Stops the command because another command requested the run. A read-only command needs none. */
   readonly standAside?: () => void;
   /** See `RunContext.cleanupExpired`. Default: null. */
   readonly over?: AbortSignal | null;
   readonly observe: (event: RunEvent) => void;
-  /** "optional" where no program runs that would need them. Default: "needed". */
+  /** "optional" if no program that needs them will run. Default: "needed". */
   readonly secrets?: SecretReading;
   /**
-   * Where connections and drivers come from. Whoever made it closes it, after the context. Default: a session of the
-   * context's own, in which nothing outlives the context.
+   * The source of connections and drivers. Its owner closes it after the context. Default: a new session, closed with
+   * the context.
    */
   readonly session?: Session;
 }
 
-/** Gathers what the database knows of a run. Nothing is connected or asked yet. */
+/**
+ * Reads a run from the database. Connects to nothing yet.
+ * @throws StateError when the record cannot be read.
+ */
 export async function openContext(parts: ContextParts): Promise<RunContext> {
   const { run, store, writer, stop, standAside = () => undefined, secrets, over = null, observe } = parts;
   const { session = new Session({ idleMs: 0 }) } = parts;
@@ -65,7 +68,7 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
   );
 }
 
-/** Lets go of connections and drivers. A session of the context's own keeps none of them. */
+/** Releases connections and drivers. A default session keeps none of them. */
 export async function closeContext(context: RunContext): Promise<void> {
   context.requests.close();
   await context.links.close();

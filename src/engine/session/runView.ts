@@ -1,4 +1,4 @@
-/** Reads a run as the newest revision of its plan describes it. */
+/** Reads a run as described by the newest revision of its plan. */
 import { isDeepStrictEqual } from "node:util";
 
 import { replicaNames, replicaNumbers, type LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
@@ -15,22 +15,22 @@ export interface ViewSource {
   readonly run: Pick<RunRecord, "id" | "uid">;
   /** How secrets are read. */
   readonly secrets: SecretReading | undefined;
-  /** Whether the reader holds the run's lease, so that nobody else can store a revision meanwhile. */
+  /** Whether the reader holds the run's lease. If so, nobody else can store a revision during the read. */
   readonly holdsLease: boolean;
 }
 
-/** What the record says of a run, all of it of one revision. */
+/** The recorded data of a run, all of one revision. */
 export interface RecordedRun {
   readonly view: RunView;
   readonly sources: AttributeSources;
   readonly values: AttributeValues;
-  /** Every secret in it. */
+  /** All secret values in it. */
   readonly secrets: readonly string[];
 }
 
 /**
  * Reads the newest revision.
- * @param before the view so far: services for which nothing changed keep their objects.
+ * @param before the current view: unchanged services keep their objects.
  */
 export async function readRun(source: ViewSource, before: RunView | null): Promise<RecordedRun> {
   const { store, run, holdsLease } = source;
@@ -98,7 +98,7 @@ async function readValues(
   return values;
 }
 
-/** How the run changed from one view to the next. */
+/** The change of the run from one view to the next. */
 export function changeOf(before: RunView, now: RunView): ViewChange {
   const isThere = (view: RunView) => {
     const ids = new Set(view.levels.flat().map(({ id }) => id));
@@ -114,7 +114,7 @@ export function changeOf(before: RunView, now: RunView): ViewChange {
   };
 }
 
-/** The names that services have now, by those that they had. Services that are gone have none. */
+/** The current names of services, by their earlier names. Services that are gone have none. */
 export function namesNow(before: RunView, now: RunView): Map<string, string> {
   return new Map(
     [...before.records.values()].flatMap(({ id, name }) => {
@@ -124,7 +124,7 @@ export function namesNow(before: RunView, now: RunView): Map<string, string> {
   );
 }
 
-/** Gives the object back that a service had, where nothing has changed for it. */
+/** Returns a function that reuses a service's earlier object if nothing has changed for it. */
 function keeper(before: RunView | null): <S extends Service>(service: S) => S {
   return (service) => {
     const known = [before?.former.get(service.id), before?.byId.get(service.id)];
@@ -157,7 +157,7 @@ function placeServices(records: readonly ServiceRecord[], { plan, bundles }: Pla
   );
 }
 
-/** Revisions of a run's plan, each read once. */
+/** Reads revisions of a run's plan, each only once. */
 function plansOf(store: Store, run: Pick<RunRecord, "id" | "uid">): (revision: number) => Promise<PlanRecord> {
   const plans = new Map<number, Promise<PlanRecord>>();
   return (revision) => {
@@ -204,7 +204,7 @@ async function formerServices(
   return new Map(services.flatMap((service) => (service === null ? [] : [[service.id, service] as const])));
 }
 
-/** A service as a plan describes it, under one of these names. */
+/** The service as a plan describes it under one of these names, or null. */
 function serviceIn(
   { plan, bundles }: PlanRecord,
   { id, name, replica }: ServiceRecord,

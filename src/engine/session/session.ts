@@ -1,26 +1,26 @@
-/** What outlives a command: connections to machines, drivers of clouds, and what must never be shown. */
+/** Data that outlives a command: connections to machines, drivers of clouds, and secrets to redact. */
 import { Redactor } from "../../secrets/redactor.js";
 import { ConnectionRegistry } from "../clouds/connectionRegistry.js";
 import { DriverRegistry } from "../clouds/driverRegistry.js";
 import type { ConnectionUser } from "../clouds/machineLinks.js";
 
-/** How long a connection that no context uses is kept, in milliseconds. */
+/** How long an unused connection is kept, in milliseconds. */
 const IDLE_MS = 60_000;
 
 export interface SessionOptions {
-  /** How long a connection that no context uses is kept, in milliseconds; 0: not at all. Default: a minute. */
+  /** How long an unused connection is kept, in milliseconds; 0: not at all. Default: one minute. */
   readonly idleMs?: number;
 }
 
 /**
- * Several contexts, of one run or of many, one after the other or side by side, may share a session. Whoever made it
- * closes it after the last of them: open connections keep the process alive. The limit on handshakes
- * (`limitHandshakes`) and connections to jump hosts are shared by the whole process.
+ * Several contexts may share a session, of one run or of many, in sequence or in parallel. Its owner closes it after
+ * the last context: open connections keep the process alive. The limit on handshakes (`limitHandshakes`) and
+ * connections to jump hosts are shared by the whole process.
  */
 export class Session {
-  /** Connections by machine, for as long as somebody uses them and a while longer. */
+  /** Connections by machine, kept while they are used and a while longer. */
   readonly connections: ConnectionRegistry<ConnectionUser>;
-  /** Drivers by what they are made from, for as long as somebody uses them. */
+  /** Drivers by their module and options, kept while they are used. */
   readonly drivers = new DriverRegistry();
   private readonly redactors = new Map<string, Redactor>();
 
@@ -28,20 +28,20 @@ export class Session {
     this.connections = new ConnectionRegistry(idleMs);
   }
 
-  /** The one redactor of a run: a secret that one context has seen stays a secret to all later ones. */
+  /** The redactor of a run, the same for all contexts: a secret that one has seen stays redacted in later ones. */
   redactor({ uid }: { readonly uid: string }): Redactor {
     const known = this.redactors.get(uid) ?? new Redactor();
     this.redactors.set(uid, known);
     return known;
   }
 
-  /** Closes every connection. Contexts are closed before: they give their drivers back. */
+  /** Closes every connection. Contexts must be closed first: they release their drivers. */
   async close(): Promise<void> {
     await this.connections.close();
   }
 }
 
-/** Works with a session of its own, and closes it whatever comes. */
+/** Does `work` with a new session, and closes the session in any case. */
 export async function withSession<T>(work: (session: Session) => Promise<T>): Promise<T> {
   const session = new Session();
   try {

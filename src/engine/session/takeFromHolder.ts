@@ -1,4 +1,4 @@
-/** Takes a run in hand although a launcher works on it: that one is asked to stand aside. */
+/** Takes a run from the launcher that works on it, by asking that launcher to stand aside. */
 import { RunBusyError, isRunBusyError } from "../../state/contract/errors.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
@@ -6,18 +6,19 @@ import type { RunWriter } from "../../state/contract/writer.js";
 import { takeLease, type WorkOptions } from "./lease.js";
 
 export interface TakeOptions extends Pick<WorkOptions, "signal" | "onWait"> {
-  /** Who asks, for people: `repair (process 12 on lab)`. */
+  /** The requester, for people: `repair (process 12 on lab)`. */
   readonly origin: string;
   readonly reason: string;
-  /** How long the holder may take until it lets the run go, in milliseconds. */
+  /** How long the holder may take to release the run, in milliseconds. */
   readonly waitMs: number;
 }
 
 /**
- * Takes a run's lease. A holder is asked to stop as after one Ctrl-C: it starts nothing new, waits for what runs, and lets
- * the run go. One that dies meanwhile is replaced like any other.
+ * Takes a run's lease. A holder is asked to stop as after one Ctrl-C: it starts nothing new, waits for running
+ * programs, and releases the run. A holder that dies during the wait is replaced as usual.
  * @param command for people: `repair`.
- * @throws RunBusyError when the holder cannot do that, or does not let go in time; the request is withdrawn then.
+ * @throws RunBusyError when the holder does not support this or does not release the run in time; the request is
+ *   withdrawn then.
  */
 export async function takeFromHolder(
   store: Store,
@@ -38,7 +39,7 @@ export async function takeFromHolder(
       if (answer?.status !== "not-supported") return;
       throw new RunBusyError(
         `run "${run.name}" is busy, and its holder does not stand aside: ${answer.message}`,
-        "call again when it has ended, or stop it",
+        "run the command again when it has ended, or stop it",
       );
     });
   } finally {

@@ -1,31 +1,32 @@
-/**
- * What is to be done for each service, and why: the one thing in which a boot, a resume, a repair and a reload differ.
- */
+/** The tasks of each service, with reasons. A boot, a resume, a repair and a reload differ only in their agenda. */
 import type { PlannedTask, Stage } from "../../model/events.js";
 import type { DueStage } from "../../state/contract/records.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 
 /**
- * From the earliest: `discard` takes a service's machine down without its programs (it is lost, or cannot be reached)
- * and starts another; `replace` does so after the terminate program; `launch` gets the machine, or the one that was
- * asked for already; `boot` runs the boot program on the machine that there is; `verify` the ready program only;
- * `execute` what the service is there for, and nothing else.
+ * Stages, the earliest first.
+ * - `discard` destroys a lost or unreachable machine without running its programs, and starts another;
+ * - `replace` runs the terminate program first, then does the same;
+ * - `launch` gets the machine, or the one that was already requested;
+ * - `boot` runs the boot program on the current machine;
+ * - `verify` runs only the ready program;
+ * - `execute` runs only the execute program.
  */
 const ORDER: readonly Stage[] = ["discard", "replace", "launch", "boot", "verify", "execute"];
 
 export interface Task {
   readonly stage: Stage;
-  /** For people: why. */
+  /** The reason, for people. */
   readonly reason: string;
-  /** A boot program that an earlier launcher has started counts: it is waited for, not started again. */
+  /** A boot program that an earlier launcher started is still valid: it is awaited, not started again. */
   readonly resume: boolean;
 }
 
 export class Agenda {
   private readonly tasks = new Map<number, Task>();
 
-  /** The service's task, or null: it stays as it is. */
+  /** The service's task; null if it stays as it is. */
   of(service: Service): Task | null {
     return this.tasks.get(service.id) ?? null;
   }
@@ -34,7 +35,10 @@ export class Agenda {
     return this.tasks.size;
   }
 
-  /** Puts a task down; of two for one service the earlier stage stays. @returns whether it is this one. */
+  /**
+   * Adds a task. Of two tasks for one service, the one with the earlier stage stays.
+   * @returns whether it is this one.
+   */
   add(service: Service, task: Task): boolean {
     const known = this.tasks.get(service.id);
     if (
@@ -47,15 +51,15 @@ export class Agenda {
     return true;
   }
 
-  /** The services that have a task, in order. */
+  /** The services that have a task, in the given order. */
   among(services: readonly Service[]): Service[] {
     return services.filter((service) => this.tasks.has(service.id));
   }
 }
 
 /**
- * How a task is kept until it is begun. A launch, and a boot that goes on, need no keeping, for the service's state
- * says it; that a service has only to be verified, no state before "verifying" says.
+ * The stage to record until the task starts; null if the service's state implies it. That is so for a launch and for a
+ * boot that continues. A task that only verifies must be recorded: no state before "verifying" implies it.
  */
 export function dueStage(task: Task): DueStage | null {
   return task.stage === "launch" || (task.resume && task.stage !== "verify") ? null : task.stage;

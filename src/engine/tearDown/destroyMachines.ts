@@ -1,4 +1,4 @@
-/** Destroys machines that the record knows, also those of which it knows only that they were asked for. */
+/** Destroys recorded machines, including machines whose launch request never got an answer. */
 import type { Driver } from "../../drivers/contract/driver.js";
 import type { MachineRecord } from "../../state/contract/records.js";
 import { InterruptedError } from "../run/failure.js";
@@ -6,22 +6,22 @@ import { groupBy } from "../run/lists.js";
 import type { RunContext } from "../run/context.js";
 import { settleAll } from "../run/settleAll.js";
 
-/** How often the cloud is asked for a machine that it may not show yet, in milliseconds. */
+/** Poll interval for a machine that the cloud may not list yet, in milliseconds. */
 const LOOK_AGAIN_MS = 2_000;
 /**
- * How long after it was noted a call may reach a cloud at most, in milliseconds: from then on the cloud may hide what
- * it makes of it.
+ * The longest time between recording a launch request and the cloud receiving it, in milliseconds. The cloud's
+ * visibility delay starts only then.
  */
 const ON_ITS_WAY_MS = 5_000;
 
 export interface Destroyed {
-  /** Why each machine that may still exist does. */
+  /** The error of each machine that may still exist. */
   readonly errors: ReadonlyMap<MachineRecord, Error>;
-  /** The driver's id of each machine that there was. */
+  /** The driver's id of each machine that was found. */
   readonly ids: ReadonlyMap<MachineRecord, string>;
 }
 
-/** Destroys machines, one call a cloud. */
+/** Destroys machines with one call per cloud. Errors are in the result. */
 export async function destroyMachines(context: RunContext, machines: readonly MachineRecord[]): Promise<Destroyed> {
   const errors = new Map<MachineRecord, Error>();
   const found = new Map<MachineRecord, string>();
@@ -48,8 +48,9 @@ export async function destroyMachines(context: RunContext, machines: readonly Ma
 }
 
 /**
- * The driver's id of each machine. One that was asked for by a launcher that died before the answer is looked for by
- * its key, for as long as the cloud may not show it yet; after that it does not exist.
+ * The driver's id of each machine. If a launcher died before the cloud answered, the machine has no recorded id: it is
+ * looked up by its key until the cloud must list it. After that, the machine does not exist.
+ * @throws InterruptedError when the operator stops the command.
  */
 async function findIds(
   context: RunContext,
@@ -82,16 +83,15 @@ async function findIds(
   return ids;
 }
 
-/** When the cloud must show every one of these machines if it has it, in milliseconds since the epoch. */
+/** The time by which the cloud must list all these machines if they exist, in milliseconds since the epoch. */
 async function shownBy(context: RunContext, driver: Driver, machines: ReadonlySet<MachineRecord>): Promise<number> {
   const hiddenMs = driver.visibilityMs ?? 0;
   if (machines.size === 0 || hiddenMs === 0) return 0;
   const keys = new Set([...machines].map(({ key }) => key));
-  // As the record has it: the cloud may have been asked again after the machines were wished for.
+  // Read from the record: a retry of the launch updates the request time.
   const times = (await context.store.machines(context.run))
     .filter(({ key }) => keys.has(key))
     .map(({ requestedAt }) => requestedAt);
-  // A launcher whose clock went ahead may have asked for them in what is the future here: they are not waited for until
-  // then.
+  // If the launcher that sent the request had a fast clock, the request time may be in the future. Do not wait for it.
   return Math.min(context.clock.now(), Math.max(...times)) + hiddenMs + Math.min(hiddenMs, ON_ITS_WAY_MS);
 }

@@ -1,4 +1,4 @@
-/** Takes away what bootlevel staged on hosts that outlive the run. Machines that are destroyed need no sweeping. */
+/** Removes bootlevel's staged files from hosts that outlive the run. Destroyed machines need no cleanup. */
 import { buffer } from "node:stream/consumers";
 
 import { warn } from "../run/journal.js";
@@ -9,8 +9,8 @@ import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 
 /**
- * Removes the staged programs of services, which lie in these folders, from hosts reached over SSH. A host that does
- * not answer is told as a warning.
+ * Removes the staged programs of services from hosts that are reached over SSH. A failure is reported as a warning.
+ * @param folders the folders to remove in the work directory, by service.
  */
 export async function removeWorkDirectories(
   context: RunContext,
@@ -28,10 +28,29 @@ export async function removeWorkDirectories(
       try {
         await sweep(assignments, service, own);
       } catch (error) {
-        await warn(context, service, `its staged programs may still lie on the host: ${(error as Error).message}`);
+        await warn(context, service, `its staged programs may still be on the host: ${(error as Error).message}`);
       }
     }),
   );
+}
+
+/**
+ * The staging folders of each service that ever staged a program. A folder has the name that the service had at the
+ * time.
+ */
+export async function stagedFolders(
+  context: RunContext,
+  services: readonly Service[],
+): Promise<Map<Service, string[]>> {
+  if (services.length === 0) return new Map();
+  const folders = new Map<number, Set<string>>(services.map(({ id }) => [id, new Set<string>()]));
+  for (const { serviceId, directory } of await context.store.steps(context.run)) {
+    if (directory !== null) folders.get(serviceId)?.add(directory.split("/", 1)[0] as string);
+  }
+  // If another service has this name now, the folder is that service's.
+  const own = (service: Service) =>
+    [...(folders.get(service.id) ?? [])].filter((folder) => folder === service.name || !context.byName.has(folder));
+  return new Map(services.map((service) => [service, own(service)] as const).filter(([, names]) => names.length > 0));
 }
 
 async function sweep(assignments: MachineAssignments, service: Service, folders: readonly string[]): Promise<void> {
@@ -48,9 +67,9 @@ async function sweep(assignments: MachineAssignments, service: Service, folders:
 }
 
 /**
- * All names are made of letters, digits, dots, slashes, -, _ and, inside, ~ only, so they need no quotes in any shell.
- * What a launcher that died left in memory goes first: its path stands in the step's directory. The run's folder goes
- * when it is empty.
+ * All names consist of letters, digits, dots, slashes, -, _ and (not at the start) ~. They need no quotes in any shell.
+ * Files that a dead launcher left in memory are removed first: their path is in the step's directory. The run's folder
+ * is removed once it is empty.
  */
 function sweepScript(work: string, folders: readonly string[]): string {
   const own = folders.map((folder) => `${work}/${folder}`);

@@ -50,11 +50,17 @@ export interface MachineConnection {
    */
   open(command: string, options?: { readonly urgent: boolean }): Promise<Channel>;
   /**
-   * Runs `command` for somebody who sits in front of it; with a terminal there if there is one here. Machines whose
-   * shells are processes on this computer have none of it: a shell there is started like any other. Throws
+   * Runs `command` for somebody who sits in front of it; with a terminal there if there is one here. Throws
    * `ConnectionLostError`.
    */
   interact?(command: string, terminal: Terminal | null): Promise<InteractiveChannel>;
+  /**
+   * Where a shell can have this process's own standard streams (it is a process on this computer, or reached by one):
+   * runs `command` on them. It goes before `interact`.
+   * @param terminalType such as `xterm-256color`, or `dumb`
+   * @returns the exit code, as a shell gives it. @throws ConnectionError if it cannot be started.
+   */
+  attach?(command: string, terminalType: string): Promise<number>;
   /** False once the connection has broken or was closed. */
   readonly alive: boolean;
   close(): Promise<void>;

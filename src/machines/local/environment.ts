@@ -14,13 +14,13 @@ import { userHome, type Environment } from "../../model/environment.js";
 const PASSED_ON = ["PATH", "LANG", "LANGUAGE", "TZ"];
 
 /** For a local machine, of the environment `env` of whoever launches: its own HOME and TMPDIR below `directory`. */
-export function machineEnvironment(directory: string, brand: string, env: Environment): Record<string, string> {
-  return { ...basics(env), HOME: join(directory, "home"), TMPDIR: join(directory, "tmp"), BOOTLEVEL_MACHINE: brand };
+export function machineEnvironment(directory: string, tag: string, env: Environment): Record<string, string> {
+  return { ...basics(env), HOME: join(directory, "home"), TMPDIR: join(directory, "tmp"), BOOTLEVEL_MACHINE: tag };
 }
 
 /** For programs with `where: launcher`: the operator's own HOME, where tools find their settings. */
-export function launcherEnvironment(brand: string, env: Environment): Record<string, string> {
-  return { ...basics(env), HOME: userHome(env), BOOTLEVEL_MACHINE: brand };
+export function launcherEnvironment(tag: string, env: Environment): Record<string, string> {
+  return { ...basics(env), HOME: userHome(env), BOOTLEVEL_MACHINE: tag };
 }
 
 function basics(env: Environment): Record<string, string> {

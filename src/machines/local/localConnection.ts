@@ -1,5 +1,5 @@
 /**
- * This computer as a machine: channels are child processes in sessions of their own, marked with a brand that no
+ * This computer as a machine: channels are child processes in sessions of their own, marked with a tag that no
  * descendant can lose.
  */
 import { spawn, type ChildProcess } from "node:child_process";
@@ -7,20 +7,20 @@ import { existsSync } from "node:fs";
 import type { Channel, ChannelEnd, MachineConnection } from "../contract/connection.js";
 import { ConnectionError, ConnectionLostError } from "../contract/connection.js";
 
-export interface LocalMachine {
+export interface LocalShells {
   /** Absolute path; shells start in it. */
   readonly directory: string;
   /** Absolute path under which step directories lie. */
   readonly workDirectory: string;
   /** The whole environment: nothing of the launcher's own is added. */
   readonly env: Readonly<Record<string, string>>;
-  /** A decimal number of at most 16 digits; see `branded.ts`. */
-  readonly brand: string;
+  /** A decimal number of at most 16 digits; see `taggedProcesses.ts`. */
+  readonly tag: string;
 }
 
-/** Throws `RangeError` for a brand that is not a decimal number. */
-export function openLocal(machine: LocalMachine): MachineConnection {
-  if (!/^[1-9][0-9]{0,15}$/.test(machine.brand)) throw new RangeError(`not a brand: ${JSON.stringify(machine.brand)}`);
+/** Throws `RangeError` for a tag that is not a decimal number. */
+export function openLocal(machine: LocalShells): MachineConnection {
+  if (!/^[1-9][0-9]{0,15}$/.test(machine.tag)) throw new RangeError(`not a tag: ${JSON.stringify(machine.tag)}`);
   const open = new Set<Channel>();
   let alive = true;
   return {
@@ -36,6 +36,10 @@ export function openLocal(machine: LocalMachine): MachineConnection {
       void channel.ended.then(() => open.delete(channel));
       return channel;
     },
+    async attach(command, terminalType) {
+      if (!alive) throw new ConnectionLostError(`the connection to ${machine.directory} was closed`);
+      return attachShell(machine, command, terminalType);
+    },
     async close() {
       alive = false;
       for (const channel of open) channel.close();
@@ -47,14 +51,18 @@ export function openLocal(machine: LocalMachine): MachineConnection {
  * RLIMIT_LOCKS has meant nothing to Linux since 2.4.25, and every process inherits it through fork, exec, setsid and
  * `env -i`: so its value is a mark. bash calls it -x, dash -w; other shells get it from prlimit.
  */
-function branding(brand: string): string {
-  return `ulimit -x ${brand} 2>/dev/null || ulimit -w ${brand} 2>/dev/null || prlimit --pid $$ --locks=${brand}:${brand} 2>/dev/null`;
+function tagging(tag: string): string {
+  return `ulimit -x ${tag} 2>/dev/null || ulimit -w ${tag} 2>/dev/null || prlimit --pid $$ --locks=${tag}:${tag} 2>/dev/null`;
 }
 
-async function startShell(machine: LocalMachine, command: string): Promise<Channel> {
-  // Final: whoever asks again would ask for as long as the program may run.
-  if (!existsSync(machine.directory)) throw new ConnectionError(`the machine's directory ${machine.directory} is gone`);
-  const child = spawn("/bin/sh", ["-c", `${branding(machine.brand)}; ${command}`], {
+/** Final: whoever asks again would ask for as long as the program may run. */
+function checkDirectory({ directory }: LocalShells): void {
+  if (!existsSync(directory)) throw new ConnectionError(`the machine's directory ${directory} is gone`);
+}
+
+async function startShell(machine: LocalShells, command: string): Promise<Channel> {
+  checkDirectory(machine);
+  const child = spawn("/bin/sh", ["-c", `${tagging(machine.tag)}; ${command}`], {
     cwd: machine.directory,
     env: { ...machine.env },
     // A session of its own: Ctrl-C in the launcher's terminal must not reach it.
@@ -63,6 +71,23 @@ async function startShell(machine: LocalMachine, command: string): Promise<Chann
   });
   await started(child, machine.directory);
   return channelOf(child);
+}
+
+/** In the launcher's own session, so that its terminal is the shell's. */
+async function attachShell(machine: LocalShells, command: string, terminalType: string): Promise<number> {
+  checkDirectory(machine);
+  const child = spawn("/bin/sh", ["-c", command], {
+    cwd: machine.directory,
+    env: { ...machine.env, TERM: terminalType },
+    stdio: "inherit",
+  });
+  const ended = new Promise<number>((resolve) => {
+    child.once("close", (code, signal) => {
+      resolve(code ?? (signal === null ? 255 : 128 + 15));
+    });
+  });
+  await started(child, machine.directory);
+  return ended;
 }
 
 function started(child: ChildProcess, directory: string): Promise<void> {

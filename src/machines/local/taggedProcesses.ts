@@ -1,5 +1,5 @@
 /**
- * Finds and ends what runs on local machines, by the brand that every process of a machine carries: the limit of file
+ * Finds and ends what runs on local machines, by the tag that every process of a machine carries: the limit of file
  * locks (Linux; see `localConnection.ts`) or BOOTLEVEL_MACHINE in its environment. A process may have left its session,
  * its group and its environment behind.
  */
@@ -22,26 +22,26 @@ const SCAN_MS = 50;
 /** Milliseconds that processes may take to die of KILL. */
 const DEATH_MS = 5000;
 
-/** The living processes of each brand; a brand without any is not in the map. This process is never among them. */
-export async function findTagged(brands: ReadonlySet<string>): Promise<Map<string, TaggedProcess[]>> {
+/** The living processes of each tag; a tag without any is not in the map. This process is never among them. */
+export async function findTagged(tags: ReadonlySet<string>): Promise<Map<string, TaggedProcess[]>> {
   const found = new Map<string, TaggedProcess[]>();
-  const all = process.platform === "linux" ? scanProc(brands) : scanPs(brands);
-  for (const { brand, ...one } of await all) found.set(brand, [...(found.get(brand) ?? []), one]);
+  const all = process.platform === "linux" ? scanProc(tags) : scanPs(tags);
+  for (const { tag, ...one } of await all) found.set(tag, [...(found.get(tag) ?? []), one]);
   return found;
 }
 
 /**
- * Ends every process of these brands: TERM, and KILL after `graceMs` milliseconds, until two scans in a row find none
+ * Ends every process of these tags: TERM, and KILL after `graceMs` milliseconds, until two scans in a row find none
  * (a process may fork while it is looked for). Returns those that would not die.
  */
 export async function killTagged(
-  brands: ReadonlySet<string>,
+  tags: ReadonlySet<string>,
   { graceMs }: { readonly graceMs: number },
 ): Promise<TaggedProcess[]> {
   const killAt = performance.now() + graceMs;
   const termed = new Set<string>();
   for (let empty = 0; empty < 2;) {
-    const left = [...(await findTagged(brands)).values()].flat();
+    const left = [...(await findTagged(tags)).values()].flat();
     empty = left.length === 0 ? empty + 1 : 0;
     if (left.length > 0 && performance.now() > killAt + DEATH_MS) return left;
     const signal = performance.now() >= killAt ? "SIGKILL" : "SIGTERM";
@@ -67,28 +67,28 @@ async function kill(one: TaggedProcess, signal: NodeJS.Signals): Promise<void> {
   }
 }
 
-type Found = TaggedProcess & { readonly brand: string };
+type Found = TaggedProcess & { readonly tag: string };
 
-async function scanProc(brands: ReadonlySet<string>): Promise<Found[]> {
+async function scanProc(tags: ReadonlySet<string>): Promise<Found[]> {
   const pids = (await readdir("/proc")).filter((name) => /^[0-9]+$/.test(name)).map(Number);
-  const found = await Promise.all(pids.filter((pid) => pid !== process.pid).map((pid) => inspect(pid, brands)));
+  const found = await Promise.all(pids.filter((pid) => pid !== process.pid).map((pid) => inspect(pid, tags)));
   return found.filter((one) => one !== null);
 }
 
-async function inspect(pid: number, brands: ReadonlySet<string>): Promise<Found | null> {
-  const brand = (await brandByLimit(pid, brands)) ?? (await brandByEnvironment(pid, brands));
-  const startTime = brand === null ? null : await startTimeOf(pid);
-  return brand === null || startTime === null ? null : { brand, pid, startTime };
+async function inspect(pid: number, tags: ReadonlySet<string>): Promise<Found | null> {
+  const tag = (await tagByLimit(pid, tags)) ?? (await tagByEnvironment(pid, tags));
+  const startTime = tag === null ? null : await startTimeOf(pid);
+  return tag === null || startTime === null ? null : { tag, pid, startTime };
 }
 
-async function brandByLimit(pid: number, brands: ReadonlySet<string>): Promise<string | null> {
-  const brand = /^Max file locks +([0-9]+) /m.exec(await readOfProcess(`/proc/${pid}/limits`))?.[1];
-  return brand !== undefined && brands.has(brand) ? brand : null;
+async function tagByLimit(pid: number, tags: ReadonlySet<string>): Promise<string | null> {
+  const tag = /^Max file locks +([0-9]+) /m.exec(await readOfProcess(`/proc/${pid}/limits`))?.[1];
+  return tag !== undefined && tags.has(tag) ? tag : null;
 }
 
-async function brandByEnvironment(pid: number, brands: ReadonlySet<string>): Promise<string | null> {
-  const brand = /(?:^|\0)BOOTLEVEL_MACHINE=([^\0]*)/.exec(await readOfProcess(`/proc/${pid}/environ`))?.[1];
-  return brand !== undefined && brands.has(brand) ? brand : null;
+async function tagByEnvironment(pid: number, tags: ReadonlySet<string>): Promise<string | null> {
+  const tag = /(?:^|\0)BOOTLEVEL_MACHINE=([^\0]*)/.exec(await readOfProcess(`/proc/${pid}/environ`))?.[1];
+  return tag !== undefined && tags.has(tag) ? tag : null;
 }
 
 /** Null for a process that is gone or only waits to be buried (a zombie). */
@@ -113,14 +113,14 @@ async function readOfProcess(path: string): Promise<string> {
 const run = promisify(execFile);
 
 /** Without /proc the environment is all there is: `ps -E` shows it for one's own processes. */
-async function scanPs(brands: ReadonlySet<string>): Promise<Found[]> {
+async function scanPs(tags: ReadonlySet<string>): Promise<Found[]> {
   const { stdout } = await run("ps", ["-A", "-E", "-ww", "-o", "pid=,command="], { maxBuffer: 256 * 1024 * 1024 });
   const found: Found[] = [];
   for (const line of stdout.split("\n")) {
-    const [, pid, brand] = /^ *([0-9]+) .* BOOTLEVEL_MACHINE=([0-9]+)(?: |$)/.exec(line) ?? [];
-    if (pid === undefined || brand === undefined || !brands.has(brand) || Number(pid) === process.pid) continue;
+    const [, pid, tag] = /^ *([0-9]+) .* BOOTLEVEL_MACHINE=([0-9]+)(?: |$)/.exec(line) ?? [];
+    if (pid === undefined || tag === undefined || !tags.has(tag) || Number(pid) === process.pid) continue;
     const startTime = await psStartTime(Number(pid));
-    if (startTime !== null) found.push({ brand, pid: Number(pid), startTime });
+    if (startTime !== null) found.push({ tag, pid: Number(pid), startTime });
   }
   return found;
 }

@@ -6,16 +6,7 @@ import { driverName } from "../check/checkDrivers.js";
 import { hasProgram } from "../check/checkReports.js";
 import { compileSetup } from "./compileImages.js";
 import { compileSsh } from "./compileSsh.js";
-import {
-  IMPLICIT_CLOUD,
-  keyOf,
-  mergedEntries,
-  outputsOf,
-  replicasOf,
-  sizesOf,
-  type Draft,
-  type DraftService,
-} from "../draft/draft.js";
+import { keyOf, mergedEntries, outputsOf, replicasOf, sizesOf, type Draft, type DraftService } from "../draft/draft.js";
 import { durationMs } from "../../time/duration.js";
 import { Files, isArchive } from "../draft/files.js";
 import type {
@@ -33,6 +24,7 @@ import type {
 import type { Located } from "../yaml/located.js";
 import { parseTemplate, type TemplateMode } from "../references/references.js";
 import { splitReplicas } from "../launchPlan/replicas.js";
+import { DEFAULT_CLOUD } from "../launchPlan/defaultCloud.js";
 import { compileTree } from "../references/resolve.js";
 import { Secrets } from "../draft/secrets.js";
 import { cloudOptions, cloudTemplates, templatesOf, usedClouds } from "../draft/templates.js";
@@ -105,7 +97,7 @@ class Compiler {
   private cloud(name: string): CloudSpec {
     const cloud = this.draft.clouds.get(name);
     const driver = cloud?.get("driver");
-    if (!cloud || !driver) return { name: IMPLICIT_CLOUD, driver: "local", options: {} };
+    if (!cloud || !driver) return DEFAULT_CLOUD;
     return {
       name,
       driver: driverName(driver),

@@ -149,7 +149,7 @@ export interface ReportDraft extends NewArchive {
 export interface LauncherFolders {
   /** The root of this installation's folders. Absolute, like the others. */
   readonly installation: string;
-  /** A driver's own state. */
+  /** Of a driver that needs real files. */
   driver(driver: string): string;
   /** The working directory of a run's programs with `where: launcher`. */
   launcher(uid: string): string;

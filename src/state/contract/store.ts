@@ -1,5 +1,6 @@
 /** The only access to the record. All methods are asynchronous, so that a database server can implement them too. */
 import type { Clock } from "../../time/clock.js";
+import type { DriverState } from "../../model/driverState.js";
 import type { Environment } from "../../model/environment.js";
 import type { AuthorizedKey, ContactStage, RunSshKey } from "./contacts.js";
 import type { LauncherFolders, RunFiles } from "./files.js";
@@ -73,7 +74,9 @@ export interface Store extends StoreSettings {
   readonly files: RunFiles;
   /** The launcher's own folders, for code that needs a path. */
   readonly folders: LauncherFolders;
-  /** The id of this installation, which marks every machine that it starts. */
+  /** What a driver of this installation keeps. */
+  driverState(driver: string): DriverState;
+  /** The mark of this installation on every machine that it starts. */
   installation(): Promise<string>;
   listRuns(options: { all: boolean }): Promise<RunSummary[]>;
   runNames(): Promise<string[]>;

@@ -2,6 +2,7 @@
 import { realClock } from "../../time/clock.js";
 import type { Store, StoreOptions } from "../contract/store.js";
 import { locateHome } from "../files/home.js";
+import { driverStateFolder } from "../files/driverState.js";
 import { launcherFolders, localFiles } from "../files/localFiles.js";
 import { beginImage, changeImage, readBuiltImages } from "./builtImages.js";
 import { createCipher } from "./cipher.js";
@@ -39,6 +40,7 @@ export async function openSqliteStore(
   return {
     files: localFiles(home),
     folders: launcherFolders(home),
+    driverState: (driver) => driverStateFolder(home.driverDirectory(driver)),
     clock,
     probe,
     random,

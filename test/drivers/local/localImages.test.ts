@@ -31,9 +31,9 @@ async function launched(
   image: string | null = null,
 ): Promise<{ id: string; directory: string }> {
   const [outcome] = await driver.launch([{ ...request(key), image }], never);
-  if (outcome?.kind !== "launched" || outcome.machine.access?.kind !== "local")
+  if (outcome?.kind !== "launched" || outcome.machine.access?.kind !== "driver")
     throw outcome?.kind === "failed" ? outcome.error : new Error("no machine");
-  return { id: outcome.machine.id, directory: outcome.machine.access.directory };
+  return { id: outcome.machine.id, directory: (outcome.machine.access.data as { directory: string }).directory };
 }
 
 const wish = (machine: string, name = "bootlevel-here-apache-1"): ImageRequest => ({

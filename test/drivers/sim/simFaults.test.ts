@@ -152,7 +152,7 @@ async function fates(
       outcomes.map(async (outcome, index) => {
         const service = services[index] as string;
         if (outcome.kind === "failed") return [service, "refused"] as const;
-        const programs = cloud.driver.programs?.(outcome.machine.id);
+        const programs = cloud.driver.programRunner?.(outcome.machine.id);
         await cloud.clock.sleep(100_000);
         const result = await programs?.run(program(service, "boot")).catch((error: Error) => error.name);
         return [

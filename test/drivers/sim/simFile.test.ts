@@ -122,7 +122,7 @@ test("a program whose launcher was killed runs on in the cloud, and the next lau
     `
     const [{ machine }] = await driver.launch([wish("k", "db")], never);
     const request = { directory: ${JSON.stringify(step)}, args: [], env: { BOOTLEVEL_SERVICE: "db" }, attributes: {}, promised: ["token"], start: { kind: "command", line: "" }, timeoutMs: 60000, onOutput: () => console.log(machine.id), signal: never };
-    await driver.programs(machine.id).run(request);
+    await driver.programRunner(machine.id).run(request);
     console.log("ended");`,
   );
   const id = await eventually("the program has begun", () => printed().trim() || null);
@@ -130,7 +130,7 @@ test("a program whose launcher was killed runs on in the cloud, and the next lau
   await ended;
   expect(printed()).not.toContain("ended");
   const { driver } = simCloud({}, { stateDirectory: directory, clock: realClock });
-  const programs = driver.programs?.(id) as ProgramRunner;
+  const programs = driver.programRunner?.(id) as ProgramRunner;
   const result = await programs.recover({ ...program("db", "boot"), directory: step });
   expect(result).toEqual({ kind: "exited", code: 0, outputs: new Map([["token", "sim-db-token"]]) });
   await expect(programs.run(program("db", "boot", { directory: step }))).rejects.toMatchObject({

@@ -134,7 +134,7 @@ test("another launcher waits for a running program, and is told the result of an
   const request = program("db", "boot", { promised: ["token"] });
   const first = programs.run(request);
   await clock.sleep(20_000);
-  const other = simCloud({}, { stateDirectory, clock }).driver.programs?.(id) as ProgramRunner;
+  const other = simCloud({}, { stateDirectory, clock }).driver.programRunner?.(id) as ProgramRunner;
   const told: unknown[] = [];
   const onResult = async (result: unknown) => {
     told.push(result);

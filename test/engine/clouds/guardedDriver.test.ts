@@ -10,6 +10,7 @@ import {
   type LaunchRequest,
 } from "../../../src/drivers/contract/driver.js";
 import { guardDriver } from "../../../src/engine/clouds/guardedDriver.js";
+import type { MachineConnection } from "../../../src/machines/contract/connection.js";
 import { LeaseLostError } from "../../../src/state/contract/errors.js";
 import { never } from "../../support/drivers.js";
 import { random } from "../../support/seed.js";
@@ -109,6 +110,34 @@ test("a cloud that asks for fewer calls slows all calls to it", async () => {
   await driver.describe(["second"], never);
   await first;
   expect(clock.slept.length).toBeGreaterThanOrEqual(1);
+});
+
+test("to connect needs no lease and is told to no probe; it keeps to the cloud's pace", async () => {
+  const clock = countingClock();
+  let calls = 0;
+  const connection = { label: "m" } as MachineConnection;
+  const connect = async () => {
+    calls += 1;
+    if (calls < 3) throw new ThrottledError("slow down");
+    return connection;
+  };
+  const driver = guardDriver(
+    { ...driverThat(async () => []), connect },
+    {
+      cloud: "lab",
+      clock,
+      prove: async () => {
+        throw new LeaseLostError("gone");
+      },
+      probe: (point) => {
+        throw new Error(point);
+      },
+      random,
+    },
+  );
+  expect(await driver.connect?.("m", { data: null, timeoutMs: 1_000, signal: never })).toBe(connection);
+  expect([calls, clock.slept.length]).toEqual([3, 2]);
+  expect("connect" in guard(async () => []).driver).toBe(false);
 });
 
 test("patience ends: the cloud's own words are the error", async () => {

@@ -64,7 +64,7 @@ test("a reference to a replica that is gone for good is refused, and those that 
     attributes: { a: { value: [{ kind: "service", service: "web", replica: 3, attribute: "host" }], secret: false } },
   });
   expect(() => names(of(web(3)), of(web(3), uses), records("web", 1, 2), 3)).toThrow(
-    'service "uses" refers to web-3, which this run has no more',
+    'service "uses" refers to web-3, which this run no longer has',
   );
 });
 

@@ -77,7 +77,7 @@ test("a holder that is asked stands aside, says so, and starts nothing new: what
   const writer = await asked;
   expect(await holder.ended).toEqual({
     state: "StoodAsideError",
-    warnings: ["this command lets the run go: repair (a test) has asked for that: the disk is full"],
+    warnings: ["this command releases the run: requested by repair (a test): the disk is full"],
   });
   expect((await store.findRun("r")).holder).toMatchObject({ command: "repair", pid: process.pid, alive: true });
   expect(await store.request(1)).toMatchObject({ withdrawnAt: expect.any(Number) });
@@ -129,7 +129,7 @@ test("a request of a kind that the holder does not know is answered, and changes
   putUnknown(here);
   expect(await answered(store, 1)).toMatchObject({
     kind: "dance",
-    answer: { status: "not-supported", message: 'this launcher knows no request "dance"' },
+    answer: { status: "not-supported", message: 'this launcher does not support the request "dance"' },
   });
   own.plan("", { go: "" }, "facts");
   expect(await holder.ended).toEqual({ state: "ready", warnings: [] });

@@ -279,7 +279,7 @@ test("a launcher that comes later answers the program of an earlier one", async 
       directory: host.directory,
       workDirectory: join(host.directory, "steps"),
       env: { PATH: process.env["PATH"] ?? "" },
-      brand: host.brand,
+      tag: host.tag,
     });
   const first = createLink(async () => connect());
   const controller = new AbortController();

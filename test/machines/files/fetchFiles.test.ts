@@ -231,7 +231,7 @@ test("what is no plain file is named and left out, and a place that is not there
     chmodSync(directory, 0o755);
     // A shell of somebody else's.
     const env = { PATH: process.env["PATH"] ?? "", HOME: directory };
-    const local = openLocal({ directory, workDirectory: directory, env, brand: "77" });
+    const local = openLocal({ directory, workDirectory: directory, env, tag: "77" });
     const connection: MachineConnection = {
       ...local,
       label: "nobody",

@@ -11,7 +11,7 @@ beforeEach(async () => {
   host = await startLocalHost();
 });
 afterEach(async () => {
-  await killTagged(new Set([host.brand]), { graceMs: 0 });
+  await killTagged(new Set([host.tag]), { graceMs: 0 });
   await host.stop();
 });
 
@@ -26,9 +26,9 @@ async function leaveBehind(script: string): Promise<number> {
 
 test("a process that left its session, its parents and its environment behind is found and ended", async () => {
   const pid = await leaveBehind("( env -i setsid /bin/sh -c 'echo $$ >pid; exec sleep 1000' & ) >/dev/null 2>&1");
-  expect((await findTagged(new Set([host.brand]))).get(host.brand)?.map((one) => one.pid)).toContain(pid);
-  expect(await killTagged(new Set([host.brand]), { graceMs: 2000 })).toEqual([]);
-  expect(await findTagged(new Set([host.brand]))).toEqual(new Map());
+  expect((await findTagged(new Set([host.tag]))).get(host.tag)?.map((one) => one.pid)).toContain(pid);
+  expect(await killTagged(new Set([host.tag]), { graceMs: 2000 })).toEqual([]);
+  expect(await findTagged(new Set([host.tag]))).toEqual(new Map());
   expect(isAlive(pid)).toBe(false);
 });
 
@@ -36,11 +36,11 @@ test("a process that ignores TERM and forks on is ended by KILL", async () => {
   const pid = await leaveBehind(
     "( trap '' TERM; echo $$ >/dev/null; sh -c 'echo $PPID >pid'; while :; do sleep 0.05; done ) >/dev/null 2>&1 &",
   );
-  expect(await killTagged(new Set([host.brand]), { graceMs: 200 })).toEqual([]);
+  expect(await killTagged(new Set([host.tag]), { graceMs: 200 })).toEqual([]);
   expect(isAlive(pid)).toBe(false);
 });
 
-test("processes of another brand are left alone", async () => {
+test("processes of another tag are left alone", async () => {
   const pid = await leaveBehind("sleep 1000 >/dev/null 2>&1 & echo $! >pid");
   expect(await killTagged(new Set(["999999999999"]), { graceMs: 0 })).toEqual([]);
   expect(isAlive(pid)).toBe(true);

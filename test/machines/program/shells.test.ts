@@ -31,7 +31,7 @@ function machine(setUp: string, path = "/usr/sbin:/usr/bin:/sbin:/bin"): Closabl
     directory,
     workDirectory: join(directory, "steps"),
     env: { PATH: path, HOME: directory },
-    brand: "4711",
+    tag: "4711",
   });
   return createLink(async () => ({
     label: local.label,
