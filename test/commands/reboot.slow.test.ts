@@ -192,7 +192,9 @@ test("ten operators at once: one works, nine are told by whom, with 3; with --wa
     expect([code, stderr]).toEqual([
       3,
       expect.stringMatching(
-        new RegExp(`run "busy" is busy: rerun \\(process ${holder.pid} on .*\\) has worked on it since [\\s\\S]*--wait 5m`),
+        new RegExp(
+          `run "busy" is busy: rerun \\(process ${holder.pid} on .*\\) has worked on it since [\\s\\S]*--wait 5m`,
+        ),
       ) as unknown,
     ]);
   expect((await own.json(["repair", "busy"])).document.error).toMatchObject({ exitCode: 3 });

@@ -95,7 +95,9 @@ test("a launcher that froze is replaced, nobody who only looks waits for it, and
   sleeper.child.kill("SIGCONT");
   const end = await sleeper.ended;
   expect(end.code).toBe(3);
-  expect(end.stderr).toContain("bootlevel: another launcher took over this run, because this launcher had stopped responding");
+  expect(end.stderr).toContain(
+    "bootlevel: another launcher took over this run, because this launcher had stopped responding",
+  );
   expect(end.stderr).not.toMatch(/\n\s+at /);
   expect(calls()).toEqual(asked);
   expect(asked.some((line) => line.startsWith(`${sleeper.pid} launch`))).toBe(true);
