@@ -56,7 +56,7 @@ test("terminate releases when the machines are gone; what does not go fails it, 
   const held = await own.call(["terminate", "run", "--yes", "--force"]);
   expect(held.code).toBe(1);
   expect(held.stdout + held.stderr).toMatch(
-    /not all that cloud "c" made for them: the group is still in use\. Repeat bootlevel terminate run/,
+    /not all resources that cloud "c" created for them: the group is still in use\. Repeat bootlevel terminate run/,
   );
   expect(readdirSync(join(state(own), "machines"))).toEqual([]);
   rmSync(join(state(own), "held"));
