@@ -58,7 +58,9 @@ async function freezeOnce(lane: Lane, { command }: Cast, point: number): Promise
   const woken = await sleeper.wake();
   if (
     woken.kind !== "report" ||
-    !/LeaseLostError: .*another launcher has taken this run over/.test(woken.report.problems.join())
+    !/LeaseLostError: .*another launcher took over this run, because this launcher had stopped responding/.test(
+      woken.report.problems.join(),
+    )
   )
     wrong.push(`it woke up to ${JSON.stringify(woken)}`);
   if (JSON.stringify({ calls: lane.calls(), events: lane.events() }) !== JSON.stringify(before))
