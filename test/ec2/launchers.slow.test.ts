@@ -96,7 +96,7 @@ test.each<[string, "before" | "after", (held: Held["call"]) => boolean]>([
     sleeper.child.kill("SIGCONT");
     const end = await sleeper.ended;
     expect(end.code).toBe(3);
-    expect(end.stderr).toContain("another launcher has taken this run over");
+    expect(end.stderr).toContain("another launcher took over this run, because this launcher had stopped responding");
     // Tags that were on their way are the same whoever gives them.
     expect(
       lab
