@@ -15,10 +15,10 @@ test("a program aborts the run: waits end with 8, programs get TERM and then KIL
       "bad",
       [
         `
-    waits: { boot: { command: "bl get deaf:x --timeout 0; echo $? > '${own.facts}/waits'; bl get deaf:x --timeout 0.2 --ignore-abort; echo $? > '${own.facts}/ignores'; sleep 60" } }
+    waits: { boot: { command: "touch '${own.facts}/waits-began'; bl get deaf:x --timeout 0; echo $? > '${own.facts}/waits'; bl get deaf:x --timeout 0.2 --ignore-abort; echo $? > '${own.facts}/ignores'; sleep 60" } }
     tidy: { boot: { command: "trap 'echo tidied > ${own.facts.replaceAll(" ", "\\\\ ")}/tidy; exit 3' TERM; touch '${own.facts}/tidy-began'; sleep 60 & wait" } }
     deaf: { outputs: [x], boot: { command: "trap '' TERM; touch '${own.facts}/deaf-began'; while :; do sleep 0.2; done" } }
-    breaks: { boot: { command: "until test -f '${own.facts}/deaf-began' && test -f '${own.facts}/tidy-began'; do sleep 0.05; done; bl abort the first reason; bl abort the second; sleep 60" } }
+    breaks: { boot: { command: "until test -f '${own.facts}/deaf-began' && test -f '${own.facts}/tidy-began' && test -f '${own.facts}/waits-began'; do sleep 0.05; done; bl abort the first reason; bl abort the second; sleep 60" } }
   `,
         "never: {}",
       ],
