@@ -161,9 +161,8 @@ async function printResult(result: RunToEndResult): Promise<void> {
   if (boot.aborted !== null) print(`\nThe run was aborted by ${boot.aborted.origin}: ${boot.aborted.reason}`);
   const archives = reports.filter((report) => report.archive !== null).length;
   const hint = archives === 0 ? "" : ` Reports: bootlevel reports ${run}`;
-  print(
-    `\nRun ${run} ${result.success ? "succeeded" : `failed (${boot.state})`} in ${formatDuration(result.ms)}.${hint}`,
-  );
+  const state = boot.state === "failed" ? "" : ` (${boot.state})`;
+  print(`\nRun ${run} ${result.success ? "succeeded" : `failed${state}`} in ${formatDuration(result.ms)}.${hint}`);
   print(machinesWords(result));
 }
 
