@@ -2,7 +2,8 @@
 import { mkdtemp, rm, writeFile, mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createLink, type ClosableLink } from "../../src/machines/contract/link.js";
+import type { ClosableLink } from "../../src/machines/contract/link.js";
+import { createLink } from "./createLink.js";
 import { openLocal } from "../../src/machines/local/localConnection.js";
 import type { Bundle } from "../../src/machines/program/bundle.js";
 import type { ProgramRequest } from "../../src/machines/program/request.js";

@@ -1,5 +1,5 @@
 /** One connection a machine, kept for all its steps and made again when it breaks. */
-import { ConnectionError, type MachineConnection } from "./connection.js";
+import type { MachineConnection } from "./connection.js";
 
 export interface MachineLink {
   /**
@@ -16,42 +16,4 @@ export interface ClosableLink extends MachineLink {
   idle(): Promise<void>;
   /** Waits for the work handed over, then closes the connection for good. */
   close(): Promise<void>;
-}
-
-/** @param connect makes a connection; called again after each break, never twice at a time */
-export function createLink(connect: () => Promise<MachineConnection>): ClosableLink {
-  let current: MachineConnection | null = null;
-  let connecting: Promise<MachineConnection> | null = null;
-  let closed = false;
-  const work = new Set<Promise<void>>();
-
-  async function reconnect(): Promise<MachineConnection> {
-    const fresh = await connect();
-    if (closed) await fresh.close();
-    current = fresh;
-    return fresh;
-  }
-
-  return {
-    async connection() {
-      if (closed) throw new ConnectionError("the link to the machine was closed");
-      if (current?.alive === true) return current;
-      connecting ??= reconnect().finally(() => {
-        connecting = null;
-      });
-      return connecting;
-    },
-    finishLater(task) {
-      work.add(task);
-      void task.finally(() => work.delete(task));
-    },
-    async idle() {
-      await Promise.all(work);
-    },
-    async close() {
-      await Promise.all(work);
-      closed = true;
-      await current?.close();
-    },
-  };
 }

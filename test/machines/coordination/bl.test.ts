@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ConnectionError, type MachineConnection } from "../../../src/machines/contract/connection.js";
-import { createLink } from "../../../src/machines/contract/link.js";
+import { createLink } from "../../support/createLink.js";
 import { openLocal } from "../../../src/machines/local/localConnection.js";
 import { runProgram } from "../../../src/machines/program/runProgram.js";
 import { recoverProgram } from "../../../src/machines/program/recoverProgram.js";

@@ -3,7 +3,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createLink, type ClosableLink } from "../../../src/machines/contract/link.js";
+import type { ClosableLink } from "../../../src/machines/contract/link.js";
+import { createLink } from "../../support/createLink.js";
 import { runProgram } from "../../../src/machines/program/runProgram.js";
 import { recoverProgram } from "../../../src/machines/program/recoverProgram.js";
 import { makeKeyPair } from "../../../src/machines/ssh/keyPair.js";

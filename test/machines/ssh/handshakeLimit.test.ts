@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import type { MachineConnection } from "../../../src/machines/contract/connection.js";
-import { createLink } from "../../../src/machines/contract/link.js";
+import { createLink } from "../../support/createLink.js";
 import { runProgram } from "../../../src/machines/program/runProgram.js";
 import { limitHandshakes } from "../../../src/machines/ssh/handshakeLimit.js";
 import { connectSsh } from "../../../src/machines/ssh/sshConnection.js";
