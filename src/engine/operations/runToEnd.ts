@@ -23,6 +23,8 @@ export interface RunToEndRequest {
     | { readonly kind: "resume"; readonly run: RunRecord };
   /** Which machines to keep; null: as the plan says. */
   readonly keep: Keep | null;
+  /** Destroy machines whose reports are not home, too. */
+  readonly force: boolean;
   readonly waitMs: number;
   readonly observe: (event: RunEvent) => void;
   /** Aborted when the operator stops the command: reports are collected and machines destroyed all the same. */
@@ -85,6 +87,7 @@ async function runInSession(store: Store, request: RunToEndRequest, session: Ses
           force: false,
           keep: false,
           reports: false,
+          notHome: request.force ? new Map() : notHome(reports),
         }),
       );
   return { run: boot.run, success, boot, reports, keep, terminated, ms: store.clock.now() - startedAt };
@@ -110,6 +113,12 @@ async function begin(
     case "resume":
       return resumeRun(store, start.run, { waitMs, observe, signal, session, verb: "run" });
   }
+}
+
+function notHome(reports: readonly ReportOutcome[]): Map<string, string> {
+  return new Map(
+    reports.filter(({ home }) => !home).map(({ service, warnings }) => [service, warnings[0] ?? ""] as const),
+  );
 }
 
 export function isKept(keep: Keep, success: boolean): boolean {

@@ -23,6 +23,10 @@ export interface TerminateOptions extends WorkOptions {
   readonly keep: boolean;
   /** Collect the reports of services first. Default: true. */
   readonly reports?: boolean;
+  /** Services whose reports were just collected and are not home, and why: their machines stay. */
+  readonly notHome?: ReadonlyMap<string, string>;
+  /** The operator's limit of a report, and of each file, in bytes. Default: the plan's. */
+  readonly reportLimitBytes?: number | null;
 }
 
 export interface TerminateResult {
@@ -68,7 +72,7 @@ export async function terminateRun(store: Store, run: RunRecord, options: Termin
 
 async function takeRunDown(
   context: RunContext,
-  { force, keep, reports = true }: TerminateOptions,
+  { force, keep, reports = true, notHome = new Map(), reportLimitBytes = null }: TerminateOptions,
 ): Promise<TerminateResult> {
   const { clock, run } = context;
   const startedAt = clock.now();
@@ -77,7 +81,7 @@ async function takeRunDown(
     await MachineAssignments.read(context),
     unfinishedPrograms(await context.store.steps(run)),
     force,
-    reports,
+    { collect: reports, notHome, limitBytes: reportLimitBytes },
   );
   const started: RunEvent = {
     at: startedAt,

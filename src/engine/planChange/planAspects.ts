@@ -3,8 +3,10 @@
  * difference requires.
  */
 import type { ProgramSpec, Reference, ServiceSpec, Template } from "../../plan/launchPlan/launchPlan.js";
+import { LOG_LIMIT_BYTES, REPORT_FILE_LIMIT_BYTES, REPORT_LIMIT_BYTES } from "../../plan/launchPlan/limits.js";
 import { templateText } from "../../plan/references/references.js";
 import { resolveTree } from "../../plan/references/resolve.js";
+import { writeByteSize } from "../../text/byteSize.js";
 import { bundleName, type ProgramStep } from "../programs/bundles.js";
 import type { PlanVersion } from "./planVersion.js";
 
@@ -133,6 +135,7 @@ export function comparable(
         shown: service.report?.patterns.map(shown).join(", ") || "none",
         stage: "none",
       },
+      ...limits(service),
       ...program(service, "terminate", service.terminate, "none", of),
       {
         name: "ssh",
@@ -167,6 +170,17 @@ export function comparable(
       { name: `${step}.timeout`, value: String(spec.timeoutMs), shown: `${spec.timeoutMs / 1000}s`, stage: "none" },
     ];
   }
+}
+
+function limits({ report, logLimitBytes }: ServiceSpec): Aspect[] {
+  const size = (name: string, bytes: number): Aspect => {
+    return { name, value: String(bytes), shown: writeByteSize(bytes), stage: "none" };
+  };
+  return [
+    size("report.limit", report?.limitBytes ?? REPORT_LIMIT_BYTES),
+    size("report.file_limit", report?.fileLimitBytes ?? REPORT_FILE_LIMIT_BYTES),
+    size("log_limit", logLimitBytes ?? LOG_LIMIT_BYTES),
+  ];
 }
 
 function readyTimes({ ready }: ServiceSpec): Aspect[] {

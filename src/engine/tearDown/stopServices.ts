@@ -6,13 +6,23 @@ import { describeResult, hasMachine, runServiceProgram, whyEnded } from "../prog
 import { endUnfinished } from "../programs/unfinished.js";
 import { collectReports } from "../reports/collectReports.js";
 import type { RunContext } from "../run/context.js";
-import { InterruptedError, serviceError } from "../run/failure.js";
+import { InterruptedError, serviceError, type ServiceError } from "../run/failure.js";
 import { change, enterState, inStep, RECORDED, stepDirectory, stepFinished, warn, type Step } from "../run/journal.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { Service } from "../run/service.js";
 import { settleAll } from "../run/settleAll.js";
 import { needsTearDown } from "./needsTearDown.js";
 import { FORCE_REMEDY, outcome } from "./serviceOutcome.js";
+
+/** What is known of the reports of services before they stop. */
+export interface ReportChoice {
+  /** Collect the reports of services before their terminate programs run. */
+  readonly collect: boolean;
+  /** Services whose reports were collected already and are not home, and why. Their machines stay. */
+  readonly notHome: ReadonlyMap<string, string>;
+  /** The operator's limit of a report in bytes, or null. */
+  readonly limitBytes: number | null;
+}
 
 /** Poll interval for a machine that the cloud may not list yet, in milliseconds. */
 const LOOK_AGAIN_MS = 2_000;
@@ -28,7 +38,7 @@ export class ServiceStops {
     private readonly assignments: MachineAssignments,
     private readonly unfinished: ReadonlyMap<number, readonly StepRecord[]>,
     private readonly force: boolean,
-    private readonly reports: boolean,
+    private readonly reports: ReportChoice,
   ) {}
 
   /**
@@ -39,7 +49,11 @@ export class ServiceStops {
   async stop(services: readonly Service[], answers: (service: Service) => boolean): Promise<(Error | null)[]> {
     await this.findGone(
       services.filter(
-        (service) => answers(service) && ((service.spec.terminate !== null && !this.force) || this.hasReport(service)),
+        (service) =>
+          answers(service) &&
+          ((service.spec.terminate !== null && !this.force) ||
+            this.hasReport(service) ||
+            this.reports.notHome.has(service.name)),
       ),
     );
     return settleAll(
@@ -83,25 +97,29 @@ export class ServiceStops {
     await enterState(context, service, "terminating", due ? [{ kind: "booted", id: service.id }] : []);
     if (answers) await endUnfinished(context, assignments, service, this.unfinished.get(service.id) ?? []);
     if (due && this.hasReport(service)) await this.collectReport(service, answers);
+    const why = this.reports.notHome.get(service.name);
+    if (why !== undefined && answers && !this.gone.has(assignments.owner(service))) throw notHome(service, why);
     if (!answers) return;
     if (program !== null && !this.force && due) await this.runProgram(service, program);
     this.stopped.add(service);
   }
 
   private hasReport(service: Service): boolean {
-    return this.reports && service.spec.report !== null;
+    return this.reports.collect && service.spec.report !== null;
   }
 
   /**
    * Runs before the terminate program, which may remove the files to report. If it is interrupted, the next command
-   * starts with it.
+   * starts with it. A machine whose files are not all home stays, unless `force` gives them up.
    */
   private async collectReport(service: Service, answers: boolean): Promise<void> {
     const { context, assignments, gone } = this;
-    await collectReports(context, assignments, [service], {
+    const [outcome] = await collectReports(context, assignments, [service], {
+      limitBytes: this.reports.limitBytes,
       reachable: (one) => answers && hasMachine(assignments, one) && !gone.has(assignments.owner(one)),
     });
     if (context.stop.aborted) throw new InterruptedError();
+    if (outcome?.home === false && answers && !this.force) throw notHome(service, outcome.warnings[0] ?? "");
   }
 
   private async runProgram(service: Service, program: ProgramSpec): Promise<void> {
@@ -146,4 +164,11 @@ export class ServiceStops {
       [stepFinished(this.context, step, "exited", 0)],
     );
   }
+}
+
+function notHome(service: Service, why: string): ServiceError {
+  return serviceError(service, "report", `its report is not home, so its machine was kept: ${why}`, {
+    remedy:
+      "fix the cause and run the command again, or give up what is missing with --force (terminate also takes --no-reports)",
+  });
 }

@@ -15,7 +15,7 @@ import { settleAll } from "../run/settleAll.js";
 import type { Task } from "../tasks/agenda.js";
 import { destroyMachines } from "./destroyMachines.js";
 import { outcome } from "./serviceOutcome.js";
-import { ServiceStops } from "./stopServices.js";
+import { ServiceStops, type ReportChoice } from "./stopServices.js";
 import { removeWorkDirectories, stagedFolders } from "./workDirectories.js";
 
 /** A machine that was destroyed. */
@@ -36,14 +36,14 @@ export class TakeDown {
   /**
    * @param unfinished programs whose end is unknown, by service number.
    * @param force skip the terminate programs.
-   * @param reports collect the services' reports before their machines are destroyed.
+   * @param reports what to do about the services' reports. Default: they are collected.
    */
   constructor(
     private readonly context: RunContext,
     private readonly assignments: MachineAssignments,
     unfinished: ReadonlyMap<number, readonly StepRecord[]>,
     force: boolean,
-    reports = true,
+    reports: ReportChoice = { collect: true, notHome: new Map(), limitBytes: null },
   ) {
     this.stops = new ServiceStops(context, assignments, unfinished, force, reports);
   }
