@@ -2,6 +2,7 @@
 import type { StepName } from "../../model/events.js";
 import { ConnectionError } from "../../machines/contract/connection.js";
 import type { ProgramRequest, ProgramResult } from "../../machines/program/request.js";
+import { LOG_LIMIT_BYTES } from "../../plan/launchPlan/limits.js";
 import type { LogWriter } from "../../state/contract/files.js";
 import type { ProgramStep } from "./bundles.js";
 import { coordination, endedBy, resolveProgram, staging, TIDIES_UP, type ProgramRun } from "./programRequest.js";
@@ -136,7 +137,8 @@ export async function openLogFile(
   service: Service,
   step: StepName,
 ): Promise<LogWriter | null> {
-  return writer === null ? null : store.files.logs.open(run.uid, { service: service.name, step });
+  const limitBytes = service.spec.logLimitBytes ?? LOG_LIMIT_BYTES;
+  return writer === null ? null : store.files.logs.open(run.uid, { service: service.name, step }, limitBytes);
 }
 
 /** Why a step's programs are ended early, for people; null if nothing ends them. */
