@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import pTimeout from "p-timeout";
 import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
 import { ConnectionError, ConnectionLostError, type Channel, type MachineConnection } from "../contract/connection.js";
+import { openChannel } from "../contract/openChannel.js";
 import { failure } from "../shell/scriptFailures.js";
 import { chunksOf } from "./chunks.js";
 import { FetchNotes, type FetchNote } from "./fetchNotes.js";
@@ -59,7 +60,9 @@ export async function fetchFiles(
   options.signal.throwIfAborted();
   const nonce = randomBytes(12).toString("hex");
   const script = fetchScript({ workDirectory: connection.workDirectory, nonce }, request);
-  const channel = await connection.open(channelCommand(script));
+  const channel = await openChannel(connection, channelCommand(script), options.signal).catch((error: unknown) => {
+    throw options.signal.aborted ? cancelled(connection.label, options.signal) : error;
+  });
   const notes = new FetchNotes(nonce);
   channel.stderr.on("data", (chunk: Buffer) => {
     notes.push(chunk);
@@ -151,8 +154,7 @@ interface Interruption {
 function interruptionOf(channel: Channel, label: string, signal: AbortSignal): Interruption {
   const broken = new AbortController();
   const onAbort = (): void => {
-    const why = signal.reason instanceof Error ? signal.reason.message : "no longer needed";
-    broken.abort(new ConnectionError(`${label}: cancelled: ${why}`));
+    broken.abort(cancelled(label, signal));
   };
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
@@ -166,6 +168,11 @@ function interruptionOf(channel: Channel, label: string, signal: AbortSignal): I
       signal.removeEventListener("abort", onAbort);
     },
   };
+}
+
+function cancelled(label: string, signal: AbortSignal): ConnectionError {
+  const why = signal.reason instanceof Error ? signal.reason.message : "no longer needed";
+  return new ConnectionError(`${label}: cancelled: ${why}`);
 }
 
 async function dismiss(channel: Channel, nonce: string, notes: FetchNotes): Promise<string | null> {
