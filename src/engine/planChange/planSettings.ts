@@ -48,5 +48,5 @@ function words(key: string, before: unknown, after: unknown): string {
 
 function shown(value: unknown): string | null {
   if (value === null || value === undefined || value === "") return "none";
-  return typeof value === "object" ? null : String(value);
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? `${value}` : null;
 }
