@@ -15,6 +15,7 @@ import {
   type Terminal,
 } from "../contract/connection.js";
 import { type SessionLimit, SessionSlots } from "./sessionSlots.js";
+import { limitUnread } from "./unreadLimit.js";
 
 /** Time limit for an orderly close, in milliseconds. */
 const GOODBYE_MS = 2000;
@@ -169,7 +170,15 @@ function execute(client: Client, command: string, terminal: Terminal | null, los
     const options =
       terminal === null ? {} : { pty: { term: terminal.type, cols: terminal.columns, rows: terminal.rows } };
     client.exec(command, options, (error, channel) => {
-      if (error === undefined) resolve(channelOf(channel, lost));
+      if (error === undefined) {
+        for (const stream of [channel, channel.stderr])
+          limitUnread(stream, () => {
+            // Whoever ignores the window is no SSH server that can be talked to.
+            client.emit("error", new Error("the machine sends more than it may before it is read"));
+            client.destroy();
+          });
+        resolve(channelOf(channel, lost));
+      }
       else reject(error instanceof Error ? error : new Error("the machine refused to run a command"));
     });
   });
