@@ -20,18 +20,21 @@ beforeEach(async () => {
 afterEach(() => host.stop());
 
 /**
- * A machine whose channels run `answer` in place of each script: a real shell, real pipes, and the script's nonce as
+ * A machine whose first channel runs `answer` in place of its script: a real shell, real pipes, and the script's nonce as
  * `$n`.
  */
 async function liar(answer: string): Promise<MachineConnection> {
   const real = await host.link.connection();
+  let opened = 0;
   return {
     label: real.label,
     workDirectory: real.workDirectory,
     alive: true,
     close: () => real.close(),
     open: async () => {
-      const channel = await real.open("exec /bin/sh");
+      // Whoever asks again finds nobody.
+      opened += 1;
+      const channel = await real.open(opened === 1 ? "exec /bin/sh" : "exit 1");
       const { stdin } = channel;
       const write = stdin.write.bind(stdin);
       let told = false;
@@ -40,7 +43,10 @@ async function liar(answer: string): Promise<MachineConnection> {
         told = true;
         return write(`n=${NONCE.exec(chunk.toString())?.[1] ?? "none"}; ${answer}\n`);
       }) as typeof stdin.write;
-      stdin.end = (() => stdin) as typeof stdin.end;
+      stdin.end = ((chunk?: unknown) => {
+        if (typeof chunk === "string") stdin.write(chunk);
+        return stdin;
+      }) as typeof stdin.end;
       return channel;
     },
   };
@@ -53,6 +59,7 @@ async function run(answer: string, timeoutMs = 5_000) {
   const request = {
     ...requestFor(await bundleOf(host.directory, "true"), { timeoutMs, graceMs: 100 }),
     onWarning: () => undefined,
+    onOutput: () => undefined,
   };
   const { value, growth, longestPauseMs } = await underPressure(() =>
     runProgram(link, request).then(
