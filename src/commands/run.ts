@@ -72,10 +72,10 @@ export async function handler(options: RunArguments): Promise<number> {
     throw new UsageError("--name and --keep can be given only once");
   if (options.nagios && options.json) throw new UsageError("--nagios and --json exclude each other: choose one");
   const work = options.resume === undefined ? await fromPlan(options) : await fromRun(options, options.resume);
-  const quiet = options.nagios || options.json;
   const { result, interrupted } = await withProgress(
     {
-      json: quiet,
+      json: options.json,
+      nagios: options.nagios,
       verbose: options.verbose,
       afterwards: "Reports are then collected, and machines end unless they are to be kept.",
     },

@@ -67,7 +67,7 @@ async function readLimit(timeout: string | undefined): Promise<number | null> {
 
 /** Checks the run and writes the metrics, also for a failed check: old metrics must not look current. */
 async function check(
-  { run, prometheus: file, timeout = "" }: StatusArguments,
+  { run, prometheus: file, timeout = "", nagios }: StatusArguments,
   limitMs: number | null,
 ): Promise<StatusReport> {
   const startedAt = Date.now();
@@ -75,7 +75,7 @@ async function check(
   try {
     report = await within(limitMs, timeout, status(run, ENVIRONMENT));
   } catch (error) {
-    if (file !== undefined) await writeFailure(file, run, startedAt);
+    if (file !== undefined) await writeFailure(file, run, startedAt, nagios);
     throw error;
   }
   if (file !== undefined)
@@ -93,8 +93,11 @@ async function within<T>(limitMs: number | null, limit: string, work: Promise<T>
   });
 }
 
-/** Records a failed check. An error in writing the file is only printed, so that the check's own error is reported. */
-async function writeFailure(file: string, run: string, startedAt: number): Promise<void> {
+/**
+ * Records a failed check. An error in writing the file is only printed, so that the check's own error is reported; with
+ * `--nagios` that error is the one line.
+ */
+async function writeFailure(file: string, run: string, startedAt: number, nagios: boolean): Promise<void> {
   try {
     await writeWholeFile(
       file,
@@ -102,7 +105,7 @@ async function writeFailure(file: string, run: string, startedAt: number): Promi
       METRICS_MODE,
     );
   } catch (error) {
-    printError(`bootlevel: ${(error as Error).message}`);
+    if (!nagios) printError(`bootlevel: ${(error as Error).message}`);
   }
 }
 

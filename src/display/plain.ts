@@ -2,7 +2,7 @@ import type { RunEvent, ServiceFailure } from "../model/events.js";
 import { whatHappened } from "./failure.js";
 import { about } from "./notes.js";
 import type { Reporter, ReporterOptions } from "./reporterContract.js";
-import { outputLines, stripControl } from "./terminalText.js";
+import { stripControl, wholeOutputLines } from "./terminalText.js";
 import { formatDuration } from "./time.js";
 import { taskLine } from "./tasks.js";
 import { plural } from "./stateNames.js";
@@ -77,7 +77,7 @@ function describe(event: RunEvent, { verbose, sizes }: PlainOptions): string[] {
       return verbose ? [stepFinished(event)] : [];
     case "output":
       return verbose
-        ? outputLines(event.text).map((line) => `${stripControl(event.service)} ${event.step} | ${line}`)
+        ? wholeOutputLines(event.text).map((line) => `${stripControl(event.service)} ${event.step} | ${line}`)
         : [];
     case "said":
       return [`${stripControl(event.service)} says: ${stripControl(event.text)}`];
@@ -111,7 +111,7 @@ function failureLines(failure: ServiceFailure): string[] {
   const service = stripControl(failure.service);
   const where = failure.machine === null ? "" : ` on ${stripControl(failure.machine)}`;
   const lines = [`${service} failed in ${failure.step}${where}: ${whatHappened(failure)}`];
-  for (const line of failure.lastLines.flatMap(outputLines)) lines.push(`${service} ${failure.step} | ${line}`);
+  for (const line of failure.lastLines.flatMap(wholeOutputLines)) lines.push(`${service} ${failure.step} | ${line}`);
   if (failure.log !== null) lines.push(`${service} log ${stripControl(failure.log)}`);
   if (failure.remedy !== "") lines.push(`${service} next ${stripControl(failure.remedy)}`);
   return lines;
