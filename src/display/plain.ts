@@ -53,7 +53,9 @@ function describe(event: RunEvent, { verbose, sizes }: PlainOptions): string[] {
     case "level-finished":
       return [
         `${levelName(event)} finished in ` +
-          `${formatDuration(event.ms)}${event.failed > 0 ? `, ${event.failed} failed` : ""}`,
+          formatDuration(event.ms) +
+          (event.failed > 0 ? `, ${event.failed} failed` : "") +
+          ((event.interrupted ?? 0) > 0 ? `, ${event.interrupted ?? 0} interrupted` : ""),
       ];
     case "service-state":
       return [`${stripControl(event.service)} ${event.state}`];
@@ -64,7 +66,9 @@ function describe(event: RunEvent, { verbose, sizes }: PlainOptions): string[] {
       ];
     case "machine-terminated":
       return [
-        `${stripControl(event.service)} machine ${stripControl(event.id)} terminated in ${stripControl(event.cloud)}`,
+        event.givenBack === true
+          ? `${stripControl(event.service)} host ${stripControl(event.id)} given back to ${stripControl(event.cloud)}`
+          : `${stripControl(event.service)} machine ${stripControl(event.id)} terminated in ${stripControl(event.cloud)}`,
       ];
     case "step-started":
       return verbose
