@@ -33,7 +33,7 @@ test("a service that executes, one that failed at it, and one whose turn has not
   const own = installation();
   const boot = own.start(["boot", own.plan(plan(own)), "--name", "s"]);
   await eventually("busy executes and bad has failed", async () => {
-    const { busy, bad } = await shown(own, "s").catch(() => ({}));
+    const { busy, bad } = await shown(own, "s").catch((): Record<string, Row> => ({}));
     return busy?.["state"] === "executing" && bad?.["state"] === "failed";
   });
   const failed = {
