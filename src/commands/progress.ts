@@ -3,11 +3,14 @@ import type { RunEvent } from "../library/index.js";
 import { chooseMode } from "../display/mode.js";
 import { StoppedError, UsageError } from "./exitCodes.js";
 import { onInterrupt, type Interruption } from "./interrupt.js";
+import { LeftMachines } from "./leftMachines.js";
 import { printError } from "./output.js";
 
 export interface Progress {
   readonly onEvent: (event: RunEvent) => void;
   readonly interruption: Interruption;
+  /** Says what the command leaves behind when it ends without a result. */
+  sayLeft(): void;
   /** Gives the screen back to the caller. */
   close(): void;
 }
@@ -15,28 +18,42 @@ export interface Progress {
 /** What a command passes on to the library. */
 export type Watch = { readonly onEvent: (event: RunEvent) => void; readonly signal: AbortSignal };
 
-/** Live display on a terminal, plain lines otherwise. With `--json`, plain lines on stderr: stdout holds the document. */
-export async function showProgress(options: {
+export interface ProgressOptions {
   readonly json: boolean;
   readonly verbose: boolean;
+  /** What the command does after an interrupt. Default: no new step starts, and running steps are recorded. */
+  readonly stopping?: string;
   /** Sentence that says what can be done after an interrupt. */
   readonly afterwards: string;
-}): Promise<Progress> {
+}
+
+const STOPPING = "no new step starts, running steps are recorded";
+
+/** Live display on a terminal, plain lines otherwise. With `--json`, plain lines on stderr: stdout holds the document. */
+export async function showProgress({ json, verbose, stopping, afterwards }: ProgressOptions): Promise<Progress> {
   const { createReporter } = await import("../display/reporter.js");
-  const stream = options.json ? process.stderr : process.stdout;
-  const { mode, color } = options.json
+  const stream = json ? process.stderr : process.stdout;
+  const { mode, color } = json
     ? { mode: "plain" as const, color: false }
     : chooseMode({ stream, env: process.env, json: false });
-  const reporter = createReporter({ mode, stream, color, now: Date.now, verbose: options.verbose });
+  const reporter = createReporter({ mode, stream, color, now: Date.now, verbose });
+  const left = new LeftMachines();
+  const sayLeft = (): void => {
+    reporter.close();
+    const sentence = left.sentence();
+    if (sentence !== null) printError(`bootlevel: ${sentence}`);
+  };
   const interruption = onInterrupt(() => {
-    const message =
-      "stopping: no new step starts, running steps are recorded. " +
-      `Interrupt again to exit at once. ${options.afterwards}`;
+    const message = `stopping: ${stopping ?? STOPPING}. Interrupt again to exit at once. ${afterwards}`;
     reporter.onEvent({ at: Date.now(), type: "warning", service: null, message });
-  });
+  }, sayLeft);
   return {
-    onEvent: (event) => reporter.onEvent(event),
+    onEvent: (event) => {
+      left.note(event);
+      reporter.onEvent(event);
+    },
     interruption,
+    sayLeft,
     close() {
       reporter.close();
       interruption.release();
@@ -49,13 +66,16 @@ export async function showProgress(options: {
  * @returns the result of `work`, and whether the operator interrupted it.
  */
 export async function withProgress<T>(
-  options: { readonly json: boolean; readonly verbose: boolean; readonly afterwards: string },
+  options: ProgressOptions,
   work: (watch: Watch) => Promise<T>,
 ): Promise<{ result: T; interrupted: boolean }> {
   const progress = await showProgress(options);
   try {
     const result = await work({ onEvent: progress.onEvent, signal: progress.interruption.signal });
     return { result, interrupted: progress.interruption.interrupted };
+  } catch (error) {
+    progress.sayLeft();
+    throw error;
   } finally {
     progress.close();
   }

@@ -165,6 +165,7 @@ async function outcome(
     await enterFailure(context, service, failure.failure);
     const redacted = new ServiceError(context.redactor.redactData(failure.failure), { cause: failure.cause });
     work.failed.push(redacted);
+    work.onFailure(redacted.failure);
     return redacted;
   }
 }
