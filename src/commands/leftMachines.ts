@@ -8,21 +8,12 @@ export class LeftMachines {
 
   /** Follows the events of the command. */
   note(event: RunEvent): void {
-    switch (event.type) {
-      case "run-started":
-        this.run = event.run;
-        break;
-      case "service-state":
-        if (event.state === "launching") this.launching.add(event.service);
-        else this.launching.delete(event.service);
-        break;
-      case "machine-launched":
-        this.running.add(`${event.cloud} ${event.id}`);
-        break;
-      case "machine-terminated":
-        this.running.delete(`${event.cloud} ${event.id}`);
-        break;
-    }
+    if (event.type === "run-started") this.run = event.run;
+    if (event.type === "machine-launched") this.running.add(`${event.cloud} ${event.id}`);
+    if (event.type === "machine-terminated") this.running.delete(`${event.cloud} ${event.id}`);
+    if (event.type !== "service-state") return;
+    if (event.state === "launching") this.launching.add(event.service);
+    else this.launching.delete(event.service);
   }
 
   /** What is left and the commands for it; null if the command had not begun to work on a run. */

@@ -61,9 +61,9 @@ const PATIENCE_MS = 600_000;
 
 async function runInSession(store: Store, request: RunToEndRequest, session: Session): Promise<RunToEndResult> {
   const startedAt = store.clock.now();
-  const boot = await begin(store, request, session);
+  const { number, boot } = await begin(store, request, session);
   const { observe } = request;
-  const run = await store.findRun(String(boot.number));
+  const run = await store.findRun(String(number));
   const { plan } = await store.plan(run);
   const keep = request.keep ?? plan.keep ?? "never";
   // The operator stopped booting and executing. Machines that are not kept must be destroyed all the same.
@@ -88,12 +88,14 @@ async function runInSession(store: Store, request: RunToEndRequest, session: Ses
       );
   // Its programs are ended, and an operator may go on with the machines.
   if (kept && boot.aborted !== null && isPassing(boot.aborted)) await store.cancelAbort(run);
-  const { number: _, ...result } = boot;
-  return { run: run.name, success, boot: result, reports, keep, terminated, ms: store.clock.now() - startedAt };
+  return { run: run.name, success, boot, reports, keep, terminated, ms: store.clock.now() - startedAt };
 }
 
 /** The result of booting and executing, and the number of the run. */
-type Begun = BootResult & { readonly number: number };
+interface Begun {
+  readonly number: number;
+  readonly boot: BootResult;
+}
 
 async function begin(
   store: Store,
@@ -112,14 +114,14 @@ async function begin(
         signal,
         session,
       });
-      return { ...boot, number: (await store.findRun(boot.run)).id };
+      return { number: (await store.findRun(boot.run)).id, boot };
     }
     case "resume": {
       const options = { waitMs, observe, signal, session };
       const boot =
         (await endedPart(store, start.run, options)) ??
         (await resumeRun(store, start.run, { ...options, verb: "run" }));
-      return { ...boot, number: start.run.id };
+      return { number: start.run.id, boot };
     }
   }
 }
