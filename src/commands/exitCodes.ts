@@ -51,4 +51,13 @@ export function isExpected(error: unknown): boolean {
 }
 
 /** Codes of errors that a user can fix, with all kinds below them. */
-const EXPECTED = ["USAGE", "GAVE_UP", "INTERRUPTED", "STATE", "DRIVER", "PLAN_INVALID", "STAGING_SOURCE"];
+const EXPECTED = [
+  "USAGE",
+  "GAVE_UP",
+  "INTERRUPTED",
+  "STATE",
+  "DRIVER",
+  "PLAN_INVALID",
+  "STAGING_SOURCE",
+  "NATIVE_PART",
+];

@@ -1,6 +1,6 @@
 /** Shows the events of a run while a command works on it. */
 import type { RunEvent } from "../library/index.js";
-import { chooseMode } from "../display/mode.js";
+import { chooseMode, type Appearance } from "../display/mode.js";
 import { StoppedError, UsageError } from "./exitCodes.js";
 import { onInterrupt, type Interruption } from "./interrupt.js";
 import { LeftMachines } from "./leftMachines.js";
@@ -20,6 +20,8 @@ export type Watch = { readonly onEvent: (event: RunEvent) => void; readonly sign
 
 export interface ProgressOptions {
   readonly json: boolean;
+  /** With `--nagios`: monitors read standard output and standard error as one text. */
+  readonly nagios?: boolean;
   readonly verbose: boolean;
   /** What the command does after an interrupt. Default: no new step starts, and running steps are recorded. */
   readonly stopping?: string;
@@ -29,14 +31,15 @@ export interface ProgressOptions {
 
 const STOPPING = "no new step starts, running steps are recorded";
 
-/** Live display on a terminal, plain lines otherwise. With `--json`, plain lines on stderr: stdout holds the document. */
-export async function showProgress({ json, verbose, stopping, afterwards }: ProgressOptions): Promise<Progress> {
+/**
+ * Live display on a terminal, plain lines otherwise. With `--json`, plain lines on stderr: stdout holds the document.
+ * Nothing with `--nagios`.
+ */
+export async function showProgress(options: ProgressOptions): Promise<Progress> {
   const { createReporter } = await import("../display/reporter.js");
-  const stream = json ? process.stderr : process.stdout;
-  const { mode, color } = json
-    ? { mode: "plain" as const, color: false }
-    : chooseMode({ stream, env: process.env, json: false });
-  const reporter = createReporter({ mode, stream, color, now: Date.now, verbose });
+  const stream = options.json ? process.stderr : process.stdout;
+  const { mode, color } = appearance(options);
+  const reporter = createReporter({ mode, stream, color, now: Date.now, verbose: options.verbose });
   const left = new LeftMachines();
   const sayLeft = (): void => {
     reporter.close();
@@ -44,7 +47,7 @@ export async function showProgress({ json, verbose, stopping, afterwards }: Prog
     if (sentence !== null) printError(`bootlevel: ${sentence}`);
   };
   const interruption = onInterrupt(() => {
-    const message = `stopping: ${stopping ?? STOPPING}. Interrupt again to exit at once. ${afterwards}`;
+    const message = `stopping: ${options.stopping ?? STOPPING}. Interrupt again to exit at once. ${options.afterwards}`;
     reporter.onEvent({ at: Date.now(), type: "warning", service: null, message });
   }, sayLeft);
   return {
@@ -61,6 +64,11 @@ export async function showProgress({ json, verbose, stopping, afterwards }: Prog
   };
 }
 
+function appearance({ json, nagios }: ProgressOptions): Appearance {
+  if (nagios === true) return { mode: "silent", color: false };
+  return json ? { mode: "plain", color: false } : chooseMode({ stream: process.stdout, env: process.env, json: false });
+}
+
 /**
  * Shows progress while `work` runs, then gives the screen back.
  * @returns the result of `work`, and whether the operator interrupted it.
@@ -74,7 +82,7 @@ export async function withProgress<T>(
     const result = await work({ onEvent: progress.onEvent, signal: progress.interruption.signal });
     return { result, interrupted: progress.interruption.interrupted };
   } catch (error) {
-    progress.sayLeft();
+    if (options.nagios !== true) progress.sayLeft();
     throw error;
   } finally {
     progress.close();
