@@ -5,9 +5,10 @@
 import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
 import { isCloudUnreachableError, type Driver } from "../../drivers/contract/driver.js";
 import type { RunEvent, RunState, ServiceFailure } from "../../model/events.js";
+import { orderByCause } from "../../model/failures.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
-import { isServiceError } from "../run/failure.js";
+import { countErrors, isServiceError } from "../run/failure.js";
 import { change, enterRunState, record, warn } from "../run/journal.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
@@ -25,6 +26,8 @@ export interface TerminateOptions extends WorkOptions {
   readonly reports?: boolean;
   /** Services whose reports were just collected and are not home, and why: their machines stay. */
   readonly notHome?: ReadonlyMap<string, string>;
+  /** Destroy machines whose reports are not home, too. Default: only with `force`. */
+  readonly giveUpReports?: boolean;
   /** The operator's limit of a report, and of each file, in bytes. Default: the plan's. */
   readonly reportLimitBytes?: number | null;
 }
@@ -70,10 +73,8 @@ export async function terminateRun(store: Store, run: RunRecord, options: Termin
   );
 }
 
-async function takeRunDown(
-  context: RunContext,
-  { force, keep, reports = true, notHome = new Map(), reportLimitBytes = null }: TerminateOptions,
-): Promise<TerminateResult> {
+async function takeRunDown(context: RunContext, options: TerminateOptions): Promise<TerminateResult> {
+  const { force, keep, reports = true } = options;
   const { clock, run } = context;
   const startedAt = clock.now();
   const takeDown = new TakeDown(
@@ -81,7 +82,12 @@ async function takeRunDown(
     await MachineAssignments.read(context),
     unfinishedPrograms(await context.store.steps(run)),
     force,
-    { collect: reports, notHome, limitBytes: reportLimitBytes },
+    {
+      collect: reports,
+      notHome: options.notHome ?? new Map(),
+      giveUp: force || options.giveUpReports === true,
+      limitBytes: options.reportLimitBytes ?? null,
+    },
   );
   const started: RunEvent = {
     at: startedAt,
@@ -102,7 +108,7 @@ async function takeRunDown(
     state,
     terminated: takeDown.terminated,
     kept: keep && state === "interrupted" && !context.stop.aborted,
-    failures: errors.filter((error) => isServiceError(error)).map((error) => error.failure),
+    failures: orderByCause(errors.filter((error) => isServiceError(error)).map((error) => error.failure)),
     cloudUnreachable: errors.some(
       (error) => isCloudUnreachableError(error) || (isServiceError(error) && error.cloudUnreachable),
     ),
@@ -125,7 +131,7 @@ async function takeLevelsDown(context: RunContext, takeDown: TakeDown, keep: boo
     const ends = await down(context.levels[index] ?? [], "terminated");
     errors.push(...ends.filter((error) => error !== null));
     const at = context.clock.now();
-    await record(context, { at, type: "level-finished", level, index, ms: at - startedAt, failed: errors.length });
+    await record(context, { at, type: "level-finished", level, index, ms: at - startedAt, ...countErrors(errors) });
   }
   return errors;
 }

@@ -2,7 +2,13 @@
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { StepRecord } from "../../state/contract/records.js";
 import { survey } from "../health/survey.js";
-import { describeResult, hasMachine, runServiceProgram, whyEnded } from "../programs/runServiceProgram.js";
+import {
+  describeResult,
+  hasMachine,
+  programWords,
+  runServiceProgram,
+  whyEnded,
+} from "../programs/runServiceProgram.js";
 import { endUnfinished } from "../programs/unfinished.js";
 import { collectReports } from "../reports/collectReports.js";
 import type { RunContext } from "../run/context.js";
@@ -20,6 +26,8 @@ export interface ReportChoice {
   readonly collect: boolean;
   /** Services whose reports were collected already and are not home, and why. Their machines stay. */
   readonly notHome: ReadonlyMap<string, string>;
+  /** Whether machines whose reports are not home are destroyed, too. */
+  readonly giveUp: boolean;
   /** The operator's limit of a report in bytes, or null. */
   readonly limitBytes: number | null;
 }
@@ -98,7 +106,8 @@ export class ServiceStops {
     if (answers) await endUnfinished(context, assignments, service, this.unfinished.get(service.id) ?? []);
     if (due && this.hasReport(service)) await this.collectReport(service, answers);
     const why = this.reports.notHome.get(service.name);
-    if (why !== undefined && answers && !this.gone.has(assignments.owner(service))) throw notHome(service, why);
+    if (why !== undefined && answers && !this.reports.giveUp && !this.gone.has(assignments.owner(service)))
+      throw notHome(service, why);
     if (!answers) return;
     if (program !== null && !this.force && due) await this.runProgram(service, program);
     this.stopped.add(service);
@@ -110,7 +119,7 @@ export class ServiceStops {
 
   /**
    * Runs before the terminate program, which may remove the files to report. If it is interrupted, the next command
-   * starts with it. A machine whose files are not all home stays, unless `force` gives them up.
+   * starts with it. A machine whose files are not all home stays, unless `giveUp` is set.
    */
   private async collectReport(service: Service, answers: boolean): Promise<void> {
     const { context, assignments, gone } = this;
@@ -119,7 +128,7 @@ export class ServiceStops {
       reachable: (one) => answers && hasMachine(assignments, one) && !gone.has(assignments.owner(one)),
     });
     if (context.stop.aborted) throw new InterruptedError();
-    if (outcome?.home === false && answers && !this.force) throw notHome(service, outcome.warnings[0] ?? "");
+    if (outcome?.home === false && answers && !this.reports.giveUp) throw notHome(service, outcome.warnings[0] ?? "");
   }
 
   private async runProgram(service: Service, program: ProgramSpec): Promise<void> {
@@ -145,7 +154,7 @@ export class ServiceStops {
       throw serviceError(
         service,
         "terminate",
-        `the terminate program failed: ${describeResult(result, whyEnded(context, "terminate"))}; its machine was kept`,
+        `the ${programWords("terminate", program)} failed: ${describeResult(result, whyEnded(context, "terminate"))}; its machine was kept`,
         { exitCode, machine, log, lastLines, remedy: FORCE_REMEDY },
       );
     });

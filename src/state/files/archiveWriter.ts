@@ -87,7 +87,7 @@ export class ArchiveWriter implements NewArchive {
   addDirectory({ name, mode, mtime }: NewMember): void {
     if (this.names.has(name)) return;
     this.claim(name);
-    this.tar.entry({ name, mode: (mode & 0o777) | 0o700, mtime, uid: 0, gid: 0, type: "directory" });
+    this.entry({ name, mode: (mode & 0o777) | 0o700, mtime, uid: 0, gid: 0, type: "directory" });
   }
 
   /**
@@ -144,7 +144,7 @@ export class ArchiveWriter implements NewArchive {
   ): Promise<void> {
     this.files += 1;
     this.bytes += size;
-    const sink = this.tar.entry({
+    const sink = this.entry({
       name,
       mode: (mode & 0o777) | 0o600,
       mtime,
@@ -200,7 +200,7 @@ export class ArchiveWriter implements NewArchive {
       if (this.names.has(name)) continue;
       if (!this.leadsSomewhere(target)) idle.push(label);
       else
-        this.tar.entry({
+        this.entry({
           name,
           mode: 0o777,
           mtime,
@@ -245,6 +245,13 @@ export class ArchiveWriter implements NewArchive {
   async abandon(): Promise<void> {
     this.tar.destroy(new ArchiveError("abandoned"));
     await this.written;
+  }
+
+  private entry(header: Parameters<Pack["entry"]>[0]): ReturnType<Pack["entry"]> {
+    const sink = this.tar.entry(header);
+    // When the file cannot be written, this one is destroyed too. `written` tells why.
+    sink.on("error", () => undefined);
+    return sink;
   }
 
   private async write(sink: ReturnType<Pack["entry"]>, chunk: Buffer): Promise<void> {
