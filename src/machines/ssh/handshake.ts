@@ -3,12 +3,15 @@ import type { Duplex } from "node:stream";
 import type { LimitFunction } from "p-limit";
 import ssh2, { type Algorithms, type AnyAuthMethod, type Client } from "ssh2";
 import { AuthenticationError, ConnectionError, HostKeyError } from "../contract/connection.js";
+import { destroyStream } from "./destroyStream.js";
 import type { HostKeyCheck, Recognition } from "./hostKeyCheck.js";
 import type { Identity } from "./identities.js";
 
 /** A logged-in client, and how the host key was recognised. */
 export interface AuthenticatedClient {
   readonly client: Client;
+  /** The stream that the client runs on. Whoever ends the client destroys it. */
+  readonly stream: Duplex;
   readonly recognition: Recognition;
 }
 
@@ -63,8 +66,10 @@ const ALGORITHMS: Algorithms = {
  * @throws HostKeyError, AuthenticationError (both final), ConnectionError (retry)
  */
 export async function handshake(stream: Duplex, options: HandshakeOptions): Promise<AuthenticatedClient> {
-  if (stream.destroyed || stream.readableEnded)
+  if (stream.destroyed || stream.readableEnded) {
+    destroyStream(stream);
     throw new ConnectionError("the machine closed the connection before the handshake");
+  }
   const client = new ssh2.Client();
   const deadline = new Deadline(options);
   const greeting = new HeldGreeting(stream);
@@ -77,10 +82,9 @@ export async function handshake(stream: Duplex, options: HandshakeOptions): Prom
       greeting.letThrough();
       return loggedIn;
     });
-    return { client, recognition: await Promise.race([loggedIn, inTurn]) };
+    return { client, stream, recognition: await Promise.race([loggedIn, inTurn]) };
   } catch (error) {
-    client.destroy();
-    stream.destroy();
+    destroyStream(stream);
     throw error;
   } finally {
     deadline.stop();

@@ -1,5 +1,6 @@
 /** An SSH connection. Its channels are sessions of one ssh2 client. */
 import { setMaxListeners } from "node:events";
+import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import pLimit from "p-limit";
 import pTimeout from "p-timeout";
@@ -14,6 +15,7 @@ import {
   type MachineConnection,
   type Terminal,
 } from "../contract/connection.js";
+import { destroyStream } from "./destroyStream.js";
 
 /** sshd allows 10 (MaxSessions). Two stay free for urgent channels, such as a kill. */
 const CHANNELS = 8;
@@ -35,9 +37,13 @@ export interface SshConnection extends MachineConnection {
   interact(command: string, terminal: Terminal | null): Promise<InteractiveChannel>;
 }
 
-/** @param client a logged-in client */
+/**
+ * @param client a logged-in client
+ * @param stream the stream that it runs on; it is destroyed with the connection
+ */
 export function sshConnection(
   client: Client,
+  stream: Duplex,
   label: string,
   workDirectory: string,
   onClosed: () => void,
@@ -51,6 +57,7 @@ export function sshConnection(
   const lose = (why: string): void => {
     if (lost.aborted) return;
     losing.abort(new ConnectionLostError(why));
+    destroyStream(stream);
     onClosed();
   };
   client.on("error", (error) => {
@@ -129,7 +136,7 @@ export function sshConnection(
       client.end();
       // It is lost when the machine has said goodbye too.
       await delay(GOODBYE_MS, undefined, { signal: lost }).catch(() => undefined);
-      client.destroy();
+      destroyStream(stream);
     },
   };
 }

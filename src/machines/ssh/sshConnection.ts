@@ -1,8 +1,6 @@
 /** Connects to a machine over SSH, with retries. */
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import pTimeout from "p-timeout";
-import type { Client } from "ssh2";
 import {
   AuthenticationError,
   isAuthenticationError,
@@ -51,12 +49,12 @@ export async function connectSsh(settings: SshSettings, options: ConnectOptions)
   const jumpHosts = options.jumpHosts ?? sharedJumpHosts;
   const label = `${settings.user}@${settings.host}:${settings.port}`;
   const connectOnce = async (again: boolean, timeoutMs = settings.connectTimeoutMs): Promise<FirstConnection> => {
-    const { client, recognition } = await retry(label, timeoutMs, options.signal, (limitMs) =>
-      logIn(settings, identities, options, limitMs, again, (limit) =>
+    const { client, stream, recognition } = await retry(label, timeoutMs, options.signal, (limit) =>
+      logIn(settings, identities, options, limit, again, () =>
         openStream(settings, identities, jumpHosts, options, limit),
       ),
     );
-    return { connection: sshConnection(client, label, settings.workDirectory, () => undefined), recognition };
+    return { connection: sshConnection(client, stream, label, settings.workDirectory, () => undefined), recognition };
   };
   // The machine has answered before, so one attempt must be enough.
   const connectMore = async (): Promise<SshConnection> =>
@@ -88,25 +86,25 @@ async function openStream(
   identities: readonly Identity[],
   jumpHosts: JumpHostPool,
   options: ConnectOptions,
-  limitMs: number,
+  limit: Limit,
 ): Promise<Duplex> {
   const { jump } = settings;
-  if (jump === null) return connectTcp(settings.host, settings.port, limitMs, options.signal);
+  if (jump === null) return connectTcp(settings.host, settings.port, limit(), options.signal);
   // The jump host existed before: the machine's temporary keys do not apply to it.
   const jumpHost = { ...settings, host: jump.host, user: jump.user, port: jump.port, jump: null, contact: null };
   const label = `${jump.user}@${jump.host}:${jump.port}`;
-  // All machines behind the jump host share this attempt, so one machine's signal must not end it.
-  const own = { ...options, signal: new AbortController().signal };
-  const connect = (): Promise<Client> =>
-    logIn(jumpHost, identities, own, limitMs, false, (limit) =>
-      connectTcp(jumpHost.host, jumpHost.port, limit, own.signal),
-    ).then(({ client }) => client);
-  try {
-    return await withLimit(
-      jumpHosts.stream(jumpHostKey(label, settings), connect, settings.host, settings.port),
-      2 * limitMs,
-      `the jump host ${label} did not answer`,
+  // All machines behind the jump host share this attempt, so it has a signal of its own.
+  const connect = (signal: AbortSignal): Promise<AuthenticatedClient> =>
+    logIn(jumpHost, identities, { ...options, signal }, limit, false, () =>
+      connectTcp(jumpHost.host, jumpHost.port, limit(), signal),
     );
+  try {
+    const { signal } = options;
+    return await jumpHosts.stream(jumpHostKey(label, settings), connect, settings.host, settings.port, {
+      label,
+      limit,
+      signal,
+    });
   } catch (error) {
     if (isHostKeyError(error)) throw new HostKeyError(`jump host: ${error.message}`, error.presented, error.expected);
     if (isAuthenticationError(error)) throw new AuthenticationError(`jump host: ${error.message}`, { cause: error });
@@ -127,18 +125,18 @@ async function logIn(
   settings: SshSettings,
   identities: readonly Identity[],
   options: ConnectOptions,
-  limitMs: number,
+  limit: Limit,
   again: boolean,
-  reachIt: (limitMs: number) => Promise<Duplex>,
+  reachIt: () => Promise<Duplex>,
 ): Promise<AuthenticatedClient> {
   const hostKey = await hostKeyCheck(settings.host, settings.port, settings, options.signal);
-  const stream = await reachIt(limitMs);
+  const stream = await reachIt();
   return handshake(stream, {
     label: `${settings.user}@${settings.host}:${settings.port}`,
     user: settings.user,
     identities,
     keepaliveMs: settings.keepaliveMs,
-    limitMs,
+    limitMs: limit(),
     hostKey: again ? withoutTemporary(hostKey) : hostKey,
     signal: options.signal,
     limit: handshakeLimit,
@@ -162,18 +160,21 @@ function withoutTemporary(check: HostKeyCheck): HostKeyCheck {
   };
 }
 
+/** The time limit in milliseconds for a stage of connecting that begins now. All stages share `connectTimeoutMs`. */
+type Limit = () => number;
+
 /** Retries until `attempt` succeeds, fails finally, or `timeoutMs` is over. */
 async function retry<T>(
   label: string,
   timeoutMs: number,
   signal: AbortSignal,
-  attempt: (limitMs: number) => Promise<T>,
+  attempt: (limit: Limit) => Promise<T>,
 ): Promise<T> {
   const began = performance.now();
+  const limit = (): number => Math.max(1, Math.min(ATTEMPT_MS, Math.round(timeoutMs - (performance.now() - began))));
   for (let count = 1; ; count++) {
-    const left = timeoutMs - (performance.now() - began);
     try {
-      return await attempt(Math.max(1, Math.min(ATTEMPT_MS, Math.round(left))));
+      return await attempt(limit);
     } catch (error) {
       const last = isFinal(error) ? "final" : signal.aborted ? "aborted" : "retry";
       if (last === "final") throw error;
@@ -210,16 +211,4 @@ function isFinal(error: unknown): boolean {
  */
 function backoff(count: number): number {
   return Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 1.5 ** (count - 1)) * (0.5 + Math.random() / 2);
-}
-
-function withLimit<T extends Duplex>(work: Promise<T>, limitMs: number, message: string): Promise<T> {
-  const fallback = (): never => {
-    // Close a stream that arrives too late. If none arrives, the error below has reported it.
-    work.then(
-      (stream) => stream.destroy(),
-      () => undefined,
-    );
-    throw new ConnectionError(`${message} within ${limitMs / 1000} s`);
-  };
-  return pTimeout(work, { milliseconds: limitMs, fallback });
 }
