@@ -1,7 +1,7 @@
 /** Checks a run now: every machine is checked and every ready program runs again, in parallel. Nothing is recorded. */
 import { isCloudUnreachableError } from "../../drivers/contract/driver.js";
 import type { RunEvent } from "../../model/events.js";
-import type { RunRecord } from "../../state/contract/records.js";
+import type { OutageRecord, RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
 import type { ServiceStatus, StatusReport, Trouble } from "../../model/statusReport.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
@@ -30,10 +30,16 @@ export async function statusRun(
     const all = context.levels.flat();
     const ready = all.filter((service) => context.records.get(service.id)?.state === "ready");
     const findings = await survey(context, assignments, ready, () => "ready");
-    const services = all.map((service) => serviceStatus(context, assignments, service, findings.get(service) ?? null));
+    const workedOnBy = run.holder?.alive === true ? run.holder.command : null;
+    const outages = workedOnBy === null ? new Map<string, OutageRecord>() : await store.outages(run);
+    const services = all.map((service) => {
+      const status = serviceStatus(context, assignments, service, findings.get(service) ?? null);
+      const outage = outages.get(service.name);
+      if (outage === undefined || status.trouble !== "not-up" || status.state === "failed") return status;
+      return { ...status, message: `${status.message}: ${outageWords(outage, context.clock.now())}` };
+    });
     const healthy = run.state === "ready" && run.abort === null && services.every((service) => service.healthy);
     const cloudUnreachable = [...findings.values()].some(({ error }) => isCloudUnreachableError(error));
-    const workedOnBy = run.holder?.alive === true ? run.holder.command : null;
     return {
       run: run.name,
       state: run.state,
@@ -48,6 +54,11 @@ export async function statusRun(
   } finally {
     await closeContext(context);
   }
+}
+
+function outageWords({ machine, since, reason }: OutageRecord, now: number): string {
+  const seconds = Math.max(0, Math.round((now - since) / 1000));
+  return `its launcher lost the connection to ${machine} ${seconds} s ago (${reason.replace(`${machine}: `, "")}) and is connecting again`;
 }
 
 /** @param finding null for a service that was not checked because it never became ready */

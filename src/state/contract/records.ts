@@ -112,6 +112,15 @@ export interface EventRecord {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
+/** A lost connection to a machine. */
+export interface OutageRecord {
+  /** Its name in messages: `admin@10.0.0.4:22`. */
+  readonly machine: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  readonly reason: string;
+}
+
 export interface StepRecord {
   readonly id: number;
   readonly serviceId: number;

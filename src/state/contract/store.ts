@@ -10,6 +10,7 @@ import type {
   Abort,
   AttributeRecord,
   EventRecord,
+  OutageRecord,
   MachineRecord,
   PlanRecord,
   RunRecord,
@@ -101,6 +102,8 @@ export interface Store extends StoreSettings {
   /** Hashes of the setup steps that ran on a machine for a service (`StepRecord.content`). */
   setups(serviceId: number, machineKey: string | null): Promise<Set<string>>;
   events(run: RunKey, after?: number): Promise<EventRecord[]>;
+  /** Services whose launcher has lost the connection to their machine and not restored it, by name. */
+  outages(run: RunKey): Promise<ReadonlyMap<string, OutageRecord>>;
   /** Durations of earlier runs of a plan: about twenty runs, completed and newest ones first. */
   pastRuns(plan: PlanIdentity): Promise<PastRun[]>;
   hostKeys(scope: string, address: string): Promise<string[]>;

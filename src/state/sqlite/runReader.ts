@@ -10,6 +10,7 @@ import type {
   AttributeRecord,
   DueStage,
   EventRecord,
+  OutageRecord,
   MachineRecord,
   PlanRecord,
   RunRecord,
@@ -318,6 +319,28 @@ export function readEvents(db: Db, runId: number, after = 0): EventRecord[] {
     )
     .all(runId, after);
   return rows.map((row) => ({ ...row, data: JSON.parse(row.data) as Record<string, unknown> }));
+}
+
+/** Connections that the run's present command has lost and not restored, by the services that they affect. */
+export function readOutages(db: Db, runId: number): Map<string, OutageRecord> {
+  const rows = db
+    .prepare<[number], { at: number; type: string; data: string }>(
+      "SELECT at, type, data FROM events WHERE run_id = ? AND type IN ('run-started', 'connection-lost', 'connection-restored') ORDER BY id",
+    )
+    .all(runId);
+  const outages = new Map<string, OutageRecord>();
+  for (const { at, type, data } of rows) {
+    if (type === "run-started") {
+      outages.clear();
+      continue;
+    }
+    const event = JSON.parse(data) as { machine: string; services: string[]; reason: string };
+    for (const service of event.services) {
+      if (type === "connection-lost") outages.set(service, { machine: event.machine, since: at, reason: event.reason });
+      else outages.delete(service);
+    }
+  }
+  return outages;
 }
 
 /**
