@@ -35,6 +35,8 @@ export type Change =
   | { readonly kind: "launch-repeated"; readonly key: string }
   /** The driver has returned a machine. Recorded before anything waits for the machine. */
   | { readonly kind: "launched"; readonly key: string; readonly machine: LaunchedMachine }
+  /** A launcher is connected to the machine for the first time. */
+  | { readonly kind: "met"; readonly key: string }
   /** The machine does not exist any more, or never did. */
   | { readonly kind: "ended"; readonly key: string; readonly reason: string }
   /** From now on the terminate program has work to do, in any launcher. */

@@ -77,6 +77,8 @@ export interface MachineRecord {
   readonly access: string | null;
   readonly requestedAt: number;
   readonly launchedAt: number | null;
+  /** When a launcher was first connected to it; null: it may still boot. */
+  readonly metAt: number | null;
   readonly endedAt: number | null;
   readonly endReason: string | null;
 }

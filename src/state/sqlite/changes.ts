@@ -78,6 +78,8 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
         change.key,
       );
     }
+    case "met":
+      return write("UPDATE machines SET met_at = coalesce(met_at, ?) WHERE key = ?", now, change.key);
     case "ended":
       return write(
         "UPDATE machines SET state = 'ended', ended_at = ?, end_reason = ? WHERE key = ? AND state <> 'ended'",

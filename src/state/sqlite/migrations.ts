@@ -83,6 +83,8 @@ CREATE TABLE machines (
   authorized TEXT,
   requested_at INTEGER NOT NULL,
   launched_at INTEGER,
+  -- When a launcher was first connected to it: from then on it is known to have booted.
+  met_at INTEGER,
   ended_at INTEGER,
   end_reason TEXT
 ) STRICT;
@@ -222,7 +224,7 @@ CREATE TABLE built_images (
  * The highest `user_version` of databases from before the first release (1 to this number). They cannot be read any
  * more.
  */
-export const UNRELEASED = 5;
+export const UNRELEASED = 6;
 
 /** The SQL of each step. It migrates from `user_version` `UNRELEASED` plus its index to the next version. */
 export const migrations: readonly string[] = [first];

@@ -190,6 +190,7 @@ export function readMachines(db: Db, runId: number): MachineRecord[] {
     access: string | null;
     requested_at: number;
     launched_at: number | null;
+    met_at: number | null;
     ended_at: number | null;
     end_reason: string | null;
   }
@@ -208,6 +209,7 @@ export function readMachines(db: Db, runId: number): MachineRecord[] {
     access: row.access,
     requestedAt: row.requested_at,
     launchedAt: row.launched_at,
+    metAt: row.met_at,
     endedAt: row.ended_at,
     endReason: row.end_reason,
   }));
