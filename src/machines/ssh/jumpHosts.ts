@@ -5,6 +5,7 @@ import pTimeout from "p-timeout";
 import { ConnectionError } from "../contract/connection.js";
 import { destroyStream } from "./destroyStream.js";
 import type { AuthenticatedClient } from "./handshake.js";
+import { JumpHostError } from "./jumpHostErrors.js";
 
 /** Time limit for an orderly close, in milliseconds. A frozen jump host never closes its side. */
 const GOODBYE_MS = 2000;
@@ -29,33 +30,53 @@ export class JumpHostPool {
   readonly #connections = new Map<string, SharedConnection>();
 
   /**
-   * Opens a stream to `host:port` through the jump host `key`; `connect` is called if there is no connection yet. The
+   * Opens a stream to the machine through the jump host `key`; `connect` is called if there is no connection yet. The
    * connection closes with its last stream, and an attempt to connect ends with the last one who waits for it.
    * @throws ConnectionError when the jump host or the machine does not answer, and the errors of `connect`
    */
   async stream(
     key: string,
     connect: (signal: AbortSignal) => Promise<AuthenticatedClient>,
-    host: string,
-    port: number,
+    machine: { readonly host: string; readonly port: number },
     { label, limit, signal }: StreamOptions,
   ): Promise<Duplex> {
     const connection = this.#take(key, connect);
     try {
-      const { client } = await within(connection.login, limit(), signal, `the jump host ${label} did not answer`);
-      const opened = forward(client, host, port);
-      const silent = `no answer from ${host}:${port} through the jump host ${label}`;
-      const stream = await within(opened, limit(), signal, silent).catch((error: unknown) => {
-        // A stream that opens too late is closed. Its failure was reported already.
-        opened.then(destroyStream, () => undefined);
-        throw error;
-      });
-      stream.once("close", () => {
+      const silent = (ms: number): Error => new JumpHostError(`no answer within ${ms / 1000} s`, label);
+      const { client } = await within(connection.login, limit(), signal, silent);
+      return await this.#open(client, machine, { label, limit, signal }, () => {
         this.#release(key, connection);
       });
-      return stream;
     } catch (error) {
       this.#release(key, connection);
+      throw error;
+    }
+  }
+
+  /** @param onClosed called once, if the stream was returned and has ended. */
+  async #open(
+    client: Client,
+    machine: { readonly host: string; readonly port: number },
+    { label, limit, signal }: StreamOptions,
+    onClosed: () => void,
+  ): Promise<Duplex> {
+    let isOpen = false;
+    let isClosed = false;
+    const opened = forward(client, machine, () => {
+      isClosed = true;
+      if (isOpen) onClosed();
+    });
+    const silent = (ms: number): Error =>
+      new ConnectionError(`no answer through the jump host ${label} within ${ms / 1000} s`);
+    try {
+      const stream = await within(opened, limit(), signal, silent);
+      isOpen = true;
+      // It may end with the packet that opens it.
+      if (isClosed) onClosed();
+      return stream;
+    } catch (error) {
+      // A stream that opens too late is closed. Its failure was reported already.
+      opened.then(destroyStream, () => undefined);
       throw error;
     }
   }
@@ -104,18 +125,27 @@ function endClient({ client, stream }: AuthenticatedClient): void {
   client.end();
 }
 
-/** @throws ConnectionError with `silent` after `limitMs` milliseconds, or when the signal aborts */
-async function within<T>(work: Promise<T>, limitMs: number, signal: AbortSignal, silent: string): Promise<T> {
-  const message = new ConnectionError(`${silent} within ${limitMs / 1000} s`);
+/** @throws the error that `silent` makes after `limitMs` milliseconds; ConnectionError when the signal aborts */
+async function within<T>(
+  work: Promise<T>,
+  limitMs: number,
+  signal: AbortSignal,
+  silent: (ms: number) => Error,
+): Promise<T> {
   try {
-    return await pTimeout(work, { milliseconds: limitMs, signal, message });
+    return await pTimeout(work, { milliseconds: limitMs, signal, message: silent(limitMs) });
   } catch (error) {
     if (signal.aborted) throw new ConnectionError("cancelled", { cause: error });
     throw error;
   }
 }
 
-function forward(client: Client, host: string, port: number): Promise<Duplex> {
+/** @param onClosed called once a stream that was opened has ended; it may end with the packet that opens it. */
+function forward(
+  client: Client,
+  { host, port }: { readonly host: string; readonly port: number },
+  onClosed: () => void,
+): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const refuse = (cause: unknown): void => {
       reject(
@@ -127,8 +157,9 @@ function forward(client: Client, host: string, port: number): Promise<Duplex> {
     };
     try {
       client.forwardOut("127.0.0.1", 0, host, port, (error, channel) => {
-        if (error === undefined) resolve(channel);
-        else refuse(error);
+        if (error !== undefined) return refuse(error);
+        channel.once("close", onClosed);
+        resolve(channel);
       });
     } catch (error) {
       refuse(error);

@@ -2,14 +2,13 @@
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import {
-  AuthenticationError,
   isAuthenticationError,
   ConnectionError,
   isConnectionLostError,
-  HostKeyError,
   isHostKeyError,
   type MachineConnection,
 } from "../contract/connection.js";
+import { isJumpHostError, jumpHostError } from "./jumpHostErrors.js";
 import { JumpHostPool } from "./jumpHosts.js";
 import { replaceHostKeys, needsOwnHostKeys, type FirstConnection } from "./replaceHostKeys.js";
 import { handshake, type AuthenticatedClient } from "./handshake.js";
@@ -19,6 +18,8 @@ import { connectionPool } from "./connectionPool.js";
 import { type Identity, loadIdentities } from "./identities.js";
 import { connectTcp } from "./connectTcp.js";
 import type { SshSettings } from "./settings.js";
+import { isProtocolError } from "./handshakeErrors.js";
+import { SessionLimit } from "./sessionSlots.js";
 import { sshConnection, type SshConnection } from "./sshChannels.js";
 
 export interface ConnectOptions {
@@ -48,24 +49,31 @@ export async function connectSsh(settings: SshSettings, options: ConnectOptions)
   const identities = await loadIdentities(settings);
   const jumpHosts = options.jumpHosts ?? sharedJumpHosts;
   const label = `${settings.user}@${settings.host}:${settings.port}`;
+  const sessions = new SessionLimit();
   const connectOnce = async (again: boolean, timeoutMs = settings.connectTimeoutMs): Promise<FirstConnection> => {
-    const { client, stream, recognition } = await retry(label, timeoutMs, options.signal, (limit) =>
+    const { client, stream, recognition, refusal } = await retry(label, timeoutMs, options.signal, (limit) =>
       logIn(settings, identities, options, limit, again, () =>
         openStream(settings, identities, jumpHosts, options, limit),
       ),
     );
-    return { connection: sshConnection(client, stream, label, settings.workDirectory, () => undefined), recognition };
+    const { workDirectory } = settings;
+    return { connection: sshConnection({ client, stream, label, workDirectory, sessions, refusal }), recognition };
   };
   // The machine has answered before, so one attempt must be enough.
   const connectMore = async (): Promise<SshConnection> =>
     (await connectOnce(false, Math.min(settings.connectTimeoutMs, ATTEMPT_MS))).connection;
   const pooled = (connection: SshConnection): MachineConnection =>
-    connectionPool(connection, connectMore, (error) => {
-      options.onWarning(
-        `${label} accepts no more connections (${error instanceof Error ? error.message : String(error)}); ` +
-          "further programs there wait for a free channel",
-      );
-    });
+    connectionPool(
+      connection,
+      connectMore,
+      (error) => {
+        options.onWarning(
+          `${label} accepts no more connections (${error instanceof Error ? error.message : String(error)}); ` +
+            "further programs there wait for a free channel",
+        );
+      },
+      () => sessions.freed(),
+    );
   for (let contact = 1; ; contact++) {
     const first = await connectOnce(false);
     try {
@@ -97,19 +105,11 @@ async function openStream(
   const connect = (signal: AbortSignal): Promise<AuthenticatedClient> =>
     logIn(jumpHost, identities, { ...options, signal }, limit, false, () =>
       connectTcp(jumpHost.host, jumpHost.port, limit(), signal),
-    );
-  try {
-    const { signal } = options;
-    return await jumpHosts.stream(jumpHostKey(label, settings), connect, settings.host, settings.port, {
-      label,
-      limit,
-      signal,
+    ).catch((error: unknown) => {
+      throw jumpHostError(error, label);
     });
-  } catch (error) {
-    if (isHostKeyError(error)) throw new HostKeyError(`jump host: ${error.message}`, error.presented, error.expected);
-    if (isAuthenticationError(error)) throw new AuthenticationError(`jump host: ${error.message}`, { cause: error });
-    throw error;
-  }
+  const { signal } = options;
+  return jumpHosts.stream(jumpHostKey(label, settings), connect, settings, { label, limit, signal });
 }
 
 /** Machines share a jump host connection if all its settings are equal. */
@@ -185,9 +185,11 @@ async function retry<T>(
       const spent = performance.now() - began;
       if (spent + pause >= timeoutMs) {
         const times = count === 1 ? "once" : `${count} times`;
+        const limit = `${(timeoutMs / 1000).toFixed(timeoutMs < 10_000 ? 1 : 0)} s`;
+        const behind = isJumpHostError(error) ? `, so ${label} cannot be reached` : "";
         throw new ConnectionError(
-          `${label} could not be reached within ${(timeoutMs / 1000).toFixed(timeoutMs < 10_000 ? 1 : 0)} s ` +
-            `(tried ${times}); last error: ${message}`,
+          `${isJumpHostError(error) ? `the jump host ${error.jumpHost}` : label} could not be reached within ${limit} ` +
+            `(tried ${times})${behind}; last error: ${message}`,
           { cause: error },
         );
       }
@@ -198,11 +200,7 @@ async function retry<T>(
 }
 
 function isFinal(error: unknown): boolean {
-  return (
-    isAuthenticationError(error) ||
-    isHostKeyError(error) ||
-    (error instanceof Error && /no matching (key exchange|.*cipher|.*MAC)/i.test(error.message))
-  );
+  return isAuthenticationError(error) || isHostKeyError(error) || isProtocolError(error);
 }
 
 /**
