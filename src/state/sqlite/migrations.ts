@@ -123,6 +123,14 @@ CREATE TABLE steps (
 ) STRICT;
 CREATE INDEX steps_service ON steps(service_id);
 
+-- Requests of running programs (bl) that were handled: one that comes again is not handled again.
+CREATE TABLE answered_requests (
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  program TEXT NOT NULL,
+  request TEXT NOT NULL,
+  PRIMARY KEY (run_id, program, request)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE events (
   id INTEGER PRIMARY KEY,
   run_id INTEGER NOT NULL REFERENCES runs(id),

@@ -19,6 +19,7 @@ import type {
   StepRecord,
   VariableRecord,
 } from "../contract/records.js";
+import type { AnsweredRequest } from "../contract/changes.js";
 import { StateError, UnknownRunError, isStateError } from "../contract/errors.js";
 import type { LiveMachines, SecretReading } from "../contract/store.js";
 
@@ -321,6 +322,14 @@ export function readEvents(db: Db, runId: number, after = 0): EventRecord[] {
     )
     .all(runId, after);
   return rows.map((row) => ({ ...row, data: JSON.parse(row.data) as Record<string, unknown> }));
+}
+
+/** Whether a request of a program is recorded as handled. */
+export function wasAnswered(db: Db, runId: number, { program, request }: AnsweredRequest): boolean {
+  const row = db
+    .prepare("SELECT 1 FROM answered_requests WHERE run_id = ? AND program = ? AND request = ?")
+    .get(runId, program, request);
+  return row !== undefined;
 }
 
 /** Connections that the run's present command has lost and not restored, by the services that they affect. */

@@ -77,6 +77,7 @@ function questions({ db, cipher }: StoreParts, ask: Ask) {
     attributes: (run, secrets = "needed") => ask(() => reader.readAttributes(db, cipher, run, secrets)),
     steps: (run, serviceId) => ask(() => reader.readSteps(db, run.id, serviceId)),
     setups: (serviceId, machineKey) => ask(() => reader.readSetups(db, serviceId, machineKey)),
+    wasAnswered: (run, request) => ask(() => reader.wasAnswered(db, run.id, request)),
     outages: (run) => ask(() => reader.readOutages(db, run.id)),
     events: (run, after) => ask(() => reader.readEvents(db, run.id, after)),
     pastRuns: (plan) => ask(() => readPastRuns(db, plan)),
