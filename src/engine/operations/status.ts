@@ -6,6 +6,7 @@ import type { Store } from "../../state/contract/store.js";
 import type { ServiceStatus, StatusReport, Trouble } from "../../model/statusReport.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
 import { type RunContext } from "../run/context.js";
+import { standingOf } from "../health/standing.js";
 import { survey, type ServiceFinding } from "../health/survey.js";
 import type { Service } from "../run/service.js";
 import { closeContext, openContext } from "../session/openContext.js";
@@ -28,15 +29,20 @@ export async function statusRun(
   try {
     const assignments = await MachineAssignments.read(context);
     const all = context.levels.flat();
-    const ready = all.filter((service) => context.records.get(service.id)?.state === "ready");
-    const findings = await survey(context, assignments, ready, () => "ready");
+    const isReady = (service: Service) => context.records.get(service.id)?.state === "ready";
+    // Of a service that is not ready, only the cloud can say something that its record does not.
+    const findings = await survey(context, assignments, all, (service) => (isReady(service) ? "ready" : "cloud"));
     const workedOnBy = run.holder?.alive === true ? run.holder.command : null;
-    const outages = workedOnBy === null ? new Map<string, OutageRecord>() : await store.outages(run);
+    const working = workedOnBy !== null;
+    const outages = working ? await store.outages(run) : new Map<string, OutageRecord>();
     const services = all.map((service) => {
-      const status = serviceStatus(context, assignments, service, findings.get(service) ?? null);
-      const outage = outages.get(service.name);
-      if (outage === undefined || status.trouble !== "not-up" || status.state === "failed") return status;
-      return { ...status, message: `${status.message}: ${outageWords(outage, context.clock.now())}` };
+      const known = {
+        ...commonStatus(context, assignments, service),
+        machine: findings.get(service)?.machine ?? "none",
+      };
+      return isReady(service)
+        ? readyStatus(context, service, known, findings.get(service) as ServiceFinding)
+        : withOutage(otherStatus(context, service, known, working), outages.get(service.name), context.clock.now());
     });
     const healthy = run.state === "ready" && run.abort === null && services.every((service) => service.healthy);
     const cloudUnreachable = [...findings.values()].some(({ error }) => isCloudUnreachableError(error));
@@ -56,56 +62,76 @@ export async function statusRun(
   }
 }
 
-function outageWords({ machine, since, reason }: OutageRecord, now: number): string {
+/** The status of a service whose launcher may have lost the connection to its machine. */
+function withOutage(status: ServiceStatus, outage: OutageRecord | undefined, now: number): ServiceStatus {
+  if (outage === undefined || status.state === "failed") return status;
+  const { machine, since, reason } = outage;
   const seconds = Math.max(0, Math.round((now - since) / 1000));
-  return `its launcher lost the connection to ${machine} ${seconds} s ago (${reason.replace(`${machine}: `, "")}) and is connecting again`;
+  const words = `its launcher lost the connection to ${machine} ${seconds} s ago (${reason.replace(`${machine}: `, "")}) and is connecting again`;
+  return { ...status, message: status.message === "" ? words : `${status.message}: ${words}` };
 }
 
-/** @param finding null for a service that was not checked because it never became ready */
-function serviceStatus(
+type CommonStatus = Pick<
+  ServiceStatus,
+  "service" | "level" | "state" | "since" | "ageMs" | "host" | "said" | "machine"
+>;
+
+function commonStatus(
   context: RunContext,
   assignments: MachineAssignments,
   service: Service,
-  finding: ServiceFinding | null,
-): ServiceStatus {
+): Omit<CommonStatus, "machine"> {
   const record = context.records.get(service.id);
-  const state = record?.state ?? "planned";
   const since = record?.updatedAt ?? 0;
   const machine = assignments.machine(service);
-  const host = machine?.host ?? context.attributes.of(service.name).get("host")?.value ?? null;
-  const common = {
+  const onHost = service.spec.placement.kind === "host";
+  return {
     service: service.name,
     level: service.level.name,
-    state,
+    state: record?.state ?? "planned",
     since,
     ageMs: Math.max(0, context.clock.now() - since),
-    host,
+    // The address of a machine that is gone is nobody's.
+    host: machine?.host ?? (onHost ? (context.attributes.of(service.name).get("host")?.value ?? null) : null),
     said: record?.said ?? null,
   };
-  if (finding === null) {
-    return {
-      ...common,
-      healthy: false,
-      trouble: "not-up",
-      machine: machine === null ? "none" : "unknown",
-      message: `never became ready (${state})`,
-      exitCode: null,
-      ms: null,
-      lastLines: [],
-    };
-  }
-  const { exitCode, ms, lastLines, message } = finding;
-  const due = record?.due ?? null;
-  const trouble: Trouble | null = finding.cause ?? (due === null ? null : "repair-due");
+}
+
+/** A service that was ready when it was recorded last: what the check found counts. */
+function readyStatus(
+  context: RunContext,
+  service: Service,
+  common: CommonStatus,
+  { cause, exitCode, ms, lastLines, message }: ServiceFinding,
+): ServiceStatus {
+  const due = context.records.get(service.id)?.due ?? null;
+  const trouble: Trouble | null = cause ?? (due === null ? null : "repair-due");
   const pending = trouble === "repair-due" && due !== null ? `repair is due: ${due.reason}` : "";
   return {
     ...common,
     healthy: trouble === null,
     trouble,
-    machine: finding.machine,
     message: context.redactor.redact(message || pending),
+    cause: null,
     exitCode,
     ms,
     lastLines,
+  };
+}
+
+/** A service in another state: it is not checked. */
+function otherStatus(context: RunContext, service: Service, common: CommonStatus, working: boolean): ServiceStatus {
+  const record = context.records.get(service.id);
+  const { trouble, message } = standingOf(record ?? { state: "planned", failure: null, due: null }, working);
+  const failure = record?.state === "failed" ? record.failure : null;
+  return {
+    ...common,
+    healthy: false,
+    trouble,
+    message: context.redactor.redact(message),
+    cause: failure?.cause ?? null,
+    exitCode: failure?.exitCode ?? null,
+    ms: null,
+    lastLines: failure?.lastLines ?? [],
   };
 }
