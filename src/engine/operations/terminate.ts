@@ -88,6 +88,7 @@ async function takeRunDown(context: RunContext, options: TerminateOptions): Prom
       giveUp: force || options.giveUpReports === true,
       limitBytes: options.reportLimitBytes ?? null,
     },
+    true,
   );
   const started: RunEvent = {
     at: startedAt,

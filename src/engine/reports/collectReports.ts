@@ -29,6 +29,8 @@ export interface CollectOptions {
    * Whether a service's machine may be contacted. If not, only its logs are collected. Default: all machines may be.
    */
   readonly reachable?: (service: Service) => boolean;
+  /** Why a machine that exists does not answer, or null. Then it is not among the reachable ones. */
+  readonly silent?: Error | null;
   /** The operator's limit of a report, and of each file, in bytes. Raises the plan's limits, if they are lower. */
   readonly limitBytes?: number | null;
 }
@@ -140,7 +142,11 @@ class Collection {
     try {
       await this.reports.prepare(context.run.uid, service.name);
       const asked = options.reachable?.(service) ?? true;
-      if (!asked && service.spec.report !== null)
+      const silent = options.silent ?? null;
+      if (silent !== null) {
+        this.unreached = true;
+        this.note(`its machine cannot be reached: ${silent.message}`, context.cleanupExpired?.aborted !== true);
+      } else if (!asked && service.spec.report !== null)
         this.note("its machine is gone or may not be contacted: only its logs are collected", false);
       const gathered = await this.gatherAll(asked ? await this.fetches() : []);
       if (context.stop.aborted) return { archive: null, files: 0, bytes: 0 };
@@ -261,8 +267,8 @@ class Collection {
   }
 
   private async reach(link: () => MachineLink, timeoutMs: number): Promise<MachineConnection | null> {
-    const { cleanupExpired } = this.context;
-    const reached = await reachWithin(timeoutMs, cleanupExpired, link);
+    const { cleanupExpired, stop } = this.context;
+    const reached = await reachWithin(timeoutMs, stop, cleanupExpired, link);
     if (!("why" in reached)) return reached.connection;
     const over = cleanupExpired?.aborted === true;
     if (over && this.problems.length > 0) return null;

@@ -3,6 +3,7 @@ import pTimeout from "p-timeout";
 
 import type { Channel } from "../../machines/contract/connection.js";
 import { openChannel } from "../../machines/contract/openChannel.js";
+import { unlessAborted } from "../run/failure.js";
 import { warn } from "../run/journal.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import { programsOf } from "../programs/bundles.js";
@@ -33,7 +34,10 @@ export async function removeWorkDirectories(
   await Promise.all(
     onHosts.map(async ([service, own]) => {
       try {
-        await sweep(assignments, service, own);
+        await unlessAborted(
+          context.stop,
+          context.links.impatiently(() => sweep(assignments, service, own)),
+        );
       } catch (error) {
         await warn(context, service, `its staged programs may still be on the host: ${(error as Error).message}`);
       }

@@ -1,5 +1,6 @@
 /** An SSH connection. Its channels are sessions of one ssh2 client. */
 import { setMaxListeners } from "node:events";
+import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import pTimeout from "p-timeout";
 import type { Client, ClientChannel } from "ssh2";
@@ -14,6 +15,7 @@ import {
   type MachineConnection,
   type Terminal,
 } from "../contract/connection.js";
+import { destroyStream } from "./destroyStream.js";
 import { type SessionLimit, SessionSlots } from "./sessionSlots.js";
 import { limitUnread } from "./unreadLimit.js";
 
@@ -57,6 +59,8 @@ export interface SshConnection extends MachineConnection {
 export interface SshConnectionParts {
   /** Logged in. */
   readonly client: Client;
+  /** The stream that the client runs on. It is destroyed with the connection. */
+  readonly stream: Duplex;
   readonly label: string;
   readonly workDirectory: string;
   /** Shared by all connections to the host. */
@@ -66,7 +70,14 @@ export interface SshConnectionParts {
 }
 
 /** Makes a connection of a logged-in client. */
-export function sshConnection({ client, label, workDirectory, sessions, refusal }: SshConnectionParts): SshConnection {
+export function sshConnection({
+  client,
+  stream,
+  label,
+  workDirectory,
+  sessions,
+  refusal,
+}: SshConnectionParts): SshConnection {
   const slots = new SessionSlots(sessions);
   // No promise: what waits for one is kept until the connection ends, for every channel that there ever was.
   const losing = new AbortController();
@@ -75,6 +86,7 @@ export function sshConnection({ client, label, workDirectory, sessions, refusal 
   const lose = (why: string): void => {
     if (lost.aborted) return;
     losing.abort(new ConnectionLostError(why));
+    destroyStream(stream);
     slots.letAllIn();
   };
   client.on("error", (error) => {
@@ -149,7 +161,7 @@ export function sshConnection({ client, label, workDirectory, sessions, refusal 
       client.end();
       // It is lost when the machine has said goodbye too.
       await delay(GOODBYE_MS, undefined, { signal: lost }).catch(() => undefined);
-      client.destroy();
+      destroyStream(stream);
     },
   };
 }
@@ -178,8 +190,7 @@ function execute(client: Client, command: string, terminal: Terminal | null, los
             client.destroy();
           });
         resolve(channelOf(channel, lost));
-      }
-      else reject(error instanceof Error ? error : new Error("the machine refused to run a command"));
+      } else reject(error instanceof Error ? error : new Error("the machine refused to run a command"));
     });
   });
 }
