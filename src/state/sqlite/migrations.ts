@@ -178,6 +178,8 @@ CREATE TABLE leases (
   host TEXT NOT NULL,
   pid INTEGER NOT NULL,
   process_start TEXT NOT NULL,
+  -- Where the pid means the same: the boot of the computer, and the PID namespace. '' if unknown.
+  pid_space TEXT NOT NULL,
   command TEXT NOT NULL,
   since INTEGER NOT NULL,
   renewed_at INTEGER NOT NULL,
