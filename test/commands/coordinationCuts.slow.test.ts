@@ -113,3 +113,25 @@ test("a launcher that is killed, and the one that resumes, handle each request o
   expect(await within("it ends", own.call(["boot", "--resume", "cuts"]), 100_000)).toMatchObject({ code: 0 });
   await expectOnce(own);
 }, 200_000);
+
+test("a wait for a service whose machine hangs says so, and blames nobody else", async () => {
+  const own = installation();
+  const { machine, proxy } = await host();
+  const ssh = `user: ${machine.user}, port: ${proxy.port}, identity: "${machine.identity}", agent: false, host_keys: accept-new, keepalive: 1s, connect_timeout: 3s`;
+  const folder = own.plan(`plan: cuts
+levels:
+  - services:
+      a: { host: 127.0.0.1, ssh: { ${ssh} }, timeout: 20s, outputs: [v], boot: { command: "touch '${own.facts}/begun'; sleep 15; bl set v 1" } }
+      b: { boot: { command: "bl get a:v --timeout 9" } }
+`);
+  const boot = own.start(["boot", folder, "--name", "cuts", "--json"]);
+  await eventually("it runs", () => own.fact("begun") !== null);
+  proxy.hang();
+  const ended = await within("the boot ends", boot.ended, 60_000);
+  expect(ended.code).toBe(1);
+  const { failures } = JSON.parse(ended.stdout) as { failures: Document[] };
+  const last = failures.find(({ service }) => service === "b")?.lastLines as string[];
+  expect(last.join(" ")).toMatch(/waited 9 s for a\.v; \S+@127\.0\.0\.1:\d+, where a runs, has not answered for \d+ s/);
+  expect(failures.find(({ service }) => service === "a")?.message).toMatch(/its machine has not answered for \d+ s/);
+  proxy.resume();
+}, 100_000);

@@ -39,11 +39,11 @@ export function getWait({ context, progress, service, meaning, request, gone }: 
       meaning.kind === "value" ? done(bytesOfText(meaning.value)) : checkValues(context, progress, sources),
     dependencies: () =>
       unset().map((source) => ({ to: nameOf(context, source), why: `${nameOf(context, source)}.${source.attribute}` })),
-    timeoutDetail: () =>
-      stillUnset(
-        unset().map((source) => nameOf(context, source)),
-        sources.length,
-      ),
+    timeoutDetail: () => {
+      const names = unset().map((source) => nameOf(context, source));
+      const silent = names.flatMap((name) => context.outages.wordsFor(name) ?? []);
+      return [stillUnset(names, sources.length), ...silent].filter((words) => words !== "").join("; ");
+    },
     timeoutMs: request.timeoutMs,
     ignoreAbort: request.ignoreAbort,
     gone,

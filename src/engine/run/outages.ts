@@ -46,6 +46,15 @@ export class Outages {
     this.report({ at, type: "connection-restored", machine, services: [...outage.services], ms: at - outage.since });
   }
 
+  /** Why nothing comes from a service just now: its machine does not answer. Null if it does. */
+  wordsFor(service: string): string | null {
+    for (const [machine, { since, services }] of this.outages) {
+      if (!services.has(service)) continue;
+      return `${machine}, where ${service} runs, has not answered for ${Math.round((this.now() - since) / 1000)} s`;
+    }
+    return null;
+  }
+
   /** A program of `service` waits no more: it failed, or is left to the next launcher. */
   gaveUp(machine: string, service: string): void {
     const outage = this.outages.get(machine);

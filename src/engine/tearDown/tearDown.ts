@@ -15,11 +15,9 @@ import { settleAll } from "../run/settleAll.js";
 import type { Task } from "../tasks/agenda.js";
 import { destroyMachines } from "./destroyMachines.js";
 import { outcome } from "./serviceOutcome.js";
+import { silentServices } from "./silentServices.js";
 import { ServiceStops, type ReportChoice, type Stopping } from "./stopServices.js";
 import { removeWorkDirectories, stagedFolders } from "./workDirectories.js";
-
-/** After this many milliseconds without an answer from a machine, others are destroyed without waiting for it. */
-const SILENT_MS = 3_000;
 
 /** A machine that was destroyed, or given back. */
 export interface EndedMachine {
@@ -115,7 +113,7 @@ export class TakeDown {
     answers: (service: Service) => boolean,
   ): Promise<(Error | null)[]> {
     const stopping = await this.stops.begin(services, answers, (service) => this.dies(service));
-    const silent = await this.silentOnes(stopping);
+    const silent = await silentServices(this.context.clock, stopping);
     const owners = new Set([...silent].map((service) => this.assignments.owner(service)));
     const isLate = ({ service }: Stopping): boolean => silent.has(service) || owners.has(service);
     const ends = new Map<Service, Error | null>();
@@ -131,23 +129,6 @@ export class TakeDown {
       await Promise.allSettled(stopping.map(({ ended }) => ended));
     }
     return services.map((service) => ends.get(service) ?? null);
-  }
-
-  /** The services whose machines have not answered after a while. */
-  private async silentOnes(stopping: readonly Stopping[]): Promise<Set<Service>> {
-    const over = new AbortController();
-    const late = this.context.clock.sleep(SILENT_MS, over.signal).then(
-      () => true,
-      () => false,
-    );
-    const silent = new Set<Service>();
-    await Promise.all(
-      stopping.map(async ({ service, isReached }) => {
-        if (await Promise.race([isReached.then(() => false), late])) silent.add(service);
-      }),
-    );
-    over.abort();
-    return silent;
   }
 
   /** Whether the service's machine is destroyed, with all that runs on it, and not given back. */
