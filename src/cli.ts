@@ -2,13 +2,15 @@
 /** Entry point: wires commands, options and exit codes. */
 import { readFileSync } from "node:fs";
 
-import yargs, { type Argv } from "yargs";
+import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 
 import * as abort from "./commands/abort.js";
 import * as analyze from "./commands/analyze.js";
 import * as boot from "./commands/boot.js";
 import * as clean from "./commands/clean.js";
+import { nameOf, optionsOf } from "./commands/commandWords.js";
+import * as completion from "./commands/completion.js";
 import { ENVIRONMENT } from "./commands/environment.js";
 import * as events from "./commands/events.js";
 import { EXIT, isGaveUpError, UsageError } from "./commands/exitCodes.js";
@@ -33,7 +35,6 @@ import * as validate from "./commands/validate.js";
 import { boundHeapGrowth } from "./commands/heapGrowth.js";
 import { limitHandshakes } from "./library/index.js";
 import { packageFile } from "./files/packageFile.js";
-import { runNames } from "./library/records.js";
 
 /** In the order of `--help`: getting started, day-to-day work, inspection, advanced use. */
 const commands = [
@@ -61,6 +62,7 @@ const commands = [
   rehearse,
   image,
   clean,
+  completion,
 ] as const;
 
 async function main(words: readonly string[]): Promise<number> {
@@ -82,7 +84,6 @@ async function main(words: readonly string[]): Promise<number> {
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .version(version())
     .alias({ help: "h", version: "v" })
-    .completion("completion-script", false, (_current: string, argv: { _?: (string | number)[] }) => completeRun(argv))
     .example("$0 validate plans/hello", "Check a plan")
     .example("$0 boot plans/hello --name hello", "Boot it as a run named hello")
     .example("$0 status hello", "Check the health of the run")
@@ -111,44 +112,14 @@ async function main(words: readonly string[]): Promise<number> {
       code = await (handler as (options: never) => Promise<number>)(options);
     });
   }
-  parser.command(
-    "completion",
-    "Print a shell completion script for bash or zsh",
-    (words) => words.example("$0 completion >>~/.bashrc", "Complete commands, options and run names"),
-    () => {
-      parser.showCompletionScript();
-    },
-  );
   await parser.parseAsync();
   return code;
 }
 
 /** The option names of the called command: candidates for correcting a misspelt one. */
 function knownWords(words: readonly string[]): string[] {
-  const names = ["json", "help", "version"];
-  // yargs keeps option names private. A builder only chains calls, so a recording stand-in collects them.
-  const listener: unknown = new Proxy(
-    {},
-    {
-      get: (_target, method) => (name: unknown) => {
-        if (method === "option") names.push(String(name));
-        return listener;
-      },
-    },
-  );
-  const called = commands.find(({ command }) => words.includes(nameOf(command)));
-  called?.builder(listener as Argv);
-  return names;
-}
-
-function nameOf(command: string): string {
-  return command.split(" ", 1)[0] as string;
-}
-
-async function completeRun(argv: { _?: (string | number)[] }): Promise<string[]> {
-  const called = commands.find(({ command }) => nameOf(command) === argv._?.[1]);
-  const takesRun = called !== undefined && /[<[]run/.test(called.command);
-  return takesRun ? runNames(ENVIRONMENT) : [...commands.map(({ command }) => nameOf(command)), "completion"];
+  const called = commands.find((command) => words.includes(nameOf(command)));
+  return ["json", "help", "version", ...(called === undefined ? [] : optionsOf(called).map(({ name }) => name))];
 }
 
 function version(): string {
@@ -173,12 +144,12 @@ const words = hideBin(process.argv);
 try {
   boundHeapGrowth();
   applyLimits();
-  process.exitCode = await main(words);
+  if (!(await completion.answerShell(commands, words))) process.exitCode = await main(words);
 } catch (error) {
   process.exitCode = await reportError(
     error,
     words,
-    commands.map(({ command }) => nameOf(command)),
+    commands.map((command) => nameOf(command)),
   );
   if (isGaveUpError(error)) process.exit(); // pending work would keep the process alive
 }
