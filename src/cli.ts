@@ -14,6 +14,7 @@ import { nameOf } from "./commands/commandWords.js";
 import * as completion from "./commands/completion.js";
 import { ENVIRONMENT } from "./commands/environment.js";
 import * as events from "./commands/events.js";
+import { endProcess } from "./commands/endProcess.js";
 import { EXIT, isGaveUpError, MONITOR_EXIT, UsageError } from "./commands/exitCodes.js";
 import * as history from "./commands/history.js";
 import * as image from "./commands/image.js";
@@ -164,12 +165,13 @@ surviveDeadTerminals();
 try {
   boundHeapGrowth();
   applyLimits();
-  if (!(await completion.answerShell(commands, words))) process.exitCode = await main(words);
+  await endProcess((await completion.answerShell(commands, words)) ? EXIT.fine : await main(words));
 } catch (error) {
-  process.exitCode = await reportError(
+  const code = await reportError(
     error,
     words,
     commands.map((command) => nameOf(command)),
   );
-  if (isGaveUpError(error)) process.exit(); // pending work would keep the process alive
+  // Work that was given up goes on, and is not waited for.
+  await endProcess(code, isGaveUpError(error) ? 0 : undefined);
 }
