@@ -10,6 +10,8 @@ import * as analyze from "./commands/analyze.js";
 import * as boot from "./commands/boot.js";
 import { checkedWords, optionsOf, type KnownOption } from "./commands/commandLine.js";
 import * as clean from "./commands/clean.js";
+import { nameOf } from "./commands/commandWords.js";
+import * as completion from "./commands/completion.js";
 import { ENVIRONMENT } from "./commands/environment.js";
 import * as events from "./commands/events.js";
 import { endProcess } from "./commands/endProcess.js";
@@ -36,7 +38,6 @@ import * as validate from "./commands/validate.js";
 import { boundHeapGrowth } from "./commands/heapGrowth.js";
 import { limitHandshakes } from "./library/index.js";
 import { packageFile } from "./files/packageFile.js";
-import { runNames } from "./library/records.js";
 
 /** In the order of `--help`: getting started, day-to-day work, inspection, advanced use. */
 const commands = [
@@ -64,12 +65,12 @@ const commands = [
   rehearse,
   image,
   clean,
+  completion,
 ] as const;
 
 async function main(given: readonly string[]): Promise<number> {
   let code: number = EXIT.fine;
-  const completing = given[0]?.startsWith("--get-yargs-completions") === true;
-  const words = completing ? given : checkedWords(given, knownOptions(given));
+  const words = checkedWords(given, knownOptions(given));
   const parser = yargs([...words])
     .scriptName("bootlevel")
     .locale("en")
@@ -87,7 +88,6 @@ async function main(given: readonly string[]): Promise<number> {
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .version(version())
     .alias({ help: "h", version: "v" })
-    .completion("completion-script", false, (_current: string, argv: { _?: (string | number)[] }) => completeRun(argv))
     .example("$0 validate plans/hello", "Check a plan")
     .example("$0 boot plans/hello --name hello", "Boot it as a run named hello")
     .example("$0 status hello", "Check the health of the run")
@@ -122,37 +122,19 @@ async function main(given: readonly string[]): Promise<number> {
       code = await (handler as (options: never) => Promise<number>)(options);
     });
   }
-  parser.command(
-    "completion",
-    "Print a shell completion script for bash or zsh",
-    (words) => words.example("$0 completion >>~/.bashrc", "Complete commands, options and run names"),
-    () => {
-      parser.showCompletionScript();
-    },
-  );
   await parser.parseAsync();
   return code;
 }
 
 /** The options of the called command. */
 function knownOptions(words: readonly string[]): Map<string, KnownOption> {
-  const called = words.find((word) => commands.some(({ command }) => nameOf(command) === word));
-  return optionsOf(commands.find(({ command }) => nameOf(command) === called)?.builder);
+  const called = words.find((word) => commands.some((command) => nameOf(command) === word));
+  return optionsOf(commands.find((command) => nameOf(command) === called)?.builder);
 }
 
 /** Candidates for correcting a misspelt option. */
 function knownWords(words: readonly string[]): string[] {
   return [...new Set([...knownOptions(words).values()].map(({ name }) => name))];
-}
-
-function nameOf(command: string): string {
-  return command.split(" ", 1)[0] as string;
-}
-
-async function completeRun(argv: { _?: (string | number)[] }): Promise<string[]> {
-  const called = commands.find(({ command }) => nameOf(command) === argv._?.[1]);
-  const takesRun = called !== undefined && /[<[]run/.test(called.command);
-  return takesRun ? runNames(ENVIRONMENT) : [...commands.map(({ command }) => nameOf(command)), "completion"];
 }
 
 function version(): string {
@@ -183,12 +165,12 @@ surviveDeadTerminals();
 try {
   boundHeapGrowth();
   applyLimits();
-  await endProcess(await main(words));
+  await endProcess((await completion.answerShell(commands, words)) ? EXIT.fine : await main(words));
 } catch (error) {
   const code = await reportError(
     error,
     words,
-    commands.map(({ command }) => nameOf(command)),
+    commands.map((command) => nameOf(command)),
   );
   // Work that was given up goes on, and is not waited for.
   await endProcess(code, isGaveUpError(error) ? 0 : undefined);

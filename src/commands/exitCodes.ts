@@ -30,6 +30,14 @@ export class GaveUpError extends BootlevelError {
 
 export const isGaveUpError = guardOf(GaveUpError);
 
+/** The code of an error that nobody expected. */
+export const DEFECT = "INTERNAL";
+
+/** The kind of an error, for documents. */
+export function codeOf(error: unknown): string {
+  return isBootlevelError(error) ? error.code : DEFECT;
+}
+
 /** The operator stopped the command before it did anything. */
 export class StoppedError extends BootlevelError {
   override readonly name = "StoppedError";

@@ -1,6 +1,6 @@
 /** Prints the error that ended a command. The only place that does. */
 import { isBootlevelError } from "../errors/bootlevelError.js";
-import { exitCodeOf, isExpected, MONITOR_EXIT, isUsageError, type UsageError } from "./exitCodes.js";
+import { DEFECT, exitCodeOf, isExpected, MONITOR_EXIT, isUsageError, type UsageError } from "./exitCodes.js";
 import { print, printError, printJson } from "./output.js";
 
 /**
@@ -48,9 +48,6 @@ interface ErrorDescription {
   readonly remedy: string;
   readonly mistakes: unknown;
 }
-
-/** The code of an error that nobody expected. */
-const DEFECT = "INTERNAL";
 
 async function describeError(error: unknown): Promise<ErrorDescription> {
   if (!isBootlevelError(error)) {

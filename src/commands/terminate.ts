@@ -3,7 +3,7 @@ import type { Argv } from "yargs";
 import { type RunSummary, type TerminateResult } from "../library/index.js";
 import { ENVIRONMENT } from "./environment.js";
 import { VERBOSE, YES } from "./commonOptions.js";
-import { EXIT, exitCodeOf, UsageError } from "./exitCodes.js";
+import { codeOf, EXIT, exitCodeOf, UsageError } from "./exitCodes.js";
 import { exitCodeFor } from "./outcome.js";
 import { print, printError, printJson, screen } from "./output.js";
 import { readReportLimit, REPORT_LIMIT } from "./reportLimit.js";
@@ -62,20 +62,21 @@ export async function handler(options: TerminateArguments): Promise<number> {
     print("Nothing was terminated.");
     return EXIT.wrong;
   }
-  const results: (TerminateResult | { run: string; error: string })[] = [];
+  const results: (TerminateResult | { run: string; error: string; code: string })[] = [];
   let worst: number = EXIT.fine;
   const note = (code: number) => {
     worst = Math.max(worst, code);
   };
-  for (const run of runs) {
+  const names = [...new Set(found.map(({ name }) => name))];
+  for (const run of names) {
     try {
       const result = await endRun(run, options);
       results.push(result);
       note(exitCode(result));
       if (result.state === "interrupted" && !result.kept) break;
     } catch (error) {
-      if (runs.length === 1) throw error;
-      if (options.json) results.push({ run, error: (error as Error).message });
+      if (names.length === 1) throw error;
+      if (options.json) results.push({ run, error: (error as Error).message, code: codeOf(error) });
       else printError(`bootlevel: ${run}: ${(error as Error).message}`);
       note(exitCodeOf(error));
     }

@@ -65,7 +65,7 @@ test("--nagios: WARNING and 1 while a launcher boots the run, CRITICAL when it i
   expect(dead.code).toBe(2);
   expect(pluginLine(dead)).toMatchObject({
     state: "CRITICAL",
-    text: expect.stringMatching(/^shop is interrupted, 0 of 1 service ready; a: never became ready/),
+    text: expect.stringMatching(/^shop is interrupted, 0 of 1 service ready; a: was interrupted while booting/),
   });
   expect((await own.call(["terminate", "shop", "--yes"])).code).toBe(0);
   const down = await own.call(["status", "shop", "--nagios"]);

@@ -86,6 +86,32 @@ test("data moves in every scenario, servers and clients count the same, and the 
   expect(elements.some(({ name, text }) => name === "p" && text === `${summary}.`)).toBe(true);
 });
 
+test("with more servers than clients every server is used, and the page tells date, servers and message sizes", async () => {
+  const own = installation();
+  const page = join(own.directory, "page.html");
+  const ended = await own.call(
+    ["run", PLAN, "--name", "net", "--replicas", "server=3", "--replicas", "client=2"].concat([
+      "--var=duration_ms=200",
+      "--var=interval_ms=50",
+      `--var=page=${page}`,
+    ]),
+  );
+  expect(ended).toMatchObject({ code: 0, stderr: "" });
+  const all = await services(own, "net");
+  const counted = [1, 2, 3].map((number) => unpack(all.get(`server-${number}`), "counted"));
+  for (const name of SCENARIOS) {
+    expect(counted.map((server) => server[name].connections)).toEqual([1, 1, 1]);
+    for (const server of counted) expect(server[name].bytes).toBeGreaterThan(0);
+  }
+  const used = [1, 2].map((number) => unpack(all.get(`client-${number}`), "results").results.download.servers);
+  expect(used).toEqual([[1, 3], [2]]);
+  const text = readFileSync(page, "utf8");
+  expect(text).toMatch(
+    /<p>Measured at 20\d\d-\d\d-\d\d \d\d:\d\d UTC: 3 servers \(127\.[\d.]+, 127\.[\d.]+, 127\.[\d.]+\), 2 clients, 0\.2 s for each scenario\.<\/p>/,
+  );
+  expect(text).toMatch(/<td>roundtrip<\/td><td>3<\/td><td>2<\/td><td>64 bytes<\/td>/);
+});
+
 test("a client that is killed in the middle ends the benchmark at once, by its name, and nothing is left", async () => {
   const own = installation();
   // Longer than anybody would wait: it is not the time that ends it.

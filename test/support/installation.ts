@@ -20,6 +20,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach } from "@jest/globals";
 import Database from "better-sqlite3";
 
+import { checkDocument } from "./documents.js";
 import { endOf, type Ended } from "./children.js";
 
 export type { Ended } from "./children.js";
@@ -49,7 +50,7 @@ export interface Installation {
   plan(text: string, files?: Readonly<Record<string, string>>, folder?: string): string;
   start(words: readonly string[], options?: CallOptions): Started;
   call(words: readonly string[], options?: CallOptions): Promise<Ended>;
-  /** Calls with `--json`; the whole of stdout must be one document. */
+  /** Calls with `--json`; the whole of stdout must be one document, as its schema says. */
   json(words: readonly string[], options?: CallOptions): Promise<Ended & { readonly document: Document }>;
   /** What a program wrote into a file of `facts`; null while it is not there. */
   fact(name: string): string | null;
@@ -94,7 +95,9 @@ export function installation(): Installation {
     plan: (text, files = {}, folder = "plän folder") => writePlan(join(directory, folder), text, files),
     async json(words, options) {
       const ended = await call([...words, "--json"], options);
-      return { ...ended, document: parseDocument(ended) };
+      const document = parseDocument(ended);
+      checkDocument(document as Record<string, unknown>);
+      return { ...ended, document };
     },
     fact: (name) => (existsSync(join(facts, name)) ? readFileSync(join(facts, name), "utf8") : null),
     factNames: () => readdirSync(facts).sort(),

@@ -1,11 +1,11 @@
 /**
- * A client of the benchmark. It connects to its server (client 1 to the first, client 2 to the second, and so on in
- * turns), meets all others at the start of each scenario, and publishes its measurements.
+ * A client of the benchmark. It connects to its servers, meets all others at the start of each scenario, and publishes
+ * its measurements. Servers and clients are paired in turns, so that each server has a client and each client a server.
  */
 import { connect } from "node:net";
 import { bl, list, meet, pack } from "./bl.mjs";
 import { lifelines } from "./lifelines.mjs";
-import { intervalFor, Meter } from "./meter.mjs";
+import { intervalFor, Meter, Times } from "./meter.mjs";
 import { program } from "./program.mjs";
 import { settings, SIZE, whole } from "./scenarios.mjs";
 import { measure } from "./traffic.mjs";
@@ -34,7 +34,7 @@ async function sizesFor(scenarios) {
   return sizes;
 }
 
-/** All servers, the index of this client's server (from 0), and how many programs meet at a barrier. */
+/** All servers, the indices of this client's servers (from 0), and how many programs meet at a barrier. */
 async function findPlace() {
   const [hosts, ports, replica, replicas] = await Promise.all([
     list("servers"),
@@ -43,13 +43,19 @@ async function findPlace() {
     bl(["get", "replicas"]),
   ]);
   if (hosts.length === 0) throw new Error("there are no servers");
-  const own = (Number(replica) - 1) % hosts.length;
-  console.log(`process ${process.pid} uses ${hosts[own]}:${ports[own]}`);
+  const own = serversOf(Number(replica) - 1, Number(replicas), hosts.length);
+  console.log(`process ${process.pid} uses ${own.map((index) => `${hosts[index]}:${ports[index]}`).join(", ")}`);
   return {
     servers: hosts.map((host, index) => ({ host, port: Number(ports[index]) })),
     own,
     parties: hosts.length + Number(replicas),
   };
+}
+
+/** One server; several if there are more servers than clients. Client and servers are numbered from 0. */
+function serversOf(client, clients, servers) {
+  if (servers <= clients) return [client % servers];
+  return Array.from({ length: servers }, (_, index) => index).filter((index) => index % clients === client % clients);
 }
 
 async function measureAll({ servers, own, parties }, { scenarios, durationMs, intervalMs, barrierS, sizes }) {
@@ -58,14 +64,33 @@ async function measureAll({ servers, own, parties }, { scenarios, durationMs, in
   const results = {};
   for (const name of scenarios) {
     const size = sizes[name];
-    const socket = await open(servers[own]);
+    const sockets = await Promise.all(own.map((index) => open(servers[index])));
     const letGo = await meet(name, parties, barrierS);
     console.log(`${name}: let go`);
-    const measured = await measure(name, { socket, size, durationMs, meter: new Meter(durationMs, intervalMs) });
-    results[name] = { letGo, server: own + 1, ...measured };
+    const measured = together(
+      await Promise.all(
+        sockets.map((socket) => measure(name, { socket, size, durationMs, meter: new Meter(durationMs, intervalMs) })),
+      ),
+    );
+    results[name] = { letGo, size, servers: own.map((index) => index + 1), ...measured };
     console.log(`${name}: ${measured.bytes} bytes in ${measured.elapsedMs} ms`);
   }
   return results;
+}
+
+/** The measurements of several connections as one. */
+function together(measured) {
+  const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
+  const [first] = measured;
+  const times = new Times();
+  for (const { classes, longestMs } of measured) if (classes !== undefined) times.merge({ classes, longestMs });
+  return {
+    bytes: sum(measured.map(({ bytes }) => bytes)),
+    counts: first.counts.map((_, index) => sum(measured.map(({ counts }) => counts[index]))),
+    elapsedMs: Math.max(...measured.map(({ elapsedMs }) => elapsedMs)),
+    ...(first.confirmed === undefined ? {} : { confirmed: sum(measured.map(({ confirmed }) => confirmed)) }),
+    ...(first.classes === undefined ? {} : { classes: times.classes, longestMs: times.longestMs }),
+  };
 }
 
 /** Connects before the start, because the time to connect belongs to no scenario. */

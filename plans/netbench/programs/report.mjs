@@ -20,7 +20,7 @@ await program(async () => {
   const servers = (await list("counted")).map((word) => ({ counted: unpack(word) }));
   const scenarios = summarize(clients, servers);
   const line = summaryLine(scenarios);
-  const html = page({ run: BOOTLEVEL_RUN, line, scenarios });
+  const html = page({ run: BOOTLEVEL_RUN, line, scenarios, servers: await list("servers"), at: new Date() });
   // In the current directory for the run's report, and where the operator wants it.
   for (const file of ["netbench.html", ...(PAGE === "" ? [] : [resolve(PLAN_DIR, PAGE)])]) {
     mkdirSync(dirname(resolve(file)), { recursive: true });

@@ -1,3 +1,5 @@
+import type { StepName } from "../../model/events.js";
+
 /** Sizes in pixels, and colours. The chart paints its own background, so it is readable anywhere. */
 export const WIDTH = 1200;
 export const MARGIN = 20;
@@ -11,14 +13,17 @@ export const LEVEL_ROW = 30;
 /**
  * The colours of steps and waits: the Okabe-Ito palette, which colour-blind people can distinguish, under dark text.
  */
-const FILLS = {
+const FILLS: Readonly<Record<StepName, string>> = {
+  resolve: "#f7b6c2",
   launch: "#cc79a7",
   connect: "#56b4e9",
   prepare: "#9ad0f5",
+  setup: "#b7a3e0",
   boot: "#e69f00",
   ready: "#1fae83",
+  execute: "#f0805a",
+  report: "#a8c256",
   terminate: "#f0e442",
-  resolve: "#f0e442",
   destroy: "#b08d6a",
 };
 

@@ -24,8 +24,10 @@ export function renderWaterfall(run: string, section: SectionAnalysis): string {
   const rows = chooseRows(section);
   const head = headLines(run, section, rows);
   const legendY = MARGIN + 22 + head.length * LINE;
-  const axisY = legendY + 44;
-  const untilMs = Math.max(section.wallMs, section.chainMs);
+  const colours = legend(section, legendY);
+  const axisY = legendY + 44 + (colours.lines - 1) * LINE;
+  // Reports of a run are collected after its end, within the same section.
+  const untilMs = Math.max(section.wallMs, section.chainMs, ...section.levels.map(({ endMs }) => endMs));
   const scale = createScale(untilMs);
   const body = drawRows(section, rows, axisY + 8, scale);
   const height = body.bottom + MARGIN;
@@ -34,7 +36,7 @@ export function renderWaterfall(run: string, section: SectionAnalysis): string {
     hatching(),
     element("rect", { class: "back", width: WIDTH, height }),
     ...head,
-    legend(section, legendY),
+    colours.shapes,
     ...body.bands,
     axis(untilMs, axisY, body.bottom, scale),
     ...body.rows,
@@ -88,30 +90,33 @@ function hatching(): string {
   );
 }
 
-/** The legend: only colours that occur in the chart. */
-function legend(section: SectionAnalysis, y: number): string {
+/** The legend: only colours that occur in the chart, in as many lines as they need. */
+function legend(section: SectionAnalysis, top: number): { readonly shapes: string; readonly lines: number } {
   const steps = section.levels.flatMap((level) => level.services).flatMap((service) => service.steps);
   const used = new Set<string>([...steps.map((step) => step.step), ...section.chain.map((part) => part.kind)]);
   const place = steps.some((step) => step.waitedMs > 0);
-  const entries = (Object.keys(PART_WORDS) as (keyof typeof PART_WORDS)[])
+  const entries: { words: string; shape: (x: number, y: number) => string }[] = (
+    Object.keys(PART_WORDS) as (keyof typeof PART_WORDS)[]
+  )
     .filter((kind) => (kind === "place" ? place : used.has(kind)))
     .map((kind) => ({
       words: PART_WORDS[kind],
-      shape: (x: number) => swatch(x, y, kind === "place" ? { fill: "url(#waterfall-waits)" } : { class: kind }),
+      shape: (x, y) => swatch(x, y, kind === "place" ? { fill: "url(#waterfall-waits)" } : { class: kind }),
     }));
   if (steps.some((step) => step.failed && step.step === "ready"))
-    entries.push({ words: "failed try", shape: (x) => swatch(x, y, { class: "ready retried" }) });
-  entries.push({ words: "critical path", shape: (x) => swatch(x, y, { class: "critical" }) });
+    entries.push({ words: "failed try", shape: (x, y) => swatch(x, y, { class: "ready retried" }) });
+  entries.push({ words: "critical path", shape: (x, y) => swatch(x, y, { class: "critical" }) });
   if (section.levels.some((level) => level.services.some((service) => service.state === "failed")))
-    entries.push({ words: "failed", shape: (x) => cross(x + 7, y + 1) });
-  let x = MARGIN;
-  return entries
-    .map(({ words, shape }) => {
-      const at = x;
-      x += 40 + words.length * 6.3;
-      return shape(at) + text(at + 20, y + 5, words);
-    })
-    .join("");
+    entries.push({ words: "failed", shape: (x, y) => cross(x + 7, y + 1) });
+  let [x, lines] = [MARGIN, 1];
+  const shapes = entries.map(({ words, shape }) => {
+    const width = 40 + words.length * 6.3;
+    if (x > MARGIN && x + width > WIDTH - MARGIN) [x, lines] = [MARGIN, lines + 1];
+    const [at, y] = [x, top + (lines - 1) * LINE];
+    x += width;
+    return shape(at, y) + text(at + 20, y + 5, words);
+  });
+  return { shapes: shapes.join(""), lines };
 }
 
 function swatch(x: number, y: number, look: { readonly fill: string } | { readonly class: string }): string {

@@ -15,6 +15,7 @@ import type { RunContext } from "../run/context.js";
 import type { Coordination, Publisher } from "../run/coordination.js";
 import { BL_EXIT, done, refusal } from "./replies.js";
 import { Barriers } from "./barriers.js";
+import { isForFailure } from "../run/selfAbort.js";
 import { Blame } from "./blame.js";
 import { Deadlocks } from "./deadlocks.js";
 import { resolveName, sourceNamed } from "./resolveName.js";
@@ -99,8 +100,10 @@ export class CoordinationHub implements Coordination {
     const { name } = this.context.current(service);
     const cause = this.blame.causeOf(name);
     if (cause !== null) return cause;
-    const origin = this.context.abort.current?.origin ?? name;
-    return origin !== name && this.context.byName.has(origin) ? origin : null;
+    const abort = this.context.abort.current;
+    if (abort === null) return null;
+    const origin = isForFailure(abort) ? this.progress.firstFailed : abort.origin;
+    return origin !== null && origin !== name && this.context.byName.has(origin) ? origin : null;
   }
 
   /** Notifies waiting programs that a service has ended, or waits for its level. */

@@ -11,6 +11,8 @@ type ServiceProgress =
   | { readonly failed: string };
 
 export class Progress {
+  /** The service that failed before all others in this command, or null. */
+  firstFailed: string | null = null;
   private readonly states = new Map<string, ServiceProgress>();
   /** Services whose program ran under an earlier launcher and will not run again. */
   private readonly ranBeforeNames = new Set<string>();
@@ -37,6 +39,7 @@ export class Progress {
 
   failed({ name }: Service, why: string): void {
     this.states.set(name, { failed: why });
+    this.firstFailed ??= name;
   }
 
   levelEnded(level: string): void {
@@ -65,6 +68,7 @@ export class Progress {
   rename(renamed: ReadonlyMap<string, string>): void {
     const states = new Map([...renamed].map(([old, name]) => [name, this.states.get(old)] as const));
     for (const [name, state] of states) if (state !== undefined) this.states.set(name, state);
+    if (this.firstFailed !== null) this.firstFailed = renamed.get(this.firstFailed) ?? this.firstFailed;
     const before = [...renamed].filter(([old]) => this.ranBeforeNames.has(old)).map(([, name]) => name);
     for (const name of renamed.values()) this.ranBeforeNames.delete(name);
     for (const name of before) this.ranBeforeNames.add(name);

@@ -1,7 +1,7 @@
 /** Finds unhealthy services of a run and repairs only those. */
 import type { PlannedTask, RunState, ServiceFailure } from "../../model/events.js";
 import { isCloudUnreachableError } from "../../drivers/contract/driver.js";
-import type { RunRecord } from "../../state/contract/records.js";
+import type { Abort, RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
 import { StateError } from "../../state/contract/errors.js";
 import { checkNotAborted } from "./abort.js";
@@ -45,6 +45,8 @@ export interface RepairResult {
   readonly refused: string | null;
   readonly failures: readonly ServiceFailure[];
   readonly cloudUnreachable: boolean;
+  /** Why the run was aborted during the repair, or null. */
+  readonly aborted: Abort | null;
   /**
    * Machines that were started early for levels that never began: destroyed if the repair failed, kept if it was
    * interrupted.
@@ -105,6 +107,7 @@ async function repair(context: RunContext, run: RunRecord, options: RepairOption
       refused: null,
       failures: [],
       cloudUnreachable: false,
+      aborted: null,
       unused: [],
       ms: context.clock.now() - startedAt,
     };
@@ -121,6 +124,7 @@ async function repair(context: RunContext, run: RunRecord, options: RepairOption
     refused,
     failures: [],
     cloudUnreachable,
+    aborted: null,
     unused: [],
     ms: context.clock.now() - startedAt,
   };

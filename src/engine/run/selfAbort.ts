@@ -15,6 +15,11 @@ export function isPassing({ origin }: Pick<Abort, "origin">): boolean {
   return origin === ORIGIN.failure || origin === ORIGIN.operator;
 }
 
+/** Whether the first failed service is what ended the others. */
+export function isForFailure({ origin }: Pick<Abort, "origin">): boolean {
+  return origin === ORIGIN.failure;
+}
+
 export interface SelfAbort {
   /** Called when execute programs start, and when booting continues. */
   readonly enterPhase: (phase: TimedPhase) => void;

@@ -1,6 +1,8 @@
 /** The picture of a run: what is in it, where it lies, and that it is XML whatever a name holds. */
 import { expect, test } from "@jest/globals";
 
+import { PART_WORDS } from "../../../src/display/analysisText.js";
+import type { StepName } from "../../../src/model/events.js";
 import { renderWaterfall } from "../../../src/display/waterfall/waterfall.js";
 import { ticks } from "../../../src/display/waterfall/axis.js";
 import { sectionOf, Story, twoLevels } from "../../engine/analysis/story.js";
@@ -262,4 +264,33 @@ test("the axis has two to eleven ticks, evenly apart, however long it is", () =>
     expect(moments).toEqual(moments.map((_, index) => index * (moments[1] as number)));
     expect(moments.at(-1)).toBeLessThanOrEqual(ms);
   }
+});
+
+const STEPS = Object.keys(PART_WORDS).filter((kind) => kind !== "place" && kind !== "pause" && kind !== "bootlevel");
+
+test("every step has a colour of its own and a place in the legend, which stays within the picture", () => {
+  const story = new Story().begin(0, { one: ["a"] });
+  story.level(0, "one");
+  STEPS.forEach((step, index) => {
+    const name = step as StepName;
+    story.add(index * 1000, { type: "step-started", service: "a", step: name, attempt: 1 });
+    const outcome = { ms: 1000, exitCode: 0, outcome: "exited" };
+    story.add(index * 1000 + 1000, { type: "step-finished", service: "a", step: name, attempt: 1, ...outcome });
+  });
+  story.state(STEPS.length * 1000, "a", "ready");
+  const text = renderWaterfall("shop", sectionOf(story.endLevel(20_000, "one").end(20_000)));
+  const picture = parseXml(text);
+  const colours = STEPS.map((step) => new RegExp(`\\.waterfall \\.${step}\\{fill:(#[0-9a-f]{6})\\}`).exec(text)?.[1]);
+  expect(new Set(colours).size).toBe(STEPS.length);
+  expect(colours).not.toContain(undefined);
+  const words = [...STEPS.map((step) => PART_WORDS[step as StepName]), "bootlevel itself", "critical path"];
+  const legend = picture.filter(({ name, text: own }) => name === "text" && words.includes(own));
+  expect(legend).toHaveLength(words.length);
+  expect(legend.map(({ text: own }) => own)).toEqual(expect.arrayContaining(words));
+  for (const entry of legend) expect(number(entry, "x") + entry.text.length * 6.3).toBeLessThan(1200 - 20);
+  // It takes two lines, and the time axis is below them.
+  const heights = legend.map((entry) => number(entry, "y"));
+  expect(new Set(heights).size).toBe(2);
+  const grid = picture.filter(({ name, attributes }) => name === "line" && attributes["class"] === "grid");
+  expect(number(grid[0], "y1")).toBeGreaterThan(Math.max(...heights) + 20);
 });
