@@ -28,6 +28,8 @@ export interface RunToEndRequest {
   /** Which machines to keep; null: as the plan says. */
   readonly keep: Keep | null;
   readonly waitMs: number;
+  /** Called once before waiting for a launcher that works on the run. */
+  readonly onWait?: WorkOptions["onWait"];
   readonly observe: (event: RunEvent) => void;
   /** Aborted when the operator stops the command: reports are collected and machines destroyed all the same. */
   readonly signal: AbortSignal;
@@ -99,7 +101,7 @@ interface Begun {
 
 async function begin(
   store: Store,
-  { start, keep, waitMs, observe, signal }: RunToEndRequest,
+  { start, keep, waitMs, onWait, observe, signal }: RunToEndRequest,
   session: Session,
 ): Promise<Begun> {
   switch (start.kind) {
@@ -117,7 +119,7 @@ async function begin(
       return { number: (await store.findRun(boot.run)).id, boot };
     }
     case "resume": {
-      const options = { waitMs, observe, signal, session };
+      const options = { waitMs, observe, signal, session, ...(onWait && { onWait }) };
       const boot =
         (await endedPart(store, start.run, options)) ??
         (await resumeRun(store, start.run, { ...options, verb: "run" }));

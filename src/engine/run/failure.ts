@@ -33,8 +33,8 @@ export const isServiceError = guardOf(ServiceError);
 export class InterruptedError extends BootlevelError {
   override readonly name = "InterruptedError";
   static override readonly code: string = "INTERRUPTED";
-  constructor() {
-    super("interrupted");
+  constructor(message = "interrupted") {
+    super(message);
   }
 }
 

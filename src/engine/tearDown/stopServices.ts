@@ -84,7 +84,7 @@ export class ServiceStops {
     const before = context.records.get(service.id);
     if (before === undefined || before.state === "terminated" || this.stopped.has(service)) return;
     const program = service.spec.terminate;
-    const due = needsTearDown(service, before);
+    const due = needsTearDown(before);
     // In the same write as the state: if the launcher dies now, the next command knows that the program must still run.
     await enterState(context, service, "terminating", due ? [{ kind: "booted", id: service.id }] : []);
     if (answers) await endUnfinished(context, assignments, service, this.unfinished.get(service.id) ?? []);
