@@ -33,7 +33,11 @@ export const isServiceError = guardOf(ServiceError);
 export class InterruptedError extends BootlevelError {
   override readonly name = "InterruptedError";
   static override readonly code: string = "INTERRUPTED";
-  constructor(message = "interrupted") {
+  /** @param mayRun a program may still run: its step has not ended, and the next command checks it */
+  constructor(
+    readonly mayRun = false,
+    message = "interrupted",
+  ) {
     super(message);
   }
 }

@@ -135,7 +135,7 @@ function stoodAsideError(run: string): StoodAsideError {
 
 /** The operator does not wait any longer. */
 function interruptedWait({ message }: RunBusyError): InterruptedError {
-  return new InterruptedError(`interrupted while waiting, nothing was done: ${message}`);
+  return new InterruptedError(false, `interrupted while waiting, nothing was done: ${message}`);
 }
 
 /**
