@@ -73,6 +73,7 @@ export async function handler(options: RepairArguments): Promise<number> {
   );
   if (options.json) printJson("repair", result);
   else await printResult(result, options.dryRun, interrupted);
+  if (interrupted && result.state !== "ready") return EXIT.interrupted;
   if (result.refused !== null) return EXIT.notFine;
   return options.dryRun && result.tasks.length > 0 ? EXIT.notFine : exitCodeFor(result, interrupted);
 }

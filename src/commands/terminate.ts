@@ -79,6 +79,7 @@ export async function handler(options: TerminateArguments): Promise<number> {
       if (options.json) results.push({ run, error: (error as Error).message, code: codeOf(error) });
       else printError(`bootlevel: ${run}: ${(error as Error).message}`);
       note(exitCodeOf(error));
+      if (exitCodeOf(error) === EXIT.interrupted) break;
     }
   }
   if (options.json) printJson("terminate", { runs: results });

@@ -108,7 +108,7 @@ test("a failed execute program ends the others, with the reason", async () => {
     levels("meet", [
       `
   bad: { execute: { command: "until test -f '${own.facts}/begun-good'; do sleep 0.05; done; exit 7" } }
-  good: { execute: { command: "touch '${own.facts}/begun-good'; bl barrier together --count 2 2>'${own.facts}/why'; echo $? > '${own.facts}/code'; exec sleep 300" } }
+  good: { execute: { command: "touch '${own.facts}/begun-good'; bl barrier together --parties 2 2>'${own.facts}/why'; echo $? > '${own.facts}/code'; exec sleep 300" } }
 `,
     ]),
   );

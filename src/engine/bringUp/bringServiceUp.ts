@@ -41,7 +41,9 @@ export async function bringServiceUp(
   const verifying = task.stage !== "verify" && (await bootOnMachine(work, service, task, settingUp));
   goOn();
   if (!verifying) {
-    passState(context, service, "verifying", [{ kind: "due", id: service.id, due: null }]);
+    // Without a boot program, this is when the service begins to count as booted: its machine has let us in.
+    const began = service.spec.boot === null ? [{ kind: "booted", id: service.id } as const] : [];
+    passState(context, service, "verifying", [{ kind: "due", id: service.id, due: null }, ...began]);
     await endEarlierVerification(work, service);
   }
   await verify(context, assignments, service);

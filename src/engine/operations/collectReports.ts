@@ -3,7 +3,7 @@ import type { RunRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
 import type { Store } from "../../state/contract/store.js";
 import { needsTearDown } from "../tearDown/needsTearDown.js";
-import { endUnfinished, unfinishedPrograms } from "../programs/unfinished.js";
+import { endAllUnfinished, endUnfinished, unfinishedPrograms } from "../programs/unfinished.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
@@ -36,14 +36,42 @@ export async function collectReportsNow(
     const chosen = options.services.length === 0 ? context.levels.flat() : chooseServices(context, options.services);
     const due = chosen.filter((service) => {
       const record = context.records.get(service.id);
-      return record !== undefined && record.state !== "terminated" && needsTearDown(service, record);
+      return record !== undefined && record.state !== "terminated" && needsTearDown(record);
     });
     await endEarlier(context, assignments, due);
-    return collectReports(context, assignments, due, {
-      all: options.all ?? false,
-      limitBytes: options.reportLimitBytes ?? null,
-    });
+    return endingWhenAborted(context, assignments, () =>
+      collectReports(context, assignments, due, {
+        all: options.all ?? false,
+        limitBytes: options.reportLimitBytes ?? null,
+      }),
+    );
   });
+}
+
+/**
+ * Does `work`. If the run is aborted meanwhile, programs of a dead launcher are ended at once: nobody else can, since
+ * this command holds the run. The reports are collected all the same.
+ */
+async function endingWhenAborted<T>(
+  context: RunContext,
+  assignments: MachineAssignments,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { signal } = context.abort;
+  const ends: Promise<void>[] = [];
+  const end = (): void => {
+    const ended = endAllUnfinished(context, assignments, ({ step }) => step !== "report");
+    ends.push(ended);
+    context.writer?.expect(ended);
+  };
+  if (!signal.aborted) signal.addEventListener("abort", end, { once: true });
+  try {
+    const result = await work();
+    await Promise.all(ends);
+    return result;
+  } finally {
+    signal.removeEventListener("abort", end);
+  }
 }
 
 /** A report program of a dead launcher must not run beside the new one. */

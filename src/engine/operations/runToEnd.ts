@@ -30,6 +30,8 @@ export interface RunToEndRequest {
   /** Destroy machines whose reports are not home, too. */
   readonly force: boolean;
   readonly waitMs: number;
+  /** Called once before waiting for a launcher that works on the run. */
+  readonly onWait?: WorkOptions["onWait"];
   readonly observe: (event: RunEvent) => void;
   /** Aborted when the operator stops the command: reports are collected and machines destroyed all the same. */
   readonly signal: AbortSignal;
@@ -110,7 +112,7 @@ interface Begun {
 
 async function begin(
   store: Store,
-  { start, keep, waitMs, observe, signal }: RunToEndRequest,
+  { start, keep, waitMs, onWait, observe, signal }: RunToEndRequest,
   session: Session,
 ): Promise<Begun> {
   switch (start.kind) {
@@ -128,7 +130,7 @@ async function begin(
       return { number: (await store.findRun(boot.run)).id, boot };
     }
     case "resume": {
-      const options = { waitMs, observe, signal, session };
+      const options = { waitMs, observe, signal, session, ...(onWait && { onWait }) };
       const boot =
         (await endedPart(store, start.run, options)) ??
         (await resumeRun(store, start.run, { ...options, verb: "run" }));

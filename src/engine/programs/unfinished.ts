@@ -25,13 +25,20 @@ export function unfinishedPrograms(steps: readonly StepRecord[]): Map<number, St
   return unfinished;
 }
 
-/** Ends the unfinished programs of all services, in parallel. */
-export async function endAllUnfinished(context: RunContext, assignments: MachineAssignments): Promise<void> {
+/**
+ * Ends the unfinished programs of all services, in parallel.
+ * @param which the steps to end. Default: all.
+ */
+export async function endAllUnfinished(
+  context: RunContext,
+  assignments: MachineAssignments,
+  which: (step: StepRecord) => boolean = () => true,
+): Promise<void> {
   const unfinished = unfinishedPrograms(await context.store.steps(context.run));
   await settleAll(
     context.levels
       .flat()
-      .map((service) => endUnfinished(context, assignments, service, unfinished.get(service.id) ?? [])),
+      .map((service) => endUnfinished(context, assignments, service, (unfinished.get(service.id) ?? []).filter(which))),
   );
 }
 

@@ -34,8 +34,11 @@ export class InterruptedError extends BootlevelError {
   override readonly name = "InterruptedError";
   static override readonly code: string = "INTERRUPTED";
   /** @param mayRun a program may still run: its step has not ended, and the next command checks it */
-  constructor(readonly mayRun = false) {
-    super("interrupted");
+  constructor(
+    readonly mayRun = false,
+    message = "interrupted",
+  ) {
+    super(message);
   }
 }
 

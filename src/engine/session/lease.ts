@@ -8,7 +8,7 @@ import { RunBusyError, StoodAsideError, isLeaseLostError, isRunBusyError } from 
 import type { RunWriter } from "../../state/contract/writer.js";
 import { type RunContext } from "../run/context.js";
 import { realClock } from "../../time/clock.js";
-import { isInterruptedError, pause } from "../run/failure.js";
+import { InterruptedError, isInterruptedError, pause } from "../run/failure.js";
 import { closeContext, openContext } from "./openContext.js";
 import type { Session } from "./session.js";
 
@@ -133,10 +133,16 @@ function stoodAsideError(run: string): StoodAsideError {
   );
 }
 
+/** The operator does not wait any longer. */
+function interruptedWait({ message }: RunBusyError): InterruptedError {
+  return new InterruptedError(false, `interrupted while waiting, nothing was done: ${message}`);
+}
+
 /**
  * Takes a run's lease as soon as it is free.
  * @param whileBusy called before each retry; if it throws, the wait ends.
- * @throws RunBusyError when another launcher works on the run and does not end in time.
+ * @throws RunBusyError when another launcher works on the run and does not end in time; InterruptedError when the
+ *   operator stops the wait.
  */
 export async function takeLease(
   store: Store,
@@ -154,7 +160,7 @@ export async function takeLease(
       if (!isRunBusyError(error) || realClock.now() >= deadline) throw error;
       if (!notified) onWait?.(error);
       await pause(realClock, TRY_AGAIN_MS, signal).catch((stopped: unknown) => {
-        throw isInterruptedError(stopped) ? error : stopped;
+        throw isInterruptedError(stopped) ? interruptedWait(error) : stopped;
       });
       await whileBusy();
     }

@@ -146,7 +146,7 @@ export class ServiceStops {
     if (context.stop.aborted) throw new InterruptedError();
     const before = context.records.get(service.id);
     if (before === undefined || before.state === "terminated" || this.stopped.has(service)) return;
-    const due = needsTearDown(service, before);
+    const due = needsTearDown(before);
     const program = due && !this.force ? service.spec.terminate : null;
     const reports = due && this.hasReport(service);
     // In the same write as the state: if the launcher dies now, the next command knows that the program must still run.
