@@ -51,7 +51,7 @@ export function nagiosUnknown(reason: string): string {
 
 function standing({ healthy, trouble, state }: ServiceStatus): Standing {
   if (healthy) return "ready";
-  if (trouble === "silent") return "unknown";
+  if (trouble === "silent" || trouble === "unchecked") return "unknown";
   if (trouble === "repair-due" || (trouble === "not-up" && state !== "failed")) return "pending";
   return "failed";
 }

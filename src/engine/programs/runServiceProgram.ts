@@ -2,8 +2,8 @@
 import type { StepName } from "../../model/events.js";
 import { ConnectionError } from "../../machines/contract/connection.js";
 import type { ProgramRequest, ProgramResult } from "../../machines/program/request.js";
-import type { LogWriter } from "../../state/contract/files.js";
 import type { ProgramStep } from "./bundles.js";
+import { openLogFile } from "./logFile.js";
 import { coordination, endedBy, resolveProgram, staging, TIDIES_UP, type ProgramRun } from "./programRequest.js";
 import { isInterruptedError, unlessAborted } from "../run/failure.js";
 import { abortWords } from "../run/abort.js";
@@ -128,15 +128,6 @@ export function hasMachine(assignments: MachineAssignments, service: Service): b
 export function logPath(context: RunContext, service: Service, step: StepName): string | null {
   if (context.writer === null) return null;
   return context.store.files.logs.location(context.run.uid, { service: service.name, step });
-}
-
-/** Opens that log; null if nothing is recorded. @throws FileError */
-export async function openLogFile(
-  { store, run, writer }: RunContext,
-  service: Service,
-  step: StepName,
-): Promise<LogWriter | null> {
-  return writer === null ? null : store.files.logs.open(run.uid, { service: service.name, step });
 }
 
 /** Why a step's programs are ended early, for people; null if nothing ends them. */

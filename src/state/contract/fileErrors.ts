@@ -13,6 +13,14 @@ export class FileError extends StateError {
 
 export const isFileError = guardOf(FileError);
 
+/** A file can be read, and its content is damaged. */
+export class DamagedFileError extends FileError {
+  override readonly name = "DamagedFileError";
+  static override readonly code: string = "DAMAGED_FILE";
+}
+
+export const isDamagedFileError = guardOf(DamagedFileError);
+
 /** The archive cannot be written: the disk is full, or the folder is not writable. */
 export class ArchiveError extends FileError {
   override readonly name = "ArchiveError";

@@ -1,23 +1,18 @@
 /** Errors of the file system, in sentences that name the file and what helps. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
+import { storageWords } from "../../files/storageFailure.js";
 import { FileError } from "../contract/fileErrors.js";
 
 /** @param folder what there must be room in. */
 export function cannotWrite(path: string, folder: string, cause: unknown): FileError {
-  return new FileError(
-    `cannot write ${path}: ${(cause as Error).message}`,
-    `make room in ${folder}, or make it writable`,
-    { cause },
-  );
+  const { message, remedy } = storageWords("write", path, folder, cause);
+  return new FileError(message, remedy, { cause });
 }
 
 export function cannotRead(path: string, cause: unknown): FileError {
-  return new FileError(
-    `cannot read ${path}: ${(cause as Error).message}`,
-    "make the file and its directories readable, or restore them from a copy",
-    { cause },
-  );
+  const { message, remedy } = storageWords("read", path, dirname(path), cause);
+  return new FileError(message, remedy, { cause });
 }
 
 export function isMissing(error: unknown): boolean {

@@ -93,7 +93,9 @@ function openLog(folder: string, path: string, root: string): LogWriter {
       });
     },
     close: async () => {
-      closeSync(file);
+      writing(path, root, () => {
+        closeSync(file);
+      });
     },
   };
 }

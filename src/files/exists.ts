@@ -1,0 +1,17 @@
+/** Whether a path exists, when a wrong "no" would cost a machine. */
+import { statSync } from "node:fs";
+
+import { StorageError, storageWords } from "./storageFailure.js";
+
+/**
+ * Whether there is something at `path`. Unlike `existsSync`, it does not take a path that cannot be looked at for a
+ * missing one.
+ * @throws StorageError if that cannot be told: no permission, a broken disk.
+ */
+export function exists(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (cause) {
+    throw new StorageError(storageWords("read", path, path, cause), cause);
+  }
+}
