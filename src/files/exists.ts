@@ -1,7 +1,7 @@
 /** Whether a path exists, when a wrong "no" would cost a machine. */
 import { statSync } from "node:fs";
 
-import { StorageError, storageWords } from "./storageFailure.js";
+import { StorageError, storageCode, storageWords } from "./storageFailure.js";
 
 /**
  * Whether there is something at `path`. Unlike `existsSync`, it does not take a path that cannot be looked at for a
@@ -12,6 +12,7 @@ export function exists(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch (cause) {
+    if (storageCode(cause) === "ENOTDIR") return false; // a part of the path is a file
     throw new StorageError(storageWords("read", path, path, cause), cause);
   }
 }

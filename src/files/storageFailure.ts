@@ -50,7 +50,10 @@ const REMEDIES: readonly (readonly [RegExp, (folder: string) => string])[] = [
     (folder) => `the disk of ${folder} reported an error: check the system's log, make room, and repeat the command`,
   ],
   [/^(EMFILE|ENFILE)$/, () => "too many files are open: raise the limit (ulimit -n) and repeat the command"],
-  [/^(ENOTDIR|EISDIR|EEXIST)$/, () => "something else has this name or that of its folder: move it away"],
+  [
+    /^(ENOTDIR|EISDIR|EEXIST)$/,
+    (folder) => `something else has this name or that of a folder above it: look in ${folder}, and move it away`,
+  ],
   [/^ENAMETOOLONG$/, (folder) => `the path is too long: choose shorter names, or a shorter path than ${folder}`],
 ];
 

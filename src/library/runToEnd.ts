@@ -19,13 +19,16 @@ export async function runToEnd(
 ): Promise<RunToEndResult> {
   const variables = await resolveValues(plan, options);
   const { runToEnd: run } = await import("../engine/operations/runToEnd.js");
-  return withStore(options, (store) =>
-    run(store, {
-      start: { kind: "plan", plan, variables, name: options.name ?? null },
-      keep: options.keep ?? null,
-      waitMs: 0,
-      ...watch(options),
-    }),
+  return withStore(
+    options,
+    (store) =>
+      run(store, {
+        start: { kind: "plan", plan, variables, name: options.name ?? null },
+        keep: options.keep ?? null,
+        waitMs: 0,
+        ...watch(options),
+      }),
+    "create",
   );
 }
 

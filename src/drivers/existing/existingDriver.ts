@@ -45,10 +45,11 @@ class ExistingDriver implements Driver {
   }
 
   async launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]> {
-    const damaged = new Set<string>();
+    const damaged = new Map<string, Error>();
     const claims = await this.claims.all(damaged);
+    for (const [name, error] of damaged) this.claims.report(name, error);
     const known = new Map(claims.map(({ holder }) => [holder.key, holder]));
-    const taken = new Set([...claims.map(({ name }) => name), ...damaged]);
+    const taken = new Set([...claims.map(({ name }) => name), ...damaged.keys()]);
     // Hosts that are known to be taken are not tried again by every request. In a pool of hundreds, that would be most
     // of a boot.
     const free = new Map(this.pool.map((host) => [hostName(host), host] as const).filter(([name]) => !taken.has(name)));
@@ -131,11 +132,11 @@ class ExistingDriver implements Driver {
 
   private async exhausted(request: LaunchRequest): Promise<string> {
     const own = new Set(this.pool.map(hostName));
-    const damaged = new Set<string>();
+    const damaged = new Map<string, Error>();
     const claims = await this.claims.all(damaged);
     const holders = [
       ...claims.map(({ name, holder }) => ({ name, by: `${holder.mark.runName}/${holder.mark.service}` })),
-      ...[...damaged].map((name) => ({ name, by: "a damaged claim" })),
+      ...[...damaged.keys()].map((name) => ({ name, by: "a damaged claim" })),
     ]
       .filter(({ name }) => own.has(name))
       .map(({ name, by }) => `${name} by ${by}`);

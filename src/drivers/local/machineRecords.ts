@@ -8,6 +8,7 @@ import { join } from "node:path";
 
 import { isBootlevelError } from "../../errors/bootlevelError.js";
 import { exists } from "../../files/exists.js";
+import { storageCode, StorageError, storageWords } from "../../files/storageFailure.js";
 import { removeMachineDirectory } from "../../machines/local/machineDirectory.js";
 import { DriverError, type DriverContext, type LaunchRequest, type MachineMark } from "../contract/driver.js";
 import { Claims } from "../shared/claims.js";
@@ -49,18 +50,22 @@ export class MachineRecords {
    * there. A damaged claim is written again from its machine's copy.
    */
   async all(): Promise<LocalMachine[]> {
-    const damaged = new Set<string>();
+    const damaged = new Map<string, Error>();
     const claimed = (await this.claims.all(damaged)).map((claim) => claim.holder);
     const known = new Set(claimed.map((machine) => machine.id));
     const strays = this.directories()
       .filter((id) => !known.has(id))
       .flatMap((id) => this.readCopy(id) ?? []);
-    for (const address of damaged) {
-      const [holder, ...others] = strays.filter((machine) => machine.address === address);
-      if (holder === undefined || others.length > 0 || this.context.readOnly) continue;
-      await this.claims.mend(address, holder);
-    }
+    for (const [address, error] of damaged) await this.mend(address, strays, error);
     return [...claimed, ...strays];
+  }
+
+  private async mend(address: string, strays: readonly LocalMachine[], error: Error): Promise<void> {
+    const [holder, ...others] = strays.filter((machine) => machine.address === address);
+    if (holder === undefined || others.length > 0) return this.claims.report(address, error);
+    if (this.context.readOnly) return;
+    await this.claims.mend(address, holder);
+    this.claims.report(address, error, "it was written again from its machine's own record");
   }
 
   /** Whether the machine has its address. A damaged claim is its own: nobody else can have taken the address. */
@@ -82,7 +87,8 @@ export class MachineRecords {
     try {
       await this.makeDirectories(machine, request.image);
     } catch (error) {
-      await removeMachineDirectory(this.directory(machine.id));
+      // What cannot be removed has no record, so it is no machine.
+      await removeMachineDirectory(this.directory(machine.id)).catch(() => undefined);
       await this.claims.release(machine.address, machine);
       throw error;
     }
@@ -135,8 +141,8 @@ export class MachineRecords {
       return readdirSync(this.folder);
     } catch (error) {
       // Not there yet; or no folder, which the launch tells that wants to make one in it.
-      if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return [];
-      throw error;
+      if (["ENOENT", "ENOTDIR"].includes(storageCode(error))) return [];
+      throw new StorageError(storageWords("read", this.folder, this.folder, error), error);
     }
   }
 

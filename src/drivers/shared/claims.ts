@@ -42,23 +42,20 @@ export class Claims<T extends StateValue> {
     await this.state.replace(key(name), holder);
   }
 
+  /** Warns of a damaged claim, once. @param help what was done, or is to be done. Default: the error's remedy. */
+  report(name: string, error: Error, help = isBootlevelError(error) ? error.remedy : ""): void {
+    if (!this.told.has(name)) this.warn(`${error.message}; ${help}`);
+    this.told.add(name);
+  }
+
   /**
    * All claims. One that is damaged stops nobody but its holder.
-   * @param damaged gets the names whose claims are damaged: they are taken, and nobody knows by whom.
+   * @param damaged gets the names whose claims are damaged, and why: they are taken, and nobody knows by whom.
    */
-  async all(damaged = new Set<string>()): Promise<Claim<T>[]> {
-    const entries = await this.state.list(GROUP, (found, error) => {
-      const name = found.slice(GROUP.length);
-      damaged.add(name);
-      if (!this.told.has(name)) this.warn(`${error.message}; ${remedyOf(error)}`);
-      this.told.add(name);
-    });
+  async all(damaged = new Map<string, Error>()): Promise<Claim<T>[]> {
+    const entries = await this.state.list(GROUP, (found, error) => damaged.set(found.slice(GROUP.length), error));
     return entries.map(({ key: found, value }) => ({ name: found.slice(GROUP.length), holder: value as T }));
   }
-}
-
-function remedyOf(error: Error): string {
-  return isBootlevelError(error) ? error.remedy : "";
 }
 
 function key(name: string): StateKey {

@@ -20,8 +20,9 @@ export async function removeMachineDirectory(directory: string, work = join(dire
 
 /** Steps lie as `<service>/<step>`: a machine may carry the programs of several services. */
 async function stepDirectories(work: string): Promise<string[]> {
-  const services = await children(work);
-  return (await Promise.all(services.map(children))).flat();
+  const steps: string[] = [];
+  for (const service of await children(work)) steps.push(...(await children(service)));
+  return steps;
 }
 
 async function children(directory: string): Promise<string[]> {
@@ -29,7 +30,7 @@ async function children(directory: string): Promise<string[]> {
     const entries = await readdir(directory, { withFileTypes: true });
     return entries.filter((entry) => entry.isDirectory()).map((entry) => join(directory, entry.name));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return [];
     throw error;
   }
 }

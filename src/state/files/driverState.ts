@@ -23,6 +23,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 
+import { exists } from "../../files/exists.js";
 import type { DriverState, StateEntry, StateKey, StateValue } from "../../model/driverState.js";
 import { DamagedFileError, isDamagedFileError } from "../contract/fileErrors.js";
 import { cannotRead, cannotWrite, isMissing } from "./fileErrors.js";
@@ -203,9 +204,9 @@ function isSameFile(one: string, other: string): boolean {
 /** @throws FileError if that cannot be told. */
 function isThere(path: string): boolean {
   try {
-    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+    return exists(path);
   } catch (error) {
-    throw cannotRead(path, error);
+    throw cannotRead(path, (error as Error).cause);
   }
 }
 

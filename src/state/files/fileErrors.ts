@@ -1,19 +1,9 @@
 /** Errors of the file system, in sentences that name the file and what helps. */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 
-import { storageWords } from "../../files/storageFailure.js";
 import { FileError } from "../contract/fileErrors.js";
 
-/** @param folder what there must be room in. */
-export function cannotWrite(path: string, folder: string, cause: unknown): FileError {
-  const { message, remedy } = storageWords("write", path, folder, cause);
-  return new FileError(message, remedy, { cause });
-}
-
-export function cannotRead(path: string, cause: unknown): FileError {
-  const { message, remedy } = storageWords("read", path, dirname(path), cause);
-  return new FileError(message, remedy, { cause });
-}
+export { cannotRead, cannotWrite } from "../contract/fileErrors.js";
 
 export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === "ENOENT";
