@@ -2,8 +2,9 @@
 import { closeSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 
+import { openSqlite } from "../../files/openSqlite.js";
 import { useWal } from "../../files/writeAheadLog.js";
 import { storageCode, storageRemedy } from "../../files/storageFailure.js";
 import { checkUnused, findRecord, type FoundRecord } from "../files/findRecord.js";
@@ -34,7 +35,7 @@ export function openDatabase(home: Home, without: WithoutRecord): OpenedDatabase
 }
 
 function openEmpty(): Db {
-  const db = new Database(":memory:");
+  const db = openSqlite(":memory:");
   migrate(db, ":memory:");
   return db;
 }
@@ -44,7 +45,7 @@ function openFile(home: Home, { isOwn }: FoundRecord): Db {
   try {
     // better-sqlite3 would create the file with the umask's mode. Its -wal and -shm files take the mode of this file.
     closeSync(openSync(home.database, "a", 0o600));
-    const db = new Database(home.database, { timeout: 10_000 });
+    const db = openSqlite(home.database, { timeout: 10_000 });
     useWal(db);
     db.pragma("synchronous = FULL");
     db.pragma("foreign_keys = ON");
