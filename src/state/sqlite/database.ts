@@ -35,7 +35,7 @@ export function openDatabase(home: Home, without: WithoutRecord): OpenedDatabase
 }
 
 function openEmpty(): Db {
-  const db = openSqlite(":memory:");
+  const db = openSqlite(":memory:", {});
   migrate(db, ":memory:");
   return db;
 }
