@@ -143,7 +143,9 @@ export function cleanupScript(context: ScriptContext, everything: boolean, sudo:
 }
 
 function remove(paths: string): string {
-  return `cd / && { rm -rf ${paths} || { [ -n "$S" ] && $S rm -rf ${paths}; }; } || bl_say fail remove`;
+  // Programs may have left folders that their owner cannot write to.
+  const own = `rm -rf ${paths} 2>/dev/null || { chmod -R u+rwx ${paths} 2>/dev/null; rm -rf ${paths}; }`;
+  return `cd / && { { ${own}; } || { [ -n "$S" ] && $S rm -rf ${paths}; }; } || bl_say fail remove`;
 }
 
 /**

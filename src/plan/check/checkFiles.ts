@@ -1,6 +1,7 @@
 /** Checks before a launch that programs, their files and SSH keys exist. */
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { keyOf, mergedEntries, type Draft, type DraftService } from "../draft/draft.js";
+import { sendProblem } from "./checkFolders.js";
 import { expandHome, Files, isArchive } from "../draft/files.js";
 import type { Located } from "../yaml/located.js";
 import type { Mistake } from "../yaml/mistakes.js";
@@ -48,11 +49,15 @@ function checkRun(place: Located, path: string, files: Files): Mistake[] {
   if (files.kind(script) !== "file")
     return [place.mistake(`folder "${place.text}" has no run.sh: add one, or name a file`)];
   if (isArchive(script)) return [];
+  const named = kind === "folder" ? join(place.text ?? "", "run.sh") : (place.text ?? "");
+  if (files.isEmpty(script)) return [place.mistake(`program "${named}" is empty: it has 0 bytes`)];
+  const problem = sendProblem(path);
+  if (problem !== null) return [place.mistake(`"${place.text}" cannot be sent to a machine: ${problem}`)];
   const firstLine = files.firstLine(script);
   if (!firstLine.startsWith("#!") || !firstLine.endsWith("\r\n")) return [];
   return [
     place.mistake(
-      `the first line of "${kind === "folder" ? join(place.text ?? "", "run.sh") : place.text}" ` +
+      `the first line of "${named}" ` +
         "ends in CR LF (Windows), so machines cannot run it: save the file with LF line endings",
     ),
   ];
@@ -67,6 +72,8 @@ function checkCompanions(program: Located, path: string | null, files: Files): M
   return (program.get("files")?.items() ?? []).flatMap((place) => {
     const file = resolve(place.dir, place.text ?? "");
     if (files.kind(file) === "missing") return [missing(place, file, "file", files)];
+    const problem = sendProblem(file);
+    if (problem !== null) return [place.mistake(`"${place.text}" cannot be sent to a machine: ${problem}`)];
     const other = taken.get(basename(file));
     taken.set(basename(file), `"${place.text}"`);
     return other === undefined
