@@ -2,6 +2,9 @@
 import { chmod, readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 
+/** How removing a folder fails whose content its owner may not change. */
+const CLOSED: ReadonlySet<string> = new Set(["EACCES", "EPERM", "ENOTEMPTY"]);
+
 /**
  * Removes everything below `directory`, and what the steps in its `work` folder keep in memory. Safe to repeat.
  * @param work where step directories lie, in or under `directory`
@@ -12,8 +15,8 @@ export async function removeMachineDirectory(directory: string, work = join(dire
   try {
     await rm(directory, { recursive: true, force: true });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
-    await openUp(directory); // a program closed a folder of its own (chmod 000): it is ours to open
+    if (!CLOSED.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    await openUp(directory); // a program closed a folder of its own (chmod 500): it is ours to open
     await rm(directory, { recursive: true, force: true });
   }
 }
