@@ -1,6 +1,6 @@
 /** Exit codes, the same for every command. */
 import { BootlevelError, guardOf, isBootlevelError } from "../errors/bootlevelError.js";
-import { isSystemError } from "../files/storageFailure.js";
+import { isStorageFailure } from "../files/storageFailure.js";
 import { isCloudUnreachableError, isLeaseLostError, isRunBusyError } from "../library/index.js";
 
 export const EXIT = { fine: 0, notFine: 1, wrong: 2, busy: 3, unreachable: 4, interrupted: 130 } as const;
@@ -51,7 +51,7 @@ export function exitCodeOf(error: unknown): number {
  * system refused is about the environment, wherever it was made.
  */
 export function isExpected(error: unknown): boolean {
-  return isSystemError(error) || EXPECTED.some((code) => isBootlevelError(error, code));
+  return isStorageFailure(error) || EXPECTED.some((code) => isBootlevelError(error, code));
 }
 
 /** Codes of errors that a user can fix, with all kinds below them. */

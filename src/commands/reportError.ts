@@ -1,6 +1,6 @@
 /** Prints the error that ended a command. The only place that does. */
 import { isBootlevelError } from "../errors/bootlevelError.js";
-import { isSystemError, storageRemedy } from "../files/storageFailure.js";
+import { isStorageFailure, storageRemedy } from "../files/storageFailure.js";
 import { exitCodeOf, isExpected, MONITOR_EXIT, isUsageError, type UsageError } from "./exitCodes.js";
 import { print, printError, printJson } from "./output.js";
 
@@ -51,7 +51,7 @@ interface ErrorDescription {
 const DEFECT = "INTERNAL";
 
 async function describeError(error: unknown): Promise<ErrorDescription> {
-  if (isSystemError(error) && !isBootlevelError(error)) {
+  if (isStorageFailure(error) && !isBootlevelError(error)) {
     const path = error.path ?? "this computer";
     const remedy = storageRemedy(error.code ?? "", path) ?? `check ${path}, and repeat the command`;
     return { message: error.message, code: "SYSTEM", remedy, mistakes: undefined };

@@ -68,6 +68,11 @@ export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === "string";
 }
 
+/** Whether the cause is this computer or its disk, and not the program: a call of the system, or of SQLite, that failed. */
+export function isStorageFailure(error: unknown): error is NodeJS.ErrnoException {
+  return isSystemError(error) || (error instanceof Error && storageRemedy(storageCode(error), "") !== undefined);
+}
+
 /** A file on this computer cannot be read or written; for code that knows no record and no driver. */
 export class StorageError extends BootlevelError {
   override readonly name = "StorageError";
