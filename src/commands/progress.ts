@@ -1,13 +1,16 @@
 /** Shows the events of a run while a command works on it. */
 import type { RunEvent } from "../library/index.js";
-import { chooseMode } from "../display/mode.js";
+import { chooseMode, type Appearance } from "../display/mode.js";
 import { StoppedError, UsageError } from "./exitCodes.js";
 import { onInterrupt, type Interruption } from "./interrupt.js";
+import { LeftMachines } from "./leftMachines.js";
 import { printError } from "./output.js";
 
 export interface Progress {
   readonly onEvent: (event: RunEvent) => void;
   readonly interruption: Interruption;
+  /** Says what the command leaves behind when it ends without a result. */
+  sayLeft(): void;
   /** Gives the screen back to the caller. */
   close(): void;
 }
@@ -15,28 +18,45 @@ export interface Progress {
 /** What a command passes on to the library. */
 export type Watch = { readonly onEvent: (event: RunEvent) => void; readonly signal: AbortSignal };
 
-/** Live display on a terminal, plain lines otherwise. With `--json`, plain lines on stderr: stdout holds the document. */
-export async function showProgress(options: {
+export interface ProgressOptions {
   readonly json: boolean;
+  /** With `--nagios`: monitors read standard output and standard error as one text. */
+  readonly nagios?: boolean;
   readonly verbose: boolean;
+  /** What the command does after an interrupt. Default: no new step starts, and running steps are recorded. */
+  readonly stopping?: string;
   /** Sentence that says what can be done after an interrupt. */
   readonly afterwards: string;
-}): Promise<Progress> {
+}
+
+const STOPPING = "no new step starts, running steps are recorded";
+
+/**
+ * Live display on a terminal, plain lines otherwise. With `--json`, plain lines on stderr: stdout holds the document.
+ * Nothing with `--nagios`.
+ */
+export async function showProgress(options: ProgressOptions): Promise<Progress> {
   const { createReporter } = await import("../display/reporter.js");
   const stream = options.json ? process.stderr : process.stdout;
-  const { mode, color } = options.json
-    ? { mode: "plain" as const, color: false }
-    : chooseMode({ stream, env: process.env, json: false });
+  const { mode, color } = appearance(options);
   const reporter = createReporter({ mode, stream, color, now: Date.now, verbose: options.verbose });
+  const left = new LeftMachines();
+  const sayLeft = (): void => {
+    reporter.close();
+    const sentence = left.sentence();
+    if (sentence !== null) printError(`bootlevel: ${sentence}`);
+  };
   const interruption = onInterrupt(() => {
-    const message =
-      "stopping: no new step starts, running steps are recorded. " +
-      `Interrupt again to exit at once. ${options.afterwards}`;
+    const message = `stopping: ${options.stopping ?? STOPPING}. Interrupt again to exit at once. ${options.afterwards}`;
     reporter.onEvent({ at: Date.now(), type: "warning", service: null, message });
-  });
+  }, sayLeft);
   return {
-    onEvent: (event) => reporter.onEvent(event),
+    onEvent: (event) => {
+      left.note(event);
+      reporter.onEvent(event);
+    },
     interruption,
+    sayLeft,
     close() {
       reporter.close();
       interruption.release();
@@ -44,18 +64,26 @@ export async function showProgress(options: {
   };
 }
 
+function appearance({ json, nagios }: ProgressOptions): Appearance {
+  if (nagios === true) return { mode: "silent", color: false };
+  return json ? { mode: "plain", color: false } : chooseMode({ stream: process.stdout, env: process.env, json: false });
+}
+
 /**
  * Shows progress while `work` runs, then gives the screen back.
  * @returns the result of `work`, and whether the operator interrupted it.
  */
 export async function withProgress<T>(
-  options: { readonly json: boolean; readonly verbose: boolean; readonly afterwards: string },
+  options: ProgressOptions,
   work: (watch: Watch) => Promise<T>,
 ): Promise<{ result: T; interrupted: boolean }> {
   const progress = await showProgress(options);
   try {
     const result = await work({ onEvent: progress.onEvent, signal: progress.interruption.signal });
     return { result, interrupted: progress.interruption.interrupted };
+  } catch (error) {
+    if (options.nagios !== true) progress.sayLeft();
+    throw error;
   } finally {
     progress.close();
   }

@@ -35,6 +35,7 @@ interface Tenant {
 const NOBODY: MachineMark = { installation: "", run: "", runName: "", service: "" };
 
 class ExistingDriver implements Driver {
+  readonly lends = true;
   private readonly claims: Claims<Tenant>;
   private readonly pool: readonly PoolHost[];
 

@@ -3,6 +3,7 @@
  * before the level below is ready.
  */
 import type { RunState, ServiceFailure } from "../../model/events.js";
+import { orderByCause } from "../../model/failures.js";
 import { dependencies } from "../attributes/dependents.js";
 import type { Agenda } from "../tasks/agenda.js";
 import { InterruptedError, isServiceError } from "../run/failure.js";
@@ -45,6 +46,8 @@ export interface BringUpOptions {
   readonly force?: boolean;
   /** Called when execute programs start, and when booting continues. */
   readonly enterPhase?: BringUp["enterPhase"];
+  /** Called with the failure of each service, redacted. */
+  readonly onFailure?: BringUp["onFailure"];
 }
 
 /**
@@ -56,7 +59,7 @@ export async function bringUp(
   context: RunContext,
   assignments: MachineAssignments,
   agenda: Agenda,
-  { fresh = false, force = false, enterPhase = () => undefined }: BringUpOptions = {},
+  { fresh = false, force = false, enterPhase = () => undefined, onFailure = () => undefined }: BringUpOptions = {},
 ): Promise<BringUpEnd> {
   const unfinished = unfinishedPrograms(fresh ? [] : await context.store.steps(context.run));
   const early = new EarlyLaunches({
@@ -79,6 +82,7 @@ export async function bringUp(
     },
     failed: [],
     enterPhase,
+    onFailure,
   };
   context.coordination.publishBy((service, attribute) => publish(work, service, [attribute]));
   context.coordination.progress.expect(agenda.among(context.levels.flat()));
@@ -124,13 +128,16 @@ function halted(context: RunContext): LevelsEnd {
   return context.abort.current === null ? interrupted : { ...interrupted, state: "failed" };
 }
 
-/** The result that errors of services mean for the run; null without errors. */
+/**
+ * The result that errors of services mean for the run; null without errors.
+ * @param errors in the order in which they happened
+ */
 export function endOf(errors: readonly Error[], context: RunContext | null = null): LevelsEnd | null {
   const failed = errors.filter((error) => isServiceError(error));
   if (failed.length > 0)
     return {
       state: "failed",
-      failures: failed.map((error) => error.failure),
+      failures: orderByCause(failed.map((error) => error.failure)),
       cloudUnreachable: failed.some((error) => error.cloudUnreachable),
     };
   if (errors.length === 0) return null;
