@@ -1,5 +1,6 @@
 /** Exit codes, the same for every command. */
 import { BootlevelError, guardOf, isBootlevelError } from "../errors/bootlevelError.js";
+import { isStorageFailure } from "../files/storageFailure.js";
 import { isCloudUnreachableError, isLeaseLostError, isRunBusyError } from "../library/index.js";
 
 export const EXIT = { fine: 0, notFine: 1, wrong: 2, busy: 3, unreachable: 4, interrupted: 130 } as const;
@@ -53,9 +54,12 @@ export function exitCodeOf(error: unknown): number {
   return isExpected(error) ? EXIT.wrong : EXIT.notFine;
 }
 
-/** Whether the error is about the plan, the call or the environment, rather than a bug in bootlevel. */
+/**
+ * Whether the error is about the plan, the call or the environment, rather than a bug in bootlevel. A call that the
+ * system refused is about the environment, wherever it was made.
+ */
 export function isExpected(error: unknown): boolean {
-  return EXPECTED.some((code) => isBootlevelError(error, code));
+  return isStorageFailure(error) || EXPECTED.some((code) => isBootlevelError(error, code));
 }
 
 /** Codes of errors that a user can fix, with all kinds below them. */
@@ -68,4 +72,6 @@ const EXPECTED = [
   "PLAN_INVALID",
   "STAGING_SOURCE",
   "NATIVE_PART",
+  "STORAGE",
+  "ENVIRONMENT",
 ];

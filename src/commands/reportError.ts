@@ -1,5 +1,6 @@
 /** Prints the error that ended a command. The only place that does. */
 import { isBootlevelError } from "../errors/bootlevelError.js";
+import { isStorageFailure, storageRemedy } from "../files/storageFailure.js";
 import { DEFECT, exitCodeOf, isExpected, MONITOR_EXIT, isUsageError, type UsageError } from "./exitCodes.js";
 import { print, printError, printJson } from "./output.js";
 
@@ -50,6 +51,11 @@ interface ErrorDescription {
 }
 
 async function describeError(error: unknown): Promise<ErrorDescription> {
+  if (isStorageFailure(error) && !isBootlevelError(error)) {
+    const path = error.path ?? "this computer";
+    const remedy = storageRemedy(error.code ?? "", path) ?? `check ${path}, and repeat the command`;
+    return { message: error.message, code: "SYSTEM", remedy, mistakes: undefined };
+  }
   if (!isBootlevelError(error)) {
     const message = error instanceof Error ? error.message : String(error);
     return { message, code: DEFECT, remedy: "", mistakes: undefined };

@@ -38,6 +38,9 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EPERM: "permission denied",
   EROFS: "read-only file system",
+  ENOSPC: "the disk is full",
+  EDQUOT: "your disk quota is used up",
+  EIO: "the disk reported an error",
 };
 
 function reason(error: NodeJS.ErrnoException): string {

@@ -53,7 +53,7 @@ export function nagiosUnknown(reason: string): string {
 
 function standing({ healthy, trouble, state }: ServiceStatus): Standing {
   if (healthy) return "ready";
-  if (trouble === "silent") return "unknown";
+  if (trouble === "silent" || trouble === "unchecked") return "unknown";
   return trouble === "repair-due" || (NOT_UP.has(trouble) && state !== "failed") ? "pending" : "failed";
 }
 

@@ -36,8 +36,10 @@ export async function buildImage(
   const plan = await loadImagePlan(await planFile(path), { image, cloud }, loadDriver, userHome(options.env ?? {}));
   const variables = await resolveValues(plan, options);
   const { name = null, keepMachine = false, onProgress: progress = () => undefined } = options;
-  return withStore(options, (store) =>
-    build(store, { plan, image, cloud, variables, name, keepMachine, progress, ...watch(options) }),
+  return withStore(
+    options,
+    (store) => build(store, { plan, image, cloud, variables, name, keepMachine, progress, ...watch(options) }),
+    "create",
   );
 }
 

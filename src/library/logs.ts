@@ -27,7 +27,7 @@ export async function* readLogs(
   run: string,
   options: HomeOption & { readonly service?: string; readonly follow?: boolean; readonly signal?: AbortSignal } = {},
 ): AsyncGenerator<LogChunk> {
-  const store = await openStore(options.home, storeOptions(options));
+  const store = await openStore(options.home, { ...storeOptions(options), without: "empty" });
   try {
     const logs = await import("../engine/operations/logs.js");
     const signal = options.signal ?? new AbortController().signal;

@@ -1,16 +1,21 @@
 /** Opens the installation's record for one call of the library. */
 import { openStore } from "../state/openStore.js";
 import type { RunRecord } from "../state/contract/records.js";
-import type { Store } from "../state/contract/store.js";
+import type { Store, WithoutRecord } from "../state/contract/store.js";
 import { storeOptions, type HomeOption } from "./options.js";
 
 /**
  * Opens the record, does `work`, and closes the record.
+ * @param without what to do where there is no record. Only a call that begins a run or an image creates one.
  * @returns the result of `work`.
  * @throws StateError when the record cannot be opened, and the errors of `work`.
  */
-export async function withStore<T>(options: HomeOption, work: (store: Store) => Promise<T>): Promise<T> {
-  const store = await openStore(options.home, storeOptions(options));
+export async function withStore<T>(
+  options: HomeOption,
+  work: (store: Store) => Promise<T>,
+  without: WithoutRecord = "empty",
+): Promise<T> {
+  const store = await openStore(options.home, { ...storeOptions(options), without });
   try {
     return await work(store);
   } finally {

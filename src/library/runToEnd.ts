@@ -22,14 +22,17 @@ export async function runToEnd(
 ): Promise<RunToEndResult> {
   const variables = await resolveValues(plan, options);
   const { runToEnd: run } = await import("../engine/operations/runToEnd.js");
-  return withStore(options, (store) =>
-    run(store, {
-      start: { kind: "plan", plan, variables, name: options.name ?? null },
-      keep: options.keep ?? null,
-      force: options.force ?? false,
-      waitMs: 0,
-      ...watch(options),
-    }),
+  return withStore(
+    options,
+    (store) =>
+      run(store, {
+        start: { kind: "plan", plan, variables, name: options.name ?? null },
+        keep: options.keep ?? null,
+        force: options.force ?? false,
+        waitMs: 0,
+        ...watch(options),
+      }),
+    "create",
   );
 }
 

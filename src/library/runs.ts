@@ -26,8 +26,10 @@ export async function boot(
 ): Promise<BootResult> {
   const variables = await resolveValues(plan, options);
   const { bootRun } = await import("../engine/operations/boot.js");
-  return withStore(options, (store) =>
-    bootRun(store, { plan, variables, name: options.name ?? null, ...watch(options) }),
+  return withStore(
+    options,
+    (store) => bootRun(store, { plan, variables, name: options.name ?? null, ...watch(options) }),
+    "create",
   );
 }
 
@@ -207,12 +209,15 @@ export async function clean(
   const { cleanMachines } = await import("../engine/operations/clean.js");
   const plan =
     options.plan === undefined ? null : { plan: options.plan, variables: await resolveValues(options.plan, options) };
-  return withStore(options, async (store) =>
-    cleanMachines(store, {
-      run: options.run === undefined ? null : await store.findRun(options.run),
-      plan,
-      confirm: options.confirm,
-      ...watch(options),
-    }),
+  return withStore(
+    options,
+    async (store) =>
+      cleanMachines(store, {
+        run: options.run === undefined ? null : await store.findRun(options.run),
+        plan,
+        confirm: options.confirm,
+        ...watch(options),
+      }),
+    "accept-loss",
   );
 }

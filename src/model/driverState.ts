@@ -39,6 +39,10 @@ export interface DriverState {
    * @returns whether there was something to remove, and it was removed
    */
   remove(key: StateKey, expected?: StateValue): Promise<boolean>;
-  /** All keys that begin so, in no order. The prefix contains the group and its slash. */
-  list(prefix: StateKey): Promise<StateEntry[]>;
+  /**
+   * All keys that begin so, in no order. The prefix contains the group and its slash.
+   * @param onDamaged called for each key whose value is damaged, which is then left out. Without it, the first damaged
+   *   value makes `list` throw.
+   */
+  list(prefix: StateKey, onDamaged?: (key: StateKey, error: Error) => void): Promise<StateEntry[]>;
 }

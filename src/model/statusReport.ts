@@ -6,10 +6,10 @@
 import type { RunState, ServiceState } from "./events.js";
 
 /**
- * The result of checking a service: its cloud did not answer; the machine is gone, stopped, unreachable, or refuses the
- * launcher; or the ready program failed.
+ * The result of checking a service: its cloud did not answer; the check could not be made, such as with a full disk
+ * here; the machine is gone, stopped, unreachable, or refuses the launcher; or the ready program failed.
  */
-export type Cause = "silent" | "gone" | "stopped" | "unreachable" | "refused" | "not-ready";
+export type Cause = "silent" | "unchecked" | "gone" | "stopped" | "unreachable" | "refused" | "not-ready";
 
 /**
  * Why a service is not healthy: the result of the check; or it is not up yet; or its execute program runs or was

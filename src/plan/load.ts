@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { userHome } from "../model/environment.js";
 import { checkDrivers, type DriverLookup, type LoadedDrivers } from "./check/checkDrivers.js";
 import { checkImages } from "./check/checkImages.js";
+import { checkHosts } from "./check/checkHosts.js";
 import { checkFiles } from "./check/checkFiles.js";
 import { checkInputs } from "./check/checkInputs.js";
 import { checkReferences } from "./check/checkReferences.js";
@@ -69,6 +70,7 @@ export async function loadDraft(
       ...checkImages(draft, drivers.definitions),
       ...checkServices(draft),
       ...checkFiles(draft),
+      ...checkHosts(draft),
       ...checkReports(draft),
       ...checkReferences(draft),
       ...checkInputs(draft, options.given),

@@ -61,10 +61,17 @@ test("a run takes values, and its programs' environment, from what was given", a
 });
 
 test("the state is where BOOTLEVEL_HOME of the given environment says, else below its HOME", async () => {
-  const chosen = join(directory, "chosen");
-  expect(await listRuns({ env: { BOOTLEVEL_HOME: chosen } })).toEqual([]);
-  expect(await listRuns({ env: { HOME: join(directory, "user") } })).toEqual([]);
-  expect(
-    [chosen, join(directory, "user", ".bootlevel"), join(directory, "wrong")].map((one) => existsSync(one)),
-  ).toEqual([true, true, false]);
+  const [chosen, own] = [join(directory, "chosen"), join(directory, "user", ".bootlevel")];
+  const lists = [{ BOOTLEVEL_HOME: chosen }, { HOME: join(directory, "user") }].map((env) => () => listRuns({ env }));
+  for (const list of lists) expect(await list()).toEqual([]);
+  // To look makes nothing. What is there is found.
+  expect([chosen, own, join(directory, "wrong")].map((one) => existsSync(one))).toEqual([false, false, false]);
+  for (const [index, home] of [chosen, own].entries()) {
+    mkdirSync(home, { recursive: true });
+    writeFileSync(join(home, "bootlevel.db"), "no database");
+    await expect(lists[index]?.()).rejects.toMatchObject({
+      code: "STATE",
+      message: expect.stringContaining(`the state database ${join(home, "bootlevel.db")} cannot be used`),
+    });
+  }
 });

@@ -237,7 +237,7 @@ test("numbers keep the text that they are written with", async () => {
 test("a level may stand in a file of its own, and paths in it are relative to it", async () => {
   const plan = await load("plan: a\nlevels: [{ file: levels/web.yaml }, { file: levels/empty.yaml }]", {
     "levels/web.yaml": "name: web\nservices: { web: { boot: run.sh } }\n",
-    "levels/run.sh": "",
+    "levels/run.sh": "#!/bin/sh\n",
     "levels/empty.yaml": "# later\n",
   });
   expect(plan.levels.map(({ name }) => name)).toEqual(["web", "level-2"]);
@@ -254,7 +254,7 @@ test("levels may be empty, and a service may say nothing", async () => {
 test("folders and archives are programs", async () => {
   const plan = await load(
     "plan: a\nlevels: [{ services: { a: { boot: prog/, ready: prog.tar.gz, terminate: prog.tgz } } }]",
-    { "prog/run.sh": "", "prog.tar.gz": "", "prog.tgz": "" },
+    { "prog/run.sh": "#!/bin/sh\n", "prog.tar.gz": "", "prog.tgz": "" },
   );
   expect(
     [service(plan, "a").boot, service(plan, "a").ready, service(plan, "a").terminate].map(
@@ -292,7 +292,7 @@ test("spaces and letters of all languages may stand in paths and values", async 
     {
       "launch.yaml":
         'plan: a\nlevels: [{ services: { a: { boot: { program: "schön & gut/数据 1.sh", args: ["naïve 🚀 ${self.host}"] } } } }]',
-      "schön & gut/数据 1.sh": "",
+      "schön & gut/数据 1.sh": "#!/bin/sh\n",
     },
     "Mein Ordner – été",
   );

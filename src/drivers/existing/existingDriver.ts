@@ -2,6 +2,7 @@
  * Existing hosts. A launch takes a free host from the cloud's pool, and a terminate returns it. A host serves one
  * machine at a time, across all runs of this installation.
  */
+import { isBootlevelError } from "../../errors/bootlevelError.js";
 import { Claims } from "../shared/claims.js";
 import {
   DriverError,
@@ -31,21 +32,25 @@ interface Tenant {
   readonly host: PoolHost;
 }
 
+const NOBODY: MachineMark = { installation: "", run: "", runName: "", service: "" };
+
 class ExistingDriver implements Driver {
   readonly lends = true;
   private readonly claims: Claims<Tenant>;
   private readonly pool: readonly PoolHost[];
 
   constructor(private readonly context: DriverContext) {
-    this.claims = new Claims(context.state);
+    this.claims = new Claims(context.state, context.warn);
     const hosts = (context.options["hosts"] ?? []) as readonly (string | PoolHost)[];
     this.pool = hosts.map((host) => (typeof host === "string" ? { host } : host));
   }
 
   async launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]> {
-    const claims = await this.claims.all();
+    const damaged = new Map<string, Error>();
+    const claims = await this.claims.all(damaged);
+    for (const [name, error] of damaged) this.claims.report(name, error);
     const known = new Map(claims.map(({ holder }) => [holder.key, holder]));
-    const taken = new Set(claims.map(({ name }) => name));
+    const taken = new Set([...claims.map(({ name }) => name), ...damaged.keys()]);
     // Hosts that are known to be taken are not tried again by every request. In a pool of hundreds, that would be most
     // of a boot.
     const free = new Map(this.pool.map((host) => [hostName(host), host] as const).filter(([name]) => !taken.has(name)));
@@ -65,8 +70,12 @@ class ExistingDriver implements Driver {
   async describe(ids: readonly string[]): Promise<MachineStatus[]> {
     return Promise.all(
       ids.map(async (id) => {
-        const tenant = await this.tenant(id);
-        return tenant ? status(tenant) : missingMachine(id, "terminated", "the host was given back");
+        try {
+          const tenant = await this.tenant(id);
+          return tenant ? status(tenant) : missingMachine(id, "terminated", "the host was given back");
+        } catch (error) {
+          return this.behindDamagedClaim(id, error);
+        }
       }),
     );
   }
@@ -74,10 +83,14 @@ class ExistingDriver implements Driver {
   async terminate(ids: readonly string[]): Promise<TerminateOutcome[]> {
     return Promise.all(
       ids.map(async (id): Promise<TerminateOutcome> => {
-        // If another run has taken the host since then, that run must return it.
-        const tenant = await this.tenant(id);
-        if (tenant) await this.claims.release(hostName(tenant.host), tenant);
-        return { id, kind: "terminated" };
+        try {
+          // If another run has taken the host since then, that run must return it.
+          const tenant = await this.tenant(id);
+          if (tenant) await this.claims.release(hostName(tenant.host), tenant);
+          return { id, kind: "terminated" };
+        } catch (error) {
+          return { id, kind: "failed", error: withRemedy(error) };
+        }
       }),
     );
   }
@@ -104,6 +117,14 @@ class ExistingDriver implements Driver {
     return null;
   }
 
+  /** With its claim damaged, a host went to nobody else: it is still this machine's, as far as the plan names it. */
+  private behindDamagedClaim(id: string, error: unknown): MachineStatus {
+    const [name = "", key = ""] = id.split("/", 2);
+    const host = this.pool.find((one) => hostName(one) === name);
+    if (host === undefined || !isBootlevelError(error, "DAMAGED_FILE")) throw error;
+    return { ...status({ key, mark: NOBODY, host }), mark: null };
+  }
+
   /** The present user of a machine's host, if the host still serves that machine. */
   private async tenant(id: string): Promise<Tenant | null> {
     const tenant = await this.claims.holder(id.split("/", 1)[0] as string);
@@ -112,15 +133,26 @@ class ExistingDriver implements Driver {
 
   private async exhausted(request: LaunchRequest): Promise<string> {
     const own = new Set(this.pool.map(hostName));
-    const holders = (await this.claims.all())
+    const damaged = new Map<string, Error>();
+    const claims = await this.claims.all(damaged);
+    const holders = [
+      ...claims.map(({ name, holder }) => ({ name, by: `${holder.mark.runName}/${holder.mark.service}` })),
+      ...[...damaged.keys()].map((name) => ({ name, by: "a damaged claim" })),
+    ]
       .filter(({ name }) => own.has(name))
-      .map(({ name, holder }) => `${name} by ${holder.mark.runName}/${holder.mark.service}`);
+      .map(({ name, by }) => `${name} by ${by}`);
     const shown = holders.slice(0, 5).join(", ") + (holders.length > 5 ? ` and ${holders.length - 5} more` : "");
     return (
       `no free host for ${request.mark.service} among the ${this.pool.length} ` +
       `of cloud "${this.context.cloud}"; taken: ${shown || "none"}`
     );
   }
+}
+
+/** The error with its remedy, where only the message is shown. */
+function withRemedy(error: unknown): DriverError {
+  const { message } = error as Error;
+  return new DriverError(message, { cause: error, remedy: isBootlevelError(error) ? error.remedy : "" });
 }
 
 /** The canonical name of a host, with or without its default port. */

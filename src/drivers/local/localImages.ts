@@ -1,9 +1,9 @@
 /** Images of local machines: copies of their homes, each in a private directory of its own. */
 import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
 import { chmod, cp, lstat, mkdir, readdir, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
+import { exists } from "../../files/exists.js";
 import { removeMachineDirectory } from "../../machines/local/machineDirectory.js";
 import { DriverError } from "../contract/driver.js";
 
@@ -25,8 +25,8 @@ export class LocalImages {
   async make(name: string, home: string): Promise<string> {
     const id = `${PREFIX}${name}`;
     const place = this.place(id);
-    if (existsSync(place)) return id;
-    if (!existsSync(home)) throw new DriverError(`there is no machine directory ${dirname(home)} to make an image of`);
+    if (exists(place)) return id;
+    if (!exists(home)) throw new DriverError(`there is no machine directory ${dirname(home)} to make an image of`);
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
     await this.removeRemains(place);
     await copyWhole(home, place);
@@ -38,9 +38,9 @@ export class LocalImages {
    * @throws DriverError if there is no such image.
    */
   async copyTo(id: string, home: string): Promise<void> {
-    if (existsSync(home)) return;
+    if (exists(home)) return;
     const place = this.place(id);
-    if (!existsSync(place)) throw new DriverError(`there is no image ${id} on this computer: build it again`);
+    if (!exists(place)) throw new DriverError(`there is no image ${id} on this computer: build it again`);
     await mkdir(dirname(home), { recursive: true, mode: 0o700 });
     await copyWhole(place, home);
   }
@@ -50,7 +50,7 @@ export class LocalImages {
     if (!this.isImage(id)) throw new DriverError(`${id} is no image of local machines`);
     const place = this.place(id);
     // Nobody can start from a part of it: what has begun to go has another name.
-    if (existsSync(place)) await rename(place, `${place}.${randomUUID()}.new`);
+    if (exists(place)) await rename(place, `${place}.${randomUUID()}.new`);
     await this.removeRemains(place);
   }
 
@@ -60,7 +60,7 @@ export class LocalImages {
 
   /** What a launcher that died left half done. Only one at a time makes or removes an image of one name. */
   private async removeRemains(place: string): Promise<void> {
-    const names = existsSync(this.directory) ? await readdir(this.directory) : [];
+    const names = exists(this.directory) ? await readdir(this.directory) : [];
     for (const name of names) {
       const path = join(this.directory, name);
       if (path.startsWith(`${place}.`) && name.endsWith(".new")) await removeMachineDirectory(path);

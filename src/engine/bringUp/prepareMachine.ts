@@ -1,6 +1,7 @@
 /** The step between a new machine's first connection and its first program: waits for cloud-init. */
 import { cloudInitReason, waitForCloudInit, type CloudInitEnd } from "../../machines/shell/cloudInit.js";
-import { logPath, openLogFile } from "../programs/runServiceProgram.js";
+import { openLogFile } from "../programs/logFile.js";
+import { logPath } from "../programs/runServiceProgram.js";
 import { StepLog } from "../programs/stepLog.js";
 import { InterruptedError, serviceError } from "../run/failure.js";
 import { inBareStep, warn, writerOf, type StepEnd } from "../run/journal.js";

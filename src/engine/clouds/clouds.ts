@@ -1,6 +1,6 @@
 /** The drivers of a run's clouds, made when they are first needed. */
-import { mkdirSync } from "node:fs";
 
+import { exists } from "../../files/exists.js";
 import type { Driver, DriverContext } from "../../drivers/contract/driver.js";
 import { loadDriver } from "../../drivers/registry.js";
 import type { CloudSpec, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
@@ -9,6 +9,7 @@ import type { Store } from "../../state/contract/store.js";
 import { type AttributeRegistry, isUnresolvedError } from "../attributes/attributes.js";
 import type { DriverRegistry, DriverShare } from "./driverRegistry.js";
 import { guardDriver } from "./guardedDriver.js";
+import { makeFolder } from "./launcherFolder.js";
 import { withContacts, type LaunchContactsParts } from "./launchContacts.js";
 
 export interface CloudsParts {
@@ -132,7 +133,8 @@ export async function createDriver(
 ): Promise<Driver> {
   const definition = await loadDriver(cloud.driver, planDirectory);
   const stateDirectory = store.folders.driver(definition.name);
-  mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
+  // A command that only looks makes nothing where there is no installation.
+  if (!parts.readOnly || exists(store.folders.installation)) makeFolder(store, stateDirectory);
   return definition.create({
     cloud: cloud.name,
     options,

@@ -1,13 +1,11 @@
 /** A run's links to its machines: one per machine, for all steps of all services on it. */
 import { createHash } from "node:crypto";
-import { mkdirSync } from "node:fs";
 
 import type { Driver, MachineAccess } from "../../drivers/contract/driver.js";
 import type { MachineConnection } from "../../machines/contract/connection.js";
 import type { ClosableLink } from "../../machines/contract/link.js";
 import { launcherEnvironment } from "../../machines/local/environment.js";
 import { killTagged } from "../../machines/local/taggedProcesses.js";
-import { removeMachineDirectory } from "../../machines/local/machineDirectory.js";
 import { openLocal } from "../../machines/local/localConnection.js";
 import type { HostKeyPins } from "../../machines/ssh/settings.js";
 import type { SshSpec } from "../../plan/launchPlan/launchPlan.js";
@@ -16,6 +14,7 @@ import type { Store } from "../../state/contract/store.js";
 import type { Connect, ConnectionKey, ConnectionRegistry } from "./connectionRegistry.js";
 import { connectByDriver, type DriverAccess } from "./driverConnection.js";
 import { explainRefusal, machineContact, ownKey, type LaunchedHere } from "./machineContacts.js";
+import { makeFolder, removeStepFolder } from "./launcherFolder.js";
 import type { RegisteredLink } from "./registeredLink.js";
 
 type SshAccess = MachineAccess & { readonly kind: "ssh" };
@@ -93,7 +92,7 @@ export class MachineLinks {
     const directory = this.launcherDirectory;
     const tag = launcherTag(this.parts.run.uid);
     return this.keep({ machine: this.launcherKey, settings: tag }, async () => {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      makeFolder(this.parts.store, directory);
       return openLocal({
         directory,
         workDirectory: directory,
@@ -110,7 +109,7 @@ export class MachineLinks {
   async clearLauncher(graceMs: number): Promise<void> {
     await this.discard(this.launcherKey);
     await killTagged(new Set([launcherTag(this.parts.run.uid)]), { graceMs });
-    await removeMachineDirectory(this.launcherDirectory, this.launcherDirectory);
+    await removeStepFolder(this.parts.store, this.launcherDirectory);
   }
 
   private get launcherDirectory(): string {

@@ -67,6 +67,8 @@ export function repairTask(service: Service, finding: ServiceFinding): Diagnosis
       return null;
     case "silent":
       return { blocked: message };
+    case "unchecked":
+      return { blocked: `it could not be checked: ${message}` };
     case "refused":
       return { blocked: `its machine refuses the launcher, and another machine would not help: ${message}` };
     case "gone":

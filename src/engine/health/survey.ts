@@ -4,11 +4,13 @@
  */
 import { randomBytes } from "node:crypto";
 
+import { isBootlevelError } from "../../errors/bootlevelError.js";
 import type { MachineStatus } from "../../drivers/contract/driver.js";
 import { isAuthenticationError, isConnectionError, isHostKeyError } from "../../machines/contract/connection.js";
 import type { MachineRecord } from "../../state/contract/records.js";
 import type { Cause } from "../../model/statusReport.js";
 import { programsOf } from "../programs/bundles.js";
+import { recordRefuses } from "../run/failure.js";
 import { stepDirectory } from "../run/journal.js";
 import { isInterruptedError, pause, unlessAborted } from "../run/failure.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
@@ -16,6 +18,7 @@ import { describeResult, programWords, runServiceProgram } from "../programs/run
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 import { isGone } from "../clouds/isGone.js";
+import { isOwnFault } from "./ownFault.js";
 
 export interface ServiceFinding {
   /** Null if the service is healthy. */
@@ -131,6 +134,7 @@ async function describeMachines(
           });
       });
     } catch (error) {
+      if (recordRefuses(error)) throw error;
       silent.set(cloud, error as Error);
     }
   };
@@ -232,7 +236,10 @@ async function runReady(context: RunContext, assignments: MachineAssignments, se
 
 function failed(context: RunContext, thrown: unknown): Part {
   const error = thrown as Error;
+  if (recordRefuses(error)) throw error;
   const refused = isHostKeyError(error) || isAuthenticationError(error);
-  const cause: Cause = refused ? "refused" : isConnectionError(error) ? "unreachable" : "not-ready";
-  return { cause, message: context.redactor.redact(error.message), error };
+  const found: Cause = refused ? "refused" : isConnectionError(error) ? "unreachable" : "not-ready";
+  if (!isOwnFault(error)) return { cause: found, message: context.redactor.redact(error.message), error };
+  const remedy = isBootlevelError(error) && error.remedy !== "" ? `; ${error.remedy}` : "";
+  return { cause: "unchecked", message: context.redactor.redact(error.message + remedy), error };
 }

@@ -5,10 +5,9 @@ import type { StepName } from "../../model/events.js";
 import { ConnectionError } from "../../machines/contract/connection.js";
 import { OutputError } from "../../machines/contract/errors.js";
 import type { ProgramRequest, ProgramResult } from "../../machines/program/request.js";
-import { LOG_LIMIT_BYTES } from "../../plan/launchPlan/limits.js";
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
-import type { LogWriter } from "../../state/contract/files.js";
 import type { ProgramStep } from "./bundles.js";
+import { openLogFile } from "./logFile.js";
 import { coordination, endedBy, resolveProgram, staging, TIDIES_UP, type ProgramRun } from "./programRequest.js";
 import { outputsTooLarge } from "../attributes/outputLimits.js";
 import { InterruptedError, isInterruptedError, unlessAborted } from "../run/failure.js";
@@ -143,16 +142,6 @@ export function hasMachine(assignments: MachineAssignments, service: Service): b
 export function logPath(context: RunContext, service: Service, step: StepName): string | null {
   if (context.writer === null) return null;
   return context.store.files.logs.location(context.run.uid, { service: service.name, step });
-}
-
-/** Opens that log; null if nothing is recorded. @throws FileError */
-export async function openLogFile(
-  { store, run, writer }: RunContext,
-  service: Service,
-  step: StepName,
-): Promise<LogWriter | null> {
-  const limitBytes = service.spec.logLimitBytes ?? LOG_LIMIT_BYTES;
-  return writer === null ? null : store.files.logs.open(run.uid, { service: service.name, step }, limitBytes);
 }
 
 /** Why a step's programs are ended early, for people; null if nothing ends them. */

@@ -6,6 +6,7 @@ import { shellRunner, type ProgramRunner } from "../../machines/program/programR
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { MachineRecord } from "../../state/contract/records.js";
 import { driverRunner } from "../clouds/driverRunner.js";
+import { hostProblem } from "../../plan/launchPlan/hostProblem.js";
 import type { RunContext } from "./context.js";
 import type { Service } from "./service.js";
 
@@ -114,8 +115,12 @@ export class MachineAssignments {
   access(service: Service): MachineAccess {
     const owner = this.owner(service);
     const { placement } = owner.spec;
-    if (placement.kind === "host")
-      return { kind: "ssh", host: this.context.attributes.resolve(placement.host, owner.name), port: null, user: null };
+    if (placement.kind === "host") {
+      const host = this.context.attributes.resolve(placement.host, owner.name);
+      const problem = hostProblem(host);
+      if (problem !== null) throw new NoMachineError(`${owner.name} has no machine: its host ${problem}`);
+      return { kind: "ssh", host, port: null, user: null };
+    }
     const access = this.machine(owner)?.access;
     if (access) return JSON.parse(access) as MachineAccess;
     throw new NoMachineError(`${owner.name} has no machine`);

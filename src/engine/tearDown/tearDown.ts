@@ -2,6 +2,7 @@
  * Takes services down, in the reverse order of bringing them up: terminate programs run before machines are destroyed.
  * Machines are destroyed with one call per cloud. A machine that may still exist is always reported.
  */
+import { isBootlevelError } from "../../errors/bootlevelError.js";
 import type { MachineStatus } from "../../drivers/contract/driver.js";
 import type { Change } from "../../state/contract/changes.js";
 import type { MachineRecord, StepRecord } from "../../state/contract/records.js";
@@ -201,7 +202,7 @@ export class TakeDown {
               service,
               "destroy",
               `its machine may still exist: ${error.message}`,
-              { remedy: "run the command again" },
+              { remedy: (isBootlevelError(error) && error.remedy) || "run the command again" },
               error,
             );
           await this.enterEnd(

@@ -108,5 +108,8 @@ function wordsOf(channel: Channel): () => string {
 function sweepScript(work: string, folders: readonly string[]): string {
   const own = folders.map((folder) => `${work}/${folder}`);
   const memory = `for f in ${own.map((folder) => `${folder}/*/.bl/rt-path`).join(" ")}; do r=$(cat "$f" 2>/dev/null) && case $r in /dev/shm/bl.*|/run/user/*/bl.*) rm -rf "$r" ;; esac; done`;
-  return `cd && { ${memory}; :; } && rm -rf ${own.join(" ")} && { rmdir ${work} 2>/dev/null || :; }`;
+  const all = own.join(" ");
+  // Programs may have left folders that their owner cannot write to.
+  const remove = `{ rm -rf ${all} 2>/dev/null || { chmod -R u+rwx ${all} 2>/dev/null; rm -rf ${all}; }; }`;
+  return `cd && { ${memory}; :; } && ${remove} && { rmdir ${work} 2>/dev/null || :; }`;
 }

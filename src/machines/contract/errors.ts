@@ -1,4 +1,4 @@
-import { BootlevelError } from "../../errors/bootlevelError.js";
+import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
 
 /**
  * The program could not be put on the machine or be started there. It did not run. The message carries the machine's
@@ -21,3 +21,5 @@ export class OutputError extends BootlevelError {
     super(message);
   }
 }
+
+export const isOutputError = guardOf(OutputError);

@@ -2,10 +2,9 @@
  * The environment of programs on this computer: made from nothing, so that no secret of the launcher's own (cloud keys,
  * tokens) is inherited.
  */
-import { userInfo } from "node:os";
 import { join } from "node:path";
 
-import { userHome, type Environment } from "../../model/environment.js";
+import { userHome, userName, type Environment } from "../../model/environment.js";
 
 /**
  * Names that a program may need to run at all and that tell nothing: where programs are found, languages, the time
@@ -24,7 +23,7 @@ export function launcherEnvironment(tag: string, env: Environment): Record<strin
 }
 
 function basics(env: Environment): Record<string, string> {
-  const user = userInfo().username;
+  const user = userName(env);
   const passed = Object.entries(env).flatMap(([name, value]) =>
     value !== undefined && (PASSED_ON.includes(name) || name.startsWith("LC_")) ? [[name, value] as const] : [],
   );

@@ -2,10 +2,12 @@
  * This computer as a machine: channels are child processes in sessions of their own, marked with a tag that no
  * descendant can lose.
  */
-import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync } from "node:fs";
+import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
+import { exists } from "../../files/exists.js";
+import { isSystemError } from "../../files/storageFailure.js";
 import type { Channel, ChannelEnd, MachineConnection } from "../contract/connection.js";
 import { ConnectionError, ConnectionLostError } from "../contract/connection.js";
+import { StagingError } from "../contract/errors.js";
 
 export interface LocalShells {
   /** Absolute path; shells start in it. */
@@ -57,13 +59,12 @@ function tagging(tag: string): string {
 
 /** Final: whoever asks again would ask for as long as the program may run. */
 function checkDirectory({ directory }: LocalShells): void {
-  if (!existsSync(directory)) throw new ConnectionError(`the machine's directory ${directory} is gone`);
+  if (!exists(directory)) throw new ConnectionError(`the machine's directory ${directory} is gone`);
 }
 
 async function startShell(machine: LocalShells, command: string): Promise<Channel> {
   checkDirectory(machine);
-  const child = spawn("/bin/sh", ["-c", `${tagging(machine.tag)}; ${command}`], {
-    cwd: machine.directory,
+  const child = spawnShell(machine, `${tagging(machine.tag)}; ${command}`, {
     env: { ...machine.env },
     // A session of its own: Ctrl-C in the launcher's terminal must not reach it.
     detached: true,
@@ -76,11 +77,7 @@ async function startShell(machine: LocalShells, command: string): Promise<Channe
 /** In the launcher's own session, so that its terminal is the shell's. */
 async function attachShell(machine: LocalShells, command: string, terminalType: string): Promise<number> {
   checkDirectory(machine);
-  const child = spawn("/bin/sh", ["-c", command], {
-    cwd: machine.directory,
-    env: { ...machine.env, TERM: terminalType },
-    stdio: "inherit",
-  });
+  const child = spawnShell(machine, command, { env: { ...machine.env, TERM: terminalType }, stdio: "inherit" });
   const ended = new Promise<number>((resolve) => {
     child.once("close", (code, signal) => {
       resolve(code ?? (signal === null ? 255 : 128 + 15));
@@ -94,9 +91,27 @@ function started(child: ChildProcess, directory: string): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once("spawn", resolve);
     child.once("error", (cause) => {
-      reject(new ConnectionLostError(`cannot start a shell in ${directory}: ${cause.message}`, { cause }));
+      reject(notStarted(directory, cause));
     });
   });
+}
+
+/** @throws StagingError if this computer cannot start a process. */
+function spawnShell({ directory }: LocalShells, command: string, options: SpawnOptions): ChildProcess {
+  try {
+    return spawn("/bin/sh", ["-c", command], { ...options, cwd: directory });
+  } catch (cause) {
+    if (!isSystemError(cause)) throw cause;
+    throw notStarted(directory, cause);
+  }
+}
+
+/** A directory that went away meanwhile is a lost machine. Otherwise this computer has reached a limit of its own. */
+function notStarted(directory: string, cause: Error): Error {
+  const message = `cannot start a shell in ${directory}: ${cause.message}`;
+  if (isSystemError(cause) && cause.code === "ENOENT") return new ConnectionLostError(message, { cause });
+  const remedy = "end other programs here, or raise the limits of processes and files (ulimit -u, ulimit -n)";
+  return new StagingError(message, { cause, remedy });
 }
 
 function channelOf(child: ChildProcess): Channel {

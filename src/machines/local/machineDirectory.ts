@@ -2,6 +2,9 @@
 import { chmod, readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 
+/** How removing a folder fails whose content its owner may not change. */
+const CLOSED: ReadonlySet<string> = new Set(["EACCES", "EPERM", "ENOTEMPTY"]);
+
 /**
  * Removes everything below `directory`, and what the steps in its `work` folder keep in memory. Safe to repeat.
  * @param work where step directories lie, in or under `directory`
@@ -12,16 +15,17 @@ export async function removeMachineDirectory(directory: string, work = join(dire
   try {
     await rm(directory, { recursive: true, force: true });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
-    await openUp(directory); // a program closed a folder of its own (chmod 000): it is ours to open
+    if (!CLOSED.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    await openUp(directory); // a program closed a folder of its own (chmod 500): it is ours to open
     await rm(directory, { recursive: true, force: true });
   }
 }
 
 /** Steps lie as `<service>/<step>`: a machine may carry the programs of several services. */
 async function stepDirectories(work: string): Promise<string[]> {
-  const services = await children(work);
-  return (await Promise.all(services.map(children))).flat();
+  const steps: string[] = [];
+  for (const service of await children(work)) steps.push(...(await children(service)));
+  return steps;
 }
 
 async function children(directory: string): Promise<string[]> {
@@ -29,7 +33,7 @@ async function children(directory: string): Promise<string[]> {
     const entries = await readdir(directory, { withFileTypes: true });
     return entries.filter((entry) => entry.isDirectory()).map((entry) => join(directory, entry.name));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return [];
     throw error;
   }
 }

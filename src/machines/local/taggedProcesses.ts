@@ -8,6 +8,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 
+import pLimit from "p-limit";
+
 export interface TaggedProcess {
   readonly pid: number;
   /**
@@ -17,6 +19,8 @@ export interface TaggedProcess {
   readonly startTime: string;
 }
 
+/** Files of processes that are read at once: a computer may have more processes than this one may open files. */
+const MOST_OPEN = 32;
 /** Milliseconds between two scans. */
 const SCAN_MS = 50;
 /** Milliseconds that processes may take to die of KILL. */
@@ -71,7 +75,11 @@ type Found = TaggedProcess & { readonly tag: string };
 
 async function scanProc(tags: ReadonlySet<string>): Promise<Found[]> {
   const pids = (await readdir("/proc")).filter((name) => /^[0-9]+$/.test(name)).map(Number);
-  const found = await Promise.all(pids.filter((pid) => pid !== process.pid).map((pid) => inspect(pid, tags)));
+  const limit = pLimit(MOST_OPEN);
+  const found = await limit.map(
+    pids.filter((pid) => pid !== process.pid),
+    (pid) => inspect(pid, tags),
+  );
   return found.filter((one) => one !== null);
 }
 

@@ -39,7 +39,7 @@ function take(
   const mode = (header.mode ?? 0o644) & 0o777;
   switch (header.type) {
     case "directory":
-      if (name !== "") entries.set(name, { kind: "directory", name, mode });
+      if (name !== "") entries.set(name, { kind: "directory", name, mode: mode | 0o700 });
       return;
     case "file":
     case "contiguous-file":

@@ -1,8 +1,10 @@
 /** Reads local files and folders as bundle members. Links are followed: the bundle contains their targets. */
-import { readdir, realpath, stat } from "node:fs/promises";
+import { lstat, realpath, stat } from "node:fs/promises";
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { basename, join } from "node:path";
+
+import { danglingLink, entriesOf, NOT_UTF8, type Entry } from "../../files/entries.js";
 import { type BundleEntry, StagingSourceError } from "./bundleEntry.js";
 
 /** A file, or a folder with its content, under its base name. */
@@ -30,11 +32,17 @@ async function walk(path: string, name: string, above: readonly string[]): Promi
   if (!info.isDirectory()) throw new StagingSourceError(`${path} is neither a file nor a folder`);
   const real = await explain(path, realpath(path));
   if (above.includes(real)) throw new StagingSourceError(`${path} is a link to a folder that contains it`);
-  const entries: BundleEntry[] = [{ kind: "directory", name, mode }];
-  for (const child of (await explain(path, readdir(path))).sort()) {
+  // A folder that its owner cannot write to could not be filled, nor removed, by an ordinary user on the machine.
+  const entries: BundleEntry[] = [{ kind: "directory", name, mode: mode | 0o700 }];
+  for (const { name: child, isUtf8 } of await explain(path, children(path))) {
+    if (!isUtf8) throw new StagingSourceError(`${join(path, child)} ${NOT_UTF8}`);
     entries.push(...(await walk(join(path, child), name === "" ? child : `${name}/${child}`, [...above, real])));
   }
   return entries;
+}
+
+async function children(path: string): Promise<Entry[]> {
+  return entriesOf(path);
 }
 
 async function explain<T>(path: string, work: Promise<T>): Promise<T> {
@@ -44,7 +52,7 @@ async function explain<T>(path: string, work: Promise<T>): Promise<T> {
     const { code, message } = cause as NodeJS.ErrnoException;
     const reason =
       code === "ENOENT"
-        ? "does not exist"
+        ? await missing(path)
         : code === "EACCES"
           ? "is not readable"
           : code === "ELOOP"
@@ -52,4 +60,13 @@ async function explain<T>(path: string, work: Promise<T>): Promise<T> {
             : `cannot be read: ${message}`;
     throw new StagingSourceError(`${path} ${reason}`, { cause });
   }
+}
+
+/** Why a path leads to nothing. */
+async function missing(path: string): Promise<string> {
+  const isLink = await lstat(path).then(
+    (found) => found.isSymbolicLink(),
+    () => false,
+  );
+  return isLink ? danglingLink(basename(path)) : "does not exist";
 }

@@ -63,13 +63,15 @@ export function runnerScript(
     `printf %s ${quote(JSON.stringify(request.attributes))} >"$r/attributes" && : >"$r/output" || bl_say fail runtime`,
     `echo ${context.nonce} >.bl/nonce; { read -r b </proc/sys/kernel/random/boot_id && echo "$b" >.bl/boot; } 2>/dev/null`,
     // From here on, the step counts as started.
-    `${claim} || bl_say fail claimed; set +C`,
+    `${claim} || { [ -e .bl/started ] && bl_say fail claimed || bl_say fail directory; }; set +C`,
     relay(context.nonce),
     talks ? setUpCoordination : ":",
     `w=${quote(wrapper(context.nonce, environment(request)))}`,
     `{ ${talks ? `exec ${closeCoordination}; ` : ""}bl_relay; } 3<"$r/pipe" </dev/null 2>/dev/null & ${talks ? holder(`${feed}; w=`, context.nonce) : `{ ${feed}; } &`}`,
     `$g /bin/sh -s "$r" "$S" "$u" <"$r/in" >"$r/pipe" 2>&1${talks ? ` ${closeCoordination}` : ""} & p=$!; w=; wait $p; c=$?`,
     talks ? endHolder : ":",
+    // Without a pid the wrapper has not started the program, so no end mark will come.
+    "[ -s .bl/pid ] || bl_say fail start",
     trailer(context.nonce, "$c"),
     `while read -r w; do [ "$w" != ${quote(dismissal(context.nonce))} ] || { ${talks ? `${endCoordination}; ` : ""}${remove(request.keep ? '"$r"' : '"$r" "$d"')}; bl_say removed; }; done`,
   ]);
@@ -141,7 +143,9 @@ export function cleanupScript(context: ScriptContext, everything: boolean, sudo:
 }
 
 function remove(paths: string): string {
-  return `cd / && { rm -rf ${paths} || { [ -n "$S" ] && $S rm -rf ${paths}; }; } || bl_say fail remove`;
+  // Programs may have left folders that their owner cannot write to.
+  const own = `rm -rf ${paths} 2>/dev/null || { chmod -R u+rwx ${paths} 2>/dev/null; rm -rf ${paths}; }`;
+  return `cd / && { { ${own}; } || { [ -n "$S" ] && $S rm -rf ${paths}; }; } || bl_say fail remove`;
 }
 
 /**

@@ -2,6 +2,7 @@
 import { StagingError } from "../contract/errors.js";
 
 const FAILURES: Readonly<Record<string, string>> = {
+  start: "cannot write into the step's directory; check permissions and free space of the work directory",
   directory: "cannot create the step's directory; check permissions and free space of the work directory",
   "no-tar": "the machine has no tar; install it there (Debian: apt-get install tar)",
   unpack: "the program's files cannot be unpacked",
@@ -12,6 +13,9 @@ const FAILURES: Readonly<Record<string, string>> = {
   "no-sudo": "the step needs sudo, but the machine has none; install it or log in as root",
   sudo: "the step needs sudo, but sudo asks for a password; allow it with NOPASSWD in /etc/sudoers",
 };
+
+/** Failures that a full or read-only disk of the machine causes. */
+const STORAGE: ReadonlySet<string> = new Set(["directory", "unpack", "runtime", "start"]);
 
 const LOSSES: Readonly<Record<string, string>> = {
   restarted: "the machine restarted while the program ran",
@@ -24,7 +28,8 @@ const LOSSES: Readonly<Record<string, string>> = {
 /** The error for a script that failed with code `why`. `words`: the output of the machine's own tools. */
 export function failure(label: string, why: string, words: string): StagingError {
   const sentence = FAILURES[why] ?? `the machine's shell could not start the program (${why.slice(0, LONGEST_REASON)})`;
-  return new StagingError(`${label}: ${sentence}${words === "" ? "" : ` (${words})`}`);
+  const remedy = STORAGE.has(why) ? "make room on the machine's disk, or make its work directory writable" : "";
+  return new StagingError(`${label}: ${sentence}${words === "" ? "" : ` (${words})`}`, { remedy });
 }
 
 export function lossReason(why: string): string {

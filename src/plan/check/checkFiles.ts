@@ -1,6 +1,7 @@
 /** Checks before a launch that programs, their files and SSH keys exist. */
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { keyOf, mergedEntries, type Draft, type DraftService } from "../draft/draft.js";
+import { sendProblem } from "./checkFolders.js";
 import { expandHome, Files, isArchive } from "../draft/files.js";
 import type { Located } from "../yaml/located.js";
 import type { Mistake } from "../yaml/mistakes.js";
@@ -48,8 +49,11 @@ function checkRun(place: Located, path: string, files: Files): Mistake[] {
   if (files.kind(script) !== "file")
     return [place.mistake(`folder "${place.text}" has no run.sh: add one, or name a file`)];
   if (isArchive(script)) return [];
+  const name = kind === "folder" ? join(place.text ?? "", "run.sh") : (place.text ?? "");
+  if (files.isEmpty(script)) return [place.mistake(`program "${name}" is empty: it has 0 bytes`)];
+  const unsent = sendProblem(path);
+  if (unsent !== null) return [place.mistake(`"${place.text}" cannot be sent to a machine: ${unsent}`)];
   const problem = firstLineProblem(files.firstLine(script));
-  const name = kind === "folder" ? join(place.text ?? "", "run.sh") : place.text;
   return problem === null ? [] : [place.mistake(`the first line of "${name}" ${problem}`)];
 }
 
@@ -74,6 +78,8 @@ function checkCompanions(program: Located, path: string | null, files: Files): M
   return (program.get("files")?.items() ?? []).flatMap((place) => {
     const file = resolve(place.dir, place.text ?? "");
     if (files.kind(file) === "missing") return [missing(place, file, "file", files)];
+    const problem = sendProblem(file);
+    if (problem !== null) return [place.mistake(`"${place.text}" cannot be sent to a machine: ${problem}`)];
     const other = taken.get(basename(file));
     taken.set(basename(file), `"${place.text}"`);
     return other === undefined

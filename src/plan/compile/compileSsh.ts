@@ -1,5 +1,5 @@
 /** The SSH settings of a service's machine: the plan's, then the driver's defaults, then bootlevel's. */
-import { userInfo } from "node:os";
+import { userName } from "../../model/environment.js";
 import type { DriverDefinition, HostKeyPolicy } from "../../drivers/contract/driver.js";
 import { mergedEntries, type DraftService } from "../draft/draft.js";
 import { durationMs } from "../../time/duration.js";
@@ -24,7 +24,7 @@ export function compileSsh(service: DraftService, driver: DriverDefinition | und
   const text = (key: string): string | null => ssh.get(key)?.text ?? null;
   const time = (key: string, otherwise: number): number =>
     text(key) === null ? otherwise : durationMs(text(key) ?? "");
-  const user = text("user") ?? userInfo().username;
+  const user = text("user") ?? userName();
   const hostKeys = text("host_keys");
   const cloudInit = text("cloud_init");
   const knownHosts = ssh.get("known_hosts");

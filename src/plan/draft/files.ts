@@ -19,6 +19,11 @@ export class Files {
     return remember(this.firstLines, path, readFirstLine);
   }
 
+  /** Whether a file has no bytes. False for one that cannot be looked at. */
+  isEmpty(path: string): boolean {
+    return statSync(path, { throwIfNoEntry: false })?.size === 0;
+  }
+
   /** The names in a folder. Empty if it cannot be read. */
   names(folder: string): string[] {
     return remember(this.listings, folder, list);

@@ -56,6 +56,8 @@ export function resolveVariables(plan: LaunchPlan, sources: VariableSources): Re
   return { values, environment };
 }
 
+const UNREADABLE = "invalid YAML: put values with special characters in quotes";
+
 type Problem = { readonly message: string; readonly suggestion: string | null };
 
 function readVarFile(
@@ -64,15 +66,15 @@ function readVarFile(
   written: Map<string, string>,
   mistakes: Mistake[],
 ): void {
-  const { source, mistakes: broken } = readSource(file, "the file");
-  // Neither the line nor the parser's message is shown: both may contain a secret.
+  const { source, mistakes: broken } = readSource(file, "the file", { pipes: true });
+  // Neither the line nor the parser's message is shown: both may contain a secret. A name that stands twice is none.
   mistakes.push(
     ...broken.map((mistake) =>
       mistake.line === 0
         ? mistake
         : {
             ...mistake,
-            message: "invalid YAML: put values with special characters in quotes",
+            message: mistake.message.startsWith("duplicate key ") ? mistake.message : UNREADABLE,
             excerpt: "",
           },
     ),

@@ -1,6 +1,6 @@
 /** Reads a YAML file of a plan. Reports file and syntax errors. */
 import { SourceFile, fileMistake } from "./source.js";
-import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import { LineCounter, parseDocument, visit, type Document, type ParsedNode, type YAMLError } from "yaml";
 import { Located } from "./located.js";
 import type { Mistake } from "./mistakes.js";
@@ -9,26 +9,37 @@ import { YamlData } from "./yamlData.js";
 /**
  * Reads and parses a YAML file. `title` names its root in messages ("the plan"). Returns the file (null if it could not
  * be parsed) and all of its YAML mistakes.
+ * @param options.pipes whether `path` may be a pipe, such as `/dev/fd/63`. It is read once per process.
  */
-export function readSource(path: string, title: string): { source: SourceFile | null; mistakes: Mistake[] } {
-  const text = readText(path);
+export function readSource(
+  path: string,
+  title: string,
+  { pipes = false } = {},
+): { source: SourceFile | null; mistakes: Mistake[] } {
+  const text = readText(path, pipes);
   if (typeof text !== "string") return { source: null, mistakes: [fileMistake(path, text.problem)] };
   return parseSource(path, text, title);
 }
 
-export function readText(path: string): string | { problem: string } {
+/** What came from pipes: it can be read only once, and a command may need it twice. */
+const piped = new Map<string, Buffer>();
+
+export function readText(path: string, pipes = false): string | { problem: string } {
   let bytes: Buffer;
   try {
     const file = openSync(path, "r");
     try {
       const stat = fstatSync(file);
       if (stat.isDirectory()) return { problem: "this is a folder without a launch.yaml: name a YAML file" };
-      if (!stat.isFile()) return { problem: "this is not a regular file: name a YAML file" };
+      const isPipe = stat.isFIFO() || stat.isSocket();
+      if (!stat.isFile() && !(pipes && isPipe)) return { problem: "this is not a regular file: name a YAML file" };
       if (stat.size > LARGEST)
         return {
           problem: `the file is larger than 10 MB (${Math.ceil(stat.size / 1024 / 1024)} MB): is it a launch plan?`,
         };
-      bytes = readFileSync(file);
+      bytes = isPipe ? (piped.get(path) ?? readPipe(file)) : readFileSync(file);
+      if (isPipe) piped.set(path, bytes);
+      if (bytes.length > LARGEST) return { problem: "more than 10 MB came through this pipe: is it a YAML file?" };
     } finally {
       closeSync(file);
     }
@@ -36,6 +47,19 @@ export function readText(path: string): string | { problem: string } {
     return { problem: readProblem(error) };
   }
   return decode(bytes);
+}
+
+/** Reads a pipe to its end, or a little more than what is accepted. */
+function readPipe(file: number): Buffer {
+  const chunks: Buffer[] = [];
+  for (let length = 0; length <= LARGEST;) {
+    const chunk = Buffer.alloc(65_536);
+    const read = readSync(file, chunk);
+    if (read === 0) break;
+    chunks.push(chunk.subarray(0, read));
+    length += read;
+  }
+  return Buffer.concat(chunks);
 }
 
 export function readProblem(error: unknown): string {

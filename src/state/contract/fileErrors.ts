@@ -1,5 +1,8 @@
 /** Errors of a run's files. */
+import { dirname } from "node:path";
+
 import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
+import { storageWords } from "../../files/storageFailure.js";
 import { StateError } from "./errors.js";
 
 /**
@@ -12,6 +15,25 @@ export class FileError extends StateError {
 }
 
 export const isFileError = guardOf(FileError);
+
+/** The error of a call that was to write `path`. @param folder what there must be room in. */
+export function cannotWrite(path: string, folder: string, cause: unknown): FileError {
+  const { message, remedy } = storageWords("write", path, folder, cause);
+  return new FileError(message, remedy, { cause });
+}
+
+export function cannotRead(path: string, cause: unknown): FileError {
+  const { message, remedy } = storageWords("read", path, dirname(path), cause);
+  return new FileError(message, remedy, { cause });
+}
+
+/** A file can be read, and its content is damaged. */
+export class DamagedFileError extends FileError {
+  override readonly name = "DamagedFileError";
+  static override readonly code: string = "DAMAGED_FILE";
+}
+
+export const isDamagedFileError = guardOf(DamagedFileError);
 
 /** The archive cannot be written: the disk is full, or the folder is not writable. */
 export class ArchiveError extends FileError {

@@ -49,10 +49,23 @@ export interface StoreOptions {
   readonly random?: () => number;
   /** The environment variables that may be read. Default: none. */
   readonly env?: Environment;
+  /** What to do where there is no record yet. Default: `create`. */
+  readonly without?: WithoutRecord;
 }
 
+/**
+ * What to do where there is no record:
+ *
+ * - `create`: begin one.
+ * - `empty`: act as an installation without runs. Nothing is made.
+ * - `accept-loss`: like `empty`, even if files of runs show that there was a record.
+ */
+export type WithoutRecord = "create" | "empty" | "accept-loss";
+
 /** The options, or their defaults. By default there is no probe, and names of points are not computed. */
-export type StoreSettings = Required<Omit<StoreOptions, "probe">> & { readonly probe: StoreOptions["probe"] };
+export type StoreSettings = Required<Omit<StoreOptions, "probe" | "without">> & {
+  readonly probe: StoreOptions["probe"];
+};
 
 /** Listens for changes to a run's record. */
 export interface RecordListener {

@@ -7,7 +7,6 @@
  */
 import {
   closeSync,
-  existsSync,
   fsyncSync,
   linkSync,
   mkdirSync,
@@ -24,8 +23,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 
+import { exists } from "../../files/exists.js";
 import type { DriverState, StateEntry, StateKey, StateValue } from "../../model/driverState.js";
-import { FileError } from "../contract/fileErrors.js";
+import { DamagedFileError, isDamagedFileError } from "../contract/fileErrors.js";
 import { cannotRead, cannotWrite, isMissing } from "./fileErrors.js";
 
 /** A draft lives for a moment. One of this age, in milliseconds, was left by a launcher that died in that moment. */
@@ -80,18 +80,24 @@ class DriverStateFolder implements DriverState {
 
   async remove(key: StateKey, expected?: StateValue): Promise<boolean> {
     const place = this.place(key);
-    return existsSync(place.file) && this.change(place, null, expected);
+    return isThere(place.file) && this.change(place, null, expected);
   }
 
-  async list(prefix: StateKey): Promise<StateEntry[]> {
+  async list(prefix: StateKey, onDamaged?: (key: StateKey, error: Error) => void): Promise<StateEntry[]> {
     const { group, folder } = this.groupOf(prefix);
     this.sweep(folder);
     const files = names(folder).filter((file) => !file.startsWith("."));
-    const keys = files.map((file): StateKey => `${group}/${nameOf(file, folder)}`);
-    const wanted = keys.filter((key) => key.startsWith(prefix));
-    return wanted.flatMap((key) => {
-      const value = readValue(this.place(key).file);
-      return value === null ? [] : [{ key, value }];
+    return files.flatMap((file) => {
+      let key: StateKey = `${group}/${file}`;
+      try {
+        key = `${group}/${nameOf(file, folder)}`;
+        const value = key.startsWith(prefix) ? readValue(join(folder, file)) : null;
+        return value === null ? [] : [{ key, value }];
+      } catch (error) {
+        if (onDamaged === undefined || !isDamagedFileError(error)) throw error;
+        onDamaged(key, error);
+        return [];
+      }
     });
   }
 
@@ -174,7 +180,7 @@ function tryChange(place: Place, draft: string, isRemoval: boolean, expected: St
     if (expected !== undefined && !isDeepStrictEqual(readValue(file), asRead(expected))) return false;
     if (!isSameFile(draft, lock)) return null;
     if (isRemoval) {
-      const found = existsSync(file);
+      const found = isThere(file);
       rmSync(file, { force: true });
       syncFolder(folder);
       return found;
@@ -193,6 +199,15 @@ function tryChange(place: Place, draft: string, isRemoval: boolean, expected: St
 function isSameFile(one: string, other: string): boolean {
   const [first, second] = [one, other].map((path) => statSync(path, { throwIfNoEntry: false })?.ino);
   return first !== undefined && first === second;
+}
+
+/** @throws FileError if that cannot be told. */
+function isThere(path: string): boolean {
+  try {
+    return exists(path);
+  } catch (error) {
+    throw cannotRead(path, (error as Error).cause);
+  }
 }
 
 /** Links a draft to a name. @returns false if the name is taken. */
@@ -235,7 +250,7 @@ function readValue(path: string): StateValue | null {
     if (value !== null) return value;
     throw new SyntaxError("it holds no value");
   } catch (error) {
-    throw new FileError(
+    throw new DamagedFileError(
       `${path}, which a driver has written, is damaged: ${(error as Error).message}`,
       "restore it from a copy; if the machines that it is about do not exist any more, remove it",
       { cause: error },
@@ -263,6 +278,8 @@ function nameOf(file: string, folder: string): string {
   try {
     return file === EMPTY ? "" : decodeURIComponent(file);
   } catch (error) {
-    throw new FileError(`${join(folder, file)} is no file of a driver's state`, "move it elsewhere", { cause: error });
+    throw new DamagedFileError(`${join(folder, file)} is no file of a driver's state`, "move it elsewhere", {
+      cause: error,
+    });
   }
 }

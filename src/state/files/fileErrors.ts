@@ -3,22 +3,7 @@ import { join } from "node:path";
 
 import { FileError } from "../contract/fileErrors.js";
 
-/** @param folder what there must be room in. */
-export function cannotWrite(path: string, folder: string, cause: unknown): FileError {
-  return new FileError(
-    `cannot write ${path}: ${(cause as Error).message}`,
-    `make room in ${folder}, or make it writable`,
-    { cause },
-  );
-}
-
-export function cannotRead(path: string, cause: unknown): FileError {
-  return new FileError(
-    `cannot read ${path}: ${(cause as Error).message}`,
-    "make the file and its directories readable, or restore them from a copy",
-    { cause },
-  );
-}
+export { cannotRead, cannotWrite } from "../contract/fileErrors.js";
 
 export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === "ENOENT";

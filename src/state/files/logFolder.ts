@@ -94,7 +94,9 @@ function openLog(folder: string, path: string, root: string, limitBytes: number)
       });
     },
     close: async () => {
-      closeSync(file);
+      writing(path, root, () => {
+        closeSync(file);
+      });
     },
   };
 }

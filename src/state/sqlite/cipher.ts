@@ -5,6 +5,9 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { chmodSync, readFileSync, statSync } from "node:fs";
 
+import { dirname } from "node:path";
+
+import { storageWords } from "../../files/storageFailure.js";
 import type { Home } from "../files/home.js";
 import type { Environment } from "../../model/environment.js";
 import { writeOnce } from "../../files/privateFile.js";
@@ -36,11 +39,11 @@ export function createCipher(home: Home, env: Environment): Cipher {
       return Buffer.concat([nonce, cipher.getAuthTag(), text]);
     },
     open(sealed, place) {
-      const decipher = createDecipheriv("aes-256-gcm", theKey(false), sealed.subarray(0, NONCE_BYTES)).setAAD(
-        Buffer.from(place),
-      );
-      decipher.setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
+      const opened = theKey(false);
       try {
+        const nonce = sealed.subarray(0, NONCE_BYTES);
+        const decipher = createDecipheriv("aes-256-gcm", opened, nonce).setAAD(Buffer.from(place));
+        decipher.setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
         return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]).toString(
           "utf8",
         );
@@ -57,15 +60,23 @@ export function createCipher(home: Home, env: Environment): Cipher {
 
 function readKey(home: Home, env: NodeJS.ProcessEnv, make: boolean): Buffer {
   const given = env["BOOTLEVEL_KEY"];
-  if (given) return parseKey(given, "BOOTLEVEL_KEY");
-  const found =
-    readKeyFile(home.keyFile) ?? (make ? writeOnce(home.keyFile, randomBytes(KEY_BYTES).toString("base64")) : null);
+  if (given !== undefined) return parseKey(given, "BOOTLEVEL_KEY");
+  const found = readKeyFile(home.keyFile) ?? (make ? makeKey(home.keyFile) : null);
   if (found === null)
     throw new StateError(
       `the database has encrypted secrets, but their key file ${home.keyFile} is missing`,
       "restore the file, or set BOOTLEVEL_KEY to the original key",
     );
-  return parseKey(found, home.keyFile);
+  return parseKey(found, home.keyFile, KEY_FILE_REMEDY);
+}
+
+function makeKey(file: string): string {
+  try {
+    return writeOnce(file, randomBytes(KEY_BYTES).toString("base64"));
+  } catch (cause) {
+    const { message, remedy } = storageWords("write", file, dirname(file), cause);
+    throw new StateError(message, remedy, { cause });
+  }
 }
 
 function readKeyFile(file: string): string | null {
@@ -75,19 +86,29 @@ function readKeyFile(file: string): string | null {
     return text.trim();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    const { remedy } = storageWords("read", file, file, error);
     throw new StateError(
       `cannot read the key file ${file}: ${(error as Error).message}`,
-      "make the file readable, or set BOOTLEVEL_KEY",
+      `${remedy}; or set BOOTLEVEL_KEY to its key`,
       { cause: error },
     );
   }
 }
 
-function parseKey(text: string, source: string): Buffer {
+/** A new key would not decrypt what an earlier one has encrypted. */
+const KEY_FILE_REMEDY =
+  "restore the file from a copy, or set BOOTLEVEL_KEY to the original key; if no run has secrets, remove the file: a new " +
+  "one is made";
+
+function parseKey(
+  text: string,
+  source: string,
+  remedy = "if no run has secrets yet, make one with: openssl rand -base64 32. Otherwise set it to the original key",
+): Buffer {
   const key = /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, "hex") : Buffer.from(text, "base64");
   if (key.length === KEY_BYTES) return key;
   throw new StateError(
-    `the key in ${source} is not 32 bytes in base64 or hex`,
-    "make one with: openssl rand -base64 32",
+    text === "" ? `${source} is empty: there is no key in it` : `the key in ${source} is not 32 bytes in base64 or hex`,
+    remedy,
   );
 }

@@ -1,23 +1,47 @@
 /** Opens the database file: private, WAL, every commit synced to disk, migrated to this version's schema. */
 import { closeSync, openSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 
 import type Database from "better-sqlite3";
 
 import { openSqlite } from "../../files/openSqlite.js";
 import { useWal } from "../../files/writeAheadLog.js";
+import { storageCode, storageRemedy } from "../../files/storageFailure.js";
+import { checkUnused, findRecord, type FoundRecord } from "../files/findRecord.js";
 import { prepareHome, type Home } from "../files/home.js";
 import { migrations, UNRELEASED } from "./migrations.js";
 import { StateError, isStateError } from "../contract/errors.js";
+import type { WithoutRecord } from "../contract/store.js";
 
 export type Db = Database.Database;
 
+/** A database, and whether it is kept on disk. */
+export interface OpenedDatabase {
+  readonly db: Db;
+  readonly isKept: boolean;
+}
+
 /**
- * Opens the database of `home`, and creates it if it does not exist.
- * @throws StateError if the file is not a database, is damaged, is not writable, or was written by a newer bootlevel.
- * Nothing is overwritten.
+ * Opens the database of `home`. Without one, a command that begins nothing gets an empty one in memory.
+ * @param without what to do if there is no database; see `StoreOptions`.
+ * @throws StateError if the file is not a database, is damaged, is not writable, or was written by a newer bootlevel;
+ * if the database is missing beside files of runs; if the directory belongs to something else. Nothing is overwritten.
  */
-export function openDatabase(home: Home): Db {
-  prepareHome(home);
+export function openDatabase(home: Home, without: WithoutRecord): OpenedDatabase {
+  const found = findRecord(home);
+  if (found.hasDatabase) return { db: openFile(home, found), isKept: true };
+  if (without !== "accept-loss" || found.trace === null) checkUnused(home, found);
+  return without === "create" ? { db: openFile(home, found), isKept: true } : { db: openEmpty(), isKept: false };
+}
+
+function openEmpty(): Db {
+  const db = openSqlite(":memory:", {});
+  migrate(db, ":memory:");
+  return db;
+}
+
+function openFile(home: Home, { isOwn }: FoundRecord): Db {
+  prepareHome(home, isOwn);
   try {
     // better-sqlite3 would create the file with the umask's mode. Its -wal and -shm files take the mode of this file.
     closeSync(openSync(home.database, "a", 0o600));
@@ -42,7 +66,7 @@ export function watchFile(file: string): () => void {
     if (inode(file) === opened) return;
     throw new StateError(
       `the state database ${file} was removed or replaced while this command used it`,
-      "restore it; to find machines that are missing in the record: bootlevel clean",
+      "restore it; to find machines that are missing in the record: bootlevel clean --all",
     );
   };
 }
@@ -53,27 +77,30 @@ function inode(file: string): bigint | undefined {
 
 /** Converts SQLite's errors to sentences with a remedy. Other errors stay as they are. */
 export function asStateError(error: unknown, file: string): unknown {
-  const code = (error as { code?: unknown }).code;
-  if (isStateError(error) || typeof code !== "string") return error;
-  const remedy = remedies.find(([pattern]) => pattern.test(code))?.[1];
+  if (isStateError(error)) return error;
+  const code = storageCode(error);
+  const folder = dirname(file);
+  const remedy = remedies.find(([pattern]) => pattern.test(code))?.[1](folder) ?? storageRemedy(code, folder);
   if (remedy === undefined) return error;
   return new StateError(`the state database ${file} cannot be used: ${(error as Error).message} (${code})`, remedy, {
     cause: error,
   });
 }
 
-const remedies: readonly (readonly [RegExp, string])[] = [
+/** What helps with a database, where it is not what helps with any file. */
+const remedies: readonly (readonly [RegExp, (folder: string) => string])[] = [
   [
     /^SQLITE_(NOTADB|CORRUPT)/,
-    "the file is damaged or not a database; nothing was overwritten. Move it away, or restore it and its -wal file",
+    (folder) =>
+      "the file is damaged or not a database; nothing was overwritten. Restore it and its -wal file from a copy. If " +
+      `there is none, move it away, find the machines with: bootlevel clean --all; then move ${folder} away`,
   ],
   [
     /^(SQLITE_(READONLY|CANTOPEN|PERM|AUTH)|EACCES|EROFS|EPERM|EISDIR)/,
-    "make the file and its directory writable, or point BOOTLEVEL_HOME at another directory",
+    () => "make the file and its directory writable, or point BOOTLEVEL_HOME at another directory",
   ],
-  [/^(SQLITE_FULL|ENOSPC)/, "the disk is full: make room and repeat the command; everything recorded so far is safe"],
-  [/^SQLITE_BUSY/, "another process has locked the database: repeat the command later"],
-  [/^SQLITE_IOERR/, "the disk reported an error: check the system's log, make room, and repeat the command"],
+  [/^SQLITE_(BUSY|LOCKED|PROTOCOL)/, () => "another process has locked the database: repeat the command later"],
+  [/^SQLITE_NOMEM/, () => "this computer has too little free memory: end other programs and repeat the command"],
 ];
 
 function migrate(db: Db, file: string): void {
@@ -89,7 +116,7 @@ function migrate(db: Db, file: string): void {
     throw new StateError(
       `the state database ${file} has a schema from before bootlevel's first release ` +
         `(version ${version()}, this one knows ${UNRELEASED + 1} to ${newest})`,
-      "terminate its runs with the bootlevel that wrote it, then move the file away; a new one is created",
+      `terminate its runs with the bootlevel that wrote it, then move ${dirname(file)} away; a new one is created`,
     );
   }
   if (version() === newest) return;

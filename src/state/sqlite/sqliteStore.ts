@@ -23,10 +23,10 @@ type Ask = <T>(question: () => T) => Promise<T>;
 /** Like `openStore`. */
 export async function openSqliteStore(
   directory: string | undefined,
-  { clock = realClock, probe, random = Math.random, env = {} }: StoreOptions,
+  { clock = realClock, probe, random = Math.random, env = {}, without = "create" }: StoreOptions,
 ): Promise<Store> {
   const home = locateHome(directory, env);
-  const db = openDatabase(home);
+  const { db, isKept } = openDatabase(home, without);
   const cipher = createCipher(home, env);
   const parts: StoreParts = { db, cipher, clock, probe, random, env, assertInPlace: watchFile(home.database) };
   const watch = new DatabaseWatch(db);
@@ -45,7 +45,7 @@ export async function openSqliteStore(
     probe,
     random,
     env,
-    installation: () => ask(() => readInstallation(db, home)),
+    installation: () => ask(() => readInstallation(db, home, isKept)),
     ...questions(parts, ask),
     ...requests(parts, watch, ask),
     ...images(parts, ask),

@@ -95,12 +95,12 @@ test("a user without access is told the file, and what helps", async () => {
   expect(await inProcess(home, `await files.bundles.open(${JSON.stringify(bundle)})`, asNobody)).toEqual({
     name: "FileError",
     message: expect.stringMatching(new RegExp(`^cannot read ${join(home, "bundles", bundle.sha256)}.tar: EACCES`)),
-    remedy: expect.stringContaining("make the file and its directories readable"),
+    remedy: `give your user the rights to ${join(home, "bundles")} and all that is in it, or run the command as its owner`,
   });
   expect(await inProcess(home, put, asNobody)).toEqual({
     name: "FileError",
     message: expect.stringMatching(/^cannot write .*bundles.*: EACCES/),
-    remedy: `make room in ${home}, or make it writable`,
+    remedy: `give your user the rights to ${home} and all that is in it, or run the command as its owner`,
   });
   chmodSync(join(home, "bundles"), 0o700);
 });
@@ -113,7 +113,7 @@ testWithMounts("a full disk is told by its file and what helps, and an earlier b
   await expect(bundles.put(stream(large))).rejects.toMatchObject({
     name: "FileError",
     message: expect.stringMatching(/^cannot write .*ENOSPC/),
-    remedy: `make room in ${disk.directory}, or make it writable`,
+    remedy: `the disk is full: make room in ${disk.directory} and repeat the command; everything recorded so far is safe`,
   });
   expect(readdirSync(join(disk.directory, "bundles"))).toEqual([`${bundle.sha256}.tar`]);
 });

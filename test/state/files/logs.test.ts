@@ -127,12 +127,12 @@ test("a user without access is told the file, and what helps", async () => {
   expect(await inProcess(home, `return files.logs.list("uid")`, asNobody)).toEqual({
     name: "FileError",
     message: expect.stringMatching(/^cannot read .*runs\/uid\/logs: EACCES/),
-    remedy: expect.stringContaining("make the file and its directories readable"),
+    remedy: `give your user the rights to ${join(home, "runs/uid")} and all that is in it, or run the command as its owner`,
   });
   expect(await inProcess(home, `await files.logs.open("uid", { service: "web", step: "boot" })`, asNobody)).toEqual({
     name: "FileError",
     message: expect.stringMatching(/^cannot write .*web\.boot\.log: EACCES/),
-    remedy: `make room in ${home}, or make it writable`,
+    remedy: `give your user the rights to ${home} and all that is in it, or run the command as its owner`,
   });
   chmodSync(join(home, "runs/uid/logs"), 0o700);
 });

@@ -129,7 +129,7 @@ test("where nothing can be written, that is told before anything is collected", 
   expect(told).toEqual({
     name: "FileError",
     message: expect.stringMatching(/^cannot write .*runs\/uid.*: EACCES/),
-    remedy: `make room in ${home}, or make it writable`,
+    remedy: `give your user the rights to ${home} and all that is in it, or run the command as its owner`,
   });
   chmodSync(join(home, "runs"), 0o700);
 });

@@ -51,7 +51,7 @@ test.each([1, 2, 3, 4, 5, 6])(
     expect(refused).toBeInstanceOf(StateError);
     expect(refused).toMatchObject({
       message: expect.stringContaining(`from before bootlevel's first release (version ${old}, this one knows 7 to 7)`),
-      remedy: expect.stringContaining("move the file away"),
+      remedy: expect.stringContaining(`move ${home} away`),
     });
     expect(readFileSync(fileIn(home))).toEqual(before);
     expect(version(home)).toBe(old);
