@@ -2,7 +2,7 @@
 import type { AbortResult, Given, Keep, LaunchPlan, RunToEndResult } from "./types.js";
 import { watch, work, type HomeOption, type VariableOptions, type WaitOptions, type WatchOptions } from "./options.js";
 import { withRun, withStore } from "./openRecord.js";
-import { resolveValues } from "./variables.js";
+import { resolveValues, withoutSecrets } from "./variables.js";
 
 /**
  * Boots a plan, runs its execute programs, collects the reports, and destroys the machines unless they are kept.
@@ -20,12 +20,14 @@ export async function runToEnd(
   const variables = await resolveValues(plan, options);
   const { runToEnd: run } = await import("../engine/operations/runToEnd.js");
   return withStore(options, (store) =>
-    run(store, {
-      start: { kind: "plan", plan, variables, name: options.name ?? null },
-      keep: options.keep ?? null,
-      waitMs: 0,
-      ...watch(options),
-    }),
+    withoutSecrets(variables, () =>
+      run(store, {
+        start: { kind: "plan", plan, variables, name: options.name ?? null },
+        keep: options.keep ?? null,
+        waitMs: 0,
+        ...watch(options),
+      }),
+    ),
   );
 }
 

@@ -15,6 +15,10 @@ import { beginOf, endOf, plainView, type View } from "./view.js";
 
 export { REDACTED, RedactingStream } from "./redactingStream.js";
 
+/** A value that contains a shorter secret need not be secret: "8080" contains "80". */
+const TELLING_LENGTH = 8;
+/** A long value is searched in overlapping pieces, in characters. */
+const [PIECE, OVERLAP] = [64 * 1024, 2 * 1024];
 /** A shorter skeleton would be found in harmless text. */
 const SHORTEST_SKELETON = 16;
 
@@ -44,9 +48,19 @@ export class Redactor {
     return stream.push(text) + stream.end();
   }
 
-  /** Whether a text contains a secret. */
-  contains(text: string): boolean {
-    return this.redact(text) !== text;
+  /** Whether it knows no secret. */
+  get isEmpty(): boolean {
+    return !this.mayContain(Infinity);
+  }
+
+  /** Whether a value contains a secret that is long enough not to be there by chance, in any form. */
+  isIn(value: string): boolean {
+    if (!this.mayContain(value.length)) return false;
+    for (let at = 0; at < value.length; at += PIECE - OVERLAP) {
+      const { spans } = this.search(Buffer.from(value.slice(at, at + PIECE), "utf8"), true);
+      if (spans.some(([begin, end]) => end - begin >= TELLING_LENGTH)) return true;
+    }
+    return false;
   }
 
   /** Redacts every string in plain data. */

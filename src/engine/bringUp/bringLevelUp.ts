@@ -1,4 +1,5 @@
 /** Brings one level up: takes replaced machines down, brings services up in parallel, then runs execute programs. */
+import { concealEarlier } from "../run/secrecy.js";
 import type { LaunchResult } from "../launch/machineLaunches.js";
 import { asServiceError, InterruptedError, isInterruptedError, ServiceError, isServiceError } from "../run/failure.js";
 import { enterFailure, record } from "../run/journal.js";
@@ -42,11 +43,13 @@ export async function bringLevelUp(
   if (failed.size > 0) work.early.stop();
   const settled = await settleLevel(work, index, going, failed.size === 0);
   const errors = [...failed.values(), ...settled];
+  await concealEarlier(context);
   if (errors.length === 0) errors.push(...(await executeLevel(work, index)));
   // In the plan's order. In an aborted run, failures that came before the abort ended other services come first.
   if (context.abort.current !== null)
     errors.sort((one, other) => work.failed.indexOf(one) - work.failed.indexOf(other));
   context.coordination.progress.levelEnded(level);
+  await concealEarlier(context);
   const at = context.clock.now();
   await record(context, {
     at,

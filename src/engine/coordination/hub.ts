@@ -8,6 +8,7 @@ import type { BlHandler, BlReply, BlRequest } from "../../machines/coordination/
 import { suggest } from "../../text/suggest.js";
 import type { AttributeValue } from "../../state/contract/records.js";
 import { isStateError } from "../../state/contract/errors.js";
+import { withSecrecy } from "../run/secrecy.js";
 import { change, warn } from "../run/journal.js";
 import type { RunContext } from "../run/context.js";
 import type { Coordination, Publisher } from "../run/coordination.js";
@@ -217,9 +218,9 @@ export class CoordinationHub implements Coordination {
     );
   }
 
-  private async write(service: Service, attribute: AttributeValue): Promise<void> {
+  private async write(service: Service, value: AttributeValue): Promise<void> {
     const { context } = this;
-    if (attribute.secret) context.redactor.add([attribute.value]);
+    const [attribute = value] = withSecrecy(context, [value]);
     await change(context, [{ kind: "attribute", attribute }], []);
     context.attributes.set(context.current(service).name, attribute.name, attribute);
   }

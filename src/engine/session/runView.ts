@@ -74,7 +74,7 @@ async function readRevision(
     },
     sources,
     values,
-    secrets: secretsIn(sources.variables, values),
+    secrets: [...secretsIn(sources.variables, values), ...(await store.formerSecrets(run, secrets))],
   };
 }
 
