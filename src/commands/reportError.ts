@@ -15,8 +15,11 @@ export async function reportError(
   const { message, code, remedy, mistakes } = await describeError(error);
   const exitCode = asksFor("nagios", words) ? MONITOR_EXIT.UNKNOWN : exitCodeOf(error);
   if (asksFor("nagios", words)) {
+    // Nothing else: a monitor reads what goes to standard error as part of the line.
     const { nagiosUnknown } = await import("../display/nagios.js");
-    print(nagiosUnknown(remedy === "" ? message : `${message} (${remedy})`));
+    const hint = isExpected(error) ? remedy : "a bug in bootlevel: without --nagios the command shows its details";
+    print(nagiosUnknown(hint === "" ? message : `${message} (${hint})`));
+    return exitCode;
   } else if (asksFor("json", words)) {
     const command = words.find((word) => commands.includes(word)) ?? words.find((word) => !word.startsWith("-")) ?? "";
     printJson(command, {
@@ -32,9 +35,11 @@ export async function reportError(
   return exitCode;
 }
 
-/** Looks at the raw arguments, since the call itself may be malformed. */
-function asksFor(option: string, words: readonly string[]): boolean {
-  return words.some((word) => word === `--${option}` || word === `--${option}=true`);
+/** Whether a boolean option is given. Looks at the raw arguments, since the call itself may be malformed. */
+export function asksFor(option: string, words: readonly string[]): boolean {
+  const end = words.indexOf("--");
+  const own = end === -1 ? words : words.slice(0, end);
+  return own.some((word) => new RegExp(`^--${option}(=(true|1|yes))?$`, "i").test(word));
 }
 
 interface ErrorDescription {

@@ -307,7 +307,7 @@ test("anchors, aliases and merges work, more than a hundred of them too", async 
     "\n",
   );
   const plan = await load(
-    `plan: a\nx-base: &base { image: debian, size: none, boot: &boot { program: ok.sh } }\nlevels:\n  - services:\n${services}\n      last: { boot: *boot }\n`,
+    `plan: a\nclouds: { c: { driver: ec2, region: eu-west-1 } }\ndefaults: { cloud: c }\nx-base: &base { image: debian, size: none, boot: &boot { program: ok.sh } }\nlevels:\n  - services:\n${services}\n      last: { boot: *boot }\n`,
   );
   expect(service(plan, "s299")).toMatchObject({ image: ["debian"], size: ["299"] });
   expect(service(plan, "last").boot?.run.kind).toBe("file");
@@ -428,4 +428,17 @@ test("a secret's default is never printed, not even beside a syntax error", asyn
     expect(message).not.toContain("hunter2");
     expect(message).toContain("*******");
   }
+});
+
+test("a byte order mark at the head of a plan, of a level's file, and CR LF line ends mean nothing", async () => {
+  const mark = "\ufeff";
+  const folder = planFolder({
+    "plan.yaml": `${mark}plan: marked\r\nlevels:\r\n  - file: level.yaml\r\n`,
+    "level.yaml": `${mark}name: one\r\nservices:\r\n  web: { boot: ok.sh }\r\n`,
+  });
+  const plan = await loadPlan(join(folder, "plan.yaml"));
+  expect([plan.name, plan.levels.map(({ name, services }) => [name, services.map((one) => one.name)])]).toEqual([
+    "marked",
+    [["one", ["web"]]],
+  ]);
 });

@@ -17,6 +17,8 @@ import { packBundles } from "../programs/bundles.js";
 import { runAgenda } from "../bringUp/runAgenda.js";
 import { unfinishedTask } from "../health/diagnosis.js";
 import { writerOf } from "../run/journal.js";
+import { followersOf, type Beginning, type Follower } from "../attributes/followers.js";
+import { changedSettings } from "../planChange/planSettings.js";
 import { withReplicaNumbers } from "../planChange/replicaNumbers.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
@@ -29,14 +31,21 @@ export interface ReloadOptions extends WorkOptions {
   readonly plan: LaunchPlan;
   /** Chooses the values of the changed plan's variables, given those of the run. @throws PlanError */
   readonly chooseVariables: (before: readonly VariableRecord[], beforePlan: LaunchPlan) => readonly VariableRecord[];
-  /** Receives the change of every service; false stops the command before anything is stored. */
-  readonly confirm: (changes: readonly ServiceChange[]) => Promise<boolean>;
+  /** Receives the difference; false stops the command before anything is stored. */
+  readonly confirm: (difference: PlanDifference) => Promise<boolean>;
   /** Skip the terminate programs of replaced and removed services. */
   readonly force: boolean;
 }
 
-export interface ReloadResult extends BootResult {
+export interface PlanDifference {
   readonly changes: readonly ServiceChange[];
+  /** What changes beside the services, for people: `concurrency: 100 → 50`. */
+  readonly settings: readonly string[];
+  /** Services that do not change themselves, but may have to follow values of those that do. */
+  readonly followers: readonly Follower[];
+}
+
+export interface ReloadResult extends BootResult, PlanDifference {
   /** False if it was not confirmed or there is nothing to change. */
   readonly applied: boolean;
 }
@@ -59,7 +68,7 @@ export async function reloadRun(store: Store, run: RunRecord, options: ReloadOpt
     });
     if ("applied" in end) return end;
     // The operator may take hours to answer: nobody else must wait for that.
-    if (end.same || !(await options.confirm(end.changes))) return unchanged(end);
+    if (end.same || !(await options.confirm(end.shown))) return unchanged(end);
     confirmed = end;
   }
 }
@@ -71,7 +80,7 @@ interface Difference {
   readonly ms: number;
   readonly revision: number;
   readonly after: PlanVersion;
-  readonly changes: readonly ServiceChange[];
+  readonly shown: PlanDifference;
   /** Whether there is none. */
   readonly same: boolean;
 }
@@ -87,19 +96,23 @@ async function compare(
   const { revision, before, after } = await versions(context, options, tell);
   await checkClouds(context, before, after);
   const changes = diffPlans(before, after, await context.store.services(run), run.name);
+  const shown = {
+    changes,
+    settings: [...changedSettings(before.plan, after.plan), ...changedSecrets(before, after)],
+    followers: followersOf(after.plan, beginnings(changes)),
+  };
   const same =
     changes.every((change) => change.action === "keep" && change.differences.length === 0 && change.was === null) &&
-    sameSettings(before.plan, after.plan) &&
-    sameSecrets(before, after);
-  return { run, startedAt, ms: context.clock.now() - startedAt, revision, after, changes, same };
+    shown.settings.length === 0;
+  return { run, startedAt, ms: context.clock.now() - startedAt, revision, after, shown, same };
 }
 
 function isSameDifference(one: Difference, other: Difference): boolean {
-  const parts = ({ revision, changes, after }: Difference) => [revision, changes, after];
+  const parts = ({ revision, shown, after }: Difference) => [revision, shown, after];
   return isDeepStrictEqual(parts(one), parts(other));
 }
 
-function unchanged({ run, ms, changes }: Difference): ReloadResult {
+function unchanged({ run, ms, shown }: Difference): ReloadResult {
   return {
     run: run.name,
     state: run.state,
@@ -107,7 +120,7 @@ function unchanged({ run, ms, changes }: Difference): ReloadResult {
     cloudUnreachable: false,
     unused: [],
     aborted: null,
-    changes,
+    ...shown,
     applied: false,
     ms,
   };
@@ -117,15 +130,15 @@ async function apply(
   context: RunContext,
   { uid }: RunRecord,
   options: ReloadOptions,
-  { revision, after, changes, startedAt }: Difference,
+  { revision, after, shown, startedAt }: Difference,
 ): Promise<ReloadResult> {
-  await writerOf(context).storeRevision(newRevision(context, revision + 1, after, changes));
+  await writerOf(context).storeRevision(newRevision(context, revision + 1, after, shown.changes));
   await context.store.files.logs.rename(
     uid,
-    changes.flatMap(({ was, name }) => (was === null ? [] : [{ from: was, to: name }])),
+    shown.changes.flatMap(({ was, name }) => (was === null ? [] : [{ from: was, to: name }])),
   );
   await context.follow();
-  return { ...(await applyRevision(context, options, startedAt)), changes, applied: true };
+  return { ...(await applyRevision(context, options, startedAt)), ...shown, applied: true };
 }
 
 async function versions(
@@ -199,22 +212,21 @@ async function checkClouds(context: RunContext, before: PlanVersion, after: Plan
   }
 }
 
-/** A secret that no service uses yet, or only a cloud, changes no service, but later commands need its new value. */
-function sameSecrets(before: PlanVersion, after: PlanVersion): boolean {
-  const values = ({ variables }: PlanVersion) =>
-    new Map(variables.filter(({ secret }) => secret).map(({ kind, name, value }) => [`${kind} ${name}`, value]));
-  return isDeepStrictEqual(values(before), values(after));
+/** A secret that no service uses changes no service, but later commands need its new value. */
+function changedSecrets(before: PlanVersion, after: PlanVersion): string[] {
+  const secrets = ({ variables }: PlanVersion) =>
+    new Map(variables.filter(({ secret }) => secret).map(({ name, value }) => [name, value]));
+  const [old, fresh] = [secrets(before), secrets(after)];
+  return [...fresh].filter(([name, value]) => old.get(name) !== value).map(([name]) => `variable ${name}: changed`);
 }
 
-function sameSettings(before: LaunchPlan, after: LaunchPlan): boolean {
-  const settings = ({ concurrency, prelaunch, description, clouds, levels }: LaunchPlan) => [
-    concurrency,
-    prelaunch,
-    description,
-    clouds,
-    levels.map(({ name }) => name),
-  ];
-  return isDeepStrictEqual(settings(before), settings(after));
+/** Services that were never started begin anyway, with the values of that time. */
+function beginnings(changes: readonly ServiceChange[]): Beginning[] {
+  return changes.flatMap(({ spec, replica, action }) =>
+    action === "replace" || action === "boot" || action === "verify" || action === "execute"
+      ? [{ spec, replica, stage: action }]
+      : [],
+  );
 }
 
 function newRevision(
@@ -231,7 +243,7 @@ function newRevision(
       // Tasks left by an earlier command stay. A service that was never started needs no other task.
       const started = record !== undefined && record.state !== "planned";
       const own =
-        action === "replace" || action === "boot" || action === "verify"
+        action === "replace" || action === "boot" || action === "verify" || action === "execute"
           ? { stage: action, reason: `the plan changed: ${differences.join(", ")}` }
           : null;
       const due = !started ? null : earlier(record.due, own);
@@ -241,7 +253,7 @@ function newRevision(
   return { revision, plan, bundles, variables, services, dropped };
 }
 
-const ORDER = ["discard", "replace", "boot", "verify"];
+const ORDER = ["discard", "replace", "boot", "verify", "execute"];
 
 function earlier(one: ServiceRevision["due"], other: ServiceRevision["due"]): ServiceRevision["due"] {
   if (one === null || other === null) return one ?? other;

@@ -67,8 +67,10 @@ export async function showRun(store: Store, run: RunRecord): Promise<RunDetails>
   const services = (await store.services(run))
     .filter((service) => service.due?.stage !== "remove")
     .map((service) => {
-      // A machine that was started early and never used is gone once its service is "planned" again.
-      const machine = service.state === "planned" ? undefined : machines.get(service.id);
+      // A machine that was started early and never used is gone once its service is "planned" again. One that has ended
+      // is the service's no longer; `history` has it.
+      const newest = service.state === "planned" ? undefined : machines.get(service.id);
+      const machine = newest?.state === "ended" ? undefined : newest;
       const own = attributes.get(service.id) ?? {};
       return {
         level: service.level,
@@ -78,7 +80,7 @@ export async function showRun(store: Store, run: RunRecord): Promise<RunDetails>
           since: service.updatedAt,
           cloud: machine?.cloud ?? null,
           machine: machine?.driverId ?? null,
-          host: redactor.redactData(machine?.host ?? own["host"]?.value ?? null),
+          host: redactor.redactData(machine?.host ?? (newest === undefined ? (own["host"]?.value ?? null) : null)),
           image: images.get(service.spec) ?? null,
           attributes: own,
           failure: redactor.redactData(service.failure),
