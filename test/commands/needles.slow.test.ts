@@ -169,7 +169,7 @@ test("a run with secrets in every place leaves them nowhere", async () => {
     expect({ name, ...service.attributes[name] }).toMatchObject({ name, secret: true, value: null });
 
   await search.call(["reports", "n", "--collect"]);
-  await search.call(["abort", "n", `because of ${rotated} and ${password}`]);
+  await search.call(["abort", "n", `because of ${token} and ${password}`]);
   await search.call(["abort", "n", "--cancel"]);
   // The password of before is still in the programs' files on the machine, and in their output.
   const reloaded = await search.call(["reload", "n", folder, "--yes", "--verbose"], { SHOP_PASSWORD: rotated });
