@@ -15,6 +15,8 @@ import { beginOf, endOf, plainView, type View } from "./view.js";
 
 export { REDACTED, RedactingStream } from "./redactingStream.js";
 
+/** In characters. */
+const SHORT_TEXT = 4096;
 /** A value that contains a shorter secret need not be secret: "8080" contains "80". */
 const TELLING_LENGTH = 8;
 /** A long value is searched in overlapping pieces, in characters. */
@@ -44,6 +46,8 @@ export class Redactor {
   /** The text with every secret replaced by `[secret]`. Overlapping secrets become one. */
   redact(text: string): string {
     if (!this.mayContain(text.length)) return text;
+    // Most texts are short, and hold no secret.
+    if (text.length <= SHORT_TEXT && this.search(Buffer.from(text, "utf8"), true).spans.length === 0) return text;
     const stream = new RedactingStream(this);
     return stream.push(text) + stream.end();
   }
@@ -77,8 +81,8 @@ export class Redactor {
     return 3 * characters >= Math.min(this.exact.shortest, this.skeletons.shortest);
   }
 
-  /** Searches a text in all readings. @param whole whether the text ends here */
-  search(bytes: Uint8Array, whole: boolean): Secrets {
+  /** Searches a text in all readings. @param isWhole whether the text ends here */
+  search(bytes: Uint8Array, isWhole: boolean): Secrets {
     const spans: [number, number][] = [];
     let open = bytes.length;
     const read = (view: View, scan: (bytes: Uint8Array, found: Found) => number): void => {
@@ -89,10 +93,11 @@ export class Redactor {
     let view: View = plainView(bytes);
     for (let level = 0; ; level += 1) {
       read(view, (text, found) => this.exact.scan(text, found));
-      const decoded = level < ESCAPE_LEVELS ? decodeEscapes(view, whole) : null;
+      const decoded = level < ESCAPE_LEVELS ? decodeEscapes(view, isWhole) : null;
       if (decoded === null) break;
       view = decoded;
     }
+    if (isWhole && view.bytes.length < SHORTEST_SKELETON) return { spans, open };
     const skeleton = skeletonView(view);
     read(skeleton, (text, found) => this.skeletons.scan(text, found));
     // Blanks between two pieces of one value belong to it.

@@ -23,9 +23,13 @@ export function skeletonView(view: View): View {
   let run = 0;
   for (let at = 0; at < bytes.length; at += 1) {
     const byte = FOLDED[bytes[at] as number] as number;
-    run = byte === DROP ? run + 1 : 0;
-    if (byte !== DROP) folded.add(byte, beginOf(view, at), endOf(view, at));
-    else if (run === LONGEST_RUN) folded.add(SEPARATOR, beginOf(view, at), endOf(view, at));
+    if (byte === DROP) {
+      run += 1;
+      if (run === LONGEST_RUN) folded.add(SEPARATOR, beginOf(view, at), endOf(view, at));
+    } else {
+      run = 0;
+      folded.add(byte, beginOf(view, at), endOf(view, at));
+    }
   }
   return folded.build(view.unfinished);
 }
