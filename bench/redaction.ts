@@ -32,10 +32,11 @@ function streamed(redactor: Redactor, chunk: string, chunks: number): number {
   return (cpuNow() - began) / chunks;
 }
 
+/** The least that must be done with output: from bytes to text, line by line. */
 function decoded(chunk: string): number {
-  const bytes = Buffer.from(chunk.replace("I", "é"));
+  const bytes = Buffer.from(chunk);
   const began = cpuNow();
-  for (let time = 0; time < CHUNKS; time += 1) bytes.toString("utf8");
+  for (let time = 0; time < CHUNKS; time += 1) bytes.toString("utf8").split("\n");
   return (cpuNow() - began) / CHUNKS;
 }
 
@@ -47,7 +48,7 @@ function ratios(one: () => number, other: () => number): number[] {
 const some = new Redactor(short);
 const figures = Object.entries(TEXTS).map(([name, text]) =>
   figure(
-    `${name}, 10 secrets: redaction over decoding UTF-8`,
+    `${name}, 10 secrets: redaction over decoding and splitting lines`,
     ratios(
       () => streamed(some, text, CHUNKS),
       () => decoded(text),

@@ -18,7 +18,7 @@ export function builder(yargs: Argv) {
 }
 
 export async function handler(options: { readonly run: string; readonly json: boolean }): Promise<number> {
-  const run = await showRun(options.run, ENVIRONMENT);
+  const run = await showRun(options.run, { ...ENVIRONMENT, builtIns: options.json });
   if (options.json) printJson("show", run);
   else await printRun(run);
   return EXIT.fine;

@@ -1,6 +1,7 @@
 /** A run's record as one document. Secrets are named but never shown. */
 import { Redactor } from "../../secrets/redactor.js";
 import type { RunState, ServiceFailure, ServiceState } from "../../model/events.js";
+import { countedAttributes } from "../attributes/countedAttributes.js";
 import type { ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { Abort, AttributeRecord, MachineRecord, RunRecord, LeaseHolder } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
@@ -50,14 +51,18 @@ export interface RunDetails {
   readonly levels: readonly { readonly name: string; readonly services: readonly ShownService[] }[];
 }
 
-/** Reads a run's record. */
-export async function showRun(store: Store, run: RunRecord): Promise<RunDetails> {
+/**
+ * Reads a run's record.
+ * @param builtIns whether the attributes include built-in ones: most of the record of a large run.
+ */
+export async function showRun(store: Store, run: RunRecord, builtIns = true): Promise<RunDetails> {
   const { plan } = await store.plan(run);
+  const specs = new Map(plan.levels.flatMap((level) => level.services).map((spec) => [spec.name, spec]));
   const images = new Map(
     plan.levels.flatMap((level) => level.services.map((spec) => [spec.name, shownImage(spec)] as const)),
   );
   const machines = newestMachines(await store.machines(run));
-  const recorded = await store.attributes(run);
+  const recorded = await store.attributes(run, "needed", builtIns);
   const allVariables = await store.variables(run);
   const redactor = new Redactor([
     ...[...recorded, ...allVariables].filter(({ secret }) => secret).map(({ value }) => value),
@@ -72,6 +77,10 @@ export async function showRun(store: Store, run: RunRecord): Promise<RunDetails>
       const newest = service.state === "planned" ? undefined : machines.get(service.id);
       const machine = newest?.state === "ended" ? undefined : newest;
       const own = attributes.get(service.id) ?? {};
+      const host = own["host"]?.value ?? null;
+      const spec = specs.get(service.spec);
+      if (!builtIns) delete own["host"];
+      else if (host !== null && spec !== undefined) count(own, spec, service.replica);
       return {
         level: service.level,
         shown: {
@@ -80,7 +89,7 @@ export async function showRun(store: Store, run: RunRecord): Promise<RunDetails>
           since: service.updatedAt,
           cloud: machine?.cloud ?? null,
           machine: machine?.driverId ?? null,
-          host: redactor.redactData(machine?.host ?? (newest === undefined ? (own["host"]?.value ?? null) : null)),
+          host: redactor.redactData(machine?.host ?? (newest === undefined ? host : null)),
           image: images.get(service.spec) ?? null,
           attributes: own,
           failure: redactor.redactData(service.failure),
@@ -129,17 +138,21 @@ function newestMachines(machines: readonly MachineRecord[]): Map<number, Machine
   return new Map(machines.map((machine) => [machine.serviceId, machine]));
 }
 
+type Attributes = Record<string, ShownAttribute>;
+
 /** A value that contains a secret is one, also if the secret became known after it. */
-function attributesByService(
-  attributes: readonly AttributeRecord[],
-  redactor: Redactor,
-): Map<number, Record<string, ShownAttribute>> {
-  const services = new Map<number, Record<string, ShownAttribute>>();
+function attributesByService(attributes: readonly AttributeRecord[], redactor: Redactor): Map<number, Attributes> {
+  const services = new Map<number, Attributes>();
   for (const { serviceId, name, kind, secret, value } of attributes) {
-    const own = services.get(serviceId) ?? (Object.create(null) as Record<string, ShownAttribute>);
+    const own = services.get(serviceId) ?? (Object.create(null) as Attributes);
     const hidden = secret || redactor.isIn(value);
     own[name] = { kind, secret: hidden, value: hidden ? null : value };
     services.set(serviceId, own);
   }
   return services;
+}
+
+function count(own: Attributes, spec: ServiceSpec, replica: number): void {
+  for (const [name, value] of Object.entries(countedAttributes(spec, replica)))
+    own[name] = { kind: "builtin", secret: false, value };
 }

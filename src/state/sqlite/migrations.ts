@@ -21,6 +21,8 @@ CREATE TABLE runs (
 -- A name may be used again once its run is terminated; the old run keeps its number.
 CREATE UNIQUE INDEX runs_live_name ON runs(name) WHERE state <> 'terminated';
 CREATE INDEX runs_name ON runs(name, id);
+-- Years of ended runs must not slow a list of the live ones.
+CREATE INDEX runs_live ON runs(id) WHERE state <> 'terminated';
 
 -- Every plan that a run ever followed; a table of its own, since their size would slow the listing of runs.
 CREATE TABLE plans (
@@ -176,6 +178,8 @@ CREATE TABLE leases (
   host TEXT NOT NULL,
   pid INTEGER NOT NULL,
   process_start TEXT NOT NULL,
+  -- Where the pid means the same: the boot of the computer, and the PID namespace. '' if unknown.
+  pid_space TEXT NOT NULL,
   command TEXT NOT NULL,
   since INTEGER NOT NULL,
   renewed_at INTEGER NOT NULL,
