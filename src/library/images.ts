@@ -4,7 +4,7 @@ import { watch, type HomeOption, type VariableOptions, type WatchOptions } from 
 import { userHome } from "../model/environment.js";
 import { planFile } from "./planFile.js";
 import { withStore } from "./openRecord.js";
-import { resolveValues } from "./variables.js";
+import { resolveValues, withoutSecrets } from "./variables.js";
 
 /**
  * Builds an image of a plan in one of its clouds, or continues that build. It boots a run with one machine, sets the
@@ -38,7 +38,10 @@ export async function buildImage(
   const { name = null, keepMachine = false, onProgress: progress = () => undefined } = options;
   return withStore(
     options,
-    (store) => build(store, { plan, image, cloud, variables, name, keepMachine, progress, ...watch(options) }),
+    (store) =>
+      withoutSecrets(variables, () =>
+        build(store, { plan, image, cloud, variables, name, keepMachine, progress, ...watch(options) }),
+      ),
     "create",
   );
 }

@@ -33,5 +33,23 @@ export async function withRun<T>(
   options: HomeOption,
   work: (store: Store, record: RunRecord) => Promise<T>,
 ): Promise<T> {
-  return withStore(options, async (store) => work(store, await store.findRun(run)));
+  return withStore(options, async (store) => {
+    const record = await store.findRun(run);
+    try {
+      return await work(store, record);
+    } catch (error) {
+      throw await withoutSecrets(error, store, record);
+    }
+  });
+}
+
+/** The error without the run's secrets. If they cannot be read, it is this error that matters. */
+async function withoutSecrets(error: unknown, store: Store, record: RunRecord): Promise<unknown> {
+  const [{ runSecrets }, { Redactor }, { redactError }] = await Promise.all([
+    import("../engine/session/runSecrets.js"),
+    import("../secrets/redactor.js"),
+    import("../secrets/redactError.js"),
+  ]);
+  const secrets = await runSecrets(store, record, "optional").catch(() => []);
+  return redactError(error, new Redactor(secrets));
 }

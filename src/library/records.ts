@@ -61,7 +61,12 @@ export async function showRun(
 
 /** A run's event log, oldest first. @throws UnknownRunError */
 export async function readEvents(run: string, options: HomeOption = {}): Promise<EventRecord[]> {
-  return withRun(run, options, (store, record) => store.events(record));
+  return withRun(run, options, async (store, record) => {
+    const { runRedactor } = await import("../engine/session/runSecrets.js");
+    // A secret may have become known after the event.
+    const redactor = await runRedactor(store, record);
+    return (await store.events(record)).map((event) => ({ ...event, data: redactor.redactData(event.data) }));
+  });
 }
 
 /**

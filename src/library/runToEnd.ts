@@ -2,7 +2,7 @@
 import type { AbortResult, Given, Keep, LaunchPlan, RunToEndResult } from "./types.js";
 import { watch, work, type HomeOption, type VariableOptions, type WaitOptions, type WatchOptions } from "./options.js";
 import { withRun, withStore } from "./openRecord.js";
-import { resolveValues } from "./variables.js";
+import { resolveValues, withoutSecrets } from "./variables.js";
 
 /**
  * Boots a plan, runs its execute programs, collects the reports, and destroys the machines unless they are kept.
@@ -25,13 +25,15 @@ export async function runToEnd(
   return withStore(
     options,
     (store) =>
-      run(store, {
-        start: { kind: "plan", plan, variables, name: options.name ?? null },
-        keep: options.keep ?? null,
-        force: options.force ?? false,
-        waitMs: 0,
-        ...watch(options),
-      }),
+      withoutSecrets(variables, () =>
+        run(store, {
+          start: { kind: "plan", plan, variables, name: options.name ?? null },
+          keep: options.keep ?? null,
+          force: options.force ?? false,
+          waitMs: 0,
+          ...watch(options),
+        }),
+      ),
     "create",
   );
 }

@@ -12,7 +12,7 @@ import type {
   StrayMachine,
   TerminateResult,
 } from "./types.js";
-import { keptValues, resolveValues, sources, variableRecords } from "./variables.js";
+import { keptValues, resolveValues, sources, variableRecords, withoutSecrets } from "./variables.js";
 import type { VariableRecord } from "../state/contract/records.js";
 
 /**
@@ -28,7 +28,10 @@ export async function boot(
   const { bootRun } = await import("../engine/operations/boot.js");
   return withStore(
     options,
-    (store) => bootRun(store, { plan, variables, name: options.name ?? null, ...watch(options) }),
+    (store) =>
+      withoutSecrets(variables, () =>
+        bootRun(store, { plan, variables, name: options.name ?? null, ...watch(options) }),
+      ),
     "create",
   );
 }

@@ -21,7 +21,7 @@ export function sources(options: VariableOptions): VariableSources {
 /** Converts values to the form that is stored. */
 export function variableRecords({ values, environment }: ResolvedVariables): VariableRecord[] {
   return [
-    ...[...values].map(([name, { value, secret }]) => ({ kind: "variable" as const, name, value, secret })),
+    ...[...values].map(([name, value]) => ({ kind: "variable" as const, name, ...value })),
     ...[...environment].map(([name, value]) => ({ kind: "environment" as const, name, value, secret: false })),
   ];
 }
@@ -31,7 +31,21 @@ export function keptValues(before: readonly VariableRecord[], plan: LaunchPlan):
   const defaults = new Map(plan.variables.map((variable) => [variable.name, variable.default]));
   const pairs = (kind: VariableRecord["kind"]) =>
     before
-      .filter((one) => one.kind === kind && !(kind === "variable" && defaults.get(one.name) === one.value))
+      .filter((one) => one.kind === kind && one.isDefault !== true)
+      .filter((one) => !(kind === "variable" && defaults.get(one.name) === one.value))
       .map(({ name, value }) => [name, value] as const);
   return { variables: new Map(pairs("variable")), environment: new Map(pairs("environment")) };
+}
+
+/** Does `work`. Its error does not contain the values of secret variables. */
+export async function withoutSecrets<T>(variables: readonly VariableRecord[], work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const [{ Redactor }, { redactError }] = await Promise.all([
+      import("../secrets/redactor.js"),
+      import("../secrets/redactError.js"),
+    ]);
+    throw redactError(error, new Redactor(variables.filter(({ secret }) => secret).map(({ value }) => value)));
+  }
 }

@@ -1,25 +1,34 @@
 /**
- * Removes secrets from everything that is printed or logged. Matches each value in the forms in which programs print
- * it: unchanged, base64 at any offset, URL-encoded, JSON-escaped, and each long line of a text. A value that is split
- * between two chunks of a stream is found too.
+ * Removes secrets from everything that is printed or logged, in whatever form programs print them. A text is read in
+ * several ways: as it is, with its escapes decoded level by level, and as a skeleton without blanks and quotes. In
+ * each reading the forms of all secrets are searched for at once. Time and memory are linear in the text.
  */
-import { bytesOfText, isText } from "../text/surrogateEscape.js";
+import type { Found } from "./automaton.js";
+import { decodeEscapes } from "./escapes.js";
+import { ESCAPE_LEVELS, formsOf, LONGEST_FORM } from "./forms.js";
+import { LongForms, WINDOW } from "./longForms.js";
+import { membersOf } from "./members.js";
+import { Patterns } from "./patterns.js";
+import { RedactingStream, type Secrets } from "./redactingStream.js";
+import { skeletonOf, skeletonView } from "./skeleton.js";
+import { beginOf, endOf, plainView, type View } from "./view.js";
 
-export const REDACTED = "[secret]";
+export { REDACTED, RedactingStream } from "./redactingStream.js";
 
-/**
- * A line of a multi-line secret (such as a private key) is itself a secret from this length on. Shorter lines are too
- * common to redact.
- */
-const SECRET_LINE_LENGTH = 8;
-/** A form of this length is also matched with line breaks inside: `base64`, mail and terminals break lines. */
-const WRAPPED_LENGTH = 16;
-/** A shorter base64 fragment would redact harmless text. */
-const FRAGMENT_LENGTH = 6;
+/** In characters. */
+const SHORT_TEXT = 4096;
+/** A value that contains a shorter secret need not be secret: "8080" contains "80". */
+const TELLING_LENGTH = 8;
+/** A long value is searched in overlapping pieces, in characters. */
+const [PIECE, OVERLAP] = [64 * 1024, 2 * 1024];
+/** A shorter skeleton would be found in harmless text. */
+const SHORTEST_SKELETON = 16;
 
 export class Redactor {
-  /** Each printed form of a secret, and its table for `overlap`. */
-  private readonly forms = new Map<string, Uint32Array>();
+  private readonly exact = new Patterns();
+  private readonly skeletons = new Patterns();
+  private readonly long = new LongForms();
+  private readonly known = new Set<string>();
   /** The length of the longest secret, in characters. */
   longest = 0;
 
@@ -30,171 +39,91 @@ export class Redactor {
   /** Adds secrets. Empty ones are ignored. */
   add(secrets: Iterable<string>): void {
     for (const secret of secrets) {
+      if (this.known.has(secret)) continue;
+      this.known.add(secret);
       this.longest = Math.max(this.longest, secret.length);
-      for (const printed of printedForms(asPrinted(secret))) {
-        const form = printed.length < WRAPPED_LENGTH ? printed : printed.replace(/[\r\n]/g, "");
-        if (!this.forms.has(form)) this.forms.set(form, borderTable(form));
-      }
+      for (const member of [secret, ...membersOf(secret)]) for (const form of formsOf(member)) this.addForm(form);
     }
   }
 
   /** The text with every secret replaced by `[secret]`. Overlapping secrets become one. */
   redact(text: string): string {
-    let shown = "";
-    let from = 0;
-    for (const [start, end] of this.spans(text)) {
-      shown += text.slice(from, start) + REDACTED;
-      from = end;
+    if (!this.mayContain(text.length)) return text;
+    // Most texts are short, and hold no secret.
+    if (text.length <= SHORT_TEXT && this.search(Buffer.from(text, "utf8"), true).spans.length === 0) return text;
+    const stream = new RedactingStream(this);
+    return stream.push(text) + stream.end();
+  }
+
+  /** Whether it knows no secret. */
+  get isEmpty(): boolean {
+    return !this.mayContain(Infinity);
+  }
+
+  /** Whether a value contains a secret that is long enough not to be there by chance, in any form. */
+  isIn(value: string): boolean {
+    if (!this.mayContain(value.length)) return false;
+    for (let at = 0; at < value.length; at += PIECE - OVERLAP) {
+      const { spans } = this.search(Buffer.from(value.slice(at, at + PIECE), "utf8"), true);
+      if (spans.some(([begin, end]) => end - begin >= TELLING_LENGTH)) return true;
     }
-    return shown + text.slice(from);
+    return false;
   }
 
   /** Redacts every string in plain data. */
   redactData<T>(value: T): T {
-    if (this.forms.size === 0) return value;
+    if (!this.mayContain(Infinity)) return value;
     if (typeof value === "string") return this.redact(value) as T;
     if (Array.isArray(value)) return value.map((item: unknown) => this.redactData(item)) as T;
     if (value === null || typeof value !== "object") return value;
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.redactData<unknown>(item)])) as T;
   }
 
-  /**
-   * How much of an unfinished text can be shown without showing part of a secret: its end may be the beginning of one.
-   * @returns an index into `text`; its length if nothing must be held back.
-   */
-  safeLength(text: string): number {
-    const unbroken = withoutBreaks(text);
-    let cut = text.length;
-    for (const [form, borders] of this.forms) {
-      const searched = form.length < WRAPPED_LENGTH ? asItIs(text) : unbroken;
-      const length = overlap(searched.text, form, borders);
-      if (length > 0) cut = Math.min(cut, searched.place(searched.text.length - length));
+  /** Whether a text of so many characters is long enough to contain a secret. */
+  mayContain(characters: number): boolean {
+    return 3 * characters >= Math.min(this.exact.shortest, this.skeletons.shortest);
+  }
+
+  /** Searches a text in all readings. @param isWhole whether the text ends here */
+  search(bytes: Uint8Array, isWhole: boolean): Secrets {
+    const spans: [number, number][] = [];
+    let open = bytes.length;
+    const read = (view: View, scan: (bytes: Uint8Array, found: Found) => number): void => {
+      const held = scan(view.bytes, (begin, end) => spans.push([beginOf(view, begin), endOf(view, end - 1)]));
+      open = Math.min(open, view.unfinished);
+      if (held > 0) open = Math.min(open, beginOf(view, Math.max(0, view.bytes.length - held)));
+    };
+    let view: View = plainView(bytes);
+    for (let level = 0; ; level += 1) {
+      read(view, (text, found) => this.exact.scan(text, found));
+      const decoded = level < ESCAPE_LEVELS ? decodeEscapes(view, isWhole) : null;
+      if (decoded === null) break;
+      view = decoded;
     }
-    const across = this.spans(text).find(([start, end]) => start < cut && end > cut);
-    return across === undefined ? cut : across[0];
+    if (isWhole && view.bytes.length < SHORTEST_SKELETON) return { spans, open };
+    const skeleton = skeletonView(view);
+    read(skeleton, (text, found) => this.skeletons.scan(text, found));
+    // Blanks between two pieces of one value belong to it.
+    let last = -1;
+    const joined =
+      (found: Found): Found =>
+      (begin, end) => {
+        if (begin === last) spans.push([endOf(skeleton, begin - 1), beginOf(skeleton, begin)]);
+        last = end;
+        found(begin, end);
+      };
+    if (!this.long.isEmpty) read(skeleton, (text, found) => this.long.scan(text, joined(found)));
+    return { spans, open };
   }
 
-  /** The positions of secrets, in order, without overlaps. A regular expression cannot hold a secret of a megabyte. */
-  private spans(text: string): [start: number, end: number][] {
-    const unbroken = withoutBreaks(text);
-    const found: [number, number][] = [];
-    for (const form of this.forms.keys()) {
-      const searched = form.length < WRAPPED_LENGTH ? asItIs(text) : unbroken;
-      for (let at = searched.text.indexOf(form); at !== -1; at = searched.text.indexOf(form, at + 1)) {
-        found.push([searched.place(at), searched.place(at + form.length - 1) + 1]);
-      }
-    }
-    const merged: [number, number][] = [];
-    for (const span of found.sort(([a], [b]) => a - b)) {
-      const last = merged.at(-1);
-      if (last && span[0] < last[1]) last[1] = Math.max(last[1], span[1]);
-      else merged.push(span);
-    }
-    return merged;
+  private addForm(form: Uint8Array): void {
+    if (form.length <= LONGEST_FORM) this.exact.add(form);
+    const skeleton = skeletonOf(form);
+    if (form.length > LONGEST_FORM && skeleton.length >= WINDOW) {
+      const beginning = this.long.add(skeleton);
+      if (beginning !== null) this.skeletons.add(beginning);
+    } else if (skeleton.length >= SHORTEST_SKELETON) this.skeletons.add(skeleton);
+    // A long value of blanks and quotes has no skeleton.
+    else if (form.length > LONGEST_FORM) this.exact.add(form.subarray(0, LONGEST_FORM));
   }
-}
-
-/** The secret as a UTF-8 decoder would show it, for bytes that are not text. */
-function asPrinted(secret: string): string {
-  return isText(secret) ? secret : bytesOfText(secret).toString("utf8");
-}
-
-/** A text to search, with the index of each of its characters in the displayed text. */
-interface Searched {
-  readonly text: string;
-  place(index: number): number;
-}
-
-function asItIs(text: string): Searched {
-  return { text, place: (index) => index };
-}
-
-function withoutBreaks(text: string): Searched {
-  if (!/[\r\n]/.test(text)) return asItIs(text);
-  const places = new Uint32Array(text.length);
-  let length = 0;
-  for (let at = 0; at < text.length; at += 1) {
-    if (text[at] !== "\n" && text[at] !== "\r") places[length++] = at;
-  }
-  return { text: text.replace(/[\r\n]/g, ""), place: (index) => places[index] as number };
-}
-
-/** Redacts a stream of text. `push` returns the text that is safe to show so far, `end` the rest. */
-export class RedactingStream {
-  private held = "";
-
-  constructor(private readonly redactor: Redactor) {}
-
-  push(text: string): string {
-    const all = this.held + text;
-    const cut = this.redactor.safeLength(all);
-    this.held = all.slice(cut);
-    return this.redactor.redact(all.slice(0, cut));
-  }
-
-  end(): string {
-    const rest = this.redactor.redact(this.held);
-    this.held = "";
-    return rest;
-  }
-}
-
-/** How many characters at the end of `text` are a proper prefix of `form`. `borders` is the form's table. */
-function overlap(text: string, form: string, borders: Uint32Array): number {
-  let matched = 0;
-  for (let at = Math.max(0, text.length - form.length + 1); at < text.length; at += 1) {
-    while (matched > 0 && form[matched] !== text[at]) matched = borders[matched - 1] as number;
-    if (form[matched] === text[at]) matched += 1;
-    if (matched === form.length) matched = borders[matched - 1] as number;
-  }
-  return matched;
-}
-
-/**
- * The length of the longest border of each prefix of the form (Knuth, Morris, Pratt). It makes the search linear for
- * any text.
- */
-function borderTable(form: string): Uint32Array {
-  const borders = new Uint32Array(form.length);
-  let matched = 0;
-  for (let at = 1; at < form.length; at += 1) {
-    while (matched > 0 && form[matched] !== form[at]) matched = borders[matched - 1] as number;
-    if (form[matched] === form[at]) matched += 1;
-    borders[at] = matched;
-  }
-  return borders;
-}
-
-function* printedForms(secret: string): Generator<string> {
-  if (secret === "") return;
-  yield secret;
-  const lines = secret.split(/\r?\n/);
-  if (lines.length > 1) yield* lines.map((line) => line.trim()).filter((line) => line.length >= SECRET_LINE_LENGTH);
-  if (lines.length > 1) yield secret.trim();
-  yield* [
-    encodeURIComponent(Buffer.from(secret).toString()),
-    JSON.stringify(secret).slice(1, -1),
-    secret.replaceAll("'", "'\\''"),
-    Buffer.from(secret).toString("hex"),
-  ];
-  yield* base64Forms(Buffer.from(secret));
-}
-
-/**
- * The base64 forms of a text that contains the secret. Three bytes become four characters, so the form differs at each
- * of three offsets, and the characters at both ends also depend on the neighbouring bytes.
- */
-function* base64Forms(secret: Buffer): Generator<string> {
-  for (const offset of [0, 1, 2]) {
-    const whole = Buffer.concat([Buffer.alloc(offset), secret])
-      .toString("base64")
-      .replace(/=+$/, "");
-    const first = [0, 2, 3][offset] as number;
-    const exact = (offset + secret.length) % 3 === 0;
-    const inner = whole.slice(first, exact ? undefined : -1);
-    if (inner.length < FRAGMENT_LENGTH) continue;
-    yield inner;
-    yield inner.replaceAll("+", "-").replaceAll("/", "_");
-  }
-  yield secret.toString("base64");
 }

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, test, expect } from "@jest/globals";
 
 import { readLogs, RunBusyError, RunExistsError, UnknownRunError, type RunEvent } from "../../src/index.js";
 import { checkVariables, describePlan, loadPlan } from "../../src/library/plans.js";
-import { boot, status, terminate } from "../../src/library/runs.js";
+import { boot, reload, repair, status, terminate } from "../../src/library/runs.js";
 import { listRuns, readEvents, runNames, showRun } from "../../src/library/records.js";
 
 let directory: string;
@@ -172,4 +172,22 @@ test("machines launched for a level are known even if every service of it fails"
   const result = await boot(plan, { home, name: "bad" });
   expect(result.failures).toHaveLength(3);
   expect((await terminate("bad", { home })).terminated).toHaveLength(3);
+});
+
+test("a reload asks without holding the run: others may work on it meanwhile, and then it asks again", async () => {
+  await boot(await planOf(small), { home, name: "q" });
+  const changed = await planOf(small.replace("hello", "hi"));
+  const asked: unknown[] = [];
+  const result = await reload("q", changed, {
+    home,
+    confirm: async ({ changes }) => {
+      asked.push(changes);
+      if (asked.length === 1) await reload("q", await planOf(small.replace("hello", "hey"), "other.yaml"), { home });
+      else await repair("q", { home });
+      return true;
+    },
+  });
+  expect(result).toMatchObject({ applied: true, state: "ready" });
+  expect(asked).toHaveLength(2);
+  expect((await showRun("q", { home })).levels[0]?.services[0]?.attributes["id"]).toMatchObject({ value: "hi" });
 });

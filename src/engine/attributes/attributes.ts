@@ -49,6 +49,8 @@ export class AttributeRegistry {
   private specs: ReadonlyMap<string, ServiceSpec>;
   private variables: ReadonlyMap<string, VariableRecord>;
   private byReplica: ReadonlyMap<string, ServiceSpec> | null = null;
+  /** Secrets that were set or read since `learnedSecrets` was called. */
+  private learned: string[] = [];
   private listener: ((service: string, name: string) => void) | null = null;
 
   /** @param dropped services that are no longer in the plan: their terminate programs may still refer to each other */
@@ -61,6 +63,7 @@ export class AttributeRegistry {
     this.plan = plan;
     this.specs = specsByName(plan, dropped);
     this.variables = variablesByName(variables);
+    this.learn(variables);
   }
 
   /** Takes over recorded values. */
@@ -68,6 +71,7 @@ export class AttributeRegistry {
     for (const [service, own] of values) {
       this.services.set(service, new Map(own));
       for (const value of own.values()) this.recorded.add(value);
+      this.learn(own.values());
     }
   }
 
@@ -90,12 +94,14 @@ export class AttributeRegistry {
     this.plan = sources.plan;
     this.specs = specsByName(sources.plan, sources.dropped);
     this.variables = variablesByName(sources.variables);
+    this.learn(sources.variables);
     this.byReplica = null;
   }
 
   /** Sets an attribute of one replica. */
   set(service: string, name: string, value: AttributeValue): void {
     this.put(service, name, value);
+    this.learn([value]);
     this.listener?.(service, name);
   }
 
@@ -182,11 +188,11 @@ export class AttributeRegistry {
     return this.services.get(service) ?? new Map<string, AttributeValue>();
   }
 
-  /** All known secret values of variables and attributes. */
-  *secrets(): Generator<string> {
-    for (const variable of this.variables.values()) if (variable.secret) yield variable.value;
-    for (const own of this.services.values())
-      for (const attribute of own.values()) if (attribute.secret) yield attribute.value;
+  /** The secret values of variables and attributes that are new since the last call. */
+  learnedSecrets(): string[] {
+    const { learned } = this;
+    this.learned = [];
+    return learned;
   }
 
   /**
@@ -224,6 +230,10 @@ export class AttributeRegistry {
     if (reference.replica === "all") return names;
     if (reference.replica === 0) return [names[0] ?? reference.service];
     return [names[reference.replica - 1] ?? `${reference.service}-${reference.replica}`];
+  }
+
+  private learn(values: Iterable<{ readonly secret: boolean; readonly value: string }>): void {
+    for (const { secret, value } of values) if (secret) this.learned.push(value);
   }
 
   private put(service: string, name: string, value: AttributeValue): void {

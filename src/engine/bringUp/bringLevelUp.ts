@@ -1,4 +1,5 @@
 /** Brings one level up: takes replaced machines down, brings services up in parallel, then runs execute programs. */
+import { concealEarlier } from "../run/secrecy.js";
 import type { LaunchResult } from "../launch/machineLaunches.js";
 import {
   asServiceError,
@@ -49,9 +50,11 @@ export async function bringLevelUp(
   if (failed.size > 0) work.early.stop();
   const settled = await settleLevel(work, index, going, failed.size === 0);
   const errors = [...failed.values(), ...settled];
+  await concealEarlier(context);
   if (errors.length === 0) errors.push(...(await executeLevel(work, index)));
   errors.sort((one, other) => work.failed.indexOf(one) - work.failed.indexOf(other));
   context.coordination.progress.levelEnded(level);
+  await concealEarlier(context);
   const at = context.clock.now();
   await record(context, {
     at,

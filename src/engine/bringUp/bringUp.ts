@@ -2,6 +2,7 @@
  * Brings services up by their tasks: levels in order, services of a level in parallel. No program of a level starts
  * before the level below is ready.
  */
+import { concealEarlier } from "../run/secrecy.js";
 import type { RunState, ServiceFailure } from "../../model/events.js";
 import { orderByCause } from "../../model/failures.js";
 import { dependencies } from "../attributes/dependents.js";
@@ -87,6 +88,7 @@ export async function bringUp(
   context.coordination.publishBy((service, attribute, also) => publish(work, service, [attribute], also));
   context.coordination.progress.expect(agenda.among(context.levels.flat()));
   markOutputsStale(work, context.levels.flat());
+  await concealEarlier(context);
   let end: LevelsEnd;
   try {
     end = await bringLevelsUp(work);

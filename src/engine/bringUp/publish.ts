@@ -2,6 +2,7 @@
 import type { Change } from "../../state/contract/changes.js";
 import type { AttributeValue } from "../../state/contract/records.js";
 import { dueStage, type Task } from "../tasks/agenda.js";
+import { newlySecret, withSecrecy } from "../run/secrecy.js";
 import { countedAttributes, isCounted } from "../attributes/countedAttributes.js";
 import type { Dependency } from "../attributes/dependents.js";
 import { writerOf } from "../run/journal.js";
@@ -19,11 +20,11 @@ import type { BringUp } from "./bringUpContext.js";
 export async function publish(
   work: BringUp,
   service: Service,
-  attributes: readonly AttributeValue[],
+  values: readonly AttributeValue[],
   also: readonly Change[] = [],
 ): Promise<void> {
   const { context } = work;
-  context.redactor.add(attributes.filter((attribute) => attribute.secret).map((attribute) => attribute.value));
+  const attributes = withSecrecy(context, values);
   const own = context.attributes.of(service.name);
   const changed = attributes.filter(
     ({ name, value, secret }) => own.get(name)?.value !== value || own.get(name)?.secret !== secret,
@@ -32,6 +33,12 @@ export async function publish(
   const written = attributes.filter(
     (attribute) => changed.includes(attribute) || own.get(attribute.name)?.stale === true,
   );
+  if (attributes.some(({ secret }) => secret))
+    written.push(
+      ...newlySecret(context, context.current(service)).filter(
+        ({ name }) => !attributes.some((attribute) => attribute.name === name),
+      ),
+    );
   const tasks = affected(work, service, new Set(changed.map(({ name }) => name)));
   const dues = tasks.map(([{ id }, task]): Change => ({
     kind: "due",

@@ -10,6 +10,7 @@ import type { AnsweredRequest, Change } from "../../state/contract/changes.js";
 import type { AttributeValue } from "../../state/contract/records.js";
 import { isStateError } from "../../state/contract/errors.js";
 import { outputsTooLarge } from "../attributes/outputLimits.js";
+import { withSecrecy } from "../run/secrecy.js";
 import { change, warn } from "../run/journal.js";
 import type { RunContext } from "../run/context.js";
 import type { Coordination, Publisher } from "../run/coordination.js";
@@ -249,9 +250,9 @@ export class CoordinationHub implements Coordination {
     );
   }
 
-  private async write(service: Service, attribute: AttributeValue, also: readonly Change[]): Promise<void> {
+  private async write(service: Service, value: AttributeValue, also: readonly Change[]): Promise<void> {
     const { context } = this;
-    if (attribute.secret) context.redactor.add([attribute.value]);
+    const [attribute = value] = withSecrecy(context, [value]);
     await change(context, [{ kind: "attribute", attribute }, ...also], []);
     context.attributes.set(context.current(service).name, attribute.name, attribute);
   }

@@ -4,6 +4,7 @@ import type { Store } from "../../state/contract/store.js";
 import { StateError, isRunBusyError } from "../../state/contract/errors.js";
 import { endAllUnfinished, unfinishedPrograms } from "../programs/unfinished.js";
 import { enterRunState } from "../run/journal.js";
+import { runRedactor } from "../session/runSecrets.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
 import { abortWords } from "../run/abort.js";
@@ -32,7 +33,7 @@ export async function abortRun(
   if (run.state === "terminated") throw new StateError(`run "${run.name}" is terminated`, "there is nothing to abort");
   const { request, fresh } = await store.putRequest(run, {
     kind: "abort",
-    data: { reason },
+    data: { reason: (await runRedactor(store, run)).redact(reason) },
     origin: "operator",
     at: store.clock.now(),
   });

@@ -1,4 +1,5 @@
 /** Boots a launch plan as a new run. */
+import { redactError } from "../../secrets/redactError.js";
 import type { RunEvent, RunState, ServiceFailure } from "../../model/events.js";
 import type { LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { withoutSecretDefaults } from "../../plan/references/resolve.js";
@@ -85,6 +86,8 @@ export async function bootRun(store: Store, request: BootRequest): Promise<BootR
     });
     try {
       return await bootServices(context, request, warnings);
+    } catch (error) {
+      throw redactError(error, context.redactor);
     } finally {
       await closeContext(context);
     }

@@ -46,9 +46,14 @@ export async function runHistory(
     const now = await describe(context, machines);
     return {
       run: run.name,
-      machines: machines.map((machine) =>
-        pastMachine(machine, names.get(machine.serviceId) ?? "", now.get(machine.key)),
-      ),
+      machines: machines
+        .map((machine) => pastMachine(machine, names.get(machine.serviceId) ?? "", now.get(machine.key)))
+        .map((machine) => ({
+          ...machine,
+          host: context.redactor.redactData(machine.host),
+          end: context.redactor.redact(machine.end),
+          reason: context.redactor.redact(machine.reason),
+        })),
     };
   } finally {
     await closeContext(context);

@@ -1,4 +1,6 @@
 /** The logs of a run: one per service and step, read once or followed while they grow. */
+import { RedactingStream, type Redactor } from "../../secrets/redactor.js";
+import { runRedactor } from "../session/runSecrets.js";
 import type { StoredLog } from "../../state/contract/files.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import type { RecordWatch, Store } from "../../state/contract/store.js";
@@ -41,10 +43,34 @@ export async function* readLogs(
       choose: (logs) => chooseLogs(store, run, options.service, logs),
       goesOn: async () => work !== null && !options.signal.aborted && (await work.goesOn()),
     });
-    for await (const { text, ...log } of chunks) yield { ...asLogFile(log), text };
+    // A secret may have become known after the text was written.
+    const redacted = new RedactedLogs(await runRedactor(store, run));
+    for await (const { text, ...log } of chunks) yield* redacted.push(asLogFile(log), text);
+    yield* redacted.end();
   } finally {
     work?.close();
   }
+}
+
+/** Redacts the text of several logs, each a stream of its own. */
+class RedactedLogs {
+  private readonly streams = new Map<string, { log: LogFile; readonly stream: RedactingStream }>();
+
+  constructor(private readonly redactor: Redactor) {}
+
+  *push(log: LogFile, text: string): Generator<LogChunk> {
+    const known = this.streams.get(log.path) ?? { log, stream: new RedactingStream(this.redactor) };
+    this.streams.set(log.path, { ...known, log });
+    yield* chunk(log, known.stream.push(text));
+  }
+
+  *end(): Generator<LogChunk> {
+    for (const { log, stream } of this.streams.values()) yield* chunk(log, stream.end());
+  }
+}
+
+function* chunk(log: LogFile, text: string): Generator<LogChunk> {
+  if (text !== "") yield { ...log, text };
 }
 
 /**

@@ -56,44 +56,94 @@ export interface ReloadResult extends BootResult, PlanDifference {
  */
 export async function reloadRun(store: Store, run: RunRecord, options: ReloadOptions): Promise<ReloadResult> {
   checkGoal(run);
-  return workOnRun(store, run, "reload", options, async (context, now) => {
-    checkGoal(now);
-    const startedAt = context.clock.now();
-    const { revision, before, after } = await versions(context, options);
-    await checkClouds(context, before, after);
-    const changes = diffPlans(before, after, await store.services(now), now.name);
-    const difference = {
-      changes,
-      settings: changedSettings(before.plan, after.plan),
-      followers: followersOf(after.plan, beginnings(changes)),
-    };
-    const nothing = {
-      run: now.name,
-      state: now.state,
-      failures: [],
-      cloudUnreachable: false,
-      unused: [],
-      aborted: null,
-      ...difference,
-      applied: false,
-    };
-    const same =
-      changes.every((change) => change.action === "keep" && change.differences.length === 0 && change.was === null) &&
-      difference.settings.length === 0;
-    if (same || !(await options.confirm(difference))) return { ...nothing, ms: context.clock.now() - startedAt };
-    await writerOf(context).storeRevision(newRevision(context, revision + 1, after, changes));
-    await store.files.logs.rename(
-      now.uid,
-      changes.flatMap(({ was, name }) => (was === null ? [] : [{ from: was, to: name }])),
-    );
-    await context.follow();
-    return { ...(await applyRevision(context, options, startedAt)), ...difference, applied: true };
-  });
+  let confirmed: Difference | null = null;
+  for (;;) {
+    const before: Difference | null = confirmed;
+    const end = await workOnRun(store, run, "reload", options, async (context, now) => {
+      checkGoal(now);
+      const difference = await compare(context, now, options, before === null);
+      if (before === null || !isSameDifference(before, difference)) return difference;
+      return apply(context, now, options, difference);
+    });
+    if ("applied" in end) return end;
+    // The operator may take hours to answer: nobody else must wait for that.
+    if (end.same || !(await options.confirm(end.shown))) return unchanged(end);
+    confirmed = end;
+  }
+}
+
+/** The difference between a run's plan and the changed one. */
+interface Difference {
+  readonly run: RunRecord;
+  readonly startedAt: number;
+  readonly ms: number;
+  readonly revision: number;
+  readonly after: PlanVersion;
+  readonly shown: PlanDifference;
+  /** Whether there is none. */
+  readonly same: boolean;
+}
+
+/** @param tell whether to emit the warnings. */
+async function compare(
+  context: RunContext,
+  run: RunRecord,
+  options: ReloadOptions,
+  tell: boolean,
+): Promise<Difference> {
+  const startedAt = context.clock.now();
+  const { revision, before, after } = await versions(context, options, tell);
+  await checkClouds(context, before, after);
+  const changes = diffPlans(before, after, await context.store.services(run), run.name);
+  const shown = {
+    changes,
+    settings: [...changedSettings(before.plan, after.plan), ...changedSecrets(before, after)],
+    followers: followersOf(after.plan, beginnings(changes)),
+  };
+  const same =
+    changes.every((change) => change.action === "keep" && change.differences.length === 0 && change.was === null) &&
+    shown.settings.length === 0;
+  return { run, startedAt, ms: context.clock.now() - startedAt, revision, after, shown, same };
+}
+
+function isSameDifference(one: Difference, other: Difference): boolean {
+  const parts = ({ revision, shown, after }: Difference) => [revision, shown, after];
+  return isDeepStrictEqual(parts(one), parts(other));
+}
+
+function unchanged({ run, ms, shown }: Difference): ReloadResult {
+  return {
+    run: run.name,
+    state: run.state,
+    failures: [],
+    cloudUnreachable: false,
+    unused: [],
+    aborted: null,
+    ...shown,
+    applied: false,
+    ms,
+  };
+}
+
+async function apply(
+  context: RunContext,
+  { uid }: RunRecord,
+  options: ReloadOptions,
+  { revision, after, shown, startedAt }: Difference,
+): Promise<ReloadResult> {
+  await writerOf(context).storeRevision(newRevision(context, revision + 1, after, shown.changes));
+  await context.store.files.logs.rename(
+    uid,
+    shown.changes.flatMap(({ was, name }) => (was === null ? [] : [{ from: was, to: name }])),
+  );
+  await context.follow();
+  return { ...(await applyRevision(context, options, startedAt)), ...shown, applied: true };
 }
 
 async function versions(
   context: RunContext,
   options: ReloadOptions,
+  tell: boolean,
 ): Promise<{ revision: number; before: PlanVersion; after: PlanVersion }> {
   const { store, run } = context;
   const { revision, ...stored } = await store.plan(run);
@@ -114,7 +164,7 @@ async function versions(
     before: stored.plan,
     whole: true,
   });
-  for (const message of chosenImages.warnings)
+  for (const message of tell ? chosenImages.warnings : [])
     context.emit({ at: context.clock.now(), type: "warning", service: null, message });
   return { revision, before, after: { plan: chosenImages.plan, bundles, variables } };
 }
@@ -159,6 +209,14 @@ async function checkClouds(context: RunContext, before: PlanVersion, after: Plan
       `keep "${name}" as it was, and define the changed cloud under a new name: services that move to it are replaced`,
     );
   }
+}
+
+/** A secret that no service uses changes no service, but later commands need its new value. */
+function changedSecrets(before: PlanVersion, after: PlanVersion): string[] {
+  const secrets = ({ variables }: PlanVersion) =>
+    new Map(variables.filter(({ secret }) => secret).map(({ name, value }) => [name, value]));
+  const [old, fresh] = [secrets(before), secrets(after)];
+  return [...fresh].filter(([name, value]) => old.get(name) !== value).map(([name]) => `variable ${name}: changed`);
 }
 
 /** Services that were never started begin anyway, with the values of that time. */

@@ -1,8 +1,9 @@
 /** A run's record as one document. Secrets are named but never shown. */
+import { Redactor } from "../../secrets/redactor.js";
 import type { RunState, ServiceFailure, ServiceState } from "../../model/events.js";
 import { countedAttributes } from "../attributes/countedAttributes.js";
 import type { ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
-import type { Abort, MachineRecord, RunRecord, LeaseHolder } from "../../state/contract/records.js";
+import type { Abort, AttributeRecord, MachineRecord, RunRecord, LeaseHolder } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
 
 export interface ShownAttribute {
@@ -61,7 +62,13 @@ export async function showRun(store: Store, run: RunRecord, builtIns = true): Pr
     plan.levels.flatMap((level) => level.services.map((spec) => [spec.name, shownImage(spec)] as const)),
   );
   const machines = newestMachines(await store.machines(run));
-  const attributes = await attributesByService(store, run, builtIns);
+  const recorded = await store.attributes(run, "needed", builtIns);
+  const allVariables = await store.variables(run);
+  const redactor = new Redactor([
+    ...[...recorded, ...allVariables].filter(({ secret }) => secret).map(({ value }) => value),
+    ...(await store.formerSecrets(run)),
+  ]);
+  const attributes = attributesByService(recorded, redactor);
   const services = (await store.services(run))
     .filter((service) => service.due?.stage !== "remove")
     .map((service) => {
@@ -82,16 +89,16 @@ export async function showRun(store: Store, run: RunRecord, builtIns = true): Pr
           since: service.updatedAt,
           cloud: machine?.cloud ?? null,
           machine: machine?.driverId ?? null,
-          host: machine?.host ?? (newest === undefined ? host : null),
+          host: redactor.redactData(machine?.host ?? (newest === undefined ? host : null)),
           image: images.get(service.spec) ?? null,
           attributes: own,
-          failure: service.failure,
-          due: service.due?.reason ?? null,
-          said: service.said,
+          failure: redactor.redactData(service.failure),
+          due: redactor.redactData(service.due?.reason ?? null),
+          said: redactor.redactData(service.said),
         },
       };
     });
-  const variables = (await store.variables(run)).filter((variable) => variable.kind === "variable");
+  const variables = allVariables.filter((variable) => variable.kind === "variable");
   return {
     run: run.name,
     number: run.id,
@@ -101,9 +108,12 @@ export async function showRun(store: Store, run: RunRecord, builtIns = true): Pr
     createdAt: run.createdAt,
     updatedAt: run.updatedAt,
     holder: run.holder,
-    abort: run.abort,
+    abort: run.abort && { ...run.abort, reason: redactor.redact(run.abort.reason) },
     variables: Object.fromEntries(
-      variables.map(({ name, secret, value }) => [name, { secret, value: secret ? null : value }]),
+      variables.map(({ name, secret, value }) => {
+        const hidden = secret || redactor.isIn(value);
+        return [name, { secret: hidden, value: hidden ? null : value }];
+      }),
     ),
     levels: plan.levels.map((level, index) => ({
       name: level.name,
@@ -130,11 +140,13 @@ function newestMachines(machines: readonly MachineRecord[]): Map<number, Machine
 
 type Attributes = Record<string, ShownAttribute>;
 
-async function attributesByService(store: Store, run: RunRecord, builtIns: boolean): Promise<Map<number, Attributes>> {
+/** A value that contains a secret is one, also if the secret became known after it. */
+function attributesByService(attributes: readonly AttributeRecord[], redactor: Redactor): Map<number, Attributes> {
   const services = new Map<number, Attributes>();
-  for (const { serviceId, name, kind, secret, value } of await store.attributes(run, "needed", builtIns)) {
+  for (const { serviceId, name, kind, secret, value } of attributes) {
     const own = services.get(serviceId) ?? (Object.create(null) as Attributes);
-    own[name] = { kind, secret, value: secret ? null : value };
+    const hidden = secret || redactor.isIn(value);
+    own[name] = { kind, secret: hidden, value: hidden ? null : value };
     services.set(serviceId, own);
   }
   return services;

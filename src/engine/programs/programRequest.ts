@@ -45,7 +45,7 @@ export function resolveProgram(context: RunContext, run: ProgramRun) {
     ...staging(context, run),
     bundle: keptBundle(bundle, context.store.files.bundles),
     start,
-    args: program.args.map((template) => attributes.resolve(template, service.name)),
+    args: resolveArgs(context, run),
     env: { ...env, ...identity(context, service) },
     // Setup is the same for all services of an image, so it gets no attributes.
     attributes:
@@ -59,6 +59,23 @@ export function resolveProgram(context: RunContext, run: ProgramRun) {
     folders: step === "report" ? { BOOTLEVEL_REPORT_DIR: REPORT_FOLDER } : {},
     promised: step === "boot" || step === "execute" ? unset(context, service) : [],
   };
+}
+
+/** The plan allows no secret here, but a value may turn out to contain one. */
+function resolveArgs(context: RunContext, { service, step, program }: ProgramRun): string[] {
+  const args = program.args.map((template) => context.attributes.resolve(template, service.name));
+  args.forEach((arg, index) => {
+    if (!context.redactor.isIn(arg)) return;
+    context.emit({
+      at: context.clock.now(),
+      type: "warning",
+      service: service.name,
+      message:
+        `argument ${index + 1} of the ${step} program contains a secret, and arguments are visible in process lists: ` +
+        "pass the value in env",
+    });
+  });
+  return args;
 }
 
 /** The outputs that have not been set since the service began to boot. */

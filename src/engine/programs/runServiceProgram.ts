@@ -8,7 +8,7 @@ import type { ProgramRequest, ProgramResult } from "../../machines/program/reque
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { ProgramStep } from "./bundles.js";
 import { openLogFile } from "./logFile.js";
-import { coordination, endedBy, resolveProgram, staging, TIDIES_UP, type ProgramRun } from "./programRequest.js";
+import { coordination, endedBy, resolveProgram, staging, TIDIES_UP, unset, type ProgramRun } from "./programRequest.js";
 import { outputsTooLarge } from "../attributes/outputLimits.js";
 import { InterruptedError, isInterruptedError, unlessAborted } from "../run/failure.js";
 import { abortWords } from "../run/abort.js";
@@ -184,7 +184,7 @@ async function openLog(context: RunContext, { service, step }: ProgramRun): Prom
   return new StepLog({
     writer: await openLogFile(context, service, step),
     redactor: context.redactor,
-    hold: step === "boot" && service.spec.outputs.some((output) => output.secret),
+    hold: context.writer !== null && secretOutputs(service).length > 0,
     onText: (text) => context.emit({ at: context.clock.now(), type: "output", service: service.name, step, text }),
   });
 }
@@ -223,7 +223,7 @@ async function runAndLog(
     });
   } finally {
     context.outages.gaveUp(label, run.service.name);
-    if (!known) log.discard();
+    if (!known && !knowsSecrets(context, run)) log.discard();
     log.finish();
   }
 }
@@ -235,6 +235,19 @@ function checkSizes(context: RunContext, service: Service, outputs: ReadonlyMap<
 }
 
 function learnSecrets(context: RunContext, service: Service, outputs: ReadonlyMap<string, string>): void {
-  const secret = service.spec.outputs.filter((output) => output.secret).map((output) => outputs.get(output.name) ?? "");
-  context.redactor.add(secret);
+  context.redactor.add(secretOutputs(service).map((name) => outputs.get(name) ?? ""));
+}
+
+/** The service's outputs that are declared secret. Any of its programs may set them with `bl set`, after printing them. */
+function secretOutputs({ spec }: Service): string[] {
+  return spec.outputs.filter((output) => output.secret).map((output) => output.name);
+}
+
+/**
+ * Whether a program that ended without a result cannot have printed an unknown secret: its service's secret outputs are
+ * set, and it is not one that sets them.
+ */
+function knowsSecrets(context: RunContext, { service, step }: ProgramRun): boolean {
+  const missing = unset(context, service);
+  return step !== "boot" && step !== "execute" && !secretOutputs(service).some((name) => missing.includes(name));
 }

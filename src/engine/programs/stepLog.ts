@@ -1,5 +1,5 @@
 /**
- * One log file per service and step. Output is written as it arrives, redacted. A program with secret outputs may print
+ * One log file per service and step. Output is written as it arrives, redacted. A program of a service with secret outputs may print
  * a secret that is known only after its end. Its output is held in memory until then: a secret must not reach the disk,
  * not even for a moment.
  */
@@ -62,7 +62,7 @@ export class StepLog {
     this.held.forget();
     if (length > 0)
       this.note(
-        `${length} characters of output were dropped: this program has secret outputs, and it ended before they were known`,
+        `${length} characters of output were dropped: its service has secret outputs, and it ended before they were known`,
       );
   }
 

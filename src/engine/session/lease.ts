@@ -1,4 +1,5 @@
 /** One launcher at a time: a command takes the run's lease, renews it while it works, and releases it. */
+import { redactError } from "../../secrets/redactError.js";
 import { setMaxListeners } from "node:events";
 
 import type { RunEvent } from "../../model/events.js";
@@ -63,6 +64,8 @@ export async function workOnRun<T>(
     });
     try {
       return await work(context, now);
+    } catch (error) {
+      throw redactError(error, context.redactor);
     } finally {
       await closeContext(context);
     }

@@ -75,7 +75,7 @@ async function readRevision(
     },
     sources,
     values,
-    secrets: secretsIn(sources.variables, values),
+    secrets: [...secretsIn(sources.variables, values), ...(await store.formerSecrets(run, secrets))],
   };
 }
 

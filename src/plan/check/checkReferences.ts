@@ -216,7 +216,9 @@ export class ReferenceChecker {
     service: DraftService | null,
   ): Complaint {
     if (template.noSecrets === null || !this.secrets.has(reference, service?.name ?? "")) return null;
-    return { message: `${text} is secret, but ${template.noSecrets}: pass it in the env of a program` };
+    return {
+      message: `${text} is secret, but ${template.noSecrets}: ${template.instead ?? "pass it in the env of a program"}`,
+    };
   }
 }
 

@@ -17,6 +17,8 @@ export interface TemplatePlace {
   readonly holder?: string;
   /** Null if secrets are allowed; otherwise the reason why not. */
   readonly noSecrets: string | null;
+  /** What to do instead of using a secret. Default: to pass it in the env of a program. */
+  readonly instead?: string;
 }
 
 const STORED = "is printed and stored in clear";
@@ -85,10 +87,16 @@ function recipeTemplates(image: Located): TemplatePlace[] {
 
 /** The templates in a cloud's own keys. */
 export function cloudTemplates(cloud: Located): TemplatePlace[] {
-  return cloudOptions(cloud)
-    .flatMap(([, value]) => value.strings())
-    .filter((place) => place.text?.includes("${"))
-    .map((place) => ({ place, mode: "strict", self: "none", services: false, noSecrets: null }));
+  return cloudOptions(cloud).flatMap(([key, value]) =>
+    value
+      .strings()
+      .filter((place) => place.text?.includes("${"))
+      .map((place): TemplatePlace => {
+        const noSecrets = key === "hosts" ? `the address of a host ${STORED}` : null;
+        const instead = "use a variable that is not secret";
+        return { place, mode: "strict", self: "none", services: false, noSecrets, instead };
+      }),
+  );
 }
 
 /** A cloud's own keys. */

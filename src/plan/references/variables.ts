@@ -25,7 +25,10 @@ export interface VariableSources {
 }
 
 export interface ResolvedVariables {
-  readonly values: Map<string, { readonly value: string; readonly secret: boolean }>;
+  readonly values: Map<
+    string,
+    { readonly value: string; readonly secret: boolean; /** From the plan's default. */ readonly isDefault?: boolean }
+  >;
   /** The environment variables that references read. */
   readonly environment: Map<string, string>;
 }
@@ -48,8 +51,13 @@ export function resolveVariables(plan: LaunchPlan, sources: VariableSources): Re
   }
   const values: ResolvedVariables["values"] = new Map();
   for (const variable of plan.variables) {
-    const value = written.get(variable.name) ?? valueFromPlan(variable, sources, mistakes);
-    if (value !== null) values.set(variable.name, { value, secret: variable.secret });
+    const set = written.get(variable.name) ?? setOutside(variable, sources);
+    const value = set ?? defaultOf(variable, mistakes);
+    if (value === null) continue;
+    const problem = valueProblem(variable.name, value);
+    if (problem !== null && !written.has(variable.name))
+      mistakes.push(withoutSecret(mistakeAt(variable.source, variable.name, problem.message), variable));
+    values.set(variable.name, { value, secret: variable.secret, ...(set === null && { isDefault: true }) });
   }
   const environment = readEnvironment(plan, sources, mistakes);
   if (mistakes.length > 0) throw new PlanError(mistakes);
@@ -114,24 +122,22 @@ function valueProblem(name: string, value: string | null): Problem | null {
     : null;
 }
 
-function valueFromPlan(variable: VariableSpec, { env, kept }: VariableSources, mistakes: Mistake[]): string | null {
+/** The value in the environment, or the one that the run has; null without one. */
+function setOutside({ name, env: variable }: VariableSpec, { env, kept }: VariableSources): string | null {
+  const fromEnvironment = variable === null ? undefined : readEnv(env, variable);
+  return fromEnvironment ?? kept?.variables.get(name) ?? null;
+}
+
+function defaultOf(variable: VariableSpec, mistakes: Mistake[]): string | null {
   const { name, source } = variable;
-  const fromEnvironment = variable.env === null ? undefined : readEnv(env, variable.env);
-  const value = fromEnvironment ?? kept?.variables.get(name) ?? variable.default;
-  if (value === null) {
-    const fromEnv = variable.env === null ? "" : `, or set ${variable.env} in the environment`;
-    const words = variable.description === "" ? "" : ` (${variable.description})`;
-    const remedy = variable.secret
-      ? `use --var-file${fromEnv}`
-      : `use --var ${name}=…${fromEnv === "" ? " or --var-file" : fromEnv}`;
-    mistakes.push(
-      withoutSecret(mistakeAt(source, name, `variable "${name}"${words} has no value: ${remedy}`), variable),
-    );
-    return null;
-  }
-  const problem = valueProblem(name, value);
-  if (problem !== null) mistakes.push(withoutSecret(mistakeAt(source, name, problem.message), variable));
-  return value;
+  if (variable.default !== null) return variable.default;
+  const fromEnv = variable.env === null ? "" : `, or set ${variable.env} in the environment`;
+  const words = variable.description === "" ? "" : ` (${variable.description})`;
+  const remedy = variable.secret
+    ? `use --var-file${fromEnv}`
+    : `use --var ${name}=…${fromEnv === "" ? " or --var-file" : fromEnv}`;
+  mistakes.push(withoutSecret(mistakeAt(source, name, `variable "${name}"${words} has no value: ${remedy}`), variable));
+  return null;
 }
 
 function readEnvironment(plan: LaunchPlan, { env, kept }: VariableSources, mistakes: Mistake[]): Map<string, string> {

@@ -119,6 +119,9 @@ export function parseSource(
   }
   const source = new SourceFile(path, text, yaml, lines, title);
   hideSecretDefaults(source);
+  // What the parser did not understand, or found twice, has no place in the data.
+  if (document.errors.length + yaml.problems.length > 0 && /\bsec\w*["']?\s*:/i.test(text))
+    source.hideAll(/(?<=\bdefault["']?\s*:)[^\n]*/g);
   const broken = document.errors.map((error) =>
     source.mistakeBetween(syntaxRange(error, document), syntaxMessage(error, text)),
   );
@@ -134,11 +137,19 @@ export function parseSource(
   };
 }
 
-/** Masks the defaults of secret variables in every excerpt, syntax errors included. */
+const KEYS_OF_VARIABLES: ReadonlySet<string> = new Set(["default", "env", "description"]);
+
+/**
+ * Masks the defaults of secret variables in every excerpt, syntax errors included. A variable is meant to be secret also
+ * with `secret: yes`, which is text in YAML, or `secert: true`.
+ */
 export function hideSecretDefaults(source: SourceFile): void {
   for (const [, variable] of Located.root(source).get("variables")?.entries() ?? []) {
     const value = variable.get("default");
-    if (variable.get("secret")?.value === true && value !== null) source.hide(value.path);
+    const mayBeSecret = variable
+      .entries()
+      .some(([key, { value: set }]) => (key === "secret" ? set !== false : !KEYS_OF_VARIABLES.has(key)));
+    if (mayBeSecret && value !== null) source.hide(value.path);
   }
 }
 

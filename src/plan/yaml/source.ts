@@ -74,14 +74,23 @@ export class SourceFile {
   /** Masks the secret value at `path` in all later excerpts. */
   hide(path: Path): void {
     const [start, end] = this.yaml.range(path, "value");
-    this.shown =
-      this.shown.slice(0, start) + this.shown.slice(start, end).replace(/[^\s]/g, "*") + this.shown.slice(end);
+    this.shown = this.shown.slice(0, start) + mask(this.shown.slice(start, end)) + this.shown.slice(end);
+  }
+
+  /** Masks every text that matches, in all later excerpts. */
+  hideAll(pattern: RegExp): void {
+    this.shown = this.shown.replace(pattern, mask);
   }
 
   private place(offset: number): { line: number; column: number } {
     const { line, col } = this.lines.linePos(Math.min(offset, this.text.length));
     return { line: Math.max(1, line), column: Math.max(1, col) };
   }
+}
+
+/** As many asterisks, so that offsets stay. */
+function mask(text: string): string {
+  return text.replace(/[^\s]/g, "*");
 }
 
 /** A mistake about a file as a whole. */

@@ -104,6 +104,8 @@ export interface VariableRecord {
   readonly name: string;
   readonly secret: boolean;
   readonly value: string;
+  /** Whether the value is the plan's default. The stored plan has no defaults of secrets to compare with. */
+  readonly isDefault?: boolean;
 }
 
 export interface EventRecord {

@@ -103,6 +103,8 @@ export interface Store extends StoreSettings {
   /** The plan that the run follows, or an earlier revision. */
   plan(run: RunKey, revision?: number): Promise<PlanRecord>;
   variables(run: RunKey, secrets?: SecretReading): Promise<VariableRecord[]>;
+  /** Secret values that variables and attributes of the run had before. */
+  formerSecrets(run: RunKey, secrets?: SecretReading): Promise<string[]>;
   services(run: RunKey): Promise<ServiceRecord[]>;
   /** The highest replica number that each service of the run ever had, by the service's name in the plan. */
   replicasEver(run: RunKey): Promise<Map<string, number>>;

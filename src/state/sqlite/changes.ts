@@ -2,10 +2,12 @@
 import type { RunEvent } from "../../model/events.js";
 import type { Change } from "../contract/changes.js";
 import type { Cipher } from "./cipher.js";
+import { noteConcealed } from "./concealed.js";
 import { insertRunKey } from "./contacts.js";
 import { insertAbort } from "./requests.js";
 import { statement, type Db } from "./database.js";
 import { bytesOfText, isText } from "../../text/surrogateEscape.js";
+import { keepFormer } from "./formerSecrets.js";
 import type { RunRecord } from "../contract/records.js";
 import { attributePlace } from "./runReader.js";
 
@@ -95,7 +97,11 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
       const { serviceId, name, kind, secret, value } = change.attribute;
       const encoding = isText(value) ? null : "base64";
       const text = encoding === null ? value : bytesOfText(value).toString(encoding);
-      const sealed = secret ? cipher.seal(text, attributePlace(run.uid, serviceId, name)) : null;
+      const place = attributePlace(run.uid, serviceId, name);
+      const before = storedAttribute(db, serviceId, name);
+      keepFormer({ db, cipher, run }, { sealed: before?.sealed, place }, text);
+      if (secret && typeof before?.value === "string") noteConcealed(db);
+      const sealed = secret ? cipher.seal(text, place) : null;
       return write(
         "INSERT OR REPLACE INTO attributes (service_id, name, kind, secret, value, sealed, encoding) VALUES (?, ?, ?, ?, ?, ?, ?)",
         serviceId,
@@ -110,6 +116,9 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
     case "stale-outputs":
       return write("UPDATE attributes SET stale = 1 WHERE service_id = ? AND kind = 'output'", change.id);
     case "forget-outputs":
+      for (const { name, sealed } of staleSecrets(db, change.id))
+        if (!change.except.includes(name))
+          keepFormer({ db, cipher, run }, { sealed, place: attributePlace(run.uid, change.id, name) }, null);
       return write(
         "DELETE FROM attributes WHERE service_id = ? AND kind = 'output' AND stale = 1 AND name NOT IN (SELECT value FROM json_each(?))",
         change.id,
@@ -181,6 +190,22 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
     case "run-key":
       return insertRunKey(db, cipher, run, change.pair, now);
   }
+}
+
+function storedAttribute(
+  db: Db,
+  serviceId: number,
+  name: string,
+): { readonly value: string | null; readonly sealed: Buffer | null } | undefined {
+  const stored = statement(db, "SELECT value, sealed FROM attributes WHERE service_id = ? AND name = ?");
+  return stored.get(serviceId, name) as ReturnType<typeof storedAttribute>;
+}
+
+function staleSecrets(db: Db, serviceId: number): { name: string; sealed: Buffer }[] {
+  return statement(
+    db,
+    "SELECT name, sealed FROM attributes WHERE service_id = ? AND kind = 'output' AND stale = 1 AND sealed IS NOT NULL",
+  ).all(serviceId) as { name: string; sealed: Buffer }[];
 }
 
 function serviceOf(event: RunEvent): string | null {

@@ -2,7 +2,7 @@
  * Encrypts secrets at rest: AES-256-GCM with a fresh nonce for each value. Each value is bound to its place, so that it
  * cannot be moved to another one.
  */
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from "node:crypto";
 import { chmodSync, readFileSync, statSync } from "node:fs";
 
 import { dirname } from "node:path";
@@ -22,6 +22,10 @@ export interface Cipher {
   seal(value: string, place: string): Buffer;
   /** @throws StateError if the value was encrypted with another key, or was modified. */
   open(sealed: Buffer, place: string): string;
+  /**
+   * A keyed hash, in hexadecimal: equal for equal values of a place. Without the key, a value cannot be guessed from it.
+   */
+  fingerprint(value: string, place: string): string;
 }
 
 /**
@@ -54,6 +58,13 @@ export function createCipher(home: Home, env: Environment): Cipher {
           { cause: error },
         );
       }
+    },
+    fingerprint(value, place) {
+      // A key of its own, so that the key of the encryption is used for one purpose only.
+      const own = createHmac("sha256", theKey(true)).update("bootlevel fingerprint").digest();
+      return createHmac("sha256", own)
+        .update(JSON.stringify([place, value]))
+        .digest("hex");
     },
   };
 }

@@ -49,6 +49,8 @@ function openFile(home: Home, { isOwn }: FoundRecord): Db {
     useWal(db);
     db.pragma("synchronous = FULL");
     db.pragma("foreign_keys = ON");
+    // Deleted values are overwritten: an output may turn out to be secret after it was stored.
+    db.pragma("secure_delete = ON");
     migrate(db, home.database);
     return db;
   } catch (error) {

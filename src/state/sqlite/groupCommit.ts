@@ -21,6 +21,8 @@ export interface GroupCommitParts {
   readonly probe: ((point: string) => void) | undefined;
   /** Stops a virtual clock. The returned function lets it continue. */
   readonly hold: () => () => void;
+  /** Called after each commit. */
+  readonly committed: () => void;
   /** Explains database errors with a remedy. */
   readonly explain: (error: unknown) => unknown;
 }
@@ -72,6 +74,7 @@ export class GroupCommit {
       this.transaction(() => {
         for (const one of group) this.results.set(one, one.work());
       });
+      this.parts.committed();
       return null;
     } catch (error) {
       return { error: this.parts.explain(error) };

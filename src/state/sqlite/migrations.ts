@@ -41,6 +41,8 @@ CREATE TABLE variables (
   secret INTEGER NOT NULL,
   value TEXT,
   sealed BLOB,
+  -- The plan's default: a changed plan may have another one.
+  is_default INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (run_id, kind, name)
 ) STRICT, WITHOUT ROWID;
 
@@ -106,6 +108,14 @@ CREATE TABLE attributes (
   -- How the value is written: NULL as it is, 'base64' for bytes that are no UTF-8.
   encoding TEXT,
   PRIMARY KEY (service_id, name)
+) STRICT, WITHOUT ROWID;
+
+-- Secret values that the run had before; encrypted. A value is recognised by its keyed hash.
+CREATE TABLE former_secrets (
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  fingerprint TEXT NOT NULL,
+  sealed BLOB NOT NULL,
+  PRIMARY KEY (run_id, fingerprint)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE steps (

@@ -7,6 +7,7 @@ import type { Db } from "./database.js";
 import type { VariableRecord } from "../contract/records.js";
 import type { NewRun } from "../contract/revisions.js";
 import { variablePlace } from "./runReader.js";
+import { keepFormer } from "./formerSecrets.js";
 import { RunExistsError } from "../contract/errors.js";
 
 /**
@@ -68,15 +69,31 @@ export function insertVariables(
   uid: string,
   variables: readonly VariableRecord[],
 ): void {
+  const run = { id: runId, uid };
+  const next = new Map(variables.map(({ kind, name, value }) => [`${kind} ${name}`, value]));
+  for (const { kind, name, sealed } of secretVariables(db, runId))
+    keepFormer(
+      { db, cipher, run },
+      { sealed, place: variablePlace(uid, kind, name) },
+      next.get(`${kind} ${name}`) ?? null,
+    );
   db.prepare("DELETE FROM variables WHERE run_id = ?").run(runId);
   const insert = db.prepare(
-    "INSERT INTO variables (run_id, kind, name, secret, value, sealed) VALUES (?, ?, ?, ?, ?, ?)",
+    "INSERT INTO variables (run_id, kind, name, secret, value, sealed, is_default) VALUES (?, ?, ?, ?, ?, ?, ?)",
   );
-  for (const { kind, name, secret, value } of variables) {
+  for (const { kind, name, secret, value, isDefault = false } of variables) {
     // A value from the launcher's environment may be a secret that was not declared as one, so it is always encrypted.
     const sealed = secret || kind === "environment" ? cipher.seal(value, variablePlace(uid, kind, name)) : null;
-    insert.run(runId, kind, name, secret ? 1 : 0, sealed ? null : value, sealed);
+    insert.run(runId, kind, name, secret ? 1 : 0, sealed ? null : value, sealed, isDefault ? 1 : 0);
   }
+}
+
+function secretVariables(db: Db, runId: number): { kind: string; name: string; sealed: Buffer }[] {
+  return db
+    .prepare<[number], { kind: string; name: string; sealed: Buffer }>(
+      "SELECT kind, name, sealed FROM variables WHERE run_id = ? AND secret = 1 AND sealed IS NOT NULL",
+    )
+    .all(runId);
 }
 
 function insertServices(db: Db, runId: number, plan: LaunchPlan, now: number): void {

@@ -109,7 +109,7 @@ export function readVariables(
   secrets: SecretReading,
 ): VariableRecord[] {
   const rows = db
-    .prepare<[number], SealedRow & { kind: VariableRecord["kind"]; name: string }>(
+    .prepare<[number], SealedRow & { kind: VariableRecord["kind"]; name: string; is_default: number }>(
       "SELECT * FROM variables WHERE run_id = ? ORDER BY kind, name",
     )
     .all(run.id);
@@ -118,6 +118,7 @@ export function readVariables(
     name: row.name,
     secret: row.secret === 1,
     value: unseal(row, cipher, variablePlace(run.uid, row.kind, row.name), secrets),
+    ...(row.is_default === 1 && { isDefault: true }),
   }));
 }
 

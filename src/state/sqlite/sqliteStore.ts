@@ -1,4 +1,5 @@
 /** The record in an SQLite file: the default, which needs no server. */
+import { readFormerSecrets } from "./formerSecrets.js";
 import { realClock } from "../../time/clock.js";
 import type { Store, StoreOptions } from "../contract/store.js";
 import { locateHome } from "../files/home.js";
@@ -69,6 +70,7 @@ function questions({ db, cipher }: StoreParts, ask: Ask) {
     findRun: (name) => ask(() => reader.findRun(db, name)),
     plan: (run, revision) => ask(() => reader.readPlan(db, run.id, revision ?? null)),
     variables: (run, secrets = "needed") => ask(() => reader.readVariables(db, cipher, run, secrets)),
+    formerSecrets: (run, secrets = "needed") => ask(() => readFormerSecrets(db, cipher, run, secrets)),
     services: (run) => ask(() => reader.readServices(db, run.id)),
     replicasEver: (run) => ask(() => reader.readReplicasEver(db, run.id)),
     removedNames: (run) => ask(() => reader.readRemovedNames(db, run.id)),

@@ -6,6 +6,7 @@ import type { Change } from "../contract/changes.js";
 import type { NewRevision } from "../contract/revisions.js";
 import type { NewStep, RunWriter } from "../contract/writer.js";
 import { applyChange, type ChangeContext } from "./changes.js";
+import { eraseConcealed } from "./concealed.js";
 import { asStateError, statement } from "./database.js";
 import { GroupCommit } from "./groupCommit.js";
 import { acquireLease, assertLease, releaseLease, renewLease } from "./leases.js";
@@ -32,6 +33,9 @@ export class SqliteWriter implements RunWriter {
       prove,
       probe,
       hold: () => clock.hold?.() ?? (() => undefined),
+      committed: () => {
+        eraseConcealed(db);
+      },
       explain: (error) => asStateError(error, db.name),
     });
   }

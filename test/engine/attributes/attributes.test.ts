@@ -75,5 +75,5 @@ test.each(["constructor", "__proto__", "toString"])("%s is an attribute's name l
 test("all secrets are told: of variables and of attributes, and nothing else", () => {
   const filled = book();
   filled.set("db", "token", value("t", true));
-  expect([...filled.secrets()].sort()).toEqual(["hidden", "t"]);
+  expect(filled.learnedSecrets().sort()).toEqual(["hidden", "t"]);
 });
