@@ -24,7 +24,10 @@ export interface Batch {
   readonly members: readonly Member[];
   /** Public halves of the host keys that its machines may have been given, the newest last. */
   readonly hostKeys: readonly string[];
-  /** When the cloud was asked last, or when it was known that the answer is lost, in milliseconds since the epoch. */
+  /**
+   * When the cloud was asked last, when it answered, or when it was known that the answer is lost, in milliseconds since
+   * the epoch.
+   */
   readonly askedAt: number;
   /** Ids of the machines, in the order of the members, as far as they are known. */
   readonly ids: readonly (string | null)[];

@@ -5,7 +5,7 @@
 import type { Instance } from "@aws-sdk/client-ec2";
 
 import type { Clock } from "../../time/clock.js";
-import { DriverError, LostReplyError, type MachineStatus, type MarkScope } from "../contract/driver.js";
+import { DriverError, isInScope, LostReplyError, type MachineStatus, type MarkScope } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
 import { placed, type Batch, type Batches } from "./batches.js";
 import { statusOf, tag, TAG, type AddressChoice, type Membership } from "./machines.js";
@@ -51,7 +51,7 @@ export class Fleet {
         `machine ${orphan.id} of this run belongs to no known request: ` +
           "the driver's files about it are lost. Restore them, or end it with bootlevel clean",
       );
-    return told;
+    return [...told, ...(await this.unseen(run, machines, signal))];
   }
 
   /**
@@ -79,7 +79,39 @@ export class Fleet {
           "RunInstances: the answer to an earlier call was lost, and the cloud may not show its machines yet",
         );
     }
-    return this.told(machines);
+    const told = await this.told(machines);
+    if (run === null) return told;
+    const unseen = await this.unseen(run, machines, signal);
+    const scope = { installation, run };
+    return [
+      ...told,
+      ...unseen.filter(({ state, mark }) => state !== "terminated" && mark !== null && isInScope(mark, scope)),
+    ];
+  }
+
+  /**
+   * Machines of a run that answers have named and that a search by tags does not show. A cloud may hide a machine for a
+   * while: the answer that is written down is believed until the machine must be visible.
+   */
+  private async unseen(run: string, shown: readonly Instance[], signal: AbortSignal): Promise<MachineStatus[]> {
+    const { clock, visibilityMs } = this.parts;
+    const known = new Set(shown.map(({ InstanceId }) => InstanceId));
+    const named = new Map<string, Membership>();
+    for (const { ids, members, hostKeys, askedAt } of await this.book.all(run)) {
+      const now = clock.now();
+      if (now >= Math.min(askedAt, now) + visibilityMs) continue;
+      ids.forEach((id, place) => {
+        const member = members[place];
+        if (id !== null && member !== undefined && !known.has(id)) named.set(id, { member, hostKeys });
+      });
+    }
+    if (named.size === 0) return [];
+    const found = await this.api.machines([...named.keys()], signal);
+    return [...named].map(([id, membership]) => {
+      const machine: Instance = found.get(id) ?? { InstanceId: id };
+      const status = statusOf(machine, this.parts.address, membership);
+      return { ...status, mark: status.mark ?? membership.member.mark };
+    });
   }
 
   /** The machines that the cloud knows, by id. */
@@ -169,7 +201,9 @@ export class Fleet {
       const ids = placed(now, machines);
       const settled = answered || now.settled || ids.every((id) => id !== null);
       isNew = settled !== now.settled || ids.some((id, place) => id !== now.ids[place]);
-      return isNew ? { ...now, ids, settled } : null;
+      // The cloud may hide what it has launched from now on, however long it took to answer.
+      const askedAt = answered ? Math.max(now.askedAt, this.parts.clock.now()) : now.askedAt;
+      return isNew ? { ...now, ids, settled, askedAt } : null;
     });
     if (isNew && !batch.settled && !answered) this.complete(noted);
     return noted;

@@ -6,7 +6,7 @@ import { dueStage, type Task } from "../tasks/agenda.js";
 import type { Dependency } from "../attributes/dependents.js";
 import { writerOf } from "../run/journal.js";
 import { cloudOf } from "../launch/launchMachines.js";
-import type { ReachableMachine } from "../launch/machineWatch.js";
+import type { ReachableMachine } from "../run/launchedMachine.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
@@ -95,7 +95,23 @@ function names({ replica }: Dependency, service: Service): boolean {
   return replica === "all" || replica === service.replica;
 }
 
-export function machineBuiltIns(service: Service, machine: ReachableMachine): AttributeValue[] {
+/** Publishes a machine's address again if it has changed: other services may refer to it. */
+export async function publishAddress(work: BringUp, service: Service): Promise<void> {
+  const machine = work.assignments.machine(service);
+  if (machine === null || machine.host === null || machine.driverId === null) return;
+  const { host, privateHost, hostname, driverId: id } = machine;
+  const known = work.context.attributes.of(service.name);
+  const builtIns = machineBuiltIns(service, { host, privateHost, hostname, id });
+  const isNew = builtIns.some(({ name, value }) => ADDRESSES.has(name) && known.get(name)?.value !== value);
+  if (known.has("host") && isNew) await publish(work, service, builtIns);
+}
+
+const ADDRESSES = new Set(["host", "private_host", "hostname"]);
+
+export function machineBuiltIns(
+  service: Service,
+  machine: Pick<ReachableMachine, "host" | "privateHost" | "hostname" | "id">,
+): AttributeValue[] {
   return builtIns(service, {
     host: machine.host,
     private_host: machine.privateHost ?? machine.host,

@@ -15,6 +15,7 @@ import { describeResult, runServiceProgram } from "../programs/runServiceProgram
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 import { isGone } from "../clouds/isGone.js";
+import { followMachines } from "./addresses.js";
 
 export interface ServiceFinding {
   /** Null if the service is healthy. */
@@ -27,6 +28,8 @@ export interface ServiceFinding {
   readonly exitCode: number | null;
   readonly ms: number | null;
   readonly lastLines: readonly string[];
+  /** How the machine's address has changed, for people, or null. Attributes still have the old one. */
+  readonly moved: string | null;
 }
 
 /** How deep to check: run the ready program, only see whether the machine answers, or only ask the cloud. */
@@ -45,6 +48,12 @@ export async function survey(
   tries = 1,
 ): Promise<Map<Service, ServiceFinding>> {
   const machines = await describeMachines(context, assignments, services);
+  const statuses = new Map<Service, MachineStatus>();
+  for (const service of services) {
+    const status = machines.byId.get(assignments.machine(service)?.key ?? "");
+    if (status !== undefined) statuses.set(service, status);
+  }
+  const moved = await followMachines(context, assignments, statuses);
   return new Map(
     await Promise.all(
       services.map(async (service) => {
@@ -54,7 +63,7 @@ export async function survey(
           if (context.stop.aborted) break;
           finding = await look(context, assignments, service, depth(service), machines);
         }
-        return [service, finding] as const;
+        return [service, { ...finding, moved: moved.get(service) ?? null }] as const;
       }),
     ),
   );
@@ -126,6 +135,7 @@ async function look(
     exitCode: null,
     ms: null,
     lastLines: [],
+    moved: null,
   };
   if (record !== null) {
     const silent = machines.silent.get(record.cloud);

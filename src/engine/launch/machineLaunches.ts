@@ -3,10 +3,12 @@
  */
 import { DriverError, type LaunchOutcome } from "../../drivers/contract/driver.js";
 import { change } from "../run/journal.js";
+import { launchedChange } from "../run/launchedMachine.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
-import { getMachines, launchedChange, recordEnded, type EarlyLaunch } from "./launchMachines.js";
-import { MachineWatch, type ReachableMachine } from "./machineWatch.js";
+import { getMachines, recordEnded, type EarlyLaunch } from "./launchMachines.js";
+import { MachineWatch } from "./machineWatch.js";
+import type { ReachableMachine } from "../run/launchedMachine.js";
 import type { Service } from "../run/service.js";
 
 /** How a launch ended for one service. */

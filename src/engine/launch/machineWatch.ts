@@ -3,6 +3,7 @@ import type { Clock } from "../../time/clock.js";
 import { InterruptedError, pause } from "../run/failure.js";
 import { DriverError, isDriverError, type Driver, type MachineStatus } from "../../drivers/contract/driver.js";
 import { isGone } from "../clouds/isGone.js";
+import { isReachable, type ReachableMachine } from "../run/launchedMachine.js";
 
 /**
  * How often the cloud is polled: a pause is a fiftieth of the time waited so far, so polling delays a machine by about
@@ -18,12 +19,6 @@ const ADDRESS_DEADLINE_MS = 15 * 60_000;
 
 /** How long the cloud may fail to answer before all waits fail, in milliseconds. */
 const SILENCE_MS = 2 * 60_000;
-
-/** A machine that has an address. */
-export type ReachableMachine = MachineStatus & {
-  readonly host: string;
-  readonly access: NonNullable<MachineStatus["access"]>;
-};
 
 interface Waiting {
   /** When the cloud launched it, or was asked to; milliseconds since the epoch. */
@@ -153,9 +148,4 @@ export class MachineWatch {
     this.waiting.get(id)?.reject(error);
     this.waiting.delete(id);
   }
-}
-
-/** Whether a machine runs and has an address. */
-export function isReachable(machine: MachineStatus | undefined): machine is ReachableMachine {
-  return machine !== undefined && machine.state === "running" && machine.host !== null && machine.access !== null;
 }

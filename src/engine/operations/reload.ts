@@ -18,6 +18,7 @@ import { runAgenda } from "../bringUp/runAgenda.js";
 import { unfinishedTask } from "../health/diagnosis.js";
 import { writerOf } from "../run/journal.js";
 import { withReplicaNumbers } from "../planChange/replicaNumbers.js";
+import { followAddresses } from "../health/addresses.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
 import { diffPlans, type ServiceChange } from "../planChange/planDiff.js";
@@ -200,6 +201,7 @@ async function applyRevision(context: RunContext, options: ReloadOptions, starte
     const task = record === undefined ? null : unfinishedTask(assignments, service, record);
     if (task !== null) agenda.add(service, task);
   }
+  await followAddresses(context, assignments, agenda);
   const end = await runAgenda(context, assignments, agenda, {
     verb: "reload",
     state: "reloading",

@@ -6,6 +6,7 @@ import type { Store } from "../../state/contract/store.js";
 import type { ServiceStatus, StatusReport, Trouble } from "../../model/statusReport.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
 import { type RunContext } from "../run/context.js";
+import { orphansOf } from "../health/orphans.js";
 import { survey, type ServiceFinding } from "../health/survey.js";
 import type { Service } from "../run/service.js";
 import { closeContext, openContext } from "../session/openContext.js";
@@ -29,11 +30,18 @@ export async function statusRun(
     const assignments = await MachineAssignments.read(context);
     const all = context.levels.flat();
     const ready = all.filter((service) => context.records.get(service.id)?.state === "ready");
-    const findings = await survey(context, assignments, ready, () => "ready");
-    const services = all.map((service) => serviceStatus(context, assignments, service, findings.get(service) ?? null));
-    const healthy = run.state === "ready" && run.abort === null && services.every((service) => service.healthy);
-    const cloudUnreachable = [...findings.values()].some(({ error }) => isCloudUnreachableError(error));
     const workedOnBy = run.holder?.alive === true ? run.holder.command : null;
+    const [findings, orphans] = await Promise.all([
+      survey(context, assignments, ready, () => "ready"),
+      workedOnBy === null ? orphansOf(context, assignments) : [],
+    ]);
+    const services = all.map((service) => serviceStatus(context, assignments, service, findings.get(service) ?? null));
+    const healthy =
+      run.state === "ready" &&
+      run.abort === null &&
+      orphans.length === 0 &&
+      services.every((service) => service.healthy);
+    const cloudUnreachable = [...findings.values()].some(({ error }) => isCloudUnreachableError(error));
     return {
       run: run.name,
       state: run.state,
@@ -44,6 +52,7 @@ export async function statusRun(
       ms: store.clock.now() - checkedAt,
       cloudUnreachable,
       services,
+      orphans,
     };
   } finally {
     await closeContext(context);
@@ -86,7 +95,8 @@ function serviceStatus(
   const { exitCode, ms, lastLines, message } = finding;
   const due = record?.due ?? null;
   const trouble: Trouble | null = finding.cause ?? (due === null ? null : "repair-due");
-  const pending = trouble === "repair-due" && due !== null ? `repair is due: ${due.reason}` : "";
+  const pending =
+    trouble === "repair-due" && due !== null ? `repair is due: ${due.reason}` : movedText(context, finding.moved);
   return {
     ...common,
     healthy: trouble === null,
@@ -97,4 +107,8 @@ function serviceStatus(
     ms,
     lastLines,
   };
+}
+
+function movedText({ run }: RunContext, moved: string | null): string {
+  return moved === null ? "" : `${moved}; bootlevel repair ${run.name} tells the services that refer to it`;
 }

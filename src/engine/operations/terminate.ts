@@ -7,6 +7,7 @@ import { isCloudUnreachableError, type Driver } from "../../drivers/contract/dri
 import type { RunEvent, RunState, ServiceFailure } from "../../model/events.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
+import { followAddresses } from "../health/addresses.js";
 import { isServiceError } from "../run/failure.js";
 import { change, enterRunState, record, warn } from "../run/journal.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
@@ -72,9 +73,11 @@ async function takeRunDown(
 ): Promise<TerminateResult> {
   const { clock, run } = context;
   const startedAt = clock.now();
+  const assignments = await MachineAssignments.read(context);
+  await followAddresses(context, assignments);
   const takeDown = new TakeDown(
     context,
-    await MachineAssignments.read(context),
+    assignments,
     unfinishedPrograms(await context.store.steps(run)),
     force,
     reports,
