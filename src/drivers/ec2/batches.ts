@@ -149,6 +149,13 @@ export class Batches {
     return [...(await this.of(run)).values()];
   }
 
+  /** Whether a recorded call launched a machine for this key, or may have. */
+  async mayHave(run: string, key: string): Promise<boolean> {
+    return (await this.all(run)).some(({ members, ids, settled }) =>
+      members.some((member, place) => member.key === key && (ids[place] !== null || !settled)),
+    );
+  }
+
   /** When the calls were made that gave these machines, in milliseconds since the epoch; by id, if a batch has it. */
   async askedFor(ids: readonly string[]): Promise<Map<string, number>> {
     const wanted = new Set(ids);

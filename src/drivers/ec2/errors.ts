@@ -1,5 +1,6 @@
 /** Maps errors of the SDK to what the caller must do: wait, retry, give up, or check the network. */
 import { guardOf } from "../../errors/bootlevelError.js";
+import { StrangeReplyError } from "./strangeReply.js";
 import {
   CloudUnreachableError,
   DriverError,
@@ -23,6 +24,12 @@ export class RefusedError extends DriverError {
 }
 
 export const isRefusedError = guardOf(RefusedError);
+const isStrangeReply = guardOf(StrangeReplyError);
+
+/** Whether something else than EC2 answered a call. It may have handed the call on. */
+export function isStrange(error: Error): boolean {
+  return isStrangeReply(error.cause);
+}
 
 const THROTTLED = new Set([
   "RequestLimitExceeded",
@@ -105,10 +112,17 @@ export function isNoSuchImage(error: unknown): boolean {
  * @param call the API call, such as `RunInstances`.
  */
 export function explain(error: unknown, cloud: string, call: string): Error {
+  if (isStrangeReply(error))
+    return new CloudUnreachableError(
+      cloud,
+      `${call}: ${error.message}; what answers is not EC2's API: check endpoint: of the cloud, the proxy and the network`,
+      { cause: error },
+    );
   if (isDriverError(error) || (error as Error).name === "AbortError") return error as Error;
   const { name = "", message = "", $metadata } = error as SdkError;
   const status = $metadata?.httpStatusCode;
-  const words = `${call}: ${[name === "Error" ? "" : name, message].filter((part) => part !== "").join(": ")}`;
+  const text = [name === "Error" ? "" : name, message].filter((part) => part !== "").join(": ");
+  const words = `${call}: ${text.replace(/\s+/g, " ").trim()}`;
   const cause = { cause: error };
   if (THROTTLED.has(name) || status === 429) return new ThrottledError(words, cause);
   const remedy = unreachable(error as SdkError);
@@ -134,6 +148,10 @@ function unreachable(error: SdkError): string | null {
     return "check the profile in ~/.aws/config";
   // A host with several addresses has one error for each. An error that the SDK wrapped has its code only in its
   // message.
+  const notHttp = [error.code ?? "", message].some((text) => /^HPE_|Parse Error|Expected HTTP/i.test(text));
+  if (notHttp) return "what listens there does not speak HTTP: check endpoint: of the cloud";
+  if (/wrong version number|packet length too long|EPROTO|ERR_SSL_/.test(`${error.code ?? ""} ${message}`))
+    return "what listens there does not speak TLS: write http:// instead of https:// in endpoint:, or check its port";
   const codes = [error.code, ...(error.errors ?? []).map(({ code }) => code), ...message.split(/[^A-Z_]+/)];
   if (codes.some((code) => NOT_CONNECTED.has(code ?? "")))
     return "check the network, and region: and endpoint: of the cloud";

@@ -96,9 +96,13 @@ export class Launcher {
     return { key, kind: "failed", error, leftover: await this.leftover(mark.run, key, round) };
   }
 
-  /** What may exist after a failed launch. "Nothing" is reported only after a lookup. */
+  /**
+   * What may exist after a failed launch. A call is recorded before it is made: without a lookup, only recorded calls
+   * can have launched something.
+   */
   private async leftover(run: string, key: string, { lookedAt }: LaunchRound): Promise<string | null> {
-    if (lookedAt === null) return "interrupted before the lookup: an earlier call may have launched a machine";
+    if (lookedAt === null && (await this.parts.fleet.book.mayHave(run, key)))
+      return "interrupted before the lookup: an earlier call may have launched a machine";
     const doubts = await this.calls.doubts(run, new Set([key]));
     return doubts.length > 0 ? "an answer was lost: a machine may exist" : null;
   }

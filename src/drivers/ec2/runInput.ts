@@ -1,7 +1,7 @@
 /** Builds the call that launches machines. */
 import type { RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 
-import type { Batch } from "./batches.js";
+import type { Batch, Member } from "./batches.js";
 import { ownTags, runTags, TAG, tagList, type Tags } from "./machines.js";
 import { type VolumeSettings, type LaunchSettings, type Place } from "./settings.js";
 
@@ -53,8 +53,21 @@ export function runInput(parts: RunParts): RunInstancesCommandInput {
 function batchTags({ id, members }: Batch, own: Tags): Tags {
   const [first] = members;
   if (first === undefined) throw new Error("a batch without members");
-  const alone = members.length === 1 ? ownTags(first) : {};
-  return { ...alone, ...own, ...runTags(first.mark), [TAG.batch]: id };
+  return {
+    ...(members.length === 1 ? ownTags(first) : { Name: sharedName(members) }),
+    ...own,
+    ...runTags(first.mark),
+    [TAG.batch]: id,
+  };
+}
+
+/** A name for machines of one call, until each has its own: the run, and the service if all are of one. */
+function sharedName(members: readonly Member[]): string {
+  const [first] = members as [Member];
+  const base = ({ mark: { service }, replica }: Member) =>
+    service.endsWith(`-${replica}`) ? service.slice(0, -`-${replica}`.length) : service;
+  const isOne = members.every((member) => base(member) === base(first));
+  return (isOne ? `${first.mark.runName}/${base(first)}` : first.mark.runName).slice(0, 256);
 }
 
 /**

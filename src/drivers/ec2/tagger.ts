@@ -12,6 +12,11 @@ import { isNotFound } from "./errors.js";
 import { ownTags } from "./machines.js";
 
 const CALLS_AT_A_TIME = 4;
+/**
+ * Most calls that the end of a command waits for: some 5 seconds at Amazon's rate. The launch request of every machine
+ * is recorded; its own tags are for people, and the next command goes on with them.
+ */
+const MOST_AT_END = 50;
 /** Milliseconds before a retry for a machine that the cloud does not show yet, or after a lost answer. */
 const PAUSE_MS = 2_000;
 /** The shortest time for which tagging a machine is retried, in milliseconds. */
@@ -32,6 +37,8 @@ export class Tagger {
   private readonly known = new Map<string, Promise<boolean>>();
   private readonly work = new Set<Promise<void>>();
   private warned = false;
+  /** How many more calls may begin. */
+  private left = Infinity;
 
   constructor(private readonly parts: TaggerParts) {}
 
@@ -54,8 +61,12 @@ export class Tagger {
     void task.finally(() => this.work.delete(task));
   }
 
-  /** Resolves when all machines are tagged, or as soon as the operator interrupts. The next command tags the rest. */
+  /**
+   * Resolves when all machines are tagged, or as many as can be soon, or as soon as the operator interrupts. The next
+   * command tags the rest.
+   */
   async close(signal: AbortSignal): Promise<void> {
+    this.left = MOST_AT_END;
     const hurry = () => {
       this.stop.abort();
     };
@@ -72,7 +83,7 @@ export class Tagger {
     const task =
       this.known.get(id) ??
       this.limit(() => this.tag(id, named || Name === undefined ? tags : { Name, ...tags }, until)).then(
-        () => !this.stop.signal.aborted,
+        (isTagged) => isTagged && !this.stop.signal.aborted,
         (error: unknown) => {
           this.known.delete(id);
           this.failed(id, error);
@@ -83,13 +94,15 @@ export class Tagger {
     return task;
   }
 
-  private async tag(id: string, tags: Record<string, string>, until: number): Promise<void> {
+  /** @returns false if it is left to the next command. */
+  private async tag(id: string, tags: Record<string, string>, until: number): Promise<boolean> {
     const { api, clock } = this.parts;
     for (;;) {
-      if (this.stop.signal.aborted) return;
+      if (this.stop.signal.aborted || this.left <= 0) return false;
+      this.left -= 1;
       try {
         await api.tag([id], tags, this.stop.signal);
-        return;
+        return true;
       } catch (error) {
         const passing = isNotFound(error) || isLostReplyError(error);
         if (!passing || clock.now() > until) throw error;

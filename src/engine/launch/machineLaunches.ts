@@ -18,6 +18,8 @@ export type LaunchResult = { readonly machine: ReachableMachine } | { readonly e
 export interface Batch {
   /** Resolves when the cloud has answered, successfully or not. */
   readonly answered: Promise<void>;
+  /** Whether the cloud refused a machine, or could not be asked. Never rejects. */
+  readonly failed: Promise<boolean>;
   /** The result per service, as soon as its machine has an address or has failed. The promises never reject. */
   readonly launches: ReadonlyMap<Service, Promise<LaunchResult>>;
 }
@@ -43,6 +45,10 @@ export class MachineLaunches {
       answered: outcomes.then(
         () => undefined,
         () => undefined,
+      ),
+      failed: outcomes.then(
+        (all) => [...all.values()].some(({ kind }) => kind === "failed"),
+        () => true,
       ),
       launches,
     };

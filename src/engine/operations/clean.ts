@@ -121,6 +121,7 @@ async function openClouds(
           prove: async () => undefined,
           probe: store.probe,
           random: store.random,
+          warn,
         },
       );
       open.push({ name: spec.name, spec, options: resolved, driver, terminated: new Set(terminated) });
