@@ -2,14 +2,19 @@
 import type { Duplex } from "node:stream";
 import type { LimitFunction } from "p-limit";
 import ssh2, { type Algorithms, type AnyAuthMethod, type Client } from "ssh2";
-import { AuthenticationError, ConnectionError, HostKeyError } from "../contract/connection.js";
+import { ConnectionError } from "../contract/connection.js";
+import { Authentication } from "./authentication.js";
+import { closedEarly, explainHandshake, foreignPort, type Attempt } from "./handshakeErrors.js";
 import type { HostKeyCheck, Recognition } from "./hostKeyCheck.js";
 import type { Identity } from "./identities.js";
+import { FirstBytes } from "./serverGreeting.js";
 
 /** A logged-in client, and how the host key was recognised. */
 export interface AuthenticatedClient {
   readonly client: Client;
   readonly recognition: Recognition;
+  /** Why the client ended the connection after the login: the machine presented another host key. Null if it did not. */
+  readonly refusal: () => Error | null;
 }
 
 export interface HandshakeOptions {
@@ -63,13 +68,13 @@ const ALGORITHMS: Algorithms = {
  * @throws HostKeyError, AuthenticationError (both final), ConnectionError (retry)
  */
 export async function handshake(stream: Duplex, options: HandshakeOptions): Promise<AuthenticatedClient> {
-  if (stream.destroyed || stream.readableEnded)
-    throw new ConnectionError("the machine closed the connection before the handshake");
+  if (stream.destroyed || stream.readableEnded) throw closedEarly(Buffer.alloc(0));
   const client = new ssh2.Client();
+  const keys = new HostKeyMemory(options);
   const deadline = new Deadline(options);
   const greeting = new HeldGreeting(stream);
   try {
-    const loggedIn = runHandshake(client, stream, options, deadline);
+    const loggedIn = runHandshake(client, stream, options, { deadline, keys });
     await Promise.race([loggedIn, greeting.received]);
     deadline.pause();
     const inTurn = options.limit(() => {
@@ -77,7 +82,8 @@ export async function handshake(stream: Duplex, options: HandshakeOptions): Prom
       greeting.letThrough();
       return loggedIn;
     });
-    return { client, recognition: await Promise.race([loggedIn, inTurn]) };
+    await Promise.race([loggedIn, inTurn]);
+    return { client, recognition: keys.recognition, refusal: () => keys.refused };
   } catch (error) {
     client.destroy();
     stream.destroy();
@@ -87,53 +93,87 @@ export async function handshake(stream: Duplex, options: HandshakeOptions): Prom
   }
 }
 
-/** Runs the protocol until the user is logged in. @returns how the host key was recognised. */
+/** Runs the protocol until the user is logged in. */
 function runHandshake(
   client: Client,
   stream: Duplex,
   options: HandshakeOptions,
-  deadline: Deadline,
-): Promise<Recognition> {
-  const trust: { refused: Error | null; recognition: Recognition } = { refused: null, recognition: "known" };
-  const auth = new Authentication(options);
-  return new Promise((resolve, reject) => {
-    client.on("ready", () => {
-      resolve(trust.recognition);
-    });
+  { deadline, keys }: { readonly deadline: Deadline; readonly keys: HostKeyMemory },
+): Promise<void> {
+  const { label, user, identities } = options;
+  const auth = new Authentication(user, identities);
+  const algorithms: Algorithms = { ...ALGORITHMS, serverHostKey: options.hostKey.algorithms };
+  return new Promise<void>((resolve, reject) => {
+    client.on("ready", resolve);
     client.on("error", (error) => {
       // ssh2 tries the next key after an agent error.
-      if (error.level === "agent") options.onWarning(`${options.label}: ${error.message}`);
-      else reject(trust.refused ?? explain(error, options, auth));
+      if (error.level === "agent") options.onWarning(`${label}: ${error.message}`);
+      else reject(keys.refused ?? explainHandshake(error, attempt()));
     });
     client.on("close", () => {
-      reject(trust.refused ?? new ConnectionError("the machine closed the connection during the handshake"));
+      reject(keys.refused ?? closedEarly(first.bytes));
     });
     deadline.onOver(reject);
     client.connect({
       sock: stream,
-      username: options.user,
+      username: user,
       readyTimeout: 0,
       keepaliveInterval: options.keepaliveMs,
       keepaliveCountMax: 3,
-      algorithms: { ...ALGORITHMS, serverHostKey: options.hostKey.algorithms },
-      authHandler: (left, _partial, next) => {
-        auth.next(left, next as (method: AnyAuthMethod | false) => void);
+      algorithms,
+      authHandler: (left, partial, next) => {
+        auth.next(left, partial, next as (method: AnyAuthMethod | false) => void);
       },
-      hostVerifier: (key: Buffer, verify: (permitted: boolean) => void) => {
-        options.hostKey.verify(key).then(
-          (recognition) => {
-            trust.recognition = recognition;
-            verify(true);
-          },
-          (error: unknown) => {
-            trust.refused = error instanceof Error ? error : new ConnectionError(String(error));
-            verify(false);
-          },
-        );
-      },
+      hostVerifier: (key: Buffer, verify: (permitted: boolean) => void) => keys.verify(key, verify),
+    });
+    const first = new FirstBytes(stream, (protocol) => {
+      reject(foreignPort(label, protocol, first.bytes));
+    });
+    const attempt = (): Attempt => ({ label, user, identities, auth, algorithms, bytes: first.bytes });
+    client.once("ready", () => {
+      first.stop();
     });
     declineHostKeyProofs(client);
   });
+}
+
+/**
+ * Verifies the host key, and holds the machine to it: in a long session the keys of the connection are exchanged anew,
+ * also in the middle of an upload (RekeyLimit).
+ */
+class HostKeyMemory {
+  recognition: Recognition = "known";
+  /** Why a key was refused, or null. */
+  refused: Error | null = null;
+  #accepted: Buffer | null = null;
+
+  constructor(private readonly options: Pick<HandshakeOptions, "label" | "hostKey">) {}
+
+  /**
+   * Answers at once when the keys are exchanged anew: ssh2 1.17 goes on with the next packet before a later answer, and
+   * then breaks the connection.
+   */
+  verify(key: Buffer, answer: (permitted: boolean) => void): void {
+    if (this.#accepted !== null) {
+      if (!this.#accepted.equals(key))
+        this.refused = new ConnectionError(
+          "the machine presented another host key in the middle of the connection; the connection was ended",
+        );
+      answer(this.refused === null);
+      return;
+    }
+    this.options.hostKey.verify(key).then(
+      (recognition) => {
+        this.recognition = recognition;
+        this.#accepted = Buffer.from(key);
+        answer(true);
+      },
+      (error: unknown) => {
+        this.refused = error instanceof Error ? error : new ConnectionError(String(error));
+        answer(false);
+      },
+    );
+  }
 }
 
 /**
@@ -207,41 +247,4 @@ class Deadline {
     this.pause();
     this.options.signal.removeEventListener("abort", this.#onAbort);
   }
-}
-
-/** Offers the identities one by one and remembers which methods the machine accepts. */
-class Authentication {
-  accepted: readonly string[] = [];
-  #at = 0;
-
-  constructor(private readonly options: HandshakeOptions) {}
-
-  next(left: readonly string[] | null, offer: (method: AnyAuthMethod | false) => void): void {
-    this.accepted = left ?? this.accepted;
-    const identity = this.options.identities[this.#at++];
-    const username = this.options.user;
-    if (identity === undefined) offer(false);
-    else if (identity.kind === "agent") offer({ type: "agent", username, agent: identity.socket });
-    else offer({ type: "publickey", username, key: identity.key });
-  }
-}
-
-function explain(error: Error & { level?: string }, options: HandshakeOptions, auth: Authentication): Error {
-  if (error.level === "client-authentication" || /too many authentication failures/i.test(error.message)) {
-    const offered = options.identities.map(({ label }) => label).join(", ");
-    const accepts = auth.accepted.length === 0 ? "" : ` (it accepts ${auth.accepted.join(", ")})`;
-    return new AuthenticationError(
-      `${options.label} refused every key: ${offered}${accepts}. ` +
-        `Add the public key to ${options.user}'s authorized_keys there`,
-      { cause: error },
-    );
-  }
-  if (/no matching host key format/.test(error.message)) {
-    return new HostKeyError(
-      `${options.label} offers no host key of a known type (${options.hostKey.algorithms.join(", ")}); nothing was sent to it`,
-      "",
-      [],
-    );
-  }
-  return new ConnectionError(error.message, { cause: error });
 }

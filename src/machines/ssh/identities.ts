@@ -3,32 +3,41 @@
  * files.
  */
 import { join } from "node:path";
-import ssh2, { type ParsedKey } from "ssh2";
+import type { ParsedKey } from "ssh2";
 import { userHome, type Environment } from "../../model/environment.js";
+import { guardOf } from "../../errors/bootlevelError.js";
 import { AuthenticationError, isAuthenticationError } from "../contract/connection.js";
+import { agentKeys } from "./agentKeys.js";
 import { cachedFile } from "./fileCache.js";
+import { parseKeyFile } from "./keyFormats.js";
+import { noPrivateHalf, publicHalf } from "./publicHalf.js";
 import type { SshSettings } from "./settings.js";
 
 export type Identity =
   | { readonly kind: "key"; readonly label: string; readonly key: ParsedKey }
-  | { readonly kind: "agent"; readonly label: string; readonly socket: string };
+  | {
+      readonly kind: "agent";
+      readonly label: string;
+      readonly socket: string;
+      /** Whether a public key of the agent is offered. */
+      readonly selects: (blob: Buffer) => boolean;
+    };
+
+type IdentitySettings = Pick<SshSettings, "identities" | "passphraseEnv" | "agent" | "ownKey" | "env">;
 
 const USUAL_FILES = ["id_ed25519", "id_ecdsa", "id_rsa"];
 
 /**
- * Loads the keys to offer.
+ * Loads the keys to offer. A named key that is locked, or of which only the public half is there, is used through the
+ * agent if the agent holds it.
  * @throws AuthenticationError for an unusable key, with a remedy; a retry would not help.
  */
-export async function loadIdentities(
-  settings: Pick<SshSettings, "identities" | "passphraseEnv" | "agent" | "ownKey" | "env">,
-): Promise<Identity[]> {
+export async function loadIdentities(settings: IdentitySettings): Promise<Identity[]> {
   const files: Identity[] = [];
-  for (const path of settings.identities) files.push({ kind: "key", label: path, key: await loadKey(path, settings) });
-  const socket = settings.env["SSH_AUTH_SOCK"] ?? "";
-  const agent: Identity[] =
-    settings.agent && socket !== "" ? [{ kind: "agent", label: `the agent at ${socket}`, socket }] : [];
+  for (const path of settings.identities) files.push(await namedIdentity(path, settings));
+  const others = agentIdentity(settings, files);
   const identities = [
-    ...(files.length > 0 ? [...files, ...agent] : [...agent, ...(await usualKeys(settings.env))]),
+    ...(files.length > 0 ? [...files, ...others] : [...others, ...(await usualKeys(settings.env))]),
     ...ownKey(settings),
   ];
   if (identities.length > 0) return identities;
@@ -39,10 +48,59 @@ export async function loadIdentities(
   );
 }
 
+/** The agent's keys, without those that are offered before. */
+function agentIdentity({ agent, env }: Pick<SshSettings, "agent" | "env">, before: readonly Identity[]): Identity[] {
+  const socket = agent ? (env["SSH_AUTH_SOCK"] ?? "") : "";
+  if (socket === "") return [];
+  const selects = (blob: Buffer): boolean =>
+    !before.some((one) => (one.kind === "key" ? one.key.getPublicSSH().equals(blob) : one.selects(blob)));
+  return [{ kind: "agent", label: `the agent at ${socket}`, socket, selects }];
+}
+
+async function namedIdentity(path: string, settings: IdentitySettings): Promise<Identity> {
+  try {
+    return { kind: "key", label: path, key: await loadKey(path, settings) };
+  } catch (error) {
+    if (!isLockedKeyError(error)) throw error;
+    const held = await heldByAgent(path, error, settings);
+    if (held === null) throw error;
+    return held;
+  }
+}
+
+/** The named key, if the agent holds its private half. */
+async function heldByAgent(
+  path: string,
+  locked: LockedKeyError,
+  { agent, env }: IdentitySettings,
+): Promise<Identity | null> {
+  const socket = agent ? (env["SSH_AUTH_SOCK"] ?? "") : "";
+  if (socket === "") return null;
+  const half = locked.publicKey ?? (await publicHalf(path, ""));
+  if (half === null) return null;
+  const blob = Buffer.from(half.split(" ")[1] ?? "", "base64");
+  if (!(await agentKeys(env)).some((key) => key.equals(blob))) return null;
+  return { kind: "agent", label: `${path} (in the agent)`, socket, selects: (other) => other.equals(blob) };
+}
+
+/** The private key cannot be used without the agent. */
+class LockedKeyError extends AuthenticationError {
+  static override readonly code: string = "LOCKED_KEY";
+  /** @param publicKey `ssh-ed25519 AAAA…` if the file tells it */
+  constructor(
+    message: string,
+    readonly publicKey: string | null,
+  ) {
+    super(message);
+  }
+}
+
+const isLockedKeyError = guardOf(LockedKeyError);
+
 /** The key pair that bootlevel generated because there was no other. */
 function ownKey(settings: Pick<SshSettings, "ownKey">): Identity[] {
   if (settings.ownKey === null) return [];
-  const key = ssh2.utils.parseKey(settings.ownKey);
+  const key = parseKeyFile(settings.ownKey, "");
   if (key instanceof Error) throw new AuthenticationError(`the run's own key cannot be read: ${key.message}`);
   return [{ kind: "key", label: "the run's own key", key }];
 }
@@ -55,7 +113,7 @@ async function loadKey(
   { passphraseEnv, env }: Pick<SshSettings, "passphraseEnv" | "env">,
 ): Promise<ParsedKey> {
   const passphrase = passphraseOf(passphraseEnv, env);
-  const parse = parsers.get(passphrase) ?? cachedFile((text) => parseKey(text, passphrase));
+  const parse = parsers.get(passphrase) ?? cachedFile((text) => parseKeyFile(text.toString("latin1"), passphrase));
   parsers.set(passphrase, parse);
   const key = await parse(path).catch((cause: unknown) => {
     const { code, message } = cause as NodeJS.ErrnoException;
@@ -65,14 +123,9 @@ async function loadKey(
     );
   });
   if (key instanceof Error) throw unusable(path, key, passphraseEnv, passphrase);
-  if (!key.isPrivateKey()) throw new AuthenticationError(`${path} is a public key; name the private key instead`);
+  if (!key.isPrivateKey())
+    throw new LockedKeyError(noPrivateHalf(path), `${key.type} ${key.getPublicSSH().toString("base64")}`);
   return key;
-}
-
-function parseKey(text: Buffer, passphrase: string): ParsedKey | Error {
-  // For a file with several keys ssh2 returns an array, which its types do not say.
-  const parsed: unknown = ssh2.utils.parseKey(text, passphrase === "" ? undefined : passphrase);
-  return (Array.isArray(parsed) ? parsed[0] : parsed) as ParsedKey | Error;
 }
 
 function unusable(path: string, error: Error, passphraseEnv: string | null, passphrase: string): AuthenticationError {
@@ -88,7 +141,7 @@ function unusable(path: string, error: Error, passphraseEnv: string | null, pass
     passphraseEnv === null
       ? "name the environment variable that holds it with ssh: { passphrase_env: NAME }, or load the key into the agent"
       : `set the environment variable ${passphraseEnv}`;
-  return new AuthenticationError(`the private key ${path} has a passphrase: ${remedy}`);
+  return new LockedKeyError(`the private key ${path} has a passphrase: ${remedy}`, null);
 }
 
 function isEncrypted(error: Error): boolean {

@@ -13,18 +13,24 @@ export class JumpHostPool {
   readonly #connections = new Map<string, SharedConnection>();
 
   /**
-   * Opens a stream to `host:port` through the jump host `key`; `connect` is called if there is no connection yet. The
+   * Opens a stream to the machine through the jump host `key`; `connect` is called if there is no connection yet. The
    * connection closes with its last stream.
+   * @param onReached called when the jump host is there, and only the machine is waited for
    * @throws ConnectionError when the jump host cannot reach the machine, and the errors of `connect`
    */
-  async stream(key: string, connect: () => Promise<Client>, host: string, port: number): Promise<Duplex> {
+  async stream(
+    key: string,
+    connect: () => Promise<Client>,
+    { host, port }: { readonly host: string; readonly port: number },
+    onReached: () => void,
+  ): Promise<Duplex> {
     const connection = this.#take(key, connect);
     try {
-      const stream = await forward(await connection.client, host, port);
-      stream.once("close", () => {
+      const client = await connection.client;
+      onReached();
+      return await forward(client, host, port, () => {
         this.#release(key, connection);
       });
-      return stream;
     } catch (error) {
       this.#release(key, connection);
       throw error;
@@ -61,7 +67,8 @@ export class JumpHostPool {
   }
 }
 
-function forward(client: Client, host: string, port: number): Promise<Duplex> {
+/** @param onClosed called once a stream that was opened has ended; it may end with the packet that opens it. */
+function forward(client: Client, host: string, port: number, onClosed: () => void): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const refuse = (cause: unknown): void => {
       reject(
@@ -73,8 +80,9 @@ function forward(client: Client, host: string, port: number): Promise<Duplex> {
     };
     try {
       client.forwardOut("127.0.0.1", 0, host, port, (error, channel) => {
-        if (error === undefined) resolve(channel);
-        else refuse(error);
+        if (error !== undefined) return refuse(error);
+        channel.once("close", onClosed);
+        resolve(channel);
       });
     } catch (error) {
       refuse(error);

@@ -1,4 +1,4 @@
-/** Generates key pairs: host keys for machines before launch, and a login key for a launcher that has none. */
+/** Generates and writes key pairs: host keys for machines before launch, and a login key for a launcher that has none. */
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 
 /** A key pair in OpenSSH's file formats. The private key must not be stored in clear text or logged. */
@@ -14,7 +14,7 @@ const TYPE = "ssh-ed25519";
  * Both DER forms end with the raw key (RFC 8410). Exporting as JWK is not an option: in about one of ten thousand keys,
  * Node 20 deadlocks if garbage collection runs during the export (the clean-up takes the key's lock again).
  */
-const HALF_BYTES = 32;
+export const HALF_BYTES = 32;
 /** The private section of the file is padded to a multiple of this. */
 const BLOCK_BYTES = 8;
 
@@ -28,6 +28,14 @@ export function makeKeyPair(comment: string): KeyPair {
     publicKeyEncoding: { type: "spki", format: "der" },
   });
   const [seed, point] = [pair.privateKey.subarray(-HALF_BYTES), pair.publicKey.subarray(-HALF_BYTES)];
+  return ed25519File(seed, point, comment);
+}
+
+/**
+ * Writes an Ed25519 pair in OpenSSH's own format.
+ * @param seed the raw private key. @param point the raw public key.
+ */
+export function ed25519File(seed: Buffer, point: Buffer, comment: string): KeyPair {
   const publicBlob = Buffer.concat([field(TYPE), field(point)]);
   const check = randomBytes(4);
   const secret = Buffer.concat([check, check, publicBlob, field(Buffer.concat([seed, point])), field(comment)]);

@@ -1,9 +1,9 @@
 /** An SSH connection. Its channels are sessions of one ssh2 client. */
 import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import pLimit from "p-limit";
 import pTimeout from "p-timeout";
 import type { Client, ClientChannel } from "ssh2";
+import { guardOf } from "../../errors/bootlevelError.js";
 import {
   ConnectionError,
   ConnectionLostError,
@@ -14,9 +14,8 @@ import {
   type MachineConnection,
   type Terminal,
 } from "../contract/connection.js";
+import { type SessionLimit, SessionSlots } from "./sessionSlots.js";
 
-/** sshd allows 10 (MaxSessions). Two stay free for urgent channels, such as a kill. */
-const CHANNELS = 8;
 /** Time limit for an orderly close, in milliseconds. */
 const GOODBYE_MS = 2000;
 /**
@@ -26,24 +25,48 @@ const GOODBYE_MS = 2000;
 const REFUSAL_MS = 3000;
 const REFUSAL_PAUSE_MS = 50;
 
+/** The host has no room for another session on this connection. */
+export class SessionRefusedError extends ConnectionError {
+  static override readonly code: string = "SESSION_REFUSED";
+  /** @param others how many other sessions the connection has */
+  constructor(
+    message: string,
+    readonly others: number,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
+
+export const isSessionRefusedError = guardOf(SessionRefusedError);
+
 /** One SSH connection, with the number of channels in use. */
 export interface SshConnection extends MachineConnection {
   /** Open and queued channels, without the urgent ones. */
   readonly channels: number;
   /** Whether a channel can be opened without waiting. */
   readonly isFree: boolean;
+  /** The same for an urgent channel. */
+  readonly isFreeForUrgent: boolean;
+  /** Both throw `SessionRefusedError` when other sessions of the connection leave no room for this one. */
+  open(command: string, options?: { readonly urgent: boolean }): Promise<Channel>;
   interact(command: string, terminal: Terminal | null): Promise<InteractiveChannel>;
 }
 
-/** @param client a logged-in client */
-export function sshConnection(
-  client: Client,
-  label: string,
-  workDirectory: string,
-  onClosed: () => void,
-): SshConnection {
-  const slots = pLimit(CHANNELS);
-  let channels = 0;
+export interface SshConnectionParts {
+  /** Logged in. */
+  readonly client: Client;
+  readonly label: string;
+  readonly workDirectory: string;
+  /** Shared by all connections to the host. */
+  readonly sessions: SessionLimit;
+  /** Why the client gave the connection up, where its own error does not tell; null if it did not. */
+  readonly refusal: () => Error | null;
+}
+
+/** Makes a connection of a logged-in client. */
+export function sshConnection({ client, label, workDirectory, sessions, refusal }: SshConnectionParts): SshConnection {
+  const slots = new SessionSlots(sessions);
   // No promise: what waits for one is kept until the connection ends, for every channel that there ever was.
   const losing = new AbortController();
   const lost = losing.signal;
@@ -51,38 +74,49 @@ export function sshConnection(
   const lose = (why: string): void => {
     if (lost.aborted) return;
     losing.abort(new ConnectionLostError(why));
-    onClosed();
+    slots.letAllIn();
   };
   client.on("error", (error) => {
-    lose(`${label}: ${error.message}`);
+    lose(`${label}: ${refusal()?.message ?? error.message}`);
   });
   client.on("close", () => {
     lose(`${label}: the connection was closed`);
   });
 
-  async function open(command: string): Promise<OpenChannel> {
-    const until = performance.now() + REFUSAL_MS;
-    for (;;) {
-      try {
-        return await openOnce(command);
-      } catch (error) {
-        if (isConnectionLostError(error) || performance.now() > until) throw error;
-        await delay(REFUSAL_PAUSE_MS);
-      }
+  /** Opens a session as soon as there is room for it. It counts until the machine has closed it. */
+  async function open(command: string, urgent: boolean, terminal: Terminal | null): Promise<OpenChannel> {
+    const release = await slots.take(urgent);
+    try {
+      const opened = await openPatiently(command, terminal);
+      void opened.gone.then(() => {
+        release("ended");
+      });
+      return opened;
+    } catch (error) {
+      release("never-opened");
+      throw error;
     }
   }
 
-  async function openOnce(command: string): Promise<OpenChannel> {
-    lost.throwIfAborted();
-    const opened = exec(client, command).catch((cause: unknown) => {
-      const message = cause instanceof Error ? cause.message : String(cause);
-      if (lost.aborted || /Not connected|No response/.test(message))
-        throw new ConnectionLostError(`${label}: ${message}`, { cause });
-      throw new ConnectionError(`${label} refuses another session (${message}); raise MaxSessions in its sshd_config`, {
-        cause,
-      });
-    });
-    return channelOf(await pTimeout(opened, { milliseconds: Infinity, signal: lost }), lost);
+  async function openPatiently(command: string, terminal: Terminal | null): Promise<OpenChannel> {
+    for (;;) {
+      lost.throwIfAborted();
+      try {
+        const opening = execute(client, command, terminal, lost);
+        return await pTimeout(opening, { milliseconds: Infinity, signal: lost });
+      } catch (cause) {
+        if (isConnectionLostError(cause)) throw cause;
+        const message = cause instanceof Error ? cause.message : String(cause);
+        if (lost.aborted || /Not connected|No response/.test(message))
+          throw new ConnectionLostError(`${label}: ${message}`, { cause });
+        const others = slots.open - 1;
+        if (slots.sinceRelease > REFUSAL_MS) {
+          if (others > 0) sessions.learn(others);
+          throw new SessionRefusedError(refusedSession(label, message, others), others, { cause });
+        }
+      }
+      await delay(REFUSAL_PAUSE_MS);
+    }
   }
 
   return {
@@ -92,32 +126,17 @@ export function sshConnection(
       return !lost.aborted;
     },
     get channels() {
-      return channels;
+      return slots.channels;
     },
     get isFree() {
-      return channels < CHANNELS;
+      return slots.isFree(false);
     },
-    open(command, options) {
-      if (options?.urgent === true) return open(command).then(({ channel }) => channel);
-      channels += 1;
-      return new Promise((resolve, reject) => {
-        void slots(async () => {
-          try {
-            const { channel, gone } = await open(command);
-            resolve(channel);
-            await gone;
-          } catch (error) {
-            reject(error instanceof Error ? error : new ConnectionError(String(error)));
-          } finally {
-            channels -= 1;
-          }
-        });
-      });
+    get isFreeForUrgent() {
+      return slots.isFree(true);
     },
+    open: async (command, options) => (await open(command, options?.urgent === true, null)).channel,
     async interact(command, terminal) {
-      lost.throwIfAborted();
-      const stream = await execInteractive(client, command, terminal);
-      const { channel } = channelOf(stream, lost);
+      const { channel, stream } = await open(command, true, terminal);
       return {
         ...channel,
         resize: ({ columns, rows }) => {
@@ -134,28 +153,31 @@ export function sshConnection(
   };
 }
 
-function exec(client: Client, command: string): Promise<ClientChannel> {
-  return new Promise((resolve, reject) => {
-    client.exec(command, (error, channel) => {
-      if (error === undefined) resolve(channel);
-      else reject(error instanceof Error ? error : new Error("the machine refused to run a command"));
-    });
-  });
+function refusedSession(label: string, message: string, others: number): string {
+  return others > 0
+    ? `${label} refuses another session beside ${others} (${message}); raise MaxSessions in its sshd_config`
+    : `${label} lets the user log in but refuses every session (${message}); ` +
+        "check MaxSessions in its sshd_config and restrictions of the key in authorized_keys";
 }
 
-function execInteractive(client: Client, command: string, terminal: Terminal | null): Promise<ClientChannel> {
+/**
+ * Runs a command in a session of its own. The channel is listened to before anything is awaited: the machine's first
+ * packet may bring the program's end too.
+ */
+function execute(client: Client, command: string, terminal: Terminal | null, lost: AbortSignal): Promise<OpenChannel> {
   return new Promise((resolve, reject) => {
     const options =
       terminal === null ? {} : { pty: { term: terminal.type, cols: terminal.columns, rows: terminal.rows } };
     client.exec(command, options, (error, channel) => {
-      if (error === undefined) resolve(channel);
-      else reject(new ConnectionError(`the machine refuses a shell: ${error.message}`, { cause: error }));
+      if (error === undefined) resolve(channelOf(channel, lost));
+      else reject(error instanceof Error ? error : new Error("the machine refused to run a command"));
     });
   });
 }
 
 interface OpenChannel {
   readonly channel: Channel;
+  readonly stream: ClientChannel;
   /** Resolves when the machine has closed the channel too. */
   readonly gone: Promise<unknown>;
 }
@@ -177,9 +199,14 @@ function channelOf(channel: ClientChannel, lost: AbortSignal): OpenChannel {
         resolve({ kind: "lost", reason: (lost.reason as ConnectionLostError).message });
       });
     };
-    channel.on("close", () => {
+    const onClosed = (): void => {
       lost.removeEventListener("abort", onLost);
       resolve(code === undefined ? { kind: "lost", reason: "the channel broke" } : { kind: "exited", code });
+    };
+    // ssh2 closes the channel when its standard output was read; standard error may still have unread data.
+    channel.on("close", () => {
+      if (channel.stderr.readableEnded || channel.stderr.destroyed) onClosed();
+      else channel.stderr.once("end", onClosed);
     });
     lost.addEventListener("abort", onLost, { once: true });
     if (lost.aborted) onLost();
@@ -199,6 +226,7 @@ function channelOf(channel: ClientChannel, lost: AbortSignal): OpenChannel {
       ended: Promise.race([gone, closedHere]),
       close,
     },
+    stream: channel,
     gone,
   };
 }

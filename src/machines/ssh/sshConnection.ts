@@ -4,14 +4,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import pTimeout from "p-timeout";
 import type { Client } from "ssh2";
 import {
-  AuthenticationError,
   isAuthenticationError,
   ConnectionError,
   isConnectionLostError,
-  HostKeyError,
   isHostKeyError,
   type MachineConnection,
 } from "../contract/connection.js";
+import { isJumpHostError, JumpHostError, jumpHostError } from "./jumpHostErrors.js";
 import { JumpHostPool } from "./jumpHosts.js";
 import { replaceHostKeys, needsOwnHostKeys, type FirstConnection } from "./replaceHostKeys.js";
 import { handshake, type AuthenticatedClient } from "./handshake.js";
@@ -21,6 +20,8 @@ import { connectionPool } from "./connectionPool.js";
 import { type Identity, loadIdentities } from "./identities.js";
 import { connectTcp } from "./connectTcp.js";
 import type { SshSettings } from "./settings.js";
+import { isProtocolError } from "./handshakeErrors.js";
+import { SessionLimit } from "./sessionSlots.js";
 import { sshConnection, type SshConnection } from "./sshChannels.js";
 
 export interface ConnectOptions {
@@ -50,24 +51,31 @@ export async function connectSsh(settings: SshSettings, options: ConnectOptions)
   const identities = await loadIdentities(settings);
   const jumpHosts = options.jumpHosts ?? sharedJumpHosts;
   const label = `${settings.user}@${settings.host}:${settings.port}`;
+  const sessions = new SessionLimit();
   const connectOnce = async (again: boolean, timeoutMs = settings.connectTimeoutMs): Promise<FirstConnection> => {
-    const { client, recognition } = await retry(label, timeoutMs, options.signal, (limitMs) =>
+    const { client, recognition, refusal } = await retry(label, timeoutMs, options.signal, (limitMs) =>
       logIn(settings, identities, options, limitMs, again, (limit) =>
         openStream(settings, identities, jumpHosts, options, limit),
       ),
     );
-    return { connection: sshConnection(client, label, settings.workDirectory, () => undefined), recognition };
+    const { workDirectory } = settings;
+    return { connection: sshConnection({ client, label, workDirectory, sessions, refusal }), recognition };
   };
   // The machine has answered before, so one attempt must be enough.
   const connectMore = async (): Promise<SshConnection> =>
     (await connectOnce(false, Math.min(settings.connectTimeoutMs, ATTEMPT_MS))).connection;
   const pooled = (connection: SshConnection): MachineConnection =>
-    connectionPool(connection, connectMore, (error) => {
-      options.onWarning(
-        `${label} accepts no more connections (${error instanceof Error ? error.message : String(error)}); ` +
-          "further programs there wait for a free channel",
-      );
-    });
+    connectionPool(
+      connection,
+      connectMore,
+      (error) => {
+        options.onWarning(
+          `${label} accepts no more connections (${error instanceof Error ? error.message : String(error)}); ` +
+            "further programs there wait for a free channel",
+        );
+      },
+      () => sessions.freed(),
+    );
   for (let contact = 1; ; contact++) {
     const first = await connectOnce(false);
     try {
@@ -97,21 +105,23 @@ async function openStream(
   const label = `${jump.user}@${jump.host}:${jump.port}`;
   // All machines behind the jump host share this attempt, so one machine's signal must not end it.
   const own = { ...options, signal: new AbortController().signal };
-  const connect = (): Promise<Client> =>
-    logIn(jumpHost, identities, own, limitMs, false, (limit) =>
+  let reached = false;
+  const connect = async (): Promise<Client> => {
+    const { client } = await logIn(jumpHost, identities, own, limitMs, false, (limit) =>
       connectTcp(jumpHost.host, jumpHost.port, limit, own.signal),
-    ).then(({ client }) => client);
-  try {
-    return await withLimit(
-      jumpHosts.stream(jumpHostKey(label, settings), connect, settings.host, settings.port),
-      2 * limitMs,
-      `the jump host ${label} did not answer`,
-    );
-  } catch (error) {
-    if (isHostKeyError(error)) throw new HostKeyError(`jump host: ${error.message}`, error.presented, error.expected);
-    if (isAuthenticationError(error)) throw new AuthenticationError(`jump host: ${error.message}`, { cause: error });
-    throw error;
-  }
+    ).catch((error: unknown) => {
+      throw jumpHostError(error, label);
+    });
+    return client;
+  };
+  const stream = jumpHosts.stream(jumpHostKey(label, settings), connect, settings, () => {
+    reached = true;
+  });
+  return withLimit(stream, 2 * limitMs, (limit) =>
+    reached
+      ? new ConnectionError(`no answer through the jump host ${label} within ${limit}`)
+      : new JumpHostError(`no answer within ${limit}`, label),
+  );
 }
 
 /** Machines share a jump host connection if all its settings are equal. */
@@ -184,9 +194,11 @@ async function retry<T>(
       const spent = performance.now() - began;
       if (spent + pause >= timeoutMs) {
         const times = count === 1 ? "once" : `${count} times`;
+        const limit = `${(timeoutMs / 1000).toFixed(timeoutMs < 10_000 ? 1 : 0)} s`;
+        const behind = isJumpHostError(error) ? `, so ${label} cannot be reached` : "";
         throw new ConnectionError(
-          `${label} could not be reached within ${(timeoutMs / 1000).toFixed(timeoutMs < 10_000 ? 1 : 0)} s ` +
-            `(tried ${times}); last error: ${message}`,
+          `${isJumpHostError(error) ? `the jump host ${error.jumpHost}` : label} could not be reached within ${limit} ` +
+            `(tried ${times})${behind}; last error: ${message}`,
           { cause: error },
         );
       }
@@ -197,11 +209,7 @@ async function retry<T>(
 }
 
 function isFinal(error: unknown): boolean {
-  return (
-    isAuthenticationError(error) ||
-    isHostKeyError(error) ||
-    (error instanceof Error && /no matching (key exchange|.*cipher|.*MAC)/i.test(error.message))
-  );
+  return isAuthenticationError(error) || isHostKeyError(error) || isProtocolError(error);
 }
 
 /**
@@ -212,14 +220,15 @@ function backoff(count: number): number {
   return Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 1.5 ** (count - 1)) * (0.5 + Math.random() / 2);
 }
 
-function withLimit<T extends Duplex>(work: Promise<T>, limitMs: number, message: string): Promise<T> {
+/** @param late makes the error, from the limit in words */
+function withLimit<T extends Duplex>(work: Promise<T>, limitMs: number, late: (limit: string) => Error): Promise<T> {
   const fallback = (): never => {
     // Close a stream that arrives too late. If none arrives, the error below has reported it.
     work.then(
       (stream) => stream.destroy(),
       () => undefined,
     );
-    throw new ConnectionError(`${message} within ${limitMs / 1000} s`);
+    throw late(`${limitMs / 1000} s`);
   };
   return pTimeout(work, { milliseconds: limitMs, fallback });
 }

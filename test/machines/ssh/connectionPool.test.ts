@@ -23,6 +23,7 @@ function fake(): SshConnection & { readonly opened: number; free(): void; lose()
     get isFree() {
       return channels < 2;
     },
+    isFreeForUrgent: true,
     async open(_command, options) {
       if (options?.urgent !== true) {
         channels += 1;

@@ -64,7 +64,7 @@ test("an identity that is no private key, or is not there, is told before anythi
   const path = join(directory, "named");
   await makeKey(path);
   await expect(publicKeys({ ...who, identities: [`${path}.pub`] })).rejects.toThrow(
-    "is a public key; name the private key instead",
+    "is a public key, and no agent holds its private half: load that (ssh-add), or name the private key instead",
   );
   await expect(publicKeys({ ...who, identities: ["/nowhere"] })).rejects.toThrow("/nowhere does not exist");
   writeFileSync(path, "nonsense");

@@ -1,0 +1,91 @@
+/** What a port says first: an SSH server's version and offers, or the words of something else. */
+import type { Duplex } from "node:stream";
+
+/** Enough for a version line and the list of algorithms. */
+const KEPT = 16_384;
+/** SSH_MSG_KEXINIT (RFC 4253, 7.1). */
+const KEXINIT = 20;
+const COOKIE_BYTES = 16;
+/** The longest excerpt of a foreign answer, in characters. */
+const LONGEST_WORDS = 120;
+
+/** The algorithms that a server offers, by what they are for. */
+export interface ServerOffers {
+  readonly kex: readonly string[];
+  readonly hostKey: readonly string[];
+  readonly cipher: readonly string[];
+  readonly mac: readonly string[];
+  readonly compression: readonly string[];
+}
+
+/** Keeps the first bytes that a stream brings, beside its other listeners. */
+export class FirstBytes {
+  #bytes: Buffer = Buffer.alloc(0);
+  readonly #listen: (chunk: Buffer) => void;
+
+  /** @param onForeign called once if this is no SSH server: a retry would find the same. */
+  constructor(
+    private readonly stream: Duplex,
+    onForeign: (protocol: string) => void,
+  ) {
+    let told = false;
+    this.#listen = (chunk) => {
+      if (this.#bytes.length < KEPT) this.#bytes = Buffer.concat([this.#bytes, chunk]).subarray(0, KEPT);
+      const protocol = told ? null : foreignProtocol(this.#bytes);
+      if (protocol === null) return;
+      told = true;
+      onForeign(protocol);
+    };
+    stream.on("data", this.#listen);
+  }
+
+  get bytes(): Buffer {
+    return this.#bytes;
+  }
+
+  stop(): void {
+    this.stream.removeListener("data", this.#listen);
+  }
+}
+
+/** The protocol of a port that speaks another one than SSH, or null. */
+function foreignProtocol(bytes: Buffer): string | null {
+  const text = bytes.toString("latin1", 0, 512);
+  if (/^HTTP\/\d/.test(text) || /^<(!DOCTYPE|html)/i.test(text)) return "HTTP";
+  // A TLS record: alert or handshake, version 3.x.
+  if (bytes.length >= 3 && (bytes[0] === 0x15 || bytes[0] === 0x16) && bytes[1] === 3) return "TLS";
+  if (/^220[ -][^\n]*smtp/i.test(text)) return "SMTP";
+  if (/^220[ -][^\n]*ftp/i.test(text)) return "FTP";
+  return null;
+}
+
+/** The first words of a port that has not sent an SSH version; null if it has, or has sent nothing. */
+export function wordsOf(bytes: Buffer): string | null {
+  if (bytes.length === 0 || versionEnd(bytes) !== null) return null;
+  const line = bytes.toString("latin1").split(/\r?\n/, 1)[0] ?? "";
+  return line.replace(/[^\x20-\x7e]/g, "?").slice(0, LONGEST_WORDS);
+}
+
+/** Reads the offers from the server's first packet, which is not encrypted; null if it has not arrived. */
+export function offersOf(bytes: Buffer): ServerOffers | null {
+  const at = versionEnd(bytes);
+  if (at === null || bytes.length < at + 6 || bytes[at + 5] !== KEXINIT) return null;
+  let position = at + 6 + COOKIE_BYTES;
+  const list = (): string[] => {
+    const length = bytes.readUInt32BE(position);
+    position += 4 + length;
+    return bytes.toString("latin1", position - length, position).split(",");
+  };
+  try {
+    const [kex = [], hostKey = [], cipher = [], , mac = [], , compression = []] = Array.from({ length: 7 }, list);
+    return { kex, hostKey, cipher, mac, compression };
+  } catch {
+    return null; // truncated
+  }
+}
+
+/** Where the version line ends; lines of other text may precede it. */
+function versionEnd(bytes: Buffer): number | null {
+  const found = /(^|\n)SSH-[^\n]*\n/.exec(bytes.toString("latin1"));
+  return found === null ? null : found.index + found[0].length;
+}
