@@ -37,6 +37,8 @@ export interface Batch {
   readonly named: boolean;
   /** Whether all of its machines have the tags that are each one's own. */
   readonly tagged: boolean;
+  /** How many of the members, from the first one on, are tagged. Missing: none. */
+  readonly tags?: number;
 }
 
 /**

@@ -44,6 +44,7 @@ export class Fleet {
   async ofRun(run: string, signal: AbortSignal): Promise<MachineStatus[]> {
     const machines = await this.api.find([{ Name: `tag:${TAG.run}`, Values: [run] }], signal);
     await this.noteAll(run, machines);
+    await this.completeRun(run);
     const told = await this.told(machines);
     const orphan = told.find(({ key, state }) => key === null && state !== "terminated");
     if (orphan !== undefined)
@@ -161,13 +162,20 @@ export class Fleet {
   private complete(batch: Batch): void {
     const { tagger } = this.parts;
     if (tagger === null || batch.tagged) return;
-    tagger.add(batch, async () => {
+    tagger.add(batch, async (tags) => {
       await this.book.permitted();
       const known = await this.book.find(batch.run, batch.id);
       if (known === null) return;
       // Machines that appear later are tagged then.
       const isDone = (now: Batch) => now.settled && now.ids.every((id) => id === null || batch.ids.includes(id));
-      await this.book.change(known, (now) => (isDone(now) ? { ...now, tagged: true } : null));
+      const isWhole = tags === batch.members.length;
+      await this.book.change(known, (now) =>
+        isWhole
+          ? isDone(now)
+            ? { ...now, tagged: true }
+            : null
+          : { ...now, tags: Math.max(now.tags ?? 0, tagsOf(now, batch, tags)) },
+      );
     });
   }
 
@@ -208,4 +216,10 @@ export class Fleet {
     if (isNew && !batch.settled && !answered) this.complete(noted);
     return noted;
   }
+}
+
+/** How many leading members are tagged: a machine that was noted since then is not. */
+function tagsOf(now: Batch, then: Batch, tags: number): number {
+  const changed = now.ids.findIndex((id, place) => id !== then.ids[place]);
+  return changed === -1 ? tags : Math.min(tags, changed);
 }

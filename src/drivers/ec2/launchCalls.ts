@@ -27,6 +27,7 @@ export interface LaunchParts {
   readonly api: Ec2Api;
   readonly fleet: Fleet;
   readonly clock: Clock;
+  readonly warn: (message: string) => void;
   /** How long the cloud may hide a machine that it has launched, in milliseconds. */
   readonly visibilityMs: number;
   /** Whether the cloud is idempotent: it answers a call with a known token with the machines of the first call. */

@@ -44,15 +44,19 @@ export class Tagger {
 
   /**
    * Schedules the tagging of a batch's known machines, each once.
-   * @param onDone called when all of them are tagged.
+   * @param onDone called with the number of members, from the first one on, that are tagged then or have no machine.
    */
-  add(batch: Batch, onDone: () => Promise<void>): void {
+  add(batch: Batch, onDone: (tagged: number) => Promise<void>): void {
     // A machine that the cloud still does not show after this time is gone.
     const until = Math.max(batch.askedAt + this.parts.visibilityMs, this.parts.clock.now() + PATIENCE_MS);
-    const tasks = batch.members.map((member, place) => this.one(batch.ids[place] ?? null, member, batch.named, until));
+    const { tags = 0 } = batch;
+    const tasks = batch.members.map((member, place) =>
+      place < tags ? Promise.resolve(true) : this.one(batch.ids[place] ?? null, member, batch.named, until),
+    );
     const task = Promise.all(tasks)
       .then(async (done) => {
-        if (done.every(Boolean)) await onDone();
+        const first = done.indexOf(false);
+        if (first !== tags) await onDone(first === -1 ? done.length : first);
       })
       .catch((error: unknown) => {
         this.failed(batch.ids.join(), error);

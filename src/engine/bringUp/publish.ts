@@ -110,7 +110,7 @@ const ADDRESSES = new Set(["host", "private_host", "hostname"]);
 
 export function machineBuiltIns(
   service: Service,
-  machine: Pick<ReachableMachine, "host" | "privateHost" | "hostname" | "id">,
+  machine: Pick<ReachableMachine, "host" | "privateHost" | "hostname" | "id" | "size" | "zone">,
 ): AttributeValue[] {
   return builtIns(service, {
     host: machine.host,
@@ -118,6 +118,8 @@ export function machineBuiltIns(
     hostname: machine.hostname ?? machine.host,
     instance_id: machine.id,
     cloud: cloudOf(service),
+    ...(machine.size === undefined ? {} : { instance_size: machine.size ?? "" }),
+    ...(machine.zone === undefined ? {} : { instance_zone: machine.zone ?? "" }),
   });
 }
 
@@ -128,7 +130,13 @@ export function machineBuiltIns(
 export function hostBuiltIns(assignments: MachineAssignments, service: Service): AttributeValue[] {
   const access = assignments.access(service);
   const host = access.kind === "ssh" ? access.host : (assignments.machine(assignments.owner(service))?.host ?? "");
-  return builtIns(service, { host, private_host: host, hostname: host, instance_id: "", cloud: "" });
+  return builtIns(service, {
+    host,
+    private_host: host,
+    hostname: host,
+    instance_id: "",
+    cloud: "",
+  });
 }
 
 function builtIns(service: Service, values: Record<string, string>): AttributeValue[] {

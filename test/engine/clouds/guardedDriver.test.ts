@@ -211,7 +211,7 @@ test("what is waited for is told after a few seconds, then ever more rarely, and
   });
   expect(error).toBeInstanceOf(LostReplyError);
   expect(told[0]).toMatch(
-    /^cloud "lab": describe has been tried for \d s and goes on: DescribeInstances: InternalError$/,
+    /^cloud "lab": describe has been tried for \d+ s and goes on: DescribeInstances: InternalError$/,
   );
   expect(told.length).toBeGreaterThan(3);
   expect(told.length).toBeLessThan(9);
