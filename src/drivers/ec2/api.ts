@@ -18,6 +18,8 @@ import {
   isThrottledError,
   type DriverContext,
 } from "../contract/driver.js";
+import { ProxyAgent } from "./httpsProxy.js";
+import type { Environment } from "../../model/environment.js";
 import { explain, isNotFound, isRefusedError } from "./errors.js";
 import { onlyXml } from "./strangeReply.js";
 import { tagList, type Tags } from "./machines.js";
@@ -58,7 +60,10 @@ export class Ec2Api {
   private silentSince: number | null = null;
   private hasAnswered = false;
 
-  constructor(private readonly context: Pick<DriverContext, "cloud" | "options" | "clock" | "permit" | "warn">) {}
+  constructor(
+    private readonly context: Pick<DriverContext, "cloud" | "options" | "clock" | "permit" | "warn"> &
+      Partial<Pick<DriverContext, "env">>,
+  ) {}
 
   /**
    * The host that answered last, whether its name came from the plan, the environment, the profile, or the SDK's rules.
@@ -269,7 +274,12 @@ export class Ec2Api {
     const sdk = await import("@aws-sdk/client-ec2");
     const client = new sdk.EC2Client({
       maxAttempts: 1, // the caller repeats: it must prove before each call that the run is still its own
-      requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: REQUEST_MS, throwOnRequestTimeout: true },
+      requestHandler: {
+        connectionTimeout: CONNECT_MS,
+        requestTimeout: REQUEST_MS,
+        throwOnRequestTimeout: true,
+        ...agentOf(this.context.env ?? {}),
+      },
       ...(region === undefined ? {} : { region }),
       ...(profile === undefined ? {} : { profile }),
       ...(endpoint === undefined ? {} : { endpoint }),
@@ -296,6 +306,11 @@ export class Ec2Api {
       throw isLostReplyError(explained) ? new CloudUnreachableError(cloud, explained.message) : explained;
     }
   }
+}
+
+/** Without a proxy, the SDK makes its own agent. */
+function agentOf(env: Environment): { readonly httpsAgent?: ProxyAgent } {
+  return env["HTTPS_PROXY"] || env["https_proxy"] ? { httpsAgent: new ProxyAgent(env) } : {};
 }
 
 /** Splits a list into parts of at most `most` items. */

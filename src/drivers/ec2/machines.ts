@@ -117,7 +117,7 @@ function withoutAddress(instance: Instance, host: string | null, address: Addres
     private: ["private", "check its subnet"],
     ipv6: ["IPv6", "write launch: { ipv6: true }, and use a subnet with an IPv6 range"],
   }[address ?? "private"] as [string, string];
-  return `it runs without a ${kind} address: ${remedy}`;
+  return `it runs without ${kind === "IPv6" ? "an" : "a"} ${kind} address: ${remedy}`;
 }
 
 function markOf(instance: Instance, membership: Membership | null): MachineMark | null {

@@ -27,8 +27,8 @@ export function runInput(parts: RunParts): RunInstancesCommandInput {
   const marked = [
     "instance",
     "volume",
-    "network-interface",
     ...(place.spot ? ["spot-instances-request"] : []),
+    "network-interface",
   ] as const;
   const Tags = tagList(batchTags(batch, settings.tags ?? {}));
   const own: RunInstancesCommandInput = {
