@@ -109,7 +109,7 @@ async function connect(context: RunContext, assignments: MachineAssignments, ser
   passState(context, service, "connecting");
   await inBareStep(context, service, "connect", assignments.machine(service)?.key ?? null, async () => {
     // A machine may take minutes to answer.
-    await unlessAborted(context.abort.signal, assignments.runner(service, first.program).reach());
+    await unlessAborted(context.halt, assignments.runner(service, first.program).reach());
     return { value: undefined, outcome: "connected", exitCode: null };
   });
   await prepare(context, assignments, service);

@@ -138,7 +138,7 @@ class GuardedCalls {
         if (clock.now() > giveUp) throw givenUp(error);
         if (clock.now() >= reportAt) reportAt = this.report(verb, begin, error);
         this.slowDown(error, attempt);
-        if (isLostReplyError(error)) await clock.sleep(this.pauseMs(attempt));
+        if (isLostReplyError(error)) await this.sleep(this.pauseMs(attempt), signal);
       }
     }
   }
@@ -172,7 +172,14 @@ class GuardedCalls {
   private async wait(signal: AbortSignal): Promise<void> {
     const { clock } = this.parts;
     // Checked again after each pause: the cloud may have extended the rate limit.
-    while (clock.now() < this.notBefore && !signal.aborted) await clock.sleep(this.notBefore - clock.now());
+    while (clock.now() < this.notBefore && !signal.aborted) await this.sleep(this.notBefore - clock.now(), signal);
+  }
+
+  /** Returns early when the signal aborts. */
+  private async sleep(ms: number, signal: AbortSignal): Promise<void> {
+    await this.parts.clock.sleep(ms, signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
   }
 
   /** Half to all of the pause, at random: throttled callers must not come back together. */

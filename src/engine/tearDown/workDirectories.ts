@@ -1,6 +1,7 @@
 /** Removes bootlevel's staged files from hosts that outlive the run. Destroyed machines need no cleanup. */
 import { buffer } from "node:stream/consumers";
 
+import { unlessAborted } from "../run/failure.js";
 import { warn } from "../run/journal.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import { programsOf } from "../programs/bundles.js";
@@ -26,7 +27,10 @@ export async function removeWorkDirectories(
   await Promise.all(
     onHosts.map(async ([service, own]) => {
       try {
-        await sweep(assignments, service, own);
+        await unlessAborted(
+          context.stop,
+          context.links.impatiently(() => sweep(assignments, service, own)),
+        );
       } catch (error) {
         await warn(context, service, `its staged programs may still be on the host: ${(error as Error).message}`);
       }

@@ -85,6 +85,8 @@ CREATE TABLE machines (
   authorized TEXT,
   requested_at INTEGER NOT NULL,
   launched_at INTEGER,
+  -- When a launcher was first connected to it: from then on it is known to have booted.
+  met_at INTEGER,
   ended_at INTEGER,
   end_reason TEXT
 ) STRICT;
@@ -122,6 +124,14 @@ CREATE TABLE steps (
   exit_code INTEGER
 ) STRICT;
 CREATE INDEX steps_service ON steps(service_id);
+
+-- Requests of running programs (bl) that were handled: one that comes again is not handled again.
+CREATE TABLE answered_requests (
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  program TEXT NOT NULL,
+  request TEXT NOT NULL,
+  PRIMARY KEY (run_id, program, request)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE events (
   id INTEGER PRIMARY KEY,
@@ -168,6 +178,8 @@ CREATE TABLE leases (
   host TEXT NOT NULL,
   pid INTEGER NOT NULL,
   process_start TEXT NOT NULL,
+  -- Where the pid means the same: the boot of the computer, and the PID namespace. '' if unknown.
+  pid_space TEXT NOT NULL,
   command TEXT NOT NULL,
   since INTEGER NOT NULL,
   renewed_at INTEGER NOT NULL,
@@ -224,7 +236,7 @@ CREATE TABLE built_images (
  * The highest `user_version` of databases from before the first release (1 to this number). They cannot be read any
  * more.
  */
-export const UNRELEASED = 5;
+export const UNRELEASED = 6;
 
 /** The SQL of each step. It migrates from `user_version` `UNRELEASED` plus its index to the next version. */
 export const migrations: readonly string[] = [first];
