@@ -28,7 +28,11 @@ export function builder(yargs: Argv) {
       .positional("service", { type: "string", array: true, describe: "Services or replicas (default: all)" }),
   )
     .option("yes", YES)
-    .option("force", { type: "boolean", default: false, describe: "Skip the terminate programs" })
+    .option("force", {
+      type: "boolean",
+      default: false,
+      describe: "Skip the terminate programs, and give up reports that could not be brought home",
+    })
     .option("verbose", VERBOSE)
     .example("$0 reboot shop", "Ask, then take all levels down and boot them again")
     .example("$0 reboot shop web cache --yes", "Reboot these services and those that depend on them");

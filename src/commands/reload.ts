@@ -49,7 +49,8 @@ export function builder(yargs: Argv) {
     .option("force", {
       type: "boolean",
       default: false,
-      describe: "Skip the terminate programs of replaced and removed services",
+      describe:
+        "Skip terminate programs of replaced and removed services, and give up reports that could not be brought home",
     })
     .option("verbose", VERBOSE)
     .example("$0 reload shop shop.yaml --dry-run", "Show what would change")

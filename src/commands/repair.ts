@@ -40,7 +40,7 @@ export function builder(yargs: Argv) {
     .option("force", {
       type: "boolean",
       default: false,
-      describe: "Skip the terminate programs of replaced machines",
+      describe: "Skip the terminate programs of replaced machines, and give up reports that could not be brought home",
     })
     .option("dry-run", {
       type: "boolean",

@@ -14,6 +14,7 @@ import {
 import { ENVIRONMENT } from "./environment.js";
 import { RUN, VERBOSE } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
+import { readReportLimit, REPORT_LIMIT } from "./reportLimit.js";
 import { isOutputOver, print, printError, printJson, screen } from "./output.js";
 import { withProgress } from "./progress.js";
 import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
@@ -27,6 +28,7 @@ interface ReportsArguments extends WaitArguments {
   readonly endpoint?: string;
   readonly overwrite: boolean;
   readonly collect: boolean;
+  readonly reportLimit?: string;
   readonly verbose: boolean;
   readonly json: boolean;
 }
@@ -66,6 +68,7 @@ export function builder(yargs: Argv) {
       describe: "With --to: replace different files of the same name",
     })
     .option("collect", { type: "boolean", default: false, describe: "Collect reports from the running machines first" })
+    .option("report-limit", REPORT_LIMIT)
     .option("verbose", VERBOSE)
     .example("$0 reports shop", "List the collected files")
     .example("$0 reports shop web-2 --open result.json | jq .", "Write one file to stdout")
@@ -112,7 +115,9 @@ export async function handler(options: ReportsArguments): Promise<number> {
   return fine ? EXIT.fine : EXIT.notFine;
 }
 
-function checkCall({ open: file, to, match, collect: now, json, endpoint, overwrite }: ReportsArguments): void {
+function checkCall(options: ReportsArguments): void {
+  const { open: file, to, match, collect: now, json, endpoint, overwrite, reportLimit } = options;
+  if (reportLimit !== undefined && !now) throw new UsageError("--report-limit requires --collect");
   if (file !== undefined && (to !== undefined || match !== undefined || now || json))
     throw new UsageError("--open cannot be combined with --to, --match, --collect or --json");
   if (to !== undefined && match !== undefined)
@@ -136,10 +141,11 @@ async function open(run: string, file: string, service: { service?: string }): P
 
 async function collect(options: ReportsArguments): Promise<{ collected: ReportOutcome[]; interrupted: boolean }> {
   const wait = await readWaitOption(options);
+  const limit = await readReportLimit(options.reportLimit);
   const services = options.service === undefined ? [] : [String(options.service)];
   const { result, interrupted } = await withProgress(
     { ...options, afterwards: "Reports can be collected again." },
-    (watch) => collectReports(options.run, { ...ENVIRONMENT, services, ...wait, ...watch }),
+    (watch) => collectReports(options.run, { ...ENVIRONMENT, services, ...wait, ...limit, ...watch }),
   );
   if (result.length === 0) printError("Nothing to collect: no started service has a report in the plan.");
   return { collected: result, interrupted };

@@ -18,6 +18,7 @@ interface RunArguments extends GivenArguments, VariableArguments, WaitArguments 
   readonly keep?: Keep;
   readonly onFailure?: OnFailure;
   readonly deadline?: string[];
+  readonly force: boolean;
   readonly nagios: boolean;
   readonly json: boolean;
   readonly verbose: boolean;
@@ -61,6 +62,11 @@ export function builder(yargs: Argv) {
       requiresArg: true,
       describe: "Time limit of a phase, such as boot=10m, execute=1h, report=5m or terminate=10m; repeatable",
     })
+    .option("force", {
+      type: "boolean",
+      default: false,
+      describe: "End machines whose reports could not be brought home, too",
+    })
     .option("nagios", {
       type: "boolean",
       default: false,
@@ -96,9 +102,12 @@ export async function handler(options: RunArguments): Promise<number> {
   return isWell(result) ? EXIT.fine : EXIT.notFine;
 }
 
-/** A run whose machines should have ended and did not is no success, even if its execute programs passed. */
-function isWell({ success, terminated }: RunToEndResult): boolean {
-  return success && (terminated === null || terminated.state === "terminated");
+/**
+ * A run whose machines should have ended and did not is no success, even if its execute programs passed. Neither is one
+ * whose reports are not home.
+ */
+function isWell({ success, terminated, reports }: RunToEndResult): boolean {
+  return success && (terminated === null || terminated.state === "terminated") && reports.every(({ home }) => home);
 }
 
 async function fromPlan(options: RunArguments): Promise<(watch: Watch) => Promise<RunToEndResult>> {
@@ -121,6 +130,7 @@ async function fromPlan(options: RunArguments): Promise<(watch: Watch) => Promis
       ...values,
       ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.keep === undefined ? {} : { keep: options.keep }),
+      force: options.force,
       ...watch,
     });
 }
@@ -143,6 +153,7 @@ async function fromRun(options: RunArguments, run: string): Promise<(watch: Watc
       ...ENVIRONMENT,
       ...wait,
       ...(options.keep === undefined ? {} : { keep: options.keep }),
+      force: options.force,
       ...watch,
     });
 }
@@ -175,7 +186,18 @@ async function printResult(result: RunToEndResult): Promise<void> {
   const hint = archives === 0 ? "" : ` Reports: bootlevel reports ${run}`;
   const state = boot.state === "failed" ? "" : ` (${boot.state})`;
   print(`\nRun ${run} ${result.success ? "succeeded" : `failed${state}`} in ${formatDuration(result.ms)}.${hint}`);
+  const away = reports.filter(({ home }) => !home).map(({ service }) => service);
+  if (away.length > 0) print(awayWords(result, away));
   print(await machinesWords(result));
+}
+
+/** The most services that a line names. */
+const MOST_NAMED = 10;
+
+function awayWords({ run, terminated }: RunToEndResult, away: readonly string[]): string {
+  const named = `${away.slice(0, MOST_NAMED).join(", ")}${away.length > MOST_NAMED ? ` and ${away.length - MOST_NAMED} more` : ""}`;
+  const help = terminated?.state === "terminated" ? "" : ` Collect them again: bootlevel reports ${run} --collect`;
+  return `Reports that are not home: ${named}.${help}`;
 }
 
 async function machinesWords({ run, keep, terminated }: RunToEndResult): Promise<string> {

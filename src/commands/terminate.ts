@@ -6,6 +6,7 @@ import { VERBOSE, YES } from "./commonOptions.js";
 import { EXIT, exitCodeOf, UsageError } from "./exitCodes.js";
 import { exitCodeFor } from "./outcome.js";
 import { print, printError, printJson, screen } from "./output.js";
+import { readReportLimit, REPORT_LIMIT } from "./reportLimit.js";
 import { confirm, withProgress } from "./progress.js";
 import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
 import { terminate } from "../library/runs.js";
@@ -15,6 +16,7 @@ interface TerminateArguments extends WaitArguments {
   readonly run: string[];
   readonly keep: boolean;
   readonly reports: boolean;
+  readonly reportLimit?: string;
   readonly yes: boolean;
   readonly force: boolean;
   readonly json: boolean;
@@ -29,7 +31,11 @@ export function builder(yargs: Argv) {
     yargs.positional("run", { type: "string", array: true, demandOption: true, describe: "Names or numbers of runs" }),
   )
     .option("yes", YES)
-    .option("force", { type: "boolean", default: false, describe: "Skip the terminate programs" })
+    .option("force", {
+      type: "boolean",
+      default: false,
+      describe: "Skip the terminate programs, and end machines whose reports could not be brought home",
+    })
     .option("keep", {
       type: "boolean",
       default: false,
@@ -40,6 +46,7 @@ export function builder(yargs: Argv) {
       default: true,
       describe: "Collect the reports of services first (--no-reports: skip)",
     })
+    .option("report-limit", REPORT_LIMIT)
     .option("verbose", VERBOSE)
     .example("$0 terminate shop", "Ask on a terminal, then terminate the run shop")
     .example("$0 terminate shop test-2 --yes", "Terminate two runs without asking");
@@ -79,6 +86,7 @@ export async function handler(options: TerminateArguments): Promise<number> {
 
 async function endRun(run: string, options: TerminateArguments): Promise<TerminateResult> {
   const wait = await readWaitOption(options);
+  const limit = await readReportLimit(options.reportLimit);
   const { result } = await withProgress({ ...options, afterwards: "Run terminate again to continue." }, (watch) =>
     terminate(run, {
       ...ENVIRONMENT,
@@ -86,6 +94,7 @@ async function endRun(run: string, options: TerminateArguments): Promise<Termina
       force: options.force,
       keep: options.keep,
       reports: options.reports,
+      ...limit,
       ...watch,
     }),
   );

@@ -67,15 +67,19 @@ export async function copyReports(
  * Collects the reports of a live run now. What is missing is in the result, and emitted as warnings.
  * @param options.services services or replicas. Default: all that have a report and have started.
  * @returns the result for each replica.
+ * @param options.reportLimitBytes raises the limits of the plan's reports, in bytes.
  * @throws RunBusyError, UnknownRunError, StateError for an unknown service or a terminated run
  */
 export async function collectReports(
   run: string,
-  options: HomeOption & WatchOptions & WaitOptions & { readonly services?: readonly string[] } = {},
+  options: HomeOption &
+    WatchOptions &
+    WaitOptions & { readonly services?: readonly string[]; readonly reportLimitBytes?: number } = {},
 ): Promise<ReportOutcome[]> {
   return withRun(run, options, async (store, record) =>
     (await import("../engine/operations/collectReports.js")).collectReportsNow(store, record, {
       services: options.services ?? [],
+      reportLimitBytes: options.reportLimitBytes ?? null,
       ...work(options),
     }),
   );

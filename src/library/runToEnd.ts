@@ -9,13 +9,16 @@ import { resolveValues } from "./variables.js";
  * Failures are in the result.
  * @param options.keep which outcome keeps the machines; overrides the plan. Default: the plan's `keep`, else none are
  *   kept.
+ * @param options.force destroys machines whose reports could not be brought home, too. Default: these machines stay.
  * @param options.signal abort it to stop booting and executing; reports are collected and machines destroyed all the
  *   same.
  * @throws PlanError for missing variables, RunExistsError, StateError. Nothing has been started then.
  */
 export async function runToEnd(
   plan: LaunchPlan,
-  options: HomeOption & VariableOptions & WatchOptions & { readonly name?: string; readonly keep?: Keep } = {},
+  options: HomeOption &
+    VariableOptions &
+    WatchOptions & { readonly name?: string; readonly keep?: Keep; readonly force?: boolean } = {},
 ): Promise<RunToEndResult> {
   const variables = await resolveValues(plan, options);
   const { runToEnd: run } = await import("../engine/operations/runToEnd.js");
@@ -23,6 +26,7 @@ export async function runToEnd(
     run(store, {
       start: { kind: "plan", plan, variables, name: options.name ?? null },
       keep: options.keep ?? null,
+      force: options.force ?? false,
       waitMs: 0,
       ...watch(options),
     }),
@@ -35,11 +39,16 @@ export async function runToEnd(
  */
 export async function resumeToEnd(
   run: string,
-  options: HomeOption & WatchOptions & WaitOptions & { readonly keep?: Keep } = {},
+  options: HomeOption & WatchOptions & WaitOptions & { readonly keep?: Keep; readonly force?: boolean } = {},
 ): Promise<RunToEndResult> {
   const { runToEnd: finish } = await import("../engine/operations/runToEnd.js");
   return withRun(run, options, async (store, record) =>
-    finish(store, { start: { kind: "resume", run: record }, keep: options.keep ?? null, ...work(options) }),
+    finish(store, {
+      start: { kind: "resume", run: record },
+      keep: options.keep ?? null,
+      force: options.force ?? false,
+      ...work(options),
+    }),
   );
 }
 

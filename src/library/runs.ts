@@ -43,17 +43,23 @@ export async function status(run: string, options: HomeOption & WatchOptions = {
 
 /**
  * Terminates a run, last level first. Failures are in the result.
- * @param options.force skip the terminate programs.
+ * @param options.force skip the terminate programs, and destroy machines whose reports could not be brought home, too.
  * @param options.keep run the terminate programs and keep the machines.
- * @param options.reports collect the reports of services first; default true. Problems with them are emitted as
- *   warnings and change nothing else.
+ * @param options.reports collect the reports of services first; default true. A machine whose report could not be
+ *   brought home stays, and its service is a failure.
+ * @param options.reportLimitBytes raises the limits of the plan's reports, in bytes.
  * @throws RunBusyError, UnknownRunError
  */
 export async function terminate(
   run: string,
   options: HomeOption &
     WatchOptions &
-    WaitOptions & { readonly force?: boolean; readonly keep?: boolean; readonly reports?: boolean } = {},
+    WaitOptions & {
+      readonly force?: boolean;
+      readonly keep?: boolean;
+      readonly reports?: boolean;
+      readonly reportLimitBytes?: number;
+    } = {},
 ): Promise<TerminateResult> {
   return withRun(run, options, async (store, record) => {
     const { terminateRun } = await import("../engine/operations/terminate.js");
@@ -61,6 +67,7 @@ export async function terminate(
       force: options.force ?? false,
       keep: options.keep ?? false,
       reports: options.reports ?? true,
+      reportLimitBytes: options.reportLimitBytes ?? null,
       ...work(options),
     });
   });

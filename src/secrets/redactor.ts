@@ -20,6 +20,8 @@ const FRAGMENT_LENGTH = 6;
 export class Redactor {
   /** Each printed form of a secret, and its table for `overlap`. */
   private readonly forms = new Map<string, Uint32Array>();
+  /** The length of the longest secret, in characters. */
+  longest = 0;
 
   constructor(secrets: Iterable<string> = []) {
     this.add(secrets);
@@ -27,11 +29,13 @@ export class Redactor {
 
   /** Adds secrets. Empty ones are ignored. */
   add(secrets: Iterable<string>): void {
-    for (const secret of secrets)
+    for (const secret of secrets) {
+      this.longest = Math.max(this.longest, secret.length);
       for (const printed of printedForms(asPrinted(secret))) {
         const form = printed.length < WRAPPED_LENGTH ? printed : printed.replace(/[\r\n]/g, "");
         if (!this.forms.has(form)) this.forms.set(form, borderTable(form));
       }
+    }
   }
 
   /** The text with every secret replaced by `[secret]`. Overlapping secrets become one. */

@@ -29,6 +29,9 @@ import { recoverStep } from "./recoverStep.js";
 import type { Service } from "../run/service.js";
 import type { BringUp } from "./bringUpContext.js";
 
+/** The most outputs that a warning names. */
+const MOST_NAMED = 20;
+
 export interface OutputProgram {
   readonly step: "boot" | "execute";
   readonly program: ProgramSpec;
@@ -150,11 +153,12 @@ async function endOf(
   if (problem !== null) throw problem(details);
   const promised = new Set(service.spec.outputs.map((output) => output.name));
   const extra = [...result.outputs.keys()].filter((name) => !promised.has(name));
+  const more = extra.length > MOST_NAMED ? ` and ${extra.length - MOST_NAMED} more` : "";
   if (extra.length > 0)
     await warn(
       context,
       service,
-      `the ${step} program set ${extra.join(", ")}, which the plan does not declare under outputs: nothing can refer to it`,
+      `the ${step} program set ${extra.slice(0, MOST_NAMED).join(", ")}${more}, which the plan does not declare under outputs: nothing can refer to it`,
     );
   return { value: undefined, outcome: RECORDED, exitCode: 0 };
 }

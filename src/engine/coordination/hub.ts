@@ -9,6 +9,7 @@ import { suggest } from "../../text/suggest.js";
 import type { AnsweredRequest, Change } from "../../state/contract/changes.js";
 import type { AttributeValue } from "../../state/contract/records.js";
 import { isStateError } from "../../state/contract/errors.js";
+import { outputsTooLarge } from "../attributes/outputLimits.js";
 import { change, warn } from "../run/journal.js";
 import type { RunContext } from "../run/context.js";
 import type { Coordination, Publisher } from "../run/coordination.js";
@@ -221,13 +222,11 @@ export class CoordinationHub implements Coordination {
     if (value.length > LONGEST_VALUE)
       return refusal(BL_EXIT.usage, `the value is ${value.length} bytes long; the limit is ${LONGEST_VALUE} bytes`);
     if (context.writer === null) return refusal(BL_EXIT.noLauncher, "this command is read-only: it cannot set values");
-    const attribute: AttributeValue = {
-      serviceId: service.id,
-      name,
-      kind: "output",
-      secret: output.secret,
-      value: textOfBytes(value),
-    };
+    const text = textOfBytes(value);
+    const problem = outputsTooLarge(service.spec, context.attributes.of(service.name), new Map([[name, text]]));
+    if (problem !== null) return refusal(BL_EXIT.usage, problem);
+    const { secret } = output;
+    const attribute: AttributeValue = { serviceId: service.id, name, kind: "output", secret, value: text };
     await this.publisher(service, attribute, [{ kind: "answered", requests: [answered] }]);
     return done();
   }

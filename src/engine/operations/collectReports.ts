@@ -17,6 +17,8 @@ export interface CollectRunOptions extends WorkOptions {
   readonly services: readonly string[];
   /** Include the logs of services without `report`. Default: false. */
   readonly all?: boolean;
+  /** The operator's limit of a report, and of each file, in bytes. Default: the plan's. */
+  readonly reportLimitBytes?: number | null;
 }
 
 /**
@@ -39,7 +41,10 @@ export async function collectReportsNow(
       return record !== undefined && record.state !== "terminated" && needsTearDown(service, record);
     });
     await endEarlier(context, assignments, due);
-    return collectReports(context, assignments, due, { all: options.all ?? false });
+    return collectReports(context, assignments, due, {
+      all: options.all ?? false,
+      limitBytes: options.reportLimitBytes ?? null,
+    });
   });
 }
 

@@ -27,6 +27,8 @@ export interface RunToEndRequest {
     | { readonly kind: "resume"; readonly run: RunRecord };
   /** Which machines to keep; null: as the plan says. */
   readonly keep: Keep | null;
+  /** Destroy machines whose reports are not home, too. */
+  readonly force: boolean;
   readonly waitMs: number;
   readonly observe: (event: RunEvent) => void;
   /** Aborted when the operator stops the command: reports are collected and machines destroyed all the same. */
@@ -84,7 +86,16 @@ async function runInSession(store: Store, request: RunToEndRequest, session: Ses
   const terminated = kept
     ? null
     : await within("taking down", plan.deadlines.terminate, (over) =>
-        terminateRun(store, run, { ...options, signal: over, over, force: false, keep: false, reports: isGoingDown }),
+        terminateRun(store, run, {
+          ...options,
+          signal: over,
+          over,
+          force: false,
+          keep: false,
+          reports: isGoingDown,
+          notHome: notHome(reports),
+          giveUpReports: request.force,
+        }),
       );
   // Its programs are ended, and an operator may go on with the machines.
   if (kept && boot.aborted !== null && isPassing(boot.aborted)) await store.cancelAbort(run);
@@ -145,6 +156,12 @@ async function endedPart(store: Store, { id }: RunRecord, options: WorkOptions):
   if (!isOver(run) || (run.goal === "down" && run.state === "interrupted")) return null;
   if (run.goal === "up") await endPrograms(store, run, options);
   return recordedBoot(store, run);
+}
+
+function notHome(reports: readonly ReportOutcome[]): Map<string, string> {
+  return new Map(
+    reports.filter(({ home }) => !home).map(({ service, warnings }) => [service, warnings[0] ?? ""] as const),
+  );
 }
 
 export function isKept(keep: Keep, success: boolean): boolean {

@@ -25,6 +25,12 @@ export interface TerminateOptions extends WorkOptions {
   readonly keep: boolean;
   /** Collect the reports of services first. Default: true. */
   readonly reports?: boolean;
+  /** Services whose reports were just collected and are not home, and why: their machines stay. */
+  readonly notHome?: ReadonlyMap<string, string>;
+  /** Destroy machines whose reports are not home, too. Default: only with `force`. */
+  readonly giveUpReports?: boolean;
+  /** The operator's limit of a report, and of each file, in bytes. Default: the plan's. */
+  readonly reportLimitBytes?: number | null;
 }
 
 export interface TerminateResult {
@@ -68,10 +74,8 @@ export async function terminateRun(store: Store, run: RunRecord, options: Termin
   );
 }
 
-async function takeRunDown(
-  context: RunContext,
-  { force, keep, reports = true }: TerminateOptions,
-): Promise<TerminateResult> {
+async function takeRunDown(context: RunContext, options: TerminateOptions): Promise<TerminateResult> {
+  const { force, keep, reports = true } = options;
   const { clock, run } = context;
   const startedAt = clock.now();
   const assignments = await MachineAssignments.read(context);
@@ -81,7 +85,12 @@ async function takeRunDown(
     assignments,
     unfinishedPrograms(await context.store.steps(run)),
     force,
-    reports,
+    {
+      collect: reports,
+      notHome: options.notHome ?? new Map(),
+      giveUp: force || options.giveUpReports === true,
+      limitBytes: options.reportLimitBytes ?? null,
+    },
     true,
   );
   const started: RunEvent = {

@@ -2,6 +2,7 @@
  * Describes a service of a plan as aspects to compare with another version of the plan. Each aspect says what a
  * difference requires.
  */
+import { LOG_LIMIT_BYTES, REPORT_FILE_LIMIT_BYTES, REPORT_LIMIT_BYTES } from "../../plan/launchPlan/limits.js";
 import {
   meantReplica,
   replicaNumbers,
@@ -12,6 +13,7 @@ import {
 } from "../../plan/launchPlan/launchPlan.js";
 import { templateText } from "../../plan/references/references.js";
 import { resolveTree } from "../../plan/references/resolve.js";
+import { writeByteSize } from "../../text/byteSize.js";
 import { bundleName, type ProgramStep } from "../programs/bundles.js";
 import type { PlanVersion } from "./planVersion.js";
 
@@ -142,6 +144,7 @@ export function comparable(
         shown: service.report?.patterns.map(shown).join(", ") || "none",
         stage: "none",
       },
+      ...limits(service),
       ...program(service, "terminate", service.terminate, "none", of),
       {
         name: "ssh",
@@ -176,6 +179,17 @@ export function comparable(
       { name: `${step}.timeout`, value: String(spec.timeoutMs), shown: `${spec.timeoutMs / 1000}s`, stage: "none" },
     ];
   }
+}
+
+function limits({ report, logLimitBytes }: ServiceSpec): Aspect[] {
+  const size = (name: string, bytes: number): Aspect => {
+    return { name, value: String(bytes), shown: writeByteSize(bytes), stage: "none" };
+  };
+  return [
+    size("report.limit", report?.limitBytes ?? REPORT_LIMIT_BYTES),
+    size("report.file_limit", report?.fileLimitBytes ?? REPORT_FILE_LIMIT_BYTES),
+    size("log_limit", logLimitBytes ?? LOG_LIMIT_BYTES),
+  ];
 }
 
 function readyTimes({ ready }: ServiceSpec): Aspect[] {

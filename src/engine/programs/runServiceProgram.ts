@@ -3,11 +3,14 @@ import { basename } from "node:path";
 
 import type { StepName } from "../../model/events.js";
 import { ConnectionError } from "../../machines/contract/connection.js";
+import { OutputError } from "../../machines/contract/errors.js";
 import type { ProgramRequest, ProgramResult } from "../../machines/program/request.js";
+import { LOG_LIMIT_BYTES } from "../../plan/launchPlan/limits.js";
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { LogWriter } from "../../state/contract/files.js";
 import type { ProgramStep } from "./bundles.js";
 import { coordination, endedBy, resolveProgram, staging, TIDIES_UP, type ProgramRun } from "./programRequest.js";
+import { outputsTooLarge } from "../attributes/outputLimits.js";
 import { InterruptedError, isInterruptedError, unlessAborted } from "../run/failure.js";
 import { abortWords } from "../run/abort.js";
 import { isNoMachineError, type MachineAssignments } from "../run/machineAssignments.js";
@@ -95,7 +98,10 @@ export async function recoverServiceProgram(
   });
 }
 
-type Hooks = Pick<ProgramRequest, "onOutput" | "onWarning" | "onResult" | "onLost" | "onRestored" | "leave">;
+type Hooks = Pick<
+  ProgramRequest,
+  "onOutput" | "onWarning" | "checkOutputs" | "onResult" | "onLost" | "onRestored" | "leave"
+>;
 
 async function inLog(
   context: RunContext,
@@ -145,7 +151,8 @@ export async function openLogFile(
   service: Service,
   step: StepName,
 ): Promise<LogWriter | null> {
-  return writer === null ? null : store.files.logs.open(run.uid, { service: service.name, step });
+  const limitBytes = service.spec.logLimitBytes ?? LOG_LIMIT_BYTES;
+  return writer === null ? null : store.files.logs.open(run.uid, { service: service.name, step }, limitBytes);
 }
 
 /** Why a step's programs are ended early, for people; null if nothing ends them. */
@@ -206,6 +213,10 @@ async function runAndLog(
       onOutput: (chunk) => log.push(chunk),
       onWarning: (message) =>
         context.emit({ at: context.clock.now(), type: "warning", service: run.service.name, message }),
+      checkOutputs: (outputs) => {
+        // Outputs of other steps are discarded.
+        if (run.step === "boot" || run.step === "execute") checkSizes(context, run.service, outputs);
+      },
       onResult: async (result) => {
         known = true;
         learnSecrets(context, run.service, result.outputs);
@@ -226,6 +237,12 @@ async function runAndLog(
     if (!known) log.discard();
     log.finish();
   }
+}
+
+/** @throws OutputError */
+function checkSizes(context: RunContext, service: Service, outputs: ReadonlyMap<string, string>): void {
+  const problem = outputsTooLarge(service.spec, context.attributes.of(context.current(service).name), outputs);
+  if (problem !== null) throw new OutputError(problem, 0);
 }
 
 function learnSecrets(context: RunContext, service: Service, outputs: ReadonlyMap<string, string>): void {

@@ -6,10 +6,9 @@
 import { StringDecoder } from "node:string_decoder";
 
 import { RedactingStream, type Redactor } from "../../secrets/redactor.js";
+import { HeldOutput } from "./heldOutput.js";
 import type { LogWriter } from "../../state/contract/files.js";
 
-/** The maximum of held output, in characters. If there is more, the end is kept. */
-const HELD_CHARACTERS = 4 * 1024 * 1024;
 const LAST_LINES = 20;
 const LINE_CHARACTERS = 2_000;
 
@@ -25,8 +24,7 @@ export interface StepLogParts {
 export class StepLog {
   private readonly decoder = new StringDecoder("utf8");
   private readonly stream: RedactingStream;
-  private held = "";
-  private dropped = 0;
+  private readonly held = new HeldOutput();
   private tail = "";
 
   constructor(private readonly parts: StepLogParts) {
@@ -43,29 +41,29 @@ export class StepLog {
 
   push(chunk: Buffer): void {
     const text = this.decoder.write(chunk);
-    if (!this.parts.hold) return this.write(this.stream.push(text), true);
-    this.held += text;
-    if (this.held.length <= 2 * HELD_CHARACTERS) return;
-    this.dropped += this.held.length - HELD_CHARACTERS;
-    this.held = this.held.slice(-HELD_CHARACTERS);
+    if (this.parts.hold) this.held.push(text);
+    else this.write(this.stream.push(text), true);
   }
 
   /** Writes the held output. The redactor knows all secrets of the program by now. */
   finish(): void {
-    const rest = this.held + this.decoder.end();
-    if (this.dropped > 0)
-      this.write(`--- ${this.dropped} characters dropped: too much output to hold in memory\n`, false);
-    this.write(this.stream.push(rest) + this.stream.end(), true);
-    this.held = "";
+    const rest = this.decoder.end();
+    if (!this.parts.hold) return this.write(this.stream.push(rest) + this.stream.end(), true);
+    this.held.push(rest);
+    const { head, dropped, tail } = this.held.release(this.parts.redactor);
+    this.write(head, true);
+    if (dropped > 0) this.write(`\n--- ${dropped} characters dropped: too much output to hold in memory\n`, false);
+    this.write(tail, true);
   }
 
   /** Drops the held output: the program ended before its secrets were known. */
   discard(): void {
-    if (this.held !== "")
+    const { length } = this.held;
+    this.held.forget();
+    if (length > 0)
       this.note(
-        `${this.held.length} characters of output were dropped: this program has secret outputs, and it ended before they were known`,
+        `${length} characters of output were dropped: this program has secret outputs, and it ended before they were known`,
       );
-    this.held = "";
   }
 
   async close(): Promise<void> {

@@ -1,19 +1,22 @@
 /**
- * Collects the reports of services: before their machines are destroyed, or while they run. A failure here never
- * changes the state of a run.
+ * Collects the reports of services: before their machines are destroyed, or while they run. Whether a machine may then be
+ * destroyed is up to the caller: the outcome says whether all its files are home.
  */
 import type { MachineConnection } from "../../machines/contract/connection.js";
 import type { MachineLink } from "../../machines/contract/link.js";
 import { cleanUp } from "../../machines/program/killAndCleanUp.js";
+import { REPORT_FILE_LIMIT_BYTES, REPORT_LIMIT_BYTES } from "../../plan/launchPlan/limits.js";
 import { isFileError } from "../../state/contract/fileErrors.js";
 import type { ReportDraft, ReportFiles } from "../../state/contract/files.js";
+import type { CutFile, ReportManifest } from "../../state/contract/reportArchive.js";
 import { recordRefuses } from "../run/failure.js";
 import { warn } from "../run/journal.js";
 import { isNoMachineError, type MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import { settleAll } from "../run/settleAll.js";
 import { planFetches, type PlannedFetch } from "./fetchPlan.js";
-import { gather, type Gathered } from "./gather.js";
+import { cutWords } from "./cutWords.js";
+import { gather, type Gathered, type GatherParts } from "./gather.js";
 import { reportManifest } from "./reportManifest.js";
 import { runReportProgram } from "./reportProgram.js";
 import { reachWithin, withLimit } from "./timeLimit.js";
@@ -26,8 +29,10 @@ export interface CollectOptions {
    * Whether a service's machine may be contacted. If not, only its logs are collected. Default: all machines may be.
    */
   readonly reachable?: (service: Service) => boolean;
-  /** The maximum size of a report before compression, in bytes. Default: 1 GiB. */
-  readonly limitBytes?: number;
+  /** Why a machine that exists does not answer, or null. Then it is not among the reachable ones. */
+  readonly silent?: Error | null;
+  /** The operator's limit of a report, and of each file, in bytes. Raises the plan's limits, if they are lower. */
+  readonly limitBytes?: number | null;
 }
 
 /** The result of collecting one replica's report. */
@@ -43,16 +48,24 @@ export interface ReportOutcome {
    * machine is kept, if there is one.
    */
   readonly complete: boolean;
+  /**
+   * Whether the machine can go: everything that the machine could still send is on the launcher's disk. A report program
+   * that failed, or a machine that is gone, leaves nothing to fetch.
+   */
+  readonly home: boolean;
+  /** Files that a limit cut off or left out. */
+  readonly cut: readonly CutFile[];
   /** What is missing, and why. Redacted. */
   readonly warnings: readonly string[];
 }
 
-const LIMIT_BYTES = 1_073_741_824;
 /** How often a report is tried if its connection breaks. */
 const TRIES = 2;
 /** The maximum number of problems in a warning, and the maximum length of each in characters. */
 const MOST_NAMED = 8;
 const LONGEST_NAMED = 600;
+/** The maximum number of cut files in an outcome. */
+const MOST_CUT = 100;
 /** The time limit for collecting logs of a service without `report`, in milliseconds. */
 const LOGS_TIMEOUT_MS = 600_000;
 
@@ -74,11 +87,19 @@ export async function collectReports(
   return settleAll(due.map((service) => new Collection(context, assignments, service, options).outcome()));
 }
 
+/** Something that is missing. `holds`: the machine could still send it. */
+interface Problem {
+  readonly message: string;
+  readonly holds: boolean;
+}
+
 /** Collects one replica's report. */
 class Collection {
   private readonly leftOut: string[] = [];
-  private problem: string | null = null;
+  private readonly problems: Problem[] = [];
+  private cut: readonly CutFile[] = [];
   private draft: ReportDraft | null = null;
+  private unreached = false;
 
   constructor(
     private readonly context: RunContext,
@@ -91,14 +112,29 @@ class Collection {
     return this.context.store.files.reports;
   }
 
+  private get limits(): GatherParts["limits"] {
+    const { limitBytes = REPORT_LIMIT_BYTES, fileLimitBytes = REPORT_FILE_LIMIT_BYTES } =
+      this.service.spec.report ?? {};
+    const least = this.options.limitBytes ?? 0;
+    return { bytes: Math.max(limitBytes, least), fileBytes: Math.max(fileLimitBytes, least) };
+  }
+
   async outcome(): Promise<ReportOutcome> {
     const { context, service } = this;
+    const redact = (text: string) => context.redactor.redact(text);
     const kept = await this.collect();
     // If the operator stopped the command, the next command collects the report.
-    const problems = context.stop.aborted ? [] : [...(this.problem === null ? [] : [this.problem]), ...this.leftOut];
-    const warnings = problems.map((text) => shorten(context.redactor.redact(text)));
+    const texts = context.stop.aborted ? [] : [...this.problems.map(({ message }) => message), ...this.leftOut];
+    const warnings = texts.map((text) => shorten(redact(text)));
     if (warnings.length > 0) await warn(context, service, sentence(kept.archive, warnings));
-    return { service: service.name, ...kept, complete: kept.archive !== null && this.problem === null, warnings };
+    return {
+      service: service.name,
+      ...kept,
+      complete: kept.archive !== null && this.problems.length === 0,
+      home: !this.problems.some(({ holds }) => holds),
+      cut: this.cut.slice(0, MOST_CUT).map((one) => ({ ...one, file: redact(one.file) })),
+      warnings,
+    };
   }
 
   private async collect(): Promise<{ archive: string | null; files: number; bytes: number }> {
@@ -106,22 +142,40 @@ class Collection {
     try {
       await this.reports.prepare(context.run.uid, service.name);
       const asked = options.reachable?.(service) ?? true;
-      if (!asked && service.spec.report !== null)
-        this.problem = "its machine is gone or may not be contacted: only its logs are collected";
+      const silent = options.silent ?? null;
+      if (silent !== null) {
+        this.unreached = true;
+        this.note(`its machine cannot be reached: ${silent.message}`, context.cleanupExpired?.aborted !== true);
+      } else if (!asked && service.spec.report !== null)
+        this.note("its machine is gone or may not be contacted: only its logs are collected", false);
       const gathered = await this.gatherAll(asked ? await this.fetches() : []);
       if (context.stop.aborted) return { archive: null, files: 0, bytes: 0 };
       this.leftOut.push(...gathered.leftOut);
-      this.problem ??= gathered.problem?.message ?? null;
+      this.noteMissing(gathered);
       const { files, bytes } = gathered;
       return { archive: await this.keep(gathered), files, bytes };
     } catch (error) {
       if (recordRefuses(error)) throw error;
       const help = isFileError(error) ? `; ${error.remedy}` : "";
-      this.problem = `${(error as Error).message}${help}`;
+      // The logs are on the launcher's disk anyway: they need no machine.
+      this.note(`${(error as Error).message}${help}`, service.spec.report !== null);
       return { archive: null, files: 0, bytes: 0 };
     } finally {
       await this.draft?.discard();
     }
+  }
+
+  private note(message: string, holds: boolean): void {
+    if (!this.problems.some((known) => known.message === message)) this.problems.push({ message, holds });
+  }
+
+  private noteMissing({ problem, cut, moreCut }: Gathered): void {
+    const over = this.context.cleanupExpired?.aborted === true;
+    // A phase that is over gives up what is left, as the operator said. The reason is known already.
+    if (problem !== null && !(over && this.problems.length > 0)) this.note(problem.message, !over);
+    if (cut.length === 0) return;
+    this.cut = cut;
+    this.note(cutWords(cut, moreCut, this.limits), true);
   }
 
   /** Runs the report program, and returns what to fetch afterwards. */
@@ -131,18 +185,21 @@ class Collection {
     if (report === null) return [];
     if (await this.hasNoShell()) return [];
     const ran = report.program === null ? null : await runReportProgram(context, assignments, service, report.program);
-    this.problem = ran?.problem ?? null;
-    if (ran?.unreachable === true) return [];
+    if (ran !== null && ran.problem !== null) this.note(ran.problem, ran.unreachable);
+    if (ran?.unreachable === true) {
+      this.unreached = true;
+      return [];
+    }
     return planFetches(context, assignments, service, report, ran?.directory ?? null, this.leftOut);
   }
 
   private async hasNoShell(): Promise<boolean> {
     try {
       if (await this.assignments.hasShell(this.service)) return false;
-      this.problem = "the driver of its machine provides no shell to fetch files: only its logs are collected";
+      this.note("the driver of its machine provides no shell to fetch files: only its logs are collected", false);
     } catch (error) {
       if (!isNoMachineError(error)) throw error;
-      this.problem = "it has no machine: only its logs are collected";
+      this.note("it has no machine: only its logs are collected", false);
     }
     return true;
   }
@@ -173,6 +230,9 @@ class Collection {
                 about,
                 logs: context.store.files.logs,
                 fetches: reached,
+                limits: this.limits,
+                problems: this.problems.map(({ message }) => message),
+                redact: (text) => context.redactor.redact(text),
                 signal,
               }),
           ),
@@ -191,7 +251,7 @@ class Collection {
   private async begin(): Promise<ReportDraft> {
     await this.draft?.discard();
     const { run } = this.context;
-    this.draft = await this.reports.begin(run.uid, this.service.name, this.options.limitBytes ?? LIMIT_BYTES);
+    this.draft = await this.reports.begin(run.uid, this.service.name, this.limits.bytes);
     return this.draft;
   }
 
@@ -207,17 +267,21 @@ class Collection {
   }
 
   private async reach(link: () => MachineLink, timeoutMs: number): Promise<MachineConnection | null> {
-    const reached = await reachWithin(timeoutMs, this.context.stop, this.context.cleanupExpired, link);
+    const { cleanupExpired, stop } = this.context;
+    const reached = await reachWithin(timeoutMs, stop, cleanupExpired, link);
     if (!("why" in reached)) return reached.connection;
-    this.problem ??= `its machine cannot be reached: ${reached.why}`;
+    const over = cleanupExpired?.aborted === true;
+    if (over && this.problems.length > 0) return null;
+    this.unreached = true;
+    this.note(`its machine cannot be reached: ${reached.why}`, !over);
     return null;
   }
 
   /**
-   * Keeps the new report. An earlier report of another machine is set aside. An earlier report of the same machine
-   * stays if the new one is incomplete.
+   * Keeps the new report. An earlier report of another machine is set aside. A complete one of the same machine stays if
+   * the new one is not complete, and so does one with more in it.
    */
-  private async keep({ fetched }: Gathered): Promise<string> {
+  private async keep({ fetched, bytes }: Gathered): Promise<string> {
     const { assignments, service, reports } = this;
     const { uid } = this.context.run;
     const before = await reports.manifest(uid, service.name);
@@ -229,7 +293,7 @@ class Collection {
         service: before.service,
         generation: before.machine?.generation ?? 0,
       });
-    if (same && this.problem !== null) this.problem += "; the earlier report is kept";
+    if (same && this.problems.length > 0 && isBetter(before, bytes)) this.keepEarlier(before);
     else await this.draft?.keep();
     for (const one of fetched) {
       const problem = await one.dismiss();
@@ -237,6 +301,18 @@ class Collection {
     }
     return reports.location(uid, service.name);
   }
+
+  /** If the machine does not answer, a complete report from before is all that can be had. */
+  private keepEarlier(before: ReportManifest): void {
+    const [first] = this.problems;
+    if (first === undefined) return;
+    const whole = before.content?.complete === true && this.unreached;
+    this.problems[0] = { message: `${first.message}; the earlier report is kept`, holds: first.holds && !whole };
+  }
+}
+
+function isBetter({ content }: ReportManifest, bytes: number): boolean {
+  return content === undefined || content.complete || content.bytes > bytes;
 }
 
 function shorten(text: string): string {

@@ -1,14 +1,12 @@
-/** Writes a service's report: its manifest, its logs, and the files from its machines. */
-import type { Header } from "tar-stream";
-
+/** Writes a service's report: its manifest, the files from its machines, and its logs. */
 import { isConnectionLostError, type MachineConnection } from "../../machines/contract/connection.js";
-import { fetchFiles, type Fetched } from "../../machines/files/fetchFiles.js";
+import { fetchFiles, isFetchLimitError, type Fetched } from "../../machines/files/fetchFiles.js";
 import type { FetchNote } from "../../machines/files/fetchNotes.js";
-import type { FetchRequest, PathBase } from "../../machines/files/fetchScript.js";
-import { isArchiveError, isLimitError } from "../../state/contract/fileErrors.js";
+import type { FetchRequest } from "../../machines/files/fetchScript.js";
+import { isArchiveError, isLimitError, type LimitError } from "../../state/contract/fileErrors.js";
 import type { LogFiles } from "../../state/contract/files.js";
-import { ABOUT, type NewArchive, type ReportManifest } from "../../state/contract/reportArchive.js";
-import { linkTarget, machineName, memberName } from "./memberNames.js";
+import type { CutFile, NewArchive, ReportManifest } from "../../state/contract/reportArchive.js";
+import { Missing, takeMember } from "./takeMember.js";
 
 export interface GatherParts {
   /** An empty archive. It is closed at the end. */
@@ -17,15 +15,24 @@ export interface GatherParts {
   readonly about: ReportManifest;
   readonly logs: LogFiles;
   readonly fetches: readonly { readonly connection: MachineConnection; readonly request: FetchRequest }[];
+  /** The maximum size of one file of the machine, in bytes, and of all together. */
+  readonly limits: { readonly fileBytes: number; readonly bytes: number };
+  /** Problems from before, for people: the report is then incomplete. */
+  readonly problems?: readonly string[];
+  /** Removes secrets from what is written about the report. */
+  readonly redact: (text: string) => string;
   readonly signal: AbortSignal;
 }
 
 export interface Gathered {
   readonly files: number;
   readonly bytes: number;
-  /** The files that are missing, and why, for people. */
+  /** Files that are missing for good reasons, such as devices, for people. */
   readonly leftOut: readonly string[];
-  /** Why it is incomplete, or null. `lost`: a connection broke, so a retry may get more. */
+  /** Files that a limit cut off or left out, and how many more there are. */
+  readonly cut: readonly CutFile[];
+  readonly moreCut: number;
+  /** Why other files are missing, or null. `lost`: a connection broke, so a retry may get more. */
   readonly problem: { readonly message: string; readonly lost: boolean } | null;
   /** The fetches to dismiss after the archive is kept. */
   readonly fetched: readonly Fetched[];
@@ -36,98 +43,105 @@ export interface Gathered {
  * @throws ArchiveError when it cannot be written.
  */
 export async function gather(parts: GatherParts): Promise<Gathered> {
-  const { archive, about } = parts;
-  const leftOut: string[] = [];
-  const fetched: Fetched[] = [];
-  let problem: Gathered["problem"] = null;
+  const { archive, about, redact } = parts;
+  const missing = new Missing();
   try {
-    await archive.addText(ABOUT, `${JSON.stringify(about, null, 2)}\n`, new Date(about.collectedAt));
+    archive.describe(about);
+    const { fetched, problem } = await fetchAll(parts, missing);
     await addLogs(archive, parts.logs, about);
-    for (const { connection, request } of parts.fetches) {
+    const content = {
+      complete: (parts.problems ?? []).length === 0 && problem === null && missing.cut.length === 0,
+      files: archive.files,
+      bytes: archive.bytes,
+      cut: missing.cut.map((one) => ({ ...one, file: redact(one.file) })),
+      missing: [...(parts.problems ?? []), ...(problem === null ? [] : [problem.message]), ...missing.leftOut].map(
+        redact,
+      ),
+    };
+    archive.describe({ ...about, content });
+    const idle = await archive.finish();
+    missing.addLeftOut(...idle.map((name) => `${name} is a link to a file that is not in the report`));
+    missing.addLeftOut(...archive.brokenOff.map((name) => `${name} was cut off, and is padded with zeros`));
+    if (missing.more.leftOut > 0) missing.leftOut.push(`${missing.more.leftOut} more files were left out`);
+    return {
+      files: archive.files,
+      bytes: archive.bytes,
+      leftOut: missing.leftOut,
+      cut: missing.cut,
+      moreCut: missing.more.cut,
+      problem,
+      fetched,
+    };
+  } catch (error) {
+    await archive.abandon();
+    throw error;
+  }
+}
+
+/** Fetches the files of all machines, up to the first problem. @throws ArchiveError */
+async function fetchAll(
+  { archive, fetches, limits, signal }: GatherParts,
+  missing: Missing,
+): Promise<Pick<Gathered, "fetched" | "problem">> {
+  const fetched: Fetched[] = [];
+  const damages: string[] = [];
+  try {
+    for (const { connection, request } of fetches) {
       const one = await fetchFiles(connection, request, {
-        signal: parts.signal,
-        onMember: (origin, header, content) => take(archive, leftOut, origin, header, content),
+        signal,
+        // What is passed over travels too.
+        limitBytes: 2 * limits.bytes + OVERHEAD_BYTES,
+        onMember: (origin, header, content) =>
+          takeMember({ archive, missing, fileLimitBytes: limits.fileBytes }, origin, header, content),
+        onDamage: (reason) => {
+          if (damages.length < MOST_DAMAGES) damages.push(reason);
+        },
       });
       fetched.push(one);
-      leftOut.push(...one.notes.map(noteWords));
+      missing.addLeftOut(...one.notes.map(noteWords));
     }
   } catch (error) {
-    if (isArchiveError(error)) {
-      await archive.abandon();
-      throw error;
-    }
-    problem = problemOf(error as Error);
+    if (isArchiveError(error)) throw error;
+    return { fetched, problem: problemOf(error as Error) };
   }
-  const idle = await archive.finish();
-  leftOut.push(
-    ...idle.map((name) => `${name} is a link to a file that is not in the report`),
-    ...archive.brokenOff.map((name) => `${name} was cut off, and is padded with zeros`),
-  );
-  return { files: archive.files, bytes: archive.bytes, leftOut, problem, fetched };
+  const problem =
+    damages.length === 0
+      ? null
+      : { message: `the machine sent a damaged tar archive: ${[...new Set(damages)].join("; ")}`, lost: false };
+  return { fetched, problem };
 }
+
+/** Bytes of tar headers and of what tar adds. */
+const OVERHEAD_BYTES = 67_108_864;
+const MOST_DAMAGES = 8;
 
 function problemOf(error: Error): Gathered["problem"] {
-  if (!isLimitError(error)) return { message: error.message, lost: isConnectionLostError(error) };
-  const limit = `${Math.round(error.limitBytes / 1_048_576)} MiB`;
-  return {
-    message: `it was cut off before ${error.member}: a report holds at most ${limit}, before it is compressed; name less in its patterns, or let its program choose`,
-    lost: false,
-  };
+  const remedy = "name less in its patterns, or let its program choose";
+  if (isLimitError(error))
+    return { message: `it was cut off before ${error.member}: ${limitWords(error)}; ${remedy}`, lost: false };
+  if (isFetchLimitError(error)) return { message: `${error.message}; ${remedy}`, lost: false };
+  return { message: error.message, lost: isConnectionLostError(error) };
 }
 
-/** Adds the logs. They are already redacted. */
+function limitWords({ kind, limit }: LimitError): string {
+  switch (kind) {
+    case "bytes":
+      return `a report holds at most ${Math.round(limit / 1_048_576)} MiB, before it is compressed`;
+    case "members":
+      return `a report holds at most ${limit} files`;
+    case "names":
+      return `the names of a report's files have at most ${Math.round(limit / 1_048_576)} MiB`;
+  }
+}
+
+/** Adds the logs. They are already redacted, and have limits of their own. */
 async function addLogs(archive: NewArchive, logs: LogFiles, { uid, service }: ReportManifest): Promise<void> {
   for (const log of await logs.list(uid, service)) {
     const { step, bytes, modifiedAt } = log;
     if (bytes === 0) continue;
     const member = { name: `logs/${step}.log`, mode: 0o600, mtime: new Date(modifiedAt) };
-    await archive.addFile(member, bytes, logs.read(uid, log, { from: 0, to: bytes }));
+    await archive.addLog(member, bytes, logs.read(uid, log, { from: 0, to: bytes }));
   }
-}
-
-async function take(
-  archive: NewArchive,
-  leftOut: string[],
-  origin: PathBase,
-  header: Header,
-  content: AsyncIterable<Buffer>,
-): Promise<void> {
-  const name = memberName(origin, header.name);
-  const member = { name: name ?? "", mode: header.mode ?? 0o600, mtime: header.mtime ?? new Date(0) };
-  const plain = header.type === "file" || header.type === "contiguous-file";
-  // A file that two patterns match is included once.
-  if (plain && name !== null && name !== "" && !archive.has(name))
-    return archive.addFile(member, header.size ?? 0, content);
-  await drain(content);
-  if (name === null) leftOut.push(`${machineName(origin, header.name)} points outside the report`);
-  else if (name === "" || plain) return;
-  else if (header.type === "directory") archive.addDirectory(member);
-  else if (header.type === "symlink" || header.type === "link") takeLink(archive, leftOut, origin, name, header);
-  else leftOut.push(`${machineName(origin, header.name)} is not a regular file`);
-}
-
-function takeLink(
-  archive: NewArchive,
-  leftOut: string[],
-  origin: PathBase,
-  name: string,
-  { name: written, type, linkname, mtime }: Header,
-): void {
-  const target = type === "symlink" ? linkTarget(name, linkname ?? "") : memberName(origin, linkname ?? "");
-  if (target === null || target === "")
-    leftOut.push(`${machineName(origin, written)} is a link that points outside the report`);
-  else
-    archive.addLink({
-      name,
-      label: machineName(origin, written),
-      target,
-      written: type === "symlink" ? (linkname ?? "") : null,
-      mtime: mtime ?? new Date(0),
-    });
-}
-
-async function drain(content: AsyncIterable<Buffer>): Promise<void> {
-  for await (const chunk of content) void chunk;
 }
 
 function noteWords({ reason, name, words }: FetchNote): string {

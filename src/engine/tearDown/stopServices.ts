@@ -12,13 +12,31 @@ import {
 import { begunProgram, endUnfinished } from "../programs/unfinished.js";
 import { collectReports } from "../reports/collectReports.js";
 import type { RunContext } from "../run/context.js";
-import { InterruptedError, isInterruptedError, serviceError, unlessAborted } from "../run/failure.js";
+import {
+  InterruptedError,
+  isInterruptedError,
+  serviceError,
+  unlessAborted,
+  type ServiceError,
+} from "../run/failure.js";
 import { change, enterState, inStep, RECORDED, stepDirectory, stepFinished, warn, type Step } from "../run/journal.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { Service } from "../run/service.js";
 import { settleAll } from "../run/settleAll.js";
 import { needsTearDown } from "./needsTearDown.js";
 import { FORCE_REMEDY, outcome } from "./serviceOutcome.js";
+
+/** What is known of the reports of services before they stop. */
+export interface ReportChoice {
+  /** Collect the reports of services before their terminate programs run. */
+  readonly collect: boolean;
+  /** Services whose reports were collected already and are not home, and why. Their machines stay. */
+  readonly notHome: ReadonlyMap<string, string>;
+  /** Whether machines whose reports are not home are destroyed, too. */
+  readonly giveUp: boolean;
+  /** The operator's limit of a report in bytes, or null. */
+  readonly limitBytes: number | null;
+}
 
 /** Poll interval for a machine that the cloud may not list yet, in milliseconds. */
 const LOOK_AGAIN_MS = 2_000;
@@ -49,7 +67,7 @@ export class ServiceStops {
     private readonly assignments: MachineAssignments,
     private readonly unfinished: ReadonlyMap<number, readonly StepRecord[]>,
     private readonly force: boolean,
-    private readonly reports: boolean,
+    private readonly reports: ReportChoice,
   ) {}
 
   /**
@@ -74,7 +92,11 @@ export class ServiceStops {
   ): Promise<Stopping[]> {
     await this.findGone(
       services.filter(
-        (service) => answers(service) && ((service.spec.terminate !== null && !this.force) || this.hasReport(service)),
+        (service) =>
+          answers(service) &&
+          ((service.spec.terminate !== null && !this.force) ||
+            this.hasReport(service) ||
+            this.reports.notHome.has(service.name)),
       ),
     );
     return services.map((service) => this.stopping(service, answers(service), dies(service)));
@@ -133,7 +155,10 @@ export class ServiceStops {
     const silent = answers ? await this.reach(service, [program, ...steps.map(([, begun]) => begun)]) : null;
     reached();
     if (answers) await this.endPrograms(service, steps, silent);
-    if (reports) await this.collectReport(service, answers && silent === null);
+    if (reports) await this.collectReport(service, answers, silent);
+    const why = this.reports.notHome.get(service.name);
+    if (why !== undefined && answers && !this.reports.giveUp && !this.gone.has(this.assignments.owner(service)))
+      throw notHome(service, why);
     if (!answers) return;
     if (program !== null) await this.runProgram(service, program, silent);
     this.stopped.add(service);
@@ -187,19 +212,23 @@ export class ServiceStops {
   }
 
   private hasReport(service: Service): boolean {
-    return this.reports && service.spec.report !== null;
+    return this.reports.collect && service.spec.report !== null;
   }
 
   /**
    * Runs before the terminate program, which may remove the files to report. If it is interrupted, the next command
-   * starts with it.
+   * starts with it. A machine whose files are not all home stays, unless `giveUp` is set.
    */
-  private async collectReport(service: Service, answers: boolean): Promise<void> {
+  private async collectReport(service: Service, answers: boolean, silent: Error | null): Promise<void> {
     const { context, assignments, gone } = this;
-    await collectReports(context, assignments, [service], {
-      reachable: (one) => answers && hasMachine(assignments, one) && !gone.has(assignments.owner(one)),
+    const [outcome] = await collectReports(context, assignments, [service], {
+      limitBytes: this.reports.limitBytes,
+      silent,
+      reachable: (one) =>
+        answers && silent === null && hasMachine(assignments, one) && !gone.has(assignments.owner(one)),
     });
     if (context.stop.aborted) throw new InterruptedError();
+    if (outcome?.home === false && answers && !this.reports.giveUp) throw notHome(service, outcome.warnings[0] ?? "");
   }
 
   /** @param silent why the machine does not answer, or null. */
@@ -246,4 +275,11 @@ export class ServiceStops {
       [stepFinished(this.context, step, "exited", 0)],
     );
   }
+}
+
+function notHome(service: Service, why: string): ServiceError {
+  return serviceError(service, "report", `its report is not home, so its machine was kept: ${why}`, {
+    remedy:
+      "fix the cause and run the command again, or give up what is missing with --force (terminate also takes --no-reports)",
+  });
 }

@@ -15,7 +15,7 @@ import { settleAll } from "../run/settleAll.js";
 import type { Task } from "../tasks/agenda.js";
 import { destroyMachines } from "./destroyMachines.js";
 import { outcome } from "./serviceOutcome.js";
-import { ServiceStops, type Stopping } from "./stopServices.js";
+import { ServiceStops, type ReportChoice, type Stopping } from "./stopServices.js";
 import { removeWorkDirectories, stagedFolders } from "./workDirectories.js";
 
 /** After this many milliseconds without an answer from a machine, others are destroyed without waiting for it. */
@@ -45,7 +45,7 @@ export class TakeDown {
   /**
    * @param unfinished programs whose end is unknown, by service number.
    * @param force skip the terminate programs.
-   * @param reports collect the services' reports before their machines are destroyed.
+   * @param reports what to do about the services' reports. Default: they are collected.
    * @param whole all services go, so a machine that services share goes too.
    */
   constructor(
@@ -53,7 +53,7 @@ export class TakeDown {
     private readonly assignments: MachineAssignments,
     unfinished: ReadonlyMap<number, readonly StepRecord[]>,
     force: boolean,
-    reports = true,
+    reports: ReportChoice = { collect: true, notHome: new Map(), giveUp: force, limitBytes: null },
     private readonly whole = false,
   ) {
     this.stops = new ServiceStops(context, assignments, unfinished, force, reports);

@@ -1,6 +1,8 @@
 /** Removes bootlevel's staged files from hosts that outlive the run. Destroyed machines need no cleanup. */
-import { buffer } from "node:stream/consumers";
+import pTimeout from "p-timeout";
 
+import type { Channel } from "../../machines/contract/connection.js";
+import { openChannel } from "../../machines/contract/openChannel.js";
 import { unlessAborted } from "../run/failure.js";
 import { warn } from "../run/journal.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
@@ -8,6 +10,11 @@ import { programsOf } from "../programs/bundles.js";
 import { hasMachine } from "../programs/runServiceProgram.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
+
+/** The time limit for an answer in milliseconds, once the host is connected: it may accept commands and never answer. */
+const ANSWER_MS = 30_000;
+/** The most that is kept of the host's messages, in characters. */
+const LONGEST_WORDS = 1_000;
 
 /**
  * Removes the staged programs of services from hosts that are reached over SSH. A failure is reported as a warning.
@@ -61,13 +68,36 @@ async function sweep(assignments: MachineAssignments, service: Service, folders:
   const link = assignments.machineLink(service);
   await link.idle(); // a clean-up under way needs the directories that go now
   const connection = await link.connection();
-  const channel = await connection.open(`exec /bin/sh -c '${sweepScript(connection.workDirectory, folders)}'`);
-  channel.stdin.end();
-  channel.stdout.resume();
-  const words = (await buffer(channel.stderr)).toString("utf8").trim();
-  const ended = await channel.ended;
-  if (ended.kind === "lost") throw new Error(ended.reason);
-  if (ended.code !== 0) throw new Error(words || `exit code ${ended.code}`);
+  const over = new AbortController();
+  const timer = setTimeout(() => {
+    over.abort(new Error(`the host did not answer within ${ANSWER_MS / 1000} s`));
+  }, ANSWER_MS);
+  try {
+    const script = sweepScript(connection.workDirectory, folders);
+    const channel = await openChannel(connection, `exec /bin/sh -c '${script}'`, over.signal);
+    try {
+      channel.stdin.on("error", () => undefined); // the channel's end gives the reason
+      channel.stdin.end();
+      channel.stdout.resume();
+      const words = wordsOf(channel);
+      const ended = await pTimeout(channel.ended, { milliseconds: Infinity, signal: over.signal });
+      if (ended.kind === "lost") throw new Error(ended.reason);
+      if (ended.code !== 0) throw new Error(words() || `exit code ${ended.code}`);
+    } finally {
+      channel.close();
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Keeps the first messages of a channel. */
+function wordsOf(channel: Channel): () => string {
+  let words = "";
+  channel.stderr.on("data", (chunk: Buffer) => {
+    if (words.length < LONGEST_WORDS) words += chunk.toString("utf8", 0, LONGEST_WORDS);
+  });
+  return () => words.slice(0, LONGEST_WORDS).trim();
 }
 
 /**

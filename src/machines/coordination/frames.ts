@@ -37,72 +37,67 @@ type Header = RegExpExecArray;
 export class FrameReader {
   readonly #mark: Buffer;
   #marked = false;
-  #chunks: Buffer[] = [];
-  #length = 0;
-  #header: Header | null = null;
+  /** What was not parsed yet, without the value of a request that has begun. */
+  #text: Buffer = Buffer.alloc(0);
+  /** The request whose value is to come. One buffer takes the value, in whatever pieces it comes. */
+  #begun: { readonly header: Header; readonly value: Buffer; length: number } | null = null;
 
   constructor(nonce: string) {
     this.#mark = Buffer.from(`\n${relayMark(nonce)}`);
   }
 
   push(chunk: Buffer): void {
-    this.#chunks.push(chunk);
-    this.#length += chunk.length;
+    const rest = this.#fill(chunk);
+    if (rest.length > 0) this.#text = this.#text.length === 0 ? rest : Buffer.concat([this.#text, rest]);
   }
 
   /** Returns null until the next frame is complete. @throws MalformedFrameError */
   next(): Frame | null {
     if (!this.#marked) return this.#findMark();
-    this.#header ??= this.#readHeader();
-    if (this.#header === null) return null;
-    const size = Number(this.#header[7]);
-    if (this.#length < size) return null;
-    const frame = frameOf(this.#header, Buffer.from(this.#take(size)));
-    this.#header = null;
-    return frame;
+    if (this.#begun === null) this.#begin();
+    const begun = this.#begun;
+    if (begun === null || begun.length < begun.value.length) return null;
+    this.#begun = null;
+    return frameOf(begun.header, begun.value);
   }
 
   #findMark(): Frame | null {
-    const text = this.#join();
-    const at = text.indexOf(this.#mark);
-    const end = at < 0 ? -1 : text.indexOf(10, at + 1);
+    const at = this.#text.indexOf(this.#mark);
+    const end = at < 0 ? -1 : this.#text.indexOf(10, at + 1);
+    if (at >= 0 && (end < 0 ? this.#text.length : end) - at > LONGEST_MARK)
+      throw new MalformedFrameError("the relay's first line is too long");
     if (end < 0) {
-      this.#take(at < 0 ? Math.max(0, text.length - LONGEST_MARK) : at);
+      this.#text = this.#text.subarray(at < 0 ? Math.max(0, this.#text.length - LONGEST_MARK) : at);
       return null;
     }
-    const word = text.toString("latin1", at + this.#mark.length, end);
-    this.#take(end + 1);
+    const word = this.#text.toString("latin1", at + this.#mark.length, end);
+    this.#text = this.#text.subarray(end + 1);
     this.#marked = true;
     return { kind: word === "ready" ? "ready" : "none" };
   }
 
-  #readHeader(): Header | null {
-    const text = this.#join();
+  /** Reads the header of the next request, if it is there. */
+  #begin(): void {
+    const text = this.#text;
     const end = text.indexOf(10);
     if (end > LONGEST_LINE || (end < 0 && text.length > LONGEST_LINE))
       throw new MalformedFrameError("a request is too long");
-    if (end < 0) return null;
+    if (end < 0) return;
     const header = LINE.exec(text.toString("latin1", 0, end));
     if (header === null) throw new MalformedFrameError("a line is not a request");
     if (Number(header[7]) > MESSAGE_LIMIT)
       throw new MalformedFrameError(`a request has ${String(header[7])} bytes; the limit is ${MESSAGE_LIMIT} bytes`);
-    this.#take(end + 1);
-    return header;
+    this.#begun = { header, value: Buffer.alloc(Number(header[7])), length: 0 };
+    this.#text = this.#fill(text.subarray(end + 1));
   }
 
-  #join(): Buffer {
-    const [first = Buffer.alloc(0)] = this.#chunks;
-    if (this.#chunks.length < 2) return first;
-    const whole = Buffer.concat(this.#chunks);
-    this.#chunks = [whole];
-    return whole;
-  }
-
-  #take(bytes: number): Buffer {
-    const whole = this.#join();
-    this.#length -= bytes;
-    this.#chunks = this.#length === 0 ? [] : [whole.subarray(bytes)];
-    return whole.subarray(0, bytes);
+  /** Fills the value of the request that has begun. @returns what is left. */
+  #fill(chunk: Buffer): Buffer {
+    const begun = this.#begun;
+    if (begun === null) return chunk;
+    const taken = chunk.copy(begun.value, begun.length);
+    begun.length += taken;
+    return chunk.subarray(taken);
   }
 }
 

@@ -168,10 +168,10 @@ export class Relay {
       if (this.#end !== null || !stdin.writable) return;
       stdin.cork();
       stdin.write(replyLine(id, reply));
-      const taken = reply.value === undefined || stdin.write(reply.value);
+      if (reply.value !== undefined) stdin.write(reply.value);
       stdin.uncork();
       // On a broken channel nobody waits for the reply.
-      if (!taken) await once(stdin, "drain", { signal: this.#broken.signal }).catch(() => undefined);
+      if (stdin.writableNeedDrain) await once(stdin, "drain", { signal: this.#broken.signal }).catch(() => undefined);
     });
     return this.#written;
   }

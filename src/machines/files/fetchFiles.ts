@@ -1,25 +1,39 @@
 /** Downloads files of a machine over one channel, as a stream with back pressure. */
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import pTimeout from "p-timeout";
-import { extract, type Extract, type Header } from "tar-stream";
+import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
 import { ConnectionError, ConnectionLostError, type Channel, type MachineConnection } from "../contract/connection.js";
+import { openChannel } from "../contract/openChannel.js";
 import { failure } from "../shell/scriptFailures.js";
 import { chunksOf } from "./chunks.js";
 import { FetchNotes, type FetchNote } from "./fetchNotes.js";
 import { fetchDismissal, fetchScript, type FetchRequest, type PathBase } from "./fetchScript.js";
 import { Segments } from "./segments.js";
+import { TarDamage, type TarHeader } from "./tarHeader.js";
+import { readTar } from "./tarReader.js";
 import { channelCommand } from "../shell/channelScript.js";
 
 export interface FetchOptions {
   /**
-   * Receives one archive member. It must read `content` to its end, or throw what that throws. Any other error from it
-   * ends the fetch.
+   * Receives one archive member. What it does not read of `content` is passed over. It must throw what reading `content`
+   * throws. Any other error from it ends the fetch.
    */
-  readonly onMember: (origin: PathBase, header: Header, content: AsyncIterable<Buffer>) => Promise<void>;
+  readonly onMember: (origin: PathBase, header: TarHeader, content: AsyncIterable<Buffer>) => Promise<void>;
+  /** Receives why one of the machine's archives could not be read to its end: files of it are missing. */
+  readonly onDamage?: (reason: string) => void;
+  /** The maximum number of bytes that the machine may send. Default: no limit. */
+  readonly limitBytes?: number;
   /** Aborted on a timeout or when the files are no longer needed. */
   readonly signal: AbortSignal;
 }
+
+/** The machine sent more than the launcher takes. */
+export class FetchLimitError extends BootlevelError {
+  override readonly name = "FetchLimitError";
+  static override readonly code: string = "FETCH_LIMIT";
+}
+
+export const isFetchLimitError = guardOf(FetchLimitError);
 
 export interface Fetched {
   /** What the machine left out, and why. */
@@ -30,11 +44,13 @@ export interface Fetched {
 
 /** Time limit for removing a directory, in milliseconds. */
 const DISMISS_MS = 15_000;
+/** The maximum number of archives of one fetch: one for each match of a pattern. */
+const MOST_SEGMENTS = 100_000;
 
 /**
  * Fetches the requested files, each of them once. Unreadable files are noted and skipped.
  * @throws ConnectionLostError when the connection breaks; ConnectionError when `signal` aborts; StagingError when the
- *   machine cannot send files (no tar, no sudo); and the errors of `onMember`.
+ *   machine cannot send files (no tar, no sudo); FetchLimitError; and the errors of `onMember`.
  */
 export async function fetchFiles(
   connection: MachineConnection,
@@ -44,7 +60,9 @@ export async function fetchFiles(
   options.signal.throwIfAborted();
   const nonce = randomBytes(12).toString("hex");
   const script = fetchScript({ workDirectory: connection.workDirectory, nonce }, request);
-  const channel = await connection.open(channelCommand(script));
+  const channel = await openChannel(connection, channelCommand(script), options.signal).catch((error: unknown) => {
+    throw options.signal.aborted ? cancelled(connection.label, options.signal) : error;
+  });
   const notes = new FetchNotes(nonce);
   channel.stderr.on("data", (chunk: Buffer) => {
     notes.push(chunk);
@@ -53,7 +71,7 @@ export async function fetchFiles(
   channel.stdin.write(script);
   const broken = interruptionOf(channel, connection.label, options.signal);
   try {
-    const whole = await broken.before(receive(channel, nonce, broken, options.onMember));
+    const whole = await broken.before(receive(channel, nonce, broken, options));
     const verdict = await broken.before(Promise.race([notes.verdict, channel.ended.then(() => null)]));
     if (verdict === null || verdict.kind !== "done" || !whole)
       throw failure(connection.label, verdict?.why ?? "fetch", notes.words);
@@ -67,18 +85,16 @@ export async function fetchFiles(
 }
 
 /** @returns whether everything has arrived. */
-async function receive(
-  channel: Channel,
-  nonce: string,
-  broken: Interruption,
-  onMember: FetchOptions["onMember"],
-): Promise<boolean> {
+async function receive(channel: Channel, nonce: string, broken: Interruption, options: FetchOptions): Promise<boolean> {
   const chunks = chunksOf(channel.stdout);
-  const segments = new Segments({ next: () => broken.before(chunks.next()) }, nonce);
+  const meter = new Meter({ next: () => broken.before(chunks.next()) }, options.limitBytes ?? Infinity);
+  const segments = new Segments(meter, nonce);
   try {
     for (let word = await segments.next(); word !== null; word = await segments.next()) {
       if (word === "end") return true;
-      await readSegment(segments, word as PathBase, onMember);
+      if (!isPathBase(word)) return false;
+      meter.segment();
+      await readSegment(segments, word, options);
     }
     return false;
   } finally {
@@ -86,53 +102,47 @@ async function receive(
   }
 }
 
+/** Counts what a machine sends, and ends the fetch at the limit. */
+class Meter implements AsyncIterator<Buffer, undefined> {
+  #bytes = 0;
+  #segments = 0;
+
+  constructor(
+    private readonly source: AsyncIterator<Buffer, undefined>,
+    private readonly limitBytes: number,
+  ) {}
+
+  async next(): Promise<IteratorResult<Buffer, undefined>> {
+    const read = await this.source.next();
+    this.#bytes += read.value?.length ?? 0;
+    if (this.#bytes > this.limitBytes)
+      throw new FetchLimitError(`the machine sent more than ${Math.round(this.limitBytes / 1_048_576)} MiB`);
+    return read;
+  }
+
+  segment(): void {
+    this.#segments += 1;
+    if (this.#segments > MOST_SEGMENTS)
+      throw new FetchLimitError(`the patterns match more than ${MOST_SEGMENTS} files`);
+  }
+}
+
 /**
- * Reads one archive of the machine's tar. A truncated archive loses its remaining members; the next one starts at its
- * own mark.
+ * Reads one archive of the machine's tar. A damaged archive loses its remaining members; the next one starts at its own
+ * mark.
  */
-async function readSegment(segments: Segments, origin: PathBase, onMember: FetchOptions["onMember"]): Promise<void> {
-  const unpacking = extract();
-  const members = unpacking[Symbol.asyncIterator]();
-  const pumped = pump(segments, unpacking).then(
-    () => null,
-    (error: unknown) => error as Error,
-  );
+async function readSegment(segments: Segments, origin: PathBase, options: FetchOptions): Promise<void> {
   try {
-    for (let member = await members.next(); member.done !== true; member = await members.next())
-      await onMember(origin, member.value.header, member.value as AsyncIterable<Buffer>);
+    for await (const { header, content } of readTar(segments.content()))
+      await options.onMember(origin, header, content);
   } catch (error) {
-    unpacking.destroy(error as Error);
-    // tar's own messages say what a damaged archive lacks.
-    if (!isDamage(error)) throw error;
-  }
-  const cause = await pumped;
-  if (cause !== null) throw cause;
-}
-
-/** Reads the segment to its end even if its archive fails: the next segment must not be parsed as part of it. */
-async function pump(segments: Segments, unpacking: Extract): Promise<void> {
-  const closed = new Promise<void>((resolve) => {
-    unpacking.once("close", () => {
-      resolve();
-    });
-  });
-  try {
-    for await (const chunk of segments.content()) {
-      if (!unpacking.destroyed && !unpacking.write(chunk))
-        await Promise.race([once(unpacking, "drain").catch(() => undefined), closed]);
-    }
-    if (!unpacking.destroyed) unpacking.end(null);
-  } catch (error) {
-    unpacking.destroy(error as Error);
-    throw error;
+    if (!(error instanceof TarDamage)) throw error;
+    options.onDamage?.(error.message);
   }
 }
 
-function isDamage(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    /^(Unexpected end of data|Invalid tar header|Invalid header|Header exceeds max size)/.test(error.message)
-  );
+function isPathBase(word: string): word is PathBase {
+  return word === "report" || word === "relative" || word === "absolute";
 }
 
 interface Interruption {
@@ -144,8 +154,7 @@ interface Interruption {
 function interruptionOf(channel: Channel, label: string, signal: AbortSignal): Interruption {
   const broken = new AbortController();
   const onAbort = (): void => {
-    const why = signal.reason instanceof Error ? signal.reason.message : "no longer needed";
-    broken.abort(new ConnectionError(`${label}: cancelled: ${why}`));
+    broken.abort(cancelled(label, signal));
   };
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
@@ -159,6 +168,11 @@ function interruptionOf(channel: Channel, label: string, signal: AbortSignal): I
       signal.removeEventListener("abort", onAbort);
     },
   };
+}
+
+function cancelled(label: string, signal: AbortSignal): ConnectionError {
+  const why = signal.reason instanceof Error ? signal.reason.message : "no longer needed";
+  return new ConnectionError(`${label}: cancelled: ${why}`);
 }
 
 async function dismiss(channel: Channel, nonce: string, notes: FetchNotes): Promise<string | null> {

@@ -16,6 +16,12 @@ export interface FetchVerdict {
 
 /** How many characters are kept: a folder with a million unreadable files must not exhaust memory. */
 const KEPT = 262_144;
+/** How many notes, and how many lines of the machine's tools, are kept of those. */
+const MOST_NOTES = 1_000;
+/** The maximum length of the machine's words in a message, in characters. */
+const LONGEST_WORDS = 2_000;
+/** Reason, origin and file name of a note. */
+const NOTE = /^ (\w+) (\w+) ([\s\S]*)$/;
 /** How many trailing characters are searched for a verdict. */
 const TAIL = 256;
 
@@ -44,7 +50,7 @@ export class FetchNotes {
 
   /** Other output of the machine, for messages. */
   get words(): string {
-    return this.#split().words.join("; ");
+    return this.#split().words.join("; ").slice(0, LONGEST_WORDS);
   }
 
   list(): FetchNote[] {
@@ -55,23 +61,32 @@ export class FetchNotes {
   }
 
   #split(): { notes: FetchNote[]; words: string[] } {
-    const pattern = new RegExp(`bl-${this.nonce} (\\w+) (\\w+) ([\\s\\S]*?) bl-${this.nonce}\\n`, "g");
+    const mark = `bl-${this.nonce}`;
     const notes: FetchNote[] = [];
-    const rest = this.#text.replace(pattern, (_, reason: string, origin: string, name: string) => {
-      notes.push({ reason: reason as Reason, name: fileName(name, origin as PathBase), words: "" });
-      return "";
-    });
-    const lines = rest.split("\n").map((line) => line.trim());
-    return {
-      notes,
-      words: lines.filter(
-        (line) =>
-          line !== "" &&
-          !line.includes(this.nonce) &&
-          !/Exiting with failure status|Error is not recoverable/.test(line),
-      ),
-    };
+    let rest = "";
+    let at = 0;
+    // Linear whatever the machine sends: each mark is looked at once.
+    for (let from = this.#text.indexOf(`${mark} `); from >= 0; from = this.#text.indexOf(`${mark} `, at)) {
+      const end = this.#text.indexOf(` ${mark}\n`, from + mark.length);
+      if (end < 0 || notes.length >= MOST_NOTES) break;
+      const [, reason, origin, name] = NOTE.exec(this.#text.slice(from + mark.length, end)) ?? [];
+      rest += this.#text.slice(at, from);
+      at = end + mark.length + 2;
+      if (isReason(reason)) notes.push({ reason, name: fileName(name ?? "", origin as PathBase), words: "" });
+    }
+    const lines = (rest + this.#text.slice(at)).split("\n").map((line) => line.trim());
+    const words = lines.filter(
+      (line) =>
+        line !== "" && !line.includes(this.nonce) && !/Exiting with failure status|Error is not recoverable/.test(line),
+    );
+    return { notes, words: words.slice(0, MOST_NOTES) };
   }
+}
+
+const REASONS: readonly string[] = ["none", "dangling", "special", "unreadable", "base", "tar"] satisfies Reason[];
+
+function isReason(word: string | undefined): word is Reason {
+  return word !== undefined && REASONS.includes(word);
 }
 
 /** The file name as the operator knows it. Matches start with `./` so that none looks like an option. */

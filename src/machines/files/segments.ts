@@ -3,6 +3,9 @@
  * nonce.
  */
 
+/** The longest name of a segment. A machine knows the nonce, so it can begin a line that never ends. */
+const LONGEST_WORD = 32;
+
 /** The segments of a machine's standard output. Reads no faster than its consumer. */
 export class Segments {
   readonly #source: AsyncIterator<Buffer, undefined>;
@@ -16,19 +19,23 @@ export class Segments {
     this.#mark = Buffer.from(`\nbl-${nonce} `);
   }
 
-  /** Skips the rest of the current segment. @returns the name of the next one, or null at the end of the stream. */
+  /**
+   * Skips the rest of the current segment.
+   * @returns the name of the next one, or null at the end of the stream, or after a line that is no mark.
+   */
   async next(): Promise<string | null> {
     for await (const chunk of this.content()) void chunk;
     if (this.#held.length === 0) return null;
     const start = this.#mark.length;
     for (;;) {
       const end = this.#held.indexOf(10, start);
+      if (end > start + LONGEST_WORD) return null;
       if (end >= 0) {
         const word = this.#held.toString("latin1", start, end);
         this.#held = this.#held.subarray(end + 1);
         return word;
       }
-      if (!(await this.#read())) return null;
+      if (this.#held.length > start + LONGEST_WORD || !(await this.#read())) return null;
     }
   }
 

@@ -4,6 +4,9 @@
  */
 import { beginMark, endMark } from "./scripts.js";
 
+/** The longest line of a mark. A machine knows the nonce, so it can begin a line that never ends. */
+const LONGEST_MARK = 200;
+
 export class OutputReader {
   /** True once the begin mark has arrived: the program was started. */
   begun = false;
@@ -36,6 +39,11 @@ export class OutputReader {
   #findBegin(): boolean {
     const at = this.#held.indexOf(this.#begin);
     const newline = at < 0 ? -1 : this.#held.indexOf(10, at);
+    if (at >= 0 && (newline < 0 ? this.#held.length : newline) - at > LONGEST_MARK) {
+      // No mark: look for another one after it.
+      this.#held = this.#held.subarray(at + this.#begin.length);
+      return this.#findBegin();
+    }
     if (newline < 0) {
       // Drop a login shell's greeting; its tail may be the first half of the mark.
       const from = at < 0 ? this.#held.length - Math.min(this.#held.length, this.#begin.length) : at;

@@ -4,15 +4,18 @@ import { OutputError } from "../contract/errors.js";
 
 /** Maximum size of an output file in bytes. */
 export const OUTPUT_LIMIT = 16 * 1024 * 1024;
+/** Maximum number of outputs that one program sets. */
+const MOST_OUTPUTS = 1_000;
 
 const UTF16_MARKS = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])];
-const NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
+/** At most 200 characters, like the names that `bl` takes. */
+const NAME = /^[A-Za-z][A-Za-z0-9_]{0,199}$/;
 
 /**
  * Parses `name=value` lines and `name<<END` blocks (the lines up to one that is exactly `END`). Empty lines are
- * ignored, the last value of a name wins, values are kept byte for byte. Programs of another system's habits are
- * understood: a byte order mark before a name is skipped, and a carriage return before a line's end belongs to the
- * line's end, in a block if the line that begins it ends so.
+ * ignored, the last value of a name wins, values are kept byte for byte. At most MOST_OUTPUTS names can be set.
+ * Programs of another system's habits are understood: a byte order mark before a name is skipped, and a carriage return
+ * before a line's end belongs to the line's end, in a block if the line that begins it ends so.
  * @throws OutputError with the line number. Its message never contains values, since they may be secret.
  */
 export function parseOutputs(content: Buffer): Map<string, string> {
@@ -22,6 +25,8 @@ export function parseOutputs(content: Buffer): Map<string, string> {
     const written = (lines[index] ?? "").replace(/^\ufeff/, "");
     const line = withoutReturn(written);
     if (line === "") continue;
+    if (outputs.size > MOST_OUTPUTS)
+      throw new OutputError(`line ${index} of the outputs sets one name more than the limit of ${MOST_OUTPUTS}`, index);
     const block = /^([^=]*?)<<(.*)$/s.exec(line);
     if (block !== null) {
       const plain = line === written ? (text: string) => text : withoutReturn;
@@ -39,6 +44,8 @@ export function parseOutputs(content: Buffer): Map<string, string> {
       throw new OutputError(`line ${index + 1} of the outputs is neither name=value nor name<<END`, index + 1);
     outputs.set(checkName(line.slice(0, equals), index), line.slice(equals + 1));
   }
+  if (outputs.size > MOST_OUTPUTS)
+    throw new OutputError(`the outputs have ${outputs.size} names; the limit is ${MOST_OUTPUTS}`, lines.length);
   return outputs;
 }
 
@@ -103,7 +110,7 @@ function checkName(name: string, index: number): string {
   const shown = name.length > 40 ? `${name.slice(0, 40)}…` : name;
   throw new OutputError(
     `line ${index + 1} of the outputs has the invalid name ${JSON.stringify(shown)}; ` +
-      "a name is a letter, followed by letters, digits and _",
+      "a name is a letter, followed by at most 199 letters, digits and _",
     index + 1,
   );
 }

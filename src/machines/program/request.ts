@@ -32,6 +32,8 @@ export interface ProgramRequest {
   onOutput(chunk: Buffer): void;
   /** Receives problems that do not affect the result, such as a directory that could not be removed. */
   onWarning?(message: string): void;
+  /** Checks the outputs of a program that exited. Throws OutputError; the program's files are removed then. */
+  checkOutputs?(outputs: ReadonlyMap<string, string>): void;
   /**
    * Called with the result of a program that exited, before its files are removed from the machine. It must record the
    * result: until then, the next launcher can still read it from the machine. If it rejects, the files stay and `run`
@@ -81,6 +83,7 @@ export type RecoverRequest = Pick<
   | "keep"
   | "onOutput"
   | "onWarning"
+  | "checkOutputs"
   | "onResult"
   | "onLost"
   | "onRestored"

@@ -102,6 +102,7 @@ async function finishExited(
   try {
     if (error !== null) throw error;
     result = { kind: "exited", code, outputs: parseOutputs(outputs) };
+    request.checkOutputs?.(result.outputs);
   } catch (unusable) {
     await quiet;
     cleanUp(link, request, dismiss);

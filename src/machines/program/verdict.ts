@@ -16,8 +16,14 @@ export type EarlySignal = "call" | "lives";
 /** One pattern for all nonces: compiling one for each cost more than parsing the output. */
 const LINE = /\nbl-(call|lives|done|fail|lost|never|killed|removed) ([0-9a-f]+) ([^\n]*)\n/g;
 
+/** The numbers of a `done` line: exit code, and size of the outputs in bytes. */
+const NUMBERS = /^(\d{1,3}) (\d{1,15})$/;
 /** How many bytes of the machine's messages are kept. The first ones say what failed first. */
 const WORDS_LIMIT = 16_384;
+/** The longest line of a script. */
+const LONGEST_LINE = 256;
+/** The loss for a result that cannot be read (see scriptFailures.ts). */
+const MALFORMED = "malformed";
 
 export class VerdictReader {
   verdict: Verdict | null = null;
@@ -25,7 +31,7 @@ export class VerdictReader {
   error: OutputError | null = null;
   #text: Buffer = Buffer.alloc(0);
   #words = "";
-  #body: { code: number; size: number; chunks: Buffer[]; length: number } | null = null;
+  #body: { readonly code: number; readonly outputs: Buffer; length: number } | null = null;
 
   /** @param onSignal called for signals before the verdict */
   constructor(
@@ -39,26 +45,30 @@ export class VerdictReader {
   }
 
   push(chunk: Buffer): void {
-    if (this.verdict !== null) return;
-    if (this.#body !== null) {
-      this.#fill(chunk);
-      return;
+    for (let rest: Buffer | null = chunk; rest !== null && this.verdict === null;) {
+      if (this.#body !== null) return this.#fill(rest);
+      this.#text = Buffer.concat([this.#text, rest]);
+      rest = this.#take();
     }
-    this.#text = Buffer.concat([this.#text, chunk]);
+  }
+
+  /** Takes the first line of the script. @returns the bytes after a signal; null if there is no more to take. */
+  #take(): Buffer | null {
     const found = this.#find();
     if (found === undefined) {
       this.#trim();
-      return;
+      return null;
     }
-    this.#words += this.#text.toString("utf8", 0, found.index);
+    this.#keepWords(found.index);
     const after = this.#text.subarray(found.index + found[0].length);
-    if (found[1] !== "call" && found[1] !== "lives") {
-      this.#conclude(found[1] ?? "", (found[3] ?? "").trim(), after);
-      return;
-    }
     this.#text = Buffer.alloc(0);
-    this.onSignal(found[1]);
-    this.push(after);
+    const [, kind = "", , rest = ""] = found;
+    if (kind !== "call" && kind !== "lives") {
+      this.#conclude(kind, rest.trim(), after);
+      return null;
+    }
+    this.onSignal(kind);
+    return after;
   }
 
   #find(): RegExpExecArray | undefined {
@@ -70,30 +80,42 @@ export class VerdictReader {
 
   #trim(): void {
     if (this.#text.length <= WORDS_LIMIT) return;
-    const cut = this.#text.length - 256;
-    if (this.#words.length < WORDS_LIMIT) this.#words += this.#text.toString("utf8", 0, cut);
+    const cut = this.#text.length - LONGEST_LINE;
+    this.#keepWords(cut);
     this.#text = this.#text.subarray(cut);
+  }
+
+  /** Keeps the first bytes of the text as the machine's messages, up to a limit. */
+  #keepWords(bytes: number): void {
+    if (this.#words.length < WORDS_LIMIT) this.#words += this.#text.toString("utf8", 0, Math.min(bytes, WORDS_LIMIT));
   }
 
   #conclude(kind: string, rest: string, after: Buffer): void {
     if (kind === "fail" || kind === "lost") this.verdict = { kind, why: rest };
     else if (kind === "never" || kind === "killed" || kind === "removed") this.verdict = { kind };
-    else {
-      const [code = 0, size = 0] = rest.split(" ").map(Number);
-      if (size > OUTPUT_LIMIT)
-        this.error = new OutputError(`the outputs are ${size} bytes long; the limit is ${OUTPUT_LIMIT} bytes`, 0);
-      this.#body = { code, size: size > OUTPUT_LIMIT ? 0 : size, chunks: [], length: 0 };
-      this.#fill(after);
+    else this.#beginOutputs(rest, after);
+  }
+
+  /** A machine may send anything here: a size that is none must not be waited for. */
+  #beginOutputs(rest: string, after: Buffer): void {
+    const [, code, size] = NUMBERS.exec(rest) ?? [];
+    if (code === undefined) {
+      this.verdict = { kind: "lost", why: MALFORMED };
+      return;
     }
+    const bytes = Number(size);
+    if (bytes > OUTPUT_LIMIT)
+      this.error = new OutputError(`the outputs are ${bytes} bytes long; the limit is ${OUTPUT_LIMIT} bytes`, 0);
+    // One buffer for all: many small ones, as a machine may send, would take far more memory than the outputs.
+    this.#body = { code: Number(code), outputs: Buffer.alloc(bytes > OUTPUT_LIMIT ? 0 : bytes), length: 0 };
+    this.#fill(after);
   }
 
   #fill(chunk: Buffer): void {
     const body = this.#body;
     if (body === null) return;
-    body.chunks.push(chunk);
-    body.length += chunk.length;
-    if (body.length >= body.size)
-      this.verdict = { kind: "done", code: body.code, outputs: Buffer.concat(body.chunks).subarray(0, body.size) };
+    body.length += chunk.copy(body.outputs, body.length);
+    if (body.length >= body.outputs.length) this.verdict = { kind: "done", code: body.code, outputs: body.outputs };
   }
 }
 

@@ -10,6 +10,8 @@ import {
   type ChannelEnd,
   type MachineConnection,
 } from "../contract/connection.js";
+import { openChannel } from "../contract/openChannel.js";
+import { LONGEST_TIMER_MS } from "../../time/clock.js";
 import { channelCommand } from "./channelScript.js";
 
 export interface QueryOptions {
@@ -41,7 +43,10 @@ export async function runQuery(
 ): Promise<QueryAnswer> {
   const mark = `bl-${randomBytes(12).toString("hex")} `;
   const text = `{\n${script(`say() { printf '${mark}%s\\n' "$*"; }`)}\n}\n`;
-  const channel = await connection.open(channelCommand(text));
+  const over = AbortSignal.any([options.signal, AbortSignal.timeout(Math.min(options.limitMs, LONGEST_TIMER_MS))]);
+  const channel = await openChannel(connection, channelCommand(text), over).catch((error: unknown) => {
+    throw over.aborted ? late(connection.label, options) : error;
+  });
   let printed = "";
   for (const stream of [channel.stdout, channel.stderr]) {
     stream.on("data", (chunk: Buffer) => {
@@ -75,7 +80,10 @@ async function within(
   try {
     return await pTimeout(ended, { milliseconds: limitMs, signal });
   } catch (error) {
-    const late = error instanceof TimeoutError;
-    throw new ConnectionError(`${label}: ${late ? `no answer within ${limitMs / 1000} s` : "cancelled"}`);
+    throw error instanceof TimeoutError || signal.aborted ? late(label, { limitMs, signal }) : error;
   }
+}
+
+function late(label: string, { limitMs, signal }: QueryOptions): ConnectionError {
+  return new ConnectionError(`${label}: ${signal.aborted ? "cancelled" : `no answer within ${limitMs / 1000} s`}`);
 }

@@ -17,15 +17,19 @@ const LOSSES: Readonly<Record<string, string>> = {
   restarted: "the machine restarted while the program ran",
   "no-start": "the start of the program began but never finished",
   killed: "the program and the shell that records its exit code were killed from outside",
+  malformed: "the machine sent a result that is none: its exit code or the size of its outputs is no number",
   outputs: "the program ended, but the machine restarted and its outputs are lost",
 };
 
 /** The error for a script that failed with code `why`. `words`: the output of the machine's own tools. */
 export function failure(label: string, why: string, words: string): StagingError {
-  const sentence = FAILURES[why] ?? `the machine's shell could not start the program (${why})`;
+  const sentence = FAILURES[why] ?? `the machine's shell could not start the program (${why.slice(0, LONGEST_REASON)})`;
   return new StagingError(`${label}: ${sentence}${words === "" ? "" : ` (${words})`}`);
 }
 
 export function lossReason(why: string): string {
-  return LOSSES[why] ?? why;
+  return LOSSES[why] ?? `the machine sent the unknown reason "${why.slice(0, LONGEST_REASON)}"`;
 }
+
+/** The longest reason that is repeated, in characters. */
+const LONGEST_REASON = 100;

@@ -17,6 +17,7 @@ import {
 } from "../contract/connection.js";
 import { destroyStream } from "./destroyStream.js";
 import { type SessionLimit, SessionSlots } from "./sessionSlots.js";
+import { limitUnread } from "./unreadLimit.js";
 
 /** Time limit for an orderly close, in milliseconds. */
 const GOODBYE_MS = 2000;
@@ -181,8 +182,15 @@ function execute(client: Client, command: string, terminal: Terminal | null, los
     const options =
       terminal === null ? {} : { pty: { term: terminal.type, cols: terminal.columns, rows: terminal.rows } };
     client.exec(command, options, (error, channel) => {
-      if (error === undefined) resolve(channelOf(channel, lost));
-      else reject(error instanceof Error ? error : new Error("the machine refused to run a command"));
+      if (error === undefined) {
+        for (const stream of [channel, channel.stderr])
+          limitUnread(stream, () => {
+            // Whoever ignores the window is no SSH server that can be talked to.
+            client.emit("error", new Error("the machine sends more than it may before it is read"));
+            client.destroy();
+          });
+        resolve(channelOf(channel, lost));
+      } else reject(error instanceof Error ? error : new Error("the machine refused to run a command"));
     });
   });
 }

@@ -25,6 +25,8 @@ import type {
 import type { Located } from "../yaml/located.js";
 import { parseTemplate, type TemplateMode } from "../references/references.js";
 import { splitReplicas } from "../launchPlan/replicas.js";
+import { LOG_LIMIT_BYTES, REPORT_FILE_LIMIT_BYTES, REPORT_LIMIT_BYTES } from "../launchPlan/limits.js";
+import { parseByteSize } from "../../text/byteSize.js";
 import { DEFAULT_CLOUD } from "../launchPlan/defaultCloud.js";
 import { compileTree } from "../references/resolve.js";
 import { Secrets } from "../draft/secrets.js";
@@ -143,6 +145,7 @@ class Compiler {
       execute: this.program(service, "execute"),
       inputs: compileInputs(this.draft, service, this.secrets),
       report: this.report(service),
+      logLimitBytes: byteSize(keyOf(service, "log_limit") ?? this.draft.root.get("log_limit"), LOG_LIMIT_BYTES),
       ...this.image(service),
       source: service.own.position,
     };
@@ -199,6 +202,8 @@ class Compiler {
       patterns: (written.get("patterns")?.items() ?? []).map((place) => this.template(place) ?? []),
       timeoutMs: duration(written.get("timeout") ?? keyOf(service, "timeout"), PROGRAM_TIMEOUT_MS),
       sudo: written.get("sudo")?.value === true,
+      limitBytes: byteSize(written.get("limit"), REPORT_LIMIT_BYTES),
+      fileLimitBytes: byteSize(written.get("file_limit"), REPORT_FILE_LIMIT_BYTES),
     };
   }
 
@@ -228,6 +233,10 @@ function variable(name: string, place: Located): VariableSpec {
 
 function duration(place: Located | null, otherwise: number): number {
   return place?.text ? durationMs(place.text) : otherwise;
+}
+
+function byteSize(place: Located | null, otherwise: number): number {
+  return place?.text ? parseByteSize(place.text) : otherwise;
 }
 
 function numberOf(place: Located | null, otherwise: number): number {

@@ -267,6 +267,7 @@ class DraftMaker {
       "terminate",
       "execute",
       "timeout",
+      "log_limit",
       "launch",
       "cloud",
       "host",

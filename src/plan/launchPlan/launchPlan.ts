@@ -125,6 +125,10 @@ export interface ReportSpec {
   readonly timeoutMs: number;
   /** Whether files are read as root. */
   readonly sudo: boolean;
+  /** The maximum size of all its files together, before compression, in bytes. */
+  readonly limitBytes?: number;
+  /** The maximum size of one file, in bytes. */
+  readonly fileLimitBytes?: number;
 }
 
 /**
@@ -195,6 +199,8 @@ export interface ServiceSpec {
   readonly execute: ProgramSpec | null;
   readonly report: ReportSpec | null;
   readonly inputs: readonly InputSpec[];
+  /** The maximum size of the log of each of its steps, in bytes. */
+  readonly logLimitBytes?: number;
   /** The numbers of its replicas, in order, if they are not 1 to `replicas`. A run never reuses a number. */
   readonly replicaNumbers?: readonly number[];
   /** The plan's image that it uses, or null. */

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { durationMs, LONGEST_DURATION_MS } from "../../time/duration.js";
+import { parseByteSize } from "../../text/byteSize.js";
 import { Located } from "../yaml/located.js";
 import type { Mistake } from "../yaml/mistakes.js";
 import { schemaMistake } from "./schemaMessages.js";
@@ -119,6 +120,10 @@ function newAjv(own: boolean): Ajv {
   });
   ajv.addVocabulary(["x-mistake", "doNotSuggest"]);
   ajv.addFormat("duration-up-to-24d", (text) => !(durationMs(text) <= 0 || durationMs(text) > LONGEST_DURATION_MS));
+  const between = (least: string, most: string) => (text: string) =>
+    !(parseByteSize(text) < parseByteSize(least) || parseByteSize(text) > parseByteSize(most));
+  ajv.addFormat("size-of-a-log", between("64KiB", "64GiB"));
+  ajv.addFormat("size-of-a-report", between("1KiB", "16384GiB"));
   // Ajv's own rule calls methods of the data, and a key such as "valueOf" would replace one of them.
   ajv.removeKeyword("uniqueItems");
   ajv.addKeyword({

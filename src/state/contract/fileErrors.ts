@@ -21,15 +21,19 @@ export class ArchiveError extends FileError {
 
 export const isArchiveError = guardOf(ArchiveError);
 
-/** The next file would exceed the archive's size limit. */
+/** The next member would exceed a limit of the archive. */
 export class LimitError extends BootlevelError {
   override readonly name = "LimitError";
   static override readonly code: string = "LIMIT";
+  /** @param limit bytes of files, or the number or the length of all names */
   constructor(
     readonly member: string,
-    readonly limitBytes: number,
+    readonly limit: number,
+    readonly kind: "bytes" | "members" | "names" = "bytes",
   ) {
-    super(`it would hold more than ${limitBytes} bytes`);
+    super(
+      `it would hold more than ${limit} ${kind === "bytes" ? "bytes" : kind === "members" ? "files" : "bytes of names"}`,
+    );
   }
 }
 

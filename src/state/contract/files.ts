@@ -66,11 +66,17 @@ export interface LogFiles {
   location(uid: string, log: LogName): string;
   /** The existing logs of a run, by service and step. If a replica is given, only its logs. */
   list(uid: string, service?: string): Promise<StoredLog[]>;
-  /** Opens a log for appending. Creates it if necessary. */
-  open(uid: string, log: LogName): Promise<LogWriter>;
+  /**
+   * Opens a log for appending. Creates it if necessary.
+   * @param limitBytes its maximum size, in bytes: of a longer one, the middle is cut out. Default: none.
+   */
+  open(uid: string, log: LogName, limitBytes?: number): Promise<LogWriter>;
   /** The bytes of a log from offset `from` up to, but not including, offset `to`. */
   read(uid: string, log: LogName, range: { readonly from: number; readonly to: number }): AsyncIterable<Buffer>;
-  /** Streams the text of logs, then new text while `goesOn` returns true. The text of each log is in order. */
+  /**
+   * Streams the text of logs, then new text while `goesOn` returns true. The text of each log is in order. If text was
+   * cut out before it was read, a line says so.
+   */
   follow(uid: string, options: FollowOptions): AsyncGenerator<StoredLog & { readonly text: string }>;
   /**
    * Renames logs when their services are renamed. Names may be swapped. A log that already has the new name is

@@ -1,4 +1,5 @@
 /** The content of a report's archive, and the interface for writing one, independent of its storage. */
+import type { SparseContent } from "../../files/sparseMap.js";
 
 export interface ArchiveMember {
   /** Its path in the archive: `report/…`, `files/…`, `logs/…`. */
@@ -27,6 +28,30 @@ export interface ReportManifest {
   } | null;
   /** Milliseconds since the epoch. */
   readonly collectedAt: number;
+  /** What was collected; missing while the archive is written. */
+  readonly content?: ReportContent;
+}
+
+/** The content of a report, as its manifest describes it. */
+export interface ReportContent {
+  /** Whether everything came: the report program passed, and the machine sent all its files. */
+  readonly complete: boolean;
+  /** The number of files, and their bytes before compression. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Files that a limit cut off or left out. */
+  readonly cut: readonly CutFile[];
+  /** What else is missing, and why, for people. */
+  readonly missing: readonly string[];
+}
+
+/** A file of which a limit kept only a part, or nothing. */
+export interface CutFile {
+  /** Its path in the archive. */
+  readonly file: string;
+  /** Its bytes on the machine, and how many of them (from its beginning) are in the archive. */
+  readonly bytes: number;
+  readonly kept: number;
 }
 
 /** The name of that member. */
@@ -57,15 +82,34 @@ export interface NewArchive {
   readonly bytes: number;
   /** Files whose content was incomplete. Zeros replace the rest. */
   readonly brokenOff: readonly string[];
+  /** How many more bytes of files fit. */
+  readonly room: number;
   has(name: string): boolean;
+  /**
+   * Sets the manifest. Called before everything else, it becomes the first member. Called again, it replaces that one
+   * when the archive is finished. Lists that are too long for it are shortened.
+   */
+  describe(manifest: ReportManifest): void;
+  /** @throws LimitError */
   addDirectory(member: NewMember): void;
   /**
    * Adds a file of `size` bytes. If its content breaks off, zeros replace the rest.
    * @throws LimitError; ArchiveError if the archive cannot be written; and the errors of reading the content.
    */
   addFile(member: NewMember, size: number, content: AsyncIterable<Buffer>): Promise<void>;
+  /** Like `addFile`, for a file with holes. `sizes`: its bytes in the archive with its map, and with its holes. */
+  addSparse(
+    member: NewMember,
+    sizes: { readonly packed: number; readonly real: number },
+    content: SparseContent,
+  ): Promise<void>;
+  /** Like `addFile`, for a log: it does not count towards the limit. */
+  addLog(member: NewMember, size: number, content: AsyncIterable<Buffer>): Promise<void>;
   addText(name: string, text: string, mtime: Date): Promise<void>;
-  /** Adds a link. Links are written last, so that no file of the archive can be unpacked through one. */
+  /**
+   * Adds a link. Links are written last, so that no file of the archive can be unpacked through one.
+   * @throws LimitError
+   */
   addLink(link: NewLink): void;
   /**
    * Writes the links whose target is in the archive, and closes it.

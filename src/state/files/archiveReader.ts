@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { extract, type Extract, type Header } from "tar-stream";
 
+import { expand, readSparse } from "../../files/sparseMap.js";
 import { FileError, isFileError } from "../contract/fileErrors.js";
 import { ABOUT, type ArchiveMember, type ReportManifest } from "../contract/reportArchive.js";
 import { cannotRead, isMissing } from "./fileErrors.js";
@@ -33,15 +34,18 @@ export async function readManifest(path: string): Promise<ReportManifest | null>
  * @throws FileError for an archive that is damaged
  */
 export async function listMembers(path: string, members: ArchiveMember[] = []): Promise<ArchiveMember[]> {
-  await walk(path, async ({ name, type, size, mtime, linkname }) => {
+  await walk(path, async (header) => {
+    const { name, type, mtime, linkname } = header;
     if (type === "directory") return "go on";
+    const sparse = sparseOf(header);
     const linkTo =
       type === "link"
         ? (linkname ?? null)
         : type === "symlink"
           ? posix.join(posix.dirname(name), linkname ?? "")
           : null;
-    members.push({ file: name, bytes: size ?? 0, modifiedAt: mtime?.getTime() ?? 0, linkTo });
+    const bytes = sparse?.real ?? header.size ?? 0;
+    members.push({ file: sparse?.name ?? name, bytes, modifiedAt: mtime?.getTime() ?? 0, linkTo });
     return "go on";
   });
   return members;
@@ -56,8 +60,11 @@ async function* contentOf(path: string, file: string): AsyncGenerator<Buffer> {
   const { unpacking, piped } = unpack(path);
   try {
     for await (const member of unpacking) {
-      if (member.header.name === file) {
-        yield* member as AsyncIterable<Buffer>;
+      const sparse = sparseOf(member.header);
+      if ((sparse?.name ?? member.header.name) === file) {
+        const content = member as AsyncIterable<Buffer>;
+        if (sparse === null) yield* content;
+        else yield* expand(await readSparse(content, sparse), sparse.real);
         return;
       }
       member.resume();
@@ -68,6 +75,17 @@ async function* contentOf(path: string, file: string): AsyncGenerator<Buffer> {
     unpacking.destroy(new Error("enough"));
     await piped;
   }
+}
+
+/** A file with holes, by its own name and sizes; null for another member. */
+function sparseOf({
+  pax,
+  size,
+}: Header): { readonly name: string; readonly packed: number; readonly real: number } | null {
+  const records = (pax ?? {}) as Readonly<Record<string, string>>;
+  const name = records["GNU.sparse.name"];
+  if (name === undefined) return null;
+  return { name, packed: size ?? 0, real: Number(records["GNU.sparse.realsize"]) };
 }
 
 async function walk(

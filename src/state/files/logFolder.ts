@@ -5,18 +5,20 @@
 import {
   closeSync,
   createReadStream,
+  fstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   renameSync,
   rmSync,
   statSync,
-  writeSync,
 } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { LogFiles, LogName, LogWriter, StoredLog } from "../contract/files.js";
 import { cannotRead, cannotWrite, fileIn, isMissing } from "./fileErrors.js";
+import { cutLog, writeAll } from "./logCut.js";
+import { LogFollower } from "./logFollower.js";
 
 /** How often followed files are looked at, in milliseconds. */
 const FOLLOW_MS = 200;
@@ -31,23 +33,16 @@ export function logFolders(folderOf: (uid: string) => string, root: string): Log
   return {
     location,
     list,
-    open: async (uid, log) => openLog(folderOf(uid), location(uid, log), root),
+    open: async (uid, log, limitBytes) => openLog(folderOf(uid), location(uid, log), root, limitBytes ?? Infinity),
     read,
     async *follow(uid, { choose, goesOn }) {
-      const offsets = new Map<string, number>();
+      const followers = new Map<string, LogFollower>();
       for (;;) {
         const on = await goesOn();
         for (const log of await choose(await list(uid))) {
-          const from = offsets.get(log.location) ?? 0;
-          if (log.bytes <= from) continue;
-          offsets.set(log.location, log.bytes);
-          const decoder = new TextDecoder();
-          for await (const chunk of read(uid, log, { from, to: log.bytes })) {
-            const text = decoder.decode(chunk, { stream: true });
-            if (text !== "") yield { ...log, text };
-          }
-          const rest = decoder.decode();
-          if (rest !== "") yield { ...log, text: rest };
+          const follower = followers.get(log.location) ?? new LogFollower(log.location);
+          followers.set(log.location, follower);
+          for await (const text of follower.news()) yield { ...log, text };
         }
         if (!on) return;
         await sleep(FOLLOW_MS);
@@ -81,15 +76,21 @@ function names(folder: string): string[] {
   }
 }
 
-function openLog(folder: string, path: string, root: string): LogWriter {
-  const file = writing(path, root, () => {
+function openLog(folder: string, path: string, root: string, limitBytes: number): LogWriter {
+  let [file, size] = writing(path, root, () => {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    return openSync(path, "a", 0o600);
+    return appendTo(path);
   });
   return {
     append(text) {
+      const bytes = Buffer.from(text);
       writing(path, root, () => {
-        writeAll(file, Buffer.from(text));
+        writeAll(file, bytes);
+        size += bytes.length;
+        if (size <= limitBytes) return;
+        cutLog(path, limitBytes);
+        closeSync(file);
+        [file, size] = appendTo(path);
       });
     },
     close: async () => {
@@ -98,8 +99,10 @@ function openLog(folder: string, path: string, root: string): LogWriter {
   };
 }
 
-function writeAll(file: number, bytes: Buffer): void {
-  for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written);
+/** @returns the open file and its size in bytes. */
+function appendTo(path: string): [file: number, size: number] {
+  const file = openSync(path, "a", 0o600);
+  return [file, fstatSync(file).size];
 }
 
 async function* readRange(

@@ -53,7 +53,7 @@ class Draft extends ArchiveWriter implements ReportDraft {
     path: string,
     limitBytes: number,
     private readonly target: string,
-    private readonly root: string,
+    root: string,
   ) {
     super(path, limitBytes, root);
   }

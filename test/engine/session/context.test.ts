@@ -170,7 +170,7 @@ test("a run from its boot to the end of its machine takes one login, and so do c
   const ready = "ready: { command: 'true' }, execute: { command: 'true' }, report: { patterns: ['*.txt'] }";
   const plan = await own.plan(`levels: [{ name: l, services: { a: { ${ready}, terminate: { command: 'true' } } } }]\n`);
   const start = { kind: "plan", plan, variables: [], name: "r" } as const;
-  const request = { waitMs: 0, observe: () => undefined, signal: never };
+  const request = { force: false, waitMs: 0, observe: () => undefined, signal: never };
   const ended = await runToEnd(own.store, { ...request, start, keep: null });
   expect(ended).toMatchObject({ success: true, terminated: { state: "terminated" } });
   expect([await own.logins(), await own.goodbyes()]).toEqual([1, 1]);
