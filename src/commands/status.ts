@@ -142,6 +142,8 @@ async function printReport(report: StatusReport): Promise<void> {
         .join("\n")}`,
     );
   }
+  for (const { id, cloud, message } of report.orphans)
+    print(`\nOrphaned machine ${id} in cloud "${cloud}": ${message}. bootlevel clean ${report.run} ends it.`);
   if (report.abort !== null) print(`\nAborted by ${report.abort.origin}: ${report.abort.reason}`);
   const healthy = report.services.filter((service) => service.healthy).length;
   const verdict = report.healthy ? "Healthy" : report.state === "ready" ? "Unhealthy" : `The run is ${report.state}`;

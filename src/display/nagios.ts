@@ -43,7 +43,8 @@ export function nagiosState(report: StatusReport): NagiosState {
 export function nagiosLine(report: StatusReport): string {
   const data = performanceData(report);
   const room = LONGEST_LINE - Buffer.byteLength(data) - " | ".length;
-  return `${shorten(`BOOTLEVEL ${nagiosState(report)} - ${summary(report)}${named(report)}`, room)} | ${data}`;
+  const text = `BOOTLEVEL ${nagiosState(report)} - ${summary(report)}${orphaned(report)}${named(report)}`;
+  return `${shorten(text, room)} | ${data}`;
 }
 
 /** The line for a check that failed. */
@@ -74,6 +75,12 @@ function summary({ run: runName, state, workedOnBy, abort, services }: StatusRep
       `ready${workedOnBy === null ? "" : `, ${harmless(workedOnBy)} works on it`}`
     );
   return `${run} is ${state}, ${ready} of ${plural(services.length, "service")} ready`;
+}
+
+function orphaned({ orphans }: StatusReport): string {
+  if (orphans.length === 0) return "";
+  const [first] = orphans;
+  return `; ${plural(orphans.length, "orphaned machine")}, such as ${shorten(harmless(first?.id ?? ""), LONGEST_NAME)}`;
 }
 
 /**

@@ -42,6 +42,16 @@ export interface ServiceStatus {
   readonly said: string | null;
 }
 
+/** A machine of the run that no service has: it costs money and does nothing. `bootlevel clean` ends it. */
+export interface OrphanedMachine {
+  /** The service that it was launched for, or "" if the cloud does not tell. */
+  readonly service: string;
+  readonly cloud: string;
+  /** The cloud's id. */
+  readonly id: string;
+  readonly message: string;
+}
+
 export interface StatusReport {
   readonly run: string;
   readonly state: RunState;
@@ -54,4 +64,6 @@ export interface StatusReport {
   readonly ms: number;
   readonly cloudUnreachable: boolean;
   readonly services: readonly ServiceStatus[];
+  /** Machines that no service has. Empty while a launcher works on the run. */
+  readonly orphans: readonly OrphanedMachine[];
 }

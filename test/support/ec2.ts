@@ -57,6 +57,13 @@ export function useCloud(): {
       stateDirectory: state,
       options: { region: "eu-central-1", endpoint: cloud.endpoint, ...options },
       clock: hastyClock(),
+      // A cloud that asks for fewer calls is told of, and so are other places; nothing else is expected.
+      warn: (message: string) => {
+        if (
+          !/ throttled for \d+ s; it is tried again$|: launched as .*, since there was no capacity for /.test(message)
+        )
+          throw new Error(message);
+      },
       ...context,
     });
   return {

@@ -109,6 +109,17 @@ def public_address(self):
     if str(self.public_ip_auto_assign).lower() == "true":
         self.public_ip = ".".join(["54", "214"] + self.private_ip_address.split(".")[2:])
 NetworkInterface.check_auto_public_ip = public_address
+start = instances.Instance.start
+def start_elsewhere(self, *args, **options):
+    # A machine that was stopped gets another public address.
+    stopped = self._state.name == "stopped"
+    result = start(self, *args, **options)
+    nic = self.nics[0] if self.nics else None
+    if stopped and nic is not None and nic.public_ip:
+        number = next(count)
+        nic.public_ip = f"54.214.{number // 250 % 128}.{number % 250 + 1}"
+    return result
+instances.Instance.start = start_elsewhere
 from moto.server import main
 main(sys.argv[1:])
 `;

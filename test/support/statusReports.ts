@@ -61,6 +61,7 @@ export function statusReport(services: readonly ServiceStatus[], changes: Partia
     ms: 412,
     cloudUnreachable: false,
     services,
+    orphans: [],
     ...changes,
   };
 }

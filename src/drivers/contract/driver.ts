@@ -118,6 +118,14 @@ export interface MachineStatus {
    */
   readonly state: "pending" | "running" | "stopped" | "terminated" | "unknown";
   readonly host: string | null;
+  /**
+   * Why a machine that runs has no address, and what to do; null or missing if it has one, or may get one yet. The
+   * launch fails soon then, instead of waiting for an address.
+   */
+  readonly noAddress?: string | null;
+  /** The size that it has, and its zone: with several to choose from, the plan does not tell. */
+  readonly size?: string | null;
+  readonly zone?: string | null;
   readonly privateHost: string | null;
   readonly hostname: string | null;
   readonly access: MachineAccess | null;

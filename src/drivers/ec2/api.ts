@@ -18,7 +18,10 @@ import {
   isThrottledError,
   type DriverContext,
 } from "../contract/driver.js";
-import { explain, isNotFound } from "./errors.js";
+import { ProxyAgent } from "./httpsProxy.js";
+import type { Environment } from "../../model/environment.js";
+import { explain, isNotFound, isRefusedError } from "./errors.js";
+import { onlyXml } from "./strangeReply.js";
 import { tagList, type Tags } from "./machines.js";
 import { limiterOf, type CallKind, type TokenBuckets } from "../shared/tokenBucket.js";
 
@@ -31,6 +34,10 @@ export interface Opened {
   readonly limiter: TokenBuckets;
 }
 
+/** A throttled call is reported after this time, in milliseconds, and then each time it has doubled. */
+const REPORT_AFTER_MS = 5_000;
+/** How long a cloud may give nothing but errors from the first query on, in milliseconds: it is not the one, or down. */
+const FIRST_ANSWER_MS = 30_000;
 const CONNECT_MS = 10_000;
 const REQUEST_MS = 60_000;
 /** How long a throttled call is retried, in milliseconds. */
@@ -49,8 +56,14 @@ export class Ec2Api {
   private asked: string | null = null;
   /** Why no more changes are allowed: the error that `permit` threw right before a request. */
   private denied: { readonly error: unknown } | null = null;
+  /** When the first query was made that got no answer; null: none was, or the cloud has answered. */
+  private silentSince: number | null = null;
+  private hasAnswered = false;
 
-  constructor(private readonly context: Pick<DriverContext, "cloud" | "options" | "clock" | "permit">) {}
+  constructor(
+    private readonly context: Pick<DriverContext, "cloud" | "options" | "clock" | "permit" | "warn"> &
+      Partial<Pick<DriverContext, "env">>,
+  ) {}
 
   /**
    * The host that answered last, whether its name came from the plan, the environment, the profile, or the SDK's rules.
@@ -189,20 +202,46 @@ export class Ec2Api {
   ): Promise<T> {
     const opened = await this.open();
     const { clock, permit } = this.context;
-    for (const giveUp = clock.now() + THROTTLED_MS; ;) {
+    const begin = clock.now();
+    for (let reportAt = begin + REPORT_AFTER_MS; ;) {
       await opened.limiter.take(kind, signal);
       if (kind !== "describe") await permit();
       await announce();
       try {
-        return await send(opened);
+        const answer = await send(opened);
+        this.hasAnswered = true;
+        return answer;
       } catch (error) {
         if (this.denied !== null && kind !== "describe") throw this.denied.error;
-        const explained = explain(error, this.context.cloud, name);
+        const explained = this.unlessSilent(explain(error, this.context.cloud, name), kind);
         if (!isThrottledError(explained)) throw explained;
         opened.limiter.drain(kind);
-        if (signal.aborted || clock.now() > giveUp) throw explained;
+        if (signal.aborted || clock.now() > begin + THROTTLED_MS) throw explained;
+        if (clock.now() >= reportAt) reportAt = this.report(name, begin);
       }
     }
+  }
+
+  /** @returns when to report next. */
+  private report(name: string, begin: number): number {
+    const { cloud, clock, warn } = this.context;
+    const waitedMs = clock.now() - begin;
+    warn(`cloud "${cloud}": ${name} throttled for ${Math.round(waitedMs / 1000)} s; it is tried again`);
+    return begin + 2 * waitedMs;
+  }
+
+  /** A query without effect whose answer is lost again and again is no lost answer if there never was another one. */
+  private unlessSilent(error: Error, kind: CallKind): Error {
+    const { cloud, clock } = this.context;
+    if (!isLostReplyError(error)) this.hasAnswered ||= isRefusedError(error) || isThrottledError(error);
+    if (this.hasAnswered || kind !== "describe" || !isLostReplyError(error)) return error;
+    this.silentSince ??= clock.now();
+    const silentMs = clock.now() - this.silentSince;
+    if (silentMs < FIRST_ANSWER_MS) return error;
+    const detail =
+      `${error.message}; nothing but errors for ${Math.round(silentMs / 1000)} s: ` +
+      "check region: and endpoint: of the cloud, the network, and the cloud's status page";
+    return new CloudUnreachableError(cloud, detail, { cause: error });
   }
 
   /**
@@ -235,7 +274,12 @@ export class Ec2Api {
     const sdk = await import("@aws-sdk/client-ec2");
     const client = new sdk.EC2Client({
       maxAttempts: 1, // the caller repeats: it must prove before each call that the run is still its own
-      requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: REQUEST_MS, throwOnRequestTimeout: true },
+      requestHandler: {
+        connectionTimeout: CONNECT_MS,
+        requestTimeout: REQUEST_MS,
+        throwOnRequestTimeout: true,
+        ...agentOf(this.context.env ?? {}),
+      },
       ...(region === undefined ? {} : { region }),
       ...(profile === undefined ? {} : { profile }),
       ...(endpoint === undefined ? {} : { endpoint }),
@@ -248,6 +292,7 @@ export class Ec2Api {
       { step: "finalizeRequest", name: "bootlevelHost" },
     );
     this.proveBeforeEach(client);
+    client.middlewareStack.add(onlyXml, { step: "deserialize", name: "bootlevelXml", priority: "low" });
     try {
       return {
         sdk,
@@ -261,6 +306,11 @@ export class Ec2Api {
       throw isLostReplyError(explained) ? new CloudUnreachableError(cloud, explained.message) : explained;
     }
   }
+}
+
+/** Without a proxy, the SDK makes its own agent. */
+function agentOf(env: Environment): { readonly httpsAgent?: ProxyAgent } {
+  return env["HTTPS_PROXY"] || env["https_proxy"] ? { httpsAgent: new ProxyAgent(env) } : {};
 }
 
 /** Splits a list into parts of at most `most` items. */

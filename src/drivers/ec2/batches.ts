@@ -24,7 +24,10 @@ export interface Batch {
   readonly members: readonly Member[];
   /** Public halves of the host keys that its machines may have been given, the newest last. */
   readonly hostKeys: readonly string[];
-  /** When the cloud was asked last, or when it was known that the answer is lost, in milliseconds since the epoch. */
+  /**
+   * When the cloud was asked last, when it answered, or when it was known that the answer is lost, in milliseconds since
+   * the epoch.
+   */
   readonly askedAt: number;
   /** Ids of the machines, in the order of the members, as far as they are known. */
   readonly ids: readonly (string | null)[];
@@ -34,6 +37,8 @@ export interface Batch {
   readonly named: boolean;
   /** Whether all of its machines have the tags that are each one's own. */
   readonly tagged: boolean;
+  /** How many of the members, from the first one on, are tagged. Missing: none. */
+  readonly tags?: number;
 }
 
 /**
@@ -144,6 +149,13 @@ export class Batches {
   /** All batches of a run. */
   async all(run: string): Promise<Batch[]> {
     return [...(await this.of(run)).values()];
+  }
+
+  /** Whether a recorded call launched a machine for this key, or may have. */
+  async mayHave(run: string, key: string): Promise<boolean> {
+    return (await this.all(run)).some(({ members, ids, settled }) =>
+      members.some((member, place) => member.key === key && (ids[place] !== null || !settled)),
+    );
   }
 
   /** When the calls were made that gave these machines, in milliseconds since the epoch; by id, if a batch has it. */

@@ -61,6 +61,7 @@ class Ec2Driver implements Driver {
       api,
       fleet: this.fleet,
       clock,
+      warn,
       visibilityMs,
       heedsTokens: () => this.cloud.heedsTokens ?? isAmazon(api.host ?? ""),
       prepare: (settings, place, request, signal) => preparation.of(settings, place, request, signal),

@@ -1,5 +1,6 @@
 /** Maps errors of the SDK to what the caller must do: wait, retry, give up, or check the network. */
 import { guardOf } from "../../errors/bootlevelError.js";
+import { StrangeReplyError } from "./strangeReply.js";
 import {
   CloudUnreachableError,
   DriverError,
@@ -23,6 +24,12 @@ export class RefusedError extends DriverError {
 }
 
 export const isRefusedError = guardOf(RefusedError);
+const isStrangeReply = guardOf(StrangeReplyError);
+
+/** Whether something else than EC2 answered a call. It may have handed the call on. */
+export function isStrange(error: Error): boolean {
+  return isStrangeReply(error.cause);
+}
 
 const THROTTLED = new Set([
   "RequestLimitExceeded",
@@ -44,6 +51,7 @@ const NO_CAPACITY = new Set([
   "Unsupported",
 ]);
 const NOT_FOUND = new Set(["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"]);
+const EXPIRED = new Set(["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"]);
 const BAD_CREDENTIALS = new Set([
   "AuthFailure",
   "InvalidClientTokenId",
@@ -69,7 +77,9 @@ const NOT_CONNECTED = new Set([
   "ERR_TLS_CERT_ALTNAME_INVALID",
 ]);
 /** Error codes of exhausted quotas that do not end in LimitExceeded. */
-const QUOTAS = new Set(["MaxSpotInstanceCountExceeded", "PendingVerification"]);
+const QUOTAS = new Set(["MaxSpotInstanceCountExceeded"]);
+/** An authorization message that only STS can decode. */
+const ENCODED = /Encoded authorization failure message: (\S+)/;
 
 interface SdkError {
   readonly name?: string;
@@ -82,6 +92,11 @@ interface SdkError {
 /** Whether another size or zone may have capacity. */
 export function isNoCapacity(error: unknown): error is RefusedError {
   return isRefusedError(error) && NO_CAPACITY.has(error.refusal);
+}
+
+/** Whether no spot machine is to be had, but one on demand may be. */
+export function isNoSpot(error: unknown): error is RefusedError {
+  return isRefusedError(error) && /^(MaxSpotInstanceCountExceeded|Spot)/.test(error.refusal);
 }
 
 /** Whether the cloud does not know a security group of the call. It may be too new. */
@@ -105,10 +120,17 @@ export function isNoSuchImage(error: unknown): boolean {
  * @param call the API call, such as `RunInstances`.
  */
 export function explain(error: unknown, cloud: string, call: string): Error {
+  if (isStrangeReply(error))
+    return new CloudUnreachableError(
+      cloud,
+      `${call}: ${error.message}; what answers is not EC2's API: check endpoint: of the cloud, the proxy and the network`,
+      { cause: error },
+    );
   if (isDriverError(error) || (error as Error).name === "AbortError") return error as Error;
   const { name = "", message = "", $metadata } = error as SdkError;
   const status = $metadata?.httpStatusCode;
-  const words = `${call}: ${[name === "Error" ? "" : name, message].filter((part) => part !== "").join(": ")}`;
+  const text = [name === "Error" ? "" : name, message].filter((part) => part !== "").join(": ");
+  const words = `${call}: ${text.replace(/\s+/g, " ").trim()}`;
   const cause = { cause: error };
   if (THROTTLED.has(name) || status === 429) return new ThrottledError(words, cause);
   const remedy = unreachable(error as SdkError);
@@ -117,23 +139,35 @@ export function explain(error: unknown, cloud: string, call: string): Error {
   if (NO_CAPACITY.has(name)) return new RefusedError(name, words, cause);
   if (name === "TypeError") return new DriverError(words, cause); // the SDK itself takes the endpoint or a key for wrong
   if (status === undefined || status >= 500 || status < 400) return new LostReplyError(words, cause);
-  return new RefusedError(name, words + hint(name), cause);
+  return new RefusedError(name, words + hint(name, message), cause);
 }
 
 /** The remedy for an error before the call was sent, or null for other errors. */
 function unreachable(error: SdkError): string | null {
   const { name = "", message = "" } = error;
+  if (EXPIRED.has(name))
+    return "log in again (aws sso login), or renew the session token: these credentials have expired";
   if (BAD_CREDENTIALS.has(name))
     return (
       "give valid credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, " +
       "a profile (profile: or AWS_PROFILE; log in again if it is one of SSO), or a role of this machine"
     );
-  if (name === "RequestExpired") return "correct this computer's clock";
+  if (
+    name === "RequestExpired" ||
+    /signature (expired|not yet current)|RequestTimeTooSkewed/i.test(`${name} ${message}`)
+  )
+    return "correct this computer's clock: the cloud's time is another one";
+  if (name === "OptInRequired" || /not (opted.?in|enabled) .*region|region .*not (opted|enabled)/i.test(message))
+    return "enable the region for the account (Account settings in Amazon's console), or subscribe to the service; follow the link in the message";
   if (/region is missing/i.test(message)) return "write region: in the cloud, or set AWS_REGION";
   if (/could not be found in shared|profile .* (not found|could not)/i.test(message))
     return "check the profile in ~/.aws/config";
   // A host with several addresses has one error for each. An error that the SDK wrapped has its code only in its
   // message.
+  const notHttp = [error.code ?? "", message].some((text) => /^HPE_|Parse Error|Expected HTTP/i.test(text));
+  if (notHttp) return "what listens there does not speak HTTP: check endpoint: of the cloud";
+  if (/wrong version number|packet length too long|EPROTO|ERR_SSL_/.test(`${error.code ?? ""} ${message}`))
+    return "what listens there does not speak TLS: write http:// instead of https:// in endpoint:, or check its port";
   const codes = [error.code, ...(error.errors ?? []).map(({ code }) => code), ...message.split(/[^A-Z_]+/)];
   if (codes.some((code) => NOT_CONNECTED.has(code ?? "")))
     return "check the network, and region: and endpoint: of the cloud";
@@ -142,9 +176,18 @@ function unreachable(error: SdkError): string | null {
   return null;
 }
 
-function hint(code: string): string {
+function hint(code: string, message: string): string {
   if (code.endsWith("LimitExceeded") || QUOTAS.has(code))
     return ` (quota ${code}: ask for more in the Service Quotas console, or end machines)`;
+  if (code === "PendingVerification")
+    return " (Amazon is still verifying the account, which takes minutes to hours: repeat the command then)";
+  if (/iamInstanceProfile|instance profile/i.test(message) && /^Invalid/.test(code))
+    return " (instance_profile: names a profile, not a role; check its name, and wait some seconds after creating it)";
+  if (code === "UnauthorizedOperation" && ENCODED.test(message))
+    return (
+      " (the credentials are valid, but may not do this; to decode the message: " +
+      "aws sts decode-authorization-message --encoded-message …)"
+    );
   if (code === "UnauthorizedOperation") return " (the credentials are valid, but may not do this)";
   return "";
 }

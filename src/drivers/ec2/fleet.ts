@@ -5,7 +5,7 @@
 import type { Instance } from "@aws-sdk/client-ec2";
 
 import type { Clock } from "../../time/clock.js";
-import { DriverError, LostReplyError, type MachineStatus, type MarkScope } from "../contract/driver.js";
+import { DriverError, isInScope, LostReplyError, type MachineStatus, type MarkScope } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
 import { placed, type Batch, type Batches } from "./batches.js";
 import { statusOf, tag, TAG, type AddressChoice, type Membership } from "./machines.js";
@@ -44,6 +44,7 @@ export class Fleet {
   async ofRun(run: string, signal: AbortSignal): Promise<MachineStatus[]> {
     const machines = await this.api.find([{ Name: `tag:${TAG.run}`, Values: [run] }], signal);
     await this.noteAll(run, machines);
+    await this.completeRun(run);
     const told = await this.told(machines);
     const orphan = told.find(({ key, state }) => key === null && state !== "terminated");
     if (orphan !== undefined)
@@ -51,7 +52,7 @@ export class Fleet {
         `machine ${orphan.id} of this run belongs to no known request: ` +
           "the driver's files about it are lost. Restore them, or end it with bootlevel clean",
       );
-    return told;
+    return [...told, ...(await this.unseen(run, machines, signal))];
   }
 
   /**
@@ -79,7 +80,39 @@ export class Fleet {
           "RunInstances: the answer to an earlier call was lost, and the cloud may not show its machines yet",
         );
     }
-    return this.told(machines);
+    const told = await this.told(machines);
+    if (run === null) return told;
+    const unseen = await this.unseen(run, machines, signal);
+    const scope = { installation, run };
+    return [
+      ...told,
+      ...unseen.filter(({ state, mark }) => state !== "terminated" && mark !== null && isInScope(mark, scope)),
+    ];
+  }
+
+  /**
+   * Machines of a run that answers have named and that a search by tags does not show. A cloud may hide a machine for a
+   * while: the answer that is written down is believed until the machine must be visible.
+   */
+  private async unseen(run: string, shown: readonly Instance[], signal: AbortSignal): Promise<MachineStatus[]> {
+    const { clock, visibilityMs } = this.parts;
+    const known = new Set(shown.map(({ InstanceId }) => InstanceId));
+    const named = new Map<string, Membership>();
+    for (const { ids, members, hostKeys, askedAt } of await this.book.all(run)) {
+      const now = clock.now();
+      if (now >= Math.min(askedAt, now) + visibilityMs) continue;
+      ids.forEach((id, place) => {
+        const member = members[place];
+        if (id !== null && member !== undefined && !known.has(id)) named.set(id, { member, hostKeys });
+      });
+    }
+    if (named.size === 0) return [];
+    const found = await this.api.machines([...named.keys()], signal);
+    return [...named].map(([id, membership]) => {
+      const machine: Instance = found.get(id) ?? { InstanceId: id };
+      const status = statusOf(machine, this.parts.address, membership);
+      return { ...status, mark: status.mark ?? membership.member.mark };
+    });
   }
 
   /** The machines that the cloud knows, by id. */
@@ -129,13 +162,20 @@ export class Fleet {
   private complete(batch: Batch): void {
     const { tagger } = this.parts;
     if (tagger === null || batch.tagged) return;
-    tagger.add(batch, async () => {
+    tagger.add(batch, async (tags) => {
       await this.book.permitted();
       const known = await this.book.find(batch.run, batch.id);
       if (known === null) return;
       // Machines that appear later are tagged then.
       const isDone = (now: Batch) => now.settled && now.ids.every((id) => id === null || batch.ids.includes(id));
-      await this.book.change(known, (now) => (isDone(now) ? { ...now, tagged: true } : null));
+      const isWhole = tags === batch.members.length;
+      await this.book.change(known, (now) =>
+        isWhole
+          ? isDone(now)
+            ? { ...now, tagged: true }
+            : null
+          : { ...now, tags: Math.max(now.tags ?? 0, tagsOf(now, batch, tags)) },
+      );
     });
   }
 
@@ -169,9 +209,17 @@ export class Fleet {
       const ids = placed(now, machines);
       const settled = answered || now.settled || ids.every((id) => id !== null);
       isNew = settled !== now.settled || ids.some((id, place) => id !== now.ids[place]);
-      return isNew ? { ...now, ids, settled } : null;
+      // The cloud may hide what it has launched from now on, however long it took to answer.
+      const askedAt = answered ? Math.max(now.askedAt, this.parts.clock.now()) : now.askedAt;
+      return isNew ? { ...now, ids, settled, askedAt } : null;
     });
     if (isNew && !batch.settled && !answered) this.complete(noted);
     return noted;
   }
+}
+
+/** How many leading members are tagged: a machine that was noted since then is not. */
+function tagsOf(now: Batch, then: Batch, tags: number): number {
+  const changed = now.ids.findIndex((id, place) => id !== then.ids[place]);
+  return changed === -1 ? tags : Math.min(tags, changed);
 }

@@ -14,7 +14,7 @@ import {
 } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
 import type { Batch } from "./batches.js";
-import { isNoCapacity, isRefusedError } from "./errors.js";
+import { isNoCapacity, isRefusedError, isStrange } from "./errors.js";
 import type { Fleet } from "./fleet.js";
 import type { Prepared } from "./prepare.js";
 import { runInput } from "./runInput.js";
@@ -27,6 +27,7 @@ export interface LaunchParts {
   readonly api: Ec2Api;
   readonly fleet: Fleet;
   readonly clock: Clock;
+  readonly warn: (message: string) => void;
   /** How long the cloud may hide a machine that it has launched, in milliseconds. */
   readonly visibilityMs: number;
   /** Whether the cloud is idempotent: it answers a call with a known token with the machines of the first call. */
@@ -206,7 +207,7 @@ export class LaunchCalls {
     // The token is known with other parameters: an earlier launcher's call did take effect, and its machines will
     // appear.
     const known = isRefusedError(error) && error.refusal === "IdempotentParameterMismatch";
-    if (known || (isLostReplyError(error) && wasSent)) {
+    if (known || ((isLostReplyError(error) || isStrange(error)) && wasSent)) {
       const askedAt = known && doubt !== null ? doubt.askedAt : clock.now();
       await fleet.book.change(batch, (now) => withCall(now, { ...batch, askedAt }));
       this.unanswered.set(batch.id, input);

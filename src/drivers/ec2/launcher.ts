@@ -17,7 +17,7 @@ import {
 } from "../contract/driver.js";
 import { groupRequests } from "./groupRequests.js";
 import { newBatch } from "./batches.js";
-import { isHiddenGroup, isNoCapacity, isRefusedError } from "./errors.js";
+import { isHiddenGroup, isNoCapacity, isNoSpot, isRefusedError } from "./errors.js";
 import { LaunchCalls, Launched, type LaunchParts, type LaunchRound } from "./launchCalls.js";
 import { runInput } from "./runInput.js";
 import { placeName, placesFor, settingsOf, type LaunchSettings, type Place } from "./settings.js";
@@ -96,9 +96,13 @@ export class Launcher {
     return { key, kind: "failed", error, leftover: await this.leftover(mark.run, key, round) };
   }
 
-  /** What may exist after a failed launch. "Nothing" is reported only after a lookup. */
+  /**
+   * What may exist after a failed launch. A call is recorded before it is made: without a lookup, only recorded calls
+   * can have launched something.
+   */
   private async leftover(run: string, key: string, { lookedAt }: LaunchRound): Promise<string | null> {
-    if (lookedAt === null) return "interrupted before the lookup: an earlier call may have launched a machine";
+    if (lookedAt === null && (await this.parts.fleet.book.mayHave(run, key)))
+      return "interrupted before the lookup: an earlier call may have launched a machine";
     const doubts = await this.calls.doubts(run, new Set([key]));
     return doubts.length > 0 ? "an answer was lost: a machine may exist" : null;
   }
@@ -132,7 +136,9 @@ export class Launcher {
       const place = places[index] as Place;
       try {
         const given = await this.askFor([...left.values()], settings, place, all, round);
-        for (const key of [...left.keys()]) if (this.launched.has(key)) left.delete(key);
+        const launched = [...left.values()].filter(({ key }) => this.launched.has(key));
+        for (const { key } of launched) left.delete(key);
+        if (full.length > 0) this.parts.warn(fallback(launched, place, full));
         // Some clouds treat the minimum as the exact number. They are asked once for all remaining machines or none.
         all = given === 1 && !all;
       } catch (error) {
@@ -144,7 +150,7 @@ export class Launcher {
           await this.parts.clock.sleep(GROUP_PAUSE_MS, round.signal);
           continue;
         }
-        if (!isNoCapacity(error)) throw error;
+        if (!isNoCapacity(error) && !(place.spot && isNoSpot(error))) throw error;
         full.push(placeName(place));
         index += 1;
         if (index >= places.length)
@@ -183,4 +189,10 @@ export class Launcher {
     const batch = newBatch(some, placeName(place), earlier, parts);
     return this.calls.ask(batch, runInput({ batch, settings, place, ...prepared }), round, null);
   }
+}
+
+function fallback(requests: readonly LaunchRequest[], place: Place, full: readonly string[]): string {
+  const [first, ...others] = requests.map(({ mark }) => mark.service);
+  const names = others.length === 0 ? (first ?? "") : `${first ?? ""} and ${others.length} more`;
+  return `${names}: launched as ${placeName(place)}, since there was no capacity for ${full.join(", ")}`;
 }

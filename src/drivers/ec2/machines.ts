@@ -22,7 +22,7 @@ export const TAG = {
 export type Tags = Readonly<Record<string, string>>;
 
 /** The kind of address that is reported for a machine. Null: the public one if it has one. */
-export type AddressChoice = "public" | "private" | null;
+export type AddressChoice = "public" | "private" | "ipv6" | null;
 
 /** The tags that all machines of a run's call share. */
 export function runTags({ installation, run, runName }: Pick<MachineMark, "installation" | "run" | "runName">): Tags {
@@ -60,6 +60,9 @@ export function statusOf(instance: Instance, address: AddressChoice, membership:
     mark: markOf(instance, membership),
     state: stateOf(instance),
     host,
+    noAddress: withoutAddress(instance, host, address),
+    size: instance.InstanceType ?? null,
+    zone: nonEmpty(instance.Placement?.AvailabilityZone),
     privateHost: instance.PrivateIpAddress ?? null,
     hostname: nonEmpty(instance.PrivateDnsName),
     access:
@@ -97,9 +100,24 @@ function stateOf({ State }: Instance): MachineStatus["state"] {
   }
 }
 
-function hostOf({ PublicIpAddress, PrivateIpAddress }: Instance, address: AddressChoice): string | null {
-  if (address === "private") return nonEmpty(PrivateIpAddress);
-  return nonEmpty(PublicIpAddress) ?? (address === "public" ? null : nonEmpty(PrivateIpAddress));
+function hostOf(instance: Instance, address: AddressChoice): string | null {
+  const ipv6 =
+    nonEmpty(instance.Ipv6Address) ?? nonEmpty(instance.NetworkInterfaces?.[0]?.Ipv6Addresses?.[0]?.Ipv6Address);
+  if (address === "ipv6") return ipv6;
+  if (address === "private") return nonEmpty(instance.PrivateIpAddress);
+  const own = nonEmpty(instance.PublicIpAddress);
+  return own ?? (address === "public" ? ipv6 : (nonEmpty(instance.PrivateIpAddress) ?? ipv6));
+}
+
+/** Why a running machine has no address, or null if it has one. */
+function withoutAddress(instance: Instance, host: string | null, address: AddressChoice): string | null {
+  if (host !== null || stateOf(instance) !== "running") return null;
+  const [kind, remedy] = {
+    public: ["public", "write launch: { public_address: true } or address: private"],
+    private: ["private", "check its subnet"],
+    ipv6: ["IPv6", "write launch: { ipv6: true }, and use a subnet with an IPv6 range"],
+  }[address ?? "private"] as [string, string];
+  return `it runs without ${kind === "IPv6" ? "an" : "a"} ${kind} address: ${remedy}`;
 }
 
 function markOf(instance: Instance, membership: Membership | null): MachineMark | null {

@@ -36,7 +36,12 @@ export class Preparation {
     const hostKey = request.contact?.hostKey === true ? makeKeyPair("") : null;
     const told = userData(settings.user_data ?? null, request.contact, settings.key_name ?? null, hostKey);
     const image = await this.image(request.image, signal);
-    const wish = { mark: request.mark, subnet: place.subnet, publicAddress: settings.public_address };
+    const wish = {
+      mark: request.mark,
+      subnet: place.subnet,
+      publicAddress: settings.public_address,
+      tags: settings.tags,
+    };
     const groups = settings.security_groups ?? [await this.groups.groupFor(wish, signal)];
     return { image, groups, hostKey: hostKey?.publicKey ?? null, userData: told };
   }

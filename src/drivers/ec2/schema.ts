@@ -39,13 +39,28 @@ export const cloudSchema = closed({
     pattern: "^https?://[^/]+",
     "x-mistake": { pattern: "{value} is not an address: write for example https://cloud.example.com" },
   },
-  address: { enum: ["public", "private"] },
+  address: { enum: ["public", "private", "ipv6"] },
   heeds_tokens: flag,
   visibility_seconds: { type: "integer", minimum: 0, maximum: 3600 },
   allow_ssh_from: inOrder(source),
 });
 
-const disk = closed(
+const MOST_IOPS = 256_000;
+const [LEAST_THROUGHPUT, MOST_THROUGHPUT] = [125, 2_000];
+
+/** Keys of RunInstances that bootlevel sets itself: by them it finds its machines again, and lets nobody else in. */
+const OWN_KEYS = [
+  "MinCount",
+  "MaxCount",
+  "ClientToken",
+  "UserData",
+  "TagSpecifications",
+  "DryRun",
+  "ImageId",
+  "InstanceType",
+];
+
+const diskKeys = closed(
   {
     device: {
       ...text,
@@ -55,9 +70,43 @@ const disk = closed(
     size_gb: { type: "integer", minimum: 1, maximum: 65_536 },
     type: { enum: ["gp2", "gp3", "io1", "io2", "st1", "sc1", "standard"] },
     encrypted: flag,
+    iops: { type: "integer", minimum: 100, maximum: MOST_IOPS },
+    throughput: { type: "integer", minimum: LEAST_THROUGHPUT, maximum: MOST_THROUGHPUT },
+    kms_key: text,
   },
   ["device"],
 );
+
+/** Forbids a combination of keys. */
+function never(combination: object, mistake: string): object {
+  return { not: combination, "x-mistake": { not: mistake } };
+}
+
+function ofType(...types: readonly string[]): object {
+  return { properties: { type: { enum: types } } };
+}
+
+const disk = {
+  ...diskKeys,
+  allOf: [
+    never(
+      { ...ofType("io1", "io2"), required: ["type"], not: { required: ["iops"] } },
+      "{subject} is of type io1 or io2 and lacks iops: write for example iops: 3000",
+    ),
+    never(
+      { ...ofType("gp2", "st1", "sc1", "standard"), required: ["type", "iops"] },
+      "{subject} has iops, which only the types io1, io2 and gp3 take",
+    ),
+    never(
+      { ...ofType("gp2", "io1", "io2", "st1", "sc1", "standard"), required: ["type", "throughput"] },
+      "{subject} has throughput, which only the type gp3 takes",
+    ),
+    never(
+      { properties: { encrypted: { const: false } }, required: ["encrypted", "kms_key"] },
+      "{subject} has a kms_key and says encrypted: false: remove one of them",
+    ),
+  ],
+};
 
 /** `launch:` of a service. */
 export const launchSchema = {
@@ -83,7 +132,19 @@ export const launchSchema = {
       maxProperties: 40,
     },
     user_data: text,
-    spot: flag,
+    spot: { enum: [true, false, "fallback"] },
+    ipv6: flag,
+    raw: {
+      type: "object",
+      propertyNames: {
+        type: "string",
+        pattern: `^(?!(${OWN_KEYS.join("|")})$)[A-Z][A-Za-z0-9]*$`,
+        "x-mistake": {
+          pattern:
+            "{value} cannot be passed on: write a key of RunInstances, such as LaunchTemplate; image, size, user_data and tags have keys of their own, and bootlevel itself sets counts and tokens",
+        },
+      },
+    },
     apart: flag,
     shutdown: { enum: ["terminate", "stop"] },
     metadata: closed({

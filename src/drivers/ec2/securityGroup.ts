@@ -29,6 +29,8 @@ export interface WantedGroup {
   readonly mark: MachineMark;
   /** The machine's subnet, or null for the default network. */
   readonly subnet: string | null;
+  /** More tags for a group that is created. */
+  readonly tags?: Readonly<Record<string, string>> | undefined;
   /** `public_address` of the service, if set. */
   readonly publicAddress?: boolean | undefined;
 }
@@ -65,7 +67,7 @@ export class SecurityGroups {
     const network = await this.network(wish.subnet, signal);
     const sources = await this.sources(wish, network, signal);
     return once(this.groups, JSON.stringify([wish.mark.installation, wish.mark.run, network.vpc, sources]), () =>
-      this.ensure(wish.mark, network.vpc, sources, signal),
+      this.ensure(wish, network.vpc, sources, signal),
     );
   }
 
@@ -135,13 +137,13 @@ export class SecurityGroups {
   }
 
   private async ensure(
-    mark: MachineMark,
+    { mark, tags = {} }: WantedGroup,
     vpc: string,
     sources: readonly string[],
     signal: AbortSignal,
   ): Promise<string> {
     const known = await this.find(mark, vpc, signal);
-    const id = known?.GroupId ?? (await this.create(mark, vpc, signal));
+    const id = known?.GroupId ?? (await this.create(mark, tags, vpc, signal));
     // The launcher that created it may have died before all rules were added.
     const present = known?.IpPermissions ?? [];
     const before = sshRanges(present);
@@ -170,9 +172,15 @@ export class SecurityGroups {
     return found;
   }
 
-  private async create(mark: MachineMark, vpc: string, signal: AbortSignal): Promise<string> {
+  private async create(
+    mark: MachineMark,
+    own: Readonly<Record<string, string>>,
+    vpc: string,
+    signal: AbortSignal,
+  ): Promise<string> {
     const name = `bootlevel-${mark.run}`;
     const tags: Tag[] = Object.entries({
+      ...own,
       Name: mark.runName,
       [TAG.installation]: mark.installation,
       [TAG.run]: mark.run,

@@ -9,6 +9,9 @@ export interface VolumeSettings {
   readonly size_gb?: number;
   readonly type?: "gp2" | "gp3" | "io1" | "io2" | "st1" | "sc1" | "standard";
   readonly encrypted?: boolean;
+  readonly iops?: number;
+  readonly throughput?: number;
+  readonly kms_key?: string;
 }
 
 export interface LaunchSettings {
@@ -22,7 +25,10 @@ export interface LaunchSettings {
   readonly disks?: readonly VolumeSettings[];
   readonly tags?: Readonly<Record<string, string>>;
   readonly user_data?: string;
-  readonly spot?: boolean;
+  readonly spot?: boolean | "true" | "false" | "fallback";
+  readonly ipv6?: boolean;
+  /** More keys of RunInstances, in the API's own form. */
+  readonly raw?: Readonly<Record<string, unknown>>;
   readonly shutdown?: "terminate" | "stop";
   readonly metadata?: { readonly tokens?: "required" | "optional"; readonly hop_limit?: number };
 }
@@ -32,6 +38,7 @@ export interface Place {
   readonly size: string;
   readonly zone: string | null;
   readonly subnet: string | null;
+  readonly spot: boolean;
 }
 
 // References resolve to text: "20" for a number and "true" for a flag.
@@ -49,10 +56,11 @@ export function settingsOf(request: LaunchRequest): LaunchSettings {
 }
 
 /**
- * Every size in every zone or subnet, in the order of trying: all places of the first size come first.
+ * Every size in every zone or subnet, in the order of trying: all places of the first size come first. With
+ * `spot: fallback`, all places are tried as spot machines before the first one is tried on demand.
  * @throws DriverError without a size.
  */
-export function placesFor(request: LaunchRequest, { zone, subnet }: LaunchSettings): Place[] {
+export function placesFor(request: LaunchRequest, { zone, subnet, spot }: LaunchSettings): Place[] {
   const wanted = [...new Set([...(request.size === null ? [] : [request.size]), ...request.fallbackSizes])];
   if (wanted.length === 0)
     throw new DriverError(`${request.mark.service} has no size: write for example size: m7g.large`);
@@ -60,13 +68,16 @@ export function placesFor(request: LaunchRequest, { zone, subnet }: LaunchSettin
     subnet === undefined
       ? listOf(zone).map((name) => ({ zone: name, subnet: null }))
       : listOf(subnet).map((id) => ({ zone: null, subnet: id }));
-  return wanted.flatMap((size) => where.map((place) => ({ size, ...place })));
+  const markets = spot === "fallback" ? [true, false] : [spot === true || spot === "true"];
+  return markets.flatMap((isSpot) =>
+    wanted.flatMap((size) => where.map((place) => ({ size, spot: isSpot, ...place }))),
+  );
 }
 
 /** A place for messages. */
-export function placeName({ size, zone, subnet }: Place): string {
+export function placeName({ size, zone, subnet, spot }: Place): string {
   const where = zone ?? subnet;
-  return where === null ? size : `${size} in ${where}`;
+  return `${size}${where === null ? "" : ` in ${where}`}${spot ? " (spot)" : ""}`;
 }
 
 /** Undefined: the cloud chooses. */

@@ -12,6 +12,11 @@ import { isNotFound } from "./errors.js";
 import { ownTags } from "./machines.js";
 
 const CALLS_AT_A_TIME = 4;
+/**
+ * Most calls that the end of a command waits for: some 5 seconds at Amazon's rate. The launch request of every machine
+ * is recorded; its own tags are for people, and the next command goes on with them.
+ */
+const MOST_AT_END = 50;
 /** Milliseconds before a retry for a machine that the cloud does not show yet, or after a lost answer. */
 const PAUSE_MS = 2_000;
 /** The shortest time for which tagging a machine is retried, in milliseconds. */
@@ -32,20 +37,26 @@ export class Tagger {
   private readonly known = new Map<string, Promise<boolean>>();
   private readonly work = new Set<Promise<void>>();
   private warned = false;
+  /** How many more calls may begin. */
+  private left = Infinity;
 
   constructor(private readonly parts: TaggerParts) {}
 
   /**
    * Schedules the tagging of a batch's known machines, each once.
-   * @param onDone called when all of them are tagged.
+   * @param onDone called with the number of members, from the first one on, that are tagged then or have no machine.
    */
-  add(batch: Batch, onDone: () => Promise<void>): void {
+  add(batch: Batch, onDone: (tagged: number) => Promise<void>): void {
     // A machine that the cloud still does not show after this time is gone.
     const until = Math.max(batch.askedAt + this.parts.visibilityMs, this.parts.clock.now() + PATIENCE_MS);
-    const tasks = batch.members.map((member, place) => this.one(batch.ids[place] ?? null, member, batch.named, until));
+    const { tags = 0 } = batch;
+    const tasks = batch.members.map((member, place) =>
+      place < tags ? Promise.resolve(true) : this.one(batch.ids[place] ?? null, member, batch.named, until),
+    );
     const task = Promise.all(tasks)
       .then(async (done) => {
-        if (done.every(Boolean)) await onDone();
+        const first = done.indexOf(false);
+        if (first !== tags) await onDone(first === -1 ? done.length : first);
       })
       .catch((error: unknown) => {
         this.failed(batch.ids.join(), error);
@@ -54,8 +65,12 @@ export class Tagger {
     void task.finally(() => this.work.delete(task));
   }
 
-  /** Resolves when all machines are tagged, or as soon as the operator interrupts. The next command tags the rest. */
+  /**
+   * Resolves when all machines are tagged, or as many as can be soon, or as soon as the operator interrupts. The next
+   * command tags the rest.
+   */
   async close(signal: AbortSignal): Promise<void> {
+    this.left = MOST_AT_END;
     const hurry = () => {
       this.stop.abort();
     };
@@ -72,7 +87,7 @@ export class Tagger {
     const task =
       this.known.get(id) ??
       this.limit(() => this.tag(id, named || Name === undefined ? tags : { Name, ...tags }, until)).then(
-        () => !this.stop.signal.aborted,
+        (isTagged) => isTagged && !this.stop.signal.aborted,
         (error: unknown) => {
           this.known.delete(id);
           this.failed(id, error);
@@ -83,13 +98,15 @@ export class Tagger {
     return task;
   }
 
-  private async tag(id: string, tags: Record<string, string>, until: number): Promise<void> {
+  /** @returns false if it is left to the next command. */
+  private async tag(id: string, tags: Record<string, string>, until: number): Promise<boolean> {
     const { api, clock } = this.parts;
     for (;;) {
-      if (this.stop.signal.aborted) return;
+      if (this.stop.signal.aborted || this.left <= 0) return false;
+      this.left -= 1;
       try {
         await api.tag([id], tags, this.stop.signal);
-        return;
+        return true;
       } catch (error) {
         const passing = isNotFound(error) || isLostReplyError(error);
         if (!passing || clock.now() > until) throw error;

@@ -250,8 +250,11 @@ export class AttributeRegistry {
   }
 
   private attribute(service: string, name: string): string {
-    const found = this.services.get(service)?.get(name);
+    const own = this.services.get(service);
+    const found = own?.get(name);
     if (found) return found.value;
+    // Not every driver tells them.
+    if (own?.has("host") === true && (name === "instance_size" || name === "instance_zone")) return "";
     throw new UnresolvedError(`\${${service}.${name}} has no value: ${service} has not come up that far`);
   }
 

@@ -7,7 +7,7 @@ import type { LaunchResult } from "../launch/machineLaunches.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import { prepare } from "./prepareMachine.js";
 import { setUp } from "./setup.js";
-import { declared, hostBuiltIns, machineBuiltIns, publish } from "./publish.js";
+import { declared, hostBuiltIns, machineBuiltIns, publish, publishAddress } from "./publish.js";
 import type { RunContext } from "../run/context.js";
 import { endUnfinished } from "../programs/unfinished.js";
 import { verify } from "./verify.js";
@@ -33,6 +33,7 @@ export async function bringServiceUp(
   };
   goOn();
   if (task.stage !== "verify") await place(work, service, launch);
+  if (launch === null) await publishAddress(work, service);
   goOn();
   await connect(context, assignments, service);
   goOn();

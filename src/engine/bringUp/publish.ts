@@ -7,7 +7,7 @@ import { countedAttributes, isCounted } from "../attributes/countedAttributes.js
 import type { Dependency } from "../attributes/dependents.js";
 import { writerOf } from "../run/journal.js";
 import { cloudOf } from "../launch/launchMachines.js";
-import type { ReachableMachine } from "../launch/machineWatch.js";
+import type { ReachableMachine } from "../run/launchedMachine.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
@@ -102,13 +102,31 @@ function names({ replica }: Dependency, service: Service): boolean {
   return replica === "all" || replica === service.replica;
 }
 
-export function machineBuiltIns(service: Service, machine: ReachableMachine): AttributeValue[] {
+/** Publishes a machine's address again if it has changed: other services may refer to it. */
+export async function publishAddress(work: BringUp, service: Service): Promise<void> {
+  const machine = work.assignments.machine(service);
+  if (machine === null || machine.host === null || machine.driverId === null) return;
+  const { host, privateHost, hostname, driverId: id } = machine;
+  const known = work.context.attributes.of(service.name);
+  const builtIns = machineBuiltIns(service, { host, privateHost, hostname, id });
+  const isNew = builtIns.some(({ name, value }) => ADDRESSES.has(name) && known.get(name)?.value !== value);
+  if (known.has("host") && isNew) await publish(work, service, builtIns);
+}
+
+const ADDRESSES = new Set(["host", "private_host", "hostname"]);
+
+export function machineBuiltIns(
+  service: Service,
+  machine: Pick<ReachableMachine, "host" | "privateHost" | "hostname" | "id" | "size" | "zone">,
+): AttributeValue[] {
   return builtIns(service, {
     host: machine.host,
     private_host: machine.privateHost ?? machine.host,
     hostname: machine.hostname ?? machine.host,
     instance_id: machine.id,
     cloud: cloudOf(service),
+    ...(machine.size === undefined ? {} : { instance_size: machine.size ?? "" }),
+    ...(machine.zone === undefined ? {} : { instance_zone: machine.zone ?? "" }),
   });
 }
 
@@ -119,7 +137,13 @@ export function machineBuiltIns(service: Service, machine: ReachableMachine): At
 export function hostBuiltIns(assignments: MachineAssignments, service: Service): AttributeValue[] {
   const access = assignments.access(service);
   const host = access.kind === "ssh" ? access.host : (assignments.machine(assignments.owner(service))?.host ?? "");
-  return builtIns(service, { host, private_host: host, hostname: host, instance_id: "", cloud: "" });
+  return builtIns(service, {
+    host,
+    private_host: host,
+    hostname: host,
+    instance_id: "",
+    cloud: "",
+  });
 }
 
 function builtIns(service: Service, values: Record<string, string>): AttributeValue[] {

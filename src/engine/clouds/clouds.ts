@@ -81,7 +81,7 @@ export class Clouds {
   }
 
   private async guard(cloud: CloudSpec, dir: string, made: Promise<Driver>): Promise<Driver> {
-    const { store, prove, contacts } = this.parts;
+    const { store, prove, contacts, warn } = this.parts;
     const noteAsked = async (keys: readonly string[]) =>
       contacts.writer?.write(...keys.map((key) => ({ kind: "launch-repeated", key }) as const));
     const guarded = guardDriver(await made, {
@@ -91,6 +91,7 @@ export class Clouds {
       probe: store.probe,
       noteAsked,
       random: store.random,
+      warn,
     });
     const { preparesMachines } = await loadDriver(cloud.driver, dir);
     return preparesMachines === true ? withContacts(guarded, contacts) : guarded;

@@ -4,7 +4,13 @@
  * again, since every verb is safe to repeat. `connect` changes nothing at the cloud: it needs no proof, as SSH needs none.
  */
 import type { Clock } from "../../time/clock.js";
-import { isLostReplyError, isThrottledError, type Driver } from "../../drivers/contract/driver.js";
+import {
+  isLostReplyError,
+  isThrottledError,
+  LostReplyError,
+  ThrottledError,
+  type Driver,
+} from "../../drivers/contract/driver.js";
 
 export interface GuardParts {
   /** The cloud's name, for the probe. */
@@ -21,6 +27,8 @@ export interface GuardParts {
   readonly noteAsked?: (keys: readonly string[]) => Promise<void>;
   /** A random number from 0 to 1, for the jitter of pauses. */
   readonly random: () => number;
+  /** Tells the operator what is being waited for. Default: nobody is told. */
+  readonly warn?: (message: string) => void;
 }
 
 /** The pause before the first retry, in milliseconds. Each later pause doubles, up to the longest. */
@@ -28,6 +36,8 @@ const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 /** How long a call is retried, in milliseconds: some clouds list the result of a lost call only after minutes. */
 const PATIENCE_MS = 10 * 60_000;
+/** A call that is retried is reported after this time, in milliseconds, and then each time it has doubled. */
+const REPORT_AFTER_MS = 5_000;
 /** A launch that waited less than this, in milliseconds, keeps its recorded request time. */
 const AT_ONCE_MS = 1_000;
 
@@ -87,9 +97,18 @@ function withMachines(driver: Driver, calls: GuardedCalls): Pick<Driver, "connec
   return {
     ...(connect === undefined
       ? {}
-      : { connect: (id, options) => calls.repeat(options.signal, () => connect(id, options)) }),
+      : { connect: (id, options) => calls.repeat("connect", options.signal, () => connect(id, options)) }),
     ...(driver.programRunner === undefined ? {} : { programRunner: driver.programRunner.bind(driver) }),
   };
+}
+
+function givenUp(error: Error): Error {
+  const options = {
+    cause: error,
+    remedy: "check the cloud's status page and the network, then repeat the command",
+  };
+  const message = `${error.message} (given up after ${PATIENCE_MS / 60_000} minutes)`;
+  return isThrottledError(error) ? new ThrottledError(message, options) : new LostReplyError(message, options);
 }
 
 class GuardedCalls {
@@ -100,22 +119,24 @@ class GuardedCalls {
 
   /** @param late awaited before a call that is delayed. */
   async make<T>(verb: string, signal: AbortSignal, call: () => Promise<T>, late?: () => Promise<void>): Promise<T> {
-    return this.repeat(signal, () => this.once(verb, call), late);
+    return this.repeat(verb, signal, () => this.once(verb, call), late);
   }
 
   /** At the pace that the cloud asks for, and without a proof of the lease. */
-  async repeat<T>(signal: AbortSignal, call: () => Promise<T>, late?: () => Promise<void>): Promise<T> {
+  async repeat<T>(verb: string, signal: AbortSignal, call: () => Promise<T>, late?: () => Promise<void>): Promise<T> {
     const { clock } = this.parts;
     const begin = clock.now();
     const giveUp = begin + PATIENCE_MS;
-    for (let attempt = 1; ; attempt += 1) {
+    for (let [attempt, reportAt] = [1, begin + REPORT_AFTER_MS]; ; attempt += 1) {
       try {
         await this.wait(signal);
         if (attempt > 1 || clock.now() > begin + AT_ONCE_MS) await late?.();
         return await call();
       } catch (error) {
         const again = isThrottledError(error) || isLostReplyError(error);
-        if (!again || signal.aborted || clock.now() > giveUp) throw error;
+        if (!again || signal.aborted) throw error;
+        if (clock.now() > giveUp) throw givenUp(error);
+        if (clock.now() >= reportAt) reportAt = this.report(verb, begin, error);
         this.slowDown(error, attempt);
         if (isLostReplyError(error)) await this.sleep(this.pauseMs(attempt), signal);
       }
@@ -131,6 +152,16 @@ class GuardedCalls {
     } finally {
       probe?.(`after ${cloud} ${verb}`);
     }
+  }
+
+  /** @returns when to report next. */
+  private report(verb: string, begin: number, error: Error): number {
+    const { cloud, clock, warn } = this.parts;
+    const waitedMs = clock.now() - begin;
+    warn?.(
+      `cloud "${cloud}": ${verb} has been tried for ${Math.round(waitedMs / 1000)} s and goes on: ${error.message}`,
+    );
+    return begin + 2 * waitedMs;
   }
 
   private slowDown(error: unknown, attempt: number): void {

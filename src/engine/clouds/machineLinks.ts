@@ -164,6 +164,7 @@ export class MachineLinks {
           pins: pinsOf(user),
           contact,
           ownKey: own,
+          machineId: launched?.id ?? null,
           env: store.env,
           connectTimeoutMs: this.timeoutMs(ssh, acquaintance),
         };
@@ -208,7 +209,7 @@ export class MachineLinks {
     const { uid } = this.parts.run;
     return access.kind === "driver"
       ? JSON.stringify([uid, access.cloud, access.id])
-      : JSON.stringify([uid, sshTarget(access, ssh), ssh.jump, access.firstContact?.machine]);
+      : JSON.stringify([uid, sshTarget(access, ssh), ssh.jump, ssh.proxyCommand, access.firstContact?.machine]);
   }
 }
 

@@ -61,10 +61,10 @@ function failedTask(step: string, message: string): Task {
 /** The task that repairs a service that is recorded as ready. */
 export function repairTask(service: Service, finding: ServiceFinding): Diagnosis {
   const own = service.spec.placement.kind === "cloud";
-  const { cause, message } = finding;
+  const { cause, message, moved } = finding;
   switch (cause) {
     case null:
-      return null;
+      return moved === null ? null : { stage: "verify", reason: moved, resume: false };
     case "silent":
       return { blocked: message };
     case "unchecked":
@@ -87,7 +87,7 @@ export function repairTask(service: Service, finding: ServiceFinding): Diagnosis
 
 /** The task that repairs a service that is not ready: its own task, or another machine if its machine is unusable. */
 export function repairUnfinished(service: Service, task: Task, finding: ServiceFinding): Diagnosis {
-  const found = repairTask(service, finding);
+  const found = repairTask(service, { ...finding, moved: null });
   if (found === null) return task;
   if ("blocked" in found) return found;
   return found.stage === "discard" ? found : task;

@@ -18,6 +18,7 @@ import { describeResult, programWords, runServiceProgram } from "../programs/run
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 import { isGone } from "../clouds/isGone.js";
+import { followMachines } from "./addresses.js";
 import { isOwnFault } from "./ownFault.js";
 
 export interface ServiceFinding {
@@ -31,6 +32,8 @@ export interface ServiceFinding {
   readonly exitCode: number | null;
   readonly ms: number | null;
   readonly lastLines: readonly string[];
+  /** How the machine's address has changed, for people, or null. Attributes still have the old one. */
+  readonly moved: string | null;
 }
 
 /** How deep to check: run the ready program, only see whether the machine answers, or only ask the cloud. */
@@ -49,6 +52,12 @@ export async function survey(
   tries = 1,
 ): Promise<Map<Service, ServiceFinding>> {
   const machines = await describeMachines(context, assignments, services);
+  const statuses = new Map<Service, MachineStatus>();
+  for (const service of services) {
+    const status = machines.byId.get(assignments.machine(service)?.key ?? "");
+    if (status !== undefined) statuses.set(service, status);
+  }
+  const moved = await followMachines(context, assignments, statuses);
   const lookAtAll = () =>
     Promise.all(
       services.map(async (service) => {
@@ -58,7 +67,7 @@ export async function survey(
           if (context.stop.aborted) break;
           finding = await look(context, assignments, service, depth(service), machines);
         }
-        return [service, finding] as const;
+        return [service, { ...finding, moved: moved.get(service) ?? null }] as const;
       }),
     );
   const findings = new Map(await context.links.impatiently(lookAtAll));
@@ -169,6 +178,7 @@ async function look(
     exitCode: null,
     ms: null,
     lastLines: [],
+    moved: null,
   };
   if (record !== null) {
     const silent = machines.silent.get(record.cloud);

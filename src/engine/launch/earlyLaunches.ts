@@ -84,7 +84,7 @@ export class EarlyLaunches {
         ...(pending.length > 0 ? [this.adopt(cloud, pending)] : []),
       ];
       for (const batch of batches) for (const [service, launch] of batch.launches) launches.set(service, launch);
-      this.turns.set(cloud, Promise.all([this.turns.get(cloud), ...batches.map(({ answered }) => answered)]));
+      this.turns.set(cloud, Promise.all([this.turns.get(cloud), ...batches.map((batch) => this.stopIfFailed(batch))]));
     }
     const { next } = timetable?.update() ?? { next: null };
     for (const group of this.candidates.ofLaterLevels()) this.queue(group);
@@ -101,6 +101,12 @@ export class EarlyLaunches {
   /** A service has failed, so the run will fail: nothing more is launched early. */
   stop(): void {
     this.stopped.abort();
+  }
+
+  /** The level fails without a machine. The next requests wait for this: they must not go out in between. */
+  private async stopIfFailed({ answered, failed }: Pick<Batch, "answered" | "failed">): Promise<void> {
+    await answered;
+    if (await failed) this.stop();
   }
 
   /** Ends all launches. @returns services of levels that never began, with machines on which nothing has run */
@@ -206,7 +212,7 @@ export class EarlyLaunches {
         batch.then(({ launches }) => launches.get(service) as Promise<LaunchResult>),
       ]),
     );
-    return { answered: batch.then(({ answered }) => answered), launches };
+    return { answered: batch.then(({ answered }) => answered), failed: batch.then(({ failed }) => failed), launches };
   }
 
   private async relaunch(cloud: string, services: readonly Service[]): Promise<Batch> {

@@ -4,8 +4,9 @@
  */
 import type { Driver, LaunchOutcome, LaunchRequest, MachineStatus } from "../../drivers/contract/driver.js";
 import { resolveTree } from "../../plan/references/resolve.js";
-import type { Change, LaunchedMachine } from "../../state/contract/changes.js";
+import type { Change } from "../../state/contract/changes.js";
 import { change, stateEvent, writerOf } from "../run/journal.js";
+import { launchedChange } from "../run/launchedMachine.js";
 import { groupBy } from "../run/lists.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
@@ -53,11 +54,6 @@ export function cloudOf(service: Service): string {
   const { placement } = service.spec;
   if (placement.kind === "cloud") return placement.cloud;
   throw new Error(`${service.name} has no cloud`);
-}
-
-/** The part of a machine's status that is recorded. */
-export function launchedMachine({ id: driverId, host, privateHost, hostname, access }: MachineStatus): LaunchedMachine {
-  return { driverId, host, privateHost, hostname, access: access && JSON.stringify(access) };
 }
 
 export function groupByCloud(services: readonly Service[]): Map<string, Service[]> {
@@ -194,22 +190,6 @@ async function recordMachines(
   });
   if (changes.length > 0) await writerOf(context).write(...changes.map(({ change }) => change));
   for (const { service, machine } of changes) assignments.launched(service, machine);
-}
-
-/** The difference between the record and a machine's status; null without one. */
-export function launchedChange(
-  assignments: MachineAssignments,
-  service: Service,
-  status: MachineStatus,
-): Change | null {
-  const known = assignments.machine(service);
-  // A cloud may not show a young machine yet. That does not invalidate what it reported before.
-  if (known === null || (known.driverId !== null && status.state === "unknown")) return null;
-  const machine = launchedMachine(status);
-  const same =
-    known.state === "running" &&
-    (Object.keys(machine) as (keyof LaunchedMachine)[]).every((name) => known[name] === machine[name]);
-  return same ? null : { kind: "launched", key: known.key, machine };
 }
 
 /** Records that a launch intent has no machine and never will. The next attempt uses a new intent. */

@@ -3,10 +3,12 @@
  */
 import { DriverError, type LaunchOutcome } from "../../drivers/contract/driver.js";
 import { change } from "../run/journal.js";
+import { launchedChange } from "../run/launchedMachine.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
-import { getMachines, launchedChange, recordEnded, type EarlyLaunch } from "./launchMachines.js";
-import { MachineWatch, type ReachableMachine } from "./machineWatch.js";
+import { getMachines, recordEnded, type EarlyLaunch } from "./launchMachines.js";
+import { MachineWatch } from "./machineWatch.js";
+import type { ReachableMachine } from "../run/launchedMachine.js";
 import type { Service } from "../run/service.js";
 
 /** How a launch ended for one service. */
@@ -16,6 +18,8 @@ export type LaunchResult = { readonly machine: ReachableMachine } | { readonly e
 export interface Batch {
   /** Resolves when the cloud has answered, successfully or not. */
   readonly answered: Promise<void>;
+  /** Whether the cloud refused a machine, or could not be asked. Never rejects. */
+  readonly failed: Promise<boolean>;
   /** The result per service, as soon as its machine has an address or has failed. The promises never reject. */
   readonly launches: ReadonlyMap<Service, Promise<LaunchResult>>;
 }
@@ -41,6 +45,10 @@ export class MachineLaunches {
       answered: outcomes.then(
         () => undefined,
         () => undefined,
+      ),
+      failed: outcomes.then(
+        (all) => [...all.values()].some(({ kind }) => kind === "failed"),
+        () => true,
       ),
       launches,
     };

@@ -3,6 +3,7 @@ import type { Clock } from "../../time/clock.js";
 import { InterruptedError, pause } from "../run/failure.js";
 import { DriverError, isDriverError, type Driver, type MachineStatus } from "../../drivers/contract/driver.js";
 import { isGone } from "../clouds/isGone.js";
+import { isReachable, type ReachableMachine } from "../run/launchedMachine.js";
 
 /**
  * How often the cloud is polled: a pause is a fiftieth of the time waited so far, so polling delays a machine by about
@@ -16,14 +17,11 @@ const PAUSE_OVER_QUESTION = 10;
 /** Time limit for a launched machine to get an address, in milliseconds. */
 const ADDRESS_DEADLINE_MS = 15 * 60_000;
 
+/** How long a machine may run without an address of which the driver says that it has none, in milliseconds. */
+const NO_ADDRESS_MS = 15_000;
+
 /** How long the cloud may fail to answer before all waits fail, in milliseconds. */
 const SILENCE_MS = 2 * 60_000;
-
-/** A machine that has an address. */
-export type ReachableMachine = MachineStatus & {
-  readonly host: string;
-  readonly access: NonNullable<MachineStatus["access"]>;
-};
 
 interface Waiting {
   /** When the cloud launched it, or was asked to; milliseconds since the epoch. */
@@ -37,6 +35,8 @@ interface Waiting {
 
 export class MachineWatch {
   private readonly waiting = new Map<string, Waiting>();
+  /** When machines were first seen running without an address, by id. */
+  private readonly withoutAddress = new Map<string, number>();
   private polling = false;
   /** When the cloud is polled next, and when it last answered. */
   private nextPollAt = 0;
@@ -139,6 +139,8 @@ export class MachineWatch {
       // A stopped machine is unusable but exists: it has to be destroyed, so it stays on record.
       if (machine?.state === "stopped") waiting.reject(error);
       else waiting.onGone(error.message).then(() => waiting.reject(error), waiting.reject);
+    } else if (this.staysWithoutAddress(machine)) {
+      this.fail(id, new DriverError(`machine ${id} cannot be reached: ${machine.noAddress ?? ""}`));
     } else if (this.clock.now() > waiting.deadline) {
       this.fail(
         id,
@@ -149,13 +151,16 @@ export class MachineWatch {
     }
   }
 
+  private staysWithoutAddress({ id, noAddress = null }: MachineStatus): boolean {
+    if (noAddress === null) return false;
+    const now = this.clock.now();
+    const since = this.withoutAddress.get(id) ?? now;
+    this.withoutAddress.set(id, since);
+    return now >= since + NO_ADDRESS_MS;
+  }
+
   private fail(id: string, error: Error): void {
     this.waiting.get(id)?.reject(error);
     this.waiting.delete(id);
   }
-}
-
-/** Whether a machine runs and has an address. */
-export function isReachable(machine: MachineStatus | undefined): machine is ReachableMachine {
-  return machine !== undefined && machine.state === "running" && machine.host !== null && machine.access !== null;
 }

@@ -15,6 +15,7 @@ import type { Store } from "../../state/contract/store.js";
 import { AttributeRegistry } from "../attributes/attributes.js";
 import { createDriver } from "../clouds/clouds.js";
 import { guardDriver } from "../clouds/guardedDriver.js";
+import { orphanReason } from "../health/orphans.js";
 
 export interface StrayMachine {
   readonly cloud: string;
@@ -120,6 +121,7 @@ async function openClouds(
           prove: async () => undefined,
           probe: store.probe,
           random: store.random,
+          warn,
         },
       );
       open.push({ name: spec.name, spec, options: resolved, driver, terminated: new Set(terminated) });
@@ -153,25 +155,18 @@ async function findStrays(
     // List machines before reading the record: a machine launched in between is recorded before the cloud can list it.
     const listed = await driver.list({ installation: await store.installation(), run: run?.uid ?? null }, signal);
     const { keys, ids } = await store.liveMachines();
-    return listed
-      .filter(({ state, key, id }) => state !== "terminated" && !ids.has(id) && (key === null || !keys.has(key)))
-      .map((machine) => stray(name, machine));
+    return listed.flatMap((machine) => {
+      const why = machine.state === "terminated" ? null : orphanReason(machine, keys, ids);
+      return why === null ? [] : [stray(name, machine, why)];
+    });
   } catch (error) {
     silent.push({ cloud: name, message: (error as Error).message });
     return [];
   }
 }
 
-function stray(cloud: string, { id, host, state, mark }: MachineStatus): StrayMachine {
-  return {
-    cloud,
-    id,
-    host,
-    state,
-    mark,
-    why:
-      mark === null ? "it belongs to no live service" : `no live service ${mark.service} of run ${mark.runName} has it`,
-  };
+function stray(cloud: string, { id, host, state, mark }: MachineStatus, why: string): StrayMachine {
+  return { cloud, id, host, state, mark, why };
 }
 
 async function endStrays(

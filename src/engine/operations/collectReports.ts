@@ -2,6 +2,7 @@
 import type { RunRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
 import type { Store } from "../../state/contract/store.js";
+import { followAddresses } from "../health/addresses.js";
 import { needsTearDown } from "../tearDown/needsTearDown.js";
 import { endAllUnfinished, endUnfinished, unfinishedPrograms } from "../programs/unfinished.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
@@ -33,6 +34,7 @@ export async function collectReportsNow(
   return workOnRun(store, run, "reports", options, async (context, now) => {
     checkAlive(now);
     const assignments = await MachineAssignments.read(context);
+    await followAddresses(context, assignments);
     const chosen = options.services.length === 0 ? context.levels.flat() : chooseServices(context, options.services);
     const due = chosen.filter((service) => {
       const record = context.records.get(service.id);

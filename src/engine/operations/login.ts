@@ -10,6 +10,7 @@ import { quote } from "../../machines/shell/quote.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
 import type { Store } from "../../state/contract/store.js";
+import { followAddresses } from "../health/addresses.js";
 import { MachineAssignments, isNoMachineError } from "../run/machineAssignments.js";
 import { type RunContext } from "../run/context.js";
 import { chooseServices } from "../run/selection.js";
@@ -52,6 +53,7 @@ export async function logIn(store: Store, run: RunRecord, options: LoginOptions)
   });
   try {
     const assignments = await MachineAssignments.read(context);
+    await followAddresses(context, assignments);
     return await enter(context, assignments, chooseOne(context, options.service), options);
   } finally {
     await closeContext(context);

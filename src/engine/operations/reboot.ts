@@ -6,6 +6,7 @@ import { Agenda, type Task } from "../tasks/agenda.js";
 import type { BootResult } from "./boot.js";
 import { bringUp, endOf, type BringUpEnd } from "../bringUp/bringUp.js";
 import { begin, finish } from "../bringUp/runAgenda.js";
+import { followAddresses } from "../health/addresses.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
@@ -41,6 +42,7 @@ export async function rebootRun(store: Store, run: RunRecord, options: RebootOpt
 
 async function downAndUp(context: RunContext, down: Agenda, force: boolean): Promise<BringUpEnd> {
   const assignments = await MachineAssignments.read(context);
+  await followAddresses(context, assignments);
   const takeDown = new TakeDown(
     context,
     assignments,

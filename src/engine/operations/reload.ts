@@ -19,6 +19,7 @@ import { writerOf } from "../run/journal.js";
 import { followersOf, type Beginning, type Follower } from "../attributes/followers.js";
 import { changedSettings } from "../planChange/planSettings.js";
 import { withReplicaNumbers } from "../planChange/replicaNumbers.js";
+import { followAddresses } from "../health/addresses.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
 import { diffPlans, type ServiceChange } from "../planChange/planDiff.js";
@@ -268,6 +269,7 @@ async function applyRevision(context: RunContext, options: ReloadOptions, starte
     const task = record === undefined ? null : unfinishedTask(assignments, service, record);
     if (task !== null) agenda.add(service, task);
   }
+  await followAddresses(context, assignments, agenda);
   const end = await runAgenda(context, assignments, agenda, {
     verb: "reload",
     state: "reloading",

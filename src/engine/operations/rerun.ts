@@ -5,6 +5,7 @@ import { StateError } from "../../state/contract/errors.js";
 import { Agenda } from "../tasks/agenda.js";
 import type { BootResult } from "./boot.js";
 import { runAgenda } from "../bringUp/runAgenda.js";
+import { followAddresses } from "../health/addresses.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
 import { hasMachine } from "../programs/runServiceProgram.js";
@@ -40,6 +41,7 @@ export async function rerunService(store: Store, run: RunRecord, options: RerunO
         reason: "it was requested",
         resume: false,
       });
+    await followAddresses(context, assignments, agenda);
     const end = await runAgenda(context, assignments, agenda, {
       verb: "rerun",
       state: "repairing",

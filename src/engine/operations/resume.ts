@@ -5,6 +5,7 @@ import { Agenda, type Task } from "../tasks/agenda.js";
 import type { BootResult } from "./boot.js";
 import { runAgenda } from "../bringUp/runAgenda.js";
 import { isTask, repairUnfinished, unfinishedTask } from "../health/diagnosis.js";
+import { followAddresses } from "../health/addresses.js";
 import { withSelfAbort } from "../run/selfAbort.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
@@ -55,6 +56,7 @@ async function unfinishedWork(context: RunContext, assignments: MachineAssignmen
   }
   const findings = await survey(context, assignments, [...tasks.keys()], () => "cloud");
   const agenda = new Agenda();
+  await followAddresses(context, assignments, agenda);
   for (const [service, task] of tasks) {
     const repaired = repairUnfinished(service, task, findings.get(service) as ServiceFinding);
     agenda.add(service, isTask(repaired) ? repaired : task);

@@ -6,6 +6,7 @@ import type { Store } from "../../state/contract/store.js";
 import type { ServiceStatus, StatusReport, Trouble } from "../../model/statusReport.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
 import { type RunContext } from "../run/context.js";
+import { orphansOf } from "../health/orphans.js";
 import { standingOf } from "../health/standing.js";
 import { survey, type ServiceFinding } from "../health/survey.js";
 import type { Service } from "../run/service.js";
@@ -31,9 +32,12 @@ export async function statusRun(
     const all = context.levels.flat();
     const isReady = (service: Service) => context.records.get(service.id)?.state === "ready";
     // Of a service that is not ready, only the cloud can say something that its record does not.
-    const findings = await survey(context, assignments, all, (service) => (isReady(service) ? "ready" : "cloud"));
     const workedOnBy = run.holder?.alive === true ? run.holder.command : null;
     const working = workedOnBy !== null;
+    const [findings, orphans] = await Promise.all([
+      survey(context, assignments, all, (service) => (isReady(service) ? "ready" : "cloud")),
+      working ? [] : orphansOf(context, assignments),
+    ]);
     const outages = working ? await store.outages(run) : new Map<string, OutageRecord>();
     const services = all.map((service) => {
       const known = {
@@ -44,7 +48,11 @@ export async function statusRun(
         ? readyStatus(context, service, known, findings.get(service) as ServiceFinding)
         : withOutage(otherStatus(context, service, known, working), outages.get(service.name), context.clock.now());
     });
-    const healthy = run.state === "ready" && run.abort === null && services.every((service) => service.healthy);
+    const healthy =
+      run.state === "ready" &&
+      run.abort === null &&
+      orphans.length === 0 &&
+      services.every((service) => service.healthy);
     const cloudUnreachable = [...findings.values()].some(({ error }) => isCloudUnreachableError(error));
     return {
       run: run.name,
@@ -56,6 +64,7 @@ export async function statusRun(
       ms: store.clock.now() - checkedAt,
       cloudUnreachable,
       services,
+      orphans,
     };
   } finally {
     await closeContext(context);
@@ -102,11 +111,11 @@ function readyStatus(
   context: RunContext,
   service: Service,
   common: CommonStatus,
-  { cause, exitCode, ms, lastLines, message }: ServiceFinding,
+  { cause, exitCode, ms, lastLines, message, moved }: ServiceFinding,
 ): ServiceStatus {
   const due = context.records.get(service.id)?.due ?? null;
   const trouble: Trouble | null = cause ?? (due === null ? null : "repair-due");
-  const pending = trouble === "repair-due" && due !== null ? `repair is due: ${due.reason}` : "";
+  const pending = trouble === "repair-due" && due !== null ? `repair is due: ${due.reason}` : movedText(context, moved);
   return {
     ...common,
     healthy: trouble === null,
@@ -117,6 +126,10 @@ function readyStatus(
     ms,
     lastLines,
   };
+}
+
+function movedText({ run }: RunContext, moved: string | null): string {
+  return moved === null ? "" : `${moved}; bootlevel repair ${run.name} tells the services that refer to it`;
 }
 
 /** A service in another state: it is not checked. */

@@ -8,6 +8,7 @@ import type { RunEvent, RunState, ServiceFailure } from "../../model/events.js";
 import { orderByCause } from "../../model/failures.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
+import { followAddresses } from "../health/addresses.js";
 import { countErrors, isServiceError } from "../run/failure.js";
 import { change, enterRunState, record, warn } from "../run/journal.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
@@ -77,9 +78,11 @@ async function takeRunDown(context: RunContext, options: TerminateOptions): Prom
   const { force, keep, reports = true } = options;
   const { clock, run } = context;
   const startedAt = clock.now();
+  const assignments = await MachineAssignments.read(context);
+  await followAddresses(context, assignments);
   const takeDown = new TakeDown(
     context,
-    await MachineAssignments.read(context),
+    assignments,
     unfinishedPrograms(await context.store.steps(run)),
     force,
     {

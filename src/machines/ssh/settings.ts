@@ -22,6 +22,10 @@ export interface SshSettings {
   readonly env: Environment;
   readonly agent: boolean;
   readonly jump: JumpHost | null;
+  /** The program, with its arguments, that carries the connection, or null; instead of TCP and of `jump`. */
+  readonly proxyCommand?: readonly string[] | null;
+  /** The machine's id in its cloud, for `proxyCommand`; null for a host. */
+  readonly machineId?: string | null;
   readonly hostKeys: HostKeyPolicy;
   /** Absolute path of the known_hosts file. */
   readonly knownHosts: string;

@@ -17,6 +17,7 @@ import { hostKeyCheck, type HostKeyCheck } from "./hostKeyCheck.js";
 import { connectionPool } from "./connectionPool.js";
 import { type Identity, loadIdentities } from "./identities.js";
 import { connectTcp } from "./connectTcp.js";
+import { openProxy, proxyWords } from "./proxyCommand.js";
 import type { SshSettings } from "./settings.js";
 import { isProtocolError } from "./handshakeErrors.js";
 import { SessionLimit } from "./sessionSlots.js";
@@ -99,7 +100,15 @@ async function openStream(
   const { jump } = settings;
   if (jump === null) return connectTcp(settings.host, settings.port, limit(), options.signal);
   // The jump host existed before: the machine's temporary keys do not apply to it.
-  const jumpHost = { ...settings, host: jump.host, user: jump.user, port: jump.port, jump: null, contact: null };
+  const jumpHost = {
+    ...settings,
+    host: jump.host,
+    user: jump.user,
+    port: jump.port,
+    jump: null,
+    proxyCommand: null,
+    contact: null,
+  };
   const label = `${jump.user}@${jump.host}:${jump.port}`;
   // All machines behind the jump host share this attempt, so it has a signal of its own.
   const connect = (signal: AbortSignal): Promise<AuthenticatedClient> =>
@@ -130,7 +139,11 @@ async function logIn(
   reachIt: () => Promise<Duplex>,
 ): Promise<AuthenticatedClient> {
   const hostKey = await hostKeyCheck(settings.host, settings.port, settings, options.signal);
-  const stream = await reachIt();
+  const { proxyCommand = null } = settings;
+  const { stream, explain } =
+    proxyCommand === null
+      ? { stream: await reachIt(), explain: async (error: Error) => error }
+      : await openProxy(proxyWords(proxyCommand, settings), settings.env, options.signal);
   return handshake(stream, {
     label: `${settings.user}@${settings.host}:${settings.port}`,
     user: settings.user,
@@ -143,6 +156,10 @@ async function logIn(
     onWarning: (message) => {
       options.onWarning(message);
     },
+  }).catch(async (error: unknown) => {
+    const explained = isFinal(error) || !(error instanceof Error) ? error : await explain(error);
+    stream.destroy();
+    throw explained;
   });
 }
 

@@ -35,6 +35,7 @@ export function compileSsh(service: DraftService, driver: DriverDefinition | und
     passphraseEnv: text("passphrase_env"),
     agent: ssh.get("agent")?.value !== false,
     jump: jumpOf(ssh.get("jump"), user),
+    ...proxyOf(ssh.get("proxy_command")),
     hostKeys: isPolicy(hostKeys) ? hostKeys : defaults.hostKeys,
     knownHosts: expandHome(knownHosts?.text ?? "~/.ssh/known_hosts", knownHosts?.dir ?? "/", home),
     cloudInit: cloudInit === "wait" || cloudInit === "ignore" ? cloudInit : (defaults.cloudInit ?? "ignore"),
@@ -42,6 +43,13 @@ export function compileSsh(service: DraftService, driver: DriverDefinition | und
     connectTimeoutMs: time("connect_timeout", defaults.connectTimeoutMs),
     keepaliveMs: time("keepalive", KEEPALIVE_MS),
   };
+}
+
+/** Without one the key is missing, so that plans of before are equal to what they were. */
+function proxyOf(proxy: Located | undefined): Pick<SshSpec, "proxyCommand"> {
+  if (proxy === undefined) return {};
+  const words = proxy.strings().map((word) => word.text ?? "");
+  return { proxyCommand: typeof proxy.value === "string" ? (words[0] ?? "").trim().split(/\s+/) : words };
 }
 
 function jumpOf(jump: Located | undefined, user: string): SshSpec["jump"] {

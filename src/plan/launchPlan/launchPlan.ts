@@ -58,6 +58,8 @@ export interface SshSpec {
   readonly passphraseEnv: string | null;
   readonly agent: boolean;
   readonly jump: { readonly host: string; readonly user: string; readonly port: number } | null;
+  /** The program that carries the connection, with its arguments, or null. */
+  readonly proxyCommand?: readonly string[] | null;
   readonly hostKeys: HostKeyPolicy;
   /** Whether the launcher waits for a new machine's cloud-init, if it has one, before the first program. */
   readonly cloudInit: "wait" | "ignore";
@@ -247,6 +249,8 @@ export const BUILT_IN_ATTRIBUTES = [
   "hostname",
   "instance_id",
   "cloud",
+  "instance_size",
+  "instance_zone",
   "replica",
   "replicas",
   "ids",

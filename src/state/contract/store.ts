@@ -32,7 +32,8 @@ export type SecretReading = "needed" | "optional";
 
 /** All machines of services of runs that are not terminated. */
 export interface LiveMachines {
-  readonly keys: ReadonlySet<string>;
+  /** The driver's id by the key of the launch request; null: not known yet. */
+  readonly keys: ReadonlyMap<string, string | null>;
   /** Their driver ids, as far as they are known. */
   readonly ids: ReadonlySet<string>;
 }

@@ -224,7 +224,7 @@ export function readLiveMachines(db: Db): LiveMachines {
     )
     .all();
   return {
-    keys: new Set(rows.map(({ key }) => key)),
+    keys: new Map(rows.map(({ key, driver_id: id }) => [key, id])),
     ids: new Set(rows.flatMap(({ driver_id: id }) => (id === null ? [] : [id]))),
   };
 }

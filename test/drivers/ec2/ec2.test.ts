@@ -2,7 +2,7 @@
 import { expect, test } from "@jest/globals";
 
 import { never } from "../../support/drivers.js";
-import { machinesOf, newRun, useCloud, wish } from "../../support/ec2.js";
+import { machinesOf, newRun, tagsOf, useCloud, wish } from "../../support/ec2.js";
 import { callsOf } from "../../support/moto.js";
 
 const { cloud, driver } = useCloud();
@@ -262,14 +262,42 @@ test("the newest image of an owner is found once for all; a parameter's image is
 });
 
 test("an interrupted launch asks nothing and promises nothing", async () => {
-  expect(await driver().launch([wish(newRun(), "web")], AbortSignal.abort())).toMatchObject([
-    {
-      kind: "failed",
-      error: { message: expect.stringContaining("interrupted") },
-      leftover: expect.stringContaining("interrupted"),
-    },
-  ]);
+  const run = newRun();
+  const interrupted = () => driver().launch([wish(run, "web")], AbortSignal.abort());
+  const error = { message: expect.stringContaining("interrupted") };
+  // Calls are recorded before they are made, and none is: nothing is left.
+  expect(await interrupted()).toMatchObject([{ kind: "failed", error, leftover: null }]);
   expect(cloud().calls).toEqual([]);
+  machinesOf(await driver().launch([wish(run, "web")], never));
+  expect(await interrupted()).toMatchObject([
+    { kind: "failed", error, leftover: expect.stringContaining("interrupted") },
+  ]);
+});
+
+test("the end of a command waits for a few tags only: the next one goes on with them; machines have a name from the start", async () => {
+  const run = newRun();
+  const wishes = Array.from({ length: 200 }, (_, index) => wish(run, `w-${index + 1}`, { replica: index + 1 }));
+  const first = driver();
+  const ids = machinesOf(await first.launch(wishes, never)).map(({ id }) => id);
+  const [name] = callsOf(cloud(), "RunInstances").flatMap((call) => {
+    const [key = ""] = [...call].find(([, value]) => value === "Name") ?? [];
+    return [call.get(key.replace(/Key$/, "Value"))];
+  });
+  expect(name).toBe(`${run}-name/w`);
+  await first.close?.();
+  const tagged = callsOf(cloud(), "CreateTags").length;
+  expect(tagged).toBeLessThan(150);
+  for (let command = 0; command < 6; command += 1) {
+    const next = driver();
+    await next.describe(ids.slice(0, 1), never);
+    await next.close?.();
+  }
+  expect(callsOf(cloud(), "CreateTags").length).toBeGreaterThanOrEqual(200);
+  const tags = await tagsOf(cloud(), ids);
+  expect(new Set(tags.map((own) => own["bootlevel:key"]))).toEqual(new Set(wishes.map(({ key }) => key)));
+  expect(new Set(tags.map((own) => own["Name"]))).toEqual(
+    new Set(wishes.map(({ mark }) => `${run}-name/${mark.service}`)),
+  );
 });
 
 test("a reference that gave something else than the key takes is told for its service only", async () => {

@@ -41,6 +41,7 @@ function launcher(
     options: { region: "eu-central-1", endpoint: cloud().endpoint, ...options } as DriverContext["options"],
     clock: hastyClock(),
     permit,
+    warn: () => undefined,
   };
   const api = new Ec2Api(context);
   apis.push(api);

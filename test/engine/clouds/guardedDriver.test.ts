@@ -37,14 +37,16 @@ function driverThat(describe: Driver["describe"]): Driver {
 function guard(describe: Driver["describe"], prove: () => Promise<void> = async () => undefined) {
   const clock = countingClock();
   const points: string[] = [];
+  const told: string[] = [];
   const driver = guardDriver(driverThat(describe), {
     cloud: "lab",
     clock,
     prove,
     probe: (point) => points.push(point),
     random,
+    warn: (message) => told.push(message),
   });
-  return { clock, points, driver };
+  return { clock, points, driver, told };
 }
 
 test("a launcher that lost its lease calls no cloud", async () => {
@@ -195,4 +197,23 @@ test("a launch that is made later than it was wished for is noted anew, before e
     "launch at 1001500",
     "u.web.1,u.web.2 noted at 1003500",
   ]);
+});
+
+test("what is waited for is told after a few seconds, then ever more rarely, and the end says that it was given up", async () => {
+  const { driver, told, clock } = guard(async () => {
+    throw new LostReplyError("DescribeInstances: InternalError");
+  });
+  const begin = clock.now();
+  const error: unknown = await driver.describe(["m-1"], never).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({
+    message: "DescribeInstances: InternalError (given up after 10 minutes)",
+    remedy: expect.stringContaining("status page"),
+  });
+  expect(error).toBeInstanceOf(LostReplyError);
+  expect(told[0]).toMatch(
+    /^cloud "lab": describe has been tried for \d+ s and goes on: DescribeInstances: InternalError$/,
+  );
+  expect(told.length).toBeGreaterThan(3);
+  expect(told.length).toBeLessThan(9);
+  expect(clock.now() - begin).toBeGreaterThan(600_000);
 });

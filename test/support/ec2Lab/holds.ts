@@ -20,30 +20,29 @@ interface Wanted {
 }
 
 export class Holds {
-  private wanted: Wanted | null = null;
+  private wanted: readonly Wanted[] = [];
 
   /**
    * Stops the next call that fits; `nth` counts the calls from now on, of every kind, from 1. Resolves when it has
-   * come.
+   * come. Several may be waited for at a time: a call is stopped for the first one that it fits.
    */
   next(moment: Moment, fits: (call: Call, nth: number) => boolean): Promise<Held> {
     const held = new Promise<Held>((reached) => {
-      this.wanted = { fits, moment, reached, nth: 0 };
+      this.wanted = [...this.wanted, { fits, moment, reached, nth: 0 }];
     });
     return within(`a call that fits ${String(fits)}`, held);
   }
 
   /** Stops none any more. */
   clear(): void {
-    this.wanted = null;
+    this.wanted = [];
   }
 
   readonly layer: Layer = async (call, next) => {
-    const { wanted } = this;
-    if (wanted === null) return next(call);
-    wanted.nth += 1;
-    if (!wanted.fits(call, wanted.nth)) return next(call);
-    this.wanted = null;
+    for (const each of this.wanted) each.nth += 1;
+    const wanted = this.wanted.find(({ fits, nth }) => fits(call, nth));
+    if (wanted === undefined) return next(call);
+    this.wanted = this.wanted.filter((each) => each !== wanted);
     const stop = () =>
       new Promise<"go on" | "cut">((end) => {
         wanted.reached({ call, end });

@@ -104,6 +104,15 @@ function bootAsCloudInit(directory: string, { firstBoot, image, publicKeys }: Di
   if (image.cloudInit !== "missing") upper("usr/bin/cloud-init", readFileSync(file("cloudInit.sh"), "utf8"), 0o755);
 }
 
+/** The machine starts again, perhaps at other addresses. */
+export function moveDisk(directory: string, addresses: readonly string[]): void {
+  const config = join(directory, "own/etc/ssh/sshd_config");
+  const rest = readFileSync(config, "utf8")
+    .split("\n")
+    .filter((line) => !line.startsWith("ListenAddress "));
+  writeFileSync(config, [...addresses.map((address) => `ListenAddress ${address}:22`), ...rest].join("\n"));
+}
+
 function users(upper: Upper): void {
   const before = (name: string): string =>
     readFileSync(`/etc/${name}`, "utf8")

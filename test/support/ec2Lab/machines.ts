@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { within } from "../eventually.js";
 import type { Layer, Reply } from "../moto.js";
 import type { Faults } from "./faults.js";
-import { MACHINE, writeDisk, type ImageSettings } from "./image.js";
+import { MACHINE, moveDisk, writeDisk, type ImageSettings } from "./image.js";
 import type { Inventory, LabInstance } from "./inventory.js";
 import type { Namespace } from "./namespace.js";
 import { readUserData } from "./userData.js";
@@ -190,7 +190,7 @@ export class Machines {
         image,
         isWatched: rogue !== undefined,
       });
-    }
+    } else moveDisk(outside, addresses);
     const { ended } = this.network.start(id, ["sh", MACHINE, directory]);
     this.machines.set(id, { instance, startedAt: performance.now(), ended, directory });
   }
