@@ -1,6 +1,6 @@
 /** Exit codes, the same for every command. */
 import { BootlevelError, guardOf, isBootlevelError } from "../errors/bootlevelError.js";
-import { isCloudUnreachableError, isLeaseLostError, isRunBusyError } from "../library/index.js";
+import { isCloudUnreachableError, isConnectionError, isLeaseLostError, isRunBusyError } from "../library/index.js";
 
 export const EXIT = { fine: 0, notFine: 1, wrong: 2, busy: 3, unreachable: 4, interrupted: 130 } as const;
 
@@ -33,7 +33,7 @@ export const isGaveUpError = guardOf(GaveUpError);
 /** The exit code for an error that ended a command. */
 export function exitCodeOf(error: unknown): number {
   if (isRunBusyError(error) || isLeaseLostError(error)) return EXIT.busy;
-  if (isCloudUnreachableError(error)) return EXIT.unreachable;
+  if (isCloudUnreachableError(error) || isConnectionError(error)) return EXIT.unreachable;
   if (isGaveUpError(error)) return EXIT.notFine;
   return isExpected(error) ? EXIT.wrong : EXIT.notFine;
 }
@@ -44,4 +44,4 @@ export function isExpected(error: unknown): boolean {
 }
 
 /** Codes of errors that a user can fix, with all kinds below them. */
-const EXPECTED = ["USAGE", "GAVE_UP", "STATE", "DRIVER", "PLAN_INVALID", "STAGING_SOURCE"];
+const EXPECTED = ["USAGE", "GAVE_UP", "STATE", "DRIVER", "PLAN_INVALID", "STAGING_SOURCE", "CONNECTION", "STAGING"];

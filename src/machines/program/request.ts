@@ -2,6 +2,7 @@
 import type { Bundle } from "./bundle.js";
 import { isText } from "../../text/surrogateEscape.js";
 import { StagingError } from "../contract/errors.js";
+import type { SudoUse } from "../shell/channelScript.js";
 import type { BlHandler } from "../coordination/blRequest.js";
 
 export interface ProgramRequest {
@@ -25,7 +26,7 @@ export interface ProgramRequest {
   readonly timeoutMs: number;
   /** Milliseconds between TERM and KILL; default 5000. */
   readonly graceMs?: number;
-  readonly sudo: boolean;
+  readonly sudo: SudoUse;
   /** False: the step's directory is removed once the result has arrived. */
   readonly keep: boolean;
   /** Receives the program's standard output and error, interleaved, as they arrive. */

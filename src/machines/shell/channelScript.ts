@@ -21,11 +21,21 @@ export function block(lines: readonly string[]): string {
   return `{\n${lines.join("\n")}\n}\n`;
 }
 
+/** Whether a program runs as root; "itself": it runs as the user, and calls sudo for parts of its work. */
+export type SudoUse = boolean | "itself";
+
 /**
  * Shell code that sets S to the prefix for commands as root; it is empty for root. The check runs /bin/sh through sudo
- * because sudo may allow some commands only, and /bin/sh is the one that is run later.
+ * because sudo may allow some commands only, and /bin/sh is the one that is run later. Its messages are in English: the
+ * launcher reads them.
  */
 export function superuser(sudo: boolean): string {
   if (!sudo) return "S=";
-  return 'S=; if [ "$(id -u)" != 0 ]; then S="sudo -n"; command -v sudo >/dev/null 2>&1 || bl_say fail no-sudo; $S /bin/sh -c : || bl_say fail sudo; fi';
+  return 'S=; if [ "$(id -u)" != 0 ]; then S="sudo -n"; command -v sudo >/dev/null 2>&1 || bl_say fail no-sudo; LC_ALL=C $S /bin/sh -c : || bl_say fail sudo; fi';
+}
+
+/** The same for whoever ends a program or removes its files: one that calls sudo itself may have left root's behind. */
+export function superuserAfter(sudo: SudoUse): string {
+  if (sudo !== "itself") return superuser(sudo);
+  return 'S=; if [ "$(id -u)" != 0 ]; then sudo -n /bin/sh -c : >/dev/null 2>&1 && S="sudo -n"; fi';
 }

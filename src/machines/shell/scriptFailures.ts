@@ -10,7 +10,6 @@ const FAILURES: Readonly<Record<string, string>> = {
   runtime: "cannot create the runtime directory for attributes and outputs",
   claimed: "another launcher already uses the step's directory",
   "no-sudo": "the step needs sudo, but the machine has none; install it or log in as root",
-  sudo: "the step needs sudo, but sudo asks for a password; allow it with NOPASSWD in /etc/sudoers",
 };
 
 const LOSSES: Readonly<Record<string, string>> = {
@@ -20,9 +19,26 @@ const LOSSES: Readonly<Record<string, string>> = {
   outputs: "the program ended, but the machine restarted and its outputs are lost",
 };
 
+/** What sudo's own words mean; the last one fits all. */
+const SUDO_REFUSALS: readonly (readonly [words: RegExp, sentence: string])[] = [
+  [/must have a tty/, "sudo demands a terminal (requiretty); turn that off with Defaults !requiretty in /etc/sudoers"],
+  [
+    /not in the sudoers|not allowed to|may not run/,
+    "sudo does not let the user run /bin/sh; allow it with NOPASSWD in /etc/sudoers",
+  ],
+  [/password|^$/, "sudo asks for a password; allow it with NOPASSWD in /etc/sudoers"],
+  [/./, "sudo refuses"],
+];
+
+/** Why sudo cannot be used, from its own words. */
+export function sudoRefusal(words: string): string {
+  return SUDO_REFUSALS.find(([pattern]) => pattern.test(words))?.[1] ?? "sudo refuses";
+}
+
 /** The error for a script that failed with code `why`. `words`: the output of the machine's own tools. */
 export function failure(label: string, why: string, words: string): StagingError {
-  const sentence = FAILURES[why] ?? `the machine's shell could not start the program (${why})`;
+  const known = why === "sudo" ? `the step needs sudo, but ${sudoRefusal(words)}` : FAILURES[why];
+  const sentence = known ?? `the machine's shell could not start the program (${why})`;
   return new StagingError(`${label}: ${sentence}${words === "" ? "" : ` (${words})`}`);
 }
 
