@@ -2,26 +2,28 @@
 /** Entry point: wires commands, options and exit codes. */
 import { readFileSync } from "node:fs";
 
-import yargs, { type Argv } from "yargs";
+import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 
 import * as abort from "./commands/abort.js";
 import * as analyze from "./commands/analyze.js";
 import * as boot from "./commands/boot.js";
+import { checkedWords, optionsOf, type KnownOption } from "./commands/commandLine.js";
 import * as clean from "./commands/clean.js";
 import { ENVIRONMENT } from "./commands/environment.js";
 import * as events from "./commands/events.js";
-import { EXIT, isGaveUpError, UsageError } from "./commands/exitCodes.js";
+import { EXIT, isGaveUpError, MONITOR_EXIT, UsageError } from "./commands/exitCodes.js";
 import * as history from "./commands/history.js";
 import * as image from "./commands/image.js";
 import * as list from "./commands/list.js";
 import * as logs from "./commands/logs.js";
-import { tolerateClosedPipes } from "./commands/output.js";
+import { surviveDeadTerminals } from "./commands/deadTerminals.js";
+import { isOutputLost, surviveOutputErrors } from "./commands/output.js";
 import * as reboot from "./commands/reboot.js";
 import * as rehearse from "./commands/rehearse.js";
 import * as reload from "./commands/reload.js";
 import * as repair from "./commands/repair.js";
-import { reportError } from "./commands/reportError.js";
+import { asksFor, reportError } from "./commands/reportError.js";
 import * as reports from "./commands/reports.js";
 import * as rerun from "./commands/rerun.js";
 import * as run from "./commands/run.js";
@@ -63,8 +65,10 @@ const commands = [
   clean,
 ] as const;
 
-async function main(words: readonly string[]): Promise<number> {
+async function main(given: readonly string[]): Promise<number> {
   let code: number = EXIT.fine;
+  const completing = given[0]?.startsWith("--get-yargs-completions") === true;
+  const words = completing ? given : checkedWords(given, knownOptions(given));
   const parser = yargs([...words])
     .scriptName("bootlevel")
     .locale("en")
@@ -96,7 +100,13 @@ async function main(words: readonly string[]): Promise<number> {
         "State is kept in $BOOTLEVEL_HOME (default ~/.bootlevel).",
       ].join("\n"),
     )
-    .parserConfiguration({ "populate--": true })
+    .parserConfiguration({
+      "populate--": true,
+      // Words stay as they are: `ssh shop db -- sleep 1e3` is not `sleep 1000`, and `--yes.x` is not `--yes`.
+      "parse-numbers": false,
+      "parse-positional-numbers": false,
+      "dot-notation": false,
+    })
     .exitProcess(false)
     .fail((message, error) => {
       // yargs reports a usage mistake in `message` or as a YError, and passes errors of a command on in `error`.
@@ -123,22 +133,15 @@ async function main(words: readonly string[]): Promise<number> {
   return code;
 }
 
-/** The option names of the called command: candidates for correcting a misspelt one. */
+/** The options of the called command. */
+function knownOptions(words: readonly string[]): Map<string, KnownOption> {
+  const called = words.find((word) => commands.some(({ command }) => nameOf(command) === word));
+  return optionsOf(commands.find(({ command }) => nameOf(command) === called)?.builder);
+}
+
+/** Candidates for correcting a misspelt option. */
 function knownWords(words: readonly string[]): string[] {
-  const names = ["json", "help", "version"];
-  // yargs keeps option names private. A builder only chains calls, so a recording stand-in collects them.
-  const listener: unknown = new Proxy(
-    {},
-    {
-      get: (_target, method) => (name: unknown) => {
-        if (method === "option") names.push(String(name));
-        return listener;
-      },
-    },
-  );
-  const called = commands.find(({ command }) => words.includes(nameOf(command)));
-  called?.builder(listener as Argv);
-  return names;
+  return [...new Set([...knownOptions(words).values()].map(({ name }) => name))];
 }
 
 function nameOf(command: string): string {
@@ -168,8 +171,14 @@ function applyLimits(): void {
   }
 }
 
-tolerateClosedPipes();
+surviveOutputErrors();
 const words = hideBin(process.argv);
+// Standard output may fail as late as in its last write. Then a success is no success for whoever reads it.
+process.on("exit", () => {
+  if (process.exitCode === EXIT.fine && isOutputLost())
+    process.exitCode = asksFor("nagios", words) ? MONITOR_EXIT.UNKNOWN : EXIT.notFine;
+});
+surviveDeadTerminals();
 try {
   boundHeapGrowth();
   applyLimits();

@@ -1,2 +1,3 @@
 /** The package's public face. */
+/// <reference types="node" preserve="true" />
 export * from "./library/index.js";

@@ -54,7 +54,6 @@ function wholeNumber(option: string, value: number): number {
 }
 
 async function draw(file: string, { run, section }: RunAnalysis): Promise<string> {
-  if (typeof file !== "string") throw new UsageError("--svg can be given only once"); // a list if given twice
   if (section === null) throw new UsageError(`run "${run}" has no section to draw: choose one with --section`);
   const { renderWaterfall } = await import("../display/waterfall/waterfall.js");
   return writeWholeFile(file, renderWaterfall(run, section));

@@ -23,6 +23,9 @@ interface BootArguments extends GivenArguments, VariableArguments, WaitArguments
   readonly verbose: boolean;
 }
 
+/** The same bound as that of the plan's key. */
+const MOST_CONCURRENCY = 10_000;
+
 export const command = "boot [plan]";
 export const describe = "Boot a launch plan level by level, or resume a run";
 
@@ -62,16 +65,14 @@ export function builder(yargs: Argv) {
 }
 
 export async function handler(options: BootArguments): Promise<number> {
-  if (Array.isArray(options.name)) throw new UsageError("--name can be given only once");
   if (options.resume !== undefined) return resumeRun(options, options.resume);
   if (options.plan === undefined)
     throw new UsageError("no plan given: name a plan file, a folder with a launch.yaml, or --resume RUN");
   if (options.wait !== undefined)
     throw new UsageError("--wait requires --resume: no other launcher works on a new run");
-  const plan = withConcurrency(
-    await loadPlan(options.plan, { ...ENVIRONMENT, given: readGivenOptions(options) }),
-    options.concurrency,
-  );
+  const overridden = concurrencyOf(options);
+  const loaded = await loadPlan(options.plan, { ...ENVIRONMENT, given: readGivenOptions(options) });
+  const plan = { ...loaded, ...overridden };
   const values = readVariableOptions(options);
   if (options.dryRun) {
     await checkVariables(plan, { ...ENVIRONMENT, ...values });
@@ -86,12 +87,12 @@ export async function handler(options: BootArguments): Promise<number> {
   );
 }
 
-/** The value is stored with the run, so a resumed run uses it too. */
-function withConcurrency(plan: LaunchPlan, concurrency: number | undefined): LaunchPlan {
-  if (concurrency === undefined) return plan;
-  if (!Number.isSafeInteger(concurrency) || concurrency < 1 || concurrency > 10_000)
-    throw new UsageError("--concurrency must be a whole number from 1 to 10000");
-  return { ...plan, concurrency };
+/** The value is stored with the run, so a resumed run uses it too. @throws UsageError */
+function concurrencyOf({ concurrency }: BootArguments): Partial<Pick<LaunchPlan, "concurrency">> {
+  if (concurrency === undefined) return {};
+  if (concurrency < 1 || concurrency > MOST_CONCURRENCY)
+    throw new UsageError(`--concurrency must be a whole number from 1 to ${MOST_CONCURRENCY}`);
+  return { concurrency };
 }
 
 async function resumeRun(options: BootArguments, run: string): Promise<number> {

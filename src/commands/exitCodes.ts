@@ -30,11 +30,18 @@ export class GaveUpError extends BootlevelError {
 
 export const isGaveUpError = guardOf(GaveUpError);
 
+/** The operator stopped the command before it did anything. */
+export class StoppedError extends BootlevelError {
+  override readonly name = "StoppedError";
+  static override readonly code: string = "INTERRUPTED";
+}
+
 /** The exit code for an error that ended a command. */
 export function exitCodeOf(error: unknown): number {
   if (isRunBusyError(error) || isLeaseLostError(error)) return EXIT.busy;
   if (isCloudUnreachableError(error) || isConnectionError(error)) return EXIT.unreachable;
   if (isGaveUpError(error)) return EXIT.notFine;
+  if (isBootlevelError(error, StoppedError.code)) return EXIT.interrupted;
   return isExpected(error) ? EXIT.wrong : EXIT.notFine;
 }
 
@@ -44,4 +51,15 @@ export function isExpected(error: unknown): boolean {
 }
 
 /** Codes of errors that a user can fix, with all kinds below them. */
-const EXPECTED = ["USAGE", "GAVE_UP", "STATE", "DRIVER", "PLAN_INVALID", "STAGING_SOURCE", "CONNECTION", "STAGING"];
+const EXPECTED = [
+  "USAGE",
+  "GAVE_UP",
+  "INTERRUPTED",
+  "STATE",
+  "DRIVER",
+  "PLAN_INVALID",
+  "STAGING_SOURCE",
+  "STAGING",
+  "CONNECTION",
+  "NATIVE_PART",
+];

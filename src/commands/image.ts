@@ -69,8 +69,7 @@ export async function handler(options: ImageArguments): Promise<number> {
   if (options.action === "list") return list(options);
   const { image, cloud } = options;
   if (image === undefined) throw new UsageError(`no image given: bootlevel image ${options.action} NAME --cloud CLOUD`);
-  if (cloud === undefined || Array.isArray(cloud))
-    throw new UsageError("name one cloud with --cloud: an image is built and removed per cloud");
+  if (cloud === undefined) throw new UsageError("name one cloud with --cloud: an image is built and removed per cloud");
   return options.action === "build" ? build(options, image, cloud) : remove(options, image, cloud);
 }
 
@@ -92,7 +91,6 @@ function refuseForeign(options: ImageArguments): void {
     ...(action === "list" ? both : []),
   ].filter((word) => word !== false);
   if (foreign.length > 0) throw new UsageError(`image ${action} does not take ${foreign.join(", ")}`);
-  if (Array.isArray(name)) throw new UsageError("--name can be given only once");
 }
 
 async function build(options: ImageArguments, image: string, cloud: string): Promise<number> {
@@ -169,8 +167,6 @@ async function tableOf(images: readonly ListedImage[]): Promise<string> {
 }
 
 async function remove(options: ImageArguments, image: string, cloud: string): Promise<number> {
-  if (options.version !== undefined && !Number.isSafeInteger(options.version))
-    throw new UsageError("--version must be a whole number");
   const removed = await removeImages(image, cloud, {
     ...ENVIRONMENT,
     ...(options.version === undefined ? {} : { version: options.version }),

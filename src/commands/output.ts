@@ -28,11 +28,49 @@ export function printError(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** Ignores closed pipes: a reader that goes away (`| head`) must not end a boot. */
-export function tolerateClosedPipes(): void {
+/** A standard stream that failed, and why. */
+const failed = new Map<NodeJS.WriteStream, NodeJS.ErrnoException>();
+
+/**
+ * An error of standard output or standard error ends the printing there and never the work: a reader went away (EPIPE),
+ * the terminal was closed (EIO), a disk is full (ENOSPC). Later writes to that stream do nothing.
+ */
+export function surviveOutputErrors(): void {
   for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
-    });
+    const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
+    const note = (error: NodeJS.ErrnoException): void => {
+      if (failed.has(stream)) return;
+      failed.set(stream, error);
+      if (stream === process.stdout && !isClosedPipe(error))
+        printError(`bootlevel: nothing more is printed on standard output: ${error.message}`);
+    };
+    stream.on("error", note);
+    stream.write = (...args: unknown[]): boolean => {
+      if (!failed.has(stream)) {
+        try {
+          return write(...args);
+        } catch (error) {
+          note(error as NodeJS.ErrnoException); // files are written at once
+        }
+      }
+      const written = args.findLast((arg) => typeof arg === "function") as (() => void) | undefined;
+      if (written !== undefined) process.nextTick(written);
+      return true;
+    };
   }
+}
+
+/** Whether standard output takes nothing any more. */
+export function isOutputOver(): boolean {
+  return failed.has(process.stdout);
+}
+
+/** Whether something on standard output was lost. A reader that went away has what it wanted. */
+export function isOutputLost(): boolean {
+  const error = failed.get(process.stdout);
+  return error !== undefined && !isClosedPipe(error);
+}
+
+function isClosedPipe({ code }: NodeJS.ErrnoException): boolean {
+  return code === "EPIPE";
 }

@@ -1,7 +1,7 @@
 /** Shows the events of a run while a command works on it. */
 import type { RunEvent } from "../library/index.js";
 import { chooseMode } from "../display/mode.js";
-import { UsageError } from "./exitCodes.js";
+import { StoppedError, UsageError } from "./exitCodes.js";
 import { onInterrupt, type Interruption } from "./interrupt.js";
 import { printError } from "./output.js";
 
@@ -61,17 +61,38 @@ export async function withProgress<T>(
   }
 }
 
-/** Asks for confirmation on the terminal; without a terminal the answer is yes. */
+/**
+ * Asks for confirmation on the terminal; without a terminal the answer is yes.
+ * @throws StoppedError for Ctrl-C, or another signal that stops a command.
+ */
 export async function confirm(question: string): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stdout.isTTY) return true;
-  const { createInterface } = await import("node:readline/promises");
+  const answer = await ask(`${question} [y/N] `);
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+/** @returns the answer; "" if the terminal has none: Ctrl-D, or the terminal went away. */
+async function ask(question: string): Promise<string> {
+  const { createInterface } = await import("node:readline");
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const interruption = onInterrupt(() => terminal.emit("SIGINT"));
   try {
-    return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
-  } catch (error) {
-    if ((error as Error).name === "AbortError") return false; // Ctrl-C or Ctrl-D at the question
-    throw error;
+    return await new Promise<string>((resolve, reject) => {
+      terminal.on("SIGINT", () => {
+        reject(new StoppedError("interrupted at the question: nothing was changed"));
+      });
+      terminal.on("close", () => {
+        resolve("");
+      });
+      // An input that cannot be read is a terminal that went away.
+      for (const source of [terminal, process.stdin])
+        source.on("error", () => {
+          resolve("");
+        });
+      terminal.question(question, resolve);
+    });
   } finally {
+    interruption.release();
     terminal.close();
     printError("");
   }

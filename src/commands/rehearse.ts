@@ -49,8 +49,6 @@ export function builder(yargs: Argv) {
 export async function handler(options: RehearseArguments): Promise<number> {
   const runs = wholeNumber("--runs", options.runs, 1);
   const repairs = wholeNumber("--repairs", options.repairs, 0);
-  if (Array.isArray(options.faults) || Array.isArray(options.seed))
-    throw new UsageError("--faults and --seed can be given only once");
   const plan = await loadPlan(options.plan, ENVIRONMENT);
   const counter = progress(runs, options.json);
   const interruption = onInterrupt(() => {

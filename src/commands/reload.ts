@@ -1,6 +1,12 @@
 import type { Argv } from "yargs";
 
-import { givenOf, type ReloadResult, type ServiceChange } from "../library/index.js";
+import {
+  givenOf,
+  type Follower,
+  type PlanDifference,
+  type ReloadResult,
+  type ServiceChange,
+} from "../library/index.js";
 import { ENVIRONMENT } from "./environment.js";
 import { RUN, VERBOSE, YES } from "./commonOptions.js";
 import { EXIT } from "./exitCodes.js";
@@ -64,15 +70,15 @@ export async function handler(options: ReloadArguments): Promise<number> {
       ...wait,
       force: options.force,
       ...watch,
-      confirm: (changes) => confirmChanges(options, changes),
+      confirm: (difference) => confirmChanges(options, difference),
     }),
   );
   if (options.json) printJson("reload", result);
   else if (result.applied) await printOutcome(result, interrupted);
-  else print(result.changes.some(isChange) ? "Nothing was changed." : unchangedText(result));
+  else print(differs(result) ? "Nothing was changed." : unchangedText(result));
   if (result.applied) return exitCodeFor(result, interrupted);
   if (options.dryRun) return EXIT.fine;
-  return result.changes.some(isChange) ? EXIT.wrong : result.state === "ready" ? EXIT.fine : EXIT.notFine;
+  return differs(result) ? EXIT.wrong : result.state === "ready" ? EXIT.fine : EXIT.notFine;
 }
 
 /** A reload that failed or was killed has stored its plan already, so a repair completes it. */
@@ -81,9 +87,9 @@ function unchangedText({ run, state }: ReloadResult): string {
   return `${run} already follows this plan, but is not ready. Repair it: bootlevel repair ${run}`;
 }
 
-async function confirmChanges(options: ReloadArguments, changes: readonly ServiceChange[]): Promise<boolean> {
+async function confirmChanges(options: ReloadArguments, difference: PlanDifference): Promise<boolean> {
   const say = options.json ? printError : print;
-  if (!options.json || !options.dryRun) say(await changeTable(changes));
+  if (!options.json || !options.dryRun) say(await differenceText(difference));
   if (options.dryRun) return false;
   return options.yes || demandYes("Apply these changes?");
 }
@@ -94,24 +100,49 @@ const WORDS: Readonly<Record<ServiceChange["action"], string>> = {
   replace: "gets a new machine",
   boot: "boots again",
   verify: "verified again",
+  execute: "executes again",
   keep: "kept",
 };
 
-async function changeTable(changes: readonly ServiceChange[]): Promise<string> {
+/** What services may do that only follow others. */
+const FOLLOWING: Readonly<Record<Follower["stage"], string>> = {
+  discard: "may get a new machine",
+  replace: "may get a new machine",
+  launch: "may get a new machine",
+  boot: "may boot again",
+  verify: "may be verified again",
+  execute: "may execute again",
+};
+
+async function differenceText({ changes, settings, followers }: PlanDifference): Promise<string> {
   const { formatTable } = await import("../display/table.js");
   const shown = changes.filter(isChange);
-  const rows = shown.map(({ levelName, name, was, action, differences }) => [
-    levelName,
-    was === null ? name : `${name} (was ${was})`,
-    WORDS[action],
-    differences.join(", "),
-  ]);
+  const levels = new Map(changes.map(({ spec, levelName }) => [spec, levelName]));
+  const rows = [
+    ...shown.map(({ levelName, name, was, action, differences }) => [
+      levelName,
+      was === null ? name : `${name} (was ${was})`,
+      WORDS[action],
+      differences.join(", "),
+    ]),
+    ...followers.map(({ service, stage, because }) => [
+      levels.get(service) ?? "",
+      service,
+      FOLLOWING[stage],
+      `uses ${because.join(", ")}`,
+    ]),
+  ];
   const same = changes.length - shown.length;
-  const table =
-    rows.length === 0
-      ? "No service changes. Settings of the plan change."
-      : formatTable(["LEVEL", "SERVICE", "WHAT", "BECAUSE"], rows, screen());
-  return same === 0 ? table : `${table}\n${same} service${same === 1 ? "" : "s"} unchanged`;
+  return [
+    rows.length === 0 ? "No service changes." : formatTable(["LEVEL", "SERVICE", "WHAT", "BECAUSE"], rows, screen()),
+    ...settings.map((setting) => `plan: ${setting}`),
+    ...(same === 0 ? [] : [`${same} service${same === 1 ? "" : "s"} unchanged`]),
+  ].join("\n");
+}
+
+/** Whether the two versions differ in anything: a service, or a setting of the plan. */
+function differs({ changes, settings }: PlanDifference): boolean {
+  return changes.some(isChange) || settings.length > 0;
 }
 
 function isChange({ action, was, differences }: ServiceChange): boolean {

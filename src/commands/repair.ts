@@ -78,9 +78,10 @@ export async function handler(options: RepairArguments): Promise<number> {
 }
 
 async function printResult(result: RepairResult, dryRun: boolean, interrupted: boolean): Promise<void> {
-  const { taskLines } = await import("../display/tasks.js");
+  const { followerLines, taskLines } = await import("../display/tasks.js");
   const untouched = dryRun || result.refused !== null;
   if (untouched && result.tasks.length > 0) print(taskLines(result.tasks).join("\n"));
+  if (untouched && result.followers.length > 0) print(followerLines(result.followers).join("\n"));
   for (const service of untouched ? result.removed : []) print(`${service}: take down (removed from the plan)`);
   for (const { service, message } of result.blocked)
     print(`${service}: unhealthy, and repair cannot fix it (${message})`);

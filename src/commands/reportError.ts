@@ -32,9 +32,11 @@ export async function reportError(
   return exitCode;
 }
 
-/** Looks at the raw arguments, since the call itself may be malformed. */
-function asksFor(option: string, words: readonly string[]): boolean {
-  return words.some((word) => word === `--${option}` || word === `--${option}=true`);
+/** Whether a boolean option is given. Looks at the raw arguments, since the call itself may be malformed. */
+export function asksFor(option: string, words: readonly string[]): boolean {
+  const end = words.indexOf("--");
+  const own = end === -1 ? words : words.slice(0, end);
+  return own.some((word) => new RegExp(`^--${option}(=(true|1|yes))?$`, "i").test(word));
 }
 
 interface ErrorDescription {

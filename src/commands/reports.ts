@@ -14,7 +14,7 @@ import {
 import { ENVIRONMENT } from "./environment.js";
 import { RUN, VERBOSE } from "./commonOptions.js";
 import { EXIT, UsageError } from "./exitCodes.js";
-import { print, printError, printJson, screen } from "./output.js";
+import { isOutputOver, print, printError, printJson, screen } from "./output.js";
 import { withProgress } from "./progress.js";
 import { addWaitOption, readWaitOption, type WaitArguments } from "./waitOption.js";
 
@@ -127,9 +127,9 @@ function checkCall({ open: file, to, match, collect: now, json, endpoint, overwr
 
 async function open(run: string, file: string, service: { service?: string }): Promise<number> {
   const { content } = await openReport(run, file, { ...ENVIRONMENT, ...service });
-  // A closed pipe is no error: the reader has what it wanted.
+  // What becomes of an output that takes no more is decided for all commands.
   await pipeline(content, process.stdout, { end: false }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE" && error.code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
+    if (!isOutputOver() && error.code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
   });
   return EXIT.fine;
 }

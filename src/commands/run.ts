@@ -68,8 +68,6 @@ export function builder(yargs: Argv) {
 }
 
 export async function handler(options: RunArguments): Promise<number> {
-  if (Array.isArray(options.name) || Array.isArray(options.keep))
-    throw new UsageError("--name and --keep can be given only once");
   if (options.nagios && options.json) throw new UsageError("--nagios and --json exclude each other: choose one");
   const work = options.resume === undefined ? await fromPlan(options) : await fromRun(options, options.resume);
   const quiet = options.nagios || options.json;

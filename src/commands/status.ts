@@ -46,10 +46,6 @@ export function builder(yargs: Argv) {
 
 export async function handler(options: StatusArguments): Promise<number> {
   if (options.nagios && options.json) throw new UsageError("--nagios and --json exclude each other: choose one");
-  for (const name of ["prometheus", "timeout"] as const) {
-    if (options[name] !== undefined && (typeof options[name] !== "string" || options[name] === ""))
-      throw new UsageError(`--${name} takes exactly one value`); // a list if given twice
-  }
   const report = await check(options, await readLimit(options.timeout));
   if (options.nagios) return printNagios(report);
   if (options.json) printJson("status", report);

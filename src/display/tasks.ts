@@ -18,6 +18,12 @@ const RESUMED: Readonly<Record<Stage, string>> = {
   execute: "continue executing",
 };
 
+interface FollowingService {
+  readonly service: string;
+  readonly stage: Stage;
+  readonly because: readonly string[];
+}
+
 /** Most services that are named; the others are counted. */
 const SHOWN = 20;
 
@@ -31,4 +37,12 @@ export function taskLine({ service, stage, resume, reason }: PlannedTask): strin
 export function taskLines(tasks: readonly PlannedTask[]): string[] {
   const lines = tasks.slice(0, SHOWN).map(taskLine);
   return tasks.length > SHOWN ? [...lines, `and ${tasks.length - SHOWN} more services`] : lines;
+}
+
+/** `balancer: boot again if db.host changes`: services that no task names, but that may have to follow those with one. */
+export function followerLines(followers: readonly FollowingService[]): string[] {
+  const lines = followers
+    .slice(0, SHOWN)
+    .map(({ service, stage, because }) => `${stripControl(service)}: ${WORDS[stage]} if ${because.join(", ")} changes`);
+  return followers.length > SHOWN ? [...lines, `and ${followers.length - SHOWN} more that may follow`] : lines;
 }

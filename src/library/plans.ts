@@ -81,9 +81,10 @@ export async function rehearse(
       readonly onProgress?: (done: number) => void;
     } = {},
 ): Promise<RehearsalReport> {
-  const [{ readFaults, REALISTIC }, { PLACEHOLDER, rehearsalPlan }, { rehearsePlan }, { resolveVariables }] =
+  const [{ readFaults }, { REALISTIC }, { PLACEHOLDER, rehearsalPlan }, { rehearsePlan }, { resolveVariables }] =
     await Promise.all([
       import("../engine/rehearsal/faults.js"),
+      import("../engine/rehearsal/fittingDurations.js"),
       import("../engine/rehearsal/rehearsalPlan.js"),
       import("../engine/operations/rehearse.js"),
       import("../plan/references/variables.js"),

@@ -7,7 +7,7 @@ import type {
   LaunchPlan,
   ReloadResult,
   RepairResult,
-  ServiceChange,
+  PlanDifference,
   StatusReport,
   StrayMachine,
   TerminateResult,
@@ -152,7 +152,7 @@ export async function reboot(
 /**
  * Makes a run follow a changed plan. Values of variables come from, in order: this call, the environment, the run, the
  * plan's defaults.
- * @param options.confirm receives the change of every service; false stops before anything is stored. Default: yes.
+ * @param options.confirm receives the difference between the plans; false stops before anything is stored. Default: yes.
  * @param options.force skip the terminate programs of replaced and removed services.
  * @throws RunBusyError, UnknownRunError, PlanError for variables, StateError for a run that is being taken down or a
  *   cloud that must not change
@@ -164,7 +164,7 @@ export async function reload(
     VariableOptions &
     WatchOptions &
     WaitOptions & {
-      readonly confirm?: (changes: readonly ServiceChange[]) => Promise<boolean>;
+      readonly confirm?: (difference: PlanDifference) => Promise<boolean>;
       readonly force?: boolean;
     } = {},
 ): Promise<ReloadResult> {

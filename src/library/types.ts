@@ -51,6 +51,8 @@ export type { LogChunk, LogFile } from "../engine/operations/logs.js";
 export type { CopiedReport } from "../engine/reports/copyReports.js";
 export type { ReportOutcome } from "../engine/reports/collectReports.js";
 export type { OpenedReport, ReportFile, RunReport } from "../engine/reports/readReports.js";
+export type { Follower } from "../engine/attributes/followers.js";
+export type { PlanDifference } from "../engine/operations/reload.js";
 export type { ServiceChange } from "../engine/planChange/planDiff.js";
 export type { RehearsalReport } from "../engine/operations/rehearse.js";
 export type { ReloadResult } from "../engine/operations/reload.js";

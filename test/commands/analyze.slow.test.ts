@@ -172,8 +172,8 @@ test("sections are listed and chosen; a termination is only looked at when it is
 test.each([
   [["--section", "7"], 'run "a" has no section 7; it has 1'],
   [["--section", "0"], "--section must be one whole number, 1 or more"],
-  [["--top", "x"], "--top must be one whole number, 1 or more"],
-  [["--top", "2.5"], "--top must be one whole number"],
+  [["--top", "x"], '--top must be a whole number, not "x"'],
+  [["--top", "2.5"], '--top must be a whole number, not "2.5"'],
   [["--svg"], "svg"],
   [["--svg", "a.svg", "--svg", "b.svg"], "--svg can be given only once"],
 ])("a wrong call is told: %j", async (words, message) => {

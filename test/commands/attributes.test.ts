@@ -55,7 +55,7 @@ levels:
       "w2",
       `${host("web-1")},${host("web-2")},${host("web-3")}`,
       "w1,w2,w3",
-      "edge",
+      host("edge"),
       "1/1",
       "refs",
       folder,

@@ -124,7 +124,7 @@ test("metrics that cannot be written are a clear error, and leave nothing", asyn
   expect(both.stderr).toMatch(/cannot write .*\n.*there is no run "ghost"/);
   expect(await own.call(["status", "shop", "--prometheus", "a", "--prometheus", "b"])).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining("--prometheus takes exactly one value"),
+    stderr: expect.stringContaining("--prometheus can be given only once"),
   });
   expect(readdirSync(folder)).toEqual([]);
   if (process.getuid?.() !== 0) {

@@ -82,9 +82,9 @@ test("the samples can be rehearsed: a plan of this computer, of hosts over SSH, 
 
 test.each([
   ["a wrong number of runs", ["--runs", "0"], /--runs must be a whole number, 1 or more/],
-  ["a wrong number of repairs", ["--repairs", "-1"], /--repairs must be a whole number, 0 or more/],
+  ["a wrong number of repairs", ["--repairs", "-1"], /--repairs must be a whole number, not "-1"/],
   ["a file of faults that is not there", ["--faults", "/nonexistent.yaml"], /nonexistent\.yaml: no such file/],
-  ["two files of faults", ["--faults", "a", "--faults", "b"], /--faults and --seed can be given only once/],
+  ["two files of faults", ["--faults", "a", "--faults", "b"], /--faults can be given only once/],
 ])("%s is a wrong call", async (_what, words, message) => {
   const own = installation();
   const ended = await own.call(["rehearse", own.plan(plan(own.facts)), ...words]);

@@ -30,6 +30,9 @@ test.each(["here", "over SSH"])(
       stderr: expect.stringContaining("say which: web-1, web-2") as unknown as string,
     });
     expect((await own.call(["ssh", "in", "nobody"])).code).toBe(2);
+    const reader = own.start(["ssh", "in", "web-1", "--", "echo $$; exec yes"]);
+    reader.child.stdout?.once("data", () => reader.child.stdout?.destroy());
+    expect((await reader.ended).code).toBeGreaterThan(0); // it does not wait for a reader that went away
   },
   60_000,
 );

@@ -307,7 +307,7 @@ test("anchors, aliases and merges work, more than a hundred of them too", async 
     "\n",
   );
   const plan = await load(
-    `plan: a\nx-base: &base { image: debian, size: none, boot: &boot { program: ok.sh } }\nlevels:\n  - services:\n${services}\n      last: { boot: *boot }\n`,
+    `plan: a\nclouds: { c: { driver: ec2, region: eu-west-1 } }\ndefaults: { cloud: c }\nx-base: &base { image: debian, size: none, boot: &boot { program: ok.sh } }\nlevels:\n  - services:\n${services}\n      last: { boot: *boot }\n`,
   );
   expect(service(plan, "s299")).toMatchObject({ image: ["debian"], size: ["299"] });
   expect(service(plan, "last").boot?.run.kind).toBe("file");

@@ -55,11 +55,11 @@ test.each([
   ],
   [
     "launch: { latency: { p50: 40s } }",
-    '3: "latency" of "launch" of cloud "sky" must be a duration, { p50, p95 }, { min, max } or { mean }',
+    '3: "latency" of "launch" of cloud "sky" must be a duration, { p50, p95 }, { p50, p95, max }, { min, max } or { mean }',
   ],
   [
     "launch: { latency: { p50: 40s, max: 1m } }",
-    '3: "latency" of "launch" of cloud "sky" must be a duration, { p50, p95 }, { min, max } or { mean }',
+    '3: "latency" of "launch" of cloud "sky" must be a duration, { p50, p95 }, { p50, p95, max }, { min, max } or { mean }',
   ],
   ["launch: { refuse: 2 }", '3: "refuse" of "launch" of cloud "sky" must be at most 1, not 2'],
   ["machines: { die: { probability: 1 } }", '3: "die" of "machines" of cloud "sky" needs the key "within"'],

@@ -5,8 +5,10 @@ set -eu
 
 host=$(bl get host)
 base="$HOME/$BOOTLEVEL_RUN-$BOOTLEVEL_SERVICE"
-# If root starts Apache, it serves as another user, who often cannot read home directories. So the page is elsewhere.
-site=$(mktemp -d "${TMPDIR:-/tmp}/apache-test.XXXXXX")
+# If root starts Apache, it serves as another user, who cannot enter root's home, and on a local machine $TMPDIR is in
+# there as well. So the page is in /tmp then.
+if [ "$(id -u)" -eq 0 ]; then tmp=/tmp; else tmp=${TMPDIR:-/tmp}; fi
+site=$(mktemp -d "$tmp/apache-test.XXXXXX")
 echo "$site" > "$base.site"
 mkdir "$site/htdocs"
 # The mark distinguishes this server from another one on the same port.
@@ -96,5 +98,8 @@ for port in 8080 8081 8082 8083 8084 8085 8086 8087 8088 8089; do
   kill "$pid" 2> /dev/null || :
 done
 echo "$kind did not answer on any port from 8080 to 8089 of $host; it said last:" >&2
-tail -n 5 "$base.log" >&2
+# Apache says why it does not start in the one, and why it does not serve in the other.
+for log in "$base.log" "$site/error.log"; do
+  [ ! -s "$log" ] || tail -n 5 "$log" >&2
+done
 exit 1

@@ -225,7 +225,8 @@ class LocalDriver implements Driver {
       state,
       host: address,
       privateHost: address,
-      hostname: mark.service,
+      // No name on this computer leads to it.
+      hostname: null,
       access,
       reason: !there ? `its directory ${data.directory} is gone` : claimed ? "" : "its claim on its address is gone",
     };

@@ -9,8 +9,8 @@ export type Distribution =
   | { readonly kind: "fixed"; readonly ms: number }
   | { readonly kind: "uniform"; readonly min: number; readonly max: number }
   | { readonly kind: "exponential"; readonly mean: number }
-  /** Log-normal, defined by its median and its 95th percentile. */
-  | { readonly kind: "log-normal"; readonly p50: number; readonly p95: number };
+  /** Log-normal, defined by its median and its 95th percentile; longer draws take `max`. */
+  | { readonly kind: "log-normal"; readonly p50: number; readonly p95: number; readonly max: number };
 
 /** The 95th percentile of the standard normal distribution. */
 const Z95 = 1.6448536269514722;
@@ -36,7 +36,10 @@ export function drawMs(distribution: Distribution, ...words: readonly (string | 
       return Math.round(-distribution.mean * Math.log(1 - uniform(...words)));
     case "log-normal":
       return Math.round(
-        distribution.p50 * Math.exp((Math.log(distribution.p95 / distribution.p50) / Z95) * normal(...words)),
+        Math.min(
+          distribution.max,
+          distribution.p50 * Math.exp((Math.log(distribution.p95 / distribution.p50) / Z95) * normal(...words)),
+        ),
       );
   }
 }

@@ -5,8 +5,9 @@
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 
+import { isNativePartError, openSqlite } from "../../files/openSqlite.js";
 import { useWal } from "../../files/writeAheadLog.js";
 import { DriverError, isDriverError, type MachineMark, type MarkScope } from "../contract/driver.js";
 
@@ -77,7 +78,7 @@ export class CloudFile {
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       // Its -wal and -shm files take the mode of this file.
       closeSync(openSync(path, "a", 0o600));
-      this.db = db = new Database(path, { timeout: 30_000 });
+      this.db = db = openSqlite(path, { timeout: 30_000 });
       useWal(this.db);
       // Safe if a process dies. After a power failure the last commits may be missing, which is acceptable for
       // simulated machines.
@@ -87,7 +88,7 @@ export class CloudFile {
       });
     } catch (error) {
       db?.close();
-      if (isDriverError(error)) throw error;
+      if (isDriverError(error) || isNativePartError(error)) throw error;
       throw new DriverError(`the simulated cloud's file ${path} cannot be used: ${(error as Error).message}`, {
         cause: error,
       });

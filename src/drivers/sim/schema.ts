@@ -22,14 +22,18 @@ const distribution = {
   properties: { p50: duration, p95: duration, min: duration, max: duration, mean: duration },
   oneOf: [
     { not: { type: "object" } },
-    { type: "object", required: ["p50", "p95"], maxProperties: 2 },
+    {
+      type: "object",
+      required: ["p50", "p95"],
+      not: { anyOf: [{ required: ["min"] }, { required: ["mean"] }] },
+    },
     { type: "object", required: ["min", "max"], maxProperties: 2 },
     { type: "object", required: ["mean"], maxProperties: 1 },
   ],
   "x-mistake": {
     type: "{subject} must be a duration such as 40s, or a distribution such as { p50: 40s, p95: 90s }",
     pattern: NO_DURATION,
-    oneOf: "{subject} must be a duration, { p50, p95 }, { min, max } or { mean }",
+    oneOf: "{subject} must be a duration, { p50, p95 }, { p50, p95, max }, { min, max } or { mean }",
   },
 };
 

@@ -35,7 +35,9 @@ export function readDistribution(key: string, written: WrittenDistribution | und
   if (min > max) throw new DriverError(`${key}: ${String(low)} is more than ${String(high)}`);
   if (kind === "uniform") return { kind, min, max };
   if (min === 0) throw new DriverError(`${key}: the median of a distribution must be more than 0`);
-  return { kind, p50: min, p95: max };
+  const limit = written.max === undefined ? Infinity : readDuration(key, written.max);
+  if (limit < max) throw new DriverError(`${key}: ${String(high)} is more than ${String(written.max)}`);
+  return { kind, p50: min, p95: max, max: limit };
 }
 
 /**

@@ -218,12 +218,10 @@ export class AttributeRegistry {
 
   /** The replicas that a reference names, in order. */
   sources(reference: Reference & { kind: "service" }): string[] {
-    const spec = this.specs.get(reference.service);
-    if (reference.replica === "all" && spec) return replicaNames(spec);
-    // A single replica has its service's name, unless its number is not 1.
-    if (reference.replica === 0 || reference.replica === "all")
-      return [(spec && replicaNames(spec)[0]) ?? reference.service];
-    return [`${reference.service}-${reference.replica}`];
+    const names = replicaNames(this.specs.get(reference.service) ?? { name: reference.service, replicas: 1 });
+    if (reference.replica === "all") return names;
+    if (reference.replica === 0) return [names[0] ?? reference.service];
+    return [names[reference.replica - 1] ?? `${reference.service}-${reference.replica}`];
   }
 
   private put(service: string, name: string, value: AttributeValue): void {

@@ -1,6 +1,13 @@
 /** Finds references between services: which stage a service must repeat when an attribute of another one changes. */
 import type { Stage } from "../../model/events.js";
-import type { LaunchPlan, Reference, ServiceSpec, Template } from "../../plan/launchPlan/launchPlan.js";
+import {
+  meantReplica,
+  replicaNumbers,
+  type LaunchPlan,
+  type Reference,
+  type ServiceSpec,
+  type Template,
+} from "../../plan/launchPlan/launchPlan.js";
 import { treeReferences } from "../../plan/references/resolve.js";
 
 /** One reference of a service to another. */
@@ -8,7 +15,7 @@ export interface Dependency {
   /** The referring service and the referenced one, as named in the plan. */
   readonly dependent: string;
   readonly source: string;
-  /** A replica's number, or "all". */
+  /** The number of the replica that the reference means in this revision of the plan, or "all". */
   readonly replica: number | "all";
   readonly attribute: string;
   /** The stage to repeat with a new value. */
@@ -26,6 +33,9 @@ export function dependencies(plan: LaunchPlan): ReadonlyMap<string, readonly Dep
 
 function findDependencies(plan: LaunchPlan): Map<string, Dependency[]> {
   const bySource = new Map<string, Dependency[]>();
+  const numbers = new Map(
+    plan.levels.flatMap((level) => level.services).map((spec) => [spec.name, replicaNumbers(spec)] as const),
+  );
   for (const service of plan.levels.flatMap((level) => level.services)) {
     for (const [stage, references] of referencesByStage(service)) {
       for (const reference of references) {
@@ -33,7 +43,8 @@ function findDependencies(plan: LaunchPlan): Map<string, Dependency[]> {
         const { service: source, replica, attribute } = reference;
         const known = bySource.get(source) ?? [];
         if (known.length === 0) bySource.set(source, known);
-        known.push({ dependent: service.name, source, replica: replica === 0 ? 1 : replica, attribute, stage });
+        const meant = replica === "all" ? replica : meantReplica(replica, numbers.get(source) ?? []);
+        known.push({ dependent: service.name, source, replica: meant, attribute, stage });
       }
     }
   }

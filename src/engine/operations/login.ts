@@ -130,19 +130,54 @@ async function farShell(connection: MachineConnection, place: string | null, opt
     if (isInteractive(channel)) channel.resize(size);
   });
   if (terminal !== null) options.raw(true);
+  const reader = watchReader(channel, options);
   options.input.pipe(channel.stdin);
   channel.stdout.pipe(options.output, { end: false });
   channel.stderr.pipe(options.errors, { end: false });
   try {
     const end = await channel.ended;
+    if (reader.gone) return READER_GONE;
     if (end.kind === "lost")
       throw new StateError(`the connection to ${connection.label} was lost: ${end.reason}`, "log in again");
     return end.code ?? 255;
   } finally {
     stop();
+    reader.stop();
     if (terminal !== null) options.raw(false);
     options.input.unpipe(channel.stdin);
   }
+}
+
+/** As a shell gives it for a command that SIGPIPE ended. */
+const READER_GONE = 141;
+
+/**
+ * Hangs up when nobody takes the output any more (a closed pipe, a terminal that went away): a command whose output is
+ * not read would wait for ever. An input that breaks is an input that ends.
+ */
+function watchReader(
+  channel: Channel,
+  { input, output, errors }: LoginOptions,
+): { readonly gone: boolean; stop(): void } {
+  let gone = false;
+  const hangUp = (): void => {
+    gone = true;
+    channel.close();
+  };
+  const endInput = (): void => {
+    channel.stdin.end();
+  };
+  for (const stream of [output, errors]) stream.once("error", hangUp);
+  input.once("error", endInput);
+  return {
+    get gone() {
+      return gone;
+    },
+    stop() {
+      for (const stream of [output, errors]) stream.off("error", hangUp);
+      input.off("error", endInput);
+    },
+  };
 }
 
 function isInteractive(channel: Channel): channel is InteractiveChannel {

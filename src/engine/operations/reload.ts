@@ -17,6 +17,8 @@ import { packBundles } from "../programs/bundles.js";
 import { runAgenda } from "../bringUp/runAgenda.js";
 import { unfinishedTask } from "../health/diagnosis.js";
 import { writerOf } from "../run/journal.js";
+import { followersOf, type Beginning, type Follower } from "../attributes/followers.js";
+import { changedSettings } from "../planChange/planSettings.js";
 import { withReplicaNumbers } from "../planChange/replicaNumbers.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
@@ -29,14 +31,21 @@ export interface ReloadOptions extends WorkOptions {
   readonly plan: LaunchPlan;
   /** Chooses the values of the changed plan's variables, given those of the run. @throws PlanError */
   readonly chooseVariables: (before: readonly VariableRecord[], beforePlan: LaunchPlan) => readonly VariableRecord[];
-  /** Receives the change of every service; false stops the command before anything is stored. */
-  readonly confirm: (changes: readonly ServiceChange[]) => Promise<boolean>;
+  /** Receives the difference; false stops the command before anything is stored. */
+  readonly confirm: (difference: PlanDifference) => Promise<boolean>;
   /** Skip the terminate programs of replaced and removed services. */
   readonly force: boolean;
 }
 
-export interface ReloadResult extends BootResult {
+export interface PlanDifference {
   readonly changes: readonly ServiceChange[];
+  /** What changes beside the services, for people: `concurrency: 100 → 50`. */
+  readonly settings: readonly string[];
+  /** Services that do not change themselves, but may have to follow values of those that do. */
+  readonly followers: readonly Follower[];
+}
+
+export interface ReloadResult extends BootResult, PlanDifference {
   /** False if it was not confirmed or there is nothing to change. */
   readonly applied: boolean;
 }
@@ -54,6 +63,11 @@ export async function reloadRun(store: Store, run: RunRecord, options: ReloadOpt
     const { revision, before, after } = await versions(context, options);
     await checkClouds(context, before, after);
     const changes = diffPlans(before, after, await store.services(now), now.name);
+    const difference = {
+      changes,
+      settings: changedSettings(before.plan, after.plan),
+      followers: followersOf(after.plan, beginnings(changes)),
+    };
     const nothing = {
       run: now.name,
       state: now.state,
@@ -61,20 +75,20 @@ export async function reloadRun(store: Store, run: RunRecord, options: ReloadOpt
       cloudUnreachable: false,
       unused: [],
       aborted: null,
-      changes,
+      ...difference,
       applied: false,
     };
     const same =
       changes.every((change) => change.action === "keep" && change.differences.length === 0 && change.was === null) &&
-      sameSettings(before.plan, after.plan);
-    if (same || !(await options.confirm(changes))) return { ...nothing, ms: context.clock.now() - startedAt };
+      difference.settings.length === 0;
+    if (same || !(await options.confirm(difference))) return { ...nothing, ms: context.clock.now() - startedAt };
     await writerOf(context).storeRevision(newRevision(context, revision + 1, after, changes));
     await store.files.logs.rename(
       now.uid,
       changes.flatMap(({ was, name }) => (was === null ? [] : [{ from: was, to: name }])),
     );
     await context.follow();
-    return { ...(await applyRevision(context, options, startedAt)), changes, applied: true };
+    return { ...(await applyRevision(context, options, startedAt)), ...difference, applied: true };
   });
 }
 
@@ -148,15 +162,13 @@ async function checkClouds(context: RunContext, before: PlanVersion, after: Plan
   }
 }
 
-function sameSettings(before: LaunchPlan, after: LaunchPlan): boolean {
-  const settings = ({ concurrency, prelaunch, description, clouds, levels }: LaunchPlan) => [
-    concurrency,
-    prelaunch,
-    description,
-    clouds,
-    levels.map(({ name }) => name),
-  ];
-  return isDeepStrictEqual(settings(before), settings(after));
+/** Services that were never started begin anyway, with the values of that time. */
+function beginnings(changes: readonly ServiceChange[]): Beginning[] {
+  return changes.flatMap(({ spec, replica, action }) =>
+    action === "replace" || action === "boot" || action === "verify" || action === "execute"
+      ? [{ spec, replica, stage: action }]
+      : [],
+  );
 }
 
 function newRevision(
@@ -173,7 +185,7 @@ function newRevision(
       // Tasks left by an earlier command stay. A service that was never started needs no other task.
       const started = record !== undefined && record.state !== "planned";
       const own =
-        action === "replace" || action === "boot" || action === "verify"
+        action === "replace" || action === "boot" || action === "verify" || action === "execute"
           ? { stage: action, reason: `the plan changed: ${differences.join(", ")}` }
           : null;
       const due = !started ? null : earlier(record.due, own);
@@ -183,7 +195,7 @@ function newRevision(
   return { revision, plan, bundles, variables, services, dropped };
 }
 
-const ORDER = ["discard", "replace", "boot", "verify"];
+const ORDER = ["discard", "replace", "boot", "verify", "execute"];
 
 function earlier(one: ServiceRevision["due"], other: ServiceRevision["due"]): ServiceRevision["due"] {
   if (one === null || other === null) return one ?? other;

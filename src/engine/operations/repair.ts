@@ -8,6 +8,7 @@ import { checkNotAborted } from "./abort.js";
 import { Agenda, plannedTasks, type Task } from "../tasks/agenda.js";
 import { runAgenda } from "../bringUp/runAgenda.js";
 import { dependencies } from "../attributes/dependents.js";
+import { followersOf, type Beginning, type Follower } from "../attributes/followers.js";
 import { isTask, repairUnfinished, repairTask, unfinishedTask, type Diagnosis } from "../health/diagnosis.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
@@ -34,6 +35,8 @@ export interface RepairResult {
   readonly state: RunState;
   /** The tasks, in the order of the levels. Changed attributes may have added more during the repair. */
   readonly tasks: readonly PlannedTask[];
+  /** Services that may have to follow values of those in `tasks`. Whether they do depends on the values. */
+  readonly followers: readonly Follower[];
   /** Services that are no longer in the plan and were to be taken down. */
   readonly removed: readonly string[];
   /** Unhealthy services that a repair cannot fix, and why. */
@@ -96,6 +99,7 @@ async function repair(context: RunContext, run: RunRecord, options: RepairOption
       run: run.name,
       state: "interrupted",
       tasks: [],
+      followers: [],
       removed: [],
       blocked: [],
       refused: null,
@@ -111,6 +115,7 @@ async function repair(context: RunContext, run: RunRecord, options: RepairOption
   const result = {
     run: run.name,
     tasks,
+    followers: followersOf(context.plan, beginnings(context, agenda)),
     removed,
     blocked,
     refused,
@@ -203,7 +208,7 @@ function tooMany(
   const lost = machines.filter(
     (service) => !asked.has(service) && !wasDecided(context, service) && agenda.of(service)?.stage === "discard",
   );
-  const count = lost.length + followers(context, new Set(lost)).size;
+  const count = lost.length + replacedWith(context, new Set(lost)).size;
   if (count <= allowed) return null;
   return `${count} of ${machines.length} machines would be replaced, and the limit is ${allowed}: nothing was changed. If they are really lost, allow it: --max-replacements ${count}`;
 }
@@ -218,7 +223,7 @@ function wasDecided({ records }: RunContext, { id }: Service): boolean {
 }
 
 /** Services whose machines were started with attributes of replaced services. */
-function followers(context: RunContext, replaced: ReadonlySet<Service>): Set<Service> {
+function replacedWith(context: RunContext, replaced: ReadonlySet<Service>): Set<Service> {
   const bySource = dependencies(context.plan);
   const found = new Set<Service>();
   const queue = [...replaced];
@@ -233,4 +238,13 @@ function followers(context: RunContext, replaced: ReadonlySet<Service>): Set<Ser
     }
   }
   return found;
+}
+
+function beginnings(context: RunContext, agenda: Agenda): Beginning[] {
+  return agenda.among(context.levels.flat()).flatMap((service): Beginning[] => {
+    const { stage, resume } = agenda.of(service) as Task;
+    // What continues, or was never launched, brings no value that others had before.
+    if (resume || stage === "launch") return [];
+    return [{ spec: service.spec.name, replica: service.replica, stage }];
+  });
 }

@@ -2,7 +2,14 @@
  * Describes a service of a plan as aspects to compare with another version of the plan. Each aspect says what a
  * difference requires.
  */
-import type { ProgramSpec, Reference, ServiceSpec, Template } from "../../plan/launchPlan/launchPlan.js";
+import {
+  meantReplica,
+  replicaNumbers,
+  type ProgramSpec,
+  type Reference,
+  type ServiceSpec,
+  type Template,
+} from "../../plan/launchPlan/launchPlan.js";
 import { templateText } from "../../plan/references/references.js";
 import { resolveTree } from "../../plan/references/resolve.js";
 import { bundleName, type ProgramStep } from "../programs/bundles.js";
@@ -16,7 +23,7 @@ export interface Aspect {
   /** The value as written in the plan; null if only "changed" can be shown. */
   readonly shown: string | null;
   /** The first stage to repeat if it differs; "none" if it matters only to later commands. */
-  readonly stage: "replace" | "boot" | "verify" | "none";
+  readonly stage: "replace" | "boot" | "verify" | "execute" | "none";
 }
 
 /**
@@ -32,7 +39,7 @@ export function comparable(
   const { plan, bundles } = version;
   const values = new Map(version.variables.map(({ kind, name, value }) => [`${kind} ${name}`, value]));
   const replicas = new Map(
-    plan.levels.flatMap((level) => level.services).map((service) => [service.name, service.replicas]),
+    plan.levels.flatMap((level) => level.services).map((service) => [service.name, replicaNumbers(service)]),
   );
 
   function meaning(reference: Reference, self: ServiceSpec): string {
@@ -49,8 +56,10 @@ export function comparable(
       case "service": {
         const { service, replica, attribute } = reference;
         // The number of replicas is part of the meaning of "all" and "replicas".
-        const count = replica === "all" || attribute === "replicas" ? replicas.get(service) : null;
-        return marker([formerNames.get(service) ?? service, replica === 0 ? 1 : replica, attribute, count]);
+        const numbers = replicas.get(service) ?? [];
+        const count = replica === "all" || attribute === "replicas" ? numbers.length : null;
+        const meant = replica === "all" ? replica : meantReplica(replica, numbers);
+        return marker([formerNames.get(service) ?? service, meant, attribute, count]);
       }
     }
   }
@@ -125,7 +134,7 @@ export function comparable(
       ...program(service, "boot", service.boot, "boot", of),
       ...program(service, "ready", service.ready, "verify", of),
       ...readyTimes(service),
-      ...program(service, "execute", service.execute, "none", of),
+      ...program(service, "execute", service.execute, "execute", of),
       ...program(service, "report", service.report?.program ?? null, "none", of),
       {
         name: "report.patterns",

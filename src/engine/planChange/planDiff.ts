@@ -1,6 +1,6 @@
 /**
  * Compares two plans and says what happens to each service of a run: added, removed, replaced, booted again, verified
- * again, renamed or kept.
+ * again, executed again, renamed or kept.
  */
 import type { Stage } from "../../model/events.js";
 import { replicaNames, replicaNumbers, type LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
@@ -19,7 +19,7 @@ export interface ServiceChange {
   readonly spec: string;
   readonly replica: number;
   /** The action. "keep" changes nothing that runs. */
-  readonly action: "add" | "remove" | "keep" | Extract<Stage, "replace" | "boot" | "verify">;
+  readonly action: "add" | "remove" | "keep" | Extract<Stage, "replace" | "boot" | "verify" | "execute">;
   /** The differences, for people: `size: m5.large → m5.xlarge`. Contains no values that may be secret. */
   readonly differences: readonly string[];
 }
@@ -102,6 +102,7 @@ const ACTIONS: readonly [Aspect["stage"], ServiceChange["action"]][] = [
   ["replace", "replace"],
   ["boot", "boot"],
   ["verify", "verify"],
+  ["execute", "execute"],
   ["none", "keep"],
 ];
 
@@ -117,7 +118,12 @@ function compare(
   const different = [...new Set([...old.keys(), ...fresh.keys()])].filter(
     (name) => old.get(name)?.value !== fresh.get(name)?.value,
   );
-  const stages = new Set(different.map((name) => (fresh.get(name) ?? old.get(name))?.stage));
+  // A program that is gone has nothing to execute.
+  const stages = new Set(
+    different
+      .map((name) => (fresh.get(name) ?? old.get(name))?.stage)
+      .filter((stage) => stage !== "execute" || fresh.has("execute")),
+  );
   const action = ACTIONS.find(([stage]) => stages.has(stage))?.[1] ?? "keep";
   const moved = levelBefore === levelAfter ? [] : [`level: ${levelBefore} → ${levelAfter}`];
   return { action, differences: [...different.map((name) => words(name, old.get(name), fresh.get(name))), ...moved] };

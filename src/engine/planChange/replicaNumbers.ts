@@ -1,14 +1,11 @@
 /** Numbers the replicas of a changed plan: existing replicas keep their numbers, and a run never reuses a number. */
 import type { LaunchPlan, ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { ServiceRecord } from "../../state/contract/records.js";
-import { StateError } from "../../state/contract/errors.js";
-import { dependencies } from "../attributes/dependents.js";
 import { formerNames } from "./planDiff.js";
 
 /**
  * The changed plan with the numbers of its replicas.
  * @param ever the highest replica number that each service ever had, by the service's name.
- * @throws StateError for a reference to a replica whose number no longer exists.
  */
 export function withReplicaNumbers(
   before: LaunchPlan,
@@ -33,23 +30,5 @@ export function withReplicaNumbers(
     const numbers = [...kept, ...fresh];
     return numbers.every((value, index) => value === index + 1) ? spec : { ...spec, replicaNumbers: numbers };
   };
-  const plan = { ...after, levels: after.levels.map((level) => ({ ...level, services: level.services.map(number) })) };
-  checkReferences(plan);
-  return plan;
-}
-
-function checkReferences(plan: LaunchPlan): void {
-  const numbered = new Map(
-    plan.levels.flatMap((level) => level.services).map((spec) => [spec.name, spec.replicaNumbers]),
-  );
-  for (const { dependent, source, replica } of [...dependencies(plan).values()].flat()) {
-    const numbers = numbered.get(source);
-    // A service of one replica is referred to without a number.
-    if (numbers === undefined || replica === "all" || numbers.length === 1 || numbers.includes(replica)) continue;
-    const there = numbers.map((number) => `${source}-${number}`).join(", ");
-    throw new StateError(
-      `service "${dependent}" refers to ${source}-${replica}, which this run no longer has: replica numbers are never reused`,
-      `refer to one of ${there}, or to all of them: \${${source}.*.…}`,
-    );
-  }
+  return { ...after, levels: after.levels.map((level) => ({ ...level, services: level.services.map(number) })) };
 }

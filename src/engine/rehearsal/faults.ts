@@ -5,14 +5,8 @@ import sim from "../../drivers/sim/simDriver.js";
 import { isRecord, Located } from "../../plan/yaml/located.js";
 import { PlanError } from "../../plan/yaml/mistakes.js";
 import { checkDriverSchema } from "../../plan/schema/schema.js";
-import type { SimOptions } from "./rehearsalPlan.js";
+import { REALISTIC, type SimOptions } from "./fittingDurations.js";
 import { readSource } from "../../plan/yaml/readSource.js";
-
-/** Realistic durations without faults. */
-export const REALISTIC = {
-  launch: { latency: { p50: "40s", p95: "90s" } },
-  programs: { boot: { duration: { p50: "30s", p95: "2m" } }, ready: { duration: "1s" }, terminate: { duration: "1s" } },
-};
 
 /**
  * Reads a faults file. Durations that it does not set are realistic.

@@ -1,4 +1,5 @@
 /** Turns a plan into one for rehearsals: the same levels, services and references, on simulated clouds only. */
+import { withFittingDurations, type SimOptions } from "./fittingDurations.js";
 import type {
   CloudSpec,
   LaunchPlan,
@@ -9,8 +10,7 @@ import type {
   VariableSpec,
 } from "../../plan/launchPlan/launchPlan.js";
 
-/** Keys of a simulated cloud. */
-export type SimOptions = Readonly<Record<string, unknown>>;
+export type { SimOptions };
 
 /** The value of variables without a value, and of all secret ones. */
 export const PLACEHOLDER = "rehearsal";
@@ -26,7 +26,7 @@ export function rehearsalPlan(plan: LaunchPlan, faults: SimOptions | null, other
   const hosts = freeName(plan, "hosts");
   const services = plan.levels.flatMap((level) => level.services);
   const clouds = Object.values(plan.clouds).map((cloud) =>
-    rehearsalCloud(cloud, faults ?? (cloud.driver === "sim" ? cloud.options : otherwise)),
+    rehearsalCloud(cloud, faults ?? (cloud.driver === "sim" ? cloud.options : otherwise), plan),
   );
   const needsHosts = services.some(({ placement }) => placement.kind === "host" && !sharesMachine(placement));
   const own = new Set(
@@ -40,7 +40,7 @@ export function rehearsalPlan(plan: LaunchPlan, faults: SimOptions | null, other
     clouds: Object.fromEntries(
       [
         ...clouds,
-        ...(needsHosts ? [rehearsalCloud({ name: hosts, driver: "sim", options: {} }, faults ?? otherwise)] : []),
+        ...(needsHosts ? [rehearsalCloud({ name: hosts, driver: "sim", options: {} }, faults ?? otherwise, plan)] : []),
       ].map((cloud) => [cloud.name, cloud]),
     ),
     levels: plan.levels.map((level) => ({
@@ -64,11 +64,12 @@ export function withSeed(plan: LaunchPlan, seed: string): LaunchPlan {
 }
 
 /** A rehearsal's clouds are in its own directory, whatever `file` says. */
-function rehearsalCloud({ name }: CloudSpec, options: SimOptions): CloudSpec {
+function rehearsalCloud({ name }: CloudSpec, options: SimOptions, plan: LaunchPlan): CloudSpec {
+  const fitting = withFittingDurations(options, plan);
   return {
     name,
     driver: "sim",
-    options: Object.fromEntries(Object.entries(options).filter(([key]) => key !== "file")),
+    options: Object.fromEntries(Object.entries(fitting).filter(([key]) => key !== "file")),
   };
 }
 

@@ -1,7 +1,7 @@
 /** Loads the drivers that a plan names, and checks their keys. */
 import { resolve } from "node:path";
 import type { DriverDefinition } from "../../drivers/contract/driver.js";
-import { IMPLICIT_CLOUD, keyOf, type Draft, type DraftService } from "../draft/draft.js";
+import { IMPLICIT_CLOUD, keyOf, replicasOf, type Draft, type DraftService } from "../draft/draft.js";
 import type { Located } from "../yaml/located.js";
 import type { Mistake } from "../yaml/mistakes.js";
 import { checkDriverSchema } from "../schema/schema.js";
@@ -41,7 +41,12 @@ export async function checkDrivers(draft: Draft, lookup: DriverLookup): Promise<
   if (usedClouds(draft).has(IMPLICIT_CLOUD) && !draft.clouds.has(IMPLICIT_CLOUD))
     definitions.set(IMPLICIT_CLOUD, await lookup("local", draft.root.dir));
   return {
-    mistakes: [...mistakes, ...checkClouds(draft, definitions), ...checkLaunches(draft, definitions)],
+    mistakes: [
+      ...mistakes,
+      ...checkClouds(draft, definitions),
+      ...checkLaunches(draft, definitions),
+      ...checkPools(draft),
+    ],
     definitions,
   };
 }
@@ -59,6 +64,26 @@ function checkClouds(draft: Draft, definitions: ReadonlyMap<string, DriverDefini
     if (definition === undefined || driver === null || IN_PLAN_SCHEMA.includes(driver.text ?? "")) return [];
     const options = Object.fromEntries(cloudOptions(cloud).map(([key, place]) => [key, place.value]));
     return checked(cloud, options, definition.cloudSchema, driver);
+  });
+}
+
+/** A pool serves one replica a host, so more replicas than hosts could never all start. */
+function checkPools(draft: Draft): Mistake[] {
+  return [...draft.clouds].flatMap(([name, cloud]) => {
+    const hosts = cloud.get("hosts");
+    if (cloud.get("driver")?.text !== "existing" || hosts === null || !Array.isArray(hosts.value)) return [];
+    const services = draft.levels.flatMap((level) => level.services).filter((service) => service.cloud === name);
+    const wanted = services.reduce((sum, service) => sum + (service.replicasKnown ? replicasOf(service) : 0), 0);
+    const count = hosts.value.length;
+    if (wanted <= count) return [];
+    return [
+      hosts.mistake(
+        `cloud "${name}" has ${count} host${count === 1 ? "" : "s"}, but the plan's services need ${wanted}: ` +
+          `add ${wanted - count}, or lower the replicas of ${services.map((service) => service.name).join(", ")}`,
+        null,
+        "key",
+      ),
+    ];
   });
 }
 

@@ -126,7 +126,11 @@ function checkId({ cloud, image }: DraftService, definitions: ReadonlyMap<string
   ];
 }
 
-/** Finds a word that the driver cannot accept and that resembles an image's name. */
+/**
+ * Finds words that the driver cannot accept. On a driver with images of its own, only a word that resembles an image's
+ * name is a mistake. On one without, a service's own word means nothing; a default may be meant for services of other
+ * clouds.
+ */
 function checkRawImage(draft: Draft, service: DraftService): Mistake[] {
   const raw = service.cloud === null || service.image !== null ? null : keyOf(service, "image");
   const text = raw?.text ?? null;
@@ -135,6 +139,14 @@ function checkRawImage(draft: Draft, service: DraftService): Mistake[] {
     draft.clouds.get(service.cloud ?? "")?.get("driver")?.text ?? (service.cloud === IMPLICIT_CLOUD ? "local" : "");
   if (!Object.hasOwn(RAW_IMAGES, driver) || RAW_IMAGES[driver]?.test(text) === true) return [];
   const near = suggest(text, draft.images.keys());
+  const meaningless = RAW_IMAGES[driver] === null && service.own.get("image") !== null;
+  if (near === null && meaningless)
+    return [
+      raw.mistake(
+        `"${text}" is no image of the plan, and driver "${driver}" has no images of its own, so it would be ignored: ` +
+          `remove it, or describe the image under images:`,
+      ),
+    ];
   return near === null
     ? []
     : [raw.mistake(`"${text}" is neither an image of the plan nor an image of driver "${driver}"`, near)];

@@ -1,10 +1,10 @@
 /** Finds references to values that do not exist, are not known yet, or are secret. */
 import { whereIs } from "./checkServices.js";
 import { mergedEntries, outputsOf, replicasOf, type Draft, type DraftService } from "../draft/draft.js";
-import { inputsOf } from "../draft/inputs.js";
+import { inputsOf, type InputDraft } from "../draft/inputs.js";
 import { BUILT_IN_ATTRIBUTES, type Reference } from "../launchPlan/launchPlan.js";
 import type { Mistake } from "../yaml/mistakes.js";
-import { parseTemplate, type PlacedReference } from "../references/references.js";
+import { parseTemplate, referenceText, type PlacedReference } from "../references/references.js";
 import { splitReplica } from "../launchPlan/replicas.js";
 import { Secrets } from "../draft/secrets.js";
 import { suggest } from "../../text/suggest.js";
@@ -199,6 +199,8 @@ export class ReferenceChecker {
       ...BUILT_IN_ATTRIBUTES,
     ];
     if (known.includes(attribute) || !service.attributesKnown) return null;
+    const input = inputsOf(service).get(attribute);
+    if (input !== undefined) return { message: ofAnInput(service.name, attribute, input, what) };
     const near = suggest(attribute, known);
     return {
       message:
@@ -216,6 +218,16 @@ export class ReferenceChecker {
     if (template.noSecrets === null || !this.secrets.has(reference, service?.name ?? "")) return null;
     return { message: `${text} is secret, but ${template.noSecrets}: pass it in the env of a program` };
   }
+}
+
+/** Inputs belong to their service alone. What others need is where the input's own value comes from. */
+function ofAnInput(service: string, name: string, input: InputDraft, what: "attribute" | "output"): string {
+  const source = input.kind === "link" ? referenceText(input.link).slice(2, -1) : null;
+  const remedy =
+    source === null
+      ? `declare it under attributes of "${service}", or as a variable`
+      : `refer to its source, ${what === "output" ? source : `\${${source}}`}`;
+  return `"${name}" is an input of service "${service}", and only that service can use it: ${remedy}`;
 }
 
 function variablesOnly({ holder = "the keys of a cloud" }: TemplatePlace, text: string): Complaint {

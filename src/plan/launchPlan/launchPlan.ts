@@ -244,6 +244,16 @@ export function replicaNumbers(service: Pick<ServiceSpec, "replicas" | "replicaN
   return service.replicaNumbers ?? Array.from({ length: service.replicas }, (_, index) => index + 1);
 }
 
+/**
+ * The number of the replica that a reference means: `${web-2.host}` is the second replica in the order of their numbers,
+ * so a plan that is valid once stays valid, whichever replicas a run has lost or gained.
+ * @param position from 1; 0 for a reference without one, which means the first.
+ */
+export function meantReplica(position: number, numbers: readonly number[]): number {
+  const place = Math.max(1, position);
+  return numbers[place - 1] ?? place;
+}
+
 /** The names of a service's replicas in order: `web` for a single one, otherwise `web-1` … `web-n`. */
 export function replicaNames(service: Pick<ServiceSpec, "name" | "replicas" | "replicaNumbers">): string[] {
   if (service.replicas === 1 && service.replicaNumbers === undefined) return [service.name];

@@ -1,8 +1,9 @@
 /** Opens the database file: private, WAL, every commit synced to disk, migrated to this version's schema. */
 import { closeSync, openSync, statSync } from "node:fs";
 
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 
+import { openSqlite } from "../../files/openSqlite.js";
 import { useWal } from "../../files/writeAheadLog.js";
 import { prepareHome, type Home } from "../files/home.js";
 import { migrations, UNRELEASED } from "./migrations.js";
@@ -20,7 +21,7 @@ export function openDatabase(home: Home): Db {
   try {
     // better-sqlite3 would create the file with the umask's mode. Its -wal and -shm files take the mode of this file.
     closeSync(openSync(home.database, "a", 0o600));
-    const db = new Database(home.database, { timeout: 10_000 });
+    const db = openSqlite(home.database, { timeout: 10_000 });
     useWal(db);
     db.pragma("synchronous = FULL");
     db.pragma("foreign_keys = ON");

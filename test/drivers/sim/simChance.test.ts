@@ -12,8 +12,14 @@ test("the same words always draw the same number, and words are not run together
   expect(new Set([uniform("a", "b"), uniform("ab"), uniform("b", "a"), uniform("a", "b", "")]).size).toBe(4);
 });
 
+test("a log-normal distribution with a limit never goes beyond it, and keeps its median", () => {
+  const sorted = draws({ kind: "log-normal", p50: 40_000, p95: 90_000, max: 100_000 });
+  expect(sorted.at(-1)).toBe(100_000);
+  expect(sorted[Math.floor(sorted.length / 2)]).toBeGreaterThan(35_000);
+});
+
 test("a log-normal distribution has the median and the 95th percentile that it was given", () => {
-  const sorted = draws({ kind: "log-normal", p50: 40_000, p95: 90_000 });
+  const sorted = draws({ kind: "log-normal", p50: 40_000, p95: 90_000, max: Infinity });
   expect(quantile(sorted, 0.5) / 40_000).toBeCloseTo(1, 1);
   expect(quantile(sorted, 0.95) / 90_000).toBeCloseTo(1, 1);
   expect(sorted[0]).toBeGreaterThan(0);

@@ -149,3 +149,15 @@ test("a plan whose machines start just in time is rehearsed as if they started o
   };
   expect(await report("just-in-time")).toEqual(await report("next"));
 });
+
+test("without faults nothing fails, however short the time limits of the plan are", async () => {
+  const limits = `
+plan: short
+levels:
+  - services: { a: { boot: { command: x, timeout: 5s } }, b: { boot: { command: x }, execute: { command: y, timeout: 2s } } }
+`;
+  const plan = await loadPlan(join(planFolder({ "launch.yaml": limits }), "launch.yaml"));
+  expect(await rehearse(plan, { runs: 30 })).toMatchObject({ ready: [30, 30, 30, 30], causes: [] });
+  const given = faults("programs: { boot: { duration: 1m } }");
+  expect((await rehearse(plan, { runs: 3, faults: given })).ready[0]).toBe(0);
+});

@@ -110,6 +110,13 @@ test.each([
   ],
   ["ssh", { ssh: { ...service("x").ssh, port: 2222 } }, "verify"],
   ["the terminate program", { terminate: program("bye") }, "keep"],
+  ["the execute program", { execute: program("test") }, "execute"],
+  ["the report", { report: { program: null, patterns: [template("out/*")], timeoutMs: 1, sudo: false } }, "keep"],
+  [
+    "an input",
+    { inputs: [{ name: "a", source: { kind: "value" as const, value: template("1"), secret: false } }] },
+    "boot",
+  ],
   ["a time limit", { boot: program("boot", { timeoutMs: 5_000 }) }, "keep"],
 ] as const)("another %s", (_what, parts, action) => {
   const before = version([service("db", { boot: program("boot") })]);
@@ -232,4 +239,21 @@ test("a service in another level goes on there", () => {
     { name: "db", action: "keep", level: 0 },
     { name: "web", action: "keep", level: 1, differences: ["level: one → two"] },
   ]);
+});
+
+test("a changed execute program executes again; one that was removed has nothing to do", () => {
+  const of = (execute: ProgramSpec | null) => version([service("db", { execute })]);
+  expect(actions(of(program("test")), of(program("test 2")))).toEqual({ db: "execute" });
+  expect(actions(of(program("test")), of(program("test", { timeoutMs: 5_000 })))).toEqual({ db: "keep" });
+  expect(actions(of(program("test")), of(null))).toEqual({ db: "keep" });
+});
+
+test("a number in a reference is the place among the replicas that are there: who moves up is another machine", () => {
+  const of = (numbers: readonly number[]) =>
+    version([
+      service("web", { replicas: numbers.length, replicaNumbers: numbers }),
+      service("edge", { boot: program("x ${web.3.host}") }),
+    ]);
+  expect(actions(of([1, 2, 4]), of([1, 2, 4]))["edge"]).toBe("keep");
+  expect(actions(of([1, 2, 3]), of([1, 2, 4]))["edge"]).toBe("boot");
 });

@@ -59,15 +59,6 @@ test("a service that was renamed goes on with its numbers; one that comes back a
   expect(names(of(), of(web(1)), [], 1)).toEqual(["web"]);
 });
 
-test("a reference to a replica that is gone for good is refused, and those that are there are named", () => {
-  const uses = service("uses", {
-    attributes: { a: { value: [{ kind: "service", service: "web", replica: 3, attribute: "host" }], secret: false } },
-  });
-  expect(() => names(of(web(3)), of(web(3), uses), records("web", 1, 2), 3)).toThrow(
-    'service "uses" refers to web-3, which this run no longer has',
-  );
-});
-
 test("one that comes back after several were removed has a number that none of them had", () => {
   expect(names(of(), of(web(1)), [], 3)).toEqual(["web-4"]);
 });

@@ -4,7 +4,8 @@ import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
 
-import { readFaults, REALISTIC } from "../../../src/engine/rehearsal/faults.js";
+import { readFaults } from "../../../src/engine/rehearsal/faults.js";
+import { REALISTIC } from "../../../src/engine/rehearsal/fittingDurations.js";
 import { sentences } from "../../plan/planFolder.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 

@@ -105,3 +105,15 @@ test("an SSH key must exist where SSH is needed, and nowhere else", async () => 
   ).toHaveLength(2);
   expect(await mistakesOf(`plan: a\n${keys}\nlevels: [{ services: { x: { host: 10.0.0.1 } } }]`)).toHaveLength(1);
 });
+
+test("a pool with fewer hosts than the plan has replicas for it is a mistake before anything is launched", async () => {
+  const text = (hosts: string) => `plan: a
+clouds: { pool: { driver: existing, hosts: [${hosts}] } }
+defaults: { cloud: pool }
+levels: [ { services: { web: { replicas: 2 }, db: {}, beside: { host: "10.9.9.9" } } } ]
+`;
+  expect(await mistakesOf(text("10.0.0.1, 10.0.0.2"), {}, options)).toEqual([
+    '2: cloud "pool" has 2 hosts, but the plan\'s services need 3: add 1, or lower the replicas of web, db',
+  ]);
+  await expect(load(text("10.0.0.1, 10.0.0.2, 10.0.0.3"), {}, options)).resolves.toMatchObject({ name: "a" });
+});

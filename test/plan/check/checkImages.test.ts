@@ -83,7 +83,8 @@ images:
   base: { packages: [curl, ca-certificates], recipe: { command: base } }
   middle: { from: base }
   apache: { from: middle, packages: [apache2], recipe: ok.sh }
-levels: [ { services: { web: { image: apache }, old: { image: debian-12 } } } ]
+clouds: { here: { driver: local }, sky: { driver: sim } }
+levels: [ { services: { web: { cloud: here, image: apache }, old: { cloud: sky, image: debian-12 } } } ]
 `);
   expect(setupOf(serviceOf(plan, "web"))).toEqual([
     "base packages curl+ca-certificates",
@@ -173,12 +174,24 @@ levels: [ { services: { web: { cloud: c, image: "${image}" } } } ]
   for (const [driver, image] of [
     ["sim", "debian-12"],
     ["ec2", "ami-bas3"],
-    ["local", "something-else"],
   ] as const)
     expect(serviceOf(await load(text(driver, image)), "web").image).toEqual([image]);
   expect(await mistakesOf(text("local", "debian-12"))).toEqual([
     '4: "debian-12" is neither an image of the plan nor an image of driver "local" -> debian-13',
   ]);
+});
+
+test("an image that its driver would ignore is a mistake of the service, but not of the defaults of many clouds", async () => {
+  const text = (defaults: string, own: string) => `plan: ignored
+clouds: { here: { driver: local } }
+defaults: { cloud: here${defaults} }
+levels: [ { services: { web: { ${own} boot: ok.sh } } } ]
+`;
+  expect(await mistakesOf(text("", "image: trixie,"))).toEqual([
+    '4: "trixie" is no image of the plan, and driver "local" has no images of its own, so it would be ignored: ' +
+      "remove it, or describe the image under images:",
+  ]);
+  expect(serviceOf(await load(text(", image: trixie", "")), "web").image).toEqual(["trixie"]);
 });
 
 test("what is wrong in an image makes no mistakes of the services that are made from it", async () => {
