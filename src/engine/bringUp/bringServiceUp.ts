@@ -5,6 +5,7 @@ import { asServiceError, InterruptedError, unlessAborted } from "../run/failure.
 import { enterState, inBareStep, passState } from "../run/journal.js";
 import type { LaunchResult } from "../launch/machineLaunches.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
+import { markHost } from "../programs/hostUse.js";
 import { prepare } from "./prepareMachine.js";
 import { setUp } from "./setup.js";
 import { declared, hostBuiltIns, machineBuiltIns, publish } from "./publish.js";
@@ -108,6 +109,7 @@ async function connect(context: RunContext, assignments: MachineAssignments, ser
   await inBareStep(context, service, "connect", assignments.machine(service)?.key ?? null, async () => {
     // A machine may take minutes to answer.
     await unlessAborted(context.abort.signal, assignments.reach(service));
+    if (!onMachine) await markHost(context, assignments, service);
     return { value: undefined, outcome: "connected", exitCode: null };
   });
   if (onMachine) await prepare(context, assignments, service);

@@ -9,7 +9,7 @@ import { chunksOf } from "./chunks.js";
 import { FetchNotes, type FetchNote } from "./fetchNotes.js";
 import { fetchDismissal, fetchScript, type FetchRequest, type PathBase } from "./fetchScript.js";
 import { Segments } from "./segments.js";
-import { channelCommand } from "../shell/channelScript.js";
+import { openShell } from "../shell/openShell.js";
 
 export interface FetchOptions {
   /**
@@ -44,7 +44,7 @@ export async function fetchFiles(
   options.signal.throwIfAborted();
   const nonce = randomBytes(12).toString("hex");
   const script = fetchScript({ workDirectory: connection.workDirectory, nonce }, request);
-  const channel = await connection.open(channelCommand(script));
+  const channel = await openShell(connection, script, { signal: options.signal });
   const notes = new FetchNotes(nonce);
   channel.stderr.on("data", (chunk: Buffer) => {
     notes.push(chunk);

@@ -1,4 +1,5 @@
 /** Parses standard error of a fetch script: notes on skipped files, messages of tar, and the verdict. */
+import { afterGreeting } from "../shell/channelScript.js";
 import type { PathBase, Reason } from "./fetchScript.js";
 
 export interface FetchNote {
@@ -57,7 +58,7 @@ export class FetchNotes {
   #split(): { notes: FetchNote[]; words: string[] } {
     const pattern = new RegExp(`bl-${this.nonce} (\\w+) (\\w+) ([\\s\\S]*?) bl-${this.nonce}\\n`, "g");
     const notes: FetchNote[] = [];
-    const rest = this.#text.replace(pattern, (_, reason: string, origin: string, name: string) => {
+    const rest = afterGreeting(this.#text).replace(pattern, (_, reason: string, origin: string, name: string) => {
       notes.push({ reason: reason as Reason, name: fileName(name, origin as PathBase), words: "" });
       return "";
     });

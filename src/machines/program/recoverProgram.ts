@@ -1,6 +1,7 @@
 /** Finds out how a program ended that this launcher, or an earlier one, has lost the connection to. */
 import { setTimeout as delay } from "node:timers/promises";
 import { isHostKeyError, isAuthenticationError } from "../contract/connection.js";
+import { isStagingError } from "../contract/errors.js";
 import type { MachineLink } from "../contract/link.js";
 import { Interruptible, type RaceResult } from "./interruptible.js";
 import type { RecoverRequest, RecoverResult } from "./request.js";
@@ -44,7 +45,8 @@ export async function askMachine(
       end = await watch.race(askOnce(link, request, watch));
     } catch (error) {
       reason = error instanceof Error ? error.message : String(error);
-      if (isAuthenticationError(error) || isHostKeyError(error)) return { kind: "unreachable", reason };
+      if (isAuthenticationError(error) || isHostKeyError(error) || isStagingError(error))
+        return { kind: "unreachable", reason };
     }
     if (end !== null) {
       if (end.kind === "interrupted")

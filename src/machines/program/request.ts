@@ -3,6 +3,7 @@ import type { Bundle } from "./bundle.js";
 import { isText } from "../../text/surrogateEscape.js";
 import { StagingError } from "../contract/errors.js";
 import type { SudoUse } from "../shell/channelScript.js";
+import type { HostUser } from "../shell/hostMarker.js";
 import type { BlHandler } from "../coordination/blRequest.js";
 
 export interface ProgramRequest {
@@ -39,6 +40,8 @@ export interface ProgramRequest {
    * rejects with its error.
    */
   onResult?(result: ProgramResult & { readonly kind: "exited" }): Promise<void>;
+  /** Marks the host, which other installations may use, before anything runs there; one in use is left alone. */
+  readonly hostUser?: HostUser | undefined;
   /** Answers the program's `bl` requests. Without it, `bl` reports that there is no launcher. */
   readonly coordination?: BlHandler;
   readonly signal: AbortSignal;

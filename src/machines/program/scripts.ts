@@ -17,6 +17,7 @@
  * - `bin`: the program `bl`.
  */
 import { environment } from "./environment.js";
+import { takeHost } from "../shell/hostMarker.js";
 import { quote } from "../shell/quote.js";
 import { OUTPUT_LIMIT } from "./parseOutputs.js";
 import type { ProgramRequest } from "./request.js";
@@ -44,13 +45,14 @@ export function runnerScript(
   context: ScriptContext,
   request: Pick<
     ProgramRequest,
-    "start" | "args" | "env" | "folders" | "attributes" | "sudo" | "bundle" | "keep" | "coordination"
+    "start" | "args" | "env" | "folders" | "attributes" | "sudo" | "bundle" | "keep" | "coordination" | "hostUser"
   >,
 ): string {
   const talks = request.coordination !== undefined;
   const feed = 'printf %s "$w" >"$r/in"';
   return block([
     `u=$(umask); umask 077; ${enter(context, "runtime")}`,
+    request.hostUser === undefined ? ":" : takeHost(request.hostUser),
     // Check before overwriting another step's files. The claim itself follows right before the start.
     "[ ! -e .bl/started ] || bl_say fail claimed",
     "command -v tar >/dev/null 2>&1 || bl_say fail no-tar",

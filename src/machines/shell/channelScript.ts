@@ -13,7 +13,23 @@ export interface ScriptContext {
  * block where `iflag=fullblock` is supported.
  */
 export function channelCommand(script: string): string {
-  return `exec /bin/sh -c 'eval "$(count=${Buffer.byteLength(script)}; dd bs=$count count=1 iflag=fullblock 2>/dev/null || dd ibs=1 count=$count 2>/dev/null)"'`;
+  return `exec /bin/sh -c '${scriptReader(script)}'`;
+}
+
+/** What a shell says on both outputs right before it runs a script, in a line of its own. */
+export const GREETING = "bl-shell";
+
+/** Shell code, without single quotes, that greets, and then reads and runs the script. */
+export function scriptReader(script: string): string {
+  const greet = `printf "\\n%s\\n" ${GREETING}`;
+  return `${greet}; ${greet} >&2; eval "$(count=${Buffer.byteLength(script)}; dd bs=$count count=1 iflag=fullblock 2>/dev/null || dd ibs=1 count=$count 2>/dev/null)"`;
+}
+
+/** Drops what start-up files of the login shell printed before the greeting. */
+export function afterGreeting(text: string): string {
+  const mark = `\n${GREETING}\n`;
+  const at = text.lastIndexOf(mark);
+  return at < 0 ? text : text.slice(at + mark.length);
 }
 
 /** The braces make the shell parse the whole script before it runs any of it, so a truncated script does nothing. */

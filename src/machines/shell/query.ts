@@ -10,7 +10,8 @@ import {
   type ChannelEnd,
   type MachineConnection,
 } from "../contract/connection.js";
-import { channelCommand } from "./channelScript.js";
+import { afterGreeting } from "./channelScript.js";
+import { openShell } from "./openShell.js";
 
 export interface QueryOptions {
   /** Timeout in milliseconds. */
@@ -41,13 +42,14 @@ export async function runQuery(
 ): Promise<QueryAnswer> {
   const mark = `bl-${randomBytes(12).toString("hex")} `;
   const text = `{\n${script(`say() { printf '${mark}%s\\n' "$*"; }`)}\n}\n`;
-  const channel = await connection.open(channelCommand(text));
-  let printed = "";
-  for (const stream of [channel.stdout, channel.stderr]) {
+  const channel = await openShell(connection, text, options);
+  const printed = ["", ""];
+  [channel.stdout, channel.stderr].forEach((stream, index) => {
     stream.on("data", (chunk: Buffer) => {
-      if (printed.length < LONGEST_ANSWER) printed += chunk.toString("utf8");
+      const before = printed[index] ?? "";
+      if (before.length < LONGEST_ANSWER) printed[index] = before + chunk.toString("utf8");
     });
-  }
+  });
   channel.stdin.on("error", () => undefined); // the channel's end gives the reason
   channel.stdin.end(text);
   try {
@@ -56,7 +58,7 @@ export async function runQuery(
   } finally {
     channel.close();
   }
-  const lines = printed.split("\n");
+  const lines = printed.flatMap((text) => afterGreeting(text).split("\n"));
   const said = lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(mark.length));
   const words = lines
     .filter((line) => !line.startsWith(mark))

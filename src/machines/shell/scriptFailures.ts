@@ -1,8 +1,9 @@
 /** Turns the short failure codes of the scripts into sentences. */
-import { StagingError } from "../contract/errors.js";
+import { HostTakenError, StagingError } from "../contract/errors.js";
+import { hostTaken } from "./hostMarker.js";
 
 const FAILURES: Readonly<Record<string, string>> = {
-  directory: "cannot create the step's directory; check permissions and free space of the work directory",
+  directory: "cannot create the step's directory",
   "no-tar": "the machine has no tar; install it there (Debian: apt-get install tar)",
   unpack: "the program's files cannot be unpacked",
   "cut-off": "the upload of the program's files was cut off",
@@ -18,6 +19,15 @@ const LOSSES: Readonly<Record<string, string>> = {
   killed: "the program and the shell that records its exit code were killed from outside",
   outputs: "the program ended, but the machine restarted and its outputs are lost",
 };
+
+/** What the tools' words about storage mean. */
+const STORAGE: readonly (readonly [words: RegExp, sentence: string])[] = [
+  [/read-only file system/i, "the home directory is read-only there; make it writable, or use another user"],
+  [/no space left|disk quota|file too large/i, "the disk or the user's quota is full there; make room"],
+  [/permission denied/i, "the user may not write to the home directory there; change its owner or rights"],
+];
+const TAKEN = "taken ";
+const WRITING = new Set(["directory", "unpack", "cut-off", "runtime"]);
 
 /** What sudo's own words mean; the last one fits all. */
 const SUDO_REFUSALS: readonly (readonly [words: RegExp, sentence: string])[] = [
@@ -37,8 +47,11 @@ export function sudoRefusal(words: string): string {
 
 /** The error for a script that failed with code `why`. `words`: the output of the machine's own tools. */
 export function failure(label: string, why: string, words: string): StagingError {
+  if (why.startsWith(TAKEN)) return new HostTakenError(`${label}: ${hostTaken(why.slice(TAKEN.length))}`);
   const known = why === "sudo" ? `the step needs sudo, but ${sudoRefusal(words)}` : FAILURES[why];
-  const sentence = known ?? `the machine's shell could not start the program (${why})`;
+  const storage = WRITING.has(why) ? STORAGE.find(([pattern]) => pattern.test(words))?.[1] : undefined;
+  const told = known === undefined || storage === undefined ? known : `${known}: ${storage}`;
+  const sentence = told ?? `the machine's shell could not start the program (${why})`;
   return new StagingError(`${label}: ${sentence}${words === "" ? "" : ` (${words})`}`);
 }
 

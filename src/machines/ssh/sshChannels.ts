@@ -122,6 +122,7 @@ export function sshConnection({ client, label, workDirectory, sessions, refusal 
   return {
     label,
     workDirectory,
+    shell: { proven: false },
     get alive() {
       return !lost.aborted;
     },
