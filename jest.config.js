@@ -31,6 +31,8 @@ const hasMoto =
 const hasTools = ["ip", "unshare", "nsenter", "setpriv", "sudo"].every((tool) =>
   ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].some((folder) => existsSync(`${folder}/${tool}`)),
 );
+/** A terminal for a program is made by Python's standard library. */
+const hasPython = spawnSync("python3", ["-c", "import pty"]).status === 0;
 const hasCloudInit = existsSync(
   `${process.env["BOOTLEVEL_CLOUD_INIT"] ?? "/var/tmp/bootlevel-cloud-init"}/usr/bin/cloud-init`,
 );
@@ -60,6 +62,7 @@ export default {
           "support/preparedMachine",
         )
       : []),
+    ...suitesWithout("python3 is missing (apt-get install python3)", hasPython, "support/terminal"),
     ...suitesWithout("moto is missing (pip install 'moto[server]')", hasMoto, "support/moto"),
     ...suitesWithout(
       "a lab needs root, /usr/sbin/sshd, moto, ip, unshare, nsenter, setpriv and sudo",

@@ -63,19 +63,22 @@ async function checkService(run: string, service: string | undefined): Promise<v
 
 /** Prints each line with its service and step. Chunks of several files interleave, so incomplete lines are held back. */
 async function printLines(chunks: AsyncIterable<LogChunk>): Promise<void> {
-  const { outputLines } = await import("../display/terminalText.js");
-  const unfinished = new Map<string, { prefix: string; text: string }>();
-  let any = false;
-  const write = (prefix: string, line: string) => process.stdout.write(`${prefix} | ${outputLines(line)[0] ?? ""}\n`);
+  const { LogLines } = await import("../display/logLines.js");
+  const files = new Map<string, { readonly prefix: string; readonly lines: InstanceType<typeof LogLines> }>();
+  const terminal = process.stdout.isTTY === true;
+  const write = (prefix: string, lines: readonly string[]) => {
+    if (lines.length > 0) process.stdout.write(lines.map((line) => `${prefix} | ${line}\n`).join(""));
+  };
   for await (const chunk of chunks) {
-    any = true;
-    const prefix = `${chunk.service} ${chunk.step}`;
-    const lines = ((unfinished.get(chunk.path)?.text ?? "") + chunk.text).split("\n");
-    unfinished.set(chunk.path, { prefix, text: lines.pop() ?? "" });
-    for (const line of lines) write(prefix, line);
+    const file = files.get(chunk.path) ?? {
+      prefix: `${chunk.service} ${chunk.step}`,
+      lines: new LogLines({ terminal }),
+    };
+    files.set(chunk.path, file);
+    write(file.prefix, file.lines.push(chunk.text));
   }
-  for (const { prefix, text } of unfinished.values()) if (text !== "") write(prefix, text);
-  if (!any) printError("No program has printed anything yet.");
+  for (const { prefix, lines } of files.values()) write(prefix, lines.end());
+  if (files.size === 0) printError("No program has printed anything yet.");
 }
 
 async function printDocument(

@@ -1,6 +1,6 @@
 /** Shows the events of a run while a command works on it. */
 import type { RunEvent } from "../library/index.js";
-import { chooseMode } from "../display/mode.js";
+import { chooseMode, type Appearance } from "../display/mode.js";
 import { StoppedError, UsageError } from "./exitCodes.js";
 import { onInterrupt, type Interruption } from "./interrupt.js";
 import { printError } from "./output.js";
@@ -15,18 +15,23 @@ export interface Progress {
 /** What a command passes on to the library. */
 export type Watch = { readonly onEvent: (event: RunEvent) => void; readonly signal: AbortSignal };
 
-/** Live display on a terminal, plain lines otherwise. With `--json`, plain lines on stderr: stdout holds the document. */
-export async function showProgress(options: {
+export interface ProgressOptions {
   readonly json: boolean;
+  /** With `--nagios`: monitors read standard output and standard error as one text. */
+  readonly nagios?: boolean;
   readonly verbose: boolean;
   /** Sentence that says what can be done after an interrupt. */
   readonly afterwards: string;
-}): Promise<Progress> {
+}
+
+/**
+ * Live display on a terminal, plain lines otherwise. With `--json`, plain lines on stderr: stdout holds the document.
+ * Nothing with `--nagios`.
+ */
+export async function showProgress(options: ProgressOptions): Promise<Progress> {
   const { createReporter } = await import("../display/reporter.js");
   const stream = options.json ? process.stderr : process.stdout;
-  const { mode, color } = options.json
-    ? { mode: "plain" as const, color: false }
-    : chooseMode({ stream, env: process.env, json: false });
+  const { mode, color } = appearance(options);
   const reporter = createReporter({ mode, stream, color, now: Date.now, verbose: options.verbose });
   const interruption = onInterrupt(() => {
     const message =
@@ -44,12 +49,17 @@ export async function showProgress(options: {
   };
 }
 
+function appearance({ json, nagios }: ProgressOptions): Appearance {
+  if (nagios === true) return { mode: "silent", color: false };
+  return json ? { mode: "plain", color: false } : chooseMode({ stream: process.stdout, env: process.env, json: false });
+}
+
 /**
  * Shows progress while `work` runs, then gives the screen back.
  * @returns the result of `work`, and whether the operator interrupted it.
  */
 export async function withProgress<T>(
-  options: { readonly json: boolean; readonly verbose: boolean; readonly afterwards: string },
+  options: ProgressOptions,
   work: (watch: Watch) => Promise<T>,
 ): Promise<{ result: T; interrupted: boolean }> {
   const progress = await showProgress(options);

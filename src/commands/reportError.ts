@@ -15,8 +15,11 @@ export async function reportError(
   const { message, code, remedy, mistakes } = await describeError(error);
   const exitCode = asksFor("nagios", words) ? MONITOR_EXIT.UNKNOWN : exitCodeOf(error);
   if (asksFor("nagios", words)) {
+    // Nothing else: a monitor reads what goes to standard error as part of the line.
     const { nagiosUnknown } = await import("../display/nagios.js");
-    print(nagiosUnknown(remedy === "" ? message : `${message} (${remedy})`));
+    const hint = isExpected(error) ? remedy : "a bug in bootlevel: without --nagios the command shows its details";
+    print(nagiosUnknown(hint === "" ? message : `${message} (${hint})`));
+    return exitCode;
   } else if (asksFor("json", words)) {
     const command = words.find((word) => commands.includes(word)) ?? words.find((word) => !word.startsWith("-")) ?? "";
     printJson(command, {

@@ -70,10 +70,10 @@ export function builder(yargs: Argv) {
 export async function handler(options: RunArguments): Promise<number> {
   if (options.nagios && options.json) throw new UsageError("--nagios and --json exclude each other: choose one");
   const work = options.resume === undefined ? await fromPlan(options) : await fromRun(options, options.resume);
-  const quiet = options.nagios || options.json;
   const { result, interrupted } = await withProgress(
     {
-      json: quiet,
+      json: options.json,
+      nagios: options.nagios,
       verbose: options.verbose,
       afterwards: "Reports are then collected, and machines end unless they are to be kept.",
     },
@@ -161,16 +161,17 @@ async function printResult(result: RunToEndResult): Promise<void> {
   const hint = archives === 0 ? "" : ` Reports: bootlevel reports ${run}`;
   const state = boot.state === "failed" ? "" : ` (${boot.state})`;
   print(`\nRun ${run} ${result.success ? "succeeded" : `failed${state}`} in ${formatDuration(result.ms)}.${hint}`);
-  print(machinesWords(result));
+  print(await machinesWords(result));
 }
 
-function machinesWords({ run, keep, terminated }: RunToEndResult): string {
+async function machinesWords({ run, keep, terminated }: RunToEndResult): Promise<string> {
   if (terminated === null)
     return (
       `Its machines were kept (keep: ${keep}). ` +
       `Check it: bootlevel status ${run}   Terminate it: bootlevel terminate ${run}`
     );
-  const count = `${terminated.terminated.length} machine${terminated.terminated.length === 1 ? "" : "s"} ended`;
+  const { endedWords } = await import("../display/endedMachines.js");
+  const count = endedWords(terminated.terminated);
   return terminated.state === "terminated"
     ? `No machine is left: ${count}.`
     : `It is not terminated: ${count}, others may still run. ` +

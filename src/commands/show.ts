@@ -18,7 +18,7 @@ export function builder(yargs: Argv) {
 }
 
 export async function handler(options: { readonly run: string; readonly json: boolean }): Promise<number> {
-  const run = await showRun(options.run, ENVIRONMENT);
+  const run = await showRun(options.run, { ...ENVIRONMENT, builtIns: options.json });
   if (options.json) printJson("show", run);
   else await printRun(run);
   return EXIT.fine;
@@ -46,7 +46,7 @@ async function printRun(run: RunDetails): Promise<void> {
     level.services.map((service, place) => [
       place === 0 ? `${index + 1} ${level.name}` : "",
       service.name,
-      service.state,
+      stateText(service.state, run.holder?.alive === true),
       service.cloud ?? "",
       service.host ?? "",
       ...(images ? [imageText(service)] : []),
@@ -56,9 +56,19 @@ async function printRun(run: RunDetails): Promise<void> {
   print(
     `\n${formatTable(["LEVEL", "SERVICE", "STATE", "CLOUD", "HOST", ...(images ? ["IMAGE"] : []), "ATTRIBUTES"], rows, screen())}`,
   );
-  const failures = run.levels.flatMap((level) => level.services).flatMap((service) => service.failure ?? []);
+  const failures = run.levels
+    .flatMap((level) => level.services)
+    .sort((one, other) => one.since - other.since)
+    .flatMap((service) => service.failure ?? []);
   if (failures.length > 0) print(`\n${formatFailures(failures, screen())}`);
 }
+
+/** The recorded state; "interrupted" beside one that a launcher should be moving on from, if there is none. */
+function stateText(state: ShownService["state"], working: boolean): string {
+  return working || RESTING.has(state) ? state : `${state} (interrupted)`;
+}
+
+const RESTING: ReadonlySet<ShownService["state"]> = new Set(["planned", "ready", "failed", "terminated"]);
 
 /** `apache`; `apache v2` if built; `apache on base v1` if only a parent image is built. */
 function imageText({ image }: ShownService): string {

@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 
 import { type StatusReport } from "../library/index.js";
+import type * as Failure from "../display/failure.js";
 import { LONGEST_TIMER_MS } from "../time/clock.js";
 import { ENVIRONMENT } from "./environment.js";
 import { RUN } from "./commonOptions.js";
@@ -63,7 +64,7 @@ async function readLimit(timeout: string | undefined): Promise<number | null> {
 
 /** Checks the run and writes the metrics, also for a failed check: old metrics must not look current. */
 async function check(
-  { run, prometheus: file, timeout = "" }: StatusArguments,
+  { run, prometheus: file, timeout = "", nagios }: StatusArguments,
   limitMs: number | null,
 ): Promise<StatusReport> {
   const startedAt = Date.now();
@@ -71,7 +72,7 @@ async function check(
   try {
     report = await within(limitMs, timeout, status(run, ENVIRONMENT));
   } catch (error) {
-    if (file !== undefined) await writeFailure(file, run, startedAt);
+    if (file !== undefined) await writeFailure(file, run, startedAt, nagios);
     throw error;
   }
   if (file !== undefined)
@@ -89,8 +90,11 @@ async function within<T>(limitMs: number | null, limit: string, work: Promise<T>
   });
 }
 
-/** Records a failed check. An error in writing the file is only printed, so that the check's own error is reported. */
-async function writeFailure(file: string, run: string, startedAt: number): Promise<void> {
+/**
+ * Records a failed check. An error in writing the file is only printed, so that the check's own error is reported; with
+ * `--nagios` that error is the one line.
+ */
+async function writeFailure(file: string, run: string, startedAt: number, nagios: boolean): Promise<void> {
   try {
     await writeWholeFile(
       file,
@@ -98,7 +102,7 @@ async function writeFailure(file: string, run: string, startedAt: number): Promi
       METRICS_MODE,
     );
   } catch (error) {
-    printError(`bootlevel: ${(error as Error).message}`);
+    if (!nagios) printError(`bootlevel: ${(error as Error).message}`);
   }
 }
 
@@ -109,23 +113,27 @@ async function printNagios(report: StatusReport): Promise<number> {
 }
 
 async function printReport(report: StatusReport): Promise<void> {
-  const [{ formatTable }, { formatAge, formatDuration }] = await Promise.all([
+  const [{ formatTable }, { formatAge, formatDuration }, { whatHappened }] = await Promise.all([
     import("../display/table.js"),
     import("../display/time.js"),
+    import("../display/failure.js"),
   ]);
   const rows = report.services.map((service) => [
     service.level,
     service.service,
-    service.healthy ? "✔ ready" : "✖ unhealthy",
+    nowText(service),
     formatAge(service.ageMs),
     service.machine,
     service.host ?? "",
     service.ms === null ? "" : formatDuration(service.ms),
-    whyText(service),
+    whyText(service, whatHappened),
   ]);
   print(formatTable(["LEVEL", "SERVICE", "NOW", "AGE", "MACHINE", "HOST", "TOOK", "WHY"], rows, screen()));
   const { outputLines } = await import("../display/terminalText.js");
-  for (const service of report.services.filter((one) => one.lastLines.length > 0).slice(0, 3)) {
+  const printing = report.services.filter((one) => one.lastLines.length > 0);
+  // What a service printed that only suffered from another one tells less.
+  const causes = printing.filter(({ cause }) => cause === null);
+  for (const service of (causes.length > 0 ? causes : printing).slice(0, 3)) {
     print(
       `\nLast output of ${service.service}:\n${service.lastLines
         .slice(-10)
@@ -142,8 +150,18 @@ async function printReport(report: StatusReport): Promise<void> {
   );
 }
 
+/** `✔ ready`, `✖ unhealthy`, `✖ failed`; `… booting` and `○ waiting` for what is neither up nor failed. */
+function nowText({ healthy, trouble, state }: StatusReport["services"][number]): string {
+  if (healthy) return "✔ ready";
+  if (trouble === "not-up" || trouble === "executing" || trouble === "down") {
+    if (state === "planned") return "○ waiting";
+    return state === "terminated" ? "○ terminated" : `… ${state}`;
+  }
+  return trouble === "failed" ? "✖ failed" : "✖ unhealthy";
+}
+
 /** The cause found by the check, and the last status text of the service's programs. */
-function whyText({ message, said }: StatusReport["services"][number]): string {
-  const saying = said === null ? "" : `says: ${said}`;
-  return [message, saying].filter((text) => text !== "").join("; ");
+function whyText(service: StatusReport["services"][number], whatHappened: (typeof Failure)["whatHappened"]): string {
+  const saying = service.said === null ? "" : `says: ${service.said}`;
+  return [whatHappened(service), saying].filter((text) => text !== "").join("; ");
 }

@@ -96,7 +96,8 @@ async function endRun(run: string, options: TerminateArguments): Promise<Termina
 async function printEnd(result: TerminateResult): Promise<void> {
   const { formatFailures } = await import("../display/failure.js");
   if (result.failures.length > 0) print(`\n${formatFailures(result.failures, screen())}`);
-  const machines = `${result.terminated.length} machine${result.terminated.length === 1 ? "" : "s"} ended`;
+  const { endedWords } = await import("../display/endedMachines.js");
+  const machines = endedWords(result.terminated);
   if (result.state === "terminated") return print(`\n${result.run} is terminated: ${machines}.`);
   if (result.kept)
     return print(

@@ -6,6 +6,8 @@ import { printError } from "./output.js";
 
 export interface WaitArguments {
   readonly wait?: string;
+  /** Then nothing is said of the wait: a monitor reads one line. */
+  readonly nagios?: boolean;
 }
 
 export function addWaitOption<T>(yargs: Argv<T>) {
@@ -19,8 +21,11 @@ export function addWaitOption<T>(yargs: Argv<T>) {
 /** @throws UsageError if `--wait` is not a duration. */
 export async function readWaitOption({
   wait,
+  nagios = false,
 }: WaitArguments): Promise<{ waitMs: number; onWait: (error: Error) => void }> {
-  const onWait = (error: Error) => printError(`${error.message}; waiting up to ${wait ?? ""}`);
+  const onWait = (error: Error) => {
+    if (!nagios) printError(`${error.message}; waiting up to ${wait ?? ""}`);
+  };
   if (wait === undefined) return { waitMs: 0, onWait };
   const { parseDurationText } = await import("../library/index.js");
   const waitMs = await parseDurationText(wait);

@@ -1,6 +1,8 @@
 import type { ServiceFailure, StepName } from "../model/events.js";
 import { createStyles, paintLine, type Segment, type Styles } from "./style.js";
 import { outputLines, stripControl, truncate, wrap } from "./terminalText.js";
+import { groupByCause, type FailureGroup } from "../model/failures.js";
+import { serviceNames } from "./serviceNames.js";
 import { plural } from "./stateNames.js";
 
 export interface FailureOptions {
@@ -51,15 +53,35 @@ export function formatFailure(failure: ServiceFailure, options: FailureOptions):
   ].join("\n");
 }
 
-/** Many failures: the first three in full, the next ones on one line each, the others counted. */
+/**
+ * Many failures, causes first: the first three causes in full, the next ones on one line each, the others counted. What
+ * followed from a cause is one line after it.
+ * @param failures in the order in which they happened
+ */
 export function formatFailures(failures: readonly ServiceFailure[], options: FailureOptions): string {
   const styles = createStyles(options.color);
   const columns = Math.max(NARROWEST, options.columns);
-  const full = failures.slice(0, IN_FULL).map((failure) => formatFailure(failure, options));
-  const brief = failures.slice(IN_FULL, IN_FULL + BRIEF).map((failure) => briefLine(failure, columns, styles));
-  const more = failures.length - IN_FULL - BRIEF;
+  const groups = groupByCause(failures);
+  const followers = (group: FailureGroup<ServiceFailure>) =>
+    followerLines(group).map((text) => paintLine([["✖ ", "red"], text], columns, styles));
+  const full = groups
+    .slice(0, IN_FULL)
+    .map((group) => [formatFailure(group.root, options), ...followers(group)].join("\n"));
+  const rest = groups.slice(IN_FULL, IN_FULL + BRIEF);
+  const brief = rest.flatMap((group) => [briefLine(group.root, columns, styles), ...followers(group)]);
+  const more = groups.slice(IN_FULL + BRIEF).reduce((sum, group) => sum + 1 + group.followers.length, 0);
   if (more > 0) brief.push(paintLine([[`… and ${plural(more, "more failure")}`, "dim"]], columns, styles));
   return [...full, ...(brief.length > 0 ? [brief.join("\n")] : [])].join("\n\n");
+}
+
+/** `w-1..w-3 failed because z failed`: a line for each cause, in the order of the followers. */
+export function followerLines({ root, followers }: FailureGroup<Pick<ServiceFailure, "service" | "cause">>): string[] {
+  const byCause = new Map<string, string[]>();
+  for (const { service, cause } of followers) {
+    const direct = cause ?? root.service;
+    byCause.set(direct, [...(byCause.get(direct) ?? []), service]);
+  }
+  return [...byCause].map(([cause, names]) => `${serviceNames(names)} failed because ${stripControl(cause)} failed`);
 }
 
 function briefLine(failure: ServiceFailure, columns: number, styles: Styles): string {
@@ -70,11 +92,16 @@ function briefLine(failure: ServiceFailure, columns: number, styles: Styles): st
   );
 }
 
-/** The failure in one sentence, with the exit code unless the message contains it. */
-export function whatHappened(failure: ServiceFailure): string {
+/** The failure in one sentence, with the exit code unless the message contains it, and with its cause. */
+export function whatHappened(failure: Pick<ServiceFailure, "message" | "exitCode" | "cause">): string {
   const message = stripControl(failure.message);
-  if (failure.exitCode === null || new RegExp(`\\b${failure.exitCode}\\b`).test(message)) return message;
-  return `${message} (exit code ${failure.exitCode})`;
+  if (message === "") return "";
+  const known = failure.exitCode === null || new RegExp(`\\b${failure.exitCode}\\b`).test(message);
+  const notes = [
+    ...(known ? [] : [`exit code ${failure.exitCode}`]),
+    ...(failure.cause === null ? [] : [`cause: ${stripControl(failure.cause)}`]),
+  ];
+  return notes.length === 0 ? message : `${message} (${notes.join(", ")})`;
 }
 
 function whereItHappened(failure: ServiceFailure): string {

@@ -1,7 +1,7 @@
 import type { RunState } from "../model/events.js";
 import {
-  failedCount,
   finishedLines,
+  isWhole,
   levelLine,
   totalCounts,
   waitingLines,
@@ -81,7 +81,7 @@ function partition(
   levels: readonly LevelView[],
   over: boolean,
 ): { before: LevelView[]; open: LevelView[]; after: LevelView[] } {
-  const isDone = (level: LevelView) => level.status === "finished" && !(over && failedCount(level) > 0);
+  const isDone = (level: LevelView) => level.status === "finished" && !(over && !isWhole(level));
   const firstOpen = levels.findIndex((level) => !isDone(level));
   const start = firstOpen === -1 ? levels.length : firstOpen;
   const end = Math.max(start, levels.findLastIndex((level) => level.status !== "waiting") + 1);

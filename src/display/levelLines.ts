@@ -1,6 +1,7 @@
 import { firstFitting, type Segment, type Styles } from "./style.js";
 import { displayWidth } from "../text/columns.js";
 import { formatDuration, formatElapsed } from "./time.js";
+import type { ServiceState } from "../model/events.js";
 import type { LevelView, RunView } from "./view.js";
 import { countSegments, plural } from "./stateNames.js";
 
@@ -50,7 +51,7 @@ function detail(level: LevelView, context: LevelLineContext): Segment[][] {
   const counts = countSegments(level.counts);
   switch (level.status) {
     case "finished":
-      return failedCount(level) === 0 ? [[formatDuration(level.ms)]] : [counts, [formatDuration(level.ms)]];
+      return isWhole(level) ? [[formatDuration(level.ms)]] : [counts, [formatDuration(level.ms)]];
     case "running":
       return [counts, [formatElapsed(context.now - level.startedAt)]];
     case "waiting":
@@ -62,8 +63,19 @@ function detail(level: LevelView, context: LevelLineContext): Segment[][] {
 function levelIcon(level: LevelView, context: LevelLineContext): Segment {
   if (level.status === "waiting") return ["○", "dim"];
   if (failedCount(level) > 0 && (level.status === "finished" || context.over)) return ["✖", "red"];
-  return level.status === "finished" ? ["✔", "green"] : [context.spinner, "cyan"];
+  if (level.status !== "finished") return [context.spinner, "cyan"];
+  return isWhole(level) ? ["✔", "green"] : ["■", "yellow"];
 }
+
+/**
+ * Whether every service of a finished level is where it was to be: a level ends, too, when its services are interrupted.
+ * What is still planned had no task in it.
+ */
+export function isWhole(level: LevelView): boolean {
+  return level.interrupted === 0 && [...level.counts].every(([state, count]) => count === 0 || SETTLED.has(state));
+}
+
+const SETTLED: ReadonlySet<ServiceState> = new Set(["ready", "terminated", "planned"]);
 
 export function failedCount(level: LevelView): number {
   return level.counts.get("failed") ?? 0;
@@ -76,7 +88,8 @@ export function finishedLines(levels: readonly LevelView[], limit: number, conte
   const shared = levels.slice(0, levels.length - limit + 1);
   const ms = shared.reduce((sum, level) => sum + level.ms, 0);
   const failed = shared.reduce((sum, level) => sum + failedCount(level), 0);
-  const icon: Segment = failed === 0 ? ["✔", "green"] : ["✖", "red"];
+  const whole = shared.every(isWhole);
+  const icon: Segment = failed > 0 ? ["✖", "red"] : whole ? ["✔", "green"] : ["■", "yellow"];
   const line: Segment[] = [
     icon,
     ` ${plural(shared.length, "level")}   `,

@@ -2,7 +2,9 @@
  * A status report as one line for Nagios and compatible monitors: `BOOTLEVEL OK - 2 of 2 services of shop ready | services=2;;;0
  * …`, by the Monitoring Plugins Development Guidelines. Pure: report in, line out.
  */
-import type { ServiceStatus, StatusReport } from "../model/statusReport.js";
+import { groupByCause } from "../model/failures.js";
+import type { ServiceStatus, StatusReport, Trouble } from "../model/statusReport.js";
+import { followerLines } from "./failure.js";
 import { stripControl } from "./terminalText.js";
 import { plural } from "./stateNames.js";
 
@@ -33,7 +35,7 @@ export function nagiosState(report: StatusReport): NagiosState {
     return "WARNING";
   if (report.state !== "ready" || report.abort !== null) return "CRITICAL";
   const standings = new Set(report.services.map(standing));
-  if (standings.has("failed") || report.services.some(({ trouble }) => trouble === "not-up")) return "CRITICAL";
+  if (standings.has("failed") || report.services.some(({ trouble }) => NOT_UP.has(trouble))) return "CRITICAL";
   return standings.has("unknown") ? "UNKNOWN" : "WARNING";
 }
 
@@ -52,9 +54,11 @@ export function nagiosUnknown(reason: string): string {
 function standing({ healthy, trouble, state }: ServiceStatus): Standing {
   if (healthy) return "ready";
   if (trouble === "silent") return "unknown";
-  if (trouble === "repair-due" || (trouble === "not-up" && state !== "failed")) return "pending";
-  return "failed";
+  return trouble === "repair-due" || (NOT_UP.has(trouble) && state !== "failed") ? "pending" : "failed";
 }
+
+/** A service of a ready run that is none of it. */
+const NOT_UP: ReadonlySet<Trouble | null> = new Set<Trouble>(["not-up", "executing", "down"]);
 
 function summary({ run: runName, state, workedOnBy, abort, services }: StatusReport): string {
   const run = shorten(harmless(runName), LONGEST_NAME);
@@ -72,22 +76,32 @@ function summary({ run: runName, state, workedOnBy, abort, services }: StatusRep
   return `${run} is ${state}, ${ready} of ${plural(services.length, "service")} ready`;
 }
 
-/** `; web-3: why; web-7: why; and 12 more`. While a launcher works on the run, pending services are left out. */
+/**
+ * `; web-3: why; web-4..web-6 failed because web-3 failed; and 12 more`: causes first. While a launcher works on the run,
+ * pending services are left out.
+ */
 function named(report: StatusReport): string {
   const quiet = nagiosState(report) === "WARNING" && report.workedOnBy !== null;
   const chosen = TROUBLED.filter((one) => !(quiet && one === "pending")).flatMap((one) =>
-    report.services.filter((service) => standing(service) === one),
+    groupByCause(byTime(report.services.filter((service) => standing(service) === one))),
   );
-  const parts = chosen
-    .slice(0, MOST_NAMED)
-    .map(
-      ({ service, message, state }) =>
-        `; ${shorten(harmless(service), LONGEST_NAME)}: ${shorten(harmless(message) || state, LONGEST_REASON)}`,
-    );
+  const parts = chosen.slice(0, MOST_NAMED).map((group) => {
+    const { service, message, state } = group.root;
+    const why = `${shorten(harmless(service), LONGEST_NAME)}: ${shorten(harmless(message) || state, LONGEST_REASON)}`;
+    const lines = [why, ...followerLines(group).map((line) => shorten(harmless(line), LONGEST_REASON))];
+    return { text: lines.map((line) => `; ${line}`).join(""), count: 1 + group.followers.length };
+  });
   // Names are dropped before the count of the others is.
-  while (parts.length > 1 && Buffer.byteLength(parts.join("")) > LONGEST_LINE / 2) parts.pop();
-  const others = chosen.length - parts.length;
-  return parts.join("") + (others === 0 ? "" : `; and ${others} more`);
+  while (parts.length > 1 && Buffer.byteLength(parts.map(({ text }) => text).join("")) > LONGEST_LINE / 2) parts.pop();
+  const all = chosen.reduce((sum, { followers }) => sum + 1 + followers.length, 0);
+  const others = all - parts.reduce((sum, { count }) => sum + count, 0);
+  return parts.map(({ text }) => text).join("") + (others === 0 ? "" : `; and ${others} more`);
+}
+
+/** What failed first comes first; everything else stays in the plan's order. */
+function byTime(services: readonly ServiceStatus[]): ServiceStatus[] {
+  if (!services.some(({ cause }) => cause !== null)) return [...services];
+  return [...services].sort((one, other) => one.since - other.since);
 }
 
 /**

@@ -1,5 +1,7 @@
 /** The result of an ended run as one line for Nagios and compatible monitors. Pure. */
 import type { ServiceFailure } from "../model/events.js";
+import { groupByCause } from "../model/failures.js";
+import { followerLines, whatHappened } from "./failure.js";
 import { harmless, LONGEST_LINE, shorten, type NagiosState } from "./nagios.js";
 
 export interface EndedRun {
@@ -15,7 +17,7 @@ export interface EndedRun {
   readonly ms: number;
 }
 
-/** OK on success; WARNING if only machines are left; otherwise CRITICAL, with the first failure. */
+/** OK on success; WARNING if only machines are left; otherwise CRITICAL, with the failure that caused the others. */
 export function nagiosRunLine({ run, well, success, boot, ms }: EndedRun): { state: NagiosState; line: string } {
   const state: NagiosState = well ? "OK" : success ? "WARNING" : "CRITICAL";
   const data = `time=${(Math.max(0, ms) / 1000).toFixed(3)}s;;;0 failed=${boot.failures.length};;;0`;
@@ -30,10 +32,12 @@ function words(well: boolean, success: boolean, { failures, aborted, state }: En
   if (well) return "succeeded";
   if (success) return "succeeded, but machines are left";
   if (aborted !== null) return `was aborted by ${harmless(aborted.origin)}: ${harmless(aborted.reason)}`;
-  const [first, ...others] = failures;
+  const [first, ...others] = groupByCause(failures);
   if (first === undefined) return `failed (${state})`;
-  return (
-    `failed: ${harmless(first.service)}: ` +
-    `${harmless(first.message)}${others.length === 0 ? "" : `; and ${others.length} more`}`
-  );
+  const more = others.reduce((sum, { followers }) => sum + 1 + followers.length, 0);
+  return [
+    `failed: ${harmless(first.root.service)}: ${harmless(whatHappened(first.root))}`,
+    ...followerLines(first).map(harmless),
+    ...(more === 0 ? [] : [`and ${more} more`]),
+  ].join("; ");
 }

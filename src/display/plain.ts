@@ -2,7 +2,7 @@ import type { RunEvent, ServiceFailure } from "../model/events.js";
 import { whatHappened } from "./failure.js";
 import { about } from "./notes.js";
 import type { Reporter, ReporterOptions } from "./reporterContract.js";
-import { outputLines, stripControl } from "./terminalText.js";
+import { stripControl, wholeOutputLines } from "./terminalText.js";
 import { formatDuration } from "./time.js";
 import { taskLine } from "./tasks.js";
 import { plural } from "./stateNames.js";
@@ -53,7 +53,9 @@ function describe(event: RunEvent, { verbose, sizes }: PlainOptions): string[] {
     case "level-finished":
       return [
         `${levelName(event)} finished in ` +
-          `${formatDuration(event.ms)}${event.failed > 0 ? `, ${event.failed} failed` : ""}`,
+          formatDuration(event.ms) +
+          (event.failed > 0 ? `, ${event.failed} failed` : "") +
+          ((event.interrupted ?? 0) > 0 ? `, ${event.interrupted ?? 0} interrupted` : ""),
       ];
     case "service-state":
       return [`${stripControl(event.service)} ${event.state}`];
@@ -64,7 +66,9 @@ function describe(event: RunEvent, { verbose, sizes }: PlainOptions): string[] {
       ];
     case "machine-terminated":
       return [
-        `${stripControl(event.service)} machine ${stripControl(event.id)} terminated in ${stripControl(event.cloud)}`,
+        event.givenBack === true
+          ? `${stripControl(event.service)} host ${stripControl(event.id)} given back to ${stripControl(event.cloud)}`
+          : `${stripControl(event.service)} machine ${stripControl(event.id)} terminated in ${stripControl(event.cloud)}`,
       ];
     case "step-started":
       return verbose
@@ -77,7 +81,7 @@ function describe(event: RunEvent, { verbose, sizes }: PlainOptions): string[] {
       return verbose ? [stepFinished(event)] : [];
     case "output":
       return verbose
-        ? outputLines(event.text).map((line) => `${stripControl(event.service)} ${event.step} | ${line}`)
+        ? wholeOutputLines(event.text).map((line) => `${stripControl(event.service)} ${event.step} | ${line}`)
         : [];
     case "said":
       return [`${stripControl(event.service)} says: ${stripControl(event.text)}`];
@@ -111,7 +115,7 @@ function failureLines(failure: ServiceFailure): string[] {
   const service = stripControl(failure.service);
   const where = failure.machine === null ? "" : ` on ${stripControl(failure.machine)}`;
   const lines = [`${service} failed in ${failure.step}${where}: ${whatHappened(failure)}`];
-  for (const line of failure.lastLines.flatMap(outputLines)) lines.push(`${service} ${failure.step} | ${line}`);
+  for (const line of failure.lastLines.flatMap(wholeOutputLines)) lines.push(`${service} ${failure.step} | ${line}`);
   if (failure.log !== null) lines.push(`${service} log ${stripControl(failure.log)}`);
   if (failure.remedy !== "") lines.push(`${service} next ${stripControl(failure.remedy)}`);
   return lines;

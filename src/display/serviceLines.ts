@@ -1,4 +1,5 @@
 import { paintLine, type Segment, type Styles } from "./style.js";
+import { whatHappened } from "./failure.js";
 import { truncate } from "./terminalText.js";
 import { displayWidth } from "../text/columns.js";
 import { formatElapsed } from "./time.js";
@@ -99,7 +100,7 @@ function progress(service: ServiceView, now: number): Segment[] {
   const time = `  ${formatElapsed(now - service.since).padStart(6)}`;
   switch (service.state) {
     case "failed":
-      return service.failure === null ? [] : ["  ", `${service.failure.step}: ${service.failure.message}`];
+      return service.failure === null ? [] : ["  ", `${service.failure.step}: ${whatHappened(service.failure)}`];
     case "launching":
       return [time];
     case "connecting":

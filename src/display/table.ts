@@ -1,5 +1,3 @@
-import { createRequire } from "node:module";
-import type Table from "cli-table3";
 import { createStyles } from "./style.js";
 import { stripControl, truncate } from "./terminalText.js";
 import { displayWidth } from "../text/columns.js";
@@ -12,29 +10,9 @@ export interface TableOptions {
 }
 
 const GAP = 2;
-/** Rows laid out at a time, because the time that cli-table3 needs is quadratic in their number. */
-const BLOCK = 200;
+const BETWEEN = " ".repeat(GAP);
 /** The narrowest column that shrinking may produce. */
 const NARROWEST = 4;
-/** No borders, only a gap between columns. */
-const NO_BORDERS = {
-  top: "",
-  "top-mid": "",
-  "top-left": "",
-  "top-right": "",
-  bottom: "",
-  "bottom-mid": "",
-  "bottom-left": "",
-  "bottom-right": "",
-  left: "",
-  "left-mid": "",
-  mid: "",
-  "mid-mid": "",
-  right: "",
-  "right-mid": "",
-  middle: "  ",
-};
-
 /**
  * A table without borders: two blanks between columns, none at the end of a line. Cells are stripped, and cut if the
  * screen is too narrow, the widest columns first. Without rows, only the head. No final line break.
@@ -47,30 +25,23 @@ export function formatTable(
   const cells = [head, ...rows].map((row) => head.map((_, column) => stripControl(row[column] ?? "").trim()));
   const widths = fitWidths(naturalWidths(cells), options.columns);
   const aligns = head.map((_, column) => options.align?.[column] ?? "left");
-  const blocks = Array.from({ length: Math.ceil(cells.length / BLOCK) }, (_, index) =>
-    cells.slice(index * BLOCK, (index + 1) * BLOCK),
+  const lines = cells.map((row) =>
+    truncate(
+      row
+        .map((cell, column) => padded(cell, widths[column] ?? 0, aligns[column]))
+        .join(BETWEEN)
+        .trimEnd(),
+      options.columns,
+    ),
   );
-  const lines = blocks
-    .flatMap((block) => layOut(block, widths, aligns))
-    .map((line) => truncate(line.trimEnd(), options.columns));
   const styles = createStyles(options.color);
   return lines.map((line, index) => (index === 0 ? styles.dim(styles.underline(line)) : line)).join("\n");
 }
 
-function layOut(rows: readonly (readonly string[])[], widths: number[], aligns: ("left" | "right")[]): string[] {
-  const table = new (loadTable())({
-    chars: NO_BORDERS,
-    style: { "padding-left": 0, "padding-right": 0, head: [], border: [], compact: true },
-    colWidths: widths,
-    colAligns: aligns,
-  });
-  for (const row of rows) table.push(row.map((cell, column) => truncate(cell, widths[column] ?? 0)));
-  return table.toString().split("\n");
-}
-
-/** Loaded on first use, because it takes 17 ms. */
-function loadTable(): typeof Table {
-  return createRequire(import.meta.url)("cli-table3") as typeof Table;
+function padded(cell: string, width: number, align: "left" | "right" | undefined): string {
+  const text = truncate(cell, width);
+  const blanks = " ".repeat(Math.max(0, width - displayWidth(text)));
+  return align === "right" ? blanks + text : text + blanks;
 }
 
 function naturalWidths(cells: readonly (readonly string[])[]): number[] {

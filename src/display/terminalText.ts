@@ -38,18 +38,24 @@ export function stripControl(text: string): string {
     .replace(MARK_TOWER, "$1");
 }
 
-/** Longer lines are cut, so that a program cannot make drawing slow. */
+/** Longer lines are cut where a person watches, so that a program cannot make drawing slow. */
 const LONGEST_LINE = 2000;
 
 /**
  * The lines of a program's output, sanitized and without trailing blanks. Each update of a progress bar (after a
- * carriage return) becomes a line.
+ * carriage return) becomes a line. A long line is cut; `…` marks the cut.
  */
 export function outputLines(text: string): string[] {
-  return text
-    .trimEnd()
-    .split(/\r*\n|\r+/)
-    .map(outputLine);
+  return splitOutput(text).map(outputLine);
+}
+
+/** Like `outputLines`, with every line in full: for pipes and files. */
+export function wholeOutputLines(text: string): string[] {
+  return splitOutput(text).map((line) => stripControl(line).trimEnd());
+}
+
+function splitOutput(text: string): string[] {
+  return text.trimEnd().split(/\r*\n|\r+/);
 }
 
 /** The last line of a program's output, or "". */
@@ -59,7 +65,8 @@ export function lastOutputLine(text: string): string {
 }
 
 function outputLine(line: string): string {
-  return stripControl(line.slice(0, LONGEST_LINE)).trimEnd();
+  const cut = line.length > LONGEST_LINE ? "…" : "";
+  return `${stripControl(line.slice(0, LONGEST_LINE)).trimEnd()}${cut}`;
 }
 
 /** Cuts stripped text to a number of columns; `…` marks the cut. */

@@ -23,6 +23,8 @@ export interface LevelView {
   /** Number of services by state, updated incrementally because a level may have thousands. */
   readonly counts: Map<ServiceState, number>;
   status: "waiting" | "running" | "finished";
+  /** How many of its services were interrupted when it finished. */
+  interrupted: number;
   startedAt: number;
   ms: number;
 }
@@ -70,6 +72,7 @@ export function foldEvent(view: RunView, event: RunEvent): void {
       const level = findLevel(view, event.level);
       level.status = "finished";
       level.ms = event.ms;
+      level.interrupted = event.interrupted ?? 0;
       return;
     }
     case "service-state":
@@ -127,6 +130,7 @@ function findLevel(view: RunView, name: string): LevelView {
     services: [],
     counts: new Map(),
     status: "waiting",
+    interrupted: 0,
     startedAt: 0,
     ms: 0,
   };

@@ -46,11 +46,16 @@ export async function runNames(options: HomeOption = {}): Promise<string[]> {
 }
 
 /**
- * The record of a run: levels, services, states, addresses, attributes. Secrets are left out. @throws UnknownRunError
+ * The record of a run: levels, services, states, addresses, attributes. Secrets are left out.
+ * @param options.builtIns false leaves out built-in attributes, which takes less time. Default: true.
+ * @throws UnknownRunError
  */
-export async function showRun(run: string, options: HomeOption = {}): Promise<RunDetails> {
+export async function showRun(
+  run: string,
+  options: HomeOption & { readonly builtIns?: boolean } = {},
+): Promise<RunDetails> {
   return withRun(run, options, async (store, record) =>
-    (await import("../engine/operations/show.js")).showRun(store, record),
+    (await import("../engine/operations/show.js")).showRun(store, record, options.builtIns),
   );
 }
 

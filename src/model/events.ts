@@ -64,6 +64,11 @@ export interface ServiceFailure {
   readonly log: string | null;
   /** What the operator can do. "" if the message says it. */
   readonly remedy: string;
+  /**
+   * The service that this failure followed from: its program waited in vain for that service, or that service aborted
+   * the run. Null if it failed by itself.
+   */
+  readonly cause: string | null;
 }
 
 interface At {
@@ -96,6 +101,7 @@ export type RunEvent = At &
         readonly index: number;
         readonly ms: number;
         readonly failed: number;
+        /** How many of its services were interrupted; without it, none. */ readonly interrupted?: number;
       }
     | { readonly type: "service-state"; readonly service: string; readonly level: string; readonly state: ServiceState }
     | {
@@ -105,7 +111,13 @@ export type RunEvent = At &
         readonly id: string;
         readonly host: string | null;
       }
-    | { readonly type: "machine-terminated"; readonly service: string; readonly cloud: string; readonly id: string }
+    | {
+        readonly type: "machine-terminated";
+        readonly service: string;
+        readonly cloud: string;
+        readonly id: string;
+        /** It was not destroyed: it is a host of a pool, which others may use now. */ readonly givenBack?: true;
+      }
     | { readonly type: "step-started"; readonly service: string; readonly step: StepName; readonly attempt: number }
     | {
         readonly type: "step-finished";

@@ -12,10 +12,10 @@ import type { RunState, ServiceState } from "./events.js";
 export type Cause = "silent" | "gone" | "stopped" | "unreachable" | "refused" | "not-ready";
 
 /**
- * Why a service is not healthy: the result of the check; or it never became ready; or the check found nothing but a
- * repair is due.
+ * Why a service is not healthy: the result of the check; or it is not up yet; or its execute program runs or was
+ * interrupted; or it failed; or it is being taken down or was; or the check found nothing but a repair is due.
  */
-export type Trouble = Cause | "not-up" | "repair-due";
+export type Trouble = Cause | "not-up" | "executing" | "failed" | "down" | "repair-due";
 
 export interface ServiceStatus {
   readonly service: string;
@@ -32,7 +32,9 @@ export interface ServiceStatus {
   readonly machine: "pending" | "running" | "stopped" | "terminated" | "unknown" | "host" | "none";
   readonly host: string | null;
   readonly message: string;
-  /** The exit code of the ready program, or null if it did not run. */
+  /** For a failed service: the service that its failure followed from, or null. */
+  readonly cause: string | null;
+  /** The exit code of the ready program, or of the program that failed. Null if there is none. */
   readonly exitCode: number | null;
   readonly ms: number | null;
   readonly lastLines: readonly string[];

@@ -78,9 +78,10 @@ test("a failed execute program is the run's failure, with its last lines; the ca
   expect(await shownServices(own, "red")).toMatchObject({
     suite: { state: "failed", failure: { step: "execute", exitCode: 4 } },
   });
-  const nagios = await own.call(["run", folder, "--nagios"]);
+  const nagios = await own.call(["run", folder, "--nagios", "--verbose"]);
   expect(nagios).toMatchObject({
     code: 2,
+    stderr: "",
     stdout: expect.stringMatching(
       /^BOOTLEVEL CRITICAL - red-\w+ failed: suite: the execute program failed: exit code 4 \| time=/,
     ) as unknown as string,

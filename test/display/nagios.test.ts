@@ -98,7 +98,7 @@ test("the first services that are not well are named, broken ones first, and the
 test("while a launcher works on it, services whose turn has not come are not named, failed ones are", () => {
   const services = [fine, notUp("web-1", "booting"), notUp("web-2", "failed"), notUp("web-3", "planned")];
   const { text } = parsePluginLine(nagiosLine(statusReport(services, { state: "booting", workedOnBy: "boot" })));
-  expect(text).toBe("shop is booting, 1 of 4 services ready; web-2: never became ready (failed)");
+  expect(text).toBe("shop is booting, 1 of 4 services ready; web-2: the boot program failed: exit code 4");
   expect(parsePluginLine(nagiosLine(statusReport([notReady("a")], { workedOnBy: "repair" }))).text).toMatch(
     /^0 of 1 service of shop ready, repair works on it; a: /,
   );

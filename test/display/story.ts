@@ -57,6 +57,7 @@ export function failure(changes: Partial<ServiceFailure> = {}): ServiceFailure {
     machine: "admin@10.0.0.4:22",
     lastLines: ["npm ERR! code E404", "npm ERR! 404 Not Found"],
     log: "/home/ann/.bootlevel/runs/web-shop-k3f9/web-2/boot.log",
+    cause: null,
     remedy: "Repair the program, then run: bootlevel boot --name web-shop-k3f9",
     ...changes,
   };

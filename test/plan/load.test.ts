@@ -429,3 +429,16 @@ test("a secret's default is never printed, not even beside a syntax error", asyn
     expect(message).toContain("*******");
   }
 });
+
+test("a byte order mark at the head of a plan, of a level's file, and CR LF line ends mean nothing", async () => {
+  const mark = "\ufeff";
+  const folder = planFolder({
+    "plan.yaml": `${mark}plan: marked\r\nlevels:\r\n  - file: level.yaml\r\n`,
+    "level.yaml": `${mark}name: one\r\nservices:\r\n  web: { boot: ok.sh }\r\n`,
+  });
+  const plan = await loadPlan(join(folder, "plan.yaml"));
+  expect([plan.name, plan.levels.map(({ name, services }) => [name, services.map((one) => one.name)])]).toEqual([
+    "marked",
+    [["one", ["web"]]],
+  ]);
+});

@@ -14,6 +14,7 @@ export function serviceStatus(service: string, changes: Partial<ServiceStatus> =
     machine: "running",
     host: "127.0.0.2",
     message: "",
+    cause: null,
     exitCode: 0,
     ms: 40,
     lastLines: [],
@@ -38,10 +39,10 @@ export function notUp(service: string, state: ServiceStatus["state"]): ServiceSt
   return serviceStatus(service, {
     state,
     healthy: false,
-    trouble: "not-up",
+    trouble: state === "failed" ? "failed" : "not-up",
     machine: "none",
     host: null,
-    message: `never became ready (${state})`,
+    message: state === "failed" ? "the boot program failed: exit code 4" : `was interrupted while ${state}`,
     exitCode: null,
     ms: null,
   });

@@ -197,6 +197,11 @@ export interface Driver {
    */
   release?(scope: MarkScope & { readonly run: string }, signal: AbortSignal): Promise<void>;
   /**
+   * True: its machines exist without it, and `terminate` gives them back instead of destroying them. It only changes how
+   * results are worded. Default: false.
+   */
+  readonly lends?: boolean;
+  /**
    * How long the cloud may not show a machine yet that it has launched, in milliseconds. Default: 0, it shows it at
    * once.
    */

@@ -32,6 +32,7 @@ interface Tenant {
 }
 
 class ExistingDriver implements Driver {
+  readonly lends = true;
   private readonly claims: Claims<Tenant>;
   private readonly pool: readonly PoolHost[];
 

@@ -25,6 +25,11 @@ const REACH_MS = 30_000;
 /** How often a waiting launcher checks for changes to the machine by others, in milliseconds. */
 const LOOK_MS = 5_000;
 
+interface Look {
+  readonly machine: MachineRow;
+  readonly program: ProgramRow;
+}
+
 export class SimPrograms implements ProgramRunner {
   constructor(
     private readonly id: string,
@@ -52,9 +57,9 @@ export class SimPrograms implements ProgramRunner {
     checkLimits(request);
     if (request.signal.aborted) return { kind: "aborted" };
     const label = await this.reach();
-    this.start(request);
+    const begun = this.start(request);
     request.onOutput(Buffer.from(`[simulated] ${basename(request.directory)} on ${label}\n`));
-    return this.finish(request);
+    return this.finish(request, begun);
   }
 
   async recover(request: RecoverRequest): Promise<RecoverResult> {
@@ -75,12 +80,14 @@ export class SimPrograms implements ProgramRunner {
    * Records the program's whole outcome.
    * @throws StagingError in a directory that was already used or claimed.
    */
-  private start(request: ProgramRequest): void {
-    this.file.transaction(() => {
+  private start(request: ProgramRequest): Look {
+    return this.file.transaction(() => {
       const machine = this.file.machine(this.id) as MachineRow;
       if (this.file.program(this.id, request.directory) !== null)
         throw new StagingError(`${request.directory} was used on ${machine.mark.service} before; nothing was started`);
-      this.file.addProgram(drawProgram(this.settings, this.file, machine, request, this.clock.now()));
+      const program = drawProgram(this.settings, this.file, machine, request, this.clock.now());
+      this.file.addProgram(program);
+      return { machine, program };
     });
   }
 
@@ -105,16 +112,16 @@ export class SimPrograms implements ProgramRunner {
     return ending !== null && ending.at <= this.clock.now() ? ending.reason : null;
   }
 
-  /** Waits until a program that began has ended, in any way. */
-  private async finish(request: RecoverRequest): Promise<ProgramResult> {
+  /**
+   * Waits until a program that began has ended, in any way.
+   * @param begun what is known already of one that begins now.
+   */
+  private async finish(request: RecoverRequest, begun: Look | null = null): Promise<ProgramResult> {
     const startedAt = this.clock.now();
     const deadline = startedAt + request.timeoutMs;
-    for (;;) {
+    for (let known = begun; ; known = null) {
       const now = this.clock.now();
-      const { machine, program } = this.file.read(() => ({
-        machine: this.file.machine(this.id) as MachineRow,
-        program: this.file.program(this.id, request.directory) as ProgramRow,
-      }));
+      const { machine, program } = known ?? this.look(request.directory);
       const result = this.resultAt(machine, program, now);
       if (result?.kind === "exited") return this.report(request, program, result);
       if (result !== null) return result;
@@ -126,6 +133,13 @@ export class SimPrograms implements ProgramRunner {
         request.signal,
       );
     }
+  }
+
+  private look(directory: string): Look {
+    return this.file.read(() => ({
+      machine: this.file.machine(this.id) as MachineRow,
+      program: this.file.program(this.id, directory) as ProgramRow,
+    }));
   }
 
   /** The program's result. Null if it has not ended, or if its machine does not answer. */

@@ -8,6 +8,7 @@ import {
   type ServiceSpec,
   type Template,
 } from "../../plan/launchPlan/launchPlan.js";
+import { isCounted } from "./countedAttributes.js";
 import { resolveTemplate } from "../../plan/references/resolve.js";
 import type { AttributeRecord, VariableRecord } from "../../state/contract/records.js";
 
@@ -83,7 +84,8 @@ export class AttributeRegistry {
     for (const [old, own] of before) {
       const service = names.get(old);
       if (service === undefined) continue;
-      for (const [name, value] of own) if (!this.recorded.has(value)) this.put(service, name, value);
+      for (const [name, value] of own)
+        if (!this.recorded.has(value) && !isCounted(name)) this.put(service, name, value);
     }
     this.plan = sources.plan;
     this.specs = specsByName(sources.plan, sources.dropped);

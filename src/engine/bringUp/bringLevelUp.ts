@@ -1,6 +1,13 @@
 /** Brings one level up: takes replaced machines down, brings services up in parallel, then runs execute programs. */
 import type { LaunchResult } from "../launch/machineLaunches.js";
-import { asServiceError, InterruptedError, isInterruptedError, ServiceError, isServiceError } from "../run/failure.js";
+import {
+  asServiceError,
+  countErrors,
+  InterruptedError,
+  isInterruptedError,
+  ServiceError,
+  isServiceError,
+} from "../run/failure.js";
 import { enterFailure, record } from "../run/journal.js";
 import { levelName } from "../run/context.js";
 import type { Service } from "../run/service.js";
@@ -14,7 +21,7 @@ import { markOutputsStale } from "./markOutputsStale.js";
 
 /**
  * Brings services of one level up and waits until all have settled.
- * @returns the errors of services: in the plan's order, or in order of occurrence if the run was aborted.
+ * @returns the errors of services in the order in which they happened.
  */
 export async function bringLevelUp(
   work: BringUp,
@@ -43,9 +50,7 @@ export async function bringLevelUp(
   const settled = await settleLevel(work, index, going, failed.size === 0);
   const errors = [...failed.values(), ...settled];
   if (errors.length === 0) errors.push(...(await executeLevel(work, index)));
-  // In the plan's order. In an aborted run, failures that came before the abort ended other services come first.
-  if (context.abort.current !== null)
-    errors.sort((one, other) => work.failed.indexOf(one) - work.failed.indexOf(other));
+  errors.sort((one, other) => work.failed.indexOf(one) - work.failed.indexOf(other));
   context.coordination.progress.levelEnded(level);
   const at = context.clock.now();
   await record(context, {
@@ -54,7 +59,7 @@ export async function bringLevelUp(
     level,
     index,
     ms: at - startedAt,
-    failed: errors.filter((error) => isServiceError(error)).length,
+    ...countErrors(errors),
   });
   return errors as (ServiceError | InterruptedError)[];
 }
@@ -162,9 +167,8 @@ async function outcome(
     coordination.ended(service);
     if (isInterruptedError(failure)) return failure;
     if (!isServiceError(failure)) throw failure; // the record cannot be written: continuing is not safe
-    await enterFailure(context, service, failure.failure);
-    const redacted = new ServiceError(context.redactor.redactData(failure.failure), { cause: failure.cause });
-    work.failed.push(redacted);
-    return redacted;
+    const recorded = new ServiceError(await enterFailure(context, service, failure.failure), { cause: failure.cause });
+    work.failed.push(recorded);
+    return recorded;
   }
 }

@@ -3,6 +3,7 @@
  * before the level below is ready.
  */
 import type { RunState, ServiceFailure } from "../../model/events.js";
+import { orderByCause } from "../../model/failures.js";
 import { dependencies } from "../attributes/dependents.js";
 import type { Agenda } from "../tasks/agenda.js";
 import { InterruptedError, isServiceError } from "../run/failure.js";
@@ -124,13 +125,16 @@ function halted(context: RunContext): LevelsEnd {
   return context.abort.current === null ? interrupted : { ...interrupted, state: "failed" };
 }
 
-/** The result that errors of services mean for the run; null without errors. */
+/**
+ * The result that errors of services mean for the run; null without errors.
+ * @param errors in the order in which they happened
+ */
 export function endOf(errors: readonly Error[], context: RunContext | null = null): LevelsEnd | null {
   const failed = errors.filter((error) => isServiceError(error));
   if (failed.length > 0)
     return {
       state: "failed",
-      failures: failed.map((error) => error.failure),
+      failures: orderByCause(failed.map((error) => error.failure)),
       cloudUnreachable: failed.some((error) => error.cloudUnreachable),
     };
   if (errors.length === 0) return null;

@@ -5,7 +5,13 @@
 import { BUILT_IN_ATTRIBUTES, type ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { Change } from "../../state/contract/changes.js";
 import type { AttributeValue, StepRecord } from "../../state/contract/records.js";
-import { describeResult, runServiceProgram, whyEnded, type ProgramEnd } from "../programs/runServiceProgram.js";
+import {
+  describeResult,
+  programWords,
+  runServiceProgram,
+  whyEnded,
+  type ProgramEnd,
+} from "../programs/runServiceProgram.js";
 import { unset, type ProgramRun } from "../programs/programRequest.js";
 import { serviceError, type FailureDetails, type ServiceError } from "../run/failure.js";
 import {
@@ -47,7 +53,7 @@ export async function runOutputProgram(work: BringUp, service: Service, spec: Ou
   const { context, assignments } = work;
   const { step: name, program, before } = spec;
   const run = (step: Step, directory: string, timeoutMs: number) => programRun(work, step, spec, directory, timeoutMs);
-  const ended = (step: Step, end: ProgramEnd) => endOf(work, step, name, end);
+  const ended = (step: Step, end: ProgramEnd) => endOf(work, step, spec, end);
   if (
     before !== undefined &&
     (await recoverStep(work, {
@@ -126,7 +132,7 @@ async function recordEnd(
 async function endOf(
   work: BringUp,
   { service }: Step,
-  step: OutputProgram["step"],
+  { step, program }: OutputProgram,
   { result, machine, log, lastLines }: ProgramEnd,
 ): Promise<StepEnd<void>> {
   const { context } = work;
@@ -135,7 +141,7 @@ async function endOf(
     throw serviceError(
       service,
       step,
-      `the ${step} program failed: ${describeResult(result, whyEnded(context, step))}`,
+      `the ${programWords(step, program)} failed: ${describeResult(result, whyEnded(context, step))}`,
       details,
       undefined,
       result.kind === "unknown",

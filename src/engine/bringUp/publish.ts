@@ -1,8 +1,8 @@
 /** Publishes a service's attributes, and adds tasks for services that refer to changed ones. */
 import type { Change } from "../../state/contract/changes.js";
 import type { AttributeValue } from "../../state/contract/records.js";
-import { replicaNumbers } from "../../plan/launchPlan/launchPlan.js";
 import { dueStage, type Task } from "../tasks/agenda.js";
+import { countedAttributes, isCounted } from "../attributes/countedAttributes.js";
 import type { Dependency } from "../attributes/dependents.js";
 import { writerOf } from "../run/journal.js";
 import { cloudOf } from "../launch/launchMachines.js";
@@ -39,7 +39,7 @@ export async function publish(
     due: { stage: dueStage(task) ?? "boot", reason: task.reason },
   }));
   const writes: Change[] = [
-    ...written.map((attribute): Change => ({ kind: "attribute", attribute })),
+    ...written.filter(({ name }) => !isCounted(name)).map((attribute): Change => ({ kind: "attribute", attribute })),
     ...dues,
     ...also,
   ];
@@ -116,12 +116,7 @@ export function hostBuiltIns(assignments: MachineAssignments, service: Service):
 }
 
 function builtIns(service: Service, values: Record<string, string>): AttributeValue[] {
-  const all = {
-    ...values,
-    replica: String(service.replica),
-    replicas: String(service.spec.replicas),
-    ids: replicaNumbers(service.spec).join(","),
-  };
+  const all = { ...values, ...countedAttributes(service.spec, service.replica) };
   return Object.entries(all).map(([name, value]) => ({
     serviceId: service.id,
     name,

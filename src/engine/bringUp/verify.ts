@@ -3,7 +3,13 @@ import type { ReadySpec } from "../../plan/launchPlan/launchPlan.js";
 import { InterruptedError, pause, serviceError, type ServiceError } from "../run/failure.js";
 import { inStep, stepDirectory } from "../run/journal.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
-import { describeResult, runServiceProgram, whyEnded, type ProgramEnd } from "../programs/runServiceProgram.js";
+import {
+  describeResult,
+  programWords,
+  runServiceProgram,
+  whyEnded,
+  type ProgramEnd,
+} from "../programs/runServiceProgram.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 
@@ -72,7 +78,7 @@ function notReady(context: RunContext, service: Service, end: ProgramEnd, attemp
   return serviceError(
     service,
     "ready",
-    `the ready program failed: ${describeResult(end.result, whyEnded(context, "ready"))}${tries}`,
+    `the ${programWords("ready", service.spec.ready as ReadySpec)} failed: ${describeResult(end.result, whyEnded(context, "ready"))}${tries}`,
     { exitCode, machine, log, lastLines },
   );
 }

@@ -45,6 +45,7 @@ export function guardDriver(driver: Driver, parts: GuardParts): Driver {
     describe: (ids, signal) => calls.make("describe", signal, () => driver.describe(ids, signal)),
     terminate: (ids, signal) => calls.make("terminate", signal, () => driver.terminate(ids, signal)),
     list: (scope, signal) => calls.make("list", signal, () => driver.list(scope, signal)),
+    lends: driver.lends ?? false,
     visibilityMs: driver.visibilityMs ?? 0,
     ...(driver.hostKeyFingerprints === undefined
       ? {}

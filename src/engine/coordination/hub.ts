@@ -13,6 +13,7 @@ import type { RunContext } from "../run/context.js";
 import type { Coordination, Publisher } from "../run/coordination.js";
 import { BL_EXIT, done, refusal } from "./replies.js";
 import { Barriers } from "./barriers.js";
+import { Blame } from "./blame.js";
 import { Deadlocks } from "./deadlocks.js";
 import { resolveName, sourceNamed } from "./resolveName.js";
 import { RateLimit } from "./rateLimit.js";
@@ -32,6 +33,7 @@ export class CoordinationHub implements Coordination {
   private readonly waits: WaitQueue;
   private readonly barriers: Barriers;
   private readonly deadlocks: Deadlocks;
+  private readonly blame = new Blame(this.progress);
   private readonly sayings = new Map<string, RateLimit>();
   private publisher: Publisher;
 
@@ -39,6 +41,9 @@ export class CoordinationHub implements Coordination {
     this.waits = new WaitQueue(
       () => context.abort.current,
       (wait) => this.deadlocks.explain(wait),
+      (wait, reply) => {
+        this.blame.waitEnded(wait, reply);
+      },
     );
     this.barriers = new Barriers(this.waits, this.progress);
     this.deadlocks = new Deadlocks(this.waits, this.progress, (message) => {
@@ -62,6 +67,7 @@ export class CoordinationHub implements Coordination {
   /** The context has a new view of the run: services may be renamed, and values may have been set. */
   follow(renamed: ReadonlyMap<string, string>): void {
     this.progress.rename(renamed);
+    this.blame.rename(renamed);
     this.waits.endWhere((wait) => wait.check());
   }
 
@@ -74,6 +80,15 @@ export class CoordinationHub implements Coordination {
   ranBefore(service: Service): void {
     this.progress.setRanBefore(service);
     this.barriers.recheck();
+  }
+
+  /** @inheritdoc */
+  causeOf(service: Service): string | null {
+    const { name } = this.context.current(service);
+    const cause = this.blame.causeOf(name);
+    if (cause !== null) return cause;
+    const origin = this.context.abort.current?.origin ?? name;
+    return origin !== name && this.context.byName.has(origin) ? origin : null;
   }
 
   /** Notifies waiting programs that a service has ended, or waits for its level. */

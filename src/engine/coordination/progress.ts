@@ -43,6 +43,13 @@ export class Progress {
     this.open.delete(level);
   }
 
+  /** Whether a service has failed, is over without a failure (or is none of this command's), or may still get there. */
+  standing(name: string): "failed" | "over" | "open" {
+    const state = this.states.get(name);
+    if (state === undefined || state === "ready") return "over";
+    return typeof state === "object" ? "failed" : "open";
+  }
+
   /** Why nothing more can be expected from a service, or null. */
   endReason(name: string): string | null {
     const state = this.states.get(name);

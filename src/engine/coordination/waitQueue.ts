@@ -42,10 +42,12 @@ export class WaitQueue {
   /**
    * @param aborted returns the run's abort, or null
    * @param circle returns the deadlock that a timed-out wait is or was in, for its message; null without one
+   * @param ended called with each wait and its reply
    */
   constructor(
     private readonly aborted: () => Abort | null,
     private readonly circle: (wait: Wait) => string | null,
+    private readonly ended: (wait: Wait, reply: BlReply) => void,
   ) {}
 
   get any(): boolean {
@@ -59,7 +61,9 @@ export class WaitQueue {
 
   /** The reply that is available without waiting, or null. */
   immediateReply(wait: Wait): BlReply | null {
-    return this.abortReply(wait) ?? wait.check();
+    const reply = this.abortReply(wait) ?? wait.check();
+    if (reply !== null) this.ended(wait, reply);
+    return reply;
   }
 
   /** Waits. Resolves with the reply. */
@@ -85,6 +89,7 @@ export class WaitQueue {
           if (timer !== null) clearTimeout(timer);
           wait.gone.removeEventListener("abort", onGone);
           this.remove(waiting);
+          this.ended(wait, reply);
           resolve(reply);
         },
       };

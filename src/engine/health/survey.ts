@@ -11,7 +11,7 @@ import type { Cause } from "../../model/statusReport.js";
 import { programsOf } from "../programs/bundles.js";
 import { stepDirectory } from "../run/journal.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
-import { describeResult, runServiceProgram } from "../programs/runServiceProgram.js";
+import { describeResult, programWords, runServiceProgram } from "../programs/runServiceProgram.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 import { isGone } from "../clouds/isGone.js";
@@ -181,7 +181,7 @@ async function runReady(context: RunContext, assignments: MachineAssignments, se
     const cause = result.kind === "unknown" ? "unreachable" : "not-ready";
     return {
       cause,
-      message: `the ready program failed: ${describeResult(result)}`,
+      message: `the ${programWords("ready", program)} failed: ${describeResult(result)}`,
       exitCode: result.kind === "exited" ? result.code : null,
       ms,
       lastLines,

@@ -3,9 +3,8 @@
  */
 import { isDeepStrictEqual } from "node:util";
 
-import { replicaNumbers, type LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
+import type { LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import { resolveTree, withoutSecretDefaults } from "../../plan/references/resolve.js";
-import type { Change } from "../../state/contract/changes.js";
 import type { RunRecord, VariableRecord } from "../../state/contract/records.js";
 import type { NewRevision, ServiceRevision } from "../../state/contract/revisions.js";
 import { StateError } from "../../state/contract/errors.js";
@@ -205,7 +204,6 @@ function earlier(one: ServiceRevision["due"], other: ServiceRevision["due"]): Se
 /** Carries out the tasks of the new revision, and those that earlier commands left. */
 async function applyRevision(context: RunContext, options: ReloadOptions, startedAt: number): Promise<BootResult> {
   const assignments = await MachineAssignments.read(context);
-  await countReplicas(context);
   const agenda = new Agenda();
   for (const service of context.levels.flat()) {
     const record = context.records.get(service.id);
@@ -219,21 +217,4 @@ async function applyRevision(context: RunContext, options: ReloadOptions, starte
     force: options.force,
   });
   return { run: context.run.name, ...end, ms: context.clock.now() - startedAt };
-}
-
-/**
- * The number of replicas is an attribute of each replica. Replicas that stay unchanged get the new value without a
- * boot.
- */
-async function countReplicas(context: RunContext): Promise<void> {
-  const changes = context.levels.flat().flatMap((service): Change[] => {
-    const counts = { replicas: String(service.spec.replicas), ids: replicaNumbers(service.spec).join(",") };
-    return Object.entries(counts).flatMap(([name, value]): Change[] => {
-      const known = context.attributes.of(service.name).get(name);
-      if (known === undefined || known.value === value) return [];
-      context.attributes.set(service.name, name, { value, secret: false, kind: "builtin" });
-      return [{ kind: "attribute", attribute: { serviceId: service.id, name, kind: "builtin", secret: false, value } }];
-    });
-  });
-  if (changes.length > 0) await writerOf(context).write(...changes);
 }

@@ -1,5 +1,6 @@
 /** A run's record as one document. Secrets are named but never shown. */
 import type { RunState, ServiceFailure, ServiceState } from "../../model/events.js";
+import { countedAttributes } from "../attributes/countedAttributes.js";
 import type { ServiceSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { Abort, MachineRecord, RunRecord, LeaseHolder } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
@@ -49,20 +50,30 @@ export interface RunDetails {
   readonly levels: readonly { readonly name: string; readonly services: readonly ShownService[] }[];
 }
 
-/** Reads a run's record. */
-export async function showRun(store: Store, run: RunRecord): Promise<RunDetails> {
+/**
+ * Reads a run's record.
+ * @param builtIns whether the attributes include built-in ones: most of the record of a large run.
+ */
+export async function showRun(store: Store, run: RunRecord, builtIns = true): Promise<RunDetails> {
   const { plan } = await store.plan(run);
+  const specs = new Map(plan.levels.flatMap((level) => level.services).map((spec) => [spec.name, spec]));
   const images = new Map(
     plan.levels.flatMap((level) => level.services.map((spec) => [spec.name, shownImage(spec)] as const)),
   );
   const machines = newestMachines(await store.machines(run));
-  const attributes = await attributesByService(store, run);
+  const attributes = await attributesByService(store, run, builtIns);
   const services = (await store.services(run))
     .filter((service) => service.due?.stage !== "remove")
     .map((service) => {
-      // A machine that was started early and never used is gone once its service is "planned" again.
-      const machine = service.state === "planned" ? undefined : machines.get(service.id);
+      // A machine that was started early and never used is gone once its service is "planned" again. One that has ended
+      // is the service's no longer; `history` has it.
+      const newest = service.state === "planned" ? undefined : machines.get(service.id);
+      const machine = newest?.state === "ended" ? undefined : newest;
       const own = attributes.get(service.id) ?? {};
+      const host = own["host"]?.value ?? null;
+      const spec = specs.get(service.spec);
+      if (!builtIns) delete own["host"];
+      else if (host !== null && spec !== undefined) count(own, spec, service.replica);
       return {
         level: service.level,
         shown: {
@@ -71,7 +82,7 @@ export async function showRun(store: Store, run: RunRecord): Promise<RunDetails>
           since: service.updatedAt,
           cloud: machine?.cloud ?? null,
           machine: machine?.driverId ?? null,
-          host: machine?.host ?? own["host"]?.value ?? null,
+          host: machine?.host ?? (newest === undefined ? host : null),
           image: images.get(service.spec) ?? null,
           attributes: own,
           failure: service.failure,
@@ -117,12 +128,19 @@ function newestMachines(machines: readonly MachineRecord[]): Map<number, Machine
   return new Map(machines.map((machine) => [machine.serviceId, machine]));
 }
 
-async function attributesByService(store: Store, run: RunRecord): Promise<Map<number, Record<string, ShownAttribute>>> {
-  const services = new Map<number, Record<string, ShownAttribute>>();
-  for (const { serviceId, name, kind, secret, value } of await store.attributes(run)) {
-    const own = services.get(serviceId) ?? (Object.create(null) as Record<string, ShownAttribute>);
+type Attributes = Record<string, ShownAttribute>;
+
+async function attributesByService(store: Store, run: RunRecord, builtIns: boolean): Promise<Map<number, Attributes>> {
+  const services = new Map<number, Attributes>();
+  for (const { serviceId, name, kind, secret, value } of await store.attributes(run, "needed", builtIns)) {
+    const own = services.get(serviceId) ?? (Object.create(null) as Attributes);
     own[name] = { kind, secret, value: secret ? null : value };
     services.set(serviceId, own);
   }
   return services;
+}
+
+function count(own: Attributes, spec: ServiceSpec, replica: number): void {
+  for (const [name, value] of Object.entries(countedAttributes(spec, replica)))
+    own[name] = { kind: "builtin", secret: false, value };
 }

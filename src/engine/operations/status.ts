@@ -6,6 +6,7 @@ import type { Store } from "../../state/contract/store.js";
 import type { ServiceStatus, StatusReport, Trouble } from "../../model/statusReport.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
 import { type RunContext } from "../run/context.js";
+import { standingOf } from "../health/standing.js";
 import { survey, type ServiceFinding } from "../health/survey.js";
 import type { Service } from "../run/service.js";
 import { closeContext, openContext } from "../session/openContext.js";
@@ -28,9 +29,19 @@ export async function statusRun(
   try {
     const assignments = await MachineAssignments.read(context);
     const all = context.levels.flat();
-    const ready = all.filter((service) => context.records.get(service.id)?.state === "ready");
-    const findings = await survey(context, assignments, ready, () => "ready");
-    const services = all.map((service) => serviceStatus(context, assignments, service, findings.get(service) ?? null));
+    const isReady = (service: Service) => context.records.get(service.id)?.state === "ready";
+    // Of a service that is not ready, only the cloud can say something that its record does not.
+    const findings = await survey(context, assignments, all, (service) => (isReady(service) ? "ready" : "cloud"));
+    const working = run.holder?.alive === true;
+    const services = all.map((service) => {
+      const known = {
+        ...commonStatus(context, assignments, service),
+        machine: findings.get(service)?.machine ?? "none",
+      };
+      return isReady(service)
+        ? readyStatus(context, service, known, findings.get(service) as ServiceFinding)
+        : otherStatus(context, service, known, working);
+    });
     const healthy = run.state === "ready" && run.abort === null && services.every((service) => service.healthy);
     const cloudUnreachable = [...findings.values()].some(({ error }) => isCloudUnreachableError(error));
     const workedOnBy = run.holder?.alive === true ? run.holder.command : null;
@@ -50,51 +61,67 @@ export async function statusRun(
   }
 }
 
-/** @param finding null for a service that was not checked because it never became ready */
-function serviceStatus(
+type CommonStatus = Pick<
+  ServiceStatus,
+  "service" | "level" | "state" | "since" | "ageMs" | "host" | "said" | "machine"
+>;
+
+function commonStatus(
   context: RunContext,
   assignments: MachineAssignments,
   service: Service,
-  finding: ServiceFinding | null,
-): ServiceStatus {
+): Omit<CommonStatus, "machine"> {
   const record = context.records.get(service.id);
-  const state = record?.state ?? "planned";
   const since = record?.updatedAt ?? 0;
   const machine = assignments.machine(service);
-  const host = machine?.host ?? context.attributes.of(service.name).get("host")?.value ?? null;
-  const common = {
+  const onHost = service.spec.placement.kind === "host";
+  return {
     service: service.name,
     level: service.level.name,
-    state,
+    state: record?.state ?? "planned",
     since,
     ageMs: Math.max(0, context.clock.now() - since),
-    host,
+    // The address of a machine that is gone is nobody's.
+    host: machine?.host ?? (onHost ? (context.attributes.of(service.name).get("host")?.value ?? null) : null),
     said: record?.said ?? null,
   };
-  if (finding === null) {
-    return {
-      ...common,
-      healthy: false,
-      trouble: "not-up",
-      machine: machine === null ? "none" : "unknown",
-      message: `never became ready (${state})`,
-      exitCode: null,
-      ms: null,
-      lastLines: [],
-    };
-  }
-  const { exitCode, ms, lastLines, message } = finding;
-  const due = record?.due ?? null;
-  const trouble: Trouble | null = finding.cause ?? (due === null ? null : "repair-due");
+}
+
+/** A service that was ready when it was recorded last: what the check found counts. */
+function readyStatus(
+  context: RunContext,
+  service: Service,
+  common: CommonStatus,
+  { cause, exitCode, ms, lastLines, message }: ServiceFinding,
+): ServiceStatus {
+  const due = context.records.get(service.id)?.due ?? null;
+  const trouble: Trouble | null = cause ?? (due === null ? null : "repair-due");
   const pending = trouble === "repair-due" && due !== null ? `repair is due: ${due.reason}` : "";
   return {
     ...common,
     healthy: trouble === null,
     trouble,
-    machine: finding.machine,
     message: context.redactor.redact(message || pending),
+    cause: null,
     exitCode,
     ms,
     lastLines,
+  };
+}
+
+/** A service in another state: it is not checked. */
+function otherStatus(context: RunContext, service: Service, common: CommonStatus, working: boolean): ServiceStatus {
+  const record = context.records.get(service.id);
+  const { trouble, message } = standingOf(record ?? { state: "planned", failure: null, due: null }, working);
+  const failure = record?.state === "failed" ? record.failure : null;
+  return {
+    ...common,
+    healthy: false,
+    trouble,
+    message: context.redactor.redact(message),
+    cause: failure?.cause ?? null,
+    exitCode: failure?.exitCode ?? null,
+    ms: null,
+    lastLines: failure?.lastLines ?? [],
   };
 }

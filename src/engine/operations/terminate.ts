@@ -5,9 +5,10 @@
 import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
 import { isCloudUnreachableError, type Driver } from "../../drivers/contract/driver.js";
 import type { RunEvent, RunState, ServiceFailure } from "../../model/events.js";
+import { orderByCause } from "../../model/failures.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
-import { isServiceError } from "../run/failure.js";
+import { countErrors, isServiceError } from "../run/failure.js";
 import { change, enterRunState, record, warn } from "../run/journal.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
@@ -98,7 +99,7 @@ async function takeRunDown(
     state,
     terminated: takeDown.terminated,
     kept: keep && state === "interrupted" && !context.stop.aborted,
-    failures: errors.filter((error) => isServiceError(error)).map((error) => error.failure),
+    failures: orderByCause(errors.filter((error) => isServiceError(error)).map((error) => error.failure)),
     cloudUnreachable: errors.some(
       (error) => isCloudUnreachableError(error) || (isServiceError(error) && error.cloudUnreachable),
     ),
@@ -121,7 +122,7 @@ async function takeLevelsDown(context: RunContext, takeDown: TakeDown, keep: boo
     const ends = await down(context.levels[index] ?? [], "terminated");
     errors.push(...ends.filter((error) => error !== null));
     const at = context.clock.now();
-    await record(context, { at, type: "level-finished", level, index, ms: at - startedAt, failed: errors.length });
+    await record(context, { at, type: "level-finished", level, index, ms: at - startedAt, ...countErrors(errors) });
   }
   return errors;
 }

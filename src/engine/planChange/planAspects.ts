@@ -52,12 +52,12 @@ export function comparable(
       case "plan":
         return plan.dir;
       case "self":
-        return marker(["self", reference.attribute, reference.attribute === "replicas" ? self.replicas : null]);
+        return marker(["self", reference.attribute, counted(reference.attribute, replicaNumbers(self))]);
       case "service": {
         const { service, replica, attribute } = reference;
-        // The number of replicas is part of the meaning of "all" and "replicas".
         const numbers = replicas.get(service) ?? [];
-        const count = replica === "all" || attribute === "replicas" ? numbers.length : null;
+        // How many replicas there are is part of the meaning of "all".
+        const count = counted(attribute, numbers) ?? (replica === "all" ? numbers.length : null);
         const meant = replica === "all" ? replica : meantReplica(replica, numbers);
         return marker([formerNames.get(service) ?? service, meant, attribute, count]);
       }
@@ -188,6 +188,11 @@ function readyTimes({ ready }: ServiceSpec): Aspect[] {
       stage: "none",
     },
   ];
+}
+
+/** What changes of an attribute with the number of replicas, or null. */
+function counted(attribute: string, numbers: readonly number[]): number | string | null {
+  return attribute === "replicas" ? numbers.length : attribute === "ids" ? numbers.join(",") : null;
 }
 
 /** A placeholder for a value that is known only at launch. No plan can contain its first character. */

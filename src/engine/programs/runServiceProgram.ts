@@ -1,7 +1,10 @@
 /** Runs one program of a service: resolves its references, writes its log, and returns its result. */
+import { basename } from "node:path";
+
 import type { StepName } from "../../model/events.js";
 import { ConnectionError } from "../../machines/contract/connection.js";
 import type { ProgramRequest, ProgramResult } from "../../machines/program/request.js";
+import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { LogWriter } from "../../state/contract/files.js";
 import type { ProgramStep } from "./bundles.js";
 import { coordination, endedBy, resolveProgram, staging, TIDIES_UP, type ProgramRun } from "./programRequest.js";
@@ -147,6 +150,19 @@ export function whyEnded(context: RunContext, step: ProgramStep): string | null 
   if (TIDIES_UP.has(step))
     return context.cleanupExpired?.aborted === true ? (context.cleanupExpired.reason as Error).message : null;
   return context.abort.current === null ? null : abortWords(context.abort.current);
+}
+
+/** For messages: `boot program install.sh`; without a name for a line of the shell. */
+export function programWords(step: ProgramStep, { run }: Pick<ProgramSpec, "run">): string {
+  switch (run.kind) {
+    case "command":
+      return `${step} program`;
+    case "folder":
+      return `${step} program ${basename(run.path)}/run.sh`;
+    case "file":
+    case "archive":
+      return `${step} program ${basename(run.path)}`;
+  }
 }
 
 /** A program's result, for people. @param why the result of `whyEnded` */

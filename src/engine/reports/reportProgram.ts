@@ -1,7 +1,7 @@
 /** Runs a report program, which writes files into a folder that is fetched afterwards. */
 import { isConnectionError } from "../../machines/contract/connection.js";
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
-import { describeResult, runServiceProgram, whyEnded } from "../programs/runServiceProgram.js";
+import { describeResult, programWords, runServiceProgram, whyEnded } from "../programs/runServiceProgram.js";
 import { recordRefuses, isServiceError } from "../run/failure.js";
 import { inStep, stepDirectory } from "../run/journal.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
@@ -58,7 +58,7 @@ export async function runReportProgram(
       unreachable: false,
       problem: fine
         ? null
-        : `the report program failed: ${describeResult(result, whyEnded(context, "report"))} (its log: bootlevel logs ${context.run.name} ${service.name})`,
+        : `the ${programWords("report", program)} failed: ${describeResult(result, whyEnded(context, "report"))} (its log: bootlevel logs ${context.run.name} ${service.name})`,
     };
   } catch (error) {
     if (recordRefuses(error)) throw error;

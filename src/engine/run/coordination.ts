@@ -25,6 +25,11 @@ export interface Coordination {
   publishBy(publisher: Publisher): void;
   /** The service's program ran under an earlier launcher, and does not run again. */
   ranBefore(service: Service): void;
+  /**
+   * The service that another one's failure follows from: its programs waited for it in vain, or it aborted the run. Null
+   * if there is none.
+   */
+  causeOf(service: Service): string | null;
   /** The service has finished, or waits for its level: programs that wait for it get an answer. */
   ended(service: Service): void;
   /**

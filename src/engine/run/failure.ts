@@ -89,9 +89,17 @@ export function serviceError(
     lastLines: [],
     log: null,
     remedy: "",
+    cause: null,
     ...details,
   };
   return new ServiceError(failure, { cause, mayRun });
+}
+
+/** How many services failed, and how many were interrupted, for the event of a level's end. */
+export function countErrors(errors: readonly Error[]): { readonly failed: number; readonly interrupted?: number } {
+  const failed = errors.filter((error) => isServiceError(error)).length;
+  const interrupted = errors.filter((error) => isInterruptedError(error)).length;
+  return interrupted === 0 ? { failed } : { failed, interrupted };
 }
 
 /**

@@ -67,13 +67,23 @@ export function passState(
   note(context, [{ kind: "service", id: service.id, state }, ...also], [stateEvent(context, service, state)]);
 }
 
-export async function enterFailure(context: RunContext, service: Service, failure: ServiceFailure): Promise<void> {
-  const safe = context.redactor.redactData(failure);
+/**
+ * Moves a service to "failed".
+ * @returns the failure as it is recorded: redacted, and with its cause
+ */
+export async function enterFailure(
+  context: RunContext,
+  service: Service,
+  failure: ServiceFailure,
+): Promise<ServiceFailure> {
+  const cause = failure.cause ?? context.coordination.causeOf(service);
+  const safe = context.redactor.redactData({ ...failure, cause });
   await change(
     context,
     [{ kind: "service", id: service.id, state: "failed", failure: safe }],
     [stateEvent(context, service, "failed"), { at: context.clock.now(), type: "service-failed", failure: safe }],
   );
+  return safe;
 }
 
 /** Records the state of the run at the end of a command. */

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { replicaNames, replicaNumbers, type LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import type { PlanRecord, RunRecord, ServiceRecord, VariableRecord } from "../../state/contract/records.js";
 import type { SecretReading, Store } from "../../state/contract/store.js";
+import { countedAttributes } from "../attributes/countedAttributes.js";
 import type { AttributeSources, AttributeValue, AttributeValues } from "../attributes/attributes.js";
 import { dependencies } from "../attributes/dependents.js";
 import type { RunView, ViewChange } from "../run/context.js";
@@ -59,7 +60,7 @@ async function readRevision(
     variables: await store.variables(run, secrets),
     dropped: [...dropped, ...former.values()].map(({ spec }) => spec),
   };
-  const values = await readValues({ store, run, secrets }, records);
+  const values = await readValues({ store, run, secrets }, records, [...levels.flat(), ...dropped]);
   return {
     view: {
       revision,
@@ -86,6 +87,7 @@ function secretsIn(variables: readonly VariableRecord[], values: AttributeValues
 async function readValues(
   { store, run, secrets }: Pick<ViewSource, "store" | "run" | "secrets">,
   records: readonly ServiceRecord[],
+  services: readonly Service[],
 ): Promise<AttributeValues> {
   const names = new Map(records.map((service) => [service.id, service.name]));
   const values = new Map<string, Map<string, AttributeValue>>();
@@ -94,6 +96,13 @@ async function readValues(
     if (service === undefined) continue;
     const own = values.get(service) ?? new Map<string, AttributeValue>();
     values.set(service, own.set(name, value));
+  }
+  for (const { name, spec, replica } of services) {
+    const own = values.get(name);
+    // A service that has not come up has none of its attributes yet.
+    if (own?.has("host") !== true) continue;
+    for (const [counted, value] of Object.entries(countedAttributes(spec, replica)))
+      own.set(counted, { kind: "builtin", secret: false, value });
   }
   return values;
 }
@@ -146,14 +155,13 @@ function placeServices(records: readonly ServiceRecord[], { plan, bundles }: Pla
     records.filter((record) => record.due?.stage !== "remove").map((record) => [record.name, record.id]),
   );
   return plan.levels.map((level) =>
-    level.services.flatMap((spec) =>
-      replicaNames(spec).flatMap((name, index) => {
+    level.services.flatMap((spec) => {
+      const replicas = replicaNumbers(spec);
+      return replicaNames(spec).flatMap((name, index) => {
         const id = numbers.get(name);
-        return id === undefined
-          ? []
-          : [{ id, name, replica: replicaNumbers(spec)[index] as number, spec, level, bundles }];
-      }),
-    ),
+        return id === undefined ? [] : [{ id, name, replica: replicas[index] as number, spec, level, bundles }];
+      });
+    }),
   );
 }
 

@@ -17,8 +17,10 @@ export async function outcome(context: RunContext, service: Service, work: () =>
     const failure = withRemedy(asServiceError(service, "terminate", error));
     if (isInterruptedError(failure)) return failure;
     if (!isServiceError(failure)) throw failure;
-    await enterFailure(context, service, failure.failure);
-    return failure;
+    return new ServiceError(await enterFailure(context, service, failure.failure), {
+      cause: failure.cause,
+      mayRun: failure.mayRun,
+    });
   }
 }
 

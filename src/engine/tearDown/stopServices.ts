@@ -3,7 +3,13 @@ import { isHostTakenError } from "../../machines/contract/errors.js";
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { StepRecord } from "../../state/contract/records.js";
 import { survey } from "../health/survey.js";
-import { describeResult, hasMachine, runServiceProgram, whyEnded } from "../programs/runServiceProgram.js";
+import {
+  describeResult,
+  hasMachine,
+  programWords,
+  runServiceProgram,
+  whyEnded,
+} from "../programs/runServiceProgram.js";
 import { endUnfinished } from "../programs/unfinished.js";
 import { collectReports } from "../reports/collectReports.js";
 import type { RunContext } from "../run/context.js";
@@ -136,7 +142,7 @@ export class ServiceStops {
       throw serviceError(
         service,
         "terminate",
-        `the terminate program failed: ${describeResult(result, whyEnded(context, "terminate"))}; its machine was kept`,
+        `the ${programWords("terminate", program)} failed: ${describeResult(result, whyEnded(context, "terminate"))}; its machine was kept`,
         { exitCode, machine, log, lastLines, remedy: FORCE_REMEDY },
       );
     });

@@ -18,18 +18,24 @@ import { outcome } from "./serviceOutcome.js";
 import { ServiceStops } from "./stopServices.js";
 import { removeWorkDirectories, stagedFolders } from "./workDirectories.js";
 
-/** A machine that was destroyed. */
+/** A machine that was destroyed, or given back. */
 export interface EndedMachine {
   readonly service: string;
   readonly cloud: string;
   readonly id: string;
+  /** It is a host of a pool: it still runs, and others may use it now. */
+  readonly givenBack: boolean;
 }
+
+/** The reasons that `history` shows for a machine that was not destroyed. */
+const GIVEN_BACK = "given back";
+const NEVER_LAUNCHED = "the cloud never had it";
 
 /** The state of a service after its machine is destroyed. */
 type Ending = "terminated" | "removed" | "launching";
 
 export class TakeDown {
-  /** Machines that were destroyed. */
+  /** Machines that were destroyed or given back. A launch request that the cloud never granted is none. */
   readonly terminated: EndedMachine[] = [];
   private readonly stops: ServiceStops;
 
@@ -138,7 +144,7 @@ export class TakeDown {
         return machine === null ? [] : [[service, machine] as const];
       }),
     );
-    const { errors } = await destroyMachines(context, [...machines.values()]);
+    const { errors, ids } = await destroyMachines(context, [...machines.values()]);
     return settleAll(
       services.map((service) =>
         outcome(this.context, service, async () => {
@@ -152,12 +158,17 @@ export class TakeDown {
               { remedy: "run the command again" },
               error,
             );
-          await this.enterEnd(service, machine, ending);
+          await this.enterEnd(
+            service,
+            machine === null ? null : { ...machine, driverId: ids.get(machine) ?? null },
+            ending,
+          );
         }),
       ),
     );
   }
 
+  /** @param machine with the driver's id if the cloud had it */
   private async enterEnd(service: Service, machine: MachineRecord | null, ending: Ending): Promise<void> {
     const { context } = this;
     const state = ending === "removed" ? "terminated" : ending;
@@ -169,25 +180,38 @@ export class TakeDown {
     if (ending === "launching") changes.push({ kind: "described", id: service.id });
     const event = stateEvent(context, service, state);
     if (machine === null) return change(context, changes, [event]);
-    const { cloud, key } = machine;
-    const id = machine.driverId ?? key;
-    const reason = ending === "launching" ? "replaced" : ending;
+    const { cloud, key, driverId: id } = machine;
+    if (id === null) {
+      await change(context, [{ kind: "ended", key, reason: NEVER_LAUNCHED }, ...changes], [event]);
+      return this.assignments.ended(service);
+    }
+    const givenBack = (await context.clouds.driver(cloud)).lends === true;
+    const reason = ending === "launching" ? "replaced" : givenBack && ending === "terminated" ? GIVEN_BACK : ending;
+    const ended = { at: event.at, type: "machine-terminated", service: service.name, cloud, id } as const;
     await change(
       context,
       [{ kind: "ended", key, reason }, ...changes],
-      [{ at: event.at, type: "machine-terminated", service: service.name, cloud, id }, event],
+      [givenBack ? { ...ended, givenBack } : ended, event],
     );
     this.assignments.ended(service);
-    this.terminated.push({ service: service.name, cloud, id });
+    this.terminated.push({ service: service.name, cloud, id, givenBack });
   }
 
   /** Records that an orphaned machine was destroyed: the record assigns it to no service. */
   async noteStray(cloud: string, { id, key, mark, hostname }: MachineStatus): Promise<void> {
     const service = mark?.service ?? hostname ?? id;
-    const ended: Change[] = key === null ? [] : [{ kind: "ended", key, reason: "terminated" }];
-    await change(this.context, ended, [
-      { at: this.context.clock.now(), type: "machine-terminated", service, cloud, id },
+    const givenBack = (await this.context.clouds.driver(cloud)).lends === true;
+    const reason = givenBack ? GIVEN_BACK : "terminated";
+    await change(this.context, key === null ? [] : [{ kind: "ended", key, reason }], [
+      {
+        at: this.context.clock.now(),
+        type: "machine-terminated",
+        service,
+        cloud,
+        id,
+        ...(givenBack && { givenBack }),
+      },
     ]);
-    this.terminated.push({ service, cloud, id });
+    this.terminated.push({ service, cloud, id, givenBack });
   }
 }

@@ -60,10 +60,27 @@ async function collect(source: BundleSource): Promise<{ entries: BundleEntry[]; 
   if (program !== null && entry !== null) {
     const main = found.get(entry);
     if (main?.kind !== "file") throw new StagingSourceError(`${program.path} has no run.sh`);
+    // Those of files and folders were read when the plan was checked.
+    if ("content" in main) checkFirstLine(program.path, main.content);
     found.set(entry, { ...main, mode: 0o755 });
   }
   const entries = [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   return { entries, entry };
+}
+
+/** @throws StagingSourceError for a program that machines would run by the wrong interpreter, or by none */
+function checkFirstLine(archive: string, content: Buffer): void {
+  const line = content.toString("latin1", 0, Math.min(content.indexOf(10) + 1 || content.length, 256));
+  if (line.startsWith("\u00ef\u00bb\u00bf"))
+    throw new StagingSourceError(
+      `${archive}: its run.sh begins with a byte order mark, so machines would not run it by its interpreter: ` +
+        "save it as UTF-8 without BOM",
+    );
+  if (line.startsWith("#!") && line.endsWith("\r\n"))
+    throw new StagingSourceError(
+      `${archive}: the first line of its run.sh ends in CR LF (Windows), so machines cannot run it: ` +
+        "save it with LF line endings",
+    );
 }
 
 async function readProgram(program: NonNullable<BundleSource["program"]>): Promise<BundleEntry[]> {

@@ -48,15 +48,22 @@ function checkRun(place: Located, path: string, files: Files): Mistake[] {
   if (files.kind(script) !== "file")
     return [place.mistake(`folder "${place.text}" has no run.sh: add one, or name a file`)];
   if (isArchive(script)) return [];
-  const firstLine = files.firstLine(script);
-  if (!firstLine.startsWith("#!") || !firstLine.endsWith("\r\n")) return [];
-  return [
-    place.mistake(
-      `the first line of "${kind === "folder" ? join(place.text ?? "", "run.sh") : place.text}" ` +
-        "ends in CR LF (Windows), so machines cannot run it: save the file with LF line endings",
-    ),
-  ];
+  const problem = firstLineProblem(files.firstLine(script));
+  const name = kind === "folder" ? join(place.text ?? "", "run.sh") : place.text;
+  return problem === null ? [] : [place.mistake(`the first line of "${name}" ${problem}`)];
 }
+
+/** Why machines would run a program by the wrong interpreter, or by none; null if they would not. */
+function firstLineProblem(line: string): string | null {
+  if (line.startsWith(BYTE_ORDER_MARK))
+    return "begins with a byte order mark, so machines would not run it by its interpreter: save the file as UTF-8 without BOM";
+  if (line.startsWith("#!") && line.endsWith("\r\n"))
+    return "ends in CR LF (Windows), so machines cannot run it: save the file with LF line endings";
+  return null;
+}
+
+/** In UTF-8, as the first line of a file is read: byte by byte. */
+const BYTE_ORDER_MARK = "\u00ef\u00bb\u00bf";
 
 /** All files end up in one folder on the machine, so their base names must differ. */
 function checkCompanions(program: Located, path: string | null, files: Files): Mistake[] {

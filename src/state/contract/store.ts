@@ -96,7 +96,8 @@ export interface Store extends StoreSettings {
   machines(run: RunKey): Promise<MachineRecord[]>;
   /** All machines that services of live runs have or have requested. */
   liveMachines(): Promise<LiveMachines>;
-  attributes(run: RunKey, secrets?: SecretReading): Promise<AttributeRecord[]>;
+  /** @param builtIns false leaves out built-in attributes other than `host`. Default: true. */
+  attributes(run: RunKey, secrets?: SecretReading, builtIns?: boolean): Promise<AttributeRecord[]>;
   steps(run: RunKey, serviceId?: number): Promise<StepRecord[]>;
   /** Hashes of the setup steps that ran on a machine for a service (`StepRecord.content`). */
   setups(serviceId: number, machineKey: string | null): Promise<Set<string>>;

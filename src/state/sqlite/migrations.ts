@@ -21,6 +21,8 @@ CREATE TABLE runs (
 -- A name may be used again once its run is terminated; the old run keeps its number.
 CREATE UNIQUE INDEX runs_live_name ON runs(name) WHERE state <> 'terminated';
 CREATE INDEX runs_name ON runs(name, id);
+-- Years of ended runs must not slow a list of the live ones.
+CREATE INDEX runs_live ON runs(id) WHERE state <> 'terminated';
 
 -- Every plan that a run ever followed; a table of its own, since their size would slow the listing of runs.
 CREATE TABLE plans (

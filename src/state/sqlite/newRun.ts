@@ -91,14 +91,15 @@ function insertServices(db: Db, runId: number, plan: LaunchPlan, now: number): v
  */
 export function replicasOf(plan: LaunchPlan): { level: number; spec: string; name: string; replica: number }[] {
   return plan.levels.flatMap(({ services }, level) =>
-    services.flatMap((service) =>
-      replicaNames(service).map((name, index) => ({
+    services.flatMap((service) => {
+      const numbers = replicaNumbers(service);
+      return replicaNames(service).map((name, index) => ({
         level,
         spec: service.name,
         name,
-        replica: replicaNumbers(service)[index] as number,
-      })),
-    ),
+        replica: numbers[index] as number,
+      }));
+    }),
   );
 }
 

@@ -229,6 +229,7 @@ export function readAttributes(
   cipher: Cipher,
   run: Pick<RunRecord, "id" | "uid">,
   secrets: SecretReading,
+  builtIns: boolean,
 ): AttributeRecord[] {
   const rows = db
     .prepare<
@@ -241,7 +242,8 @@ export function readAttributes(
         encoding: string | null;
       }
     >(
-      "SELECT a.* FROM attributes a JOIN services s ON s.id = a.service_id WHERE s.run_id = ? ORDER BY s.id, a.kind, a.name",
+      `SELECT a.* FROM attributes a JOIN services s ON s.id = a.service_id
+       WHERE s.run_id = ? ${builtIns ? "" : "AND (a.kind <> 'builtin' OR a.name = 'host')"} ORDER BY s.id, a.kind, a.name`,
     )
     .all(run.id);
   return rows.map((row) => ({

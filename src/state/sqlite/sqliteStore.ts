@@ -74,7 +74,8 @@ function questions({ db, cipher }: StoreParts, ask: Ask) {
     removedNames: (run) => ask(() => reader.readRemovedNames(db, run.id)),
     machines: (run) => ask(() => reader.readMachines(db, run.id)),
     liveMachines: () => ask(() => reader.readLiveMachines(db)),
-    attributes: (run, secrets = "needed") => ask(() => reader.readAttributes(db, cipher, run, secrets)),
+    attributes: (run, secrets = "needed", builtIns = true) =>
+      ask(() => reader.readAttributes(db, cipher, run, secrets, builtIns)),
     steps: (run, serviceId) => ask(() => reader.readSteps(db, run.id, serviceId)),
     setups: (serviceId, machineKey) => ask(() => reader.readSetups(db, serviceId, machineKey)),
     events: (run, after) => ask(() => reader.readEvents(db, run.id, after)),

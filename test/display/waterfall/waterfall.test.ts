@@ -128,6 +128,7 @@ test("a failure is marked with a cross and told with its reason; what has not en
       lastLines: [],
       log: null,
       remedy: "",
+      cause: null,
     },
   });
   const picture = draw(story);

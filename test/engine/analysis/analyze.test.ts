@@ -156,6 +156,7 @@ test("a failed service is one, with its reason; its level ends with the service 
       lastLines: [],
       log: null,
       remedy: "",
+      cause: null,
     },
   });
   story.finish(90, "b", "boot").state(91, "b", "ready").endLevel(92, "one", 1).end(93, "failed");

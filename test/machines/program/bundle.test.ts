@@ -114,3 +114,13 @@ test("what cannot be bundled is refused by name", async () => {
   );
   expect(existsSync(target())).toBe(false);
 });
+
+test.each([
+  ["a byte order mark", "\ufeff#!/bin/sh\n", /prog\.tar\.gz: its run\.sh begins with a byte order mark/],
+  ["CR LF in its first line", "#!/bin/sh\r\n", /prog\.tar\.gz: the first line of its run\.sh ends in CR LF/],
+])("an archive whose program has %s is refused in words", async (_what, text, message) => {
+  put("packed/run.sh", text);
+  const path = join(directory, "prog.tar.gz");
+  execFileSync("tar", ["-czf", path, "-C", join(directory, "packed"), "."]);
+  await expect(writeBundle({ program: { kind: "archive", path }, files: [] }, target())).rejects.toThrow(message);
+});

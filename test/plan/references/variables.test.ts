@@ -38,6 +38,12 @@ test("numbers of a var file keep their text", async () => {
   });
 });
 
+test("a byte order mark and CR LF line ends of a var file are no part of its names and values", async () => {
+  const plan = await load("plan: a\nvariables: { v: {}, w: {} }\nlevels: []");
+  const file = join(planFolder({ "v.yaml": "\ufeffv: one\r\nw: two\r\n" }), "v.yaml");
+  expect(await resolve(plan, { varFiles: [file] })).toEqual({ v: "one", w: "two" });
+});
+
 test("secrets are marked, and the environment that references need is read", async () => {
   const plan = await load(
     'plan: a\nvariables: { s: { secret: true, env: S } }\nlevels: [{ services: { a: { image: "${env.IMAGE}" } } }]',
