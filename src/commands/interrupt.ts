@@ -1,4 +1,4 @@
-/** Ctrl-C: once to stop gracefully, twice to exit at once. */
+/** Ctrl-C: once to stop gracefully, twice to exit at once. The second one says what is left. */
 import { EXIT } from "./exitCodes.js";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -13,11 +13,15 @@ export interface Interruption {
 /**
  * Handles the signals that ask a command to stop.
  * @param announce called on the first signal.
+ * @param leave called on the second one, right before the process exits.
  */
-export function onInterrupt(announce: () => void): Interruption {
+export function onInterrupt(announce: () => void, leave: () => void = () => undefined): Interruption {
   const controller = new AbortController();
   const handler = () => {
-    if (controller.signal.aborted) process.exit(EXIT.interrupted);
+    if (controller.signal.aborted) {
+      leave();
+      process.exit(EXIT.interrupted);
+    }
     controller.abort();
     announce();
   };

@@ -3,11 +3,14 @@ import type { RunEvent } from "../library/index.js";
 import { chooseMode, type Appearance } from "../display/mode.js";
 import { StoppedError, UsageError } from "./exitCodes.js";
 import { onInterrupt, type Interruption } from "./interrupt.js";
+import { LeftMachines } from "./leftMachines.js";
 import { printError } from "./output.js";
 
 export interface Progress {
   readonly onEvent: (event: RunEvent) => void;
   readonly interruption: Interruption;
+  /** Says what the command leaves behind when it ends without a result. */
+  sayLeft(): void;
   /** Gives the screen back to the caller. */
   close(): void;
 }
@@ -20,9 +23,13 @@ export interface ProgressOptions {
   /** With `--nagios`: monitors read standard output and standard error as one text. */
   readonly nagios?: boolean;
   readonly verbose: boolean;
+  /** What the command does after an interrupt. Default: no new step starts, and running steps are recorded. */
+  readonly stopping?: string;
   /** Sentence that says what can be done after an interrupt. */
   readonly afterwards: string;
 }
+
+const STOPPING = "no new step starts, running steps are recorded";
 
 /**
  * Live display on a terminal, plain lines otherwise. With `--json`, plain lines on stderr: stdout holds the document.
@@ -33,15 +40,23 @@ export async function showProgress(options: ProgressOptions): Promise<Progress> 
   const stream = options.json ? process.stderr : process.stdout;
   const { mode, color } = appearance(options);
   const reporter = createReporter({ mode, stream, color, now: Date.now, verbose: options.verbose });
+  const left = new LeftMachines();
+  const sayLeft = (): void => {
+    reporter.close();
+    const sentence = left.sentence();
+    if (sentence !== null) printError(`bootlevel: ${sentence}`);
+  };
   const interruption = onInterrupt(() => {
-    const message =
-      "stopping: no new step starts, running steps are recorded. " +
-      `Interrupt again to exit at once. ${options.afterwards}`;
+    const message = `stopping: ${options.stopping ?? STOPPING}. Interrupt again to exit at once. ${options.afterwards}`;
     reporter.onEvent({ at: Date.now(), type: "warning", service: null, message });
-  });
+  }, sayLeft);
   return {
-    onEvent: (event) => reporter.onEvent(event),
+    onEvent: (event) => {
+      left.note(event);
+      reporter.onEvent(event);
+    },
     interruption,
+    sayLeft,
     close() {
       reporter.close();
       interruption.release();
@@ -66,6 +81,9 @@ export async function withProgress<T>(
   try {
     const result = await work({ onEvent: progress.onEvent, signal: progress.interruption.signal });
     return { result, interrupted: progress.interruption.interrupted };
+  } catch (error) {
+    if (options.nagios !== true) progress.sayLeft();
+    throw error;
   } finally {
     progress.close();
   }

@@ -1,6 +1,6 @@
 import type { Argv } from "yargs";
 
-import { resumeToEnd, runToEnd, type Keep, type Phase, type RunToEndResult } from "../library/index.js";
+import { resumeToEnd, runToEnd, type Keep, type OnFailure, type Phase, type RunToEndResult } from "../library/index.js";
 import { ENVIRONMENT } from "./environment.js";
 import { VERBOSE } from "./commonOptions.js";
 import { EXIT, MONITOR_EXIT, UsageError } from "./exitCodes.js";
@@ -16,6 +16,7 @@ interface RunArguments extends GivenArguments, VariableArguments, WaitArguments 
   readonly resume?: string;
   readonly name?: string;
   readonly keep?: Keep;
+  readonly onFailure?: OnFailure;
   readonly deadline?: string[];
   readonly nagios: boolean;
   readonly json: boolean;
@@ -46,6 +47,13 @@ export function builder(yargs: Argv) {
       requiresArg: true,
       describe: "When to keep the machines; overrides the plan (default: never)",
     })
+    .option("on-failure", {
+      choices: ["abort", "settle"] as const,
+      requiresArg: true,
+      describe:
+        "When a service fails: abort ends everything in progress, settle lets it end by itself; overrides the plan " +
+        "(default: abort)",
+    })
     .option("deadline", {
       type: "string",
       array: true,
@@ -75,6 +83,7 @@ export async function handler(options: RunArguments): Promise<number> {
       json: options.json,
       nagios: options.nagios,
       verbose: options.verbose,
+      stopping: "the run is aborted and its programs are ended",
       afterwards: "Reports are then collected, and machines end unless they are to be kept.",
     },
     work,
@@ -100,7 +109,11 @@ async function fromPlan(options: RunArguments): Promise<(watch: Watch) => Promis
   // Deadlines are stored with the run, so a resumed run uses them too.
   const deadlines = await readDeadlines(options.deadline ?? []);
   const loaded = await loadPlan(options.plan, { ...ENVIRONMENT, given: readGivenOptions(options) });
-  const plan = { ...loaded, deadlines: { ...loaded.deadlines, ...deadlines } };
+  const plan = {
+    ...loaded,
+    onFailure: options.onFailure ?? loaded.onFailure,
+    deadlines: { ...loaded.deadlines, ...deadlines },
+  };
   const values = readVariableOptions(options);
   return (watch) =>
     runToEnd(plan, {
@@ -120,6 +133,7 @@ async function fromRun(options: RunArguments, run: string): Promise<(watch: Watc
     options.varFile && "--var-file",
     options.set && "--set",
     options.replicas && "--replicas",
+    options.onFailure && "--on-failure",
     options.deadline && "--deadline",
   ].filter(Boolean);
   if (foreign.length > 0) throw new UsageError(`--resume uses the plan of the run: leave out ${foreign.join(", ")}`);

@@ -31,7 +31,9 @@ export function nagiosRunLine({ run, well, success, boot, ms }: EndedRun): { sta
 function words(well: boolean, success: boolean, { failures, aborted, state }: EndedRun["boot"]): string {
   if (well) return "succeeded";
   if (success) return "succeeded, but machines are left";
-  if (aborted !== null) return `was aborted by ${harmless(aborted.origin)}: ${harmless(aborted.reason)}`;
+  // With `on_failure`, the first failure is the cause.
+  if (aborted !== null && (aborted.origin !== "on_failure" || failures.length === 0))
+    return `was aborted by ${harmless(aborted.origin)}: ${harmless(aborted.reason)}`;
   const [first, ...others] = groupByCause(failures);
   if (first === undefined) return `failed (${state})`;
   const more = others.reduce((sum, { followers }) => sum + 1 + followers.length, 0);

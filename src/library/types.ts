@@ -71,7 +71,7 @@ export type {
 export type { PlanDescription } from "../plan/describe.js";
 export type { Given } from "../plan/launchPlan/given.js";
 export type { RunToEndResult } from "../engine/operations/runToEnd.js";
-export type { Keep, LaunchPlan, Phase } from "../plan/launchPlan/launchPlan.js";
+export type { Keep, LaunchPlan, OnFailure, Phase } from "../plan/launchPlan/launchPlan.js";
 export type { Mistake } from "../plan/yaml/mistakes.js";
 export type { EventRecord, RunSummary } from "../state/contract/records.js";
 export type { ServiceStatus, StatusReport, Trouble } from "../model/statusReport.js";

@@ -84,6 +84,7 @@ test("a small plan compiles to exactly this", async () => {
       },
     ],
     keep: null,
+    onFailure: "abort",
     deadlines: {},
     given: { replicas: {}, inputs: {} },
   });

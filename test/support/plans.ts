@@ -56,6 +56,7 @@ export function plan(levels: readonly LevelSpec[], parts: Partial<LaunchPlan> = 
     levels,
     given: NOTHING_GIVEN,
     keep: null,
+    onFailure: "abort",
     deadlines: {},
     ...parts,
   };

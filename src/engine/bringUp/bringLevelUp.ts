@@ -169,6 +169,7 @@ async function outcome(
     if (!isServiceError(failure)) throw failure; // the record cannot be written: continuing is not safe
     const recorded = new ServiceError(await enterFailure(context, service, failure.failure), { cause: failure.cause });
     work.failed.push(recorded);
+    work.onFailure(recorded.failure);
     return recorded;
   }
 }

@@ -46,6 +46,8 @@ export interface BringUpOptions {
   readonly force?: boolean;
   /** Called when execute programs start, and when booting continues. */
   readonly enterPhase?: BringUp["enterPhase"];
+  /** Called with the failure of each service, redacted. */
+  readonly onFailure?: BringUp["onFailure"];
 }
 
 /**
@@ -57,7 +59,7 @@ export async function bringUp(
   context: RunContext,
   assignments: MachineAssignments,
   agenda: Agenda,
-  { fresh = false, force = false, enterPhase = () => undefined }: BringUpOptions = {},
+  { fresh = false, force = false, enterPhase = () => undefined, onFailure = () => undefined }: BringUpOptions = {},
 ): Promise<BringUpEnd> {
   const unfinished = unfinishedPrograms(fresh ? [] : await context.store.steps(context.run));
   const early = new EarlyLaunches({
@@ -80,6 +82,7 @@ export async function bringUp(
     },
     failed: [],
     enterPhase,
+    onFailure,
   };
   context.coordination.publishBy((service, attribute) => publish(work, service, [attribute]));
   context.coordination.progress.expect(agenda.among(context.levels.flat()));

@@ -1,4 +1,5 @@
 /** The shared data of a command that brings services up. */
+import type { ServiceFailure } from "../../model/events.js";
 import type { StepRecord } from "../../state/contract/records.js";
 import type { Agenda } from "../tasks/agenda.js";
 import type { Dependency } from "../attributes/dependents.js";
@@ -24,4 +25,6 @@ export interface BringUp {
   readonly enterPhase: (phase: "boot" | "execute") => void;
   /** Skip the terminate programs of replaced and removed services. */
   readonly force: boolean;
+  /** Called with the failure of each service, redacted. */
+  readonly onFailure: (failure: ServiceFailure) => void;
 }

@@ -20,6 +20,8 @@ export interface RunAgendaOptions {
   readonly force: boolean;
   /** Called when execute programs start, and when booting continues. */
   readonly enterPhase?: BringUp["enterPhase"];
+  /** Called with the failure of each service, redacted. */
+  readonly onFailure?: BringUp["onFailure"];
 }
 
 /** Carries out the agenda and moves the run to the resulting state. */

@@ -2,12 +2,11 @@
 import type { RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
 import { StateError, isRunBusyError } from "../../state/contract/errors.js";
-import { endUnfinished, unfinishedPrograms } from "../programs/unfinished.js";
+import { endAllUnfinished, unfinishedPrograms } from "../programs/unfinished.js";
 import { enterRunState } from "../run/journal.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
 import { abortWords } from "../run/abort.js";
-import { settleAll } from "../run/settleAll.js";
 
 export interface AbortResult {
   readonly run: string;
@@ -59,20 +58,18 @@ async function endOrLeave(store: Store, { id }: RunRecord, options: WorkOptions)
 }
 
 /** Cleans up after a dead launcher: its programs still run, and the run is still in the state of that time. */
-async function endPrograms(store: Store, run: RunRecord, options: WorkOptions): Promise<void> {
-  const isLeft = run.state === "booting" || run.state === "repairing" || run.state === "reloading";
-  if (!isLeft && unfinishedPrograms(await store.steps(run)).size === 0) return;
+export async function endPrograms(store: Store, run: RunRecord, options: WorkOptions): Promise<void> {
+  if (!isLeft(run) && unfinishedPrograms(await store.steps(run)).size === 0) return;
   await workOnRun(store, run, "abort", options, async (context) => {
     const startedAt = context.clock.now();
-    const assignments = await MachineAssignments.read(context);
-    const unfinished = unfinishedPrograms(await store.steps(run));
-    await settleAll(
-      context.levels
-        .flat()
-        .map((service) => endUnfinished(context, assignments, service, unfinished.get(service.id) ?? [])),
-    );
-    if (isLeft) await enterRunState(context, "failed", startedAt);
+    await endAllUnfinished(context, await MachineAssignments.read(context));
+    if (isLeft(run)) await enterRunState(context, "failed", startedAt);
   });
+}
+
+/** Whether the run is still in the state of a command that brought it up. */
+function isLeft({ state }: RunRecord): boolean {
+  return state === "booting" || state === "repairing" || state === "reloading";
 }
 
 /**

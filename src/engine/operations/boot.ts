@@ -10,7 +10,7 @@ import { bringUp } from "../bringUp/bringUp.js";
 import { chooseImages } from "../images/chooseImages.js";
 import { packBundles } from "../programs/bundles.js";
 import { enterRunState, record, warn } from "../run/journal.js";
-import { underDeadlines } from "../run/deadlines.js";
+import { withSelfAbort } from "../run/selfAbort.js";
 import type { Abort } from "../../state/contract/records.js";
 import { underLease } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
@@ -84,7 +84,7 @@ export async function bootRun(store: Store, request: BootRequest): Promise<BootR
       ...(session && { session }),
     });
     try {
-      return await bootServices(context, request.verb ?? "boot", warnings);
+      return await bootServices(context, request, warnings);
     } finally {
       await closeContext(context);
     }
@@ -102,7 +102,7 @@ function checkRunName(name: string | null): void {
 
 async function bootServices(
   context: RunContext,
-  verb: "boot" | "run",
+  { verb = "boot", signal }: BootRequest,
   warnings: readonly string[],
 ): Promise<BootResult> {
   const startedAt = context.clock.now();
@@ -119,8 +119,8 @@ async function bootServices(
   const agenda = new Agenda();
   for (const service of context.levels.flat()) agenda.add(service, { stage: "launch", reason: "boot", resume: false });
   const assignments = await MachineAssignments.read(context);
-  const end = await underDeadlines(context, verb, (enterPhase) =>
-    bringUp(context, assignments, agenda, { fresh: true, enterPhase }),
+  const end = await withSelfAbort(context, verb, signal, (hooks) =>
+    bringUp(context, assignments, agenda, { fresh: true, ...hooks }),
   );
   await enterRunState(context, end.state, startedAt);
   return { run: run.name, ...end, ms: context.clock.now() - startedAt };

@@ -5,7 +5,7 @@ import { Agenda, type Task } from "../tasks/agenda.js";
 import type { BootResult } from "./boot.js";
 import { runAgenda } from "../bringUp/runAgenda.js";
 import { isTask, repairUnfinished, unfinishedTask } from "../health/diagnosis.js";
-import { underDeadlines } from "../run/deadlines.js";
+import { withSelfAbort } from "../run/selfAbort.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
 import { checkGoal } from "./repair.js";
@@ -32,13 +32,13 @@ export async function resumeRun(
     const nothing = agenda.size === 0 && context.dropped.length === 0 && now.state === "ready";
     const end = nothing
       ? { state: now.state, failures: [], cloudUnreachable: false, unused: [], aborted: null }
-      : await underDeadlines(context, options.verb ?? "boot", (enterPhase) =>
+      : await withSelfAbort(context, options.verb ?? "boot", options.signal, (hooks) =>
           runAgenda(context, assignments, agenda, {
             verb: "resume",
             state: "booting",
             startedAt,
             force: false,
-            enterPhase,
+            ...hooks,
           }),
         );
     return { run: now.name, ...end, ms: context.clock.now() - startedAt };

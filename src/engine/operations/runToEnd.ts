@@ -4,7 +4,11 @@ import type { Keep, LaunchPlan } from "../../plan/launchPlan/launchPlan.js";
 import type { RunRecord, VariableRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
 import { LONGEST_TIMER_MS } from "../../time/clock.js";
+import { isPassing } from "../run/selfAbort.js";
+import { takeLease, type WorkOptions } from "../session/lease.js";
+import { endPrograms } from "./abort.js";
 import { bootRun, type BootResult } from "./boot.js";
+import { recordedBoot, wasBegunToEnd } from "./recordedBoot.js";
 import { resumeRun } from "./resume.js";
 import type { ReportOutcome } from "../reports/collectReports.js";
 import { collectReportsNow } from "./collectReports.js";
@@ -52,53 +56,56 @@ export async function runToEnd(store: Store, request: RunToEndRequest): Promise<
   return withSession((session) => runInSession(store, request, session));
 }
 
+/** How long another launcher may work on the run between two phases, in milliseconds, such as a repair from cron. */
+const PATIENCE_MS = 600_000;
+
 async function runInSession(store: Store, request: RunToEndRequest, session: Session): Promise<RunToEndResult> {
   const startedAt = store.clock.now();
-  const boot = await begin(store, request, session);
-  const run = await store.findRun(boot.run);
+  const { number, boot } = await begin(store, request, session);
+  const { observe } = request;
+  const run = await store.findRun(String(number));
   const { plan } = await store.plan(run);
   const keep = request.keep ?? plan.keep ?? "never";
-  const deadlines = plan.deadlines;
   // The operator stopped booting and executing. Machines that are not kept must be destroyed all the same.
-  const { observe, waitMs } = request;
-  const reports = await within("reporting", deadlines.report, (over) =>
-    collectReportsNow(store, run, {
-      observe,
-      waitMs,
-      signal: new AbortController().signal,
-      over,
-      session,
-      services: [],
-      all: true,
-    }),
-  );
-  const success = boot.state === "ready";
-  const terminated = isKept(keep, success)
-    ? null
-    : await within("taking down", deadlines.terminate, (over) =>
-        terminateRun(store, run, {
-          observe,
-          waitMs,
-          signal: over,
-          over,
-          session,
-          force: false,
-          keep: false,
-          reports: false,
-        }),
+  const options = {
+    observe,
+    waitMs: Math.max(request.waitMs, PATIENCE_MS),
+    signal: new AbortController().signal,
+    session,
+  };
+  const isGoingDown = run.goal === "down";
+  const reports = isGoingDown
+    ? []
+    : await within("reporting", plan.deadlines.report, (over) =>
+        collectReportsNow(store, run, { ...options, over, services: [], all: true }),
       );
-  return { run: boot.run, success, boot, reports, keep, terminated, ms: store.clock.now() - startedAt };
+  const success = boot.state === "ready";
+  const kept = !isGoingDown && isKept(keep, success);
+  const terminated = kept
+    ? null
+    : await within("taking down", plan.deadlines.terminate, (over) =>
+        terminateRun(store, run, { ...options, signal: over, over, force: false, keep: false, reports: isGoingDown }),
+      );
+  // Its programs are ended, and an operator may go on with the machines.
+  if (kept && boot.aborted !== null && isPassing(boot.aborted)) await store.cancelAbort(run);
+  return { run: run.name, success, boot, reports, keep, terminated, ms: store.clock.now() - startedAt };
+}
+
+/** The result of booting and executing, and the number of the run. */
+interface Begun {
+  readonly number: number;
+  readonly boot: BootResult;
 }
 
 async function begin(
   store: Store,
   { start, keep, waitMs, observe, signal }: RunToEndRequest,
   session: Session,
-): Promise<BootResult> {
+): Promise<Begun> {
   switch (start.kind) {
-    case "plan":
+    case "plan": {
       // The caller's choice also overrides the plan for a command that continues the run.
-      return bootRun(store, {
+      const boot = await bootRun(store, {
         plan: keep === null ? start.plan : { ...start.plan, keep },
         variables: start.variables,
         name: start.name,
@@ -107,9 +114,37 @@ async function begin(
         signal,
         session,
       });
-    case "resume":
-      return resumeRun(store, start.run, { waitMs, observe, signal, session, verb: "run" });
+      return { number: (await store.findRun(boot.run)).id, boot };
+    }
+    case "resume": {
+      const options = { waitMs, observe, signal, session };
+      const boot =
+        (await endedPart(store, start.run, options)) ??
+        (await resumeRun(store, start.run, { ...options, verb: "run" }));
+      return { number: start.run.id, boot };
+    }
   }
+}
+
+/**
+ * The result of booting and executing, if that part of the run is over: its launcher died while it collected reports or
+ * took the run down, or after the run was aborted.
+ * @returns null if there is something to boot or to execute, or if the run was not started by `run`.
+ */
+async function endedPart(store: Store, { id }: RunRecord, options: WorkOptions): Promise<BootResult | null> {
+  const find = () => store.findRun(String(id));
+  const isOver = (run: RunRecord) => run.goal === "down" || run.abort !== null;
+  let run = await find();
+  if (!isOver(run) || !(await wasBegunToEnd(store, run))) return null;
+  if (run.state !== "terminated") {
+    // Nobody else works on it now, and what it was when it was asked for may have changed.
+    await (await takeLease(store, run, "run", options)).release();
+    run = await find();
+  }
+  // An operator stopped the teardown, or keeps the machines after it.
+  if (!isOver(run) || (run.goal === "down" && run.state === "interrupted")) return null;
+  if (run.goal === "up") await endPrograms(store, run, options);
+  return recordedBoot(store, run);
 }
 
 export function isKept(keep: Keep, success: boolean): boolean {

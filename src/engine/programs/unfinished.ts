@@ -7,6 +7,7 @@ import type { MachineAssignments } from "../run/machineAssignments.js";
 import { hasMachine } from "./runServiceProgram.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
+import { settleAll } from "../run/settleAll.js";
 
 /** Milliseconds between SIGTERM and SIGKILL. */
 const GRACE_MS = 5_000;
@@ -21,6 +22,16 @@ export function unfinishedPrograms(steps: readonly StepRecord[]): Map<number, St
     else unfinished.set(step.serviceId, [step]);
   }
   return unfinished;
+}
+
+/** Ends the unfinished programs of all services, in parallel. */
+export async function endAllUnfinished(context: RunContext, assignments: MachineAssignments): Promise<void> {
+  const unfinished = unfinishedPrograms(await context.store.steps(context.run));
+  await settleAll(
+    context.levels
+      .flat()
+      .map((service) => endUnfinished(context, assignments, service, unfinished.get(service.id) ?? [])),
+  );
 }
 
 /**

@@ -4,33 +4,12 @@
  */
 import type { Phase } from "../../plan/launchPlan/launchPlan.js";
 import { LONGEST_TIMER_MS } from "../../time/clock.js";
-import type { RunContext } from "./context.js";
 
-type Timed = Extract<Phase, "boot" | "execute">;
+export type TimedPhase = Extract<Phase, "boot" | "execute">;
 
-/** Does `work` under the plan's deadlines: the run is aborted when a phase takes too long. Only for the verb "run". */
-export async function underDeadlines<T>(
-  context: RunContext,
-  verb: "boot" | "run",
-  work: (enterPhase: (phase: Timed) => void) => Promise<T>,
-): Promise<T> {
-  if (verb === "boot") return work(() => undefined);
-  const deadlines = new Deadlines(context.plan.deadlines, (phase, limitMs) => {
-    const reason = `${phase === "boot" ? "booting" : "executing"} took longer than its deadline of ${limitMs / 1000} s`;
-    context.writer?.expect(context.abort.begin({ reason, origin: "deadline", at: context.clock.now() }));
-  });
-  try {
-    return await work((phase) => {
-      deadlines.enter(phase);
-    });
-  } finally {
-    deadlines.stop();
-  }
-}
-
-class Deadlines {
-  private readonly spent: Record<Timed, number> = { boot: 0, execute: 0 };
-  private phase: Timed = "boot";
+export class Deadlines {
+  private readonly spent: Record<TimedPhase, number> = { boot: 0, execute: 0 };
+  private phase: TimedPhase = "boot";
   private since = performance.now();
   private timer: NodeJS.Timeout | null = null;
 
@@ -40,13 +19,13 @@ class Deadlines {
    */
   constructor(
     private readonly limits: Readonly<Partial<Record<Phase, number>>>,
-    private readonly onOver: (phase: Timed, limitMs: number) => void,
+    private readonly onOver: (phase: TimedPhase, limitMs: number) => void,
   ) {
     this.arm();
   }
 
   /** Starts or continues a phase. */
-  enter(phase: Timed): void {
+  enter(phase: TimedPhase): void {
     this.spent[this.phase] += performance.now() - this.since;
     this.phase = phase;
     this.since = performance.now();

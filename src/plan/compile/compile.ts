@@ -12,6 +12,7 @@ import { Files, isArchive } from "../draft/files.js";
 import type {
   CloudSpec,
   Keep,
+  OnFailure,
   LaunchPlan,
   ProgramSpec,
   ReadySpec,
@@ -66,6 +67,7 @@ class Compiler {
       environmentSources: [...environment.values()],
       clouds: Object.fromEntries([...usedClouds(this.draft)].map((name) => [name, this.cloud(name)])),
       keep: (root.get("keep")?.text as Keep | undefined) ?? null,
+      onFailure: (root.get("on_failure")?.text as OnFailure | undefined) ?? "abort",
       deadlines: Object.fromEntries(
         (root.get("deadlines")?.entries() ?? []).map(([phase, place]) => [phase, duration(place, 0)]),
       ),

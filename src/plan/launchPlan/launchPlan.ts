@@ -156,6 +156,12 @@ export interface ImageChoice {
 }
 
 /** Whether the machines of a run are kept at the end of `bootlevel run`. */
+/**
+ * What a failure of a service in `bootlevel run` does: "abort" ends everything in progress at once, "settle" lets what
+ * runs beside it end by itself.
+ */
+export type OnFailure = "abort" | "settle";
+
 export type Keep = "never" | "always" | "on-error" | "on-success";
 
 /** The phases of `bootlevel run`. Each can have a deadline. */
@@ -223,6 +229,8 @@ export interface LaunchPlan {
   readonly given: Given;
   /** Whether its machines are kept at the end of `bootlevel run`, or null if the plan does not say. */
   readonly keep: Keep | null;
+  /** What a failure in `bootlevel run` does. */
+  readonly onFailure: OnFailure;
   /** Deadline of each phase of `bootlevel run`, in milliseconds. */
   readonly deadlines: Readonly<Partial<Record<Phase, number>>>;
 }

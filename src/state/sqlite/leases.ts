@@ -3,18 +3,22 @@
  * takeover, and every write of the holder carries it. A launcher that froze and resumes after a takeover cannot write
  * any more.
  */
+import { randomUUID } from "node:crypto";
 import { hostname, uptime } from "node:os";
 
 import { statement, type Db } from "./database.js";
-import { isProcessAlive, processStart, uptimeId } from "./processes.js";
+import { isProcessAlive, pidSpace, processStart, uptimeId } from "./processes.js";
 import { LeaseLostError, RunBusyError } from "../contract/errors.js";
 import type { LeaseHolder } from "../contract/records.js";
 
 /**
- * After this time without a renewal, the holder may be replaced. A holder whose process on this computer is gone may be
+ * After this time without a renewal, the holder may be replaced. A holder whose process is known to be gone may be
  * replaced at once.
  */
 export const LEASE_SILENCE_MS = 30_000;
+
+/** The name of this launcher. Host names and pids are the same in several containers. */
+const LAUNCHER = randomUUID();
 
 interface LeaseRow {
   fence: number;
@@ -22,6 +26,7 @@ interface LeaseRow {
   host: string;
   pid: number;
   process_start: string;
+  pid_space: string;
   command: string;
   since: number;
   renewed_at: number;
@@ -41,7 +46,7 @@ export function leaseHolder(db: Db, runId: number, now = Date.now()): LeaseHolde
  * @returns the fencing number that every write must carry.
  * @throws RunBusyError if another launcher works on the run.
  */
-export function acquireLease(db: Db, run: { id: number; name: string }, holder: string, command: string): number {
+export function acquireLease(db: Db, run: { id: number; name: string }, command: string): number {
   return db
     .transaction(() => {
       const now = Date.now();
@@ -49,14 +54,15 @@ export function acquireLease(db: Db, run: { id: number; name: string }, holder: 
       if (row && row.holder !== null && isHolderAlive(row, now)) throw busy(run.name, row);
       const fence = (row?.fence ?? 0) + 1;
       db.prepare(
-        `INSERT OR REPLACE INTO leases (run_id, fence, holder, host, pid, process_start, command, since, renewed_at, uptime_id, renewed_uptime) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT OR REPLACE INTO leases (run_id, fence, holder, host, pid, process_start, pid_space, command, since, renewed_at, uptime_id, renewed_uptime) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ).run(
         run.id,
         fence,
-        holder,
+        LAUNCHER,
         hostname(),
         process.pid,
         processStart(process.pid),
+        pidSpace(),
         command,
         now,
         now,
@@ -114,12 +120,13 @@ function readLease(db: Db, runId: number): LeaseRow | undefined {
 }
 
 /**
- * On the same computer, checks the holder's process and measures its silence by the time since boot, so that a jump of
- * the wall clock makes no holder silent.
+ * Asks for the holder's process where its pid means the same as here. Everywhere else, such as in another container of
+ * the same computer, only its silence counts. Silence is measured by the time since boot if both see the same one, so
+ * that a jump of the wall clock makes no holder silent.
  */
 function isHolderAlive(row: LeaseRow, now: number): boolean {
-  if (row.host !== hostname()) return Math.abs(now - row.renewed_at) < LEASE_SILENCE_MS;
-  if (!isProcessAlive(row.pid, row.process_start)) return false;
+  const here = pidSpace();
+  if (here !== "" && row.pid_space === here && !isProcessAlive(row.pid, row.process_start)) return false;
   const sameUptime = row.uptime_id !== "" && row.uptime_id === uptimeId();
   return (sameUptime ? uptimeMs() - row.renewed_uptime : Math.abs(now - row.renewed_at)) < LEASE_SILENCE_MS;
 }

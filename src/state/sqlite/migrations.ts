@@ -168,6 +168,8 @@ CREATE TABLE leases (
   host TEXT NOT NULL,
   pid INTEGER NOT NULL,
   process_start TEXT NOT NULL,
+  -- Where the pid means the same: the boot of the computer, and the PID namespace. '' if unknown.
+  pid_space TEXT NOT NULL,
   command TEXT NOT NULL,
   since INTEGER NOT NULL,
   renewed_at INTEGER NOT NULL,
@@ -224,7 +226,7 @@ CREATE TABLE built_images (
  * The highest `user_version` of databases from before the first release (1 to this number). They cannot be read any
  * more.
  */
-export const UNRELEASED = 5;
+export const UNRELEASED = 6;
 
 /** The SQL of each step. It migrates from `user_version` `UNRELEASED` plus its index to the next version. */
 export const migrations: readonly string[] = [first];

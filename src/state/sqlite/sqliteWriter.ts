@@ -41,7 +41,7 @@ export class SqliteWriter implements RunWriter {
    * @throws RunBusyError if another launcher works on the run.
    */
   static take(parts: StoreParts, run: RunWriter["run"], command: string): SqliteWriter {
-    return new SqliteWriter(parts, run, acquireLease(parts.db, run, `${process.pid}`, command));
+    return new SqliteWriter(parts, run, acquireLease(parts.db, run, command));
   }
 
   async renew(): Promise<void> {

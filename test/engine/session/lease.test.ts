@@ -9,7 +9,7 @@ import { expect, test } from "@jest/globals";
 import Database from "better-sqlite3";
 
 import { eventually } from "../../support/eventually.js";
-import { installation, type Installation, type Started } from "../../support/installation.js";
+import { CLI, installation, startProgram, type Installation, type Started } from "../../support/installation.js";
 import { linesOf } from "../../support/testCloudFiles.js";
 import { bundled } from "../../support/launchers.js";
 
@@ -104,6 +104,28 @@ test("a launcher that froze is replaced, nobody who only looks waits for it, and
   expect((await own.call(["events", "r", "--json"])).stdout).toBe(told.stdout);
   expect((await own.json(["list", "--all"])).document.runs).toMatchObject([{ state: "terminated" }]);
 });
+
+test.each([["--mount-proc"], []])(
+  "a launcher in another PID namespace of the same computer leaves one that lives alone: unshare -pf %s",
+  async (...words) => {
+    const own = installation();
+    const boot = own.start(["boot", plan(own), "--name", "r"]);
+    await eventually("the boot has begun", () => own.fact("begun"));
+    const apart = (...call: readonly string[]) =>
+      startProgram(["unshare", "-pf", ...words, process.execPath, CLI, ...call], {
+        env: { ...process.env, BOOTLEVEL_HOME: own.home },
+      }).ended;
+    expect(await apart("boot", "--resume", "r")).toMatchObject({ code: 3 });
+    const { runs } = JSON.parse((await apart("list", "--json")).stdout) as { runs: unknown };
+    expect(runs).toMatchObject([{ state: "booting", holder: { pid: boot.pid, alive: true } }]);
+    own.plan("", { go: "" }, "facts");
+    expect(await boot.ended).toMatchObject({ code: 0 });
+    expect(facts(own, "begun")).toHaveLength(1);
+    // What one in a namespace of its own had begun, and left without a word, is taken by its silence.
+    expect(await apart("status", "r")).toMatchObject({ code: 0 });
+  },
+  60_000,
+);
 
 /** The run's launcher has given a sign of life so much later, as the record has it; earlier, if it is less than 0. */
 function shiftLease(own: Installation, ms: number): void {

@@ -141,6 +141,25 @@ test("a pid that was given to another process is no sign of life", async () => {
   await store.close();
 });
 
+test("a pid of another PID namespace says nothing of a launcher: only its silence does", async () => {
+  const home = temporaryDirectory();
+  const store = await openStore(home);
+  const { run } = await store.createRun(newRun("shop"));
+  const db = new Database(join(home, "bootlevel.db"));
+  db.prepare("UPDATE leases SET pid = 4000000, pid_space = pid_space || ' elsewhere'").run();
+  expect((await store.findRun("shop")).holder?.alive).toBe(true);
+  expect((await store.listRuns({ all: true }))[0]?.holder?.alive).toBe(true);
+  await expect(store.takeRun(run as never, "boot")).rejects.toThrow(RunBusyError);
+  // Under another host name, too: containers have their own, and share the computer.
+  db.prepare("UPDATE leases SET host = 'another'").run();
+  expect((await store.findRun("shop")).holder?.alive).toBe(true);
+  db.prepare("UPDATE leases SET renewed_at = renewed_at - 31000, renewed_uptime = renewed_uptime - 31000").run();
+  db.close();
+  expect((await store.findRun("shop")).holder?.alive).toBe(false);
+  await store.takeRun(run as never, "boot");
+  await store.close();
+});
+
 test("the event log can be added to and not changed", async () => {
   const home = temporaryDirectory();
   const store = await openStore(home);
