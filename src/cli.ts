@@ -12,6 +12,7 @@ import { checkedWords, optionsOf, type KnownOption } from "./commands/commandLin
 import * as clean from "./commands/clean.js";
 import { ENVIRONMENT } from "./commands/environment.js";
 import * as events from "./commands/events.js";
+import { endProcess } from "./commands/endProcess.js";
 import { EXIT, isGaveUpError, MONITOR_EXIT, UsageError } from "./commands/exitCodes.js";
 import * as history from "./commands/history.js";
 import * as image from "./commands/image.js";
@@ -182,12 +183,13 @@ surviveDeadTerminals();
 try {
   boundHeapGrowth();
   applyLimits();
-  process.exitCode = await main(words);
+  await endProcess(await main(words));
 } catch (error) {
-  process.exitCode = await reportError(
+  const code = await reportError(
     error,
     words,
     commands.map(({ command }) => nameOf(command)),
   );
-  if (isGaveUpError(error)) process.exit(); // pending work would keep the process alive
+  // Work that was given up goes on, and is not waited for.
+  await endProcess(code, isGaveUpError(error) ? 0 : undefined);
 }

@@ -1,6 +1,6 @@
 import type { RunEvent, ServiceFailure } from "../model/events.js";
 import { whatHappened } from "./failure.js";
-import { about } from "./notes.js";
+import { about, connectionLine } from "./notes.js";
 import type { Reporter, ReporterOptions } from "./reporterContract.js";
 import { stripControl, wholeOutputLines } from "./terminalText.js";
 import { formatDuration } from "./time.js";
@@ -85,6 +85,9 @@ function describe(event: RunEvent, { verbose, sizes }: PlainOptions): string[] {
         : [];
     case "said":
       return [`${stripControl(event.service)} says: ${stripControl(event.text)}`];
+    case "connection-lost":
+    case "connection-restored":
+      return [connectionLine(event)];
     case "aborted":
       return [`aborted by ${stripControl(event.origin)}: ${stripControl(event.reason)}`];
     case "abort-cancelled":

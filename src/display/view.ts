@@ -99,6 +99,12 @@ export function foldEvent(view: RunView, event: RunEvent): void {
     case "run-finished":
       view.finished = { state: event.state, ms: event.ms };
       return;
+    case "connection-lost":
+      for (const service of event.services) findService(view, service).lastLine = "its machine does not answer";
+      return;
+    case "connection-restored":
+      for (const service of event.services) findService(view, service).lastLine = "its machine answers again";
+      return;
     case "agenda":
     case "aborted":
     case "abort-cancelled":

@@ -130,6 +130,22 @@ export type RunEvent = At &
       }
     | { readonly type: "output"; readonly service: string; readonly step: StepName; readonly text: string }
     | { readonly type: "said"; readonly service: string; readonly step: StepName; readonly text: string }
+    | {
+        /** The connection to a machine broke under programs; the launcher connects again. */
+        readonly type: "connection-lost";
+        /** Its name in messages: `admin@10.0.0.4:22`. */
+        readonly machine: string;
+        /** The services whose programs are affected. */
+        readonly services: readonly string[];
+        readonly reason: string;
+      }
+    | {
+        readonly type: "connection-restored";
+        readonly machine: string;
+        readonly services: readonly string[];
+        /** How long there was no connection, in milliseconds. */
+        readonly ms: number;
+      }
     | { readonly type: "aborted"; readonly reason: string; readonly origin: string }
     | { readonly type: "abort-cancelled"; readonly reason: string }
     | { readonly type: "service-failed"; readonly failure: ServiceFailure }

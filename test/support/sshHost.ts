@@ -33,6 +33,11 @@ export interface SshHost {
   log(): Promise<string>;
   /** Settings that reach this host. */
   settings(change?: Partial<SshSettings>): SshSettings;
+  /** Stops sshd and its sessions as they are: connections stay open, and nobody answers. */
+  freeze(): Promise<void>;
+  thaw(): Promise<void>;
+  /** How many processes sshd has for its connections. */
+  sessions(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -98,6 +103,17 @@ export async function startSshHost(
   const hostKey = (await readFile(join(directory, "host_key.pub"), "utf8")).split(" ").slice(0, 2).join(" ");
   const knownHosts = join(directory, "known_hosts");
   await writeFile(knownHosts, `[${address}]:${port} ${hostKey}\n`);
+  const frozen = new Set<number>();
+  const freeze = async (): Promise<void> => {
+    for (const pid of [sshd.pid ?? 0, ...(await childrenOf(sshd.pid ?? 0))]) {
+      frozen.add(pid);
+      end(pid, "SIGSTOP");
+    }
+  };
+  const thaw = async (): Promise<void> => {
+    for (const pid of frozen) end(pid, "SIGCONT");
+    frozen.clear();
+  };
   return {
     address,
     port,
@@ -126,7 +142,11 @@ export async function startSshHost(
       ownKey: null,
       ...change,
     }),
+    freeze,
+    thaw,
+    sessions: async () => (await childrenOf(sshd.pid ?? 0)).length,
     async stop() {
+      await thaw();
       const sessions = await childrenOf(sshd.pid ?? 0);
       for (const pid of [...sessions, sshd.pid ?? 0]) end(pid);
       await exitOf(`sshd of ${directory}`, sshd);
@@ -152,9 +172,9 @@ export async function makeKey(
   ]);
 }
 
-function end(pid: number): void {
+function end(pid: number, signal: NodeJS.Signals = "SIGTERM"): void {
   try {
-    process.kill(pid, "SIGTERM");
+    process.kill(pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }

@@ -108,7 +108,7 @@ async function connect(context: RunContext, assignments: MachineAssignments, ser
   passState(context, service, "connecting");
   await inBareStep(context, service, "connect", assignments.machine(service)?.key ?? null, async () => {
     // A machine may take minutes to answer.
-    await unlessAborted(context.abort.signal, assignments.reach(service));
+    await unlessAborted(context.halt, assignments.reach(service));
     if (!onMachine) await markHost(context, assignments, service);
     return { value: undefined, outcome: "connected", exitCode: null };
   });

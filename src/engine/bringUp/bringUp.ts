@@ -84,7 +84,7 @@ export async function bringUp(
     enterPhase,
     onFailure,
   };
-  context.coordination.publishBy((service, attribute) => publish(work, service, [attribute]));
+  context.coordination.publishBy((service, attribute, also) => publish(work, service, [attribute], also));
   context.coordination.progress.expect(agenda.among(context.levels.flat()));
   markOutputsStale(work, context.levels.flat());
   let end: LevelsEnd;

@@ -82,6 +82,8 @@ interface Attempt {
 class SharedConnection<User> {
   private readonly users = new Map<RegisteredLink, User>();
   private current: MachineConnection | null = null;
+  /** Broken connections that are being closed: their channels, and attempts to enlarge them, end with that. */
+  private readonly replaced = new Set<Promise<void>>();
   /** Of `current`: aborted when it ends, so that no attempt to enlarge it outlives it. */
   private life = new AbortController();
   private attempt: Attempt | null = null;
@@ -130,7 +132,16 @@ class SharedConnection<User> {
     this.users.clear();
     this.attempt?.life.abort();
     this.life.abort();
-    await Promise.all([...links.map((link) => link.close()), this.current?.close()]);
+    await Promise.all([...links.map((link) => link.close()), this.current?.close(), ...this.replaced]);
+  }
+
+  /** Closes what is left of a connection that broke. */
+  private replace(broken: MachineConnection): void {
+    this.life.abort();
+    // It is broken already: a goodbye that fails changes nothing.
+    const closed = broken.close().catch(() => undefined);
+    this.replaced.add(closed);
+    void closed.finally(() => this.replaced.delete(closed));
   }
 
   private async reach(link: RegisteredLink, user: User, connect: Connect<User>): Promise<MachineConnection> {
@@ -160,6 +171,7 @@ class SharedConnection<User> {
           await fresh.close();
           throw new ConnectionError("the link to the machine was closed");
         }
+        if (this.current !== null) this.replace(this.current);
         [this.current, this.life] = [fresh, life];
         return fresh;
       } finally {

@@ -117,7 +117,7 @@ class GuardedCalls {
         const again = isThrottledError(error) || isLostReplyError(error);
         if (!again || signal.aborted || clock.now() > giveUp) throw error;
         this.slowDown(error, attempt);
-        if (isLostReplyError(error)) await clock.sleep(this.pauseMs(attempt));
+        if (isLostReplyError(error)) await this.sleep(this.pauseMs(attempt), signal);
       }
     }
   }
@@ -141,7 +141,14 @@ class GuardedCalls {
   private async wait(signal: AbortSignal): Promise<void> {
     const { clock } = this.parts;
     // Checked again after each pause: the cloud may have extended the rate limit.
-    while (clock.now() < this.notBefore && !signal.aborted) await clock.sleep(this.notBefore - clock.now());
+    while (clock.now() < this.notBefore && !signal.aborted) await this.sleep(this.notBefore - clock.now(), signal);
+  }
+
+  /** Returns early when the signal aborts. */
+  private async sleep(ms: number, signal: AbortSignal): Promise<void> {
+    await this.parts.clock.sleep(ms, signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
   }
 
   /** Half to all of the pause, at random: throttled callers must not come back together. */

@@ -35,6 +35,12 @@ export interface MachineLinksParts extends ConnectionUser {
   readonly connections: ConnectionRegistry<ConnectionUser>;
 }
 
+/**
+ * How long a machine that has let a launcher in before may take to answer, in milliseconds, while nobody waits for it to
+ * boot.
+ */
+const MET_MS = 20_000;
+
 interface Kept {
   readonly machine: string;
   readonly link: RegisteredLink;
@@ -44,15 +50,34 @@ export class MachineLinks {
   private readonly links = new Map<string, Kept>();
   /** Closed links do not connect again: no attempt to connect outlives the command. */
   private closing = false;
+  /** Work that does not wait for machines to boot. */
+  private impatience = 0;
 
   constructor(private readonly parts: MachineLinksParts) {}
 
   /**
    * The link to a machine. It connects on first use.
    * @param launched the machine and its cloud; null for a host.
+   * @param met whether a launcher was ever connected to it.
    */
-  to(access: MachineAccess, ssh: SshSpec, launched: LaunchedHere | null): ClosableLink {
-    return access.kind === "driver" ? this.driver(access, ssh) : this.ssh(access, ssh, launched);
+  to(access: MachineAccess, ssh: SshSpec, launched: LaunchedHere | null, met: boolean): ClosableLink {
+    const acquaintance = { met, key: launched?.key ?? null };
+    return access.kind === "driver"
+      ? this.driver(access, ssh, acquaintance)
+      : this.ssh(access, ssh, launched, acquaintance);
+  }
+
+  /**
+   * Does work that looks at machines or takes them down. A machine that has answered before gets a short time instead of
+   * its `connect_timeout`, which is for machines that boot.
+   */
+  async impatiently<T>(work: () => Promise<T>): Promise<T> {
+    this.impatience += 1;
+    try {
+      return await work();
+    } finally {
+      this.impatience -= 1;
+    }
   }
 
   /**
@@ -102,15 +127,26 @@ export class MachineLinks {
   }
 
   /** The machine's driver makes the connection, for as long as its service's `ssh.connect_timeout`. */
-  private driver(access: DriverAccess, ssh: SshSpec): ClosableLink {
-    const timeoutMs = ssh.connectTimeoutMs;
-    const settings = JSON.stringify([access.data ?? null, timeoutMs]);
-    return this.keep({ machine: this.machineKey(access, ssh), settings }, async (signal, user) =>
-      connectByDriver(await user().driver(access.cloud), access, { signal, timeoutMs }),
-    );
+  private driver(access: DriverAccess, ssh: SshSpec, acquaintance: Acquaintance): ClosableLink {
+    const settings = JSON.stringify([access.data ?? null, ssh.connectTimeoutMs]);
+    return this.keep({ machine: this.machineKey(access, ssh), settings }, async (signal, user) => {
+      const timeoutMs = this.timeoutMs(ssh, acquaintance);
+      const connection = await connectByDriver(await user().driver(access.cloud), access, { signal, timeoutMs });
+      meet(user(), acquaintance);
+      return connection;
+    });
   }
 
-  private ssh(access: SshAccess, ssh: SshSpec, launched: LaunchedHere | null): ClosableLink {
+  private timeoutMs({ connectTimeoutMs }: SshSpec, { met }: Acquaintance): number {
+    return met && this.impatience > 0 ? Math.min(connectTimeoutMs, MET_MS) : connectTimeoutMs;
+  }
+
+  private ssh(
+    access: SshAccess,
+    ssh: SshSpec,
+    launched: LaunchedHere | null,
+    acquaintance: Acquaintance,
+  ): ClosableLink {
     const { run } = this.parts;
     const { firstContact } = access;
     return this.keep(
@@ -130,14 +166,17 @@ export class MachineLinks {
           contact,
           ownKey: own,
           env: store.env,
+          connectTimeoutMs: this.timeoutMs(ssh, acquaintance),
         };
         try {
-          return await connectSsh(settings, {
+          const connection = await connectSsh(settings, {
             signal,
             onWarning: (message) => {
               user().warn(message);
             },
           });
+          meet(user(), acquaintance);
+          return connection;
         } catch (error) {
           throw launched === null ? error : await explainRefusal(store, error, launched);
         }
@@ -172,6 +211,19 @@ export class MachineLinks {
       ? JSON.stringify([uid, access.cloud, access.id])
       : JSON.stringify([uid, sshTarget(access, ssh), ssh.jump, access.firstContact?.machine]);
   }
+}
+
+/** Whether a launcher was ever connected to a machine; `key` is the machine's in the record, null for a host. */
+interface Acquaintance {
+  met: boolean;
+  readonly key: string | null;
+}
+
+/** Records the first connection to a machine. Nothing waits for the write; if it fails, so does the next one. */
+function meet({ writer }: ConnectionUser, acquaintance: Acquaintance): void {
+  const { met, key } = acquaintance;
+  acquaintance.met = true;
+  if (!met && key !== null && writer !== null) writer.expect(writer.write({ kind: "met", key }));
 }
 
 function pinsOf(user: () => ConnectionUser): HostKeyPins {

@@ -1,4 +1,5 @@
 /** Barriers: each program waits until all parties have arrived, then all are released in the same instant. */
+import type { AnsweredRequest } from "../../state/contract/changes.js";
 import type { BlReply } from "../../machines/coordination/blRequest.js";
 import { BL_EXIT, done, refusal } from "./replies.js";
 import type { Edge } from "./waitCycles.js";
@@ -17,9 +18,13 @@ export interface Arrival {
   readonly timeoutMs: number | null;
   readonly ignoreAbort: boolean;
   readonly gone: AbortSignal;
+  /** The request, as it is recorded when the barrier opens. */
+  readonly answered: AnsweredRequest;
 }
 
 interface Barrier {
+  /** All have arrived, and that is recorded: a launcher that dies now leaves nobody behind. Or why it cannot be. */
+  open: boolean | { readonly problem: string };
   readonly parties: number;
   /** Who waits. A replica appears twice if two of its programs have arrived. */
   readonly arrived: Set<Arrival>;
@@ -35,6 +40,7 @@ export class Barriers {
   constructor(
     private readonly waits: WaitQueue,
     private readonly progress: Pick<Progress, "endReason" | "ranBefore">,
+    private readonly record: (requests: readonly AnsweredRequest[]) => Promise<void>,
   ) {}
 
   /** Waits until all have arrived. A barrier is reusable: later arrivals meet at a new one of the same name. */
@@ -43,6 +49,7 @@ export class Barriers {
     const key = meeting.kind === "replicas" ? `${meeting.spec}/${name}` : `/${name}`;
     const parties = meeting.kind === "replicas" ? meeting.expected.length : meeting.count;
     const barrier = this.barriers.get(key) ?? {
+      open: false,
       parties,
       arrived: new Set<Arrival>(),
       gaveUp: 0,
@@ -58,16 +65,15 @@ export class Barriers {
     barrier.arrived.add(arrival);
     barrier.everArrived.add(arrival.service);
     const whole = this.isComplete(barrier, arrival);
-    if (whole) this.barriers.delete(key);
     const reply = this.waits.add({
       ...arrival,
       what: `barrier "${name}"`,
       keys: [barrierKey(key)],
-      check: () => (this.barriers.get(key) === barrier ? this.cannotComplete(barrier, arrival) : done()),
+      check: () => (this.barriers.get(key) === barrier ? this.cannotComplete(barrier, arrival) : openReply(barrier)),
       dependencies: () => this.missing(barrier, arrival).map((to): Edge => ({ to, why: `${to} at barrier "${name}"` })),
       timeoutDetail: () => this.timeoutDetail(barrier, arrival),
     });
-    if (whole) this.waits.wake(barrierKey(key));
+    if (whole) void this.open(key, barrier);
     const ended = await reply;
     this.leave(key, barrier, arrival);
     return ended;
@@ -78,9 +84,20 @@ export class Barriers {
     for (const [key, barrier] of [...this.barriers]) {
       const [arrival] = barrier.arrived;
       if (arrival === undefined || !this.isComplete(barrier, arrival)) continue;
-      this.barriers.delete(key);
-      this.waits.wake(barrierKey(key));
+      void this.open(key, barrier);
     }
+  }
+
+  /** Later arrivals meet at a new barrier. Never rejects. */
+  private async open(key: string, barrier: Barrier): Promise<void> {
+    this.barriers.delete(key);
+    try {
+      await this.record([...barrier.arrived].map(({ answered }) => answered));
+      barrier.open = true;
+    } catch (error) {
+      barrier.open = { problem: (error as Error).message };
+    }
+    this.waits.wake(barrierKey(key));
   }
 
   /** Replicas count once, however many of their programs arrive. Parties count per program. */
@@ -127,6 +144,12 @@ export class Barriers {
     barrier.gaveUp += 1;
     if (barrier.arrived.size === 0) this.barriers.delete(key);
   }
+}
+
+/** The reply at a barrier where all have arrived; null while that is being recorded. */
+function openReply({ open }: Barrier): BlReply | null {
+  if (typeof open === "object") return refusal(BL_EXIT.noLauncher, `the launcher could not record it: ${open.problem}`);
+  return open ? done() : null;
 }
 
 function barrierKey(key: string): string {

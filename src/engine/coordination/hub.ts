@@ -6,6 +6,7 @@ import { textOfBytes } from "../../text/surrogateEscape.js";
 import type { StepName } from "../../model/events.js";
 import type { BlHandler, BlReply, BlRequest } from "../../machines/coordination/blRequest.js";
 import { suggest } from "../../text/suggest.js";
+import type { AnsweredRequest, Change } from "../../state/contract/changes.js";
 import type { AttributeValue } from "../../state/contract/records.js";
 import { isStateError } from "../../state/contract/errors.js";
 import { change, warn } from "../run/journal.js";
@@ -28,6 +29,14 @@ const SAYINGS = { perSecond: 10, burst: 20 };
 const LONGEST_VALUE = 16 * 1024 * 1024;
 const LONGEST_TEXT = 1_000;
 
+/** How a request is asked. */
+interface Asking {
+  readonly gone: AbortSignal;
+  readonly onWait: () => void;
+  /** Recorded when it is handled. */
+  readonly answered: AnsweredRequest;
+}
+
 export class CoordinationHub implements Coordination {
   readonly progress = new Progress();
   private readonly waits: WaitQueue;
@@ -45,12 +54,14 @@ export class CoordinationHub implements Coordination {
         this.blame.waitEnded(wait, reply);
       },
     );
-    this.barriers = new Barriers(this.waits, this.progress);
+    this.barriers = new Barriers(this.waits, this.progress, async (requests) =>
+      context.writer?.write({ kind: "answered", requests }),
+    );
     this.deadlocks = new Deadlocks(this.waits, this.progress, (message) => {
       this.warn(message);
     });
-    this.publisher = async (service, attribute) => {
-      await this.write(service, attribute);
+    this.publisher = async (service, attribute, also) => {
+      await this.write(service, attribute, also);
     };
     context.attributes.listen((service, name) => {
       this.waits.wake(keyOf(sourceNamed(context, service, name)));
@@ -109,14 +120,19 @@ export class CoordinationHub implements Coordination {
 
   /**
    * Handles requests from the programs of one step of a service.
+   * @param program the directory of the step.
    * @param onWait called when a program begins to wait; it uses no launcher resources meanwhile.
    */
-  handler(service: Service, step: StepName, onWait: () => void): BlHandler {
+  handler(service: Service, step: StepName, program: string, onWait: () => void): BlHandler {
     const pace = new RateLimit(REQUESTS.perSecond, REQUESTS.burst);
-    return async (request, gone) => {
+    return async (request, gone, { id, again }) => {
       try {
         await pace.turn(gone);
-        return await this.answer(service, step, request, gone, onWait);
+        const answered = { program, request: id };
+        // An earlier launcher may have handled it, and died before its answer arrived.
+        if (again && request.verb !== "get" && (await this.context.store.wasAnswered(this.context.run, answered)))
+          return done();
+        return await this.answer(service, step, request, { gone, onWait, answered });
       } catch (error) {
         if ((error as Error).name === "AbortError") return refusal(BL_EXIT.noLauncher, "nobody waits for this answer");
         if (isStateError(error))
@@ -130,19 +146,18 @@ export class CoordinationHub implements Coordination {
     asker: Service,
     step: StepName,
     request: BlRequest,
-    gone: AbortSignal,
-    onWait: () => void,
+    { gone, onWait, answered }: Asking,
   ): Promise<BlReply> {
     const service = this.named(asker);
     switch (request.verb) {
       case "get":
         return this.get(service, request, gone, onWait);
       case "set":
-        return this.set(service, request);
+        return this.set(service, request, answered);
       case "barrier":
-        return this.barrier(service, request, gone, onWait);
+        return this.barrier(service, request, { gone, onWait, answered });
       case "say":
-        return this.say(service, step, request, gone);
+        return this.say(service, step, request, { gone, answered });
       case "abort":
         return this.abort(service, request);
     }
@@ -168,8 +183,7 @@ export class CoordinationHub implements Coordination {
   private async barrier(
     service: Service,
     { name, parties, timeoutMs, ignoreAbort }: BlRequest,
-    gone: AbortSignal,
-    onWait: () => void,
+    { gone, onWait, answered }: Asking,
   ): Promise<BlReply> {
     if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/.test(name))
       return refusal(
@@ -188,7 +202,7 @@ export class CoordinationHub implements Coordination {
         ? { kind: "replicas" as const, spec: service.spec.name, expected }
         : { kind: "parties" as const, count: parties };
     return this.wait(
-      () => this.barriers.meet({ service: service.name, name, meeting, timeoutMs, ignoreAbort, gone }),
+      () => this.barriers.meet({ service: service.name, name, meeting, timeoutMs, ignoreAbort, gone, answered }),
       onWait,
     );
   }
@@ -200,20 +214,21 @@ export class CoordinationHub implements Coordination {
     return reply;
   }
 
-  private async set(service: Service, { name, value }: BlRequest): Promise<BlReply> {
+  private async set(service: Service, { name, value }: BlRequest, answered: AnsweredRequest): Promise<BlReply> {
     const { context } = this;
     const output = service.spec.outputs.find((one) => one.name === name);
     if (output === undefined) return this.notAnOutput(service, name);
     if (value.length > LONGEST_VALUE)
       return refusal(BL_EXIT.usage, `the value is ${value.length} bytes long; the limit is ${LONGEST_VALUE} bytes`);
     if (context.writer === null) return refusal(BL_EXIT.noLauncher, "this command is read-only: it cannot set values");
-    await this.publisher(service, {
+    const attribute: AttributeValue = {
       serviceId: service.id,
       name,
       kind: "output",
       secret: output.secret,
       value: textOfBytes(value),
-    });
+    };
+    await this.publisher(service, attribute, [{ kind: "answered", requests: [answered] }]);
     return done();
   }
 
@@ -232,14 +247,19 @@ export class CoordinationHub implements Coordination {
     );
   }
 
-  private async write(service: Service, attribute: AttributeValue): Promise<void> {
+  private async write(service: Service, attribute: AttributeValue, also: readonly Change[]): Promise<void> {
     const { context } = this;
     if (attribute.secret) context.redactor.add([attribute.value]);
-    await change(context, [{ kind: "attribute", attribute }], []);
+    await change(context, [{ kind: "attribute", attribute }, ...also], []);
     context.attributes.set(context.current(service).name, attribute.name, attribute);
   }
 
-  private async say(service: Service, step: StepName, { value }: BlRequest, gone: AbortSignal): Promise<BlReply> {
+  private async say(
+    service: Service,
+    step: StepName,
+    { value }: BlRequest,
+    { gone, answered }: Omit<Asking, "onWait">,
+  ): Promise<BlReply> {
     const { context } = this;
     const pace = this.sayings.get(service.name) ?? new RateLimit(SAYINGS.perSecond, SAYINGS.burst);
     this.sayings.set(service.name, pace);
@@ -247,7 +267,15 @@ export class CoordinationHub implements Coordination {
     const text = context.redactor.redact(tidy(value));
     const event = { at: context.clock.now(), type: "said", service: service.name, step, text } as const;
     if (context.writer === null) context.emit(event);
-    else await change(context, [{ kind: "said", id: service.id, text }], [event]);
+    else
+      await change(
+        context,
+        [
+          { kind: "said", id: service.id, text },
+          { kind: "answered", requests: [answered] },
+        ],
+        [event],
+      );
     return done();
   }
 

@@ -76,7 +76,7 @@ export class WaitQueue {
           ? null
           : setTimeout(
               () => {
-                waiting.end(this.lateReply(wait));
+                waiting.end(wait.check() ?? this.lateReply(wait));
               },
               Math.min(wait.timeoutMs, LONGEST_TIMER_MS),
             );

@@ -10,6 +10,7 @@ import type { MachineRecord } from "../../state/contract/records.js";
 import type { Cause } from "../../model/statusReport.js";
 import { programsOf } from "../programs/bundles.js";
 import { stepDirectory } from "../run/journal.js";
+import { isInterruptedError, pause, unlessAborted } from "../run/failure.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import { describeResult, programWords, runServiceProgram } from "../programs/runServiceProgram.js";
 import type { RunContext } from "../run/context.js";
@@ -45,19 +46,57 @@ export async function survey(
   tries = 1,
 ): Promise<Map<Service, ServiceFinding>> {
   const machines = await describeMachines(context, assignments, services);
-  return new Map(
-    await Promise.all(
+  const lookAtAll = () =>
+    Promise.all(
       services.map(async (service) => {
         let finding = await look(context, assignments, service, depth(service), machines);
         for (let attempt = 2; attempt <= tries && finding.exitCode !== null && finding.exitCode !== 0; attempt += 1) {
-          await context.clock.sleep(service.spec.ready?.everyMs ?? 0);
+          await pause(context.clock, service.spec.ready?.everyMs ?? 0, context.stop).catch(unlessInterrupted);
           if (context.stop.aborted) break;
           finding = await look(context, assignments, service, depth(service), machines);
         }
         return [service, finding] as const;
       }),
-    ),
+    );
+  const findings = new Map(await context.links.impatiently(lookAtAll));
+  await askCloudsAgain(context, assignments, findings);
+  return findings;
+}
+
+/** A machine may have gone while it was waited for: what its cloud says now explains why it does not answer. */
+async function askCloudsAgain(
+  context: RunContext,
+  assignments: MachineAssignments,
+  findings: Map<Service, ServiceFinding>,
+): Promise<void> {
+  const unreachable = [...findings].filter(
+    ([service, { cause }]) => cause === "unreachable" && assignments.machine(service) !== null,
   );
+  if (unreachable.length === 0 || context.stop.aborted) return;
+  const services = unreachable.map(([service]) => service);
+  const machines = await describeMachines(context, assignments, services);
+  for (const [service, finding] of unreachable) {
+    const record = assignments.machine(service);
+    const now = record === null ? undefined : machines.byId.get(record.key);
+    if (record === null || now === undefined) continue;
+    const gone = goneOrStopped(record, now);
+    if (gone !== null) findings.set(service, { ...finding, ...gone, machine: now.state });
+  }
+}
+
+/** What a machine that its cloud calls gone or stopped means for its service, or null. */
+function goneOrStopped(
+  { driverId }: MachineRecord,
+  { state, reason, gone }: MachineStatus & { readonly gone: boolean },
+): { readonly cause: Cause; readonly message: string } | null {
+  const message = `the machine ${driverId ?? ""} is ${state}${reason ? `: ${reason}` : ""}`;
+  if (gone) return { cause: "gone", message };
+  return state === "stopped" ? { cause: "stopped", message } : null;
+}
+
+/** The caller looks at the signal. */
+function unlessInterrupted(error: unknown): void {
+  if (!isInterruptedError(error)) throw error;
 }
 
 interface Machines {
@@ -131,9 +170,9 @@ async function look(
     const silent = machines.silent.get(record.cloud);
     if (silent !== undefined)
       return { ...nothing, cause: "silent", message: context.redactor.redact(silent.message), error: silent };
+    const gone = now === undefined ? null : goneOrStopped(record, now);
+    if (gone !== null) return { ...nothing, ...gone };
     const words = `the machine ${record.driverId ?? ""} is ${machine}${now?.reason ? `: ${now.reason}` : ""}`;
-    if (now?.gone === true) return { ...nothing, cause: "gone", message: words };
-    if (machine === "stopped") return { ...nothing, cause: "stopped", message: words };
     // "unknown" proves nothing here: the cloud may not list such a young machine yet. Ask the machine itself.
     if (record.driverId !== null && machine !== "running" && machine !== "unknown" && depth === "ready")
       return { ...nothing, cause: "not-ready", message: words };
@@ -154,7 +193,7 @@ async function reach(context: RunContext, assignments: MachineAssignments, servi
   const programs = programsOf(service.spec);
   if (programs.length > 0 && !programs.some(({ program }) => program.where === "machine")) return {};
   try {
-    await assignments.reach(service);
+    await unlessAborted(context.stop, assignments.reach(service));
     return {};
   } catch (error) {
     return failed(context, error);

@@ -1,7 +1,7 @@
 /** Checks a run now: every machine is checked and every ready program runs again, in parallel. Nothing is recorded. */
 import { isCloudUnreachableError } from "../../drivers/contract/driver.js";
 import type { RunEvent } from "../../model/events.js";
-import type { RunRecord } from "../../state/contract/records.js";
+import type { OutageRecord, RunRecord } from "../../state/contract/records.js";
 import type { Store } from "../../state/contract/store.js";
 import type { ServiceStatus, StatusReport, Trouble } from "../../model/statusReport.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
@@ -32,7 +32,9 @@ export async function statusRun(
     const isReady = (service: Service) => context.records.get(service.id)?.state === "ready";
     // Of a service that is not ready, only the cloud can say something that its record does not.
     const findings = await survey(context, assignments, all, (service) => (isReady(service) ? "ready" : "cloud"));
-    const working = run.holder?.alive === true;
+    const workedOnBy = run.holder?.alive === true ? run.holder.command : null;
+    const working = workedOnBy !== null;
+    const outages = working ? await store.outages(run) : new Map<string, OutageRecord>();
     const services = all.map((service) => {
       const known = {
         ...commonStatus(context, assignments, service),
@@ -40,11 +42,10 @@ export async function statusRun(
       };
       return isReady(service)
         ? readyStatus(context, service, known, findings.get(service) as ServiceFinding)
-        : otherStatus(context, service, known, working);
+        : withOutage(otherStatus(context, service, known, working), outages.get(service.name), context.clock.now());
     });
     const healthy = run.state === "ready" && run.abort === null && services.every((service) => service.healthy);
     const cloudUnreachable = [...findings.values()].some(({ error }) => isCloudUnreachableError(error));
-    const workedOnBy = run.holder?.alive === true ? run.holder.command : null;
     return {
       run: run.name,
       state: run.state,
@@ -59,6 +60,15 @@ export async function statusRun(
   } finally {
     await closeContext(context);
   }
+}
+
+/** The status of a service whose launcher may have lost the connection to its machine. */
+function withOutage(status: ServiceStatus, outage: OutageRecord | undefined, now: number): ServiceStatus {
+  if (outage === undefined || status.state === "failed") return status;
+  const { machine, since, reason } = outage;
+  const seconds = Math.max(0, Math.round((now - since) / 1000));
+  const words = `its launcher lost the connection to ${machine} ${seconds} s ago (${reason.replace(`${machine}: `, "")}) and is connecting again`;
+  return { ...status, message: status.message === "" ? words : `${status.message}: ${words}` };
 }
 
 type CommonStatus = Pick<

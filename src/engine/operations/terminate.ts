@@ -79,6 +79,7 @@ async function takeRunDown(
     unfinishedPrograms(await context.store.steps(run)),
     force,
     reports,
+    true,
   );
   const started: RunEvent = {
     at: startedAt,

@@ -97,10 +97,10 @@ export function staging(context: RunContext, run: ProgramRun) {
 /** Handles the program's `bl` requests. */
 export function coordination(
   context: RunContext,
-  { service, step }: ProgramRun,
+  { service, step, directory }: ProgramRun,
   onWait: () => void,
 ): Pick<ProgramRequest, "coordination"> {
-  return { coordination: context.coordination.handler(service, step, onWait) };
+  return { coordination: context.coordination.handler(service, step, directory, onWait) };
 }
 
 function commandStart(

@@ -8,7 +8,7 @@ import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { LogWriter } from "../../state/contract/files.js";
 import type { ProgramStep } from "./bundles.js";
 import { coordination, endedBy, resolveProgram, staging, TIDIES_UP, type ProgramRun } from "./programRequest.js";
-import { isInterruptedError, unlessAborted } from "../run/failure.js";
+import { InterruptedError, isInterruptedError, unlessAborted } from "../run/failure.js";
 import { abortWords } from "../run/abort.js";
 import { hostUser } from "./hostUse.js";
 import { isNoMachineError, type MachineAssignments } from "../run/machineAssignments.js";
@@ -37,7 +37,7 @@ export async function runServiceProgram(
   run: ProgramRun,
 ): Promise<ProgramEnd> {
   const programs = assignments.runner(run.service, run.program);
-  const label = await unlessAborted(endedBy(context, run), programs.reach());
+  const label = await unlessAborted(context.stop, unlessAborted(endedBy(context, run), programs.reach()));
   const user = run.program.where === "launcher" ? undefined : await hostUser(context, assignments, run.service);
   return inPlace(context, (giveBack) =>
     inLog(context, run, label, `${run.step} attempt ${run.attempt}`, async (hooks) => {
@@ -73,9 +73,13 @@ export async function recoverServiceProgram(
   run: ProgramRun,
 ): Promise<ProgramEnd | null> {
   const programs = assignments.runner(run.service, run.program);
-  const label = await unlessAborted(endedBy(context, run), programs.reach()).catch((error: unknown) => {
+  const reached = unlessAborted(context.stop, unlessAborted(endedBy(context, run), programs.reach()));
+  const label = await reached.catch((error: unknown) => {
     // The program may still run: the next command checks.
-    throw isInterruptedError(error) ? new ConnectionError("the run was aborted before the machine answered") : error;
+    if (!isInterruptedError(error)) throw error;
+    throw context.stop.aborted
+      ? new InterruptedError(true)
+      : new ConnectionError("the run was aborted before the machine answered");
   });
   return inPlace(context, async (giveBack) => {
     let started = true;
@@ -94,7 +98,7 @@ export async function recoverServiceProgram(
   });
 }
 
-type Hooks = Pick<ProgramRequest, "onOutput" | "onWarning" | "onResult">;
+type Hooks = Pick<ProgramRequest, "onOutput" | "onWarning" | "onResult" | "onLost" | "onRestored" | "leave">;
 
 async function inLog(
   context: RunContext,
@@ -108,7 +112,9 @@ async function inLog(
   const startedAt = clock.now();
   try {
     log.note(`${what} on ${label}`);
-    const ended = await runAndLog(context, run, log, work);
+    const ended = await runAndLog(context, run, label, log, work);
+    // The operator stopped the command while the machine did not answer: the next command finds the program.
+    if (ended.kind === "unknown" && ended.left === true) throw new InterruptedError(true);
     // Ending a program takes time too. Report the limit that the operator set, not the total time.
     const result = ended.kind === "timed-out" ? { ...ended, afterMs: run.timeoutMs } : ended;
     const ms = clock.now() - startedAt;
@@ -193,6 +199,7 @@ async function openLog(context: RunContext, { service, step }: ProgramRun): Prom
 async function runAndLog(
   context: RunContext,
   run: ProgramRun,
+  label: string,
   log: StepLog,
   work: (hooks: Hooks) => Promise<ProgramResult>,
 ): Promise<ProgramResult> {
@@ -207,8 +214,18 @@ async function runAndLog(
         learnSecrets(context, run.service, result.outputs);
         await run.onResult?.(result);
       },
+      onLost: (reason) => {
+        log.note(`lost the connection to ${label}: ${context.redactor.redact(reason)}`);
+        context.outages.lost(label, run.service.name, reason);
+      },
+      onRestored: () => {
+        log.note(`connected to ${label} again`);
+        context.outages.restored(label);
+      },
+      leave: context.stop,
     });
   } finally {
+    context.outages.gaveUp(label, run.service.name);
     if (!known) log.discard();
     log.finish();
   }

@@ -2,6 +2,7 @@
 import type { StepRecord } from "../../state/contract/records.js";
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import { programOf, type ProgramStep } from "./bundles.js";
+import { unlessAborted } from "../run/failure.js";
 import { warn, writerOf } from "../run/journal.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import { hasMachine } from "./runServiceProgram.js";
@@ -37,6 +38,7 @@ export async function endAllUnfinished(context: RunContext, assignments: Machine
 /**
  * Ends unfinished programs of a service: nothing may run beside a new program, or on a host that is given back. A
  * program that may still run is reported as a warning.
+ * @throws InterruptedError when the operator stops the command.
  */
 export async function endUnfinished(
   context: RunContext,
@@ -51,7 +53,7 @@ export async function endUnfinished(
     const { id, step, directory } = begun;
     const program = begunProgram(service, begun);
     if (program === null || directory === null) continue;
-    const end = await assignments.runner(service, program).recover({
+    const ended = assignments.runner(service, program).recover({
       directory,
       timeoutMs: GRACE_MS,
       graceMs: GRACE_MS,
@@ -61,6 +63,7 @@ export async function endUnfinished(
       onWarning,
       signal: AbortSignal.abort(),
     });
+    const end = await unlessAborted(context.stop, ended);
     if (end.kind === "unknown")
       await warn(context, service, `its ${step} program from an earlier launcher may still run: ${end.reason}`);
     else await writerOf(context).write({ kind: "step-ended", id, outcome: "ended", exitCode: null });
@@ -71,7 +74,7 @@ export async function endUnfinished(
  * The program of a step, or null. For a setup step that is no longer in the plan, a similar setup program, to get the
  * same sudo and machine.
  */
-function begunProgram({ spec }: Service, { step, content, attempt }: StepRecord): ProgramSpec | null {
+export function begunProgram({ spec }: Service, { step, content, attempt }: StepRecord): ProgramSpec | null {
   if (step !== "setup") return programOf(spec, step as Exclude<ProgramStep, "setup">);
   const setups = spec.setup;
   return (setups.find((setup) => setup.content === content) ?? setups[attempt - 1] ?? setups[0])?.program ?? null;

@@ -207,7 +207,7 @@ class Collection {
   }
 
   private async reach(link: () => MachineLink, timeoutMs: number): Promise<MachineConnection | null> {
-    const reached = await reachWithin(timeoutMs, this.context.cleanupExpired, link);
+    const reached = await reachWithin(timeoutMs, this.context.stop, this.context.cleanupExpired, link);
     if (!("why" in reached)) return reached.connection;
     this.problem ??= `its machine cannot be reached: ${reached.why}`;
     return null;

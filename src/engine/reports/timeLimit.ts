@@ -25,17 +25,21 @@ export async function withLimit<T>(
 
 /**
  * Connects to a machine within a time limit.
+ * @param stop aborts the attempt: the operator stops the command.
  * @param cleanupExpired aborts the attempt; its reason is an Error that says why.
  * @returns the connection, or why there is none.
  */
 export async function reachWithin(
   timeoutMs: number,
+  stop: AbortSignal,
   cleanupExpired: AbortSignal | null,
   link: () => MachineLink,
 ): Promise<{ readonly connection: MachineConnection } | { readonly why: string }> {
   try {
-    const connection = await withLimit(timeoutMs, cleanupExpired === null ? [] : [cleanupExpired], (signal) =>
-      unlessAborted(signal, link().connection()),
+    const connection = await withLimit(
+      timeoutMs,
+      [stop, ...(cleanupExpired === null ? [] : [cleanupExpired])],
+      (signal) => unlessAborted(signal, link().connection()),
     );
     return { connection };
   } catch (error) {
@@ -43,7 +47,9 @@ export async function reachWithin(
       ? (error as Error).message
       : cleanupExpired?.aborted === true
         ? (cleanupExpired.reason as Error).message
-        : `it was not reached within ${timeoutMs / 1000} s`;
+        : stop.aborted
+          ? "the command was stopped"
+          : `it was not reached within ${timeoutMs / 1000} s`;
     return { why };
   }
 }

@@ -12,6 +12,7 @@ import type { AttributeRegistry } from "../attributes/attributes.js";
 import type { Clouds } from "../clouds/clouds.js";
 import type { MachineLinks } from "../clouds/machineLinks.js";
 import type { RunAbort } from "./abort.js";
+import type { Outages } from "./outages.js";
 import type { RunRequests } from "./requests.js";
 import type { Coordination } from "./coordination.js";
 import type { Service, DroppedService } from "./service.js";
@@ -72,6 +73,8 @@ export interface RunContext extends RunView {
   readonly clouds: Clouds;
   /** The links to the run's machines. */
   readonly links: MachineLinks;
+  /** Machines whose connection broke under a program. */
+  readonly outages: Outages;
   /** The slots for running programs; as many as the plan's `concurrency`. */
   readonly programSlots: LimitFunction;
   /** Aborted when the operator stops the command: nothing new starts, and running work is recorded. */

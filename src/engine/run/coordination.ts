@@ -1,11 +1,12 @@
 /** The engine's interface to the coordination of programs. `engine/coordination/` implements it. */
 import type { BlHandler } from "../../machines/coordination/blRequest.js";
 import type { StepName } from "../../model/events.js";
+import type { Change } from "../../state/contract/changes.js";
 import type { AttributeValue } from "../../state/contract/records.js";
 import type { Service } from "./service.js";
 
-/** Publishes an output that a program set. */
-export type Publisher = (service: Service, attribute: AttributeValue) => Promise<void>;
+/** Publishes an output that a program set. `also` is recorded in the same write. */
+export type Publisher = (service: Service, attribute: AttributeValue, also: readonly Change[]) => Promise<void>;
 
 /** Receives the progress of each service, for programs that wait for a service. */
 export interface ProgressReport {
@@ -34,7 +35,8 @@ export interface Coordination {
   ended(service: Service): void;
   /**
    * Returns the handler of `bl` requests from one step's program.
+   * @param program the directory of the program's step, which names it to a later launcher too.
    * @param onWait called when the program starts to wait: meanwhile it uses no program slot.
    */
-  handler(service: Service, step: StepName, onWait: () => void): BlHandler;
+  handler(service: Service, step: StepName, program: string, onWait: () => void): BlHandler;
 }

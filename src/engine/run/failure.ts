@@ -33,7 +33,8 @@ export const isServiceError = guardOf(ServiceError);
 export class InterruptedError extends BootlevelError {
   override readonly name = "InterruptedError";
   static override readonly code: string = "INTERRUPTED";
-  constructor() {
+  /** @param mayRun a program may still run: its step has not ended, and the next command checks it */
+  constructor(readonly mayRun = false) {
     super("interrupted");
   }
 }

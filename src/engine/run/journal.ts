@@ -6,7 +6,7 @@
 import type { RunEvent, RunState, ServiceFailure, ServiceState, StepName } from "../../model/events.js";
 import type { Change } from "../../state/contract/changes.js";
 import type { RunWriter } from "../../state/contract/writer.js";
-import { asServiceError, isServiceError, recordRefuses } from "./failure.js";
+import { asServiceError, isInterruptedError, isServiceError, recordRefuses } from "./failure.js";
 import type { RunContext } from "./context.js";
 import type { Service } from "./service.js";
 
@@ -200,11 +200,10 @@ async function end<T>(
     const failure = asServiceError(step.service, step.name, error);
     if (recordRefuses(failure)) throw failure; // the record accepts no writes: the start of the step is all it has
     const exitCode = isServiceError(failure) ? failure.failure.exitCode : null;
-    const changes: Change[] =
-      isServiceError(failure) && failure.mayRun
-        ? []
-        : [{ kind: "step-ended", id: await id, outcome: "failed", exitCode }];
-    await change(context, changes, [stepFinished(context, step, "failed", exitCode)]);
+    const mayRun = (isServiceError(failure) || isInterruptedError(failure)) && failure.mayRun;
+    const changes: Change[] = mayRun ? [] : [{ kind: "step-ended", id: await id, outcome: "failed", exitCode }];
+    const outcome = isInterruptedError(failure) && mayRun ? "unknown" : "failed";
+    await change(context, changes, [stepFinished(context, step, outcome, exitCode)]);
     throw failure;
   }
   if (ended.outcome !== RECORDED) {

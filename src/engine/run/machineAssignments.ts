@@ -68,6 +68,7 @@ export class MachineAssignments {
       hostname: null,
       access: null,
       launchedAt: null,
+      metAt: null,
       endedAt: null,
       endReason: null,
     };
@@ -151,7 +152,14 @@ export class MachineAssignments {
     const owner = this.owner(service);
     const machine = this.machine(owner);
     const launched = machine?.driverId ? { cloud: machine.cloud, id: machine.driverId, key: machine.key } : null;
-    return this.context.links.to(access, owner.spec.ssh, launched);
+    const met = machine === null ? this.wasUp(owner) : machine.metAt !== null;
+    return this.context.links.to(access, owner.spec.ssh, launched, met);
+  }
+
+  /** Whether a service without a machine of its own was ever up on its host. */
+  private wasUp({ id }: Service): boolean {
+    const record = this.context.records.get(id);
+    return record !== undefined && (record.booted || record.state === "ready");
   }
 
   /** False where the machine's driver runs programs itself. @throws NoMachineError, DriverError */

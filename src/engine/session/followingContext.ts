@@ -10,6 +10,8 @@ import { CoordinationHub } from "../coordination/hub.js";
 import type { RunAbort } from "../run/abort.js";
 import type { RunContext, RunView, ViewChange } from "../run/context.js";
 import type { Coordination } from "../run/coordination.js";
+import { note } from "../run/journal.js";
+import { Outages } from "../run/outages.js";
 import type { RunRequests } from "../run/requests.js";
 import type { Service } from "../run/service.js";
 import { changeOf, namesNow, readRun, type RecordedRun, type ViewSource } from "./runView.js";
@@ -37,6 +39,7 @@ export class FollowingContext implements RunContext {
   readonly attributes: AttributeRegistry;
   readonly clouds: Clouds;
   readonly links: MachineLinks;
+  readonly outages: Outages;
   readonly programSlots: LimitFunction;
   readonly coordination: Coordination;
   private seen: RunView;
@@ -78,6 +81,13 @@ export class FollowingContext implements RunContext {
     });
     const driver: (cloud: string) => ReturnType<Clouds["driver"]> = (cloud) => this.clouds.driver(cloud);
     this.links = new MachineLinks({ store, writer, run, driver, warn, connections: session.connections });
+    this.outages = new Outages(
+      () => this.clock.now(),
+      (event) => {
+        if (writer === null) this.emit(event);
+        else note(this, [], [event]);
+      },
+    );
     this.programSlots = pLimit(view.plan.concurrency);
     this.coordination = new CoordinationHub(this);
   }

@@ -1,7 +1,7 @@
 /** Destroys recorded machines, including machines whose launch request never got an answer. */
 import type { Driver } from "../../drivers/contract/driver.js";
 import type { MachineRecord } from "../../state/contract/records.js";
-import { InterruptedError } from "../run/failure.js";
+import { pause } from "../run/failure.js";
 import { groupBy } from "../run/lists.js";
 import type { RunContext } from "../run/context.js";
 import { settleAll } from "../run/settleAll.js";
@@ -77,8 +77,7 @@ async function findIds(
       missing.delete(machine);
     }
     if (missing.size === 0 || context.clock.now() >= deadline) break;
-    if (context.stop.aborted) throw new InterruptedError();
-    await context.clock.sleep(LOOK_AGAIN_MS);
+    await pause(context.clock, LOOK_AGAIN_MS, context.stop);
   }
   return ids;
 }

@@ -10,10 +10,10 @@ import {
   runServiceProgram,
   whyEnded,
 } from "../programs/runServiceProgram.js";
-import { endUnfinished } from "../programs/unfinished.js";
+import { begunProgram, endUnfinished } from "../programs/unfinished.js";
 import { collectReports } from "../reports/collectReports.js";
 import type { RunContext } from "../run/context.js";
-import { InterruptedError, serviceError } from "../run/failure.js";
+import { InterruptedError, isInterruptedError, serviceError, unlessAborted } from "../run/failure.js";
 import { change, enterState, inStep, RECORDED, stepDirectory, stepFinished, warn, type Step } from "../run/journal.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { Service } from "../run/service.js";
@@ -23,6 +23,21 @@ import { FORCE_REMEDY, outcome } from "./serviceOutcome.js";
 
 /** Poll interval for a machine that the cloud may not list yet, in milliseconds. */
 const LOOK_AGAIN_MS = 2_000;
+
+/** A service that is being stopped. */
+export interface Stopping {
+  readonly service: Service;
+  /** Resolves when its machine was reached, or did not have to be, or did not answer in its time. */
+  readonly isReached: Promise<void>;
+  /** Resolves with the error of a service that did not stop, or null. */
+  readonly ended: Promise<Error | null>;
+}
+
+interface StopOptions {
+  readonly answers: boolean;
+  readonly dies: boolean;
+  readonly reached: () => void;
+}
 
 export class ServiceStops {
   private readonly stopped = new Set<Service>();
@@ -44,14 +59,40 @@ export class ServiceStops {
    * @returns the error of each service that did not stop, in order.
    */
   async stop(services: readonly Service[], answers: (service: Service) => boolean): Promise<(Error | null)[]> {
+    return settleAll((await this.begin(services, answers, () => false)).map(({ ended }) => ended));
+  }
+
+  /**
+   * Begins to stop services in parallel.
+   * @param answers as for `stop`.
+   * @param dies whether a service's machine is destroyed next: what runs there ends with it, so it is not connected to
+   *   for that alone.
+   */
+  async begin(
+    services: readonly Service[],
+    answers: (service: Service) => boolean,
+    dies: (service: Service) => boolean,
+  ): Promise<Stopping[]> {
     await this.findGone(
       services.filter(
         (service) => answers(service) && ((service.spec.terminate !== null && !this.force) || this.hasReport(service)),
       ),
     );
-    return settleAll(
-      services.map((service) => outcome(this.context, service, () => this.stopService(service, answers(service)))),
-    );
+    return services.map((service) => this.stopping(service, answers(service), dies(service)));
+  }
+
+  private stopping(service: Service, answers: boolean, dies: boolean): Stopping {
+    const { context } = this;
+    let reached = (): void => undefined;
+    const isReached = new Promise<void>((resolve) => {
+      reached = resolve;
+    });
+    const ended = outcome(context, service, () =>
+      context.links.impatiently(() => this.stopService(service, { answers, dies, reached })),
+    ).finally(reached);
+    // Whoever waits for it gets the error; until then nobody may.
+    ended.catch(() => undefined);
+    return { service, isReached, ended };
   }
 
   /**
@@ -79,20 +120,71 @@ export class ServiceStops {
    * Ends the service's running programs, then runs its terminate program if there is something to clean up. Runs
    * nothing on a machine that does not answer.
    */
-  private async stopService(service: Service, answers: boolean): Promise<void> {
-    const { context, assignments } = this;
+  private async stopService(service: Service, { answers, dies, reached }: StopOptions): Promise<void> {
+    const { context } = this;
     if (context.stop.aborted) throw new InterruptedError();
     const before = context.records.get(service.id);
     if (before === undefined || before.state === "terminated" || this.stopped.has(service)) return;
-    const program = service.spec.terminate;
     const due = needsTearDown(service, before);
+    const program = due && !this.force ? service.spec.terminate : null;
+    const reports = due && this.hasReport(service);
     // In the same write as the state: if the launcher dies now, the next command knows that the program must still run.
     await enterState(context, service, "terminating", due ? [{ kind: "booted", id: service.id }] : []);
-    if (answers) await endUnfinished(context, assignments, service, this.unfinished.get(service.id) ?? []);
-    if (due && this.hasReport(service)) await this.collectReport(service, answers);
+    const steps = this.programsToEnd(service, dies && program === null && !reports);
+    const silent = answers ? await this.reach(service, [program, ...steps.map(([, begun]) => begun)]) : null;
+    reached();
+    if (answers) await this.endPrograms(service, steps, silent);
+    if (reports) await this.collectReport(service, answers && silent === null);
     if (!answers) return;
-    if (program !== null && !this.force && due) await this.runProgram(service, program);
+    if (program !== null) await this.runProgram(service, program, silent);
     this.stopped.add(service);
+  }
+
+  /** @param spared whether programs on the machine are left to end with it. */
+  private programsToEnd(service: Service, spared: boolean): [StepRecord, ProgramSpec | null][] {
+    const steps = this.unfinished.get(service.id) ?? [];
+    return steps
+      .map((step): [StepRecord, ProgramSpec | null] => [step, begunProgram(service, step)])
+      .filter(([, program]) => !spared || program?.where === "launcher");
+  }
+
+  /**
+   * Connects to the service's machine, once for all that runs there.
+   * @returns why it does not answer; null if it does, or if none of the programs runs there.
+   */
+  private async reach(service: Service, programs: readonly (ProgramSpec | null)[]): Promise<Error | null> {
+    const { context, assignments } = this;
+    const program = programs.find((one) => one?.where === "machine") ?? null;
+    if (program === null || !hasMachine(assignments, service) || this.gone.has(assignments.owner(service))) return null;
+    try {
+      const over = context.cleanupExpired;
+      const reached = assignments.runner(service, program).reach();
+      await unlessAborted(context.stop, over === null ? reached : unlessAborted(over, reached));
+      return null;
+    } catch (error) {
+      if (context.stop.aborted && isInterruptedError(error)) throw error;
+      return isInterruptedError(error) ? (context.cleanupExpired?.reason as Error) : (error as Error);
+    }
+  }
+
+  private async endPrograms(
+    service: Service,
+    steps: readonly [StepRecord, ProgramSpec | null][],
+    silent: Error | null,
+  ): Promise<void> {
+    const possible = silent === null ? steps : steps.filter(([, program]) => program?.where === "launcher");
+    if (silent !== null && possible.length < steps.length)
+      await warn(
+        this.context,
+        service,
+        `programs from an earlier launcher may still run on its machine: ${silent.message}`,
+      );
+    await endUnfinished(
+      this.context,
+      this.assignments,
+      service,
+      possible.map(([step]) => step),
+    );
   }
 
   private hasReport(service: Service): boolean {
@@ -111,11 +203,13 @@ export class ServiceStops {
     if (context.stop.aborted) throw new InterruptedError();
   }
 
-  private async runProgram(service: Service, program: ProgramSpec): Promise<void> {
+  /** @param silent why the machine does not answer, or null. */
+  private async runProgram(service: Service, program: ProgramSpec, silent: Error | null): Promise<void> {
     const { context, assignments } = this;
     if (!hasMachine(assignments, service) || this.gone.has(assignments.owner(service)))
       return warn(context, service, "its machine is gone or stopped: the terminate program was skipped");
     await inStep(context, service, "terminate", 1, assignments.machine(service)?.key ?? null, async (step) => {
+      if (silent !== null && program.where === "machine") throw silent;
       const directory = stepDirectory(service, "terminate", step.id) as string;
       const running = runServiceProgram(context, assignments, {
         service,

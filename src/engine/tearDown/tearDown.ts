@@ -15,8 +15,11 @@ import { settleAll } from "../run/settleAll.js";
 import type { Task } from "../tasks/agenda.js";
 import { destroyMachines } from "./destroyMachines.js";
 import { outcome } from "./serviceOutcome.js";
-import { ServiceStops } from "./stopServices.js";
+import { ServiceStops, type Stopping } from "./stopServices.js";
 import { removeWorkDirectories, stagedFolders } from "./workDirectories.js";
+
+/** After this many milliseconds without an answer from a machine, others are destroyed without waiting for it. */
+const SILENT_MS = 3_000;
 
 /** A machine that was destroyed, or given back. */
 export interface EndedMachine {
@@ -43,6 +46,7 @@ export class TakeDown {
    * @param unfinished programs whose end is unknown, by service number.
    * @param force skip the terminate programs.
    * @param reports collect the services' reports before their machines are destroyed.
+   * @param whole all services go, so a machine that services share goes too.
    */
   constructor(
     private readonly context: RunContext,
@@ -50,6 +54,7 @@ export class TakeDown {
     unfinished: ReadonlyMap<number, readonly StepRecord[]>,
     force: boolean,
     reports = true,
+    private readonly whole = false,
   ) {
     this.stops = new ServiceStops(context, assignments, unfinished, force, reports);
   }
@@ -60,8 +65,7 @@ export class TakeDown {
    *   failure.
    */
   async end(services: readonly Service[], ending: "terminated" | "removed"): Promise<(Error | null)[]> {
-    const old = this.asDescribed(services);
-    return this.destroyRest(old, await this.stops.stop(old, () => true), ending, () => true);
+    return this.stopAndDestroy(this.asDescribed(services), ending, () => true);
   }
 
   /**
@@ -77,7 +81,7 @@ export class TakeDown {
     await this.stops.stop(guests.reverse(), () => true);
     const old = this.asDescribed(services);
     const answers = (service: Service) => answering.has(services[old.indexOf(service)] as Service);
-    return this.destroyRest(old, await this.stops.stop(old, answers), "launching", answers);
+    return this.stopAndDestroy(old, "launching", answers);
   }
 
   /**
@@ -104,12 +108,66 @@ export class TakeDown {
     return services.map((service) => this.context.former.get(service.id) ?? service);
   }
 
+  /** Machines that do not answer hold up no others: those are destroyed, since they cost money, and then the rest. */
+  private async stopAndDestroy(
+    services: readonly Service[],
+    ending: Ending,
+    answers: (service: Service) => boolean,
+  ): Promise<(Error | null)[]> {
+    const stopping = await this.stops.begin(services, answers, (service) => this.dies(service));
+    const silent = await this.silentOnes(stopping);
+    const owners = new Set([...silent].map((service) => this.assignments.owner(service)));
+    const isLate = ({ service }: Stopping): boolean => silent.has(service) || owners.has(service);
+    const ends = new Map<Service, Error | null>();
+    try {
+      for (const batch of [stopping.filter((one) => !isLate(one)), stopping.filter(isLate)]) {
+        const going = batch.map(({ service }) => service);
+        const stopped = await settleAll(batch.map(({ ended }) => ended));
+        const destroyed = await this.destroyRest(going, stopped, ending, answers);
+        going.forEach((service, place) => ends.set(service, destroyed[place] ?? null));
+      }
+    } finally {
+      // Nothing goes on after an error.
+      await Promise.allSettled(stopping.map(({ ended }) => ended));
+    }
+    return services.map((service) => ends.get(service) ?? null);
+  }
+
+  /** The services whose machines have not answered after a while. */
+  private async silentOnes(stopping: readonly Stopping[]): Promise<Set<Service>> {
+    const over = new AbortController();
+    const late = this.context.clock.sleep(SILENT_MS, over.signal).then(
+      () => true,
+      () => false,
+    );
+    const silent = new Set<Service>();
+    await Promise.all(
+      stopping.map(async ({ service, isReached }) => {
+        if (await Promise.race([isReached.then(() => false), late])) silent.add(service);
+      }),
+    );
+    over.abort();
+    return silent;
+  }
+
+  /** Whether the service's machine is destroyed, with all that runs on it, and not given back. */
+  private dies(service: Service): boolean {
+    const { assignments } = this;
+    const owner = assignments.owner(service);
+    if (owner.spec.placement.kind !== "cloud" || (owner !== service && !this.whole)) return false;
+    if (!hasMachine(assignments, owner)) return false;
+    const access = assignments.access(owner);
+    // A cloud that prepares a machine for its first contact has launched it.
+    return access.kind === "driver" || access.firstContact !== undefined;
+  }
+
   private async destroyRest(
     services: readonly Service[],
     stopped: readonly (Error | null)[],
     ending: Ending,
     answers: (service: Service) => boolean,
   ): Promise<(Error | null)[]> {
+    if (services.length === 0) return [];
     const ends = new Map(services.map((service, place) => [service, stopped[place] ?? null]));
     const going = services.filter((service) => ends.get(service) === null);
     await this.letGo(
@@ -127,7 +185,14 @@ export class TakeDown {
    */
   private async letGo(services: readonly Service[], answers: (service: Service) => boolean): Promise<void> {
     const { context, assignments } = this;
-    await removeWorkDirectories(context, assignments, await stagedFolders(context, services.filter(answers)));
+    await removeWorkDirectories(
+      context,
+      assignments,
+      await stagedFolders(
+        context,
+        services.filter((service) => answers(service) && !this.dies(service)),
+      ),
+    );
     await settleAll(
       services
         .filter((service) => service.spec.placement.kind === "cloud")

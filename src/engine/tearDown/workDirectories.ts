@@ -2,6 +2,7 @@
 import { buffer } from "node:stream/consumers";
 
 import { leaveHost } from "../../machines/shell/hostMarker.js";
+import { unlessAborted } from "../run/failure.js";
 import { warn } from "../run/journal.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import { programsOf } from "../programs/bundles.js";
@@ -29,7 +30,10 @@ export async function removeWorkDirectories(
   await Promise.all(
     onHosts.map(async ([service, own]) => {
       try {
-        await sweep(context, assignments, service, own);
+        await unlessAborted(
+          context.stop,
+          context.links.impatiently(() => sweep(context, assignments, service, own)),
+        );
       } catch (error) {
         await warn(context, service, `its staged programs may still be on the host: ${(error as Error).message}`);
       }

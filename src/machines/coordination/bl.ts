@@ -1,11 +1,13 @@
 /**
  * The program `bl`. It is staged with every program and is in its PATH. It is POSIX sh, so that nothing has to be
- * installed. It never sleeps and never blocks on a FIFO that nobody serves:
+ * installed. It never blocks on a FIFO that nobody serves:
  *
  * - It opens its own answer FIFO for reading and writing before it sends the request, so no answer is lost.
  * - Whoever serves requests holds `up` open for writing. A watcher process waits for the end of `up`, which comes at
  *   once if nobody serves, and then gives the answer "10" itself.
  * - It opens `req` for writing only, so a write fails with EPIPE when the last reader has gone.
+ * - When nobody serves requests any more, it tries again until its time is over: the launcher connects again, or another
+ *   one takes over. The request keeps its id, and says that it was sent before.
  *
  * Requests are lines of at most 512 bytes, which a FIFO transfers atomically. Only its user can enter the runtime
  * directory, so files in it can be world-writable: a program under sudo is root, the relay is not.
@@ -17,6 +19,7 @@ export const BL_SCRIPT = `#!/bin/sh
 LC_ALL=C; export LC_ALL
 # A program may have closed it; not every shell can do without.
 true >&2 || exec 2>/dev/null
+time=60 limit=
 fail() { printf 'bl: %s\\n' "$2" >&2; exit "$1"; }
 usage() { fail 2 "$1; see bl --help"; }
 gone() { fail 10 'the launcher is not there'; }
@@ -29,7 +32,7 @@ bl barrier NAME [--parties N] [--timeout T] [--ignore-abort]
 bl abort REASON...        tells everybody who waits to give up
 bl say TEXT...            tells the people who watch the launch
 bl random [--length N]    prints random letters and digits (16)
-T: seconds, or a number with s, m, h or d; 60 unless told, 0 for ever
+T: seconds, or a number with s, m, h or d; 60 unless told, 0 for ever; a launcher that is away is waited for as long
 Exit codes: 0 done, 1 not set, 2 usage, 7 unknown name, 8 aborted, 9 timed out, 10 no launcher
 END
 }
@@ -59,11 +62,27 @@ options() {
     shift
   done
 }
+# Seconds since a moment in the past.
+now() { { read -r s </proc/uptime; } 2>/dev/null || s=$(date +%s); s=\${s%%[!0-9]*}; }
+# How long this bl may take, in whole seconds; 0 for ever.
+seconds() {
+  u=1; case $1 in *m) u=60 ;; *h) u=3600 ;; *d) u=86400 ;; esac
+  v=\${1%[smhd]} p=\${1%%[!0-9]*}; q=\${v#"$p"}; q=\${q#.}
+  while case $p in 0?*) ;; *) false ;; esac; do p=\${p#0}; done
+  limit=$((\${p:-0} * u))
+  case $q in ?*) limit=$((limit + (\${q%"\${q#?}"} * u + 9) / 10)) ;; esac
+  case $limit:$v in 0:*[1-9]*) limit=1 ;; esac
+}
 connect() {
-  t=\${BOOTLEVEL_COORDINATION:-/nowhere} i=$$\${1-} n=0 w= c=
+  t=\${BOOTLEVEL_COORDINATION:-/nowhere} n=0 w= c= s=
   [ -p "$t/req" ] && [ -p "$t/up" ] || gone
   umask 0; trap '' PIPE
-  until mkfifo "$t/q.$i" 2>/dev/null; do n=$((n+1)); i=$$.$n; [ $n -lt 9 ] || gone; done
+  # A pid may be used again. With the time of its start it names this request, however often it is sent.
+  { read -r s </proc/$$/stat; } 2>/dev/null
+  set -f; set -- "\${1-}" \${s##*) }; set +f
+  b=$$\${21:+.\${21}} i=$$\${21:+.\${21}}$1
+  now; began=$s
+  until mkfifo "$t/q.$i" 2>/dev/null; do n=$((n+1)); i=$b.$n; [ $n -lt 9 ] || gone; done
   trap bye EXIT; trap 'leave 129' HUP; trap 'leave 130' INT; trap 'leave 143' TERM
 }
 bye() {
@@ -76,8 +95,29 @@ leave() {
   [ -z "$w" ] || [ -n "$c" ] || printf '%s drop - - - - 0\\n' "$i" >&6
   exit "$1"
 }
-# Sends the request in "$@" and waits for its answer: c, and m for people.
+# Whether a launcher can still come, and in how many seconds: left.
+still() {
+  [ -p "$t/req" ] && [ -p "$t/up" ] && [ ! -e "$t/over" ] || return 1
+  [ -n "$limit" ] || seconds "$time"
+  left=0; [ "$limit" -ne 0 ] || return 0
+  now; left=$((limit - s + began)); [ $left -gt 0 ]
+}
+# Sends the request in "$@" (verb, name, time, flags, parties, size) and waits for its answer: c, and m for people.
+# While nobody serves it, it waits for the next who does, and sends it again, marked so that nothing is done twice.
 ask() {
+  pause=0.1
+  while once "$@"; [ "$c:$m" = 10: ]; do
+    [ -z "$w" ] || { kill -9 "$w"; wait "$w"; } 2>/dev/null; w= c=
+    sleep $pause 2>/dev/null || sleep 1
+    case $pause in 0.1) pause=0.3 ;; *) pause=1 ;; esac
+    still || gone
+    case $3 in -) set -- "$1" "$2" - "$4" "$5" "$6" ;; *) set -- "$1" "$2" $left "$4" "$5" "$6" ;; esac
+    case $4 in -) set -- "$1" "$2" "$3" r "$5" "$6" ;; *r) ;; *) set -- "$1" "$2" "$3" "$4r" "$5" "$6" ;; esac
+  done
+  [ -z "$m" ] || printf 'bl: %s\\n' "$m" >&2
+}
+once() {
+  m=
   { {
     # By exec: bash keeps what a redirection closes, and would serve itself.
     exec 5>&- 7>&-
@@ -87,8 +127,6 @@ ask() {
     c=\${c:-10}
   } 3<>"$t/q.$i" 5<>"$t/up" 4<"$t/up" 7<>"$t/req" 6>"$t/req"; } 8>&2 2>/dev/null
   case $c in 0|[1-9]|10) ;; *) gone ;; esac
-  [ "$c:$m" != 10: ] || gone
-  [ -z "$m" ] || printf 'bl: %s\\n' "$m" >&2
 }
 # Sends what lies in p.$i with the request.
 send() {

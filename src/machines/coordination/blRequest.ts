@@ -26,11 +26,19 @@ export interface BlReply {
   readonly message?: string;
 }
 
+/** One way of a request to the launcher. */
+export interface Delivery {
+  /** Of the request; the same for each time that it is sent. Unique among the requests of the program. */
+  readonly id: string;
+  /** Whether it was sent before, and no answer has arrived: it may have been handled. */
+  readonly again: boolean;
+}
+
 /**
  * Answers one request. It never rejects for a mistake of the program. It enforces the time limit itself and replies 9.
  * @param gone aborted when nobody waits for the reply any more.
  */
-export type BlHandler = (request: BlRequest, gone: AbortSignal) => Promise<BlReply>;
+export type BlHandler = (request: BlRequest, gone: AbortSignal, delivery: Delivery) => Promise<BlReply>;
 
 /** Maximum size of a value or text in bytes. */
 export const MESSAGE_LIMIT = 16_777_216;

@@ -13,12 +13,18 @@ export type Frame =
   | { readonly kind: "ready" }
   /** No program on the machine uses `bl`. */
   | { readonly kind: "none" }
-  | { readonly kind: "request"; readonly id: string; readonly request: BlRequest }
+  | {
+      readonly kind: "request";
+      readonly id: string;
+      readonly request: BlRequest;
+      /** Whether it was sent before. */
+      readonly again: boolean;
+    }
   /** The sender of the request has gone. */
   | { readonly kind: "drop"; readonly id: string };
 
 const LINE =
-  /^([0-9][0-9.]{0,30}) (get|set|barrier|abort|say|drop) (-|[A-Za-z0-9_.:*][A-Za-z0-9_.:*-]{0,199}) (-|[0-9.]{1,9}[smhd]?) (-|[ni]{1,8}) (-|[0-9]{1,4}) ([0-9]{1,8})$/;
+  /^([0-9][0-9.]{0,30}) (get|set|barrier|abort|say|drop) (-|[A-Za-z0-9_.:*][A-Za-z0-9_.:*-]{0,199}) (-|[0-9.]{1,9}[smhd]?) (-|[nir]{1,8}) (-|[0-9]{1,4}) ([0-9]{1,8})$/;
 const LONGEST_LINE = 512;
 /** A login shell may print a greeting before the mark. Only this many trailing bytes of it are kept. */
 const LONGEST_MARK = 256;
@@ -109,6 +115,7 @@ function frameOf([, id = "", verb = "", name = "", time = "", flags = "", partie
   return {
     kind: "request",
     id,
+    again: flags.includes("r"),
     request: {
       verb: verb as BlRequest["verb"],
       name: named ? name : "",

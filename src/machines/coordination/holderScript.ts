@@ -21,12 +21,12 @@ export const closeCoordination = "7>&- 8<&-";
 
 /**
  * The holder, after `work`: waits for a request and notifies the launcher. Then it waits until the relay kills it, or
- * for the launcher: a line on the channel's input means that no relay comes, the end of the input that there is no
- * launcher.
+ * for the launcher: a line on the channel's input means that no relay comes (which the file `over` tells to whoever
+ * waits for one), the end of the input that there is no launcher now.
  */
 export function holder(work: string, nonce: string): string {
   return [
-    `{ exec 7>&-; ${work}; cd "$r" && read -r l <&3 && printf '%s\\n' "$l" >first && printf '\\nbl-call ${nonce} -\\n' >&2 && read -r l <&8; }`,
+    `{ exec 7>&-; ${work}; cd "$r" && read -r l <&3 && printf '%s\\n' "$l" >first && printf '\\nbl-call ${nonce} -\\n' >&2 && read -r l <&8 && : >over; }`,
     '3<"$r/req" 9<>"$r/up" >/dev/null & h=$!; echo $h >"$r/talk"',
   ].join(" ");
 }

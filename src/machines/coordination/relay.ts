@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { Channel, MachineConnection } from "../contract/connection.js";
 import { relayScript } from "./relayScript.js";
-import { MESSAGE_LIMIT, type BlHandler, type BlReply, type BlRequest } from "./blRequest.js";
+import { MESSAGE_LIMIT, type BlHandler, type BlReply, type BlRequest, type Delivery } from "./blRequest.js";
 import { replyLine, FrameReader } from "./frames.js";
 import { openShell } from "../shell/openShell.js";
 
@@ -102,7 +102,7 @@ export class Relay {
         if (frame === null) break;
         if (frame.kind === "none") this.#stop({ kind: "none" });
         else if (frame.kind === "drop") this.#drop(frame.id);
-        else if (frame.kind === "request") void this.#answer(frame.id, frame.request);
+        else if (frame.kind === "request") void this.#answer(frame, frame.request);
       }
     } catch (error) {
       this.#stop({ kind: "broken", reason: error instanceof Error ? error.message : String(error) });
@@ -125,16 +125,19 @@ export class Relay {
     this.#waiting.delete(id);
   }
 
-  async #answer(id: string, request: BlRequest): Promise<void> {
-    if (this.#waiting.has(id)) {
+  async #answer({ id, again }: Delivery, request: BlRequest): Promise<void> {
+    const earlier = this.#waiting.get(id);
+    if (earlier !== undefined && !again) {
       this.#stop({ kind: "broken", reason: "two open requests have the same id" });
       return;
     }
+    // Whoever asks again waits for one answer only.
+    earlier?.abort();
     const gone = new AbortController();
     this.#waiting.set(id, gone);
     this.#requests += 1;
     this.#bytes += request.value.length;
-    const reply = await this.#handle(request, gone.signal);
+    const reply = await this.#handle(request, gone.signal, { id, again });
     if (this.#waiting.get(id) === gone) await this.#write(id, reply);
     if (this.#waiting.get(id) === gone) this.#waiting.delete(id);
     this.#requests -= 1;
@@ -143,9 +146,9 @@ export class Relay {
   }
 
   /** Never rejects: to the program, a failing launcher is a missing one. */
-  async #handle(request: BlRequest, gone: AbortSignal): Promise<BlReply> {
+  async #handle(request: BlRequest, gone: AbortSignal, delivery: Delivery): Promise<BlReply> {
     try {
-      return await this.options.handler(request, gone);
+      return await this.options.handler(request, gone, delivery);
     } catch (error) {
       this.options.onWarning(
         `bl ${request.verb} ${request.name} could not be answered: ` +

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pTimeout from "p-timeout";
 import { type MachineConnection, isConnectionLostError } from "../contract/connection.js";
+import { answeredOnce } from "./answeredOnce.js";
 import type { BlHandler } from "./blRequest.js";
 import { openRelay, type RelayEnd, type RelayOptions, type Relay } from "./relay.js";
 
@@ -35,7 +36,12 @@ export class RelayConnection {
   #work: Promise<void> = Promise.resolve();
   readonly #closing = new AbortController();
 
-  constructor(private readonly options: RelayConnectionOptions) {}
+  /** Remembers over all relays what was answered. */
+  readonly #handler: BlHandler | null;
+
+  constructor(private readonly options: RelayConnectionOptions) {
+    this.#handler = options.handler === null ? null : answeredOnce(options.handler);
+  }
 
   /**
    * Serves the program over this connection from now on, unless it does so already.
@@ -43,7 +49,7 @@ export class RelayConnection {
    * @param hangUp tells that holder that nobody answers
    */
   attend(connection: MachineConnection, how: RelayOptions["how"], hangUp: () => void = () => undefined): void {
-    const { handler } = this.options;
+    const handler = this.#handler;
     if (handler === null || this.#closing.signal.aborted || this.#connection === connection) return;
     this.#connection = connection;
     const before = this.#work;

@@ -12,7 +12,7 @@ export const relayMark = (nonce: string): string => `bl-talk ${nonce} `;
 /**
  * Passes requests to standard output, each a line and a payload, and replies from standard input to the waiting
  * programs. "take-over": takes over from the holder without a gap. "anew": creates new FIFOs; programs that still wait
- * for a reply from an earlier relay notice the end of the old ones instead of waiting for ever.
+ * for a reply from an earlier relay notice the end of the old ones, and ask again.
  */
 export function relayScript(context: ScriptContext, how: "take-over" | "anew"): string {
   const say = (word: string): string => `printf '\\n%s%s\\n' ${quote(relayMark(context.nonce))} ${word}`;
@@ -21,7 +21,7 @@ export function relayScript(context: ScriptContext, how: "take-over" | "anew"): 
     // A removed step, or one without coordination, has no `bl` to serve.
     `{ cd "$d" && read -r r <.bl/rt-path && cd "$r" && [ -p req ] && [ -p up ]; } 2>/dev/null || { ${say("none")}; exit 0; }`,
     how === "anew"
-      ? `${endCoordination}; : >first; rm -f req.new up.new; mkfifo req.new up.new && mv -f req.new req && mv -f up.new up || exit 1`
+      ? `${endCoordination}; : >first; rm -f over req.new up.new; mkfifo req.new up.new && mv -f req.new req && mv -f up.new up || exit 1`
       : ":",
     listener,
     // There is always a reader and a server: the previous one ends last.

@@ -15,11 +15,25 @@ export type KillOutcome = { readonly kind: "ended" | "never" } | { readonly kind
 
 /** Ends the step's process group: TERM, and KILL after `graceMs` milliseconds. */
 export async function killStep(link: MachineLink, step: Step, graceMs: number): Promise<KillOutcome> {
+  let connected = false;
+  const noticing: MachineLink = {
+    connection: async () => {
+      const connection = await link.connection();
+      connected = true;
+      return connection;
+    },
+    finishLater: (work) => {
+      link.finishLater(work);
+    },
+  };
   const kill = (): Promise<Answer> =>
-    runScript(link, step.directory, graceMs + ANSWER_MS, true, (context) => killScript(context, graceMs, step.sudo));
+    runScript(noticing, step.directory, graceMs + ANSWER_MS, true, (context) =>
+      killScript(context, graceMs, step.sudo),
+    );
   let answer = await kill();
-  // Retry once over a new connection: a stalled connection may be why the program seemed to hang.
-  if (answer.problem !== null) answer = await kill();
+  // Retry once over a new connection: a stalled connection may be why the program seemed to hang. A machine that
+  // cannot be connected to would only be waited for twice.
+  if (answer.problem !== null && connected) answer = await kill();
   if (answer.problem !== null) return { kind: "unknown", reason: answer.problem };
   return { kind: answer.verdict === "never" ? "never" : "ended" };
 }

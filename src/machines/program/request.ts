@@ -40,6 +40,18 @@ export interface ProgramRequest {
    * rejects with its error.
    */
   onResult?(result: ProgramResult & { readonly kind: "exited" }): Promise<void>;
+  /**
+   * Called when the connection under the program breaks, with the reason. The machine is then asked until it answers
+   * again.
+   */
+  onLost?(reason: string): void;
+  /** Called when the machine answers again after `onLost`. */
+  onRestored?(): void;
+  /**
+   * Once aborted, the program is not waited for while its machine does not answer: it is left to the next launcher, and
+   * the result is "unknown".
+   */
+  readonly leave?: AbortSignal;
   /** Marks the host, which other installations may use, before anything runs there; one in use is left alone. */
   readonly hostUser?: HostUser | undefined;
   /** Answers the program's `bl` requests. Without it, `bl` reports that there is no launcher. */
@@ -60,8 +72,8 @@ export type ProgramResult =
    * The program ended without an exit code: the machine restarted, or the program was killed together with its wrapper.
    */
   | { readonly kind: "lost"; readonly reason: string }
-  /** The machine did not answer in time. The program may still be running. */
-  | { readonly kind: "unknown"; readonly reason: string };
+  /** The machine did not answer in time. The program may still be running. `left`: nobody waited, as `leave` says. */
+  | { readonly kind: "unknown"; readonly reason: string; readonly left?: boolean };
 
 /** A request to find out how a step of an earlier launcher ended. `timeoutMs` is the program's remaining time. */
 export type RecoverRequest = Pick<
@@ -74,6 +86,9 @@ export type RecoverRequest = Pick<
   | "onOutput"
   | "onWarning"
   | "onResult"
+  | "onLost"
+  | "onRestored"
+  | "leave"
   | "coordination"
   | "signal"
 > & {

@@ -4,7 +4,7 @@ import { StagingError } from "../contract/errors.js";
 import type { MachineLink } from "../contract/link.js";
 import { failure } from "../shell/scriptFailures.js";
 import { Interruptible } from "./interruptible.js";
-import { askMachine } from "./recoverProgram.js";
+import { askMachine, lossOf } from "./recoverProgram.js";
 import { checkLimits, type ProgramRequest, type ProgramResult, type RecoverResult } from "./request.js";
 import { runnerScript } from "./scripts.js";
 import type { ScriptEnd } from "./scriptSession.js";
@@ -44,7 +44,7 @@ async function attempt(link: MachineLink, request: ProgramRequest): Promise<Reco
     if (first.kind === "interrupted") return await settle(link, step, watch, first);
     if (first.value.kind === "verdict") return await settle(link, step, watch, first);
     const silent = first.value;
-    const asked = await askMachine(link, step, watch);
+    const asked = await askMachine(link, step, watch, lossOf(silent, connection));
     const result = await settle(link, step, watch, asked);
     // The shell itself failed before the start (no dd, no sh, an account without a shell). A retry would fail the same
     // way.

@@ -18,7 +18,7 @@ export type StartedProgram = RecoverRequest & { readonly relay: RelayConnection 
 export type ScriptAnswer =
   | { readonly kind: "value"; readonly value: ScriptEnd }
   | { readonly kind: "interrupted"; readonly by: "timeout" | "abort" }
-  | { readonly kind: "unreachable"; readonly reason: string };
+  | { readonly kind: "unreachable"; readonly reason: string; readonly left?: boolean };
 
 export function relayConnectionFor({ directory, coordination, onWarning }: RecoverRequest): RelayConnection {
   return new RelayConnection({
@@ -60,7 +60,8 @@ export async function settle(
   watch: Interruptible,
   answer: ScriptAnswer,
 ): Promise<RecoverResult> {
-  if (answer.kind === "unreachable") return { kind: "unknown", reason: answer.reason };
+  if (answer.kind === "unreachable")
+    return { kind: "unknown", reason: answer.reason, ...(answer.left === true ? { left: true } : {}) };
   if (answer.kind === "interrupted") return interrupt(link, request, watch, answer.by);
   if (answer.value.kind === "silent") return { kind: "unknown", reason: "the machine did not answer" };
   const { verdict, words, error, dismiss } = answer.value;

@@ -4,6 +4,7 @@ import type { LimitFunction } from "p-limit";
 import ssh2, { type Algorithms, type AnyAuthMethod, type Client } from "ssh2";
 import { ConnectionError } from "../contract/connection.js";
 import { Authentication } from "./authentication.js";
+import { destroyStream } from "./destroyStream.js";
 import { closedEarly, explainHandshake, foreignPort, type Attempt } from "./handshakeErrors.js";
 import type { HostKeyCheck, Recognition } from "./hostKeyCheck.js";
 import type { Identity } from "./identities.js";
@@ -12,6 +13,8 @@ import { FirstBytes } from "./serverGreeting.js";
 /** A logged-in client, and how the host key was recognised. */
 export interface AuthenticatedClient {
   readonly client: Client;
+  /** The stream that the client runs on. Whoever ends the client destroys it. */
+  readonly stream: Duplex;
   readonly recognition: Recognition;
   /** Why the client ended the connection after the login: the machine presented another host key. Null if it did not. */
   readonly refusal: () => Error | null;
@@ -68,7 +71,10 @@ const ALGORITHMS: Algorithms = {
  * @throws HostKeyError, AuthenticationError (both final), ConnectionError (retry)
  */
 export async function handshake(stream: Duplex, options: HandshakeOptions): Promise<AuthenticatedClient> {
-  if (stream.destroyed || stream.readableEnded) throw closedEarly(Buffer.alloc(0));
+  if (stream.destroyed || stream.readableEnded) {
+    destroyStream(stream);
+    throw closedEarly(Buffer.alloc(0));
+  }
   const client = new ssh2.Client();
   const keys = new HostKeyMemory(options);
   const deadline = new Deadline(options);
@@ -83,10 +89,9 @@ export async function handshake(stream: Duplex, options: HandshakeOptions): Prom
       return loggedIn;
     });
     await Promise.race([loggedIn, inTurn]);
-    return { client, recognition: keys.recognition, refusal: () => keys.refused };
+    return { client, stream, recognition: keys.recognition, refusal: () => keys.refused };
   } catch (error) {
-    client.destroy();
-    stream.destroy();
+    destroyStream(stream);
     throw error;
   } finally {
     deadline.stop();

@@ -1,5 +1,6 @@
 /** An SSH connection. Its channels are sessions of one ssh2 client. */
 import { setMaxListeners } from "node:events";
+import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import pTimeout from "p-timeout";
 import type { Client, ClientChannel } from "ssh2";
@@ -14,6 +15,7 @@ import {
   type MachineConnection,
   type Terminal,
 } from "../contract/connection.js";
+import { destroyStream } from "./destroyStream.js";
 import { type SessionLimit, SessionSlots } from "./sessionSlots.js";
 
 /** Time limit for an orderly close, in milliseconds. */
@@ -56,6 +58,8 @@ export interface SshConnection extends MachineConnection {
 export interface SshConnectionParts {
   /** Logged in. */
   readonly client: Client;
+  /** The stream that the client runs on. It is destroyed with the connection. */
+  readonly stream: Duplex;
   readonly label: string;
   readonly workDirectory: string;
   /** Shared by all connections to the host. */
@@ -65,7 +69,14 @@ export interface SshConnectionParts {
 }
 
 /** Makes a connection of a logged-in client. */
-export function sshConnection({ client, label, workDirectory, sessions, refusal }: SshConnectionParts): SshConnection {
+export function sshConnection({
+  client,
+  stream,
+  label,
+  workDirectory,
+  sessions,
+  refusal,
+}: SshConnectionParts): SshConnection {
   const slots = new SessionSlots(sessions);
   // No promise: what waits for one is kept until the connection ends, for every channel that there ever was.
   const losing = new AbortController();
@@ -74,6 +85,7 @@ export function sshConnection({ client, label, workDirectory, sessions, refusal 
   const lose = (why: string): void => {
     if (lost.aborted) return;
     losing.abort(new ConnectionLostError(why));
+    destroyStream(stream);
     slots.letAllIn();
   };
   client.on("error", (error) => {
@@ -149,7 +161,7 @@ export function sshConnection({ client, label, workDirectory, sessions, refusal 
       client.end();
       // It is lost when the machine has said goodbye too.
       await delay(GOODBYE_MS, undefined, { signal: lost }).catch(() => undefined);
-      client.destroy();
+      destroyStream(stream);
     },
   };
 }

@@ -1,8 +1,6 @@
 /** Connects to a machine over SSH, with retries. */
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import pTimeout from "p-timeout";
-import type { Client } from "ssh2";
 import {
   isAuthenticationError,
   ConnectionError,
@@ -10,7 +8,7 @@ import {
   isHostKeyError,
   type MachineConnection,
 } from "../contract/connection.js";
-import { isJumpHostError, JumpHostError, jumpHostError } from "./jumpHostErrors.js";
+import { isJumpHostError, jumpHostError } from "./jumpHostErrors.js";
 import { JumpHostPool } from "./jumpHosts.js";
 import { replaceHostKeys, needsOwnHostKeys, type FirstConnection } from "./replaceHostKeys.js";
 import { handshake, type AuthenticatedClient } from "./handshake.js";
@@ -53,13 +51,13 @@ export async function connectSsh(settings: SshSettings, options: ConnectOptions)
   const label = `${settings.user}@${settings.host}:${settings.port}`;
   const sessions = new SessionLimit();
   const connectOnce = async (again: boolean, timeoutMs = settings.connectTimeoutMs): Promise<FirstConnection> => {
-    const { client, recognition, refusal } = await retry(label, timeoutMs, options.signal, (limitMs) =>
-      logIn(settings, identities, options, limitMs, again, (limit) =>
+    const { client, stream, recognition, refusal } = await retry(label, timeoutMs, options.signal, (limit) =>
+      logIn(settings, identities, options, limit, again, () =>
         openStream(settings, identities, jumpHosts, options, limit),
       ),
     );
     const { workDirectory } = settings;
-    return { connection: sshConnection({ client, label, workDirectory, sessions, refusal }), recognition };
+    return { connection: sshConnection({ client, stream, label, workDirectory, sessions, refusal }), recognition };
   };
   // The machine has answered before, so one attempt must be enough.
   const connectMore = async (): Promise<SshConnection> =>
@@ -96,32 +94,22 @@ async function openStream(
   identities: readonly Identity[],
   jumpHosts: JumpHostPool,
   options: ConnectOptions,
-  limitMs: number,
+  limit: Limit,
 ): Promise<Duplex> {
   const { jump } = settings;
-  if (jump === null) return connectTcp(settings.host, settings.port, limitMs, options.signal);
+  if (jump === null) return connectTcp(settings.host, settings.port, limit(), options.signal);
   // The jump host existed before: the machine's temporary keys do not apply to it.
   const jumpHost = { ...settings, host: jump.host, user: jump.user, port: jump.port, jump: null, contact: null };
   const label = `${jump.user}@${jump.host}:${jump.port}`;
-  // All machines behind the jump host share this attempt, so one machine's signal must not end it.
-  const own = { ...options, signal: new AbortController().signal };
-  let reached = false;
-  const connect = async (): Promise<Client> => {
-    const { client } = await logIn(jumpHost, identities, own, limitMs, false, (limit) =>
-      connectTcp(jumpHost.host, jumpHost.port, limit, own.signal),
+  // All machines behind the jump host share this attempt, so it has a signal of its own.
+  const connect = (signal: AbortSignal): Promise<AuthenticatedClient> =>
+    logIn(jumpHost, identities, { ...options, signal }, limit, false, () =>
+      connectTcp(jumpHost.host, jumpHost.port, limit(), signal),
     ).catch((error: unknown) => {
       throw jumpHostError(error, label);
     });
-    return client;
-  };
-  const stream = jumpHosts.stream(jumpHostKey(label, settings), connect, settings, () => {
-    reached = true;
-  });
-  return withLimit(stream, 2 * limitMs, (limit) =>
-    reached
-      ? new ConnectionError(`no answer through the jump host ${label} within ${limit}`)
-      : new JumpHostError(`no answer within ${limit}`, label),
-  );
+  const { signal } = options;
+  return jumpHosts.stream(jumpHostKey(label, settings), connect, settings, { label, limit, signal });
 }
 
 /** Machines share a jump host connection if all its settings are equal. */
@@ -137,18 +125,18 @@ async function logIn(
   settings: SshSettings,
   identities: readonly Identity[],
   options: ConnectOptions,
-  limitMs: number,
+  limit: Limit,
   again: boolean,
-  reachIt: (limitMs: number) => Promise<Duplex>,
+  reachIt: () => Promise<Duplex>,
 ): Promise<AuthenticatedClient> {
   const hostKey = await hostKeyCheck(settings.host, settings.port, settings, options.signal);
-  const stream = await reachIt(limitMs);
+  const stream = await reachIt();
   return handshake(stream, {
     label: `${settings.user}@${settings.host}:${settings.port}`,
     user: settings.user,
     identities,
     keepaliveMs: settings.keepaliveMs,
-    limitMs,
+    limitMs: limit(),
     hostKey: again ? withoutTemporary(hostKey) : hostKey,
     signal: options.signal,
     limit: handshakeLimit,
@@ -172,18 +160,21 @@ function withoutTemporary(check: HostKeyCheck): HostKeyCheck {
   };
 }
 
+/** The time limit in milliseconds for a stage of connecting that begins now. All stages share `connectTimeoutMs`. */
+type Limit = () => number;
+
 /** Retries until `attempt` succeeds, fails finally, or `timeoutMs` is over. */
 async function retry<T>(
   label: string,
   timeoutMs: number,
   signal: AbortSignal,
-  attempt: (limitMs: number) => Promise<T>,
+  attempt: (limit: Limit) => Promise<T>,
 ): Promise<T> {
   const began = performance.now();
+  const limit = (): number => Math.max(1, Math.min(ATTEMPT_MS, Math.round(timeoutMs - (performance.now() - began))));
   for (let count = 1; ; count++) {
-    const left = timeoutMs - (performance.now() - began);
     try {
-      return await attempt(Math.max(1, Math.min(ATTEMPT_MS, Math.round(left))));
+      return await attempt(limit);
     } catch (error) {
       const last = isFinal(error) ? "final" : signal.aborted ? "aborted" : "retry";
       if (last === "final") throw error;
@@ -218,17 +209,4 @@ function isFinal(error: unknown): boolean {
  */
 function backoff(count: number): number {
   return Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 1.5 ** (count - 1)) * (0.5 + Math.random() / 2);
-}
-
-/** @param late makes the error, from the limit in words */
-function withLimit<T extends Duplex>(work: Promise<T>, limitMs: number, late: (limit: string) => Error): Promise<T> {
-  const fallback = (): never => {
-    // Close a stream that arrives too late. If none arrives, the error below has reported it.
-    work.then(
-      (stream) => stream.destroy(),
-      () => undefined,
-    );
-    throw late(`${limitMs / 1000} s`);
-  };
-  return pTimeout(work, { milliseconds: limitMs, fallback });
 }

@@ -13,6 +13,14 @@ export interface LaunchedMachine {
   readonly access: string | null;
 }
 
+/** A request of a program. */
+export interface AnsweredRequest {
+  /** The directory of the program's step. */
+  readonly program: string;
+  /** The request's id, unique among the requests of the program. */
+  readonly request: string;
+}
+
 export type Change =
   | { readonly kind: "run"; readonly state: RunState; readonly goal?: RunRecord["goal"] }
   /** Moves a service to a state. A failure stays recorded until the service is in another state than "failed". */
@@ -35,6 +43,8 @@ export type Change =
   | { readonly kind: "launch-repeated"; readonly key: string }
   /** The driver has returned a machine. Recorded before anything waits for the machine. */
   | { readonly kind: "launched"; readonly key: string; readonly machine: LaunchedMachine }
+  /** A launcher is connected to the machine for the first time. */
+  | { readonly kind: "met"; readonly key: string }
   /** The machine does not exist any more, or never did. */
   | { readonly kind: "ended"; readonly key: string; readonly reason: string }
   /** From now on the terminate program has work to do, in any launcher. */
@@ -49,6 +59,8 @@ export type Change =
   | { readonly kind: "forget-outputs"; readonly id: number; readonly except: readonly string[] }
   /** Sets the latest message of its programs. Null: clears it. */
   | { readonly kind: "said"; readonly id: number; readonly text: string | null }
+  /** Requests of programs (`bl`) are handled: a launcher that gets them again must not handle them again. */
+  | { readonly kind: "answered"; readonly requests: readonly AnsweredRequest[] }
   /** An abort by the holder itself, which needs no answer. The first reason stays. */
   | { readonly kind: "abort"; readonly abort: Abort }
   /** The holder's first answer to a request. */

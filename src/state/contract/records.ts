@@ -77,6 +77,8 @@ export interface MachineRecord {
   readonly access: string | null;
   readonly requestedAt: number;
   readonly launchedAt: number | null;
+  /** When a launcher was first connected to it; null: it may still boot. */
+  readonly metAt: number | null;
   readonly endedAt: number | null;
   readonly endReason: string | null;
 }
@@ -110,6 +112,15 @@ export interface EventRecord {
   readonly type: string;
   readonly service: string | null;
   readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** A lost connection to a machine. */
+export interface OutageRecord {
+  /** Its name in messages: `admin@10.0.0.4:22`. */
+  readonly machine: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  readonly reason: string;
 }
 
 export interface StepRecord {

@@ -2,6 +2,7 @@
 import type { Clock } from "../../time/clock.js";
 import type { DriverState } from "../../model/driverState.js";
 import type { Environment } from "../../model/environment.js";
+import type { AnsweredRequest } from "./changes.js";
 import type { AuthorizedKey, ContactStage, RunSshKey } from "./contacts.js";
 import type { LauncherFolders, RunFiles } from "./files.js";
 import type { BuiltImage, ImageChange, ImageIntent } from "./images.js";
@@ -10,6 +11,7 @@ import type {
   Abort,
   AttributeRecord,
   EventRecord,
+  OutageRecord,
   MachineRecord,
   PlanRecord,
   RunRecord,
@@ -102,6 +104,10 @@ export interface Store extends StoreSettings {
   /** Hashes of the setup steps that ran on a machine for a service (`StepRecord.content`). */
   setups(serviceId: number, machineKey: string | null): Promise<Set<string>>;
   events(run: RunKey, after?: number): Promise<EventRecord[]>;
+  /** Whether a request of a running program was handled by this launcher or an earlier one. */
+  wasAnswered(run: RunKey, request: AnsweredRequest): Promise<boolean>;
+  /** Services whose launcher has lost the connection to their machine and not restored it, by name. */
+  outages(run: RunKey): Promise<ReadonlyMap<string, OutageRecord>>;
   /** Durations of earlier runs of a plan: about twenty runs, completed and newest ones first. */
   pastRuns(plan: PlanIdentity): Promise<PastRun[]>;
   hostKeys(scope: string, address: string): Promise<string[]>;

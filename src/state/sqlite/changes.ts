@@ -78,6 +78,8 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
         change.key,
       );
     }
+    case "met":
+      return write("UPDATE machines SET met_at = coalesce(met_at, ?) WHERE key = ?", now, change.key);
     case "ended":
       return write(
         "UPDATE machines SET state = 'ended', ended_at = ?, end_reason = ? WHERE key = ? AND state <> 'ended'",
@@ -115,6 +117,15 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
       );
     case "said":
       return write("UPDATE services SET said = ? WHERE id = ?", change.text, change.id);
+    case "answered":
+      for (const { program, request } of change.requests)
+        write(
+          "INSERT OR IGNORE INTO answered_requests (run_id, program, request) VALUES (?, ?, ?)",
+          run.id,
+          program,
+          request,
+        );
+      return;
     case "abort":
       insertAbort(db, run, change.abort, { answered: true });
       return;
@@ -127,6 +138,11 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
         run.id,
       );
     case "step-ended":
+      write(
+        "DELETE FROM answered_requests WHERE run_id = ? AND program = (SELECT directory FROM steps WHERE id = ?)",
+        run.id,
+        change.id,
+      );
       return write(
         "UPDATE steps SET ended_at = ?, outcome = ?, exit_code = ? WHERE id = ? AND ended_at IS NULL",
         now,

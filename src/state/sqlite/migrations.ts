@@ -85,6 +85,8 @@ CREATE TABLE machines (
   authorized TEXT,
   requested_at INTEGER NOT NULL,
   launched_at INTEGER,
+  -- When a launcher was first connected to it: from then on it is known to have booted.
+  met_at INTEGER,
   ended_at INTEGER,
   end_reason TEXT
 ) STRICT;
@@ -122,6 +124,14 @@ CREATE TABLE steps (
   exit_code INTEGER
 ) STRICT;
 CREATE INDEX steps_service ON steps(service_id);
+
+-- Requests of running programs (bl) that were handled: one that comes again is not handled again.
+CREATE TABLE answered_requests (
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  program TEXT NOT NULL,
+  request TEXT NOT NULL,
+  PRIMARY KEY (run_id, program, request)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE events (
   id INTEGER PRIMARY KEY,

@@ -10,6 +10,7 @@ import type {
   AttributeRecord,
   DueStage,
   EventRecord,
+  OutageRecord,
   MachineRecord,
   PlanRecord,
   RunRecord,
@@ -18,6 +19,7 @@ import type {
   StepRecord,
   VariableRecord,
 } from "../contract/records.js";
+import type { AnsweredRequest } from "../contract/changes.js";
 import { StateError, UnknownRunError, isStateError } from "../contract/errors.js";
 import type { LiveMachines, SecretReading } from "../contract/store.js";
 
@@ -189,6 +191,7 @@ export function readMachines(db: Db, runId: number): MachineRecord[] {
     access: string | null;
     requested_at: number;
     launched_at: number | null;
+    met_at: number | null;
     ended_at: number | null;
     end_reason: string | null;
   }
@@ -207,6 +210,7 @@ export function readMachines(db: Db, runId: number): MachineRecord[] {
     access: row.access,
     requestedAt: row.requested_at,
     launchedAt: row.launched_at,
+    metAt: row.met_at,
     endedAt: row.ended_at,
     endReason: row.end_reason,
   }));
@@ -320,6 +324,36 @@ export function readEvents(db: Db, runId: number, after = 0): EventRecord[] {
     )
     .all(runId, after);
   return rows.map((row) => ({ ...row, data: JSON.parse(row.data) as Record<string, unknown> }));
+}
+
+/** Whether a request of a program is recorded as handled. */
+export function wasAnswered(db: Db, runId: number, { program, request }: AnsweredRequest): boolean {
+  const row = db
+    .prepare("SELECT 1 FROM answered_requests WHERE run_id = ? AND program = ? AND request = ?")
+    .get(runId, program, request);
+  return row !== undefined;
+}
+
+/** Connections that the run's present command has lost and not restored, by the services that they affect. */
+export function readOutages(db: Db, runId: number): Map<string, OutageRecord> {
+  const rows = db
+    .prepare<[number], { at: number; type: string; data: string }>(
+      "SELECT at, type, data FROM events WHERE run_id = ? AND type IN ('run-started', 'connection-lost', 'connection-restored') ORDER BY id",
+    )
+    .all(runId);
+  const outages = new Map<string, OutageRecord>();
+  for (const { at, type, data } of rows) {
+    if (type === "run-started") {
+      outages.clear();
+      continue;
+    }
+    const event = JSON.parse(data) as { machine: string; services: string[]; reason: string };
+    for (const service of event.services) {
+      if (type === "connection-lost") outages.set(service, { machine: event.machine, since: at, reason: event.reason });
+      else outages.delete(service);
+    }
+  }
+  return outages;
 }
 
 /**

@@ -78,6 +78,8 @@ function questions({ db, cipher }: StoreParts, ask: Ask) {
       ask(() => reader.readAttributes(db, cipher, run, secrets, builtIns)),
     steps: (run, serviceId) => ask(() => reader.readSteps(db, run.id, serviceId)),
     setups: (serviceId, machineKey) => ask(() => reader.readSetups(db, serviceId, machineKey)),
+    wasAnswered: (run, request) => ask(() => reader.wasAnswered(db, run.id, request)),
+    outages: (run) => ask(() => reader.readOutages(db, run.id)),
     events: (run, after) => ask(() => reader.readEvents(db, run.id, after)),
     pastRuns: (plan) => ask(() => readPastRuns(db, plan)),
     hostKeys: (scope, address) => ask(() => reader.readHostKeys(db, scope, address)),

@@ -24,6 +24,8 @@ const second = level(`same: { ${sets} }\nnew: { was: old, ${sets} }\nweb: { repl
 
 const named = (context: RunContext, name: string): Service => context.byName.get(name) as Service;
 const names = (services: readonly Service[]): string[] => services.map(({ name }) => name);
+/** How a request arrives for the first time. */
+const once = { id: "1", again: false };
 const asks = (verb: "get" | "set", name: string, value = ""): BlRequest => ({
   verb,
   name,
@@ -83,14 +85,14 @@ test("a program that runs while its context follows is left alone, and bl goes o
   coordination.progress.expect(context.levels.flat());
   coordination.progress.begin([same, old]);
   context.attributes.outdate("old");
-  const waits = coordination.handler(same, "boot", () => undefined)(asks("get", "old:v"), never);
-  const renamed = coordination.handler(old, "boot", () => undefined);
-  const waitsForItself = renamed(asks("get", "v"), never);
+  const waits = coordination.handler(same, "boot", "step", () => undefined)(asks("get", "old:v"), never, once);
+  const renamed = coordination.handler(old, "boot", "step", () => undefined);
+  const waitsForItself = renamed(asks("get", "v"), never, once);
 
   await own.revise(context, second, [code("hunter-two")]);
   await Promise.all([context.follow(), context.follow()]);
 
-  expect(await renamed(asks("set", "v", "from the program"), never)).toEqual({ code: 0 });
+  expect(await renamed(asks("set", "v", "from the program"), never, once)).toEqual({ code: 0 });
   expect((await waits).value?.toString()).toBe("from the program");
   expect((await waitsForItself).value?.toString()).toBe("from the program");
   expect(context.attributes.of("new").get("v")?.value).toBe("from the program");
@@ -107,7 +109,12 @@ test("a program that runs while its context follows is left alone, and bl goes o
 test("a context that only looks follows what another one stores", async () => {
   const own = await OpenedRun.boot(5, first, [code("hunter-one")]);
   const [works, looks] = [await own.open(null), await own.open(null, { looks: true })];
-  await works.coordination.handler(named(works, "same"), "boot", () => undefined)(asks("set", "v", "one"), never);
+  await works.coordination.handler(
+    named(works, "same"),
+    "boot",
+    "step",
+    () => undefined,
+  )(asks("set", "v", "one"), never, once);
   await looks.follow();
   expect(looks.attributes.of("same").get("v")?.value).toBe("one");
   await own.revise(works, second, [code("hunter-two")]);

@@ -110,6 +110,7 @@ test("whoever waits is woken when the value is there", async () => {
       parties: null,
     },
     new AbortController().signal,
+    { id: "1", again: false },
   );
   expect(await running).toMatchObject(EXITED);
   expect(request.text()).toBe("now\n");
@@ -227,6 +228,7 @@ test("garbage and floods hurt nobody else", async () => {
       parties: null,
     },
     new AbortController().signal,
+    { id: "1", again: false },
   );
   expect(await waiting).toMatchObject(EXITED);
   expect(other.text()).toBe("gone\n");
@@ -247,22 +249,56 @@ test("one that is killed while it waits disturbs no other, and one that is ended
   await expectNothingLeft(request);
 });
 
-test("when the launcher goes away everybody who waits hears it, and it is answered again when it is back", async () => {
+/** Sets a value as another program would. */
+const setElsewhere = (name: string, value: string) =>
+  talk.handler(
+    {
+      verb: "set",
+      name,
+      value: Buffer.from(value),
+      timeoutMs: null,
+      wait: true,
+      ignoreAbort: false,
+      parties: null,
+    },
+    new AbortController().signal,
+    { id: "1", again: false },
+  );
+
+test("when the connection breaks, everybody who waits goes on waiting, and is answered over the next one", async () => {
   const request = await talking([
-    "for i in 1 2 3; do { bl get never --timeout 0; echo $? >code.$i; } & done; wait; echo >heard; until [ -e go ]; do sleep 0.02; done; bl set a now; bl get a >got",
+    "for i in 1 2 3; do { bl get later --timeout 0 >value.$i; echo $? >code.$i; } & done; wait; bl set a now; bl get a >got",
   ]);
   const running = runProgram(host.link, request);
   await until(() => talk.requests.length === 3);
   await (await host.link.connection()).close();
-  await until(() => written(request, "heard"));
-  expect([1, 2, 3].map((index) => contentOf(request, `code.${index}`))).toEqual(["10\n", "10\n", "10\n"]);
   await until(() => talk.gone.length === 3);
+  await until(() => talk.requests.length === 6);
   const runtime = contentOf(request, "rt").trim();
-  await until(() => existsSync(join(runtime, "talk")) && relayOf(runtime).some(isAlive));
-  writeFileSync(step(request.directory, "go"), "");
+  expect(relayOf(runtime).some(isAlive)).toBe(true);
+  await setElsewhere("later", "then");
   expect(await running).toMatchObject(EXITED);
+  expect([1, 2, 3].map((index) => contentOf(request, `code.${index}`))).toEqual(["0\n", "0\n", "0\n"]);
+  expect([1, 2, 3].map((index) => contentOf(request, `value.${index}`))).toEqual(["then\n", "then\n", "then\n"]);
   expect(contentOf(request, "got")).toBe("now\n");
   await expectNothingLeft(request);
+});
+
+test("whoever waits for a launcher that does not come back ends with 10 when the time is over", async () => {
+  const request = await talking([
+    "bl get never --timeout 1.5; echo $? >get; bl set a b & p=$!; sleep 1; kill $p; wait $p; echo $? >set; until [ -e go ]; do sleep 0.02; done",
+  ]);
+  const first = createLink(() => host.link.connection());
+  const controller = new AbortController();
+  const dead = runProgram(first, { ...request, signal: controller.signal });
+  await until(() => talk.requests.length === 1);
+  await first.close();
+  await until(() => written(request, "set"));
+  expect([contentOf(request, "get"), contentOf(request, "set")]).toEqual(["10\n", "143\n"]);
+  expect(talk.requests.length).toBe(1);
+  writeFileSync(step(request.directory, "go"), "");
+  controller.abort();
+  await dead;
 });
 
 /** The processes of the relay that has taken over. */
@@ -271,7 +307,7 @@ const relayOf = (runtime: string): number[] =>
 
 test("a launcher that comes later answers the program of an earlier one", async () => {
   const request = await talking([
-    "bl get never --timeout 0; echo $? >code; until [ -e go ]; do sleep 0.02; done; bl set a now; bl get a >got; exit 3",
+    "bl get later --timeout 0 >got; echo $? >code; until [ -e go ]; do sleep 0.02; done; bl set a now; bl get a >>got; exit 3",
   ]);
   const dying = await startLocalHost();
   const connect = (): MachineConnection =>
@@ -285,27 +321,28 @@ test("a launcher that comes later answers the program of an earlier one", async 
   const controller = new AbortController();
   const dead = runProgram(first, { ...request, signal: controller.signal });
   await until(() => talk.requests.length === 1);
-  await first.close();
-  await until(() => written(request, "code"));
-  expect(contentOf(request, "code")).toBe("10\n");
   const runtime = contentOf(request, "rt").trim();
   const before = relayOf(runtime);
+  await first.close();
+  await until(() => !before.some(isAlive));
   const recovering = recoverProgram(host.link, request);
   await until(
     () => relayOf(runtime).length === 2 && relayOf(runtime).every((pid) => isAlive(pid) && !before.includes(pid)),
   );
+  await setElsewhere("later", "then");
   writeFileSync(step(request.directory, "go"), "");
   expect(await recovering).toMatchObject({ kind: "exited", code: 3 });
-  expect(contentOf(request, "got")).toBe("now\n");
+  expect(contentOf(request, "code")).toBe("0\n");
+  expect(contentOf(request, "got")).toBe("then\nnow\n");
   controller.abort();
   await dead;
   await dying.stop();
   await expectNothingLeft(request);
 });
 
-test("a relay that ends is replaced; whoever waited for its answer hears of it", async () => {
+test("a relay that ends is replaced; whoever waited for its answer asks the next one", async () => {
   const request = await talking([
-    "bl get never --timeout 0; echo $?; until [ -e go ]; do sleep 0.02; done; bl set a now; bl get a",
+    "bl get later --timeout 0; echo $?; until [ -e go ]; do sleep 0.02; done; bl set a now; bl get a",
   ]);
   const running = runProgram(host.link, request);
   await until(() => talk.requests.length === 1);
@@ -315,9 +352,10 @@ test("a relay that ends is replaced; whoever waited for its answer hears of it",
   await until(
     () => relayOf(runtime).length === 2 && relayOf(runtime).every((pid) => isAlive(pid) && !before.includes(pid)),
   );
+  await setElsewhere("later", "then");
   writeFileSync(step(request.directory, "go"), "");
   expect(await running).toMatchObject(EXITED);
-  expect(request.text()).toBe("bl: the launcher is not there\n10\nnow\n");
+  expect(request.text()).toBe("then\n0\nnow\n");
   await expectNothingLeft(request);
 });
 
