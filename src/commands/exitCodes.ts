@@ -1,7 +1,7 @@
 /** Exit codes, the same for every command. */
 import { BootlevelError, guardOf, isBootlevelError } from "../errors/bootlevelError.js";
 import { isStorageFailure } from "../files/storageFailure.js";
-import { isCloudUnreachableError, isLeaseLostError, isRunBusyError } from "../library/index.js";
+import { isCloudUnreachableError, isConnectionError, isLeaseLostError, isRunBusyError } from "../library/index.js";
 
 export const EXIT = { fine: 0, notFine: 1, wrong: 2, busy: 3, unreachable: 4, interrupted: 130 } as const;
 
@@ -48,7 +48,7 @@ export class StoppedError extends BootlevelError {
 /** The exit code for an error that ended a command. */
 export function exitCodeOf(error: unknown): number {
   if (isRunBusyError(error) || isLeaseLostError(error)) return EXIT.busy;
-  if (isCloudUnreachableError(error)) return EXIT.unreachable;
+  if (isCloudUnreachableError(error) || isConnectionError(error)) return EXIT.unreachable;
   if (isGaveUpError(error)) return EXIT.notFine;
   if (isBootlevelError(error, StoppedError.code)) return EXIT.interrupted;
   return isExpected(error) ? EXIT.wrong : EXIT.notFine;
@@ -71,6 +71,8 @@ const EXPECTED = [
   "DRIVER",
   "PLAN_INVALID",
   "STAGING_SOURCE",
+  "STAGING",
+  "CONNECTION",
   "NATIVE_PART",
   "STORAGE",
   "ENVIRONMENT",

@@ -96,7 +96,7 @@ clouds: { here: { driver: local }, rack: { driver: ./far.mjs } }
 defaults: { cloud: here }
 levels:
   - name: one
-    services: { far: { cloud: rack }, near: { ready: { command: "test ! -f '${own.facts}/bad'", retries: 0 } } }
+    services: { far: { cloud: rack, ready: { command: "true", where: launcher } }, near: { ready: { command: "test ! -f '${own.facts}/bad'", retries: 0 } } }
 `,
     { "far.mjs": driver(own.facts) },
   );

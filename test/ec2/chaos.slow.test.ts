@@ -21,8 +21,8 @@ const text = (
 ): string => `plan: chaos
 ${head(`heeds_tokens: ${heeds}, visibility_seconds: 5`)}defaults: { cloud: aws }
 levels:
-  - { name: first, services: { db: { replicas: ${db} } } }
-  - { name: second, services: { web: { replicas: ${web}, size: ${size} } } }
+  - { name: first, services: { db: { replicas: ${db}, ready: { command: "true", where: launcher } } } }
+  - { name: second, services: { web: { replicas: ${web}, size: ${size}, ready: { command: "true", where: launcher } } } }
 `;
 
 (MINUTES > 0 ? test : test.skip)(

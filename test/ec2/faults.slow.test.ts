@@ -27,8 +27,8 @@ function plan(heeds: boolean, defaults = ""): string {
   return lab.plan(`plan: faulty
 ${lab.head(defaults, `heeds_tokens: ${heeds}, visibility_seconds: 4`)}defaults: { cloud: aws }
 levels:
-  - { name: first, services: { db: { replicas: 3 } } }
-  - { name: second, services: { web: { replicas: 2 } } }
+  - { name: first, services: { db: { replicas: 3, ready: { command: "true", where: launcher } } } }
+  - { name: second, services: { web: { replicas: 2, ready: { command: "true", where: launcher } } } }
 `);
 }
 

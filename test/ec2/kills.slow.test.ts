@@ -33,15 +33,15 @@ afterEach(() => {
 afterAll(async () => lab.close());
 
 const folders = new Map<boolean, string>();
-/** Two levels of machines without programs. */
+/** Two levels of machines that run no program: the lab's machines do not answer SSH. */
 function plan(heeds: boolean): string {
   const folder =
     folders.get(heeds) ??
     lab.plan(`plan: kill
 ${lab.head("", `heeds_tokens: ${heeds}, visibility_seconds: ${VISIBILITY_S}`)}defaults: { cloud: aws }
 levels:
-  - { name: first, services: { db: { replicas: 3 } } }
-  - { name: second, services: { web: { replicas: 2 } } }
+  - { name: first, services: { db: { replicas: 3, ready: { command: "true", where: launcher } } } }
+  - { name: second, services: { web: { replicas: 2, ready: { command: "true", where: launcher } } } }
 `);
   folders.set(heeds, folder);
   return folder;

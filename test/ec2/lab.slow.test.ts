@@ -167,9 +167,9 @@ test("errors and cuts come before or after the effect, the same ones for the sam
   expect(await lab.live()).toHaveLength(before + 2);
 });
 
-test("the command boots a plan without programs on the lab's cloud and ends it, one question for all machines", async () => {
+test("the command boots a plan whose machines run no program on the lab's cloud and ends it, one question for all machines", async () => {
   const folder = lab.plan(
-    `plan: idle\n${lab.head()}defaults: { cloud: aws }\nlevels: [ { name: one, services: { web: { replicas: 3 } } } ]\n`,
+    `plan: idle\n${lab.head()}defaults: { cloud: aws }\nlevels: [ { name: one, services: { web: { replicas: 3, ready: { command: "true", where: launcher } } } } ]\n`,
   );
   expect(await lab.json(["boot", folder, "--name", "idle"])).toMatchObject({ code: 0, document: { state: "ready" } });
   expect((await lab.live()).map(({ state, tags }) => [state, tags["bootlevel:run-name"]])).toEqual([

@@ -27,7 +27,7 @@ afterAll(async () => lab.close());
 
 const plan = (replicas: number, keys = ""): string =>
   lab.plan(
-    `plan: idle\n${lab.head("", keys)}defaults: { cloud: aws }\nlevels: [ { name: one, services: { web: { replicas: ${replicas} } } } ]\n`,
+    `plan: idle\n${lab.head("", keys)}defaults: { cloud: aws }\nlevels: [ { name: one, services: { web: { replicas: ${replicas}, ready: { command: "true", where: launcher } } } } ]\n`,
   );
 const home = (name = "operator"): string => lab.network.outside(`/mnt/${name}/état`);
 const ids = async (run: string) =>

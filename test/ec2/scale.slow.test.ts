@@ -34,7 +34,7 @@ async function callsIn(words: readonly string[]): Promise<Record<string, number>
 
 test(`${COUNT} machines of a level are launched, looked at and ended by few calls`, async () => {
   const folder = lab.plan(
-    `plan: big\n${lab.head()}defaults: { cloud: aws }\nlevels: [ { name: one, services: { web: { replicas: ${COUNT} } } } ]\n`,
+    `plan: big\n${lab.head()}defaults: { cloud: aws }\nlevels: [ { name: one, services: { web: { replicas: ${COUNT}, ready: { command: "true", where: launcher } } } } ]\n`,
   );
   const boot = await callsIn(["boot", folder, "--name", "big"]);
   const live = await lab.live();

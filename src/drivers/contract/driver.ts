@@ -76,6 +76,8 @@ export type MachineAccess =
       readonly port: number | null;
       readonly user: string | null;
       readonly firstContact?: FirstContact;
+      /** The host existed before, and others may use it too: it is marked while it serves a machine. */
+      readonly exclusive?: true;
     }
   | {
       readonly kind: "driver";

@@ -168,7 +168,13 @@ function machineId({ host, key }: Tenant): string {
 function status(tenant: Tenant): MachineStatus {
   const { key, host } = tenant;
   const id = machineId(tenant);
-  const access = { kind: "ssh", host: host.host, port: host.port ?? null, user: host.user ?? null } as const;
+  const access = {
+    kind: "ssh",
+    host: host.host,
+    port: host.port ?? null,
+    user: host.user ?? null,
+    exclusive: true,
+  } as const;
   return {
     id,
     key,

@@ -5,6 +5,7 @@ import { asServiceError, InterruptedError, unlessAborted } from "../run/failure.
 import { enterState, inBareStep, passState } from "../run/journal.js";
 import type { LaunchResult } from "../launch/machineLaunches.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
+import { markHost } from "../programs/hostUse.js";
 import { prepare } from "./prepareMachine.js";
 import { setUp } from "./setup.js";
 import { declared, hostBuiltIns, machineBuiltIns, publish, publishAddress } from "./publish.js";
@@ -100,19 +101,19 @@ async function place(work: BringUp, service: Service, launch: Promise<LaunchResu
 }
 
 /**
- * Connects to the machine. A service without programs on its machine needs no connection: it is up once the cloud
- * reports the machine as running.
+ * Connects to the machine, also for a service without programs: that its cloud reports the machine as running does not
+ * say that it is of any use. Where all programs run on the launcher, they look at the machine in their own way.
  */
 async function connect(context: RunContext, assignments: MachineAssignments, service: Service): Promise<void> {
-  const first = programsOf(service.spec).find(
-    ({ step, program }) => step !== "report" && step !== "terminate" && program.where === "machine",
-  );
-  if (first === undefined) return;
+  const programs = programsOf(service.spec).filter(({ step }) => step !== "report" && step !== "terminate");
+  const onMachine = programs.some(({ program }) => program.where === "machine");
+  if (programs.length > 0 && !onMachine) return;
   passState(context, service, "connecting");
   await inBareStep(context, service, "connect", assignments.machine(service)?.key ?? null, async () => {
     // A machine may take minutes to answer.
-    await unlessAborted(context.halt, assignments.runner(service, first.program).reach());
+    await unlessAborted(context.halt, assignments.reach(service));
+    if (!onMachine) await markHost(context, assignments, service);
     return { value: undefined, outcome: "connected", exitCode: null };
   });
-  await prepare(context, assignments, service);
+  if (onMachine) await prepare(context, assignments, service);
 }

@@ -3,7 +3,7 @@
  * runs once per machine, or is waited for if an earlier launcher started it.
  */
 import type { SetupSpec } from "../../plan/launchPlan/launchPlan.js";
-import { NO_PACKAGE_MANAGER, PACKAGES_MISSING, packagesOf } from "../../plan/compile/packages.js";
+import { NO_PACKAGE_MANAGER, PACKAGES_MISSING, PACKAGES_NEED_ROOT, packagesOf } from "../../plan/compile/packages.js";
 import type { StepRecord } from "../../state/contract/records.js";
 import { endUnfinished } from "../programs/unfinished.js";
 import { setupBundleName } from "../programs/bundles.js";
@@ -25,6 +25,9 @@ import type { RunContext } from "../run/context.js";
 import { recoverStep } from "./recoverStep.js";
 import type { Service } from "../run/service.js";
 import type { BringUp } from "./bringUpContext.js";
+
+/** Exit codes of the packages program that come with one line, which explains them. */
+const EXPLAINED: readonly number[] = [PACKAGES_MISSING, NO_PACKAGE_MANAGER, PACKAGES_NEED_ROOT];
 
 /** One setup step that the machine lacks. `attempt` is its position among the setup steps, from 1. */
 interface Part {
@@ -161,11 +164,8 @@ function failure(
   why: string | null,
 ): ServiceError {
   const exitCode = result.kind === "exited" ? result.code : null;
-  // These two exit codes come with one line that explains them.
   const explanation =
-    setup.kind === "packages" && (exitCode === PACKAGES_MISSING || exitCode === NO_PACKAGE_MANAGER)
-      ? lastLines.at(-1)
-      : undefined;
+    setup.kind === "packages" && exitCode !== null && EXPLAINED.includes(exitCode) ? lastLines.at(-1) : undefined;
   return serviceError(
     service,
     "setup",

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 
 import type { Driver, MachineAccess } from "../../drivers/contract/driver.js";
-import type { MachineConnection } from "../../machines/contract/connection.js";
+import { HostKeyError, type MachineConnection } from "../../machines/contract/connection.js";
 import type { ClosableLink } from "../../machines/contract/link.js";
 import { launcherEnvironment } from "../../machines/local/environment.js";
 import { killTagged } from "../../machines/local/taggedProcesses.js";
@@ -232,7 +232,12 @@ function pinsOf(user: () => ConnectionUser): HostKeyPins {
     pin: async (address, key) => {
       const { writer } = user();
       if (writer === null)
-        throw new Error(`the host key of ${address} was never pinned by a boot, and this command is read-only`);
+        throw new HostKeyError(
+          `the host key of ${address} was never pinned by a boot, and this command changes nothing; ` +
+            "add it to known_hosts, or run boot --resume",
+          "",
+          [],
+        );
       await writer.write({ kind: "host-key", scope: "", address, key });
     },
   };

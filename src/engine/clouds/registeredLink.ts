@@ -99,6 +99,7 @@ function connectionShare(shared: MachineConnection, { open, isClosed, close }: S
   return {
     label: shared.label,
     workDirectory: shared.workDirectory,
+    ...(shared.shell === undefined ? {} : { shell: shared.shell }),
     get alive() {
       return !isClosed() && shared.alive;
     },

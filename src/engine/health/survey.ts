@@ -202,12 +202,12 @@ async function look(
 
 type Part = Partial<ServiceFinding>;
 
-/** Without a ready program, a machine that runs programs must at least answer. */
+/** Without a ready program, a machine must at least answer, unless all programs run on the launcher. */
 async function reach(context: RunContext, assignments: MachineAssignments, service: Service): Promise<Part> {
-  const program = programsOf(service.spec).find((one) => one.program.where === "machine")?.program;
-  if (program === undefined) return {};
+  const programs = programsOf(service.spec);
+  if (programs.length > 0 && !programs.some(({ program }) => program.where === "machine")) return {};
   try {
-    await unlessAborted(context.stop, assignments.runner(service, program).reach());
+    await unlessAborted(context.stop, assignments.reach(service));
     return {};
   } catch (error) {
     return failed(context, error);

@@ -12,6 +12,7 @@ import { coordination, endedBy, resolveProgram, staging, TIDIES_UP, unset, type 
 import { outputsTooLarge } from "../attributes/outputLimits.js";
 import { InterruptedError, isInterruptedError, unlessAborted } from "../run/failure.js";
 import { abortWords } from "../run/abort.js";
+import { hostUser } from "./hostUse.js";
 import { isNoMachineError, type MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 import { StepLog } from "./stepLog.js";
@@ -39,9 +40,11 @@ export async function runServiceProgram(
 ): Promise<ProgramEnd> {
   const programs = assignments.runner(run.service, run.program);
   const label = await unlessAborted(context.stop, unlessAborted(endedBy(context, run), programs.reach()));
+  const user = run.program.where === "launcher" ? undefined : await hostUser(context, assignments, run.service);
   return inPlace(context, (giveBack) =>
     inLog(context, run, label, `${run.step} attempt ${run.attempt}`, async (hooks) => {
-      return programs.run({ ...resolveProgram(context, run), ...coordination(context, run, giveBack), ...hooks });
+      const request = { ...resolveProgram(context, run), hostUser: user };
+      return programs.run({ ...request, ...coordination(context, run, giveBack), ...hooks });
     }),
   );
 }

@@ -135,6 +135,22 @@ export class MachineAssignments {
       : shellRunner(this.machineLink(service));
   }
 
+  /**
+   * Checks that the service's machine lets the launcher in. A machine that only its driver can use, and not connect to,
+   * counts as reached.
+   * @throws NoMachineError, ConnectionError, DriverError
+   */
+  async reach(service: Service): Promise<void> {
+    const access = this.access(service);
+    if (access.kind === "ssh") {
+      await this.machineLink(service).connection();
+      return;
+    }
+    const driver = await this.context.clouds.driver(access.cloud);
+    if (driver.programRunner === undefined && driver.connect === undefined) return;
+    await driverRunner(this.context.clouds, access, () => this.machineLink(service)).reach();
+  }
+
   /** The link to the service's machine, with the settings of the service whose machine it is. @throws NoMachineError */
   machineLink(service: Service): ClosableLink {
     const access = this.access(service);

@@ -1,4 +1,5 @@
 /** Stops services before their machines go: ends running programs, collects reports, runs terminate programs. */
+import { isHostTakenError } from "../../machines/contract/errors.js";
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { StepRecord } from "../../state/contract/records.js";
 import { survey } from "../health/survey.js";
@@ -239,7 +240,7 @@ export class ServiceStops {
     await inStep(context, service, "terminate", 1, assignments.machine(service)?.key ?? null, async (step) => {
       if (silent !== null && program.where === "machine") throw silent;
       const directory = stepDirectory(service, "terminate", step.id) as string;
-      const { result, ...end } = await runServiceProgram(context, assignments, {
+      const running = runServiceProgram(context, assignments, {
         service,
         step: "terminate",
         program,
@@ -250,6 +251,14 @@ export class ServiceStops {
           if (code === 0) await this.recordStop(step);
         },
       });
+      const ended = await running.catch(async (error: unknown) => {
+        // What runs on that host is another installation's.
+        if (!isHostTakenError(error)) throw error;
+        await warn(context, service, `the terminate program was skipped: ${error.message}`);
+        await this.recordStop(step);
+      });
+      if (ended === undefined) return { value: undefined, outcome: RECORDED, exitCode: 0 };
+      const { result, ...end } = ended;
       if (result.kind === "exited" && result.code === 0) return { value: undefined, outcome: RECORDED, exitCode: 0 };
       const exitCode = result.kind === "exited" ? result.code : null;
       const { machine, log, lastLines } = end;

@@ -3,10 +3,12 @@ import pTimeout from "p-timeout";
 
 import type { Channel } from "../../machines/contract/connection.js";
 import { openChannel } from "../../machines/contract/openChannel.js";
+import { leaveHost } from "../../machines/shell/hostMarker.js";
 import { unlessAborted } from "../run/failure.js";
 import { warn } from "../run/journal.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import { programsOf } from "../programs/bundles.js";
+import { isPoolHost } from "../programs/hostUse.js";
 import { hasMachine } from "../programs/runServiceProgram.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
@@ -17,7 +19,7 @@ const ANSWER_MS = 30_000;
 const LONGEST_WORDS = 1_000;
 
 /**
- * Removes the staged programs of services from hosts that are reached over SSH. A failure is reported as a warning.
+ * Removes the staged programs of services, and the marker of their run, from hosts that are reached over SSH. A failure is reported as a warning.
  * @param folders the folders to remove in the work directory, by service.
  */
 export async function removeWorkDirectories(
@@ -26,17 +28,18 @@ export async function removeWorkDirectories(
   folders: ReadonlyMap<Service, readonly string[]>,
 ): Promise<void> {
   const onHosts = [...folders].filter(
-    ([service]) =>
+    ([service, own]) =>
       hasMachine(assignments, service) &&
       assignments.access(service).kind === "ssh" &&
-      programsOf(service.spec).some(({ program }) => program.where === "machine"),
+      (isPoolHost(assignments, service) ||
+        (own.length > 0 && programsOf(service.spec).some(({ program }) => program.where === "machine"))),
   );
   await Promise.all(
     onHosts.map(async ([service, own]) => {
       try {
         await unlessAborted(
           context.stop,
-          context.links.impatiently(() => sweep(assignments, service, own)),
+          context.links.impatiently(() => sweep(context, assignments, service, own)),
         );
       } catch (error) {
         await warn(context, service, `its staged programs may still be on the host: ${(error as Error).message}`);
@@ -46,7 +49,7 @@ export async function removeWorkDirectories(
 }
 
 /**
- * The staging folders of each service that ever staged a program. A folder has the name that the service had at the
+ * The staging folders of each service that ever staged a program, or connected to its host. A folder has the name that the service had at the
  * time.
  */
 export async function stagedFolders(
@@ -55,16 +58,27 @@ export async function stagedFolders(
 ): Promise<Map<Service, string[]>> {
   if (services.length === 0) return new Map();
   const folders = new Map<number, Set<string>>(services.map(({ id }) => [id, new Set<string>()]));
-  for (const { serviceId, directory } of await context.store.steps(context.run)) {
+  const marked = new Set<number>();
+  for (const { serviceId, directory, step, outcome } of await context.store.steps(context.run)) {
+    if (step === "connect" && outcome === "connected") marked.add(serviceId);
     if (directory !== null) folders.get(serviceId)?.add(directory.split("/", 1)[0] as string);
   }
   // If another service has this name now, the folder is that service's.
   const own = (service: Service) =>
     [...(folders.get(service.id) ?? [])].filter((folder) => folder === service.name || !context.byName.has(folder));
-  return new Map(services.map((service) => [service, own(service)] as const).filter(([, names]) => names.length > 0));
+  return new Map(
+    services
+      .map((service) => [service, own(service)] as const)
+      .filter(([{ id }, names]) => names.length > 0 || marked.has(id)),
+  );
 }
 
-async function sweep(assignments: MachineAssignments, service: Service, folders: readonly string[]): Promise<void> {
+async function sweep(
+  context: RunContext,
+  assignments: MachineAssignments,
+  service: Service,
+  folders: readonly string[],
+): Promise<void> {
   const link = assignments.machineLink(service);
   await link.idle(); // a clean-up under way needs the directories that go now
   const connection = await link.connection();
@@ -73,7 +87,8 @@ async function sweep(assignments: MachineAssignments, service: Service, folders:
     over.abort(new Error(`the host did not answer within ${ANSWER_MS / 1000} s`));
   }, ANSWER_MS);
   try {
-    const script = sweepScript(connection.workDirectory, folders);
+    const marker = isPoolHost(assignments, service) ? context.run.uid : null;
+    const script = sweepScript(connection.workDirectory, folders, marker);
     const channel = await openChannel(connection, `exec /bin/sh -c '${script}'`, over.signal);
     try {
       channel.stdin.on("error", () => undefined); // the channel's end gives the reason
@@ -104,12 +119,15 @@ function wordsOf(channel: Channel): () => string {
  * All names consist of letters, digits, dots, slashes, -, _ and (not at the start) ~. They need no quotes in any shell.
  * Files that a dead launcher left in memory are removed first: their path is in the step's directory. The run's folder
  * is removed once it is empty.
+ * @param marker the run whose marker goes from the host; null: there is none
  */
-function sweepScript(work: string, folders: readonly string[]): string {
+function sweepScript(work: string, folders: readonly string[], marker: string | null): string {
   const own = folders.map((folder) => `${work}/${folder}`);
   const memory = `for f in ${own.map((folder) => `${folder}/*/.bl/rt-path`).join(" ")}; do r=$(cat "$f" 2>/dev/null) && case $r in /dev/shm/bl.*|/run/user/*/bl.*) rm -rf "$r" ;; esac; done`;
   const all = own.join(" ");
+  const leave = marker === null ? ":" : leaveHost(marker);
+  if (own.length === 0) return `cd && { ${leave}; }`;
   // Programs may have left folders that their owner cannot write to.
   const remove = `{ rm -rf ${all} 2>/dev/null || { chmod -R u+rwx ${all} 2>/dev/null; rm -rf ${all}; }; }`;
-  return `cd && { ${memory}; :; } && ${remove} && { rmdir ${work} 2>/dev/null || :; }`;
+  return `cd && { ${memory}; :; } && { ${leave}; :; } && ${remove} && { rmdir ${work} 2>/dev/null || :; }`;
 }

@@ -37,12 +37,23 @@ export interface InteractiveChannel extends Channel {
   resize(terminal: Pick<Terminal, "columns" | "rows">): void;
 }
 
+/** The login shell of a machine. Start-up files may do anything to what is run by it. */
+export interface LoginShell {
+  /** Whether it has run a command, and left its streams alone. */
+  proven: boolean;
+}
+
 /** A machine that was reached. Channels may be open side by side. */
 export interface MachineConnection {
   /** For messages: `admin@10.0.0.4:22`, or the machine's directory. */
   readonly label: string;
   /** Where step directories lie on the machine; a relative path is relative to the home directory there. */
   readonly workDirectory: string;
+  /**
+   * What is known of the machine's login shell, for all who use the connection; missing where no login shell comes in
+   * between.
+   */
+  readonly shell?: LoginShell;
   /**
    * Opens a shell that runs `command` (one line of POSIX shell, no secrets: process lists show it). Where the number of
    * channels is limited, waits for a free one, unless `urgent` (a kill must not queue behind the programs it is to

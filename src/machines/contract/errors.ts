@@ -5,9 +5,18 @@ import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
  * own words.
  */
 export class StagingError extends BootlevelError {
-  override readonly name = "StagingError";
+  override readonly name: string = "StagingError";
   static override readonly code: string = "STAGING";
 }
+
+export const isStagingError = guardOf(StagingError);
+
+/** Another installation uses the host. Nothing was run there. */
+export class HostTakenError extends StagingError {
+  static override readonly code: string = "HOST_TAKEN";
+}
+
+export const isHostTakenError = guardOf(HostTakenError);
 
 /** The program wrote something to $BOOTLEVEL_OUTPUT that is not a list of outputs. */
 export class OutputError extends BootlevelError {

@@ -11,8 +11,9 @@ export async function openChannel(
   connection: Pick<MachineConnection, "open">,
   command: string,
   signal: AbortSignal,
+  options?: Parameters<MachineConnection["open"]>[1],
 ): Promise<Channel> {
-  const opening = connection.open(command);
+  const opening = connection.open(command, options);
   try {
     return await pTimeout(opening, { milliseconds: Infinity, signal });
   } catch (error) {

@@ -8,7 +8,7 @@ import type { Channel, MachineConnection } from "../contract/connection.js";
 import { relayScript } from "./relayScript.js";
 import { MESSAGE_LIMIT, type BlHandler, type BlReply, type BlRequest, type Delivery } from "./blRequest.js";
 import { replyLine, FrameReader } from "./frames.js";
-import { channelCommand } from "../shell/channelScript.js";
+import { openShell } from "../shell/openShell.js";
 
 /** Limits for unanswered requests, in number and in bytes. At a limit, reading pauses. */
 const MOST_REQUESTS = 256;
@@ -31,7 +31,7 @@ export type RelayEnd = { readonly kind: "none" | "closed" } | { readonly kind: "
 export async function openRelay(connection: MachineConnection, options: RelayOptions): Promise<Relay> {
   const nonce = randomBytes(12).toString("hex");
   const script = relayScript({ directory: `${connection.workDirectory}/${options.directory}`, nonce }, options.how);
-  const channel = await connection.open(channelCommand(script));
+  const channel = await openShell(connection, script);
   const relay = new Relay(channel, new FrameReader(nonce), options);
   channel.stdin.write(script);
   return relay;

@@ -3,7 +3,6 @@ import { randomBytes } from "node:crypto";
 import pTimeout from "p-timeout";
 import { BootlevelError, guardOf } from "../../errors/bootlevelError.js";
 import { ConnectionError, ConnectionLostError, type Channel, type MachineConnection } from "../contract/connection.js";
-import { openChannel } from "../contract/openChannel.js";
 import { failure } from "../shell/scriptFailures.js";
 import { chunksOf } from "./chunks.js";
 import { FetchNotes, type FetchNote } from "./fetchNotes.js";
@@ -11,7 +10,7 @@ import { fetchDismissal, fetchScript, type FetchRequest, type PathBase } from ".
 import { Segments } from "./segments.js";
 import { TarDamage, type TarHeader } from "./tarHeader.js";
 import { readTar } from "./tarReader.js";
-import { channelCommand } from "../shell/channelScript.js";
+import { openShell } from "../shell/openShell.js";
 
 export interface FetchOptions {
   /**
@@ -60,7 +59,7 @@ export async function fetchFiles(
   options.signal.throwIfAborted();
   const nonce = randomBytes(12).toString("hex");
   const script = fetchScript({ workDirectory: connection.workDirectory, nonce }, request);
-  const channel = await openChannel(connection, channelCommand(script), options.signal).catch((error: unknown) => {
+  const channel = await openShell(connection, script, { signal: options.signal }).catch((error: unknown) => {
     throw options.signal.aborted ? cancelled(connection.label, options.signal) : error;
   });
   const notes = new FetchNotes(nonce);

@@ -1,4 +1,5 @@
 /** Parses standard error of a fetch script: notes on skipped files, messages of tar, and the verdict. */
+import { afterGreeting } from "../shell/channelScript.js";
 import type { PathBase, Reason } from "./fetchScript.js";
 
 export interface FetchNote {
@@ -74,7 +75,9 @@ export class FetchNotes {
       at = end + mark.length + 2;
       if (isReason(reason)) notes.push({ reason, name: fileName(name ?? "", origin as PathBase), words: "" });
     }
-    const lines = (rest + this.#text.slice(at)).split("\n").map((line) => line.trim());
+    const lines = afterGreeting(rest + this.#text.slice(at))
+      .split("\n")
+      .map((line) => line.trim());
     const words = lines.filter(
       (line) =>
         line !== "" && !line.includes(this.nonce) && !/Exiting with failure status|Error is not recoverable/.test(line),

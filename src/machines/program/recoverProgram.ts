@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pTimeout from "p-timeout";
 import { isHostKeyError, isAuthenticationError, type MachineConnection } from "../contract/connection.js";
+import { isStagingError } from "../contract/errors.js";
 import type { MachineLink } from "../contract/link.js";
 import { Interruptible } from "./interruptible.js";
 import type { RecoverRequest, RecoverResult } from "./request.js";
@@ -75,7 +76,7 @@ export function lossOf(end: ScriptEnd, connection: MachineConnection): string | 
 }
 
 function isFinal(error: Error): boolean {
-  return isAuthenticationError(error) || isHostKeyError(error);
+  return isAuthenticationError(error) || isHostKeyError(error) || isStagingError(error);
 }
 
 /** The time without a connection, as the caller is told of it. */

@@ -2,6 +2,8 @@
 import type { Bundle } from "./bundle.js";
 import { isText } from "../../text/surrogateEscape.js";
 import { StagingError } from "../contract/errors.js";
+import type { SudoUse } from "../shell/channelScript.js";
+import type { HostUser } from "../shell/hostMarker.js";
 import type { BlHandler } from "../coordination/blRequest.js";
 
 export interface ProgramRequest {
@@ -25,7 +27,7 @@ export interface ProgramRequest {
   readonly timeoutMs: number;
   /** Milliseconds between TERM and KILL; default 5000. */
   readonly graceMs?: number;
-  readonly sudo: boolean;
+  readonly sudo: SudoUse;
   /** False: the step's directory is removed once the result has arrived. */
   readonly keep: boolean;
   /** Receives the program's standard output and error, interleaved, as they arrive. */
@@ -52,6 +54,8 @@ export interface ProgramRequest {
    * the result is "unknown".
    */
   readonly leave?: AbortSignal;
+  /** Marks the host, which other installations may use, before anything runs there; one in use is left alone. */
+  readonly hostUser?: HostUser | undefined;
   /** Answers the program's `bl` requests. Without it, `bl` reports that there is no launcher. */
   readonly coordination?: BlHandler;
   readonly signal: AbortSignal;

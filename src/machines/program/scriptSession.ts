@@ -6,7 +6,8 @@ import { dismissal } from "./scripts.js";
 import { OutputReader } from "./outputReader.js";
 import { VerdictReader, type EarlySignal, type Verdict } from "./verdict.js";
 import type { OutputError } from "../contract/errors.js";
-import { channelCommand, type ScriptContext } from "../shell/channelScript.js";
+import type { ScriptContext } from "../shell/channelScript.js";
+import { openShell } from "../shell/openShell.js";
 
 /** How many characters before the script's own output are kept for messages. */
 const LONGEST_WORDS = 1_000;
@@ -34,6 +35,8 @@ export interface ScriptOptions {
   /** The file that follows the script, or null. With a file, the script waits for a dismissal after its verdict. */
   readonly attachment: Attachment | null;
   readonly urgent: boolean;
+  /** Aborted when the script is not to be sent any more. */
+  readonly signal?: AbortSignal;
   onOutput(chunk: Buffer): void;
   /** Called when the program has started. */
   onBegin(): void;
@@ -54,7 +57,7 @@ export interface ScriptSession {
 export async function openScriptSession(connection: MachineConnection, options: ScriptOptions): Promise<ScriptSession> {
   const nonce = randomBytes(12).toString("hex");
   const script = options.script({ directory: `${connection.workDirectory}/${options.directory}`, nonce });
-  const channel = await connection.open(channelCommand(script), { urgent: options.urgent });
+  const channel = await openShell(connection, script, options);
   const waits = options.attachment !== null;
   let dismissed = false;
   const close = (): void => {

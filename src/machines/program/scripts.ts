@@ -17,6 +17,7 @@
  * - `bin`: the program `bl`.
  */
 import { environment } from "./environment.js";
+import { takeHost } from "../shell/hostMarker.js";
 import { quote } from "../shell/quote.js";
 import { OUTPUT_LIMIT } from "./parseOutputs.js";
 import type { ProgramRequest } from "./request.js";
@@ -27,7 +28,7 @@ import {
   setUpCoordination,
   closeCoordination,
 } from "../coordination/holderScript.js";
-import { type ScriptContext, block, superuser } from "../shell/channelScript.js";
+import { type ScriptContext, type SudoUse, block, superuser, superuserAfter } from "../shell/channelScript.js";
 
 /** Sleeps between two polls; not every sleep supports fractions. */
 const pollPause = "{ sleep 0.1 2>/dev/null || sleep 1; }";
@@ -44,20 +45,21 @@ export function runnerScript(
   context: ScriptContext,
   request: Pick<
     ProgramRequest,
-    "start" | "args" | "env" | "folders" | "attributes" | "sudo" | "bundle" | "keep" | "coordination"
+    "start" | "args" | "env" | "folders" | "attributes" | "sudo" | "bundle" | "keep" | "coordination" | "hostUser"
   >,
 ): string {
   const talks = request.coordination !== undefined;
   const feed = 'printf %s "$w" >"$r/in"';
   return block([
     `u=$(umask); umask 077; ${enter(context, "runtime")}`,
+    request.hostUser === undefined ? ":" : takeHost(request.hostUser),
     // Check before overwriting another step's files. The claim itself follows right before the start.
     "[ ! -e .bl/started ] || bl_say fail claimed",
     "command -v tar >/dev/null 2>&1 || bl_say fail no-tar",
     // -o: as root, tar must not apply the archive's numeric owners.
     `${exactly(request.bundle.size)} | tar -xof - || bl_say fail unpack`,
     "[ -f .bl/staged ] || bl_say fail cut-off",
-    superuser(request.sudo),
+    superuser(request.sudo === true),
     "if command -v setsid >/dev/null 2>&1; then g=setsid; else g=; set -m; case $- in *m*) ;; *) bl_say fail no-setsid ;; esac; fi",
     runtimeDirectory(talks),
     `printf %s ${quote(JSON.stringify(request.attributes))} >"$r/attributes" && : >"$r/output" || bl_say fail runtime`,
@@ -84,10 +86,10 @@ export const dismissal = (nonce: string): string => `bl-dismissed ${nonce}`;
  * Ends the step's process group: TERM, and KILL after `graceMs`. Claims a step that has not started, so that it never
  * will.
  */
-export function killScript(context: ScriptContext, graceMs: number, sudo: boolean): string {
+export function killScript(context: ScriptContext, graceMs: number, sudo: SudoUse): string {
   return block([
     enter(context, "create"),
-    superuser(sudo),
+    superuserAfter(sudo),
     `${claim} && bl_say never; set +C`,
     `i=0; while [ ! -s .bl/pid ] && [ $i -lt 20 ]; do i=$((i+1)); ${pollPause}; done`,
     'p=$(cat .bl/pid) || bl_say killed; [ -n "$p" ] || bl_say killed',
@@ -108,11 +110,11 @@ export function killScript(context: ScriptContext, graceMs: number, sudo: boolea
  * Finds out how a step ended: waits for its end and reports the result as the runner script would. Claims a step that
  * has not started.
  */
-export function recoverScript(context: ScriptContext, sudo: boolean): string {
+export function recoverScript(context: ScriptContext, sudo: SudoUse): string {
   return block([
     `umask 077; ${enter(context, "create")}`,
     `${claim} && bl_say never; set +C`,
-    superuser(sudo),
+    superuserAfter(sudo),
     "r=$(cat .bl/rt-path); n=$(cat .bl/nonce)",
     // The relay's cat may be blocked on a dead connection, and the program on the cat.
     'k=$(cat .bl/relay 2>/dev/null) && [ -n "$k" ] && kill -9 $k 2>/dev/null',
@@ -132,10 +134,10 @@ export function recoverScript(context: ScriptContext, sudo: boolean): string {
 }
 
 /** Removes the runtime directory, and with `everything` the step's directory too. */
-export function cleanupScript(context: ScriptContext, everything: boolean, sudo: boolean): string {
+export function cleanupScript(context: ScriptContext, everything: boolean, sudo: SudoUse): string {
   return block([
     enter(context, "existing"),
-    superuser(sudo),
+    superuserAfter(sudo),
     `r=$(cat .bl/rt-path 2>/dev/null) && case $r in /*) ${endCoordination}; ${remove('"$r"')} ;; esac`,
     everything ? remove('"$d"') : ":",
     "bl_say removed",

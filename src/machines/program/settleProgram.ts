@@ -37,8 +37,12 @@ export async function runSession(
   options: Omit<Parameters<typeof openScriptSession>[1], "urgent">,
 ): Promise<ScriptEnd> {
   let dialogue: ScriptSession;
+  const stopping = new AbortController();
+  watch.onStop(() => {
+    stopping.abort();
+  });
   try {
-    dialogue = await openScriptSession(connection, { ...options, urgent: false });
+    dialogue = await openScriptSession(connection, { ...options, urgent: false, signal: stopping.signal });
   } catch (error) {
     if (!isConnectionLostError(error)) throw error;
     return { kind: "silent", end: { kind: "lost", reason: error.message }, words: "" };
@@ -64,7 +68,11 @@ export async function settle(
   switch (verdict.kind) {
     case "fail": {
       // The directory belongs to another launcher: leave it alone.
-      if (verdict.why !== "claimed" && verdict.why !== "directory") cleanUp(link, { ...request, keep: false });
+      if (verdict.why !== "claimed" && verdict.why !== "directory") {
+        // Where sudo does not work, nothing of root's is there.
+        const sudo = verdict.why === "sudo" || verdict.why === "no-sudo" ? false : request.sudo;
+        cleanUp(link, { ...request, keep: false, sudo });
+      }
       const { label } = await link.connection();
       throw failure(label, verdict.why, words);
     }

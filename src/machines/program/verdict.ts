@@ -4,6 +4,7 @@
  */
 import { OUTPUT_LIMIT } from "./parseOutputs.js";
 import { OutputError } from "../contract/errors.js";
+import { afterGreeting } from "../shell/channelScript.js";
 
 export type Verdict =
   | { readonly kind: "done"; readonly code: number; readonly outputs: Buffer }
@@ -41,7 +42,8 @@ export class VerdictReader {
 
   /** Other output of the machine, for error messages. */
   get words(): string {
-    return clean(this.#words + (this.verdict === null && this.#body === null ? this.#text.toString("utf8") : ""));
+    const rest = this.verdict === null && this.#body === null ? this.#text.toString("utf8") : "";
+    return clean(afterGreeting(this.#words + rest));
   }
 
   push(chunk: Buffer): void {

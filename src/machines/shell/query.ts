@@ -10,9 +10,9 @@ import {
   type ChannelEnd,
   type MachineConnection,
 } from "../contract/connection.js";
-import { openChannel } from "../contract/openChannel.js";
 import { LONGEST_TIMER_MS } from "../../time/clock.js";
-import { channelCommand } from "./channelScript.js";
+import { afterGreeting } from "./channelScript.js";
+import { openShell } from "./openShell.js";
 
 export interface QueryOptions {
   /** Timeout in milliseconds. */
@@ -44,15 +44,16 @@ export async function runQuery(
   const mark = `bl-${randomBytes(12).toString("hex")} `;
   const text = `{\n${script(`say() { printf '${mark}%s\\n' "$*"; }`)}\n}\n`;
   const over = AbortSignal.any([options.signal, AbortSignal.timeout(Math.min(options.limitMs, LONGEST_TIMER_MS))]);
-  const channel = await openChannel(connection, channelCommand(text), over).catch((error: unknown) => {
+  const channel = await openShell(connection, text, { signal: over }).catch((error: unknown) => {
     throw over.aborted ? late(connection.label, options) : error;
   });
-  let printed = "";
-  for (const stream of [channel.stdout, channel.stderr]) {
+  const printed = ["", ""];
+  [channel.stdout, channel.stderr].forEach((stream, index) => {
     stream.on("data", (chunk: Buffer) => {
-      if (printed.length < LONGEST_ANSWER) printed += chunk.toString("utf8");
+      const before = printed[index] ?? "";
+      if (before.length < LONGEST_ANSWER) printed[index] = before + chunk.toString("utf8");
     });
-  }
+  });
   channel.stdin.on("error", () => undefined); // the channel's end gives the reason
   channel.stdin.end(text);
   try {
@@ -61,7 +62,7 @@ export async function runQuery(
   } finally {
     channel.close();
   }
-  const lines = printed.split("\n");
+  const lines = printed.flatMap((text) => afterGreeting(text).split("\n"));
   const said = lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(mark.length));
   const words = lines
     .filter((line) => !line.startsWith(mark))

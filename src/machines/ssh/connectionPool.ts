@@ -87,6 +87,7 @@ export function connectionPool(
   return {
     label: first.label,
     workDirectory: first.workDirectory,
+    shell: first.shell ?? { proven: false },
     get alive() {
       return !closed && alive().length > 0;
     },

@@ -135,6 +135,7 @@ export function sshConnection({
   return {
     label,
     workDirectory,
+    shell: { proven: false },
     get alive() {
       return !lost.aborted;
     },
@@ -223,10 +224,12 @@ function channelOf(channel: ClientChannel, lost: AbortSignal): OpenChannel {
       lost.removeEventListener("abort", onLost);
       resolve(code === undefined ? { kind: "lost", reason: "the channel broke" } : { kind: "exited", code });
     };
-    // ssh2 closes the channel when its standard output was read; standard error may still have unread data.
+    // ssh2 closes the channel when its standard output was read. Whoever reads standard error is still given its rest.
     channel.on("close", () => {
-      if (channel.stderr.readableEnded || channel.stderr.destroyed) onClosed();
-      else channel.stderr.once("end", onClosed);
+      const { stderr } = channel;
+      const isRead = stderr.readableFlowing !== null || stderr.listenerCount("readable") > 0;
+      if (!isRead || stderr.readableEnded || stderr.destroyed) onClosed();
+      else stderr.once("end", onClosed);
     });
     lost.addEventListener("abort", onLost, { once: true });
     if (lost.aborted) onLost();

@@ -10,10 +10,11 @@ export type PackagesMode = "install" | "check";
 /** The program's own exit codes. */
 export const PACKAGES_MISSING = 71;
 export const NO_PACKAGE_MANAGER = 72;
+export const PACKAGES_NEED_ROOT = 73;
 
 /**
- * Its arguments are the mode and the names of packages. Installed packages are skipped, so that no network is needed
- * for them. The plan's schema excludes blanks and shell wildcards in names.
+ * Its arguments are the mode and the names of packages. Installed packages are skipped, so that neither network
+ * nor root is needed for them. The plan's schema excludes blanks and shell wildcards in names.
  */
 const SCRIPT = `set -f
 mode=$1; shift
@@ -42,21 +43,31 @@ if [ "$mode" != install ]; then
   echo "not installed on this computer:$missing (bootlevel installs nothing here: install them yourself, with $manager)"
   exit ${PACKAGES_MISSING}
 fi
+as_root() { "$@"; }
+if [ "$(id -u)" != 0 ]; then
+  if lacks sudo; then why="there is no sudo"
+  else why=$(LC_ALL=C sudo -n /bin/sh -c : 2>&1) && why= || why="sudo says: $why"; fi
+  if [ -n "$why" ]; then
+    echo "not installed:$missing; installing needs root, and $why"
+    exit ${PACKAGES_NEED_ROOT}
+  fi
+  as_root() { sudo -n "$@"; }
+fi
 set -- $missing
 echo "$manager installs:$missing"
 case $manager in
   apt-get)
-    export DEBIAN_FRONTEND=noninteractive
+    apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 "$@"; }
     lists=0
     # Others may hold the lock of the lists, for which apt-get does not wait.
-    until apt-get -o DPkg::Lock::Timeout=300 update; do
+    until apt update; do
       lists=$((lists + 1)); [ "$lists" -lt 6 ] || exit 1; sleep 5
     done
-    apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@" ;;
-  apk) apk add --update-cache --wait 300 "$@" ;;
-  zypper) ZYPP_LOCK_TIMEOUT=300 zypper --non-interactive install --no-recommends "$@" ;;
-  dnf) dnf install -y --setopt=install_weak_deps=False "$@" ;;
-  yum) yum install -y "$@" ;;
+    apt install -y --no-install-recommends "$@" ;;
+  apk) as_root apk add --update-cache --wait 300 "$@" ;;
+  zypper) as_root env ZYPP_LOCK_TIMEOUT=300 zypper --non-interactive install --no-recommends "$@" ;;
+  dnf) as_root dnf install -y --setopt=install_weak_deps=False "$@" ;;
+  yum) as_root yum install -y "$@" ;;
 esac`;
 
 /** The names of the packages that a step installs. */
@@ -73,6 +84,6 @@ export function packagesProgram(packages: readonly string[], mode: PackagesMode,
     files: [],
     timeoutMs,
     where: "machine",
-    sudo: mode === "install",
+    sudo: mode === "install" ? "itself" : false,
   };
 }

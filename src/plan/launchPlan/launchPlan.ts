@@ -84,7 +84,8 @@ export interface ProgramSpec {
   readonly files: readonly string[];
   readonly timeoutMs: number;
   readonly where: "machine" | "launcher";
-  readonly sudo: boolean;
+  /** Whether it runs as root; "itself": it runs as the user, and calls sudo for parts of its work. */
+  readonly sudo: boolean | "itself";
 }
 
 /** The ready program: its retry interval and time limits. */

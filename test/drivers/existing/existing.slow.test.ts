@@ -228,7 +228,7 @@ test("the driver keeps its contract: same key, same host; unknown hosts are term
       machine: {
         id: "10.0.0.1/a",
         state: "running",
-        access: { kind: "ssh", host: "10.0.0.1", port: null, user: null },
+        access: { kind: "ssh", host: "10.0.0.1", port: null, user: null, exclusive: true },
       },
     },
     {

@@ -120,10 +120,10 @@ describe("a jump host", () => {
       host: "127.0.0.1",
       port: 1,
       jump: { host: gate.address, port: gate.port, user: gate.user },
-      connectTimeoutMs: 700,
+      connectTimeoutMs: 4_000,
     });
     expect(await refusal(reach(settings))).toMatch(
-      /^guest@127.0.0.1:1 could not be reached within 0.7 s .*the jump host cannot reach 127.0.0.1:1: /,
+      /^guest@127.0.0.1:1 could not be reached within 4.0 s .*the jump host cannot reach 127.0.0.1:1: /,
     );
   });
 });
