@@ -21,7 +21,8 @@ function redactProperties(error: unknown, redactor: Pick<Redactor, "redactData">
       for (const one of value) redactProperties(one, redactor, seen);
     else if (isData(value) && descriptor?.configurable === true)
       Object.defineProperty(error, name, {
-        value: redactor.redactData(value),
+        // With its name: the kind of an error is no secret.
+        value: redactor.redactData({ [name]: value })[name],
         enumerable: descriptor.enumerable ?? false,
         configurable: true,
         writable: true,

@@ -24,6 +24,12 @@ const [PIECE, OVERLAP] = [64 * 1024, 2 * 1024];
 /** A shorter skeleton would be found in harmless text. */
 const SHORTEST_SKELETON = 16;
 
+/** Keys of events, failures and errors whose values the plan's author or bootlevel chose. */
+const OWN_WORDS: ReadonlySet<string> = new Set([
+  ...["type", "kind", "name", "code", "verb", "stage", "step", "state", "states", "outcome", "trouble", "cause"],
+  ...["run", "plan", "level", "levels", "levelName", "service", "services", "spec", "cloud"],
+]);
+
 export class Redactor {
   private readonly exact = new Patterns();
   private readonly skeletons = new Patterns();
@@ -70,13 +76,18 @@ export class Redactor {
     return false;
   }
 
-  /** Redacts every string in plain data. */
+  /**
+   * Redacts every string in plain data, except bootlevel's own words and the plan's names: an event of another type, or
+   * of a service that nobody knows, would be of no use. A secret of one letter is in most of them.
+   */
   redactData<T>(value: T): T {
     if (!this.mayContain(Infinity)) return value;
     if (typeof value === "string") return this.redact(value) as T;
     if (Array.isArray(value)) return value.map((item: unknown) => this.redactData(item)) as T;
     if (value === null || typeof value !== "object") return value;
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.redactData<unknown>(item)])) as T;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [key, OWN_WORDS.has(key) ? item : this.redactData<unknown>(item)]),
+    ) as T;
   }
 
   /** Whether a text of so many characters is long enough to contain a secret. */
