@@ -108,11 +108,11 @@ test.each([
   [["--open", "a", "--to", "b"], "--open cannot be combined with --to, --match, --collect or --json"],
   [["--open", "a", "--json"], "--open cannot be combined with --to, --match, --collect or --json"],
   [["--to", "x", "--match", "*"], "--to copies whole archives and cannot be combined with --match"],
-  [["--match", ""], "--match takes a pattern of 1 to"],
+  [["--match", ""], "--match has an empty value"],
   [["--match", "a".repeat(65_537)], "--match takes a pattern of 1 to"],
   [["--overwrite"], "--overwrite requires --to"],
   [["--to", "ftp://x/y"], "name a folder, or s3://bucket/prefix"],
-  [["--to", ""], "name a folder, or s3://bucket/prefix"],
+  [["--to", ""], "--to has an empty value"],
   [["--to", "s3://B_/x"], "names no bucket"],
   [["--endpoint", "https://x", "--to"], "Not enough arguments"],
 ])("reports %j is a wrong call", async (words, message) => {

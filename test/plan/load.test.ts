@@ -77,6 +77,7 @@ test("a small plan compiles to exactly this", async () => {
             report: null,
             inputs: [],
             imageName: null,
+            logLimitBytes: 67_108_864,
             setup: [],
             source: { file, line: 4, column: 7 },
           },

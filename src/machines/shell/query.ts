@@ -43,7 +43,10 @@ export async function runQuery(
 ): Promise<QueryAnswer> {
   const mark = `bl-${randomBytes(12).toString("hex")} `;
   const text = `{\n${script(`say() { printf '${mark}%s\\n' "$*"; }`)}\n}\n`;
-  const over = AbortSignal.any([options.signal, AbortSignal.timeout(Math.min(options.limitMs, LONGEST_TIMER_MS))]);
+  const over = AbortSignal.any([
+    options.signal,
+    AbortSignal.timeout(Math.min(Math.ceil(options.limitMs), LONGEST_TIMER_MS)),
+  ]);
   const channel = await openShell(connection, text, { signal: over }).catch((error: unknown) => {
     throw over.aborted ? late(connection.label, options) : error;
   });
