@@ -57,7 +57,7 @@ test("terminate brings the reports home before the terminate programs run; they 
   });
   const table = await own.call(["reports", "two", "web-1"]);
   expect(table.stdout).toMatch(
-    /^REPORT +FILE +SIZE +CHANGED\nweb-1 +logs\/boot.log [\s\S]*web-1 +report\/sum.txt +4 B +\d{4}-\d\d-\d\d \d\d:\d\d\n/,
+    /^REPORT +FILE +SIZE +CHANGED\nweb-1 +report\/sum.txt +4 B +\d{4}-\d\d-\d\d \d\d:\d\d\n[\s\S]*web-1 +logs\/boot.log /,
   );
   expect(await open(own, "two", "web-2", "--open", "files/results/a.json")).toBe("web-2\n");
   expect(await open(own, "two", "web-1", "--open", "a.json")).toBe("web-1\n");

@@ -9,6 +9,7 @@ import { readLogs, RunBusyError, RunExistsError, UnknownRunError, type RunEvent 
 import { checkVariables, describePlan, loadPlan } from "../../src/library/plans.js";
 import { boot, reload, repair, status, terminate } from "../../src/library/runs.js";
 import { listRuns, readEvents, runNames, showRun } from "../../src/library/records.js";
+import { eventually } from "../support/eventually.js";
 
 let directory: string;
 let home: string;
@@ -111,21 +112,16 @@ test("a run that this very process boots is busy for a second caller", async () 
 
 test("an aborted signal stops a boot in order: what runs is finished, nothing new starts", async () => {
   const plan = await planOf(
-    `plan: stop\nprelaunch: none\nlevels:\n  - { name: one, services: { a: { boot: { command: "sleep 0.3; touch '${directory}/a'" } } } }\n  - { name: two, services: { b: { boot: { command: "touch '${directory}/b'" } } } }\n`,
+    `plan: stop\nprelaunch: none\nlevels:\n  - { name: one, services: { a: { boot: { command: "touch '${directory}/begun'; sleep 0.3; touch '${directory}/a'" } } } }\n  - { name: two, services: { b: { boot: { command: "touch '${directory}/b'" } } } }\n`,
   );
   const stop = new AbortController();
-  const result = await boot(plan, {
-    home,
-    name: "stop",
-    signal: stop.signal,
-    onEvent: (event) => {
-      if (event.type === "step-started" && event.step === "boot") stop.abort();
-    },
-  });
-  expect(result).toMatchObject({ state: "interrupted", failures: [] });
+  const { existsSync } = await import("node:fs");
+  const booting = boot(plan, { home, name: "stop", signal: stop.signal });
+  await eventually("the program runs", () => existsSync(join(directory, "begun")));
+  stop.abort();
+  expect(await booting).toMatchObject({ state: "interrupted", failures: [] });
   const show = await showRun("stop", { home });
   expect(show.levels.map(({ services }) => services.map(({ state }) => state))).toEqual([["verifying"], ["planned"]]);
-  const { existsSync } = await import("node:fs");
   expect([existsSync(join(directory, "a")), existsSync(join(directory, "b"))]).toEqual([true, false]);
 });
 

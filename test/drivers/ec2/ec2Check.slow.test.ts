@@ -129,7 +129,7 @@ test("what only the attempt would tell is told by one that is not made; amazon's
     ),
   );
   expect(await check([wish(run, "a", { image }), wish(run, "b", { image })])).toEqual({
-    "RunInstances: UnauthorizedOperation: You are not authorized to perform this operation. (the credentials are valid, but may not do this)":
+    "RunInstances: UnauthorizedOperation: You are not authorized to perform this operation. (the credentials are valid, but may not do this; to decode the message: aws sts decode-authorization-message --encoded-message …)":
       "a,b",
   });
   cloud().setRule(refused("InvalidParameterValue", "Value (none) for parameter iamInstanceProfile.name is invalid"));

@@ -116,16 +116,19 @@ test("a pool without a free host says which hosts are taken, and by whom; a host
   );
 });
 
-test("more replicas than hosts: those that got one become ready, the others fail, and all hosts come back", async () => {
+test("more replicas than free hosts: those that got one become ready, the others fail, and all hosts come back", async () => {
   const own = installation();
-  const { code, document } = await boot(
-    own,
-    "  - { name: one, services: { web: { replicas: 3, boot: { command: 'true' } } } }\n",
-    "three",
-  );
+  const web = (replicas: number) =>
+    `  - { name: one, services: { web: { replicas: ${replicas}, boot: { command: 'true' } } } }\n`;
+  // What can never fit is a mistake of the plan.
+  const three = await boot(own, web(3), "three");
+  expect(three.code).toBe(2);
+  expect(three.document.error.message).toContain("has 2 hosts, but the plan's services need 3");
+  expect((await boot(own, web(1), "first")).code).toBe(0);
+  const { code, document } = await boot(own, web(2), "second");
   expect(code).toBe(1);
-  expect(document.failures.map(({ service }: { service: string }) => service)).toEqual(["web-3"]);
-  expect(await own.call(["terminate", "three", "--yes"])).toMatchObject({ code: 0 });
+  expect(document.failures.map(({ service }: { service: string }) => service)).toEqual(["web-2"]);
+  expect(await own.call(["terminate", "first", "second", "--yes"])).toMatchObject({ code: 0 });
   expect(
     (await boot(own, "  - { name: one, services: { web: { replicas: 2, boot: { command: 'true' } } } }\n", "two")).code,
   ).toBe(0);

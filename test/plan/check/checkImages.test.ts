@@ -158,10 +158,10 @@ levels:
   );
   expect(modes).toEqual({
     db: ["check", false],
-    far: ["install", true],
+    far: ["install", "itself"],
     guest: ["check", false],
-    stranger: ["install", true],
-    address: ["install", true],
+    stranger: ["install", "itself"],
+    address: ["install", "itself"],
   });
 });
 

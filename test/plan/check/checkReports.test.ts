@@ -49,6 +49,8 @@ test("a path, a map with a program, patterns, and both", async () => {
     program: null,
     patterns: [["results/*.json"], ["/var/log/", { kind: "variable", name: "day" }, "/[ab]?.log"]],
     timeoutMs: 180_000,
+    limitBytes: 4_294_967_296,
+    fileLimitBytes: 1_073_741_824,
     sudo: false,
   });
   expect(both).toMatchObject({ program: { run: { kind: "file" } }, patterns: [["x"]] });
