@@ -88,7 +88,7 @@ test("a secret at a cut shows in no half: neither in the log nor on the screen n
 test("outputs have a number and sizes: a service that sets too much fails and says why", async () => {
   const own = installation();
   const many = `i=0; while [ $i -lt 1100 ]; do echo n$i=1; i=$((i+1)); done >> "$BOOTLEVEL_OUTPUT"`;
-  const large = `{ printf 'token='; head -c 70000 /dev/zero | tr '\\\\0' x; echo; } >> "$BOOTLEVEL_OUTPUT"`;
+  const large = `{ printf 'token='; head -c 70000 /dev/zero | tr '\\0' x; echo; } >> "$BOOTLEVEL_OUTPUT"`;
   const secret = "outputs: [{ name: token, secret: true }]";
   const folder = own.plan(
     levels("outputs", [

@@ -62,8 +62,8 @@ ${lab.head("", `heeds_tokens: ${heeds}, visibility_seconds: ${VISIBILITY_S}`)}de
 levels:
   - name: only
     services:
-      a: { replicas: ${EACH}, size: ${SIZES.a} }
-      b: { replicas: ${EACH}, size: ${SIZES.b} }
+      a: { replicas: ${EACH}, size: ${SIZES.a}, ready: { command: "true", where: launcher } }
+      b: { replicas: ${EACH}, size: ${SIZES.b}, ready: { command: "true", where: launcher } }
 `);
 }
 

@@ -9,6 +9,7 @@ import { generateKeyPairSync } from "node:crypto";
 
 import { Server, type Connection, type ServerChannel } from "ssh2";
 
+import { GREETING } from "../../src/machines/shell/channelScript.js";
 import { within } from "./eventually.js";
 
 /** Answers one command. `script` is what came on standard input, up to its end mark for scripts with an attachment. */
@@ -75,7 +76,24 @@ async function serve(channel: ServerChannel, command: string, answer: () => Answ
   channel.on("error", () => undefined);
   const size = Number(/count=(\d+)/.exec(command)?.[1] ?? 0);
   let script = Buffer.alloc(0);
-  channel.on("data", (chunk: Buffer) => {
+  // Its login shell is fine: what lies is what runs in it.
+  let token: Buffer | null = command.includes(`${GREETING}-err`) ? Buffer.alloc(0) : null;
+  const greet = (): void => {
+    for (const stream of [channel, channel.stderr]) stream.write(`\n${GREETING}\n`);
+  };
+  if (token !== null) channel.stderr.write(`\n${GREETING}-err \n`);
+  else if (size > 0) greet();
+  channel.on("data", (data: Buffer) => {
+    let chunk = data;
+    if (token !== null) {
+      token = Buffer.concat([token, chunk]);
+      const end = token.indexOf("\n");
+      if (end < 0) return;
+      channel.write(`\n${GREETING}-out ${token.toString("utf8", 0, end)}::/bin\n`);
+      greet();
+      chunk = token.subarray(end + 1);
+      token = null;
+    }
     if (script.length < size) script = Buffer.concat([script, chunk]);
     if (script.length >= size) begin();
   });

@@ -1,5 +1,5 @@
 /** Parses standard error of a fetch script: notes on skipped files, messages of tar, and the verdict. */
-import { afterGreeting } from "../shell/channelScript.js";
+import { afterGreeting, GREETING } from "../shell/channelScript.js";
 import type { PathBase, Reason } from "./fetchScript.js";
 
 export interface FetchNote {
@@ -23,6 +23,8 @@ const MOST_NOTES = 1_000;
 const LONGEST_WORDS = 2_000;
 /** Reason, origin and file name of a note. */
 const NOTE = /^ (\w+) (\w+) ([\s\S]*)$/;
+const GREETED = `\n${GREETING}\n`;
+
 /** How many trailing characters are searched for a verdict. */
 const TAIL = 256;
 
@@ -31,6 +33,7 @@ export class FetchNotes {
   readonly verdict: Promise<FetchVerdict>;
   #text = "";
   #tail = "";
+  #greeted = false;
   #tell: (verdict: FetchVerdict) => void = () => undefined;
   readonly #verdictLine: RegExp;
 
@@ -43,10 +46,19 @@ export class FetchNotes {
 
   push(chunk: Buffer): void {
     const text = chunk.toString("utf8");
-    if (this.#text.length < KEPT) this.#text += text;
+    this.#keep(text);
     this.#tail = (this.#tail + text).slice(-Math.max(TAIL, text.length + TAIL));
     const [, kind, why] = this.#verdictLine.exec(this.#tail) ?? [];
     if (kind !== undefined) this.#tell({ kind: kind as FetchVerdict["kind"], why: why ?? "" });
+  }
+
+  /** Keeps the beginning of what comes after the greeting; before it, only what may be the beginning of one. */
+  #keep(text: string): void {
+    if (!this.#greeted) {
+      const noise = this.#text + text;
+      this.#greeted = noise.includes(GREETED);
+      this.#text = this.#greeted ? afterGreeting(noise) : noise.slice(-KEPT);
+    } else if (this.#text.length < KEPT) this.#text += text;
   }
 
   /** Other output of the machine, for messages. */
@@ -75,9 +87,7 @@ export class FetchNotes {
       at = end + mark.length + 2;
       if (isReason(reason)) notes.push({ reason, name: fileName(name ?? "", origin as PathBase), words: "" });
     }
-    const lines = afterGreeting(rest + this.#text.slice(at))
-      .split("\n")
-      .map((line) => line.trim());
+    const lines = (rest + this.#text.slice(at)).split("\n").map((line) => line.trim());
     const words = lines.filter(
       (line) =>
         line !== "" && !line.includes(this.nonce) && !/Exiting with failure status|Error is not recoverable/.test(line),

@@ -4,7 +4,7 @@
  */
 import { OUTPUT_LIMIT } from "./parseOutputs.js";
 import { OutputError } from "../contract/errors.js";
-import { afterGreeting } from "../shell/channelScript.js";
+import { GREETING } from "../shell/channelScript.js";
 
 export type Verdict =
   | { readonly kind: "done"; readonly code: number; readonly outputs: Buffer }
@@ -23,6 +23,7 @@ const NUMBERS = /^(\d{1,3}) (\d{1,15})$/;
 const WORDS_LIMIT = 16_384;
 /** The longest line of a script. */
 const LONGEST_LINE = 256;
+const GREETED = Buffer.from(`\n${GREETING}\n`);
 /** The loss for a result that cannot be read (see scriptFailures.ts). */
 const MALFORMED = "malformed";
 
@@ -32,6 +33,7 @@ export class VerdictReader {
   error: OutputError | null = null;
   #text: Buffer = Buffer.alloc(0);
   #words = "";
+  #greeted = false;
   #body: { readonly code: number; readonly outputs: Buffer; length: number } | null = null;
 
   /** @param onSignal called for signals before the verdict */
@@ -43,15 +45,26 @@ export class VerdictReader {
   /** Other output of the machine, for error messages. */
   get words(): string {
     const rest = this.verdict === null && this.#body === null ? this.#text.toString("utf8") : "";
-    return clean(afterGreeting(this.#words + rest));
+    return clean(this.#words + rest);
   }
 
   push(chunk: Buffer): void {
     for (let rest: Buffer | null = chunk; rest !== null && this.verdict === null;) {
       if (this.#body !== null) return this.#fill(rest);
       this.#text = Buffer.concat([this.#text, rest]);
+      this.#dropNoise();
       rest = this.#take();
     }
+  }
+
+  /** Forgets what start-up files of the login shell printed, however much it was, once the script begins to run. */
+  #dropNoise(): void {
+    const at = this.#greeted ? -1 : this.#text.indexOf(GREETED);
+    if (at < 0) return;
+    this.#greeted = true;
+    this.#words = "";
+    // A line of the script begins after a line break.
+    this.#text = this.#text.subarray(at + GREETED.length - 1);
   }
 
   /** Takes the first line of the script. @returns the bytes after a signal; null if there is no more to take. */

@@ -56,8 +56,7 @@ export function failure(label: string, why: string, words: string): StagingError
   const storage = STORAGE.has(why) ? STORAGE_WORDS.find(([pattern]) => pattern.test(words))?.[1] : undefined;
   const told = known === undefined || storage === undefined ? known : `${known}: ${storage}`;
   const sentence = told ?? `the machine's shell could not start the program (${why.slice(0, LONGEST_REASON)})`;
-  const remedy =
-    STORAGE.has(why) && storage === undefined ? "check permissions and free space of the machine's work directory" : "";
+  const remedy = STORAGE.has(why) ? "make room on the machine's disk, or make its work directory writable" : "";
   return new StagingError(`${label}: ${sentence}${words === "" ? "" : ` (${words})`}`, { remedy });
 }
 
