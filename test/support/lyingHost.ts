@@ -103,7 +103,10 @@ async function serve(channel: ServerChannel, command: string, answer: () => Answ
     begun = true;
     const text = script.toString("utf8", 0, size) || command;
     const nonce = /(?:bl-|bl-(?:begin|talk|dismissed) |nonce )?([0-9a-f]{24})/.exec(text)?.[1] ?? "";
-    void Promise.resolve(answer()(channel, text, nonce)).catch(() => undefined);
+    // What the login shell said goes out first, as a packet of its own.
+    void delay(20)
+      .then(() => answer()(channel, text, nonce))
+      .catch(() => undefined);
   };
   if (size === 0) begin();
 }

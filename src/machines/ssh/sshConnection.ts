@@ -180,6 +180,9 @@ function withoutTemporary(check: HostKeyCheck): HostKeyCheck {
 /** The time limit in milliseconds for a stage of connecting that begins now. All stages share `connectTimeoutMs`. */
 type Limit = () => number;
 
+/** The shortest attempt, in milliseconds, whose failure counts as the reason why all of them failed. */
+const TELLING_MS = 1_000;
+
 /** Retries until `attempt` succeeds, fails finally, or `timeoutMs` is over. */
 async function retry<T>(
   label: string,
@@ -189,10 +192,14 @@ async function retry<T>(
 ): Promise<T> {
   const began = performance.now();
   const limit = (): number => Math.max(1, Math.min(ATTEMPT_MS, Math.round(timeoutMs - (performance.now() - began))));
+  let telling: unknown = null;
   for (let count = 1; ; count++) {
+    const left = limit();
     try {
       return await attempt(limit);
     } catch (error) {
+      // An attempt that was cut short by the end of the time says nothing about the machine.
+      if (telling === null || left >= TELLING_MS) telling = error;
       const last = isFinal(error) ? "final" : signal.aborted ? "aborted" : "retry";
       if (last === "final") throw error;
       const message = error instanceof Error ? error.message : String(error);
@@ -202,12 +209,13 @@ async function retry<T>(
       const spent = performance.now() - began;
       if (spent + pause >= timeoutMs) {
         const times = count === 1 ? "once" : `${count} times`;
-        const limit = `${(timeoutMs / 1000).toFixed(timeoutMs < 10_000 ? 1 : 0)} s`;
-        const behind = isJumpHostError(error) ? `, so ${label} cannot be reached` : "";
+        const whole = `${(timeoutMs / 1000).toFixed(timeoutMs < 10_000 ? 1 : 0)} s`;
+        const cause = telling;
+        const behind = isJumpHostError(cause) ? `, so ${label} cannot be reached` : "";
         throw new ConnectionError(
-          `${isJumpHostError(error) ? `the jump host ${error.jumpHost}` : label} could not be reached within ${limit} ` +
-            `(tried ${times})${behind}; last error: ${message}`,
-          { cause: error },
+          `${isJumpHostError(cause) ? `the jump host ${cause.jumpHost}` : label} could not be reached within ${whole} ` +
+            `(tried ${times})${behind}; last error: ${cause instanceof Error ? cause.message : String(cause)}`,
+          { cause },
         );
       }
       // An abort ends the pause early; the next attempt then fails at once with the reason.
