@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import pLimit from "p-limit";
-import ssh2, { type Algorithms, type Client, type ClientChannel } from "ssh2";
+import ssh2, { type Algorithms, type Client, type ClientChannel, type ExecOptions } from "ssh2";
 import { connect, type Socket } from "node:net";
 
 import type { SshHosts } from "./sshHosts.js";
@@ -98,11 +98,13 @@ export async function overhear(work: () => Promise<void>): Promise<Exec[]> {
   prototype.exec = function (
     this: Client,
     command: string,
+    options: ExecOptions,
     callback: (error: Error | undefined, channel: ClientChannel) => void,
   ) {
     const one: { command: string; chunks: Buffer[] } = { command, chunks: [] };
     heard.push(one);
-    return (original.value as Client["exec"]).call(this, command, (error, channel) => {
+    const exec = (original.value as Client["exec"]).bind(this);
+    return exec(command, options, (error, channel) => {
       if (error === undefined) listen(channel, one.chunks);
       callback(error, channel);
     });
