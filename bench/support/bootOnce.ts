@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
-import { homedir } from "node:os";
+import { userInfo } from "node:os";
 import { join } from "node:path";
 
 import { bootRun } from "../../src/engine/operations/boot.js";
@@ -29,7 +29,7 @@ export async function bootOnce(path: string, home: string): Promise<void> {
 
 /** Every boot is another installation, and what was played back has marked the hosts, too. */
 function freeHosts(): void {
-  const folder = join(homedir(), ".bootlevel");
+  const folder = join(userInfo().homedir, ".bootlevel");
   if (!existsSync(folder)) return;
   const markers = readdirSync(folder, { withFileTypes: true }).filter(({ name }) =>
     /^host-.*-127\.[0-9.]+-\d+$/.test(name),
