@@ -12,6 +12,7 @@ import { declared, hostBuiltIns, machineBuiltIns, publish, publishAddress } from
 import type { RunContext } from "../run/context.js";
 import { endUnfinished } from "../programs/unfinished.js";
 import { verify } from "./verify.js";
+import { willExecute } from "./willExecute.js";
 import type { Service } from "../run/service.js";
 import type { BringUp } from "./bringUpContext.js";
 
@@ -56,16 +57,6 @@ export async function bringServiceUp(
     willExecute(work, service, task)
       ? [{ kind: "due", id: service.id, due: { stage: "execute", reason: "it has not executed yet" } }]
       : [],
-  );
-}
-
-/** Whether the service executes once its level is ready: it boots now, or an earlier command did not get to it. */
-export function willExecute({ context }: BringUp, service: Service, { stage }: Task): boolean {
-  if (!service.spec.execute) return false;
-  return (
-    stage !== "verify" ||
-    context.records.get(service.id)?.due?.stage === "execute" ||
-    context.records.get(service.id)?.state !== "ready"
   );
 }
 

@@ -109,18 +109,19 @@ function programRun(work: BringUp, step: Step, spec: OutputProgram, directory: s
 async function recordEnd(
   work: BringUp,
   step: Step,
-  { next, also }: OutputProgram,
+  { step: name, next, also }: OutputProgram,
   outputs: ReadonlyMap<string, string>,
 ): Promise<void> {
   const { context } = work;
   const { service, id } = step;
   const secret = new Map(service.spec.outputs.map((output) => [output.name, output.secret]));
-  const records = [...outputs].map(([name, value]): AttributeValue => ({
+  const records = [...outputs].map(([output, value]): AttributeValue => ({
     serviceId: service.id,
-    name,
+    name: output,
     value,
     kind: "output",
-    secret: secret.get(name) ?? false,
+    secret: secret.get(output) ?? false,
+    step: name,
   }));
   const events = [stepFinished(context, step, "exited", 0), stateEvent(context, service, next)];
   await publish(work, service, records, [

@@ -29,9 +29,12 @@ export async function publish(
   const changed = attributes.filter(
     ({ name, value, secret }) => own.get(name)?.value !== value || own.get(name)?.secret !== secret,
   );
-  // An unchanged value affects no other service, but it is no longer stale.
+  // An unchanged value affects no other service, but it is no longer stale, or set by another step.
   const written = attributes.filter(
-    (attribute) => changed.includes(attribute) || own.get(attribute.name)?.stale === true,
+    (attribute) =>
+      changed.includes(attribute) ||
+      own.get(attribute.name)?.stale === true ||
+      (own.get(attribute.name)?.step ?? null) !== (attribute.step ?? null),
   );
   if (attributes.some(({ secret }) => secret))
     written.push(
@@ -51,8 +54,8 @@ export async function publish(
     ...also,
   ];
   if (writes.length > 0) await writerOf(context).write(...writes);
-  for (const { name, value, secret, kind } of written)
-    context.attributes.set(context.current(service).name, name, { value, secret, kind });
+  for (const { name, value, secret, kind, step = null } of written)
+    context.attributes.set(context.current(service).name, name, { value, secret, kind, step });
   work.early.settled(
     service,
     attributes.map(({ name }) => name),

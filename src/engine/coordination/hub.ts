@@ -158,7 +158,7 @@ export class CoordinationHub implements Coordination {
       case "get":
         return this.get(service, request, gone, onWait);
       case "set":
-        return this.set(service, request, answered);
+        return this.set(service, step, request, answered);
       case "barrier":
         return this.barrier(service, request, { gone, onWait, answered });
       case "say":
@@ -219,7 +219,12 @@ export class CoordinationHub implements Coordination {
     return reply;
   }
 
-  private async set(service: Service, { name, value }: BlRequest, answered: AnsweredRequest): Promise<BlReply> {
+  private async set(
+    service: Service,
+    step: StepName,
+    { name, value }: BlRequest,
+    answered: AnsweredRequest,
+  ): Promise<BlReply> {
     const { context } = this;
     const output = service.spec.outputs.find((one) => one.name === name);
     if (output === undefined) return this.notAnOutput(service, name);
@@ -230,7 +235,7 @@ export class CoordinationHub implements Coordination {
     const problem = outputsTooLarge(service.spec, context.attributes.of(service.name), new Map([[name, text]]));
     if (problem !== null) return refusal(BL_EXIT.usage, problem);
     const { secret } = output;
-    const attribute: AttributeValue = { serviceId: service.id, name, kind: "output", secret, value: text };
+    const attribute: AttributeValue = { serviceId: service.id, name, kind: "output", secret, value: text, step };
     await this.publisher(service, attribute, [{ kind: "answered", requests: [answered] }]);
     return done();
   }
