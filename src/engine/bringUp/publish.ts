@@ -13,12 +13,17 @@ import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 import type { BringUp } from "./bringUpContext.js";
 
+/** What is needed to publish: where changed values add tasks, and who is told. */
+export type Publishing = Pick<BringUp, "context" | "assignments" | "agenda" | "dependencies" | "fresh"> & {
+  readonly early: Pick<BringUp["early"], "settled">;
+};
+
 /**
  * Publishes attributes. They are recorded first, together with `also` and with the tasks that changed values cause for
  * other services. Then references resolve to them. Called once per command for each attribute.
  */
 export async function publish(
-  work: BringUp,
+  work: Publishing,
   service: Service,
   values: readonly AttributeValue[],
   also: readonly Change[] = [],
@@ -67,7 +72,7 @@ export async function publish(
  * @returns the new tasks.
  */
 function affected(
-  { context, assignments, agenda, dependencies, fresh }: BringUp,
+  { context, assignments, agenda, dependencies, fresh }: Publishing,
   service: Service,
   changed: ReadonlySet<string>,
 ): [Service, Task][] {

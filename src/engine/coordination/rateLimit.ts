@@ -1,4 +1,4 @@
-/** A rate limit with a burst (token bucket). It delays requests and never refuses one. */
+/** A rate limit with a burst (token bucket). It delays requests, or says that it would. */
 import { setTimeout as delay } from "node:timers/promises";
 
 export class RateLimit {
@@ -13,6 +13,16 @@ export class RateLimit {
     private readonly perSecond: number,
     private readonly burst: number,
   ) {}
+
+  /** Takes a turn if the request may proceed at once. @returns whether it may. */
+  tryTurn(): boolean {
+    const now = performance.now();
+    const step = 1000 / this.perSecond;
+    const due = Math.max(this.due + step, now - this.burst * step);
+    if (due > now) return false;
+    this.due = due;
+    return true;
+  }
 
   /** Resolves when the request may proceed. Rejects with AbortError when `signal` aborts first. */
   async turn(signal: AbortSignal): Promise<void> {

@@ -13,7 +13,7 @@ import type { Store } from "../../state/contract/store.js";
 import { followAddresses } from "../health/addresses.js";
 import { MachineAssignments, isNoMachineError } from "../run/machineAssignments.js";
 import { type RunContext } from "../run/context.js";
-import { chooseServices } from "../run/selection.js";
+import { chooseOneService } from "../run/selection.js";
 import type { Service } from "../run/service.js";
 import { closeContext, openContext } from "../session/openContext.js";
 
@@ -54,24 +54,10 @@ export async function logIn(store: Store, run: RunRecord, options: LoginOptions)
   try {
     const assignments = await MachineAssignments.read(context);
     await followAddresses(context, assignments);
-    return await enter(context, assignments, chooseOne(context, options.service), options);
+    return await enter(context, assignments, chooseOneService(context, options.service), options);
   } finally {
     await closeContext(context);
   }
-}
-
-function chooseOne(context: RunContext, name: string): Service {
-  const [service, ...others] = chooseServices(context, [name]);
-  if (service === undefined)
-    throw new StateError(`service "${name}" has no replicas`, `bootlevel show ${context.run.name} lists its services`);
-  if (others.length === 0) return service;
-  throw new StateError(
-    `service "${name}" has ${others.length + 1} replicas`,
-    `say which: ${[service, ...others]
-      .slice(0, 10)
-      .map((one) => one.name)
-      .join(", ")}`,
-  );
 }
 
 async function enter(

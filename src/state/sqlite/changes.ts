@@ -145,7 +145,7 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
       return;
     case "request-answered":
       return write(
-        "UPDATE requests SET answered_at = ?, answer = ? WHERE id = ? AND run_id = ? AND answered_at IS NULL",
+        "UPDATE requests SET answered_at = ?, answer = ?, sealed = NULL WHERE id = ? AND run_id = ? AND answered_at IS NULL",
         now,
         JSON.stringify(change.answer),
         change.id,

@@ -208,6 +208,8 @@ CREATE TABLE requests (
   data TEXT NOT NULL,
   origin TEXT NOT NULL,
   at INTEGER NOT NULL,
+  -- What is handed over with it, encrypted. It goes with the answer.
+  sealed BLOB,
   -- The holder that it is for; NULL: every holder.
   fence INTEGER,
   answered_at INTEGER,

@@ -36,7 +36,7 @@ test("a database of the newest shape opens with all that is in it", async () => 
   await again.close();
 });
 
-test.each([1, 2, 3, 4, 5, 6])(
+test.each([1, 2, 3, 4, 5, 6, 7])(
   "a database of the unreleased shape %i is refused with a remedy, and left as it is",
   async (old) => {
     const home = temporaryDirectory();
