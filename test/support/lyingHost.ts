@@ -4,6 +4,7 @@
  */
 import { once } from "node:events";
 import type { AddressInfo, Socket } from "node:net";
+import type { Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { generateKeyPairSync } from "node:crypto";
 
@@ -111,8 +112,17 @@ async function serve(channel: ServerChannel, command: string, answer: () => Answ
   if (size === 0) begin();
 }
 
-/** Writes with back pressure, until the other side has gone. @returns whether everything was sent. */
-export async function send(channel: ServerChannel, pieces: Iterable<Buffer | string>): Promise<boolean> {
+/**
+ * Writes on one output of a channel, with back pressure, until the other side has gone. ssh2's server forgets what one
+ * output was to write while the other waits for the window, so it resolves when all of it is out.
+ *
+ * @returns whether everything was sent.
+ */
+export async function send(
+  channel: ServerChannel,
+  pieces: Iterable<Buffer | string>,
+  output: Writable = channel,
+): Promise<boolean> {
   const gone = new AbortController();
   const onClose = (): void => {
     gone.abort();
@@ -121,13 +131,12 @@ export async function send(channel: ServerChannel, pieces: Iterable<Buffer | str
   try {
     for (const piece of pieces) {
       if (gone.signal.aborted || channel.destroyed) return false;
-      if (!channel.write(piece)) await once(channel, "drain", { signal: gone.signal });
+      if (!output.write(piece)) await once(output, "drain", { signal: gone.signal });
       // A channel without a window does not wait for its socket.
       const socket = socketOf(channel);
       while (!gone.signal.aborted && socket.writableLength > 4_194_304) await delay(1);
     }
-    // ssh2's server forgets what it was to write on standard error while standard output waits for the window.
-    while (!gone.signal.aborted && channel.writableLength > 0) await delay(1);
+    while (!gone.signal.aborted && output.writableLength > 0) await delay(1);
     return true;
   } catch (error) {
     if (gone.signal.aborted) return false;

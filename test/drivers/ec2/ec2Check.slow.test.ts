@@ -134,7 +134,8 @@ test("what only the attempt would tell is told by one that is not made; amazon's
   });
   cloud().setRule(refused("InvalidParameterValue", "Value (none) for parameter iamInstanceProfile.name is invalid"));
   expect(await check([wish(run, "a", { image, launch: { instance_profile: "none" } })])).toEqual({
-    "RunInstances: InvalidParameterValue: Value (none) for parameter iamInstanceProfile.name is invalid": "a",
+    "RunInstances: InvalidParameterValue: Value (none) for parameter iamInstanceProfile.name is invalid (instance_profile: names a profile, not a role; check its name, and wait some seconds after creating it)":
+      "a",
   });
   cloud().setRule(refused("InsufficientInstanceCapacity", "full"));
   expect(await check([wish(run, "a", { image })])).toEqual({});
