@@ -111,7 +111,8 @@ function isSet(value: { readonly stale?: boolean } | undefined): boolean {
   return value !== undefined && value.stale !== true;
 }
 
-function notAnOutput(service: Service, name: string): BlReply {
+/** The reply for an output that the plan does not declare. */
+export function notAnOutput(service: Service, name: string): BlReply {
   const names = service.spec.outputs.map((output) => output.name);
   const near = suggest(name, names);
   const hint =

@@ -12,6 +12,7 @@ import type { RunContext } from "../run/context.js";
 import { MachineAssignments } from "../run/machineAssignments.js";
 import { workOnRun, type WorkOptions } from "../session/lease.js";
 import { Agenda } from "../tasks/agenda.js";
+import { chooseOneService } from "../run/selection.js";
 import { askHolder } from "../session/askHolder.js";
 import { inRecord, namedAttribute } from "./outputs.js";
 
@@ -59,14 +60,50 @@ export async function setOutput(
     origin: "operator",
     at: store.clock.now(),
   };
+  return askOrDo(store, run, request, options, {
+    asked: (workedOnBy) => ({ ...found, workedOnBy, due: [] }),
+    here: (context) => setHere(context, name, value),
+  });
+}
+
+/**
+ * Shows a message of a service, as its programs do with `bl say`.
+ * @throws StateError for a terminated run; RunBusyError when the launcher that works on the run does not answer.
+ */
+export async function sayInRun(
+  store: Store,
+  run: RunRecord,
+  { service, text, ...options }: WorkOptions & { readonly service: string; readonly text: Buffer },
+): Promise<void> {
+  const request: NewRequest = {
+    kind: "say",
+    data: { service },
+    payload: text,
+    origin: "operator",
+    at: store.clock.now(),
+  };
+  await askOrDo(store, run, request, options, {
+    asked: () => undefined,
+    here: (context) => context.coordination.sayFor(chooseOneService(context, service), text),
+  });
+}
+
+/** Lets the launcher that works on the run carry out a request; without one, does it under the lease. */
+async function askOrDo<T>(
+  store: Store,
+  run: RunRecord,
+  request: NewRequest,
+  options: WorkOptions,
+  how: { readonly asked: (command: string) => T; readonly here: (context: RunContext) => Promise<T> },
+): Promise<T> {
   for (;;) {
     const asked = await askHolder(store, run, request, options.signal);
     if (asked !== null) {
       checkAnswer(run, asked.answer);
-      return { ...found, workedOnBy: asked.command, due: [] };
+      return how.asked(asked.command);
     }
     try {
-      return await workOnRun(store, run, "set", options, (context) => setHere(context, name, value));
+      return await workOnRun(store, run, "set", options, how.here);
     } catch (error) {
       if (!isRunBusyError(error)) throw error;
     }
@@ -74,7 +111,7 @@ export async function setOutput(
 }
 
 /** @throws StateError, RunBusyError if the holder did not do it. */
-export function checkAnswer({ name }: Pick<RunRecord, "name">, { status, message, remedy }: RequestAnswer): void {
+function checkAnswer({ name }: Pick<RunRecord, "name">, { status, message, remedy }: RequestAnswer): void {
   if (status === "accepted") return;
   if (status === "refused") throw new StateError(message, remedy);
   throw new RunBusyError(
