@@ -1,7 +1,3 @@
-import { existsSync, readdirSync, rmSync } from "node:fs";
-import { userInfo } from "node:os";
-import { join } from "node:path";
-
 import { bootRun } from "../../src/engine/operations/boot.js";
 import { loadPlan } from "../../src/library/plans.js";
 import { openStore } from "../../src/state/openStore.js";
@@ -13,7 +9,6 @@ import { openStore } from "../../src/state/openStore.js";
  * @throws if the run does not become ready
  */
 export async function bootOnce(path: string, home: string): Promise<void> {
-  freeHosts();
   const plan = await loadPlan(path);
   const store = await openStore(home);
   const result = await bootRun(store, {
@@ -25,14 +20,4 @@ export async function bootOnce(path: string, home: string): Promise<void> {
   });
   await store.close();
   if (result.state !== "ready") throw new Error(`the run is ${result.state}: ${JSON.stringify(result.failures[0])}`);
-}
-
-/** Every boot is another installation, and what was played back has marked the hosts, too. */
-function freeHosts(): void {
-  const folder = join(userInfo().homedir, ".bootlevel");
-  if (!existsSync(folder)) return;
-  const markers = readdirSync(folder, { withFileTypes: true }).filter(({ name }) =>
-    /^host-.*-127\.[0-9.]+-\d+$/.test(name),
-  );
-  for (const { name } of markers) rmSync(join(folder, name), { force: true });
 }
