@@ -41,7 +41,8 @@ export class CoordinationHub implements Coordination {
   private readonly barriers: Barriers;
   private readonly deadlocks: Deadlocks;
   private readonly blame = new Blame(this.progress);
-  private readonly sayings = new Map<string, RateLimit>();
+  /** By service; how many messages of each program had to wait, by the directory of its step. */
+  private readonly sayings = new Map<number, { readonly limit: RateLimit; readonly heldBack: Map<string, number> }>();
   private readonly outputs: OutputSetter;
 
   constructor(private readonly context: RunContext) {
@@ -220,11 +221,16 @@ export class CoordinationHub implements Coordination {
     { value }: BlRequest,
     { gone, answered }: Omit<Asking, "onWait">,
   ): Promise<BlReply> {
-    const pace = this.sayings.get(service.name) ?? new RateLimit(SAYINGS.perSecond, SAYINGS.burst);
-    this.sayings.set(service.name, pace);
-    await pace.turn(gone);
+    const pace = this.sayings.get(service.id) ?? {
+      limit: new RateLimit(SAYINGS.perSecond, SAYINGS.burst),
+      heldBack: new Map<string, number>(),
+    };
+    this.sayings.set(service.id, pace);
+    const waited = await pace.limit.turn(gone);
+    const heldBack = (pace.heldBack.get(answered.program) ?? 0) + (waited ? 1 : 0);
+    pace.heldBack.set(answered.program, heldBack);
     await this.show(service, step, value, [{ kind: "answered", requests: [answered] }]);
-    return done();
+    return waited && /^10*$/.test(String(heldBack)) ? { ...done(), message: heldBackWords(heldBack) } : done();
   }
 
   /** Shows a message of a service, and records it where the command writes. */
@@ -269,6 +275,13 @@ export class CoordinationHub implements Coordination {
     if (context.writer === null) context.emit({ at: context.clock.now(), type: "warning", service: null, message });
     else context.writer.expect(warn(context, null, message));
   }
+}
+
+/** For the program's standard error: with the first message that waits, the tenth, the hundredth, … */
+function heldBackWords(count: number): string {
+  const { burst, perSecond } = SAYINGS;
+  const which = count === 1 ? "this message was held back" : `${count} messages of this program were held back so far`;
+  return `${which}: a service may say ${burst} at once, then ${perSecond} a second. None is lost`;
 }
 
 /** Converts a program's text to one line of limited length without terminal control characters. */

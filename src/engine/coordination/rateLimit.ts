@@ -24,11 +24,16 @@ export class RateLimit {
     return true;
   }
 
-  /** Resolves when the request may proceed. Rejects with AbortError when `signal` aborts first. */
-  async turn(signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves when the request may proceed. Rejects with AbortError when `signal` aborts first.
+   * @returns whether it had to wait.
+   */
+  async turn(signal: AbortSignal): Promise<boolean> {
     const now = performance.now();
     const step = 1000 / this.perSecond;
     this.due = Math.max(this.due + step, now - this.burst * step);
-    if (this.due > now) await delay(this.due - now, undefined, { signal });
+    const waits = this.due > now;
+    if (waits) await delay(this.due - now, undefined, { signal });
+    return waits;
   }
 }
