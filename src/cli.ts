@@ -22,6 +22,7 @@ import * as list from "./commands/list.js";
 import * as logs from "./commands/logs.js";
 import { surviveDeadTerminals } from "./commands/deadTerminals.js";
 import { isOutputLost, surviveOutputErrors } from "./commands/output.js";
+import * as readOutput from "./commands/readOutput.js";
 import * as reboot from "./commands/reboot.js";
 import * as rehearse from "./commands/rehearse.js";
 import * as reload from "./commands/reload.js";
@@ -30,6 +31,7 @@ import { asksFor, reportError } from "./commands/reportError.js";
 import * as reports from "./commands/reports.js";
 import * as rerun from "./commands/rerun.js";
 import * as run from "./commands/run.js";
+import * as set from "./commands/set.js";
 import * as show from "./commands/show.js";
 import * as ssh from "./commands/ssh.js";
 import * as status from "./commands/status.js";
@@ -53,8 +55,10 @@ const commands = [
   reload,
   reboot,
   abort,
+  set,
 
   show,
+  readOutput,
   logs,
   ssh,
   reports,
@@ -116,9 +120,10 @@ async function main(given: readonly string[]): Promise<number> {
     });
   for (const { command, describe, builder, handler } of commands) {
     parser.command(command, describe, builder as never, async (options: never) => {
-      // Only `ssh` takes words after `--`.
+      // Only these take words after `--`: a command of a machine, and a value that begins with a dash.
       const { "--": rest = [] } = options as { "--"?: (string | number)[] };
-      if (rest.length > 0 && command !== ssh.command) throw new UsageError(`Unknown arguments: ${rest.join(", ")}`);
+      if (rest.length > 0 && command !== ssh.command && command !== set.command)
+        throw new UsageError(`Unknown arguments: ${rest.join(", ")}`);
       code = await (handler as (options: never) => Promise<number>)(options);
     });
   }

@@ -1,4 +1,5 @@
 /** Candidates for the word at the cursor of a shell. Never fails: without an answer there are no candidates. */
+import { readOutputs } from "../library/outputs.js";
 import { listRuns, runNames, showRun } from "../library/records.js";
 import { ENVIRONMENT } from "./environment.js";
 import { nameOf, optionsOf, positionalsOf, type CommandLine, type OptionWords } from "./commandWords.js";
@@ -26,8 +27,12 @@ const ALSO_TERMINATED: ReadonlySet<string> = new Set([
   "logs",
   "reports",
   "show",
+  "output",
   "clean",
 ]);
+
+/** Commands whose `name` is that of an output. */
+const OUTPUT_COMMANDS: ReadonlySet<string> = new Set(["output", "set"]);
 
 /** Options whose value is the name of a file or folder, a run, or a service. */
 const FILE_OPTIONS: ReadonlySet<string> = new Set(["var-file", "plan", "prometheus", "svg", "faults", "to"]);
@@ -135,6 +140,8 @@ async function positionalValues(command: CommandLine, given: readonly string[]):
       return unnamed(await runs(nameOf(command)));
     case "service":
       return given[0] === undefined ? [] : unnamed(await services(given[0]));
+    case "name":
+      return given[0] === undefined || !OUTPUT_COMMANDS.has(nameOf(command)) ? [] : outputs(given[0]);
     default:
       return [];
   }
@@ -143,6 +150,15 @@ async function positionalValues(command: CommandLine, given: readonly string[]):
 async function runs(command: string): Promise<Candidate[]> {
   if (ALSO_TERMINATED.has(command)) return (await runNames(ENVIRONMENT)).map(bare);
   return (await listRuns(ENVIRONMENT)).map(({ name, state }) => ({ word: name, describe: state }));
+}
+
+/** Outputs, as `SERVICE.NAME`. */
+async function outputs(run: string): Promise<Candidate[]> {
+  const found = await readOutputs(run, ENVIRONMENT);
+  return found.outputs.map(({ service, name, set, secret }) => ({
+    word: `${service}.${name}`,
+    describe: secret ? "secret" : set ? "" : "not set",
+  }));
 }
 
 /** Services that have replicas, and the replicas. */

@@ -85,6 +85,8 @@ function describe(event: RunEvent, { verbose, sizes }: PlainOptions): string[] {
         : [];
     case "said":
       return [`${stripControl(event.service)} says: ${stripControl(event.text)}`];
+    case "output-set":
+      return [outputSetLine(event)];
     case "connection-lost":
     case "connection-restored":
       return [connectionLine(event)];
@@ -122,4 +124,11 @@ function failureLines(failure: ServiceFailure): string[] {
   if (failure.log !== null) lines.push(`${service} log ${stripControl(failure.log)}`);
   if (failure.remedy !== "") lines.push(`${service} next ${stripControl(failure.remedy)}`);
   return lines;
+}
+
+/** `db set url = postgres://db/shop (12 values before it are not shown)`; the value only if it may be shown. */
+function outputSetLine({ service, name, value, untold = 0 }: RunEvent & { readonly type: "output-set" }): string {
+  const shown = value === undefined ? "" : ` = ${stripControl(value)}`;
+  const before = untold === 0 ? "" : ` (and ${untold} ${untold === 1 ? "time" : "times"} before that are not shown)`;
+  return `${stripControl(service)} set ${stripControl(name)}${shown}${before}`;
 }

@@ -91,6 +91,11 @@ export function foldEvent(view: RunView, event: RunEvent): void {
     case "said":
       findService(view, event.service).lastLine = `says: ${stripControl(event.text)}`;
       return;
+    case "output-set":
+      findService(view, event.service).lastLine = stripControl(
+        event.value === undefined ? `set ${event.name}` : `set ${event.name} = ${event.value}`,
+      );
+      return;
     case "service-failed":
       return failService(view, event.failure, event.at);
     case "warning":

@@ -7,6 +7,7 @@ export type { EnvironmentOption, HomeOption, VariableOptions, WaitOptions, Watch
 export { buildImage, listImages, removeImages } from "./images.js";
 export { logIn } from "./login.js";
 export { listLogs, readLogs } from "./logs.js";
+export { findOutput, readOutputs, setOutput } from "./outputs.js";
 export { checkOnline, checkVariables, describePlan, loadPlan, parseDurationText, rehearse } from "./plans.js";
 export { analyzeRun, findRun, history, listRuns, readEvents, runNames, showRun } from "./records.js";
 export { collectReports, copyReports, listReports, openReport } from "./reports.js";

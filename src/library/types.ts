@@ -40,6 +40,8 @@ export type {
   Terminal,
 } from "../machines/contract/connection.js";
 export type { AbortResult } from "../engine/operations/abort.js";
+export type { OutputValue, RunOutputs } from "../engine/operations/outputs.js";
+export type { SetOutputResult, SettableOutput } from "../engine/operations/setOutput.js";
 export type { BootResult } from "../engine/operations/boot.js";
 export type { OnlineCheck } from "../engine/operations/checkOnline.js";
 export type { CleanResult, StrayMachine } from "../engine/operations/clean.js";

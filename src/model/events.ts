@@ -129,7 +129,19 @@ export type RunEvent = At &
         readonly outcome: string;
       }
     | { readonly type: "output"; readonly service: string; readonly step: StepName; readonly text: string }
-    | { readonly type: "said"; readonly service: string; readonly step: StepName; readonly text: string }
+    | { readonly type: "said"; readonly service: string; readonly step: StepName | null; readonly text: string }
+    | {
+        /** An output was set while programs run. A program that sets many is not told of each time. */
+        readonly type: "output-set";
+        readonly service: string;
+        readonly name: string;
+        /** The step whose program set it; null for an operator. */
+        readonly step: StepName | null;
+        /** The beginning of the value, for those who watch. Not recorded, and absent for what may be a secret. */
+        readonly value?: string;
+        /** How many before it were not told. Absent for none. */
+        readonly untold?: number;
+      }
     | {
         /** The connection to a machine broke under programs; the launcher connects again. */
         readonly type: "connection-lost";

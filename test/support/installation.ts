@@ -38,6 +38,8 @@ export interface CallOptions {
   /** Added to an environment that holds little. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Its standard input. Default: empty. */
+  readonly input?: string;
 }
 
 export interface Installation {
@@ -80,6 +82,7 @@ export function installation(): Installation {
         ...options.env,
       },
       options.cwd ?? directory,
+      options.input,
     );
     started.add(one);
     void one.ended.finally(() => started.delete(one)).catch(() => undefined);
@@ -115,18 +118,21 @@ export function parseDocument(ended: Ended): Document {
   }
 }
 
-function launch(words: readonly string[], env: Record<string, string>, cwd: string): Started {
+function launch(words: readonly string[], env: Record<string, string>, cwd: string, input?: string): Started {
   mkdirSync(env["HOME"] as string, { recursive: true });
-  return startProgram([process.execPath, CLI, ...words], { env, cwd });
+  return startProgram([process.execPath, CLI, ...words], { env, cwd }, input);
 }
 
-/** Starts a program and listens to all that it prints. */
+/** Starts a program and listens to all that it prints. @param input its standard input; default: empty */
 export function startProgram(
   words: readonly string[],
   options: { readonly env: NodeJS.ProcessEnv; readonly cwd?: string },
+  input?: string,
 ): Started {
   const [program = "", ...rest] = words;
-  const child = spawn(program, rest, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, rest, { ...options, stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"] });
+  child.stdin?.on("error", () => undefined); // it may end before it has read all
+  child.stdin?.end(input);
   return { pid: child.pid as number, child, ended: endOf(words.slice(-8).join(" "), child) };
 }
 

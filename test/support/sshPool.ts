@@ -15,13 +15,14 @@ export interface SshPool {
   stop(): Promise<void>;
 }
 
-export async function startSshPool(size: number): Promise<SshPool> {
+/** @param config lines of sshd_config */
+export async function startSshPool(size: number, config = ""): Promise<SshPool> {
   const directory = mkdtempSync(join(tmpdir(), "bl-pool-"));
   const identity = join(directory, "id_ed25519");
   const knownHosts = join(directory, "known_hosts");
   await makeKey(identity);
   const hosts: SshHost[] = [];
-  while (hosts.length < size) hosts.push(await startSshHost({ identity }));
+  while (hosts.length < size) hosts.push(await startSshHost({ identity, config }));
   const know = (key: (host: SshHost) => string) =>
     writeFileSync(knownHosts, hosts.map((host) => `[${host.address}]:${host.port} ${key(host)}\n`).join(""));
   know(({ hostKey }) => hostKey);

@@ -16,11 +16,16 @@ export interface AttributeValue {
   readonly value: string;
   readonly secret: boolean;
   readonly kind: AttributeRecord["kind"];
-  /** An output of an earlier boot that the current boot has not set yet. */
+  /** The step whose program set an output; null or absent for other attributes. */
+  readonly step?: AttributeRecord["step"];
+  /** An output of an earlier boot or execution that the current one has not set yet. */
   readonly stale?: boolean;
-  /** Stale only until the result of the boot program that set it is known. */
+  /** Stale only until the result of the program that set it is known. */
   readonly doubted?: boolean;
 }
+
+/** A step whose program sets outputs. Those of both become stale when the service boots again. */
+export type OutputStep = "boot" | "execute";
 
 /** A reference cannot be resolved yet. The plan was checked, so its source has not come up. */
 export class UnresolvedError extends BootlevelError {
@@ -106,32 +111,32 @@ export class AttributeRegistry {
   }
 
   /**
-   * Marks a service's outputs as stale because it boots again.
+   * Marks a service's outputs as stale: all of them because it boots again, or those of its execute program because
+   * that one runs again.
    * @returns whether there are any.
    */
-  outdate(service: string): boolean {
-    const outputs = [...this.of(service)].filter(([, { kind }]) => kind === "output");
+  outdate(service: string, by: OutputStep): boolean {
+    const outputs = this.outputs(service, by);
     for (const [name, value] of outputs) this.put(service, name, { ...value, stale: true, doubted: false });
     return outputs.length > 0;
   }
 
   /**
-   * Marks a service's outputs as doubted: the result of the boot program that set them is unknown. They count as stale
+   * Marks outputs as doubted, as in `outdate`: the result of the program that set them is unknown. They count as stale
    * until `trust` is called; if the program must run again, they stay stale.
    */
-  doubt(service: string): void {
-    for (const [name, value] of this.of(service))
-      if (value.kind === "output" && value.stale !== true)
-        this.put(service, name, { ...value, stale: true, doubted: true });
+  doubt(service: string, by: OutputStep): void {
+    for (const [name, value] of this.outputs(service, by))
+      if (value.stale !== true) this.put(service, name, { ...value, stale: true, doubted: true });
   }
 
-  /** Removes the doubt: the boot program that set the service's outputs still runs or has succeeded. */
+  /** Removes the doubt: the program that set the service's outputs still runs or has succeeded. */
   trust(service: string): void {
     for (const [name, { doubted, ...value }] of [...this.of(service)])
       if (doubted === true) this.set(service, name, { ...value, stale: false });
   }
 
-  /** Whether an attribute was set by an earlier boot and not by the current one. */
+  /** Whether an attribute was set by an earlier boot or execution and not by the current one. */
   isStale(service: string, name: string): boolean {
     return this.services.get(service)?.get(name)?.stale === true;
   }
@@ -234,6 +239,12 @@ export class AttributeRegistry {
 
   private learn(values: Iterable<{ readonly secret: boolean; readonly value: string }>): void {
     for (const { secret, value } of values) if (secret) this.learned.push(value);
+  }
+
+  private outputs(service: string, by: OutputStep): [string, AttributeValue][] {
+    return [...this.of(service)].filter(
+      ([, { kind, step }]) => kind === "output" && (by === "boot" || step === "execute"),
+    );
   }
 
   private put(service: string, name: string, value: AttributeValue): void {

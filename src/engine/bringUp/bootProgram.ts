@@ -4,6 +4,7 @@
  */
 import { endUnfinished } from "../programs/unfinished.js";
 import { note, passState } from "../run/journal.js";
+import { markStale } from "./markOutputsStale.js";
 import type { Task } from "../tasks/agenda.js";
 import { runOutputProgram } from "./outputProgram.js";
 import type { Service } from "../run/service.js";
@@ -39,7 +40,7 @@ export async function bootOnMachine(work: BringUp, service: Service, task: Task,
     before,
     next: "verifying",
     begin: () => {
-      if (context.attributes.outdate(service.name)) note(context, [{ kind: "stale-outputs", id: service.id }], []);
+      markStale(context, [service], "boot");
     },
     also: ({ id }, set) => [{ kind: "forget-outputs", id, except: set }],
   });

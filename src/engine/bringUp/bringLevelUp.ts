@@ -15,10 +15,11 @@ import type { Service } from "../run/service.js";
 import { settleAll } from "../run/settleAll.js";
 import type { Task } from "../tasks/agenda.js";
 import { TakeDown } from "../tearDown/tearDown.js";
-import { bringServiceUp, willExecute } from "./bringServiceUp.js";
+import { bringServiceUp } from "./bringServiceUp.js";
 import type { BringUp } from "./bringUpContext.js";
 import { execute } from "./execute.js";
 import { markOutputsStale } from "./markOutputsStale.js";
+import { willExecute } from "./willExecute.js";
 
 /**
  * Brings services of one level up and waits until all have settled.

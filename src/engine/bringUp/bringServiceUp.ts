@@ -11,6 +11,7 @@ import { setUp } from "./setup.js";
 import { declared, hostBuiltIns, machineBuiltIns, publish, publishAddress } from "./publish.js";
 import { endUnfinished } from "../programs/unfinished.js";
 import { verify } from "./verify.js";
+import { willExecute } from "./willExecute.js";
 import type { Service } from "../run/service.js";
 import type { BringUp } from "./bringUpContext.js";
 
@@ -76,16 +77,6 @@ async function getMachine(
     if (again === null) throw died !== null && work.context.halt.aborted ? new InterruptedError() : error;
     await getMachine(work, service, task, again.launch);
   }
-}
-
-/** Whether the service executes once its level is ready: it boots now, or an earlier command did not get to it. */
-export function willExecute({ context }: BringUp, service: Service, { stage }: Task): boolean {
-  if (!service.spec.execute) return false;
-  return (
-    stage !== "verify" ||
-    context.records.get(service.id)?.due?.stage === "execute" ||
-    context.records.get(service.id)?.state !== "ready"
-  );
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Execute programs. They run once all services of their level are ready. */
 import { InterruptedError } from "../run/failure.js";
 import { passState } from "../run/journal.js";
+import { markStale } from "./markOutputsStale.js";
 import { runOutputProgram } from "./outputProgram.js";
 import type { Service } from "../run/service.js";
 import type { BringUp } from "./bringUpContext.js";
@@ -25,7 +26,12 @@ export async function execute(work: BringUp, service: Service): Promise<void> {
     program,
     before,
     next: "ready",
-    begin: () => undefined,
-    also: ({ id }) => [{ kind: "due", id, due: null }],
+    begin: () => {
+      markStale(context, [service], "execute");
+    },
+    also: ({ id }, set) => [
+      { kind: "due", id, due: null },
+      { kind: "forget-outputs", id, except: set },
+    ],
   });
 }

@@ -109,19 +109,22 @@ function programRun(work: BringUp, step: Step, spec: OutputProgram, directory: s
 async function recordEnd(
   work: BringUp,
   step: Step,
-  { next, also }: OutputProgram,
+  { step: name, next, also }: OutputProgram,
   outputs: ReadonlyMap<string, string>,
 ): Promise<void> {
   const { context } = work;
   const { service, id } = step;
   const secret = new Map(service.spec.outputs.map((output) => [output.name, output.secret]));
-  const records = [...outputs].map(([name, value]): AttributeValue => ({
-    serviceId: service.id,
-    name,
-    value,
-    kind: "output",
-    secret: secret.get(name) ?? false,
-  }));
+  const records = [...outputs, ...defaultsFor(context, service, name, outputs)].map(
+    ([output, value]): AttributeValue => ({
+      serviceId: service.id,
+      name: output,
+      value,
+      kind: "output",
+      secret: secret.get(output) ?? false,
+      step: name,
+    }),
+  );
   const events = [stepFinished(context, step, "exited", 0), stateEvent(context, service, next)];
   await publish(work, service, records, [
     ...also(service, [...outputs.keys()]),
@@ -163,6 +166,20 @@ async function endOf(
   return { value: undefined, outcome: RECORDED, exitCode: 0 };
 }
 
+/** Outputs that the last program which could set them has not set, with their defaults. */
+function defaultsFor(
+  context: BringUp["context"],
+  service: Service,
+  step: OutputProgram["step"],
+  outputs: ReadonlyMap<string, string>,
+): [string, string][] {
+  if (step === "boot" && service.spec.execute) return [];
+  const missing = new Set(unset(context, service).filter((name) => !outputs.has(name)));
+  return service.spec.outputs.flatMap(({ name, default: value }): [string, string][] =>
+    value !== undefined && missing.has(name) ? [[name, value]] : [],
+  );
+}
+
 /** What is wrong with the outputs of a program that succeeded, or null. */
 function outputProblem(
   { context }: BringUp,
@@ -171,8 +188,11 @@ function outputProblem(
   outputs: ReadonlyMap<string, string>,
 ): ((details: FailureDetails) => ServiceError) | null {
   // A service with an execute program may set its outputs there.
+  const optional = new Set(service.spec.outputs.flatMap((output) => (output.default === undefined ? [] : output.name)));
   const missing =
-    step === "boot" && service.spec.execute ? [] : unset(context, service).filter((name) => !outputs.has(name));
+    step === "boot" && service.spec.execute
+      ? []
+      : unset(context, service).filter((name) => !outputs.has(name) && !optional.has(name));
   if (missing.length > 0) {
     const message = `the ${step} program did not set ${missing.map((name) => `"${name}"`).join(", ")}, promised under outputs`;
     return (details) =>

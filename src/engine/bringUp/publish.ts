@@ -13,12 +13,17 @@ import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 import type { BringUp } from "./bringUpContext.js";
 
+/** What is needed to publish: where changed values add tasks, and who is told. */
+export type Publishing = Pick<BringUp, "context" | "assignments" | "agenda" | "dependencies" | "fresh"> & {
+  readonly early: Pick<BringUp["early"], "settled">;
+};
+
 /**
  * Publishes attributes. They are recorded first, together with `also` and with the tasks that changed values cause for
  * other services. Then references resolve to them. Called once per command for each attribute.
  */
 export async function publish(
-  work: BringUp,
+  work: Publishing,
   service: Service,
   values: readonly AttributeValue[],
   also: readonly Change[] = [],
@@ -29,9 +34,12 @@ export async function publish(
   const changed = attributes.filter(
     ({ name, value, secret }) => own.get(name)?.value !== value || own.get(name)?.secret !== secret,
   );
-  // An unchanged value affects no other service, but it is no longer stale.
+  // An unchanged value affects no other service, but it is no longer stale, or set by another step.
   const written = attributes.filter(
-    (attribute) => changed.includes(attribute) || own.get(attribute.name)?.stale === true,
+    (attribute) =>
+      changed.includes(attribute) ||
+      own.get(attribute.name)?.stale === true ||
+      (own.get(attribute.name)?.step ?? null) !== (attribute.step ?? null),
   );
   if (attributes.some(({ secret }) => secret))
     written.push(
@@ -51,8 +59,8 @@ export async function publish(
     ...also,
   ];
   if (writes.length > 0) await writerOf(context).write(...writes);
-  for (const { name, value, secret, kind } of written)
-    context.attributes.set(context.current(service).name, name, { value, secret, kind });
+  for (const { name, value, secret, kind, step = null } of written)
+    context.attributes.set(context.current(service).name, name, { value, secret, kind, step });
   work.early.settled(
     service,
     attributes.map(({ name }) => name),
@@ -64,7 +72,7 @@ export async function publish(
  * @returns the new tasks.
  */
 function affected(
-  { context, assignments, agenda, dependencies, fresh }: BringUp,
+  { context, assignments, agenda, dependencies, fresh }: Publishing,
   service: Service,
   changed: ReadonlySet<string>,
 ): [Service, Task][] {

@@ -68,11 +68,11 @@ export async function recoverStep(
 }
 
 /**
- * The outputs of a boot program become valid once it is known to run or to have succeeded. Until then it may have to
- * run again.
+ * The outputs of a boot or execute program become valid once it is known to run or to have succeeded. Until then it may
+ * have to run again.
  */
 function trusting({ attributes }: RunContext, run: ProgramRun): ProgramRun {
-  if (run.step !== "boot") return run;
+  if (run.step === "setup") return run;
   const trust = () => {
     attributes.trust(run.service.name);
   };

@@ -2,15 +2,10 @@
  * Coordinates the programs of a run while they run: values, barriers, messages, abort. All state that must survive the
  * launcher is in the record. If the launcher dies, waiting `bl` processes notice it themselves.
  */
-import { textOfBytes } from "../../text/surrogateEscape.js";
 import type { StepName } from "../../model/events.js";
 import type { BlHandler, BlReply, BlRequest } from "../../machines/coordination/blRequest.js";
-import { suggest } from "../../text/suggest.js";
 import type { AnsweredRequest, Change } from "../../state/contract/changes.js";
-import type { AttributeValue } from "../../state/contract/records.js";
 import { isStateError } from "../../state/contract/errors.js";
-import { outputsTooLarge } from "../attributes/outputLimits.js";
-import { withSecrecy } from "../run/secrecy.js";
 import { change, warn } from "../run/journal.js";
 import type { RunContext } from "../run/context.js";
 import type { Coordination, Publisher } from "../run/coordination.js";
@@ -20,6 +15,7 @@ import { isForFailure } from "../run/selfAbort.js";
 import { Blame } from "./blame.js";
 import { Deadlocks } from "./deadlocks.js";
 import { resolveName, sourceNamed } from "./resolveName.js";
+import { OutputSetter } from "./outputSetter.js";
 import { RateLimit } from "./rateLimit.js";
 import { Progress } from "./progress.js";
 import { getWait, keyOf } from "./valueWait.js";
@@ -29,7 +25,6 @@ import type { Service } from "../run/service.js";
 /** Rate limits per program for requests, and per service for messages. */
 const REQUESTS = { perSecond: 500, burst: 1_000 };
 const SAYINGS = { perSecond: 10, burst: 20 };
-const LONGEST_VALUE = 16 * 1024 * 1024;
 const LONGEST_TEXT = 1_000;
 
 /** How a request is asked. */
@@ -46,8 +41,9 @@ export class CoordinationHub implements Coordination {
   private readonly barriers: Barriers;
   private readonly deadlocks: Deadlocks;
   private readonly blame = new Blame(this.progress);
-  private readonly sayings = new Map<string, RateLimit>();
-  private publisher: Publisher;
+  /** By service; how many messages of each program had to wait, by the directory of its step. */
+  private readonly sayings = new Map<number, { readonly limit: RateLimit; readonly heldBack: Map<string, number> }>();
+  private readonly outputs: OutputSetter;
 
   constructor(private readonly context: RunContext) {
     this.waits = new WaitQueue(
@@ -63,9 +59,7 @@ export class CoordinationHub implements Coordination {
     this.deadlocks = new Deadlocks(this.waits, this.progress, (message) => {
       this.warn(message);
     });
-    this.publisher = async (service, attribute, also) => {
-      await this.write(service, attribute, also);
-    };
+    this.outputs = new OutputSetter(context);
     context.attributes.listen((service, name) => {
       this.waits.wake(keyOf(sourceNamed(context, service, name)));
     });
@@ -87,7 +81,7 @@ export class CoordinationHub implements Coordination {
 
   /** Sets how values are published from now on. */
   publishBy(publisher: Publisher): void {
-    this.publisher = publisher;
+    this.outputs.publishBy(publisher);
   }
 
   /** The program of a service's step ran under an earlier launcher and will not run again. */
@@ -158,7 +152,9 @@ export class CoordinationHub implements Coordination {
       case "get":
         return this.get(service, request, gone, onWait);
       case "set":
-        return this.set(service, request, answered);
+        return this.outputs.set(service, { name: request.name, value: request.value, step }, [
+          { kind: "answered", requests: [answered] },
+        ]);
       case "barrier":
         return this.barrier(service, request, { gone, onWait, answered });
       case "say":
@@ -219,67 +215,31 @@ export class CoordinationHub implements Coordination {
     return reply;
   }
 
-  private async set(service: Service, { name, value }: BlRequest, answered: AnsweredRequest): Promise<BlReply> {
-    const { context } = this;
-    const output = service.spec.outputs.find((one) => one.name === name);
-    if (output === undefined) return this.notAnOutput(service, name);
-    if (value.length > LONGEST_VALUE)
-      return refusal(BL_EXIT.usage, `the value is ${value.length} bytes long; the limit is ${LONGEST_VALUE} bytes`);
-    if (context.writer === null) return refusal(BL_EXIT.noLauncher, "this command is read-only: it cannot set values");
-    const text = textOfBytes(value);
-    const problem = outputsTooLarge(service.spec, context.attributes.of(service.name), new Map([[name, text]]));
-    if (problem !== null) return refusal(BL_EXIT.usage, problem);
-    const { secret } = output;
-    const attribute: AttributeValue = { serviceId: service.id, name, kind: "output", secret, value: text };
-    await this.publisher(service, attribute, [{ kind: "answered", requests: [answered] }]);
-    return done();
-  }
-
-  private notAnOutput(service: Service, name: string): BlReply {
-    const names = service.spec.outputs.map((output) => output.name);
-    const near = suggest(name, names);
-    const hint =
-      near !== null
-        ? `, did you mean "${near}"?`
-        : names.length === 0
-          ? "; it has none"
-          : `; it has ${names.join(", ")}`;
-    return refusal(
-      BL_EXIT.unknown,
-      `service "${service.spec.name}" has no output "${name}"${hint}. Declare it under the service's outputs in the plan`,
-    );
-  }
-
-  private async write(service: Service, value: AttributeValue, also: readonly Change[]): Promise<void> {
-    const { context } = this;
-    const [attribute = value] = withSecrecy(context, [value]);
-    await change(context, [{ kind: "attribute", attribute }, ...also], []);
-    context.attributes.set(context.current(service).name, attribute.name, attribute);
-  }
-
   private async say(
     service: Service,
     step: StepName,
     { value }: BlRequest,
     { gone, answered }: Omit<Asking, "onWait">,
   ): Promise<BlReply> {
+    const pace = this.sayings.get(service.id) ?? {
+      limit: new RateLimit(SAYINGS.perSecond, SAYINGS.burst),
+      heldBack: new Map<string, number>(),
+    };
+    this.sayings.set(service.id, pace);
+    const waited = await pace.limit.turn(gone);
+    const heldBack = (pace.heldBack.get(answered.program) ?? 0) + (waited ? 1 : 0);
+    pace.heldBack.set(answered.program, heldBack);
+    await this.show(service, step, value, [{ kind: "answered", requests: [answered] }]);
+    return waited && /^10*$/.test(String(heldBack)) ? { ...done(), message: heldBackWords(heldBack) } : done();
+  }
+
+  /** Shows a message of a service, and records it where the command writes. */
+  private async show(service: Service, step: StepName | null, value: Buffer, also: readonly Change[]): Promise<void> {
     const { context } = this;
-    const pace = this.sayings.get(service.name) ?? new RateLimit(SAYINGS.perSecond, SAYINGS.burst);
-    this.sayings.set(service.name, pace);
-    await pace.turn(gone);
     const text = context.redactor.redact(tidy(value));
     const event = { at: context.clock.now(), type: "said", service: service.name, step, text } as const;
     if (context.writer === null) context.emit(event);
-    else
-      await change(
-        context,
-        [
-          { kind: "said", id: service.id, text },
-          { kind: "answered", requests: [answered] },
-        ],
-        [event],
-      );
-    return done();
+    else await change(context, [{ kind: "said", id: service.id, text }, ...also], [event]);
   }
 
   private async abort(service: Service, { value }: BlRequest): Promise<BlReply> {
@@ -294,6 +254,16 @@ export class CoordinationHub implements Coordination {
     return done();
   }
 
+  /** @inheritdoc */
+  setOutput(service: Service, name: string, value: Buffer): Promise<BlReply> {
+    return this.outputs.set(service, { name, value, step: null }, []);
+  }
+
+  /** @inheritdoc */
+  sayFor(service: Service, text: Buffer): Promise<void> {
+    return this.show(service, null, text, []);
+  }
+
   /** The program goes by the plan that it was started by, under the name that its service has now. */
   private named(asker: Service): Service {
     const { name } = this.context.current(asker);
@@ -305,6 +275,13 @@ export class CoordinationHub implements Coordination {
     if (context.writer === null) context.emit({ at: context.clock.now(), type: "warning", service: null, message });
     else context.writer.expect(warn(context, null, message));
   }
+}
+
+/** For the program's standard error: with the first message that waits, the tenth, the hundredth, … */
+function heldBackWords(count: number): string {
+  const { burst, perSecond } = SAYINGS;
+  const which = count === 1 ? "this message was held back" : `${count} messages of this program were held back so far`;
+  return `${which}: a service may say ${burst} at once, then ${perSecond} a second. None is lost`;
 }
 
 /** Converts a program's text to one line of limited length without terminal control characters. */

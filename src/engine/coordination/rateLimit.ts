@@ -1,4 +1,4 @@
-/** A rate limit with a burst (token bucket). It delays requests and never refuses one. */
+/** A rate limit with a burst (token bucket). It delays requests, or says that it would. */
 import { setTimeout as delay } from "node:timers/promises";
 
 export class RateLimit {
@@ -14,11 +14,26 @@ export class RateLimit {
     private readonly burst: number,
   ) {}
 
-  /** Resolves when the request may proceed. Rejects with AbortError when `signal` aborts first. */
-  async turn(signal: AbortSignal): Promise<void> {
+  /** Takes a turn if the request may proceed at once. @returns whether it may. */
+  tryTurn(): boolean {
+    const now = performance.now();
+    const step = 1000 / this.perSecond;
+    const due = Math.max(this.due + step, now - this.burst * step);
+    if (due > now) return false;
+    this.due = due;
+    return true;
+  }
+
+  /**
+   * Resolves when the request may proceed. Rejects with AbortError when `signal` aborts first.
+   * @returns whether it had to wait.
+   */
+  async turn(signal: AbortSignal): Promise<boolean> {
     const now = performance.now();
     const step = 1000 / this.perSecond;
     this.due = Math.max(this.due + step, now - this.burst * step);
-    if (this.due > now) await delay(this.due - now, undefined, { signal });
+    const waits = this.due > now;
+    if (waits) await delay(this.due - now, undefined, { signal });
+    return waits;
   }
 }

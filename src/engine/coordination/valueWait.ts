@@ -10,7 +10,7 @@ import type { Wait } from "./waitQueue.js";
 
 export interface ValueWaitParts {
   readonly context: RunContext;
-  readonly progress: Progress;
+  readonly progress: Pick<Progress, "endReason">;
   /** The service whose program asks. */
   readonly service: string;
   readonly meaning: Exclude<ResolvedName, { kind: "unknown" }>;
@@ -51,7 +51,11 @@ export function getWait({ context, progress, service, meaning, request, gone }: 
 }
 
 /** The value, or a refusal if it cannot be set any more, or null if it can. */
-function checkValues(context: RunContext, progress: Progress, sources: readonly ValueSource[]): BlReply | null {
+function checkValues(
+  context: RunContext,
+  progress: Pick<Progress, "endReason">,
+  sources: readonly ValueSource[],
+): BlReply | null {
   const [first] = sources;
   if (sources.length === 1 && first !== undefined) {
     const bytes = bytesOf(context, first);

@@ -2,20 +2,26 @@
  * A shell, or one command, on the machine of a service, for an operator: over the connection that the launcher's own
  * programs use, with the same keys and checks.
  */
+import { randomBytes } from "node:crypto";
 import type { Readable, Writable } from "node:stream";
 
 import type { RunEvent } from "../../model/events.js";
 import type { Channel, InteractiveChannel, MachineConnection, Terminal } from "../../machines/contract/connection.js";
+import { openOperatorSession, type OperatorSession } from "../../machines/coordination/operatorSession.js";
+import { checkLimits } from "../../machines/program/request.js";
 import { quote } from "../../machines/shell/quote.js";
 import type { RunRecord } from "../../state/contract/records.js";
 import { StateError } from "../../state/contract/errors.js";
 import type { Store } from "../../state/contract/store.js";
+import { isBootlevelError } from "../../errors/bootlevelError.js";
+import { programSurroundings } from "../programs/programRequest.js";
 import { followAddresses } from "../health/addresses.js";
 import { MachineAssignments, isNoMachineError } from "../run/machineAssignments.js";
 import { type RunContext } from "../run/context.js";
-import { chooseServices } from "../run/selection.js";
+import { chooseOneService } from "../run/selection.js";
 import type { Service } from "../run/service.js";
 import { closeContext, openContext } from "../session/openContext.js";
+import { sessionBl } from "./sessionBl.js";
 
 export interface LoginOptions {
   /** A service, or one replica of it. */
@@ -34,6 +40,9 @@ export interface LoginOptions {
   readonly observe: (event: RunEvent) => void;
   readonly signal: AbortSignal;
 }
+
+/** What a login works with, besides its options. */
+type Entering = LoginOptions & { readonly store: Store; readonly run: RunRecord };
 
 /**
  * Logs in, and stays until the shell or command has ended. It begins where the service's boot program lies, if that has
@@ -54,31 +63,17 @@ export async function logIn(store: Store, run: RunRecord, options: LoginOptions)
   try {
     const assignments = await MachineAssignments.read(context);
     await followAddresses(context, assignments);
-    return await enter(context, assignments, chooseOne(context, options.service), options);
+    return await enter(context, assignments, chooseOneService(context, options.service), { ...options, store, run });
   } finally {
     await closeContext(context);
   }
-}
-
-function chooseOne(context: RunContext, name: string): Service {
-  const [service, ...others] = chooseServices(context, [name]);
-  if (service === undefined)
-    throw new StateError(`service "${name}" has no replicas`, `bootlevel show ${context.run.name} lists its services`);
-  if (others.length === 0) return service;
-  throw new StateError(
-    `service "${name}" has ${others.length + 1} replicas`,
-    `say which: ${[service, ...others]
-      .slice(0, 10)
-      .map((one) => one.name)
-      .join(", ")}`,
-  );
 }
 
 async function enter(
   context: RunContext,
   assignments: MachineAssignments,
   service: Service,
-  options: LoginOptions,
+  options: Entering,
 ): Promise<number> {
   if (!(await hasShell(context, assignments, service)))
     throw new StateError(
@@ -88,9 +83,56 @@ async function enter(
   const directory = await bootDirectory(context, service);
   const connection = await assignments.machineLink(service).connection();
   const place = directory === null ? null : `${connection.workDirectory}/${directory}`;
-  if (connection.attach === undefined) return farShell(connection, place, options);
-  const type = options.terminal?.type ?? context.store.env["TERM"] ?? "dumb";
-  return connection.attach(shellLine(place, options), type);
+  const surroundings = await openSurroundings(connection, context, service, options);
+  try {
+    // Channels without a terminal do for a connection that has no others.
+    const seated = connection.attach !== undefined || connection.interact !== undefined;
+    const terminal = seated ? options.terminal : null;
+    const line = shellLine(place, surroundings?.enter ?? ":", { command: options.command, terminal });
+    if (connection.attach === undefined) return await farShell(connection, line, options);
+    return await connection.attach(line, options.terminal?.type ?? context.store.env["TERM"] ?? "dumb");
+  } finally {
+    await surroundings?.close();
+  }
+}
+
+/** What programs of the service find, for the session; null, and a word about it, if the machine cannot have it. */
+async function openSurroundings(
+  connection: MachineConnection,
+  context: RunContext,
+  service: Service,
+  { store, run, signal, errors }: Entering,
+): Promise<OperatorSession | null> {
+  const say = (message: string): void => {
+    errors.write(`bootlevel: ${context.redactor.redact(message)}\n`);
+  };
+  const { env, attributes, unknown } = programSurroundings(context, service);
+  if (unknown.length > 0) say(`not set, since their values are not known yet: ${unknown.join(", ")}`);
+  const work = { observe: () => undefined, signal, waitMs: 0 };
+  const bl = await sessionBl(store, run, context, service, work);
+  try {
+    checkLimits({ args: [], env, start: { kind: "command", line: "" } });
+    const directory = `${service.name}/session-${randomBytes(6).toString("hex")}`;
+    const opened = await openOperatorSession(connection, {
+      directory,
+      env,
+      attributes,
+      handler: bl.handler,
+      onWarning: say,
+    });
+    return {
+      enter: opened.enter,
+      close: async () => {
+        await opened.close();
+        bl.close();
+      },
+    };
+  } catch (error) {
+    bl.close();
+    if (!isBootlevelError(error)) throw error;
+    say(`this session has neither bl nor the environment of ${service.name}'s programs: ${error.message}`);
+    return null;
+  }
 }
 
 async function hasShell(context: RunContext, assignments: MachineAssignments, service: Service): Promise<boolean> {
@@ -115,18 +157,18 @@ async function bootDirectory(context: RunContext, service: Service): Promise<str
 /** Goes where the boot program lies, if it is there still, and becomes the shell or command. */
 function shellLine(
   directory: string | null,
+  enter: string,
   { command, terminal }: Pick<LoginOptions, "command" | "terminal">,
 ): string {
-  const go = directory === null ? "" : `cd -- ${quote(directory)} 2>/dev/null; PATH="$PWD/.bl/bin:$PATH"; `;
+  const go = `${directory === null ? "" : `cd -- ${quote(directory)} 2>/dev/null; `}${enter}; `;
   return command === null
     ? `${go}exec "\${SHELL:-/bin/sh}"${terminal === null ? "" : " -i"}`
     : `${go}exec /bin/sh -c ${quote(command)}`;
 }
 
-async function farShell(connection: MachineConnection, place: string | null, options: LoginOptions): Promise<number> {
-  // Channels without a terminal do for a connection that has no others.
+async function farShell(connection: MachineConnection, shell: string, options: LoginOptions): Promise<number> {
   const terminal = connection.interact === undefined ? null : options.terminal;
-  const line = `exec /bin/sh -c ${quote(shellLine(place, { command: options.command, terminal }))}`;
+  const line = `exec /bin/sh -c ${quote(shell)}`;
   const channel = await (connection.interact?.(line, terminal) ?? connection.open(line));
   const stop = options.onResize((size) => {
     if (isInteractive(channel)) channel.resize(size);

@@ -130,7 +130,12 @@ export function comparable(
       {
         name: "outputs",
         value: JSON.stringify(outputs),
-        shown: outputs.map((output) => output.name).join(", ") || "none",
+        shown:
+          outputs
+            .map((output) =>
+              output.default === undefined ? output.name : `${output.name} (default ${output.default})`,
+            )
+            .join(", ") || "none",
         stage: "boot",
       },
       ...program(service, "boot", service.boot, "boot", of),

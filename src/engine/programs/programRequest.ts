@@ -1,6 +1,7 @@
 /** Makes the request for one program of a service: what it runs, with which values, where, and what ends it. */
 import type { ProgramRequest } from "../../machines/program/request.js";
 import type { ProgramSpec } from "../../plan/launchPlan/launchPlan.js";
+import { isUnresolvedError } from "../attributes/attributes.js";
 import type { RunContext } from "../run/context.js";
 import type { Service } from "../run/service.js";
 import { bundleName, keptBundle, type ProgramStep } from "./bundles.js";
@@ -139,5 +140,41 @@ function identity(context: RunContext, service: Service): Record<string, string>
     BOOTLEVEL_SERVICE: service.name.replace(/~\d+$/, ""),
     BOOTLEVEL_REPLICA: String(service.replica),
     BOOTLEVEL_LEVEL: service.level.name,
+  };
+}
+
+/** What a program of the service would find: for an operator's session on its machine. */
+export interface ProgramSurroundings {
+  readonly env: Readonly<Record<string, string>>;
+  readonly attributes: Readonly<Record<string, string>>;
+  /** Variables that are left out, since what they refer to is not known yet. */
+  readonly unknown: readonly string[];
+}
+
+/** The environment of the service's boot program, or of its first other one, as it would start now. */
+export function programSurroundings(context: RunContext, service: Service): ProgramSurroundings {
+  const { attributes } = context;
+  const { boot, execute, ready, terminate } = service.spec;
+  const program = boot ?? execute ?? ready ?? terminate;
+  const env: Record<string, string> = {};
+  const unknown: string[] = [];
+  const add = (name: string, value: () => string): void => {
+    try {
+      env[name] = value();
+    } catch (error) {
+      if (!isUnresolvedError(error)) throw error;
+      unknown.push(name);
+    }
+  };
+  for (const [name, template] of Object.entries(program?.env ?? {}))
+    add(name, () => attributes.resolve(template, service.name));
+  if (program?.run.kind === "command")
+    for (const [name, reference] of compileCommandLine(program.run.line).variables)
+      add(name, () => attributes.lookup(reference, service.name));
+  const known = [...attributes.knownInputs(service.name, true), ...attributes.of(service.name)];
+  return {
+    env: { ...env, ...identity(context, service) },
+    attributes: Object.fromEntries(known.map(([name, { value }]) => [name, value])),
+    unknown,
   };
 }

@@ -1,5 +1,5 @@
 /** The engine's interface to the coordination of programs. `engine/coordination/` implements it. */
-import type { BlHandler } from "../../machines/coordination/blRequest.js";
+import type { BlHandler, BlReply } from "../../machines/coordination/blRequest.js";
 import type { StepName } from "../../model/events.js";
 import type { Change } from "../../state/contract/changes.js";
 import type { AttributeValue } from "../../state/contract/records.js";
@@ -33,6 +33,10 @@ export interface Coordination {
   causeOf(service: Service): string | null;
   /** The service has finished, or waits for its level: programs that wait for it get an answer. */
   ended(service: Service): void;
+  /** Sets an output for an operator, as its programs do. When the reply is 0, it is on disk. */
+  setOutput(service: Service, name: string, value: Buffer): Promise<BlReply>;
+  /** Shows a message of an operator as one of the service. */
+  sayFor(service: Service, text: Buffer): Promise<void>;
   /**
    * Returns the handler of `bl` requests from one step's program.
    * @param program the directory of the program's step, which names it to a later launcher too.

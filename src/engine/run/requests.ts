@@ -13,7 +13,7 @@ export interface Handled {
   readonly event?: RunEvent;
 }
 
-export type RequestHandlers = Readonly<Record<RequestKind, (request: RunRequest) => Handled>>;
+export type RequestHandlers = Readonly<Record<RequestKind, (request: RunRequest) => Handled | Promise<Handled>>>;
 
 export interface RunRequestsParts {
   readonly store: Store;
@@ -65,19 +65,23 @@ export class RunRequests {
   private hear(writer: RunWriter, request: RunRequest): void {
     if (this.closed || this.heard.has(request.id)) return;
     this.heard.add(request.id);
-    const { answer, event } = this.handle(writer, request);
-    const { redact, tell } = this.parts;
+    const handled = this.handle(writer, request);
     // Not awaited here: if it fails, the next write fails too and says why.
-    writer.expect(
-      writer.write(
-        { kind: "request-answered", id: request.id, answer },
-        ...(event === undefined ? [] : [{ kind: "event" as const, event: redact(event) }]),
-      ),
-    );
-    if (event !== undefined) tell(event);
+    if (handled instanceof Promise) writer.expect(handled.then((one) => this.answer(writer, request, one)));
+    else writer.expect(this.answer(writer, request, handled));
   }
 
-  private handle({ fence }: RunWriter, request: RunRequest): Handled {
+  private answer(writer: RunWriter, request: RunRequest, { answer, event }: Handled): Promise<void> {
+    const { redact, tell } = this.parts;
+    const written = writer.write(
+      { kind: "request-answered", id: request.id, answer },
+      ...(event === undefined ? [] : [{ kind: "event" as const, event: redact(event) }]),
+    );
+    if (event !== undefined) tell(event);
+    return written;
+  }
+
+  private handle({ fence }: RunWriter, request: RunRequest): Handled | Promise<Handled> {
     const { handlers } = this.parts;
     if (request.fence !== null && request.fence !== fence)
       return {

@@ -30,8 +30,8 @@ export function newlySecret(
   { redactor, attributes }: Pick<RunContext, "redactor" | "attributes">,
   { id, name: service }: Service,
 ): AttributeValue[] {
-  return [...attributes.of(service)].flatMap(([name, { value, secret, kind, stale = false }]) =>
-    secret || stale || !redactor.isIn(value) ? [] : [{ serviceId: id, name, kind, value, secret: true }],
+  return [...attributes.of(service)].flatMap(([name, { value, secret, kind, step = null, stale = false }]) =>
+    secret || stale || !redactor.isIn(value) ? [] : [{ serviceId: id, name, kind, step, value, secret: true }],
   );
 }
 
@@ -44,11 +44,11 @@ export async function concealEarlier(context: RunContext): Promise<void> {
   if (learned.isEmpty) return;
   const changes: Change[] = [];
   for (const { id, name: service } of context.byId.values())
-    for (const [name, { value, secret, kind, stale = false }] of context.attributes.of(service)) {
+    for (const [name, { value, secret, kind, step = null, stale = false }] of context.attributes.of(service)) {
       if (secret || stale || !learned.isIn(value)) continue;
       context.redactor.add([value]);
-      context.attributes.set(service, name, { value, secret: true, kind });
-      changes.push({ kind: "attribute", attribute: { serviceId: id, name, kind, secret: true, value } });
+      context.attributes.set(service, name, { value, secret: true, kind, step });
+      changes.push({ kind: "attribute", attribute: { serviceId: id, name, kind, step, secret: true, value } });
     }
   if (changes.length > 0) await writerOf(context).write(...changes);
 }

@@ -22,3 +22,21 @@ export function chooseServices(context: RunContext, names: readonly string[]): S
   const chosen = new Set(names);
   return all.filter((service) => chosen.has(service.name) || chosen.has(service.spec.name));
 }
+
+/**
+ * The one service, or replica, with this name.
+ * @throws StateError for a name that the run does not have, or that several replicas share.
+ */
+export function chooseOneService(context: RunContext, name: string): Service {
+  const [service, ...others] = chooseServices(context, [name]);
+  if (service === undefined)
+    throw new StateError(`service "${name}" has no replicas`, `bootlevel show ${context.run.name} lists its services`);
+  if (others.length === 0) return service;
+  throw new StateError(
+    `service "${name}" has ${others.length + 1} replicas`,
+    `say which: ${[service, ...others]
+      .slice(0, 10)
+      .map((one) => one.name)
+      .join(", ")}`,
+  );
+}

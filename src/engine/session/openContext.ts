@@ -6,6 +6,7 @@ import type { RunRecord } from "../../state/contract/records.js";
 import type { SecretReading, Store } from "../../state/contract/store.js";
 import type { RunWriter } from "../../state/contract/writer.js";
 import { RunAbort } from "../run/abort.js";
+import { sayAsAsked, setOutputAsAsked } from "../run/outputRequests.js";
 import { RunRequests } from "../run/requests.js";
 import { standAside as letGo } from "../run/standAside.js";
 import type { RunContext } from "../run/context.js";
@@ -50,6 +51,10 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
     observe(redactor.redactData(event));
   };
   const abort = await RunAbort.open({ store, run, writer, tell: emit });
+  let open: (context: RunContext) => void = () => undefined;
+  const opened = new Promise<RunContext>((resolve) => {
+    open = resolve;
+  });
   const requests = await RunRequests.open({
     store,
     run,
@@ -57,15 +62,19 @@ export async function openContext(parts: ContextParts): Promise<RunContext> {
     handlers: {
       abort: (request) => abort.requested(request),
       "stand-aside": (request) => letGo(request, store.clock.now(), standAside),
+      "set-output": async (request) => setOutputAsAsked(await opened, request),
+      say: async (request) => sayAsAsked(await opened, request),
     },
     redact: (event) => redactor.redactData(event),
     tell: emit,
   });
-  return new FollowingContext(
+  const context = new FollowingContext(
     source,
     { run, store, writer, stop, cleanupExpired: over, emit, abort, requests, session },
     recorded,
   );
+  open(context);
+  return context;
 }
 
 /** Releases connections and drivers. A default session keeps none of them. */

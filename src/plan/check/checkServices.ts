@@ -6,6 +6,7 @@ import {
   mergedEntries,
   outputLists,
   outputsOf,
+  type DraftOutput,
   replicasOf,
   type Draft,
   type DraftService,
@@ -162,6 +163,20 @@ function checkPlacement(draft: Draft, service: DraftService): Mistake[] {
   ];
 }
 
+/** The default of an output stands in the plan for all to see, and is the same for each run. */
+function checkDefault({ default: value, secret }: DraftOutput): Mistake[] {
+  if (value === null) return [];
+  if (secret)
+    return [
+      value.mistake(
+        "a secret output cannot have a default, which everybody can read in the plan: remove one of the two",
+      ),
+    ];
+  return value.text?.includes("${") === true
+    ? [value.mistake("the default of an output cannot contain references: let the program set the value")]
+    : [];
+}
+
 function checkAttributes(service: DraftService): Mistake[] {
   const outputs = outputsOf(service);
   const attributes = mergedEntries(service, "attributes");
@@ -180,6 +195,7 @@ function checkAttributes(service: DraftService): Mistake[] {
         place.mistake(`"${name}" is already an attribute of service "${service.name}": rename this output`),
       );
   }
+  for (const output of outputs.values()) mistakes.push(...checkDefault(output));
   const lists = outputLists(service);
   const [promised] = lists;
   if (

@@ -133,7 +133,11 @@ class Compiler {
           { value: this.template(place) ?? [], secret: this.secrets.attribute(service.name, name) },
         ]),
       ),
-      outputs: [...outputsOf(service)].map(([name, { secret }]) => ({ name, secret })),
+      outputs: [...outputsOf(service)].map(([name, { secret, default: value }]) => ({
+        name,
+        secret,
+        ...(value === null ? {} : { default: value.text ?? "" }),
+      })),
       ssh: compileSsh(
         service,
         service.cloud === null ? undefined : this.definitions.get(service.cloud),

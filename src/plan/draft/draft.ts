@@ -118,13 +118,20 @@ export function outputLists(service: DraftService): Located[] {
   return near.length > 0 ? near : [keyOf(service, "outputs")].filter((list) => list !== null);
 }
 
-/** A service's outputs by name. The flag is true for a secret output. */
-export function outputsOf(service: DraftService): Map<string, { place: Located; secret: boolean }> {
-  const outputs = new Map<string, { place: Located; secret: boolean }>();
+export interface DraftOutput {
+  readonly place: Located;
+  readonly secret: boolean;
+  /** Its value if no program sets one, or null. */
+  readonly default: Located | null;
+}
+
+/** A service's outputs by name. */
+export function outputsOf(service: DraftService): Map<string, DraftOutput> {
+  const outputs = new Map<string, DraftOutput>();
   for (const item of outputLists(service).flatMap((list) => list.items())) {
     const name = item.get("name")?.text ?? item.text;
     if (name !== null && !outputs.has(name))
-      outputs.set(name, { place: item, secret: item.get("secret")?.value === true });
+      outputs.set(name, { place: item, secret: item.get("secret")?.value === true, default: item.get("default") });
   }
   return outputs;
 }

@@ -102,6 +102,8 @@ export interface ReadySpec extends ProgramSpec {
 export interface OutputSpec {
   readonly name: string;
   readonly secret: boolean;
+  /** The value if the service's programs end without setting one. Absent: they must set it. */
+  readonly default?: string;
 }
 
 /**

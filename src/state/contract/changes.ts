@@ -53,9 +53,12 @@ export type Change =
   | { readonly kind: "unbooted"; readonly id: number }
   /** Secret attributes are encrypted. */
   | { readonly kind: "attribute"; readonly attribute: AttributeValue }
-  /** A service is about to boot again. Programs that wait for its outputs must not get the old ones. */
-  | { readonly kind: "stale-outputs"; readonly id: number }
-  /** Deletes outputs of an earlier boot that this boot has not set again. */
+  /**
+   * A service is about to boot or execute again. Programs that wait for its outputs must not get the old ones. With a
+   * step, these are the outputs that this step has set.
+   */
+  | { readonly kind: "stale-outputs"; readonly id: number; readonly step: "execute" | null }
+  /** Deletes stale outputs that the program has not set again. */
   | { readonly kind: "forget-outputs"; readonly id: number; readonly except: readonly string[] }
   /** Sets the latest message of its programs. Null: clears it. */
   | { readonly kind: "said"; readonly id: number; readonly text: string | null }

@@ -91,11 +91,13 @@ export interface AttributeValue {
   readonly secret: boolean;
   /** Bytes that are not UTF-8 are encoded as in `src/text/surrogateEscape.ts`. */
   readonly value: string;
+  /** The step whose program set an output; null for other attributes, and for outputs that no program set. */
+  readonly step?: StepName | null;
 }
 
 /** An attribute as recorded. */
 export interface AttributeRecord extends AttributeValue {
-  /** An output of an earlier boot: the service is booting again and has not set it yet. */
+  /** An output of an earlier boot or execution: the program runs again and has not set it yet. */
   readonly stale: boolean;
 }
 

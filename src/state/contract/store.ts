@@ -144,6 +144,8 @@ export interface Store extends StoreSettings {
   putRequest(run: RunKey, request: NewRequest): Promise<{ request: RunRequest; fresh: boolean }>;
   /** The run's requests that are neither answered nor withdrawn, oldest first. */
   openRequests(run: RunKey): Promise<RunRequest[]>;
+  /** What is handed over with a request that was not answered yet, or null. */
+  requestPayload(run: RunKey, id: number): Promise<Buffer | null>;
   /** @returns the request with that number, or null. */
   request(id: number): Promise<RunRequest | null>;
   /**

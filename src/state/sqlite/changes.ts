@@ -94,7 +94,7 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
     case "unbooted":
       return write("UPDATE services SET booted = 0 WHERE id = ?", change.id);
     case "attribute": {
-      const { serviceId, name, kind, secret, value } = change.attribute;
+      const { serviceId, name, kind, secret, value, step = null } = change.attribute;
       const encoding = isText(value) ? null : "base64";
       const text = encoding === null ? value : bytesOfText(value).toString(encoding);
       const place = attributePlace(run.uid, serviceId, name);
@@ -103,7 +103,7 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
       if (secret && typeof before?.value === "string") noteConcealed(db);
       const sealed = secret ? cipher.seal(text, place) : null;
       return write(
-        "INSERT OR REPLACE INTO attributes (service_id, name, kind, secret, value, sealed, encoding) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO attributes (service_id, name, kind, secret, value, sealed, encoding, step) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         serviceId,
         name,
         kind,
@@ -111,10 +111,15 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
         secret ? null : text,
         sealed,
         encoding,
+        step,
       );
     }
     case "stale-outputs":
-      return write("UPDATE attributes SET stale = 1 WHERE service_id = ? AND kind = 'output'", change.id);
+      return write(
+        "UPDATE attributes SET stale = 1 WHERE service_id = ? AND kind = 'output' AND step IS coalesce(?, step)",
+        change.id,
+        change.step,
+      );
     case "forget-outputs":
       for (const { name, sealed } of staleSecrets(db, change.id))
         if (!change.except.includes(name))
@@ -140,7 +145,7 @@ export function applyChange({ db, cipher, run, now }: ChangeContext, change: Cha
       return;
     case "request-answered":
       return write(
-        "UPDATE requests SET answered_at = ?, answer = ? WHERE id = ? AND run_id = ? AND answered_at IS NULL",
+        "UPDATE requests SET answered_at = ?, answer = ?, sealed = NULL WHERE id = ? AND run_id = ? AND answered_at IS NULL",
         now,
         JSON.stringify(change.answer),
         change.id,

@@ -105,6 +105,8 @@ CREATE TABLE attributes (
   sealed BLOB,
   -- An output of an earlier boot of the service: who waits for it waits for the one of this boot.
   stale INTEGER NOT NULL DEFAULT 0,
+  -- The step whose program set an output; NULL for other attributes, and for outputs that no program set.
+  step TEXT,
   -- How the value is written: NULL as it is, 'base64' for bytes that are no UTF-8.
   encoding TEXT,
   PRIMARY KEY (service_id, name)
@@ -206,6 +208,8 @@ CREATE TABLE requests (
   data TEXT NOT NULL,
   origin TEXT NOT NULL,
   at INTEGER NOT NULL,
+  -- What is handed over with it, encrypted. It goes with the answer.
+  sealed BLOB,
   -- The holder that it is for; NULL: every holder.
   fence INTEGER,
   answered_at INTEGER,
@@ -246,7 +250,7 @@ CREATE TABLE built_images (
  * The highest `user_version` of databases from before the first release (1 to this number). They cannot be read any
  * more.
  */
-export const UNRELEASED = 6;
+export const UNRELEASED = 7;
 
 /** The SQL of each step. It migrates from `user_version` `UNRELEASED` plus its index to the next version. */
 export const migrations: readonly string[] = [first];

@@ -5,6 +5,9 @@ import { statement, type Db } from "./database.js";
 
 type Run = Pick<RunRecord, "id">;
 
+/** All but the payload, which may be large. */
+const COLUMNS = "id, run_id, kind, data, origin, at, fence, answered_at, answer, withdrawn_at";
+
 interface Row {
   id: number;
   run_id: number;
@@ -20,16 +23,22 @@ interface Row {
 
 /**
  * Records a request. An earlier abort stays in force.
+ * @param sealed its payload, encrypted.
  * @returns the request in force, and whether it is this one.
  */
-export function insertRequest(db: Db, run: Run, request: NewRequest): { request: RunRequest; fresh: boolean } {
+export function insertRequest(
+  db: Db,
+  run: Run,
+  request: NewRequest,
+  sealed: Buffer | null = null,
+): { request: RunRequest; fresh: boolean } {
   return db
     .transaction(() => {
-      const { kind, data, origin, at } = request;
+      const { kind, origin, at } = request;
       const known = kind === "abort" ? readAbortRequest(db, run.id) : null;
       if (known !== null) return { request: known, fresh: false };
-      const id = insert(db, run, request);
-      if (kind === "abort") insertEvent(db, run, "aborted", at, { reason: data.reason, origin });
+      const id = insert(db, run, request, sealed);
+      if (request.kind === "abort") insertEvent(db, run, "aborted", at, { reason: request.data.reason, origin });
       return { request: readRequest(db, id) as RunRequest, fresh: true };
     })
     .immediate();
@@ -61,7 +70,7 @@ export function withdrawRequest(db: Db, id: number, at: number): RunRequest | nu
     .transaction(() => {
       const { changes } = statement(
         db,
-        "UPDATE requests SET withdrawn_at = ? WHERE id = ? AND withdrawn_at IS NULL",
+        "UPDATE requests SET withdrawn_at = ?, sealed = NULL WHERE id = ? AND withdrawn_at IS NULL",
       ).run(at, id);
       if (changes === 0) return null;
       const request = readRequest(db, id) as RunRequest;
@@ -94,34 +103,41 @@ export function readAbort(db: Db, runId: number): Abort | null {
 }
 
 export function readRequest(db: Db, id: number): RunRequest | null {
-  const row = statement(db, "SELECT * FROM requests WHERE id = ?").get(id) as Row | undefined;
+  const row = statement(db, `SELECT ${COLUMNS} FROM requests WHERE id = ?`).get(id) as Row | undefined;
   return row === undefined ? null : toRequest(row);
+}
+
+/** The payload of a request, encrypted, or null. */
+export function readSealedPayload(db: Db, id: number): Buffer | null {
+  const read = statement(db, "SELECT sealed FROM requests WHERE id = ?").pluck();
+  return (read.get(id) as Buffer | null | undefined) ?? null;
 }
 
 /** Requests that are neither answered nor withdrawn, oldest first. */
 export function readOpenRequests(db: Db, runId: number): RunRequest[] {
   const rows = statement(
     db,
-    "SELECT * FROM requests WHERE run_id = ? AND answered_at IS NULL AND withdrawn_at IS NULL ORDER BY id",
+    `SELECT ${COLUMNS} FROM requests WHERE run_id = ? AND answered_at IS NULL AND withdrawn_at IS NULL ORDER BY id`,
   ).all(runId) as Row[];
   return rows.map(toRequest);
 }
 
 function readAbortRequest(db: Db, runId: number): RunRequest | null {
-  const row = statement(db, "SELECT * FROM requests WHERE run_id = ? AND kind = 'abort' AND withdrawn_at IS NULL").get(
-    runId,
-  ) as Row | undefined;
+  const row = statement(
+    db,
+    `SELECT ${COLUMNS} FROM requests WHERE run_id = ? AND kind = 'abort' AND withdrawn_at IS NULL`,
+  ).get(runId) as Row | undefined;
   return row === undefined ? null : toRequest(row);
 }
 
-function insert(db: Db, run: Run, { kind, data, origin, at }: NewRequest): number {
+function insert(db: Db, run: Run, { kind, data, origin, at }: NewRequest, sealed: Buffer | null): number {
   const fence = FOR_PRESENT_HOLDER.has(kind)
     ? (statement(db, "SELECT fence FROM leases WHERE run_id = ?").pluck().get(run.id) as number | undefined)
     : undefined;
   const { lastInsertRowid } = statement(
     db,
-    "INSERT INTO requests (run_id, kind, data, origin, at, fence) VALUES (?, ?, ?, ?, ?, ?)",
-  ).run(run.id, kind, JSON.stringify(data), origin, at, fence ?? null);
+    "INSERT INTO requests (run_id, kind, data, origin, at, fence, sealed) VALUES (?, ?, ?, ?, ?, ?, ?)",
+  ).run(run.id, kind, JSON.stringify(data), origin, at, fence ?? null, sealed);
   return Number(lastInsertRowid);
 }
 

@@ -244,6 +244,7 @@ export function readAttributes(
         name: string;
         kind: AttributeRecord["kind"];
         stale: number;
+        step: StepName | null;
         encoding: string | null;
       }
     >(
@@ -258,6 +259,7 @@ export function readAttributes(
     secret: row.secret === 1,
     value: decoded(unseal(row, cipher, attributePlace(run.uid, row.service_id, row.name), secrets), row.encoding),
     stale: row.stale === 1,
+    step: row.step,
   }));
 }
 

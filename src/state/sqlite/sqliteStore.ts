@@ -12,7 +12,15 @@ import { asStateError, openDatabase, watchFile } from "./database.js";
 import { readInstallation } from "./installation.js";
 import { insertRun } from "./newRun.js";
 import { readPastRuns } from "./pastRuns.js";
-import { insertRequest, readAbort, readOpenRequests, readRequest, removeAbort, withdrawRequest } from "./requests.js";
+import {
+  insertRequest,
+  readAbort,
+  readOpenRequests,
+  readRequest,
+  readSealedPayload,
+  removeAbort,
+  withdrawRequest,
+} from "./requests.js";
 import * as reader from "./runReader.js";
 import { SqliteWriter } from "./sqliteWriter.js";
 import type { StoreParts } from "./storeParts.js";
@@ -91,7 +99,10 @@ function questions({ db, cipher }: StoreParts, ask: Ask) {
   } satisfies Partial<Store>;
 }
 
-function requests({ db, clock }: StoreParts, watch: DatabaseWatch, ask: Ask) {
+/** Ties an encrypted payload to its run. */
+const payloadPlace = ({ uid }: { readonly uid: string }): string => `run ${uid}, payload of a request`;
+
+function requests({ db, cipher, clock }: StoreParts, watch: DatabaseWatch, ask: Ask) {
   /** Also notifies watchers that use this same store. */
   const told = <T>(write: () => T) =>
     ask(() => {
@@ -100,7 +111,16 @@ function requests({ db, clock }: StoreParts, watch: DatabaseWatch, ask: Ask) {
       return written;
     });
   return {
-    putRequest: (run, request) => told(() => insertRequest(db, run, request)),
+    putRequest: (run, request) =>
+      told(() => {
+        const sealed = "payload" in request ? cipher.seal(request.payload.toString("base64"), payloadPlace(run)) : null;
+        return insertRequest(db, run, request, sealed);
+      }),
+    requestPayload: (run, id) =>
+      ask(() => {
+        const sealed = readSealedPayload(db, id);
+        return sealed === null ? null : Buffer.from(cipher.open(sealed, payloadPlace(run)), "base64");
+      }),
     openRequests: (run) => ask(() => readOpenRequests(db, run.id)),
     request: (id) => ask(() => readRequest(db, id)),
     withdrawRequest: (id) => told(() => withdrawRequest(db, id, clock.now())),

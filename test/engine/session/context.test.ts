@@ -84,7 +84,7 @@ test("a program that runs while its context follows is left alone, and bl goes o
   const program = await (await own.connection(context, "old")).open("read word; echo $word; exit 7");
   coordination.progress.expect(context.levels.flat());
   coordination.progress.begin([same, old]);
-  context.attributes.outdate("old");
+  context.attributes.outdate("old", "boot");
   const waits = coordination.handler(same, "boot", "step", () => undefined)(asks("get", "old:v"), never, once);
   const renamed = coordination.handler(old, "boot", "step", () => undefined);
   const waitsForItself = renamed(asks("get", "v"), never, once);

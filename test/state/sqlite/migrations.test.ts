@@ -36,7 +36,7 @@ test("a database of the newest shape opens with all that is in it", async () => 
   await again.close();
 });
 
-test.each([1, 2, 3, 4, 5, 6])(
+test.each([1, 2, 3, 4, 5, 6, 7])(
   "a database of the unreleased shape %i is refused with a remedy, and left as it is",
   async (old) => {
     const home = temporaryDirectory();
@@ -50,7 +50,7 @@ test.each([1, 2, 3, 4, 5, 6])(
     const refused = await openStore(home).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(StateError);
     expect(refused).toMatchObject({
-      message: expect.stringContaining(`from before bootlevel's first release (version ${old}, this one knows 7 to 7)`),
+      message: expect.stringContaining(`from before bootlevel's first release (version ${old}, this one knows 8 to 8)`),
       remedy: expect.stringContaining(`move ${home} away`),
     });
     expect(readFileSync(fileIn(home))).toEqual(before);
