@@ -57,7 +57,7 @@ export class SimPrograms implements ProgramRunner {
     checkLimits(request);
     if (request.signal.aborted) return { kind: "aborted" };
     const label = await this.reach();
-    const begun = this.start(request);
+    const begun = await this.start(request);
     request.onOutput(Buffer.from(`[simulated] ${basename(request.directory)} on ${label}\n`));
     return this.finish(request, begun);
   }
@@ -80,8 +80,8 @@ export class SimPrograms implements ProgramRunner {
    * Records the program's whole outcome.
    * @throws StagingError in a directory that was already used or claimed.
    */
-  private start(request: ProgramRequest): Look {
-    return this.file.transaction(() => {
+  private start(request: ProgramRequest): Promise<Look> {
+    return this.file.together(() => {
       const machine = this.file.machine(this.id) as MachineRow;
       if (this.file.program(this.id, request.directory) !== null)
         throw new StagingError(`${request.directory} was used on ${machine.mark.service} before; nothing was started`);

@@ -5,6 +5,7 @@ import { isCloudUnreachableError } from "../../drivers/contract/driver.js";
 import type { ServiceFailure, StepName } from "../../model/events.js";
 import { StateError, isStateError } from "../../state/contract/errors.js";
 import { isFileError } from "../../state/contract/fileErrors.js";
+import { onAbort } from "./onAbort.js";
 import type { Service } from "./service.js";
 
 /** A service failed at a step. */
@@ -59,17 +60,13 @@ export async function pause(clock: Clock, ms: number, stop: AbortSignal): Promis
  * @throws InterruptedError when `signal` aborts first.
  */
 export async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  let stop = (): void => undefined;
+  let forget = (): void => undefined;
   const aborted = new Promise<never>((_, reject) => {
-    stop = () => {
+    forget = onAbort(signal, () => {
       reject(new InterruptedError());
-    };
-    signal.addEventListener("abort", stop, { once: true });
-    if (signal.aborted) stop();
+    });
   });
-  return Promise.race([work, aborted]).finally(() => {
-    signal.removeEventListener("abort", stop);
-  });
+  return Promise.race([work, aborted]).finally(forget);
 }
 
 export type FailureDetails = Partial<Pick<ServiceFailure, "exitCode" | "machine" | "lastLines" | "log" | "remedy">>;

@@ -8,7 +8,7 @@ import { destroyStream } from "./destroyStream.js";
 import { closedEarly, explainHandshake, foreignPort, type Attempt } from "./handshakeErrors.js";
 import type { HostKeyCheck, Recognition } from "./hostKeyCheck.js";
 import type { Identity } from "./identities.js";
-import { FirstBytes } from "./serverGreeting.js";
+import { FirstBytes, greetingProgress } from "./serverGreeting.js";
 
 /** A logged-in client, and how the host key was recognised. */
 export interface AuthenticatedClient {
@@ -118,7 +118,7 @@ function runHandshake(
     client.on("close", () => {
       reject(keys.refused ?? closedEarly(first.bytes));
     });
-    deadline.onOver(reject);
+    deadline.onOver(reject, () => greetingProgress(first.bytes) ?? keys.progress);
     client.connect({
       sock: stream,
       username: user,
@@ -148,6 +148,8 @@ function runHandshake(
  */
 class HostKeyMemory {
   recognition: Recognition = "known";
+  /** How far the handshake has come after the greeting, for people. */
+  progress = "the machine did not end the key exchange";
   /** Why a key was refused, or null. */
   refused: Error | null = null;
   #accepted: Buffer | null = null;
@@ -167,8 +169,10 @@ class HostKeyMemory {
       answer(this.refused === null);
       return;
     }
+    this.progress = "its host key was still being checked";
     this.options.hostKey.verify(key).then(
       (recognition) => {
+        this.progress = "the machine did not end the login";
         this.recognition = recognition;
         this.#accepted = Buffer.from(key);
         answer(true);
@@ -224,14 +228,17 @@ class Deadline {
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
   #over: (error: Error) => void = () => undefined;
+  #progress: () => string = () => "";
   readonly #onAbort = (): void => {
     this.#over(new ConnectionError("cancelled"));
   };
 
   constructor(private readonly options: Pick<HandshakeOptions, "limitMs" | "signal">) {}
 
-  onOver(over: (error: Error) => void): void {
+  /** @param progress says how far the machine has come */
+  onOver(over: (error: Error) => void, progress: () => string): void {
     this.#over = over;
+    this.#progress = progress;
     this.options.signal.addEventListener("abort", this.#onAbort, { once: true });
     this.start();
   }
@@ -239,7 +246,7 @@ class Deadline {
   start(): void {
     if (this.#stopped) return;
     this.#timer = setTimeout(() => {
-      this.#over(new ConnectionError(`no handshake within ${this.options.limitMs / 1000} s`));
+      this.#over(new ConnectionError(`no handshake within ${this.options.limitMs / 1000} s: ${this.#progress()}`));
     }, this.options.limitMs);
   }
 

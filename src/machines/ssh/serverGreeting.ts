@@ -66,6 +66,14 @@ export function wordsOf(bytes: Buffer): string | null {
   return line.replace(/[^\x20-\x7e]/g, "?").slice(0, LONGEST_WORDS);
 }
 
+/** How far a server has come with its greeting, for people; null if it has sent all of it. */
+export function greetingProgress(bytes: Buffer): string | null {
+  if (bytes.length === 0) return "the machine sent nothing";
+  const words = wordsOf(bytes);
+  if (words !== null) return `the machine sent no SSH greeting, but "${words}"`;
+  return offersOf(bytes) === null ? "the machine sent its version and nothing more" : null;
+}
+
 /** Reads the offers from the server's first packet, which is not encrypted; null if it has not arrived. */
 export function offersOf(bytes: Buffer): ServerOffers | null {
   const at = versionEnd(bytes);

@@ -123,7 +123,7 @@ test("a program that runs too long is ended with its children", async () => {
     host.directory,
     "#!/bin/sh\nsleep 1000 & echo $! >child; trap 'echo bye' TERM; wait; wait\n",
   );
-  const step = requestFor(bundle, { timeoutMs: 2_000, graceMs: 2_000 });
+  const step = requestFor(bundle, { timeoutMs: 5_000, graceMs: 2_000 });
   expect(await runProgram(host.link, step)).toMatchObject({ kind: "timed-out" });
   expect(step.text()).toContain("bye");
   const pid = Number(await readFile(join(host.directory, "steps", step.directory, "child"), "utf8"));
