@@ -30,6 +30,11 @@ export interface LaunchRequest {
   /** Ids of the service's earlier machines that failed. If there is a choice, others are preferred. */
   readonly avoid: readonly string[];
   /**
+   * Machines that were launched for this replica by the same command and ended before anybody could use them. If a lack
+   * of capacity ended them, other sizes and zones of the request are preferred. Default: none.
+   */
+  readonly died?: readonly DiedMachine[];
+  /**
    * What the machine is given for its first SSH contact; null if the driver does not prepare machines
    * (`DriverDefinition.preparesMachines`).
    */
@@ -44,6 +49,16 @@ export interface Contact {
    * Whether the driver makes a host key, gives it to the machine, and tells its public half in the machine's access.
    */
   readonly hostKey: boolean;
+}
+
+/** A machine that ended before it could be used. */
+export interface DiedMachine {
+  readonly id: string;
+  /** Its size and zone; null where the cloud did not tell. */
+  readonly size: string | null;
+  readonly zone: string | null;
+  /** The cloud's words; "" if it gave none. */
+  readonly reason: string;
 }
 
 export interface MachineMark {

@@ -6,12 +6,13 @@ import type { LaunchRequest } from "../contract/driver.js";
 /** Groups of requests that differ only in their machine's identity. */
 export function groupRequests(requests: readonly LaunchRequest[]): LaunchRequest[][] {
   const groups: LaunchRequest[][] = [];
-  const shape = ({ image, size, fallbackSizes, launch, contact, mark: { run } }: LaunchRequest) => ({
+  const shape = ({ image, size, fallbackSizes, launch, contact, died = [], mark: { run } }: LaunchRequest) => ({
     image,
     size,
     fallbackSizes,
     launch,
     contact,
+    died,
     run,
   });
   const byText = new Map<string, LaunchRequest[][]>();

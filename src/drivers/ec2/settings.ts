@@ -1,7 +1,7 @@
 /** A service's `launch:` keys with resolved references: validated again, and with places in the order of trying. */
 import { Ajv, type ValidateFunction } from "ajv";
 
-import { DriverError, type LaunchRequest } from "../contract/driver.js";
+import { DriverError, type DiedMachine, type LaunchRequest } from "../contract/driver.js";
 import { launchSchema } from "./schema.js";
 
 export interface VolumeSettings {
@@ -69,9 +69,20 @@ export function placesFor(request: LaunchRequest, { zone, subnet, spot }: Launch
       ? listOf(zone).map((name) => ({ zone: name, subnet: null }))
       : listOf(subnet).map((id) => ({ zone: null, subnet: id }));
   const markets = spot === "fallback" ? [true, false] : [spot === true || spot === "true"];
-  return markets.flatMap((isSpot) =>
+  const places = markets.flatMap((isSpot) =>
     wanted.flatMap((size) => where.map((place) => ({ size, spot: isSpot, ...place }))),
   );
+  // Where a machine has just ended for lack of capacity, the next one would too: that place is tried last.
+  const isLate = (place: Place): boolean => (request.died ?? []).some((machine) => wasAt(machine, place));
+  return [...places.filter((place) => !isLate(place)), ...places.filter(isLate)];
+}
+
+/** Whether a lack of capacity has ended a machine in this place. Amazon's reasons: `Server.SpotInstanceTermination`, … */
+function wasAt({ size, zone, reason }: DiedMachine, place: Place): boolean {
+  const wasSpot = /Spot/.test(reason);
+  if (!wasSpot && !/Capacity/.test(reason)) return false;
+  const elsewhere = place.zone !== null && zone !== null && place.zone !== zone;
+  return place.size === size && !elsewhere && (!wasSpot || place.spot);
 }
 
 /** A place for messages. */

@@ -1,15 +1,14 @@
 import type { Task } from "../tasks/agenda.js";
 import { bootOnMachine } from "./bootProgram.js";
 import { programsOf } from "../programs/bundles.js";
-import { asServiceError, InterruptedError, unlessAborted } from "../run/failure.js";
+import { asServiceError, InterruptedError, isServiceError, unlessAborted } from "../run/failure.js";
 import { enterState, inBareStep, passState } from "../run/journal.js";
+import { isMachineDiedError } from "../launch/machineDied.js";
 import type { LaunchResult } from "../launch/machineLaunches.js";
-import type { MachineAssignments } from "../run/machineAssignments.js";
 import { markHost } from "../programs/hostUse.js";
 import { prepare } from "./prepareMachine.js";
 import { setUp } from "./setup.js";
 import { declared, hostBuiltIns, machineBuiltIns, publish, publishAddress } from "./publish.js";
-import type { RunContext } from "../run/context.js";
 import { endUnfinished } from "../programs/unfinished.js";
 import { verify } from "./verify.js";
 import { willExecute } from "./willExecute.js";
@@ -34,10 +33,7 @@ export async function bringServiceUp(
     if (context.halt.aborted) throw new InterruptedError();
   };
   goOn();
-  if (task.stage !== "verify") await place(work, service, launch);
-  if (launch === null) await publishAddress(work, service);
-  goOn();
-  await connect(context, assignments, service);
+  await getMachine(work, service, task, launch);
   goOn();
   const settingUp = task.stage !== "verify" && (await setUp(work, service));
   goOn();
@@ -58,6 +54,29 @@ export async function bringServiceUp(
       ? [{ kind: "due", id: service.id, due: { stage: "execute", reason: "it has not executed yet" } }]
       : [],
   );
+}
+
+/**
+ * Waits for the service's machine until it has let us in. One that its cloud ends before that is replaced by another:
+ * nothing has run on it yet.
+ */
+async function getMachine(
+  work: BringUp,
+  service: Service,
+  task: Task,
+  launch: Promise<LaunchResult> | null,
+): Promise<void> {
+  if (task.stage !== "verify") await place(work, service, launch);
+  if (launch === null) await publishAddress(work, service);
+  if (work.context.halt.aborted) throw new InterruptedError();
+  try {
+    await connect(work, service, launch !== null);
+  } catch (error) {
+    const died = isServiceError(error) && isMachineDiedError(error.cause) ? error.cause : null;
+    const again = died === null ? null : await work.machines.again(service, died);
+    if (again === null) throw died !== null && work.context.halt.aborted ? new InterruptedError() : error;
+    await getMachine(work, service, task, again.launch);
+  }
 }
 
 /**
@@ -95,14 +114,16 @@ async function place(work: BringUp, service: Service, launch: Promise<LaunchResu
  * Connects to the machine, also for a service without programs: that its cloud reports the machine as running does not
  * say that it is of any use. Where all programs run on the launcher, they look at the machine in their own way.
  */
-async function connect(context: RunContext, assignments: MachineAssignments, service: Service): Promise<void> {
+async function connect(work: BringUp, service: Service, isNew: boolean): Promise<void> {
+  const { context, assignments } = work;
   const programs = programsOf(service.spec).filter(({ step }) => step !== "report" && step !== "terminate");
   const onMachine = programs.some(({ program }) => program.where === "machine");
   if (programs.length > 0 && !onMachine) return;
   passState(context, service, "connecting");
   await inBareStep(context, service, "connect", assignments.machine(service)?.key ?? null, async () => {
     // A machine may take minutes to answer.
-    await unlessAborted(context.halt, assignments.reach(service));
+    const reached = assignments.reach(service);
+    await unlessAborted(context.halt, isNew ? work.machines.whileItLives(service, reached) : reached);
     if (!onMachine) await markHost(context, assignments, service);
     return { value: undefined, outcome: "connected", exitCode: null };
   });

@@ -63,17 +63,19 @@ export async function bringUp(
   { fresh = false, force = false, enterPhase = () => undefined, onFailure = () => undefined }: BringUpOptions = {},
 ): Promise<BringUpEnd> {
   const unfinished = unfinishedPrograms(fresh ? [] : await context.store.steps(context.run));
+  const machines = new MachineLaunches(context, assignments);
   const early = new EarlyLaunches({
     context,
     assignments,
     agenda,
-    machines: new MachineLaunches(context, assignments),
+    machines,
     timetable: await Timetable.read(context, agenda),
   });
   const work: BringUp = {
     context,
     assignments,
     agenda,
+    machines,
     early,
     unfinished,
     fresh,

@@ -4,6 +4,7 @@ import type { StepRecord } from "../../state/contract/records.js";
 import type { Agenda } from "../tasks/agenda.js";
 import type { Dependency } from "../attributes/dependents.js";
 import type { EarlyLaunches } from "../launch/earlyLaunches.js";
+import type { MachineLaunches } from "../launch/machineLaunches.js";
 import type { MachineAssignments } from "../run/machineAssignments.js";
 import type { RunContext } from "../run/context.js";
 
@@ -11,6 +12,8 @@ export interface BringUp {
   readonly context: RunContext;
   readonly assignments: MachineAssignments;
   readonly agenda: Agenda;
+  /** The launches of the command. */
+  readonly machines: MachineLaunches;
   /** Machines that start before their level begins. */
   readonly early: EarlyLaunches;
   /** References to each service, by its name in the plan. */

@@ -2,7 +2,13 @@
  * Launches machines: one call per cloud. Each launch intent is recorded before the call, and the machine's id before
  * anything waits for it.
  */
-import type { Driver, LaunchOutcome, LaunchRequest, MachineStatus } from "../../drivers/contract/driver.js";
+import type {
+  DiedMachine,
+  Driver,
+  LaunchOutcome,
+  LaunchRequest,
+  MachineStatus,
+} from "../../drivers/contract/driver.js";
 import { resolveTree } from "../../plan/references/resolve.js";
 import type { Change } from "../../state/contract/changes.js";
 import { change, stateEvent, writerOf } from "../run/journal.js";
@@ -21,17 +27,23 @@ export interface EarlyLaunch {
   readonly signal: AbortSignal;
 }
 
+export interface LaunchOptions {
+  /** Set for services whose level has not begun. */
+  readonly early: EarlyLaunch | null;
+  /** Machines of a service that ended before they could be used. */
+  readonly died: (service: Service) => readonly DiedMachine[];
+}
+
 /**
  * Gets a machine for each service of one cloud, or the one that was requested earlier, and records what the cloud
  * reports.
- * @param early set for services whose level has not begun
  */
 export async function getMachines(
   context: RunContext,
   assignments: MachineAssignments,
   cloud: string,
   services: readonly Service[],
-  early: EarlyLaunch | null,
+  options: LaunchOptions,
 ): Promise<Map<Service, LaunchOutcome>> {
   const driver = await context.clouds.driver(cloud);
   const outcomes = await findMachines(context, assignments, driver, services);
@@ -39,7 +51,7 @@ export async function getMachines(
   for (const [service, outcome] of await requestMachines(context, assignments, driver, {
     cloud,
     services: missing,
-    early,
+    ...options,
   }))
     outcomes.set(service, outcome);
   const launched = [...outcomes].flatMap(([service, outcome]) =>
@@ -95,17 +107,16 @@ async function findMachines(
   return outcomes;
 }
 
-interface RequestOptions {
+interface RequestOptions extends LaunchOptions {
   readonly cloud: string;
   readonly services: readonly Service[];
-  readonly early: EarlyLaunch | null;
 }
 
 async function requestMachines(
   context: RunContext,
   assignments: MachineAssignments,
   driver: Driver,
-  { cloud, services, early }: RequestOptions,
+  { cloud, services, early, died }: RequestOptions,
 ): Promise<Map<Service, LaunchOutcome>> {
   const outcomes = new Map<Service, LaunchOutcome>();
   if (services.length === 0) return outcomes;
@@ -114,7 +125,7 @@ async function requestMachines(
   for (const service of services) {
     const intent = assignments.launchIntent(service);
     try {
-      const request = requestFor(context, assignments, service, intent.key, installation);
+      const request = { ...requestFor(context, assignments, service, intent.key, installation), died: died(service) };
       requested.push({ service, request, intent: { kind: "launch-intent", serviceId: service.id, cloud, ...intent } });
     } catch (error) {
       outcomes.set(service, { key: intent.key, kind: "failed", error: error as Error, leftover: null });

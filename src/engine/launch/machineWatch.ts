@@ -4,6 +4,7 @@ import { InterruptedError, pause } from "../run/failure.js";
 import { DriverError, isDriverError, type Driver, type MachineStatus } from "../../drivers/contract/driver.js";
 import { isGone } from "../clouds/isGone.js";
 import { isReachable, type ReachableMachine } from "../run/launchedMachine.js";
+import { machineDied } from "./machineDied.js";
 
 /**
  * How often the cloud is polled: a pause is a fiftieth of the time waited so far, so polling delays a machine by about
@@ -24,6 +25,8 @@ const NO_ADDRESS_MS = 15_000;
 const SILENCE_MS = 2 * 60_000;
 
 interface Waiting {
+  /** "gone": it has an address, and is watched until somebody has used it. */
+  readonly until: "address" | "gone";
   /** When the cloud launched it, or was asked to; milliseconds since the epoch. */
   readonly since: number;
   /** When the wait times out. */
@@ -63,13 +66,46 @@ export class MachineWatch {
     if (isReachable(launched)) return launched;
     return new Promise((resolve, reject) => {
       const now = this.clock.now();
-      this.waiting.set(launched.id, { since, deadline: now + ADDRESS_DEADLINE_MS, onGone, resolve, reject });
+      const deadline = now + ADDRESS_DEADLINE_MS;
+      this.waiting.set(launched.id, { until: "address", since, deadline, onGone, resolve, reject });
       // The launch itself was an answer of the cloud.
       this.lastAnswerAt = now;
       // A new machine is polled soon, however long others have waited.
       this.nextPollAt = this.polling ? Math.min(this.nextPollAt, now + SHORTEST_PAUSE_MS) : now + SHORTEST_PAUSE_MS;
       if (!this.polling) void this.poll();
     });
+  }
+
+  /**
+   * Watches a machine that has an address, until `forget`.
+   * @param since when it was launched
+   * @param onGone called and awaited before the error
+   * @returns rejects with a `MachineDiedError` when the machine no longer exists, and with an `InterruptedError` after
+   *   `forget`; never resolves
+   */
+  async ends(id: string, since: number, onGone: (reason: string) => Promise<void>): Promise<never> {
+    return new Promise((_, reject) => {
+      const unused = (): void => undefined;
+      this.waiting.set(id, { until: "gone", since, deadline: Infinity, onGone, resolve: unused, reject });
+      if (!this.polling) {
+        this.lastAnswerAt = this.clock.now();
+        this.nextPollAt = this.clock.now() + LONGEST_PAUSE_MS;
+        void this.poll();
+      }
+    });
+  }
+
+  /**
+   * Asks the cloud now, for all machines that are watched.
+   * @returns whether this one is over: its watch rejects. False if the cloud does not answer.
+   */
+  async isOver(id: string): Promise<boolean> {
+    try {
+      await this.ask([...this.waiting.keys()]);
+    } catch (error) {
+      if (!isDriverError(error) || this.stop.aborted) throw error;
+    }
+    return !this.waiting.has(id);
   }
 
   /** Stops waiting for a machine. */
@@ -87,7 +123,7 @@ export class MachineWatch {
       } catch (error) {
         // One failed query says nothing about the machines. A lost lease or a stop by the operator ends all waits.
         const passing = isDriverError(error) && !this.stop.aborted && this.clock.now() < this.lastAnswerAt + SILENCE_MS;
-        if (!passing) for (const id of [...this.waiting.keys()]) this.fail(id, error as Error);
+        if (!passing) for (const id of [...this.waiting.keys()]) this.giveUp(id, error as Error);
       }
     }
     this.polling = false;
@@ -124,6 +160,7 @@ export class MachineWatch {
     const waiting = this.waiting.get(id);
     if (waiting === undefined) return;
     if (isReachable(machine)) {
+      if (waiting.until === "gone") return;
       this.waiting.delete(id);
       waiting.resolve(machine);
     } else if (
@@ -131,13 +168,10 @@ export class MachineWatch {
       machine.state === "stopped" ||
       isGone(machine, waiting.since, this.driver, this.clock.now())
     ) {
-      const error = new DriverError(
-        `machine ${id} went to "${machine?.state ?? "nowhere"}" before it could be reached` +
-          (machine?.reason ? `: ${machine.reason}` : ""),
-      );
+      const error = machineDied(id, machine);
       this.waiting.delete(id);
       // A stopped machine is unusable but exists: it has to be destroyed, so it stays on record.
-      if (machine?.state === "stopped") waiting.reject(error);
+      if (machine?.state === "stopped") waiting.reject(new DriverError(error.message));
       else waiting.onGone(error.message).then(() => waiting.reject(error), waiting.reject);
     } else if (this.staysWithoutAddress(machine)) {
       this.fail(id, new DriverError(`machine ${id} cannot be reached: ${machine.noAddress ?? ""}`));
@@ -157,6 +191,12 @@ export class MachineWatch {
     const since = this.withoutAddress.get(id) ?? now;
     this.withoutAddress.set(id, since);
     return now >= since + NO_ADDRESS_MS;
+  }
+
+  /** A cloud that does not answer says nothing against a machine that has its address. */
+  private giveUp(id: string, error: Error): void {
+    if (this.waiting.get(id)?.until === "address") this.fail(id, error);
+    else if (this.stop.aborted) this.waiting.delete(id);
   }
 
   private fail(id: string, error: Error): void {

@@ -1,6 +1,7 @@
 /** Checks before a launch that programs, their files and SSH keys exist. */
 import { basename, dirname, extname, join, resolve } from "node:path";
-import { keyOf, mergedEntries, type Draft, type DraftService } from "../draft/draft.js";
+import { keyOf, type Draft, type DraftService } from "../draft/draft.js";
+import { sshEntries } from "../draft/sshEntries.js";
 import { sendProblem } from "./checkFolders.js";
 import { expandHome, Files, isArchive } from "../draft/files.js";
 import type { Located } from "../yaml/located.js";
@@ -135,7 +136,7 @@ function driverOf(draft: Draft, cloud: string): string {
 }
 
 function checkIdentities(service: DraftService, files: Files, home: string): Mistake[] {
-  const identity = mergedEntries(service, "ssh").get("identity");
+  const identity = sshEntries(service).get("identity");
   return (identity?.strings() ?? []).flatMap((place) => {
     const text = place.text ?? "";
     const kind = text.includes("${") ? "file" : files.kind(expandHome(text, place.dir, home));

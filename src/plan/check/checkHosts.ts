@@ -1,5 +1,6 @@
 /** Checks the addresses that a plan writes out. References are resolved later, and checked then. */
-import { keyOf, mergedEntries, type Draft } from "../draft/draft.js";
+import { keyOf, type Draft } from "../draft/draft.js";
+import { checkWays, sshEntries } from "../draft/sshEntries.js";
 import { hostProblem } from "../launchPlan/hostProblem.js";
 import type { Located } from "../yaml/located.js";
 import type { Mistake } from "../yaml/mistakes.js";
@@ -13,7 +14,8 @@ export function checkHosts({ clouds, levels }: Draft): Mistake[] {
     .flatMap((level) => level.services)
     .flatMap((service) => [
       ...check(service.cloud === null ? keyOf(service, "host") : null, "under ssh: { user, port }"),
-      ...check(mergedEntries(service, "ssh").get("jump")?.get("host") ?? null),
+      ...checkWays(service),
+      ...check(sshEntries(service).get("jump")?.get("host") ?? null),
     ]);
   return [...pools, ...services];
 }

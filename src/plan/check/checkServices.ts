@@ -11,6 +11,7 @@ import {
   type Draft,
   type DraftService,
 } from "../draft/draft.js";
+import { sshEntries } from "../draft/sshEntries.js";
 import { BUILT_IN_ATTRIBUTES } from "../launchPlan/launchPlan.js";
 import type { Located } from "../yaml/located.js";
 import type { Mistake } from "../yaml/mistakes.js";
@@ -226,7 +227,7 @@ function repeatedOutputs(promised: Located): Mistake[] {
 }
 
 function checkSsh(service: DraftService): Mistake[] {
-  return [...mergedEntries(service, "ssh").values()]
+  return [...sshEntries(service).values()]
     .flatMap((value) => value.strings())
     .flatMap((value) => {
       const at = value.text?.indexOf("${") ?? -1;

@@ -1,7 +1,8 @@
 /** The SSH settings of a service's machine: the plan's, then the driver's defaults, then bootlevel's. */
 import { userName } from "../../model/environment.js";
 import type { DriverDefinition, HostKeyPolicy } from "../../drivers/contract/driver.js";
-import { mergedEntries, type DraftService } from "../draft/draft.js";
+import { type DraftService } from "../draft/draft.js";
+import { sshEntries } from "../draft/sshEntries.js";
 import { durationMs } from "../../time/duration.js";
 import { expandHome } from "../draft/files.js";
 import type { SshSpec } from "../launchPlan/launchPlan.js";
@@ -19,7 +20,7 @@ function isPolicy(text: string | null): text is HostKeyPolicy {
 
 /** @param home the operator's home directory. */
 export function compileSsh(service: DraftService, driver: DriverDefinition | undefined, home: string): SshSpec {
-  const ssh = mergedEntries(service, "ssh");
+  const ssh = sshEntries(service);
   const defaults = driver?.sshDefaults ?? DEFAULTS;
   const text = (key: string): string | null => ssh.get(key)?.text ?? null;
   const time = (key: string, otherwise: number): number =>

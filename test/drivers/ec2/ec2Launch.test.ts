@@ -109,6 +109,22 @@ test("spot: fallback asks for spot machines everywhere first, then on demand, an
   expect(machine).toMatchObject({ size: "m5.large", zone: expect.stringMatching(/^eu-central-1/) });
 });
 
+test.each([
+  ["a lack of capacity", "Server.InsufficientInstanceCapacity: none left", ["m5.large", "eu-central-1b", "spot"]],
+  ["a spot machine taken back", "Server.SpotInstanceTermination", ["m5.large", "eu-central-1b", "spot"]],
+  ["anything else", "Client.InternalError: Client error on launch", ["m5.large", "eu-central-1a", "spot"]],
+])("the place where a machine has just died of %s is tried in its turn", async (_what, reason, place) => {
+  const died = [{ id: "i-1", size: "m5.large", zone: "eu-central-1a", reason }];
+  const launch = { spot: "fallback", zone: ["eu-central-1a", "eu-central-1b"] };
+  machinesOf(await driver().launch([wish(newRun(), "web", { launch, died, fallbackSizes: ["m5.xlarge"] })], never));
+  const [call] = callsOf(cloud(), "RunInstances");
+  expect([
+    call?.get("InstanceType"),
+    call?.get("Placement.AvailabilityZone"),
+    call?.get("InstanceMarketOptions.MarketType") ?? null,
+  ]).toEqual(place);
+});
+
 test("a machine that runs without the kind of address that is wanted says so", async () => {
   const own = driver({ address: "ipv6" });
   const [launched] = machinesOf(await own.launch([wish(newRun(), "web")], never));
