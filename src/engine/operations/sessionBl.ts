@@ -5,7 +5,6 @@
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { bytesOfText } from "../../text/surrogateEscape.js";
 import type { BlHandler, BlReply, BlRequest } from "../../machines/coordination/blRequest.js";
 import { isStateError } from "../../state/contract/errors.js";
 import type { RunRecord } from "../../state/contract/records.js";
@@ -97,7 +96,6 @@ async function getValue(
     const service = context.current(asker);
     const meaning = resolveName(context, service, request.name);
     if (meaning.kind === "unknown") return meaning.reply;
-    if (meaning.kind === "value") return done(bytesOfText(meaning.value));
     const progress = { endReason: () => null };
     const wait = getWait({ context, progress, service: service.name, meaning, request, gone });
     const reply = wait.check();
