@@ -200,6 +200,15 @@ export interface Driver {
    */
   hostKeyFingerprints?(id: string, signal: AbortSignal): Promise<readonly string[] | null>;
   /**
+   * Lets this computer connect to the run's machines where its address has changed since their launch. Called when a
+   * machine that has let a launcher in before does not answer. Safe to repeat; changes nothing with
+   * `DriverContext.readOnly`.
+   *
+   * @param host the address at which the machine was tried
+   * @returns what keeps this computer out, or what was changed, for people; null if neither
+   */
+  admit?(scope: MarkScope & { readonly run: string }, host: string, signal: AbortSignal): Promise<string | null>;
+  /**
    * Makes an image of a machine, and resolves when machines can be started from it: its id is what a later
    * `LaunchRequest.image` says. Safe to repeat: for a name that the cloud already knows it gives the image that exists,
    * and waits for that. Rejects with an `AbortError` when the signal aborts meanwhile; what the cloud has begun goes on

@@ -97,6 +97,10 @@ class Ec2Driver implements Driver {
     return printedFingerprints(id, this.calls, signal);
   }
 
+  async admit(scope: MarkScope & { readonly run: string }, host: string, signal: AbortSignal): Promise<string | null> {
+    return this.groups.admit(scope, host, this.context.readOnly, signal);
+  }
+
   async check(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<readonly LaunchProblem[]> {
     return checkLaunches(requests, { api: this.api, groups: this.groups, warn: this.context.warn }, signal);
   }

@@ -80,6 +80,35 @@ export class SecurityGroups {
   }
 
   /**
+   * Adds this computer's address to the groups of a run, if they do not have it.
+   * @param host a machine of the run, as it is reached
+   * @returns what was added, or with `readOnly` what is missing; null if the run has no groups, or they have the address
+   */
+  async admit(
+    { installation, run }: MarkScope & { readonly run: string },
+    host: string,
+    readOnly: boolean,
+    signal: AbortSignal,
+  ): Promise<string | null> {
+    const words: string[] = [];
+    for (const group of await this.parts.calls.groups(tagFilters(installation, run), signal)) {
+      const { GroupId: id = "", Tags: tags = [], IpPermissions: rules = [] } = group;
+      const allowed = sshRanges(rules);
+      const isPublic = isAmazon(this.parts.host()) && (this.parts.options["address"] ?? null) !== "private";
+      const missing = (await this.sourcesTowards(host, isPublic, signal)).filter((range) => !allowed.includes(range));
+      if (missing.length === 0) continue;
+      const runName = tags.find(({ Key }) => Key === TAG.runName)?.Value ?? run;
+      if (!readOnly) for (const range of missing) await this.authorize(id, sshFrom(range, { runName }), signal);
+      words.push(
+        readOnly
+          ? `security group ${id} allows SSH from ${allowed.join(", ") || "nowhere"}, and not from this computer (${missing.join(", ")}); repair, rerun, reload and boot --resume add it`
+          : `security group ${id} of run ${runName} now also allows SSH from ${missing.join(", ")}; before: ${allowed.join(", ")}`,
+      );
+    }
+    return words.length === 0 ? null : words.join("; ");
+  }
+
+  /**
    * Deletes the groups of a run without machines. Idempotent.
    * @throws DriverError if one is still in use.
    */
@@ -116,16 +145,13 @@ export class SecurityGroups {
    * the public one. Inside a network, or towards a private cloud, the routing table has it.
    */
   private async sources({ publicAddress }: WantedGroup, network: Network, signal: AbortSignal): Promise<string[]> {
-    const { cloud, options, addressTowards = localAddress } = this.parts;
+    const { cloud, options } = this.parts;
     const host = this.parts.host(); // the network was asked for before
     const address = (options["address"] ?? null) as AddressChoice;
     const isPublic = address === "public" || (address === null && (publicAddress ?? network.isPublic));
-    const written = (options["allow_ssh_from"] ?? (isPublic && isAmazon(host) ? "auto" : undefined)) as
-      string | readonly string[] | undefined;
+    const towards = isPublic ? host.replace(/^\[|\]$/g, "") : addressIn(network.range);
     try {
-      if (written !== undefined)
-        return await once(this.asked, JSON.stringify(written), () => rangesOf(written, signal));
-      return [rangeOf(await addressTowards(isPublic ? host.replace(/^\[|\]$/g, "") : addressIn(network.range)))];
+      return await this.sourcesTowards(towards, isPublic && isAmazon(host), signal);
     } catch (error) {
       if (signal.aborted || options["allow_ssh_from"] !== undefined) throw error;
       throw new DriverError(
@@ -134,6 +160,15 @@ export class SecurityGroups {
         { cause: error },
       );
     }
+  }
+
+  /** @param isPublic whether Amazon is asked for this computer's address; otherwise the routing table has it */
+  private async sourcesTowards(host: string, isPublic: boolean, signal: AbortSignal): Promise<string[]> {
+    const { options, addressTowards = localAddress } = this.parts;
+    const written = (options["allow_ssh_from"] ?? (isPublic ? "auto" : undefined)) as
+      string | readonly string[] | undefined;
+    if (written === undefined) return [rangeOf(await addressTowards(host))];
+    return once(this.asked, JSON.stringify(written), () => rangesOf(written, signal));
   }
 
   private async ensure(
@@ -282,7 +317,7 @@ function sshRanges(rules: readonly IpPermission[]): string[] {
   ]);
 }
 
-function sshFrom(range: string, { runName }: MachineMark): IpPermission {
+function sshFrom(range: string, { runName }: Pick<MachineMark, "runName">): IpPermission {
   const Description = `SSH for the launcher of ${runName}`;
   return {
     IpProtocol: "tcp",

@@ -63,6 +63,12 @@ export function guardDriver(driver: Driver, parts: GuardParts): Driver {
           hostKeyFingerprints: (id, signal) =>
             calls.make("hostKeyFingerprints", signal, async () => driver.hostKeyFingerprints?.(id, signal) ?? null),
         }),
+    ...(driver.admit === undefined
+      ? {}
+      : {
+          admit: (scope, host, signal) =>
+            calls.make("admit", signal, async () => driver.admit?.(scope, host, signal) ?? null),
+        }),
     ...withImages(driver, calls),
     ...(driver.check === undefined
       ? {}

@@ -12,6 +12,7 @@ import type { SshSpec } from "../../plan/launchPlan/launchPlan.js";
 import type { RunWriter } from "../../state/contract/writer.js";
 import type { Store } from "../../state/contract/store.js";
 import type { Connect, ConnectionKey, ConnectionRegistry } from "./connectionRegistry.js";
+import { Admissions } from "./admission.js";
 import { connectByDriver, type DriverAccess } from "./driverConnection.js";
 import { explainRefusal, machineContact, ownKey, type LaunchedHere } from "./machineContacts.js";
 import { makeFolder, removeStepFolder } from "./launcherFolder.js";
@@ -51,8 +52,11 @@ export class MachineLinks {
   private closing = false;
   /** Work that does not wait for machines to boot. */
   private impatience = 0;
+  private readonly admissions: Admissions;
 
-  constructor(private readonly parts: MachineLinksParts) {}
+  constructor(private readonly parts: MachineLinksParts) {
+    this.admissions = new Admissions(parts);
+  }
 
   /**
    * The link to a machine. It connects on first use.
@@ -169,12 +173,20 @@ export class MachineLinks {
           connectTimeoutMs: this.timeoutMs(ssh, acquaintance),
         };
         try {
-          const connection = await connectSsh(settings, {
+          const connecting = connectSsh(settings, {
             signal,
             onWarning: (message) => {
               user().warn(message);
             },
           });
+          const connection =
+            launched === null || !acquaintance.met || ssh.jump !== null || (ssh.proxyCommand ?? null) !== null
+              ? await connecting
+              : await this.admissions.whileConnecting(
+                  { cloud: launched.cloud, host: settings.host },
+                  connecting,
+                  signal,
+                );
           meet(user(), acquaintance);
           return connection;
         } catch (error) {

@@ -205,6 +205,34 @@ test("a command from another address opens the group for that one too, and says 
   await elsewhere.groups.release(scope(run), never);
 });
 
+test("a command that launches nothing and finds its machines closed opens the group; one that only looks says so", async () => {
+  const run = newRun();
+  const { groups } = launcher();
+  expect(await groups.admit(scope(run), "10.0.0.1", false, never)).toBeNull(); // a run without a group of its own
+  const id = await groups.groupFor({ mark: markOf(run), subnet: null }, never);
+  expect(await groups.admit(scope(run), "10.0.0.1", false, never)).toBeNull();
+  const towards: string[] = [];
+  const elsewhere = launcher(
+    {},
+    {
+      addressTowards: async (address) => {
+        towards.push(address);
+        return "198.51.100.9";
+      },
+    },
+  );
+  expect(await elsewhere.groups.admit(scope(run), "10.0.0.1", true, never)).toBe(
+    `security group ${id} allows SSH from 203.0.113.7/32, and not from this computer (198.51.100.9/32); repair, rerun, reload and boot --resume add it`,
+  );
+  expect(await rules(run)).toEqual(["-1 itself", "tcp 22 203.0.113.7/32"]);
+  expect(await elsewhere.groups.admit(scope(run), "10.0.0.1", false, never)).toBe(
+    `security group ${id} of run ${run}-name now also allows SSH from 198.51.100.9/32; before: 203.0.113.7/32`,
+  );
+  expect(await rules(run)).toEqual(["-1 itself", "tcp 22 198.51.100.9/32", "tcp 22 203.0.113.7/32"]);
+  expect(towards).toEqual(["10.0.0.1", "10.0.0.1"]);
+  await elsewhere.groups.release(scope(run), never);
+});
+
 test("a plan that does not say where the launcher is: it is seen from the way to the cloud; where that does not tell, nothing is made, and the remedy is", async () => {
   const run = newRun();
   const asked = { mark: markOf(run), subnet: null };
