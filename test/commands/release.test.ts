@@ -32,6 +32,7 @@ export default {
       async describe(ids) { return ids.map((id) => all().find((one) => one.id === id) ?? { id, key: null, mark: null, state: "unknown", host: null, privateHost: null, hostname: null, access: null, reason: "" }); },
       async terminate(ids) { for (const id of ids) rmSync(join(dir, "machines", id), { force: true }); return ids.map((id) => ({ id, kind: "terminated" })); },
       async list({ run }) { return all().filter(({ mark }) => run === null || mark.run === run); },
+      async unreleased() { return readdirSync(join(dir, "groups")); },
       async release({ run }) {
         if (all().some(({ mark }) => mark.run === run)) throw new Error("a machine is there");
         if (existsSync(join(dir, "held"))) throw new Error("the group is still in use");
@@ -100,5 +101,12 @@ test("clean releases for runs that the record does not know, and for those that 
   });
   rmSync(join(state(own), "held"));
   expect(await own.json(["clean", "--all", "--yes"])).toMatchObject({ code: 0, document: { unreleased: [] } });
+  expect(groups(own)).toEqual([live]);
+  // Run and machines are gone, and nobody but the cloud knows of the group.
+  writeFileSync(join(state(own), "groups", "forgotten"), "");
+  expect(await own.json(["clean", "--all", "--yes"])).toMatchObject({
+    code: 0,
+    document: { found: [], unreleased: [] },
+  });
   expect(groups(own)).toEqual([live]);
 });

@@ -209,6 +209,11 @@ export interface Driver {
    */
   admit?(scope: MarkScope & { readonly run: string }, host: string, signal: AbortSignal): Promise<string | null>;
   /**
+   * The runs of an installation for which the cloud still has what `release` removes: also runs that no record knows any
+   * more. @returns their unique ids
+   */
+  unreleased?(installation: string, signal: AbortSignal): Promise<readonly string[]>;
+  /**
    * Makes an image of a machine, and resolves when machines can be started from it: its id is what a later
    * `LaunchRequest.image` says. Safe to repeat: for a name that the cloud already knows it gives the image that exists,
    * and waits for that. Rejects with an `AbortError` when the signal aborts meanwhile; what the cloud has begun goes on

@@ -118,6 +118,10 @@ class Ec2Driver implements Driver {
     await this.book.remove(scope.run);
   }
 
+  async unreleased(installation: string, signal: AbortSignal): Promise<readonly string[]> {
+    return this.groups.runs(installation, signal);
+  }
+
   async close(signal: AbortSignal = new AbortController().signal): Promise<void> {
     await this.tagger?.close(signal);
     await this.api.close();

@@ -108,6 +108,13 @@ export class SecurityGroups {
     return words.length === 0 ? null : words.join("; ");
   }
 
+  /** The runs of an installation that have groups. @returns their unique ids */
+  async runs(installation: string, signal: AbortSignal): Promise<string[]> {
+    const groups = await this.parts.calls.groups({ [`tag:${TAG.installation}`]: [installation] }, signal);
+    const runs = groups.map(({ Tags = [] }) => Tags.find(({ Key }) => Key === TAG.run)?.Value ?? "");
+    return [...new Set(runs.filter((run) => run !== ""))];
+  }
+
   /**
    * Deletes the groups of a run without machines. Idempotent.
    * @throws DriverError if one is still in use.

@@ -78,6 +78,12 @@ export function guardDriver(driver: Driver, parts: GuardParts): Driver {
     ...(driver.release === undefined
       ? {}
       : { release: (scope, signal) => calls.make("release", signal, async () => driver.release?.(scope, signal)) }),
+    ...(driver.unreleased === undefined
+      ? {}
+      : {
+          unreleased: (installation, signal) =>
+            calls.make("unreleased", signal, async () => driver.unreleased?.(installation, signal) ?? []),
+        }),
     ...withMachines(driver, calls),
     close: async (signal) => driver.close?.(signal),
   };

@@ -64,7 +64,8 @@ export async function cleanMachines(store: Store, options: CleanOptions): Promis
   try {
     const found: StrayMachine[] = [];
     for (const cloud of clouds) found.push(...(await findStrays(store, cloud, options, silent)));
-    const releasing = clouds.some(({ driver, terminated }) => driver.release !== undefined && terminated.size > 0);
+    if (options.run === null) for (const cloud of clouds) await findUnreleased(store, cloud, options, silent);
+    const releasing = clouds.some(({ driver, over }) => driver.release !== undefined && over.size > 0);
     if ((found.length === 0 && !releasing) || !(await options.confirm(found)))
       return { found, ended: [], failed: [], silent, unreleased: [] };
     const ended: StrayMachine[] = [];
@@ -83,8 +84,8 @@ interface OpenCloud {
   readonly spec: CloudSpec;
   readonly options: Readonly<Record<string, unknown>>;
   readonly driver: Driver;
-  /** Unique ids of terminated runs that used it. */
-  readonly terminated: Set<string>;
+  /** Unique ids of runs that have ended and may have left something there. */
+  readonly over: Set<string>;
 }
 
 /**
@@ -109,7 +110,7 @@ async function openClouds(
       const known = open.find(
         (other) => other.spec.driver === spec.driver && isDeepStrictEqual(other.options, resolved),
       );
-      for (const run of terminated) known?.terminated.add(run);
+      for (const run of terminated) known?.over.add(run);
       if (known !== undefined) return;
       const warn = (message: string) =>
         options.observe({ at: store.clock.now(), type: "warning", service: null, message });
@@ -124,7 +125,7 @@ async function openClouds(
           warn,
         },
       );
-      open.push({ name: spec.name, spec, options: resolved, driver, terminated: new Set(terminated) });
+      open.push({ name: spec.name, spec, options: resolved, driver, over: new Set(terminated) });
     } catch (error) {
       silent.push({ cloud: spec.name, message: (error as Error).message });
     }
@@ -195,24 +196,46 @@ async function endStrays(
   }
 }
 
+/** Adds the runs that are over, or that no record knows, and of which the cloud still has something. */
+async function findUnreleased(
+  store: Store,
+  { name, driver, over }: OpenCloud,
+  { signal }: CleanOptions,
+  silent: { cloud: string; message: string }[],
+): Promise<void> {
+  try {
+    const runs = (await driver.unreleased?.(await store.installation(), signal)) ?? [];
+    const isOver = await runsOver(store);
+    for (const run of runs) if (isOver(run)) over.add(run);
+  } catch (error) {
+    silent.push({ cloud: name, message: (error as Error).message });
+  }
+}
+
+/** Whether a run is terminated, or unknown to the record. */
+async function runsOver(store: Store): Promise<(uid: string) => boolean> {
+  const runs = new Map((await store.listRuns({ all: true })).map(({ uid, state }) => [uid, state === "terminated"]));
+  return (uid) => runs.get(uid) ?? true;
+}
+
 /**
  * Removes other resources that the driver created for finished runs: runs whose last orphaned machine was just
  * destroyed, and terminated runs.
  */
 async function releaseRuns(
   store: Store,
-  { name, driver, terminated }: OpenCloud,
+  { name, driver, over }: OpenCloud,
   ended: readonly StrayMachine[],
   { signal }: CleanOptions,
 ): Promise<UnreleasedRun[]> {
   const unreleased: UnreleasedRun[] = [];
   if (driver.release === undefined) return unreleased;
   const installation = await store.installation();
-  const over = new Map((await store.listRuns({ all: true })).map((run) => [run.uid, run.state === "terminated"]));
+  const isOver = await runsOver(store);
   const strays = ended.flatMap(({ cloud, mark }) =>
-    cloud === name && mark !== null && (over.get(mark.run) ?? true) ? [mark.run] : [],
+    cloud === name && mark !== null && isOver(mark.run) ? [mark.run] : [],
   );
-  for (const run of new Set([...strays, ...terminated])) {
+  for (const run of new Set([...strays, ...over])) {
     try {
       const left = await driver.list({ installation, run }, signal);
       if (left.every(({ state }) => state === "terminated")) await driver.release({ installation, run }, signal);

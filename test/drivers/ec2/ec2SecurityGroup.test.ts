@@ -210,6 +210,8 @@ test("a command that launches nothing and finds its machines closed opens the gr
   const { groups } = launcher();
   expect(await groups.admit(scope(run), "10.0.0.1", false, never)).toBeNull(); // a run without a group of its own
   const id = await groups.groupFor({ mark: markOf(run), subnet: null }, never);
+  expect(await groups.runs("here", never)).toContain(run);
+  expect(await groups.runs("elsewhere", never)).toEqual([]);
   expect(await groups.admit(scope(run), "10.0.0.1", false, never)).toBeNull();
   const towards: string[] = [];
   const elsewhere = launcher(
