@@ -11,6 +11,7 @@ import {
   ThrottledError,
   type Driver,
 } from "../../drivers/contract/driver.js";
+import { checkAnswers } from "./checkedAnswers.js";
 
 export interface GuardParts {
   /** The cloud's name, for the probe. */
@@ -44,17 +45,18 @@ const AT_ONCE_MS = 1_000;
 /** Wraps a driver with guarded calls. Other errors of the driver pass through. */
 export function guardDriver(driver: Driver, parts: GuardParts): Driver {
   const calls = new GuardedCalls(parts);
+  const checked = checkAnswers(driver, parts.cloud);
   return {
     launch: (requests, signal) =>
       calls.make(
         "launch",
         signal,
-        () => driver.launch(requests, signal),
+        () => checked.launch(requests, signal),
         async () => parts.noteAsked?.(requests.map(({ key }) => key)),
       ),
-    describe: (ids, signal) => calls.make("describe", signal, () => driver.describe(ids, signal)),
-    terminate: (ids, signal) => calls.make("terminate", signal, () => driver.terminate(ids, signal)),
-    list: (scope, signal) => calls.make("list", signal, () => driver.list(scope, signal)),
+    describe: (ids, signal) => calls.make("describe", signal, () => checked.describe(ids, signal)),
+    terminate: (ids, signal) => calls.make("terminate", signal, () => checked.terminate(ids, signal)),
+    list: (scope, signal) => calls.make("list", signal, () => checked.list(scope, signal)),
     lends: driver.lends ?? false,
     visibilityMs: driver.visibilityMs ?? 0,
     ...(driver.hostKeyFingerprints === undefined

@@ -8,6 +8,7 @@ import {
   ThrottledError,
   type Driver,
   type LaunchRequest,
+  type MachineStatus,
 } from "../../../src/drivers/contract/driver.js";
 import { guardDriver } from "../../../src/engine/clouds/guardedDriver.js";
 import type { MachineConnection } from "../../../src/machines/contract/connection.js";
@@ -29,12 +30,29 @@ function countingClock(): Clock & { slept: number[] } {
   };
 }
 
-function driverThat(describe: Driver["describe"]): Driver {
+const status = (id: string): MachineStatus => ({
+  id,
+  key: null,
+  mark: null,
+  state: "running",
+  host: null,
+  privateHost: null,
+  hostname: null,
+  access: null,
+  reason: "",
+});
+
+/** @param asked what happens when machines are asked for; they all run */
+function driverThat(asked: (...call: Parameters<Driver["describe"]>) => Promise<unknown>): Driver {
   const nothing = async () => [];
+  const describe: Driver["describe"] = async (ids, signal) => {
+    await asked(ids, signal);
+    return ids.map(status);
+  };
   return { launch: nothing, describe, terminate: nothing, list: nothing };
 }
 
-function guard(describe: Driver["describe"], prove: () => Promise<void> = async () => undefined) {
+function guard(describe: Parameters<typeof driverThat>[0], prove: () => Promise<void> = async () => undefined) {
   const clock = countingClock();
   const points: string[] = [];
   const told: string[] = [];
@@ -88,7 +106,7 @@ test.each([ThrottledError, LostReplyError])(
       if (calls < 5) throw new Failure("again");
       return [];
     });
-    await expect(driver.describe(["m"], never)).resolves.toEqual([]);
+    await expect(driver.describe(["m"], never)).resolves.toEqual([status("m")]);
     expect(calls).toBe(5);
     expect(clock.slept).toHaveLength(4);
     for (const [index, ms] of clock.slept.entries()) {
