@@ -67,3 +67,23 @@ test("silent writes nothing", () => {
   for (const event of EVENTS) reporter.onEvent(event);
   expect(text()).toBe("");
 });
+
+test("plain: values that programs set, with what may be shown of them", () => {
+  const { stream, text } = fakeTerminal();
+  const reporter = createReporter({ mode: "plain", stream, color: false, now: () => START, verbose: false });
+  const set = { type: "output-set", at: at(1), service: "db", name: "url", step: "boot" } as const;
+  reporter.onEvent({ ...set, value: "postgres://\u001b[31mdb" });
+  reporter.onEvent({ ...set, name: "token" });
+  reporter.onEvent({ ...set, value: "x", untold: 3 });
+  reporter.close();
+  expect(
+    text()
+      .split("\n")
+      .map((line) => line.slice(25)),
+  ).toEqual([
+    "db set url = postgres://db",
+    "db set token",
+    "db set url = x (and 3 times before that are not shown)",
+    "",
+  ]);
+});

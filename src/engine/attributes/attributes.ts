@@ -211,6 +211,13 @@ export class AttributeRegistry {
 
   /** The value of one reference. @throws UnresolvedError */
   lookup(reference: Reference, self: string | null): string {
+    if (reference.json !== true) return this.plainValue(reference, self);
+    if (reference.kind !== "service" || reference.replica !== "all")
+      return JSON.stringify(this.plainValue(reference, self));
+    return JSON.stringify(this.sources(reference).map((source) => this.attribute(source, reference.attribute)));
+  }
+
+  private plainValue(reference: Reference, self: string | null): string {
     switch (reference.kind) {
       case "service":
         return this.sources(reference)

@@ -11,6 +11,7 @@ import type { RunContext } from "../run/context.js";
 import type { Coordination, Publisher } from "../run/coordination.js";
 import { BL_EXIT, done, refusal } from "./replies.js";
 import { Barriers } from "./barriers.js";
+import { abortWords } from "../run/abort.js";
 import { isForFailure } from "../run/selfAbort.js";
 import { Blame } from "./blame.js";
 import { Deadlocks } from "./deadlocks.js";
@@ -19,13 +20,13 @@ import { OutputSetter } from "./outputSetter.js";
 import { RateLimit } from "./rateLimit.js";
 import { Progress } from "./progress.js";
 import { getWait, keyOf } from "./valueWait.js";
+import { tidy } from "./tidy.js";
 import { WaitQueue } from "./waitQueue.js";
 import type { Service } from "../run/service.js";
 
 /** Rate limits per program for requests, and per service for messages. */
 const REQUESTS = { perSecond: 500, burst: 1_000 };
 const SAYINGS = { perSecond: 10, burst: 20 };
-const LONGEST_TEXT = 1_000;
 
 /** How a request is asked. */
 interface Asking {
@@ -191,8 +192,8 @@ export class CoordinationHub implements Coordination {
         BL_EXIT.usage,
         "a barrier's name has 1 to 100 letters, digits, _, - and ., and starts with a letter or digit",
       );
-    if (parties !== null && (parties < 1 || parties > 100_000))
-      return refusal(BL_EXIT.usage, "--parties takes a whole number from 1 to 100000");
+    if (parties !== null && (parties < 1 || parties > 9999))
+      return refusal(BL_EXIT.usage, "--parties takes a whole number from 1 to 9999");
     // Replicas that this command does not touch will not arrive. A failed one was expected to.
     const replicas = this.context.bySpec.get(this.context.current(service).spec.name) ?? [service];
     const expected = replicas
@@ -246,6 +247,8 @@ export class CoordinationHub implements Coordination {
     const { context } = this;
     if (context.writer === null)
       return refusal(BL_EXIT.noLauncher, "this command is read-only: it cannot abort the run");
+    const earlier = context.abort.current;
+    if (earlier !== null) return { ...done(), message: `${abortWords(earlier)}. The first reason is kept` };
     await context.abort.begin({
       reason: context.redactor.redact(tidy(value)) || "no reason was given",
       origin: service.name,
@@ -282,14 +285,4 @@ function heldBackWords(count: number): string {
   const { burst, perSecond } = SAYINGS;
   const which = count === 1 ? "this message was held back" : `${count} messages of this program were held back so far`;
   return `${which}: a service may say ${burst} at once, then ${perSecond} a second. None is lost`;
-}
-
-/** Converts a program's text to one line of limited length without terminal control characters. */
-function tidy(value: Buffer): string {
-  const text = value
-    .subarray(0, 4 * LONGEST_TEXT)
-    .toString("utf8")
-    .replace(/[\p{Cc}\p{Cf}\s]+/gu, " ")
-    .trim();
-  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
 }

@@ -19,8 +19,17 @@ export interface ValueSource {
 }
 
 export type ResolvedName =
-  /** One value, or those of several replicas, joined by commas. */
-  | { readonly kind: "sources"; readonly sources: readonly ValueSource[]; /** For people. */ readonly what: string }
+  /** One value, or those of several replicas, joined by commas or as JSON. */
+  | {
+      readonly kind: "sources";
+      readonly sources: readonly ValueSource[];
+      /** For people. */
+      readonly what: string;
+      /** Whether these are all replicas: a list, also of one. */
+      readonly all: boolean;
+      /** Whether the plan asks for JSON. */
+      readonly json: boolean;
+    }
   | { readonly kind: "value"; readonly value: string }
   | { readonly kind: "unknown"; readonly reply: BlReply };
 
@@ -38,6 +47,8 @@ function resolveOwn(context: RunContext, asker: Service, name: string): Resolved
       kind: "sources",
       sources: [{ id: asker.id, service: asker.name, attribute: name }],
       what: `${asker.name}.${name}`,
+      all: false,
+      json: false,
     };
   const input = context.attributes.input(asker.name, name);
   if (input === null)
@@ -49,6 +60,8 @@ function resolveOwn(context: RunContext, asker: Service, name: string): Resolved
   if (source.kind === "value") return valueOf(context, asker, source.value);
   return resolved(
     context.attributes.sources(source.link).map((service) => sourceNamed(context, service, source.link.attribute)),
+    source.link.replica === "all",
+    source.link.json === true,
   );
 }
 
@@ -100,7 +113,7 @@ function resolveOther(context: RunContext, asker: Service, name: string, attribu
       ),
     };
   }
-  return resolved(sources);
+  return resolved(sources, all !== undefined, false);
 }
 
 /**
@@ -116,13 +129,13 @@ export function sourceNamed({ byName }: RunContext, service: string, attribute: 
   return { id: byName.get(service)?.id ?? null, service, attribute };
 }
 
-function resolved(sources: readonly ValueSource[]): ResolvedName {
+function resolved(sources: readonly ValueSource[], all: boolean, json: boolean): ResolvedName {
   const [first] = sources;
   const what =
     sources.length === 1 && first !== undefined
       ? `${first.service}.${first.attribute}`
       : `${first?.attribute ?? "values"} of ${sources.length} replicas`;
-  return { kind: "sources", sources, what };
+  return { kind: "sources", sources, what, all, json };
 }
 
 /** A service may read secrets of others only if the plan links them to its inputs. */

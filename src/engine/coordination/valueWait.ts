@@ -8,6 +8,8 @@ import type { ResolvedName, ValueSource } from "./resolveName.js";
 import type { Progress } from "./progress.js";
 import type { Wait } from "./waitQueue.js";
 
+type Sources = ResolvedName & { kind: "sources" };
+
 export interface ValueWaitParts {
   readonly context: RunContext;
   readonly progress: Pick<Progress, "endReason">;
@@ -35,8 +37,12 @@ export function getWait({ context, progress, service, meaning, request, gone }: 
     service,
     what: meaning.kind === "sources" ? meaning.what : request.name,
     keys: sources.map(keyOf),
-    check: () =>
-      meaning.kind === "value" ? done(bytesOfText(meaning.value)) : checkValues(context, progress, sources),
+    check: () => {
+      const json = request.json === true;
+      return meaning.kind === "value"
+        ? done(bytesOfText(json ? JSON.stringify(meaning.value) : meaning.value))
+        : checkValues(context, progress, { ...meaning, json: json || meaning.json });
+    },
     dependencies: () =>
       unset().map((source) => ({ to: nameOf(context, source), why: `${nameOf(context, source)}.${source.attribute}` })),
     timeoutDetail: () => {
@@ -54,20 +60,25 @@ export function getWait({ context, progress, service, meaning, request, gone }: 
 function checkValues(
   context: RunContext,
   progress: Pick<Progress, "endReason">,
-  sources: readonly ValueSource[],
+  { sources, all, json }: Sources,
 ): BlReply | null {
   const [first] = sources;
-  if (sources.length === 1 && first !== undefined) {
+  if (sources.length === 1 && first !== undefined && !json) {
     const bytes = bytesOf(context, first);
     if (bytes !== null) return done(bytes);
   }
   const values = sources.map((source) => valueOf(context, source));
-  if (values.every((value) => value !== null)) return done(bytesOfText(values.join(",")));
+  if (values.every((value) => value !== null)) return done(bytesOfText(json ? asJson(values, all) : values.join(",")));
   for (const [index, source] of sources.entries()) {
     const over = values[index] === null ? progress.endReason(nameOf(context, source)) : null;
     if (over !== null) return refusal(BL_EXIT.notSet, `${over}, and has set no "${source.attribute}"`);
   }
   return null;
+}
+
+/** A list of all replicas, or the one value. */
+function asJson(values: readonly string[], all: boolean): string {
+  return JSON.stringify(all ? values : values[0]);
 }
 
 /** A value from this boot; values from an earlier one are stale. */

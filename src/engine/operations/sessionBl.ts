@@ -5,7 +5,6 @@
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { bytesOfText } from "../../text/surrogateEscape.js";
 import type { BlHandler, BlReply, BlRequest } from "../../machines/coordination/blRequest.js";
 import { isStateError } from "../../state/contract/errors.js";
 import type { RunRecord } from "../../state/contract/records.js";
@@ -13,6 +12,7 @@ import type { Store } from "../../state/contract/store.js";
 import { notAnOutput } from "../coordination/outputSetter.js";
 import { BL_EXIT, done, refusal } from "../coordination/replies.js";
 import { resolveName } from "../coordination/resolveName.js";
+import { tidy } from "../coordination/tidy.js";
 import { getWait } from "../coordination/valueWait.js";
 import { abortWords } from "../run/abort.js";
 import type { RunContext } from "../run/context.js";
@@ -52,8 +52,7 @@ export async function sessionBl(
           await sayInRun(store, run, { ...options, service: service.name, text: request.value });
           return done();
         case "abort":
-          await abortRun(store, run, { ...options, reason: request.value.toString("utf8") || "no reason was given" });
-          return done();
+          return await abortAsAsked(store, run, tidy(request.value) || "no reason was given", options);
         case "barrier":
           return refusal(BL_EXIT.usage, "a session takes part in no barrier: barriers are for programs of the plan");
       }
@@ -97,7 +96,6 @@ async function getValue(
     const service = context.current(asker);
     const meaning = resolveName(context, service, request.name);
     if (meaning.kind === "unknown") return meaning.reply;
-    if (meaning.kind === "value") return done(bytesOfText(meaning.value));
     const progress = { endReason: () => null };
     const wait = getWait({ context, progress, service: service.name, meaning, request, gone });
     const reply = wait.check();
@@ -111,6 +109,11 @@ async function getValue(
 }
 
 const PAUSE_MS = 100;
+
+async function abortAsAsked(store: Store, run: RunRecord, reason: string, options: WorkOptions): Promise<BlReply> {
+  const aborted = await abortRun(store, run, { ...options, reason });
+  return aborted.fresh ? done() : { ...done(), message: `${abortWords(aborted)}. The first reason is kept` };
+}
 
 async function setValue(
   store: Store,

@@ -24,8 +24,8 @@ fail() { printf 'bl: %s\\n' "$2" >&2; exit "$1"; }
 usage() { fail 2 "$1; see bl --help"; }
 gone() { fail 10 'the launcher is not there'; }
 help() { cat <<'END'
-bl get [SERVICE[-N]:]NAME [--timeout T] [--no-wait] [--ignore-abort] [--raw]
-                          prints a value; waits until it is set
+bl get [SERVICE[-N]:]NAME [--timeout T] [--no-wait] [--ignore-abort] [--raw] [--json]
+                          prints a value; waits until it is set; all replicas: SERVICE-*:NAME
 bl set NAME [VALUE]       publishes a value; without VALUE, standard input
 bl barrier NAME [--parties N] [--timeout T] [--ignore-abort]
                           waits until all are there
@@ -53,6 +53,7 @@ options() {
       --no-wait) flags=\${flags}n ;;
       --ignore-abort) flags=\${flags}i ;;
       --raw) raw=1 ;;
+      --json) flags=\${flags}j ;;
       --*=*) v=\${1#*=}; k=\${1%%=*}; shift; set -- "$k" "$v" "$@"; continue ;;
       --*) [ $# -gt 1 ] || usage "$1 takes a value"
         case $1 in --timeout) duration "$2"; time=$2 ;; --parties) number "$1" "$2"; parties=$2 ;; --length) number "$1" "$2"; length=$2 ;; esac
@@ -136,7 +137,7 @@ send() {
 }
 verb=\${1-}; [ $# -eq 0 ] || shift
 case $verb in
-  get) options ' --timeout --no-wait --ignore-abort --raw ' "$@"; [ -n "$o" ] || usage 'get takes a name'
+  get) options ' --timeout --no-wait --ignore-abort --raw --json ' "$@"; [ -n "$o" ] || usage 'get takes a name'
     connect; ask get "$o" "$time" "\${flags:--}" - 0
     # In one piece, so that those who print at once do not mix.
     [ "$c" != 0 ] || { { [ -n "$raw" ] || echo >>"$t/v.$i"; } && cat "$t/v.$i"; } || fail 2 'the value cannot be printed'

@@ -12,6 +12,8 @@ export interface BlRequest {
   readonly timeoutMs: number | null;
   readonly wait: boolean;
   readonly ignoreAbort: boolean;
+  /** get: the value as JSON; of all replicas, a list. Absent: as it is. */
+  readonly json?: boolean;
   readonly parties: number | null;
 }
 

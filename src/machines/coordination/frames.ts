@@ -24,7 +24,7 @@ export type Frame =
   | { readonly kind: "drop"; readonly id: string };
 
 const LINE =
-  /^([0-9][0-9.]{0,30}) (get|set|barrier|abort|say|drop) (-|[A-Za-z0-9_.:*][A-Za-z0-9_.:*-]{0,199}) (-|[0-9.]{1,9}[smhd]?) (-|[nir]{1,8}) (-|[0-9]{1,4}) ([0-9]{1,8})$/;
+  /^([0-9][0-9.]{0,30}) (get|set|barrier|abort|say|drop) (-|[A-Za-z0-9_.:*][A-Za-z0-9_.:*-]{0,199}) (-|[0-9.]{1,9}[smhd]?) (-|[nirj]{1,8}) (-|[0-9]{1,4}) ([0-9]{1,8})$/;
 const LONGEST_LINE = 512;
 /** A login shell may print a greeting before the mark. Only this many trailing bytes of it are kept. */
 const LONGEST_MARK = 256;
@@ -118,6 +118,7 @@ function frameOf([, id = "", verb = "", name = "", time = "", flags = "", partie
       timeoutMs: milliseconds(time),
       wait: !flags.includes("n"),
       ignoreAbort: flags.includes("i"),
+      ...(flags.includes("j") ? { json: true } : {}),
       parties: parties === "-" ? null : Number(parties),
     },
   };

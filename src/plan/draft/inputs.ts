@@ -15,8 +15,8 @@ export type InputDraft =
   /** Not set. */
   | { readonly kind: "missing"; readonly place: Located };
 
-/** `apache1.port`, `web-2.host`, `web.*.host`. Any other text is a value. */
-const LINK = /^([A-Za-z][A-Za-z0-9_-]*)(\.\*)?\.([A-Za-z_][A-Za-z0-9_]*)$/;
+/** `apache1.port`, `web-2.host`, `web.*.host`, `web.*.host|json`. Any other text is a value. */
+const LINK = /^([A-Za-z][A-Za-z0-9_-]*)(\.\*)?\.([A-Za-z_][A-Za-z0-9_]*)(\s*\|\s*json)?$/;
 
 /** A service's inputs by name. The operator's values win, then the nearest layer of the plan that sets one. */
 export function inputsOf(service: DraftService): Map<string, InputDraft> {
@@ -47,9 +47,10 @@ function read(place: Located): InputDraft {
 }
 
 function linkOf(place: Located): (InputDraft & { kind: "link" }) | null {
-  const [, service, all, attribute] = LINK.exec(place.text ?? "") ?? [];
+  const [, service, all, attribute, json] = LINK.exec(place.text ?? "") ?? [];
   if (service === undefined || attribute === undefined) return null;
-  return { kind: "link", place, link: { kind: "service", service, replica: all === undefined ? 0 : "all", attribute } };
+  const link = { kind: "service", service, replica: all === undefined ? 0 : "all", attribute } as const;
+  return { kind: "link", place, link: json === undefined ? link : { ...link, json: true } };
 }
 
 /** The plan's syntax for a value that would otherwise be read as a link. */

@@ -14,14 +14,18 @@ export interface SourcePosition {
   readonly column: number;
 }
 
-/** One `${…}`. `replica` is 0 for `${web.host}`, n for `${web-2.host}` and "all" for `${web.*.host}`. */
-export type Reference =
+/**
+ * One `${…}`. `replica` is 0 for `${web.host}`, n for `${web-2.host}` and "all" for `${web.*.host}`. `json` for
+ * `${web.*.host|json}`: the value as JSON, of all replicas as a list.
+ */
+export type Reference = (
   | { readonly kind: "service"; readonly service: string; readonly replica: number | "all"; readonly attribute: string }
   | { readonly kind: "self"; readonly attribute: string }
   | { readonly kind: "variable"; readonly name: string }
   | { readonly kind: "environment"; readonly name: string }
   | { readonly kind: "run"; readonly field: "name" }
-  | { readonly kind: "plan"; readonly field: "dir" };
+  | { readonly kind: "plan"; readonly field: "dir" }
+) & { readonly json?: true };
 
 /** A string parsed into literal text and references, in order. */
 export type Template = readonly (string | Reference)[];

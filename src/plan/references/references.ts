@@ -32,10 +32,13 @@ export interface ParsedTemplate {
 const NAME = "[A-Za-z][A-Za-z0-9_-]*";
 const ATTRIBUTE = "[A-Za-z_][A-Za-z0-9_-]*";
 const REFERENCE = new RegExp(`^(${NAME})(?:\\.(\\*|[0-9]+))?\\.(${ATTRIBUTE})$`);
-const IN_COMMAND = new RegExp(`^\\$\\{(${NAME})(\\.\\*)?\\.(${ATTRIBUTE})\\}`);
+/** Asks for the value as JSON. Spaces around the bar do not matter. */
+const JSON_FORM = /\s*\|\s*json\s*$/;
+const FORM = "(\\s{0,9}\\|\\s{0,9}json\\s{0,9})?";
+const IN_COMMAND = new RegExp(`^\\$\\{(${NAME})(\\.\\*)?\\.(${ATTRIBUTE})${FORM}\\}`);
 /** Names of a service's own inputs may contain dots. Elsewhere a dot separates a service from its attribute. */
 const OWN = /^self\.([A-Za-z_][A-Za-z0-9_.-]*)$/;
-const OWN_IN_COMMAND = /^\$\{self\.([A-Za-z_][A-Za-z0-9_.-]*)\}/;
+const OWN_IN_COMMAND = new RegExp(`^\\$\\{self\\.([A-Za-z_][A-Za-z0-9_.-]*)${FORM}\\}`);
 
 /**
  * Splits a string into literal text and references. Replicas are not resolved here: `${web-2.host}` is service "web-2".
@@ -93,6 +96,11 @@ export function escapeLiteral(text: string): string {
 
 /** The text of a reference in a plan's syntax, such as `${web-2.host}`. */
 export function referenceText(reference: Reference): string {
+  const text = plainText(reference);
+  return reference.json === true ? `${text.slice(0, -1)}|json}` : text;
+}
+
+function plainText(reference: Reference): string {
   switch (reference.kind) {
     case "service":
       return `\${${reference.service}${replicaText(reference.replica)}.${reference.attribute}}`;
@@ -127,26 +135,37 @@ function readReference(text: string, at: number, mode: TemplateMode): Read {
       length: stop - at,
       message: `this reference has no closing }: write \${name.attribute}, or $\${ for a literal \${`,
     };
-  const inside = text.slice(at + 2, end);
+  const whole = text.slice(at + 2, end);
+  const json = JSON_FORM.test(whole);
+  const inside = json ? whole.replace(JSON_FORM, "") : whole;
   const own = OWN.exec(inside);
-  if (own !== null) return { length: end + 1 - at, reference: { kind: "self", attribute: own[1] ?? "" } };
+  if (own !== null) return { length: end + 1 - at, reference: inForm({ kind: "self", attribute: own[1] ?? "" }, json) };
   const match = REFERENCE.exec(inside);
   const made =
     match === null || (mode !== "compiled" && /^[0-9]/.test(match[2] ?? ""))
-      ? malformed(inside)
+      ? malformed(whole)
       : makeReference(match[1] ?? "", match[2] ?? null, match[3] ?? "");
-  return typeof made === "string" ? { length: end + 1 - at, message: made } : { length: end + 1 - at, reference: made };
+  const length = end + 1 - at;
+  return typeof made === "string" ? { length, message: made } : { length, reference: inForm(made, json) };
 }
 
 function readInCommand(text: string, at: number): Read {
   const own = OWN_IN_COMMAND.exec(text.slice(at, at + 300));
-  if (own !== null) return { length: own[0].length, reference: { kind: "self", attribute: own[1] ?? "" } };
+  if (own !== null)
+    return {
+      length: own[0].length,
+      reference: inForm({ kind: "self", attribute: own[1] ?? "" }, own[2] !== undefined),
+    };
   const match = IN_COMMAND.exec(text.slice(at, at + 300));
   if (match === null) return { length: 2, literal: "${" };
   const made = makeReference(match[1] ?? "", match[2] === undefined ? null : "*", match[3] ?? "");
   return typeof made === "string"
     ? { length: match[0].length, message: made }
-    : { length: match[0].length, reference: made };
+    : { length: match[0].length, reference: inForm(made, match[4] !== undefined) };
+}
+
+function inForm(reference: Reference, json: boolean): Reference {
+  return json ? { ...reference, json: true } : reference;
 }
 
 function makeReference(name: string, replica: string | null, attribute: string): Reference | string {

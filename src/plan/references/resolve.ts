@@ -63,6 +63,11 @@ export function withoutSecretDefaults(plan: LaunchPlan): LaunchPlan {
 
 function compiledPart(part: string | Reference, services: { has(name: string): boolean }): string {
   if (typeof part === "string") return escapeLiteral(part);
+  const text = compiledReference(part, services);
+  return part.json === true ? `${text.slice(0, -1)}|json}` : text;
+}
+
+function compiledReference(part: Reference, services: { has(name: string): boolean }): string {
   switch (part.kind) {
     case "service": {
       const { service, replica, attribute } = splitReplica(part, services);
