@@ -36,6 +36,7 @@ import * as show from "./commands/show.js";
 import * as ssh from "./commands/ssh.js";
 import * as status from "./commands/status.js";
 import * as terminate from "./commands/terminate.js";
+import { reportUnexpected } from "./commands/unexpected.js";
 import * as validate from "./commands/validate.js";
 import { boundHeapGrowth } from "./commands/heapGrowth.js";
 import { limitHandshakes } from "./library/index.js";
@@ -167,6 +168,7 @@ process.on("exit", () => {
     process.exitCode = asksFor("nagios", words) ? MONITOR_EXIT.UNKNOWN : EXIT.notFine;
 });
 surviveDeadTerminals();
+reportUnexpected(EXIT.notFine);
 try {
   boundHeapGrowth();
   applyLimits();

@@ -4,13 +4,14 @@ import { chooseMode, type Appearance } from "../display/mode.js";
 import { StoppedError, UsageError } from "./exitCodes.js";
 import { onInterrupt, type Interruption } from "./interrupt.js";
 import { LeftMachines } from "./leftMachines.js";
+import { sayLast } from "./lastWords.js";
 import { printError } from "./output.js";
 
 export interface Progress {
   readonly onEvent: (event: RunEvent) => void;
   readonly interruption: Interruption;
-  /** Says what the command leaves behind when it ends without a result. */
-  sayLeft(): void;
+  /** An error ends the command: after it, what is left behind is said. */
+  leave(): void;
   /** Gives the screen back to the caller. */
   close(): void;
 }
@@ -41,22 +42,29 @@ export async function showProgress(options: ProgressOptions): Promise<Progress> 
   const { mode, color } = appearance(options);
   const reporter = createReporter({ mode, stream, color, now: Date.now, verbose: options.verbose });
   const left = new LeftMachines();
-  const sayLeft = (): void => {
+  const leave = (say: (words: string) => void): void => {
     reporter.close();
     const sentence = left.sentence();
-    if (sentence !== null) printError(`bootlevel: ${sentence}`);
+    if (sentence !== null) say(`bootlevel: ${sentence}`);
   };
-  const interruption = onInterrupt(() => {
-    const message = `stopping: ${options.stopping ?? STOPPING}. Interrupt again to exit at once. ${options.afterwards}`;
-    reporter.onEvent({ at: Date.now(), type: "warning", service: null, message });
-  }, sayLeft);
+  const interruption = onInterrupt(
+    () => {
+      const message = `stopping: ${options.stopping ?? STOPPING}. Interrupt again to exit at once. ${options.afterwards}`;
+      reporter.onEvent({ at: Date.now(), type: "warning", service: null, message });
+    },
+    () => {
+      leave(printError);
+    },
+  );
   return {
     onEvent: (event) => {
       left.note(event);
       reporter.onEvent(event);
     },
     interruption,
-    sayLeft,
+    leave() {
+      leave(sayLast);
+    },
     close() {
       reporter.close();
       interruption.release();
@@ -82,7 +90,7 @@ export async function withProgress<T>(
     const result = await work({ onEvent: progress.onEvent, signal: progress.interruption.signal });
     return { result, interrupted: progress.interruption.interrupted };
   } catch (error) {
-    if (options.nagios !== true) progress.sayLeft();
+    if (options.nagios !== true) progress.leave();
     throw error;
   } finally {
     progress.close();

@@ -2,6 +2,7 @@
 import { isBootlevelError } from "../errors/bootlevelError.js";
 import { isStorageFailure, storageRemedy } from "../files/storageFailure.js";
 import { DEFECT, exitCodeOf, isExpected, MONITOR_EXIT, isUsageError, type UsageError } from "./exitCodes.js";
+import { takeLastWords } from "./lastWords.js";
 import { print, printError, printJson } from "./output.js";
 
 /**
@@ -26,10 +27,12 @@ export async function reportError(
     printJson(command, {
       error: { message, code, ...(remedy === "" ? {} : { remedy }), exitCode, ...(mistakes ? { mistakes } : {}) },
     });
+    for (const last of takeLastWords()) printError(last);
     return exitCode;
   } else {
     printError(mistakes ? message : `bootlevel: ${message}`);
     if (remedy !== "") printError(`  ${remedy}`);
+    for (const words of takeLastWords()) printError(words);
   }
   if (!isExpected(error))
     printError(`  This is a bug in bootlevel. Please report it with these details:\n\n${(error as Error).stack ?? ""}`);

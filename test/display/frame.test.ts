@@ -55,6 +55,22 @@ test("the last frame of a failed run names what failed and what was never starte
   );
 });
 
+test("a level that ended because its services were interrupted is no success, and neither is the run", () => {
+  const interrupted = { ...levelFinished("web", 6, 4000), interrupted: 1 } as const;
+  const calm = SHOP.filter(({ type }) => type !== "service-failed");
+  const end = viewOf(...calm, moved("web-1", "web", "verifying", 5), moved("web-2", "web", "ready", 5), interrupted, {
+    type: "run-finished",
+    at: at(7),
+    run: "web-shop-k3f9",
+    state: "interrupted",
+    ms: 7123,
+  });
+  const lines = draw(end).split("\n");
+  expect(lines[0]).toMatch(/^■ web-shop-k3f9 interrupted /);
+  expect(lines[1]).toMatch(/^✔ level 1 storage /);
+  expect(lines[2]).toMatch(/^■ level 2 web .* 2 ready · 1 verifying /);
+});
+
 test("two hundred services: failed first, then the longest running, then how many more", () => {
   const lines = draw(
     viewOf(...crowd(200, (index) => (index < 137 ? "ready" : index < 197 ? "booting" : "failed"))),

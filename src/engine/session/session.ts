@@ -1,4 +1,5 @@
 /** Data that outlives a command: connections to machines, drivers of clouds, and secrets to redact. */
+import { remember } from "../../secrets/everyRedactor.js";
 import { Redactor } from "../../secrets/redactor.js";
 import { ConnectionRegistry } from "../clouds/connectionRegistry.js";
 import { DriverRegistry } from "../clouds/driverRegistry.js";
@@ -30,9 +31,12 @@ export class Session {
 
   /** The redactor of a run, the same for all contexts: a secret that one has seen stays redacted in later ones. */
   redactor({ uid }: { readonly uid: string }): Redactor {
-    const known = this.redactors.get(uid) ?? new Redactor();
-    this.redactors.set(uid, known);
-    return known;
+    const known = this.redactors.get(uid);
+    if (known !== undefined) return known;
+    const redactor = new Redactor();
+    remember(redactor);
+    this.redactors.set(uid, redactor);
+    return redactor;
   }
 
   /** Closes every connection. Contexts must be closed first: they release their drivers. */

@@ -36,7 +36,7 @@ levels:
 }
 
 /** A command that ends in the middle of its work says what may still run. */
-const LEFT = /^bootlevel: run r is left as it is\. [^\n]* Terminate it: bootlevel terminate r\n/;
+const LEFT = /bootlevel: run r is left as it is\. [^\n]* Terminate it: bootlevel terminate r\n$/;
 
 /** What a command says that cannot use the state: one sentence and what helps, and no stack. */
 function expectRefusal(ended: Ended, sentence: RegExp, remedy: RegExp): void {
