@@ -14,6 +14,7 @@ import type {
 import { Ec2Api } from "./api.js";
 import { Batches } from "./batches.js";
 import { cloudOf, isAmazon, type Ec2Cloud } from "./cloud.js";
+import { ElasticAddresses } from "./elasticAddresses.js";
 import { Fleet } from "./fleet.js";
 import { Ec2Calls } from "./calls.js";
 import { checkLaunches } from "./check.js";
@@ -37,6 +38,7 @@ class Ec2Driver implements Driver {
   private readonly launcher: Launcher;
   private readonly calls: Ec2Calls;
   private readonly groups: SecurityGroups;
+  private readonly elastic: ElasticAddresses;
 
   constructor(private readonly context: DriverContext) {
     this.cloud = cloudOf(context.options);
@@ -55,6 +57,8 @@ class Ec2Driver implements Driver {
       tagger: this.tagger,
     });
     this.calls = new Ec2Calls(api);
+    const { address } = this.cloud;
+    this.elastic = new ElasticAddresses({ api, address, readOnly: context.readOnly });
     this.groups = new SecurityGroups({ ...context, calls: this.calls, host: () => api.host ?? "" });
     const preparation = new Preparation(api, this.groups);
     this.launcher = new Launcher({
@@ -69,12 +73,22 @@ class Ec2Driver implements Driver {
   }
 
   async launch(requests: readonly LaunchRequest[], signal: AbortSignal): Promise<LaunchOutcome[]> {
-    return this.launcher.launch(requests, signal);
+    const elastic = new Set(requests.filter(wantsElasticIp).map(({ key }) => key));
+    const outcomes = await this.launcher.launch(requests, signal);
+    // It is reachable when it has its address, which it gets when it runs.
+    return outcomes.map((outcome) =>
+      outcome.kind === "launched" && elastic.has(outcome.key)
+        ? { ...outcome, machine: { ...outcome.machine, host: null, access: null } }
+        : outcome,
+    );
   }
 
   async describe(ids: readonly string[], signal: AbortSignal): Promise<MachineStatus[]> {
     const found = await this.fleet.describe(ids, signal);
-    return ids.map((id) => found.get(id) ?? unknownStatus(id));
+    return this.withAddresses(
+      ids.map((id) => found.get(id) ?? unknownStatus(id)),
+      signal,
+    );
   }
 
   async terminate(ids: readonly string[], signal: AbortSignal): Promise<TerminateOutcome[]> {
@@ -90,7 +104,11 @@ class Ec2Driver implements Driver {
   }
 
   async list(scope: MarkScope, signal: AbortSignal): Promise<MachineStatus[]> {
-    return this.fleet.list(scope, signal);
+    return this.withAddresses(await this.fleet.list(scope, signal), signal);
+  }
+
+  private withAddresses(machines: MachineStatus[], signal: AbortSignal): Promise<MachineStatus[]> {
+    return this.elastic.settle(machines, (id) => this.fleet.wantsAddress(id), signal);
   }
 
   async hostKeyFingerprints(id: string, signal: AbortSignal): Promise<readonly string[] | null> {
@@ -114,18 +132,25 @@ class Ec2Driver implements Driver {
   }
 
   async release(scope: MarkScope & { readonly run: string }, signal: AbortSignal): Promise<void> {
+    await this.elastic.release(scope, signal);
     await this.groups.release(scope, signal);
     await this.book.remove(scope.run);
   }
 
   async unreleased(installation: string, signal: AbortSignal): Promise<readonly string[]> {
-    return this.groups.runs(installation, signal);
+    const runs = await Promise.all([this.groups, this.elastic].map((kept) => kept.runs(installation, signal)));
+    return [...new Set(runs.flat())];
   }
 
   async close(signal: AbortSignal = new AbortController().signal): Promise<void> {
     await this.tagger?.close(signal);
     await this.api.close();
   }
+}
+
+/** A reference resolves to text. */
+function wantsElasticIp({ launch: { elastic_ip: wanted } }: LaunchRequest): boolean {
+  return wanted === true || wanted === "true";
 }
 
 const definition: DriverDefinition = {

@@ -28,6 +28,8 @@ export class Fleet {
   private readonly api: Ec2Api;
   readonly book: Batches;
 
+  /** Machines that are to have an Elastic IP, by id. */
+  private readonly elastic = new Set<string>();
   /** Runs whose machines were already checked for missing tags. */
   private readonly cared = new Set<string>();
 
@@ -115,6 +117,11 @@ export class Fleet {
     });
   }
 
+  /** Whether a machine that was seen is to have an Elastic IP. */
+  wantsAddress(id: string): boolean {
+    return this.elastic.has(id);
+  }
+
   /** The machines that the cloud knows, by id. */
   async describe(ids: readonly string[], signal: AbortSignal): Promise<Map<string, MachineStatus>> {
     const machines = await this.api.machines([...new Set(ids)], signal);
@@ -145,6 +152,8 @@ export class Fleet {
         memberships.set(id, { member, hostKeys: batch.hostKeys });
       });
     }
+    for (const machine of machines)
+      if (machine.InstanceId !== undefined && tag(machine, TAG.elastic) !== null) this.elastic.add(machine.InstanceId);
     return machines.map((machine) => {
       const membership = memberships.get(machine.InstanceId ?? "") ?? null;
       const status = statusOf(machine, this.parts.address, membership);

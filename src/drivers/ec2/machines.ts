@@ -14,6 +14,8 @@ export const TAG = {
   replica: "bootlevel:replica",
   key: "bootlevel:key",
   batch: "bootlevel:batch",
+  /** On a machine that is to have an Elastic IP: "wanted". */
+  elastic: "bootlevel:elastic-ip",
   /** On an image and its snapshots: the plan's name for the image. */
   image: "bootlevel:image",
 } as const;

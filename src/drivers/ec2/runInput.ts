@@ -30,7 +30,8 @@ export function runInput(parts: RunParts): RunInstancesCommandInput {
     ...(place.spot ? ["spot-instances-request"] : []),
     "network-interface",
   ] as const;
-  const Tags = tagList(batchTags(batch, settings.tags ?? {}));
+  const elastic = settings.elastic_ip === true ? { [TAG.elastic]: "wanted" } : {};
+  const Tags = tagList(batchTags(batch, { ...settings.tags, ...elastic }));
   const own: RunInstancesCommandInput = {
     ClientToken: batch.id,
     MinCount: batch.least,

@@ -134,6 +134,7 @@ export const launchSchema = {
     user_data: text,
     spot: { enum: [true, false, "fallback"] },
     ipv6: flag,
+    elastic_ip: flag,
     raw: {
       type: "object",
       propertyNames: {

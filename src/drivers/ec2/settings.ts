@@ -27,6 +27,7 @@ export interface LaunchSettings {
   readonly user_data?: string;
   readonly spot?: boolean | "true" | "false" | "fallback";
   readonly ipv6?: boolean;
+  readonly elastic_ip?: boolean;
   /** More keys of RunInstances, in the API's own form. */
   readonly raw?: Readonly<Record<string, unknown>>;
   readonly shutdown?: "terminate" | "stop";
