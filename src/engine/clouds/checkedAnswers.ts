@@ -19,6 +19,8 @@ const STATES: ReadonlySet<unknown> = new Set<MachineStatus["state"]>([
   "terminated",
   "unknown",
 ]);
+/** An address or a name of a host: it goes into commands such as `proxy_command`, where `-x` would be an option. */
+const ADDRESS = /^[\p{L}\p{N}_:][\p{L}\p{N}._:%-]*$/u;
 /** The maximum length of an id, a name or an address, in characters. */
 const LONGEST_WORD = 1_024;
 /** What is kept of a reason, in characters. */
@@ -45,11 +47,19 @@ export function checkAnswers(driver: Verbs, cloud: string): Verbs {
     async launch(requests, signal) {
       const wanted = new Set(requests.map(({ key }) => key));
       const outcomes = new Map<string, LaunchOutcome>();
+      const ids = new Set<string>();
+      const machineFor = (key: string, machine: unknown): MachineStatus => {
+        const status = statusOf("launch", machine);
+        if (status.key !== null && status.key !== key) throw wrong("launch", `a machine of another request for ${key}`);
+        if (ids.has(status.id)) throw wrong("launch", `machine ${status.id} for two requests`);
+        ids.add(status.id);
+        return status;
+      };
       for (const answer of listOf("launch", await driver.launch(requests, signal))) {
         const { key, kind, machine, error, leftover } = fieldsOf(answer);
         if (typeof key !== "string" || !wanted.has(key)) throw wrong("launch", "the outcome of another request");
         if (outcomes.has(key)) throw wrong("launch", `two outcomes for ${key}`);
-        if (kind === "launched") outcomes.set(key, { key, kind, machine: statusOf("launch", machine) });
+        if (kind === "launched") outcomes.set(key, { key, kind, machine: machineFor(key, machine) });
         else if (kind === "failed") {
           const left = typeof leftover === "string" ? leftover : null;
           outcomes.set(key, { key, kind, error: errorOf(error), leftover: left });
@@ -68,7 +78,11 @@ export function checkAnswers(driver: Verbs, cloud: string): Verbs {
     },
     async terminate(ids, signal) {
       const listed = listOf("terminate", await driver.terminate(ids, signal)).map(fieldsOf);
-      const answers = new Map(listed.map((answer) => [answer["id"], answer]));
+      // Said twice, the worse counts: the machine may still exist.
+      const ordered = [...listed].sort(
+        (one, other) => Number(other["kind"] === "terminated") - Number(one["kind"] === "terminated"),
+      );
+      const answers = new Map(ordered.map((answer) => [answer["id"], answer]));
       return ids.map((id): TerminateOutcome => {
         const { kind, error } = answers.get(id) ?? {};
         if (kind === "terminated") return { id, kind };
@@ -80,7 +94,10 @@ export function checkAnswers(driver: Verbs, cloud: string): Verbs {
       });
     },
     async list(scope, signal) {
-      return listOf("list", await driver.list(scope, signal)).map((answer) => statusOf("list", answer));
+      const machines = listOf("list", await driver.list(scope, signal)).map((answer) => statusOf("list", answer));
+      const ids = new Set(machines.map(({ id }) => id));
+      if (ids.size < machines.length) throw wrong("list", "one machine more than once");
+      return machines;
     },
   };
 }
@@ -93,12 +110,21 @@ function statusProblem(answer: unknown): string | null {
   if (key !== null && key !== undefined && !isWord(key)) return `the key ${nameOf(key)} of machine ${id}`;
   for (const [name, address] of Object.entries({ host, privateHost, hostname })) {
     if (address === null || address === undefined) continue;
-    if (!isWord(address) || hostProblem(address) !== null) return `the ${name} ${nameOf(address)} of machine ${id}`;
+    if (!isWord(address) || !ADDRESS.test(address) || hostProblem(address) !== null)
+      return `the ${name} ${nameOf(address)} of machine ${id}`;
   }
   if (mark !== null && mark !== undefined && !Object.values(fieldsOf(mark)).every((word) => typeof word === "string"))
     return `the mark ${nameOf(mark)} of machine ${id}`;
-  const kind = access === null || access === undefined ? null : fieldsOf(access)["kind"];
-  return kind === null || kind === "ssh" || kind === "driver" ? null : `the access ${nameOf(access)} of machine ${id}`;
+  return isAccess(access) ? null : `the access ${nameOf(access)} of machine ${id}`;
+}
+
+function isAccess(access: unknown): boolean {
+  if (access === null || access === undefined) return true;
+  const { kind, host, port = null, user = null, cloud, id } = fieldsOf(access);
+  if (kind === "driver") return isWord(cloud) && isWord(id);
+  const isPort = port === null || (typeof port === "number" && Number.isInteger(port) && port > 0 && port < 65_536);
+  const isUser = user === null || (isWord(user) && !user.startsWith("-"));
+  return kind === "ssh" && isWord(host) && ADDRESS.test(host) && isPort && isUser;
 }
 
 /** Missing fields are null; the reason has a bound. */

@@ -11,6 +11,7 @@ export function hostProblem(host: string): string | null {
     return after === undefined ? `"${host}" has brackets: write "${inside}"` : port(host, inside);
   const [, name] = /^([^:]*):[^:]*$/.exec(host) ?? [];
   if (name !== undefined) return port(host, name);
+  if (host.startsWith("-")) return `"${host}" is no address: it begins with a hyphen`;
   if (host.includes("/")) return `"${host}" is no address: it has a slash in it`;
   return /\s/.test(host) ? `"${host}" is no address: it has a blank in it` : null;
 }

@@ -34,6 +34,18 @@ test.each<[string, unknown, string]>([
   ["an address that is shell text", [machine({ host: "$(rm -rf /) x" })], 'the host "$(rm -rf /) x" of machine m-1'],
   ["an address that is a number", [machine({ privateHost: 7 })], "the privateHost 7 of machine m-1"],
   ["a mark that is none", [machine({ mark: { run: 1 } })], 'the mark {"run":1} of machine m-1'],
+  [
+    "an address that is an option",
+    [machine({ host: "-oProxyCommand=x" })],
+    'the host "-oProxyCommand=x" of machine m-1',
+  ],
+  ["an address with shell text", [machine({ host: "a;b" })], 'the host "a;b" of machine m-1'],
+  ["an address that moves the cursor", [machine({ hostname: "a\u009bb" })], 'the hostname "a\u009bb" of machine m-1'],
+  [
+    "a port that is text",
+    [machine({ access: { kind: "ssh", host: "a", port: "x;y", user: null } })],
+    'the access {"kind":"ssh","host":"a","port":"x;y","user":null} of machine m-1',
+  ],
   ["an access of its own", [machine({ access: { kind: "telnet" } })], 'the access {"kind":"telnet"} of machine m-1'],
 ])("%s", async (_what, answer, words) => {
   await expect(answering(answer).list(SCOPE, never)).rejects.toThrow(`${WORDS}list with ${words}`);
@@ -53,6 +65,15 @@ test("launches: outcomes of others, two for one, none at all", async () => {
   expect(await launch([])).toEqual([]);
   await expect(launch([{ ...launched, key: "other" }])).rejects.toThrow("launch with the outcome of another request");
   await expect(launch([launched, launched])).rejects.toThrow("launch with two outcomes for k");
+  await expect(launch([{ ...launched, machine: machine({ key: "zzz" }) }])).rejects.toThrow(
+    "launch with a machine of another request for k",
+  );
+  const two = [one, { ...one, key: "k-2" }];
+  const shared = [launched, { key: "k-2", kind: "launched", machine: machine({ key: null }) }];
+  await expect(answering(shared).launch(two, never)).rejects.toThrow("launch with machine m-1 for two requests");
+  await expect(answering([machine(), machine()]).list(SCOPE, never)).rejects.toThrow(
+    "list with one machine more than once",
+  );
   await expect(launch([{ key: "k", kind: "maybe" }])).rejects.toThrow('launch with the outcome "maybe"');
   await expect(launch([{ key: "k", kind: "launched" }])).rejects.toThrow("launch with a machine whose id is nothing");
   expect(await launch([{ key: "k", kind: "failed", error: "full" }])).toMatchObject([
@@ -80,6 +101,19 @@ test("a machine of which terminate says nothing still exists", async () => {
     { kind: "failed", error: { message: `${WORDS}terminate with nothing on m-1` } },
     { kind: "failed", error: { message: "it failed, and gave nothing as the reason" } },
   ]);
+});
+
+test("of two words about a machine that was to be destroyed, the worse counts", async () => {
+  const twice = [
+    { id: "m-1", kind: "failed", error: "busy" },
+    { id: "m-1", kind: "terminated" },
+    { id: "m-2", kind: "terminated" },
+  ];
+  for (const answer of [twice, [...twice].reverse()])
+    expect(await answering(answer).terminate(["m-1", "m-2"], never)).toMatchObject([
+      { kind: "failed", error: { message: "busy" } },
+      { kind: "terminated" },
+    ]);
 });
 
 test("missing fields are none, and a reason has a bound", async () => {
