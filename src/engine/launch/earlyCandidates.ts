@@ -71,12 +71,15 @@ export class EarlyCandidates {
 
   private levelsInReach(): number[] {
     const { context, agenda } = this.parts;
-    const later = context.levels.flatMap((services, level) =>
-      level > this.level && agenda.among(services).length > 0 ? [level] : [],
-    );
     const { prelaunch } = context.plan;
-    if (prelaunch === "all" || prelaunch === "just-in-time") return later;
-    return later.slice(0, prelaunch === "none" ? 0 : 1);
+    const found: number[] = [];
+    for (let level = this.level + 1; level < context.levels.length && prelaunch !== "none"; level += 1) {
+      if (agenda.among(context.levels[level] ?? []).length === 0) continue;
+      found.push(level);
+      // Not all later ones are looked at: there may be thousands.
+      if (prelaunch === "next") break;
+    }
+    return found;
   }
 
   private freeOn(level: number): Service[] {

@@ -4,7 +4,7 @@ import { guardOf } from "../../errors/bootlevelError.js";
 import { AuthenticationError, ConnectionError, HostKeyError } from "../contract/connection.js";
 import type { Authentication } from "./authentication.js";
 import type { Identity } from "./identities.js";
-import { offersOf, wordsOf, type ServerOffers } from "./serverGreeting.js";
+import { offersOf, plainList, plainWords, wordsOf, type ServerOffers } from "./serverGreeting.js";
 
 /** The port speaks no SSH, or none that bootlevel speaks. Final: a retry would find the same. */
 export class ProtocolError extends ConnectionError {
@@ -47,7 +47,8 @@ export function explainHandshake(error: Error & { readonly level?: string }, att
   if (/no matching/.test(error.message)) return nothingInCommon(error, attempt);
   const lost = /lost before handshake|ECONNRESET|EPIPE/.test(error.message);
   if (lost || wordsOf(attempt.bytes) !== null) return closedEarly(attempt.bytes, error);
-  return new ConnectionError(error.message, { cause: error });
+  // It may be what the server said when it hung up.
+  return new ConnectionError(plainWords(error.message), { cause: error });
 }
 
 /** The connection ended before the login did. @param bytes what the machine sent until then */
@@ -74,7 +75,7 @@ export function foreignPort(label: string, protocol: string, bytes: Buffer): Pro
 
 function refusedKeys(error: Error, { label, user, identities, auth }: Attempt, tooMany: boolean): AuthenticationError {
   const offered = identities.map((identity) => identity.label).join(", ");
-  const accepts = auth.accepted.length === 0 ? "" : ` (it accepts ${auth.accepted.join(", ")})`;
+  const accepts = auth.accepted.length === 0 ? "" : ` (it accepts ${plainList(auth.accepted)})`;
   if (auth.partial)
     return new AuthenticationError(
       `${label} took a key but wants more than that${accepts}: bootlevel logs in with keys only. ` +
@@ -99,7 +100,7 @@ function noHostKey({ label, algorithms, bytes }: Attempt): HostKeyError {
   const offers = offersOf(bytes)?.hostKey;
   return new HostKeyError(
     `${label} offers no host key of a known type (${known.join(", ")})` +
-      `${offers === undefined ? "" : `, but ${offers.join(", ")}`}; nothing was sent to it. ` +
+      `${offers === undefined ? "" : `, but ${plainList(offers)}`}; nothing was sent to it. ` +
       "If its keys were changed, replace its line in known_hosts; if its type is too old, make it a new one there " +
       "(ssh-keygen -A) and name it in its sshd_config (HostKey)",
     "",
@@ -109,9 +110,9 @@ function noHostKey({ label, algorithms, bytes }: Attempt): HostKeyError {
 
 function nothingInCommon(error: Error, { label, algorithms, bytes }: Attempt): ProtocolError {
   const kind = KINDS.find(({ words }) => words.test(error.message));
-  if (kind === undefined) return new ProtocolError(`${label}: ${error.message}`, { cause: error });
+  if (kind === undefined) return new ProtocolError(`${label}: ${plainWords(error.message)}`, { cause: error });
   const theirs = offersOf(bytes)?.[kind.theirs];
-  const offer = theirs === undefined ? "" : `it offers ${theirs.join(", ")}; `;
+  const offer = theirs === undefined ? "" : `it offers ${plainList(theirs)}; `;
   return new ProtocolError(
     `${label} and bootlevel have no ${kind.name} in common: ${offer}` +
       `bootlevel offers ${listOf(algorithms[kind.ours]).join(", ")}. ` +

@@ -6,8 +6,11 @@ const KEPT = 16_384;
 /** SSH_MSG_KEXINIT (RFC 4253, 7.1). */
 const KEXINIT = 20;
 const COOKIE_BYTES = 16;
-/** The longest excerpt of a foreign answer, in characters. */
+/** The longest excerpt of a foreign answer, of a server's message and of a name in one, in characters. */
 const LONGEST_WORDS = 120;
+const LONGEST_MESSAGE = 500;
+const LONGEST_NAME = 64;
+const MOST_NAMES = 32;
 
 /** The algorithms that a server offers, by what they are for. */
 export interface ServerOffers {
@@ -64,6 +67,18 @@ export function wordsOf(bytes: Buffer): string | null {
   if (bytes.length === 0 || versionEnd(bytes) !== null) return null;
   const line = bytes.toString("latin1").split(/\r?\n/, 1)[0] ?? "";
   return line.replace(/[^\x20-\x7e]/g, "?").slice(0, LONGEST_WORDS);
+}
+
+/** A server's words for a message: printable, in one line, and with a bound. */
+export function plainWords(text: string, longest = LONGEST_MESSAGE): string {
+  const words = text.replace(/\s+/g, " ").replace(/\p{C}/gu, "?").trim();
+  return words.length > longest ? `${words.slice(0, longest)}…` : words;
+}
+
+/** Names that a server gave, for a message. */
+export function plainList(names: readonly string[]): string {
+  const shown = names.slice(0, MOST_NAMES).map((name) => plainWords(name, LONGEST_NAME));
+  return [...shown, ...(names.length > MOST_NAMES ? [`… (${names.length})`] : [])].join(", ");
 }
 
 /** How far a server has come with its greeting, for people; null if it has sent all of it. */

@@ -129,6 +129,28 @@ test.each<[string, (socket: Socket) => void, RegExp]>([
   60_000,
 );
 
+/** The packet that an SSH server sends to hang up, before anything is encrypted, with words of its own. */
+function disconnect(words: string): Buffer {
+  const text = Buffer.from(words);
+  const length = (value: number): Buffer => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(value);
+    return bytes;
+  };
+  const payload = Buffer.concat([Buffer.from([1]), length(2), length(text.length), text, length(0)]);
+  const padding = 8 + ((8 - ((payload.length + 5) % 8)) % 8);
+  return Buffer.concat([length(payload.length + padding + 1), Buffer.from([padding]), payload, Buffer.alloc(padding)]);
+}
+
+test("what a server says when it hangs up is told in one line of bounded length", async () => {
+  const message = await attacked((socket) => {
+    socket.write("SSH-2.0-lie\r\n");
+    socket.write(disconnect(`go\u001b[2J away\n${"a".repeat(20_000)}`));
+  });
+  expect(message).toMatch(/go\?\[2J away a{400,}…/);
+  expect(message.length).toBeLessThan(1_000);
+}, 60_000);
+
 test("control characters of a port's words do not reach the terminal", async () => {
   const message = await attacked((socket) => {
     socket.end("\u001b]0;owned\u0007\u001b[2Jgo away\r\n");
