@@ -1,5 +1,5 @@
 /** `bl` and the program's environment in sessions of `bootlevel ssh`, on this computer and over SSH. */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 
 import { afterEach, expect, test } from "@jest/globals";
 
@@ -22,8 +22,6 @@ async function poolFor(where: string, hosts: number): Promise<string> {
   return pool.head;
 }
 
-const inMemory = () => readdirSync("/dev/shm").filter((name) => name.startsWith("bl."));
-
 const plan = (own: Installation, head: string) =>
   levels(
     "talk",
@@ -41,11 +39,12 @@ test.each(["here", "over SSH"])(
   "a session %s has the program's environment and a bl that works while a launcher holds the run",
   async (where) => {
     const own = installation();
-    const before = inMemory();
     own.plan("", { token: SECRET }, "facts");
     const boot = own.start(["boot", own.plan(plan(own, await poolFor(where, 3))), "--name", "talk"]);
     for (const name of ["db", "web"]) await begun(own, name);
-    const inside = (line: string) => own.call(["ssh", "talk", "web", "--", line]);
+    // Each session notes where it keeps what it has in memory.
+    const inside = (line: string) =>
+      own.call(["ssh", "talk", "web", "--", `cat .bl/rt-path >>'${own.facts}/memory'; ${line}`]);
 
     const env = await inside(
       'echo "$GREETING|$WHERE|$BOOTLEVEL_RUN|$BOOTLEVEL_SERVICE|$BOOTLEVEL_LEVEL"; cat "$BOOTLEVEL_ATTRIBUTES"',
@@ -91,7 +90,9 @@ test.each(["here", "over SSH"])(
     expect(ended).toMatchObject({ code: 0 });
     expect(ended.stderr + ended.stdout).toContain("web says: hello from the session");
     expect(ended.stderr + ended.stdout).toContain("web set state = open");
-    expect(inMemory().filter((name) => !before.includes(name))).toEqual([]);
+    const memory = (own.fact("memory") ?? "").trim().split("\n");
+    expect(memory.length).toBeGreaterThan(4);
+    expect(memory.filter((directory) => existsSync(directory))).toEqual([]);
     expect((await inside("ls -d ../session-* 2>/dev/null | wc -l")).stdout.trim()).toBe("1");
   },
   120_000,
