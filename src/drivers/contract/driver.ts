@@ -54,9 +54,10 @@ export interface Contact {
 /** A machine that ended before it could be used. */
 export interface DiedMachine {
   readonly id: string;
-  /** Its size and zone; null where the cloud did not tell. */
+  /** Its size, zone and subnet; null where the cloud did not tell. */
   readonly size: string | null;
   readonly zone: string | null;
+  readonly subnet: string | null;
   /** The cloud's words; "" if it gave none. */
   readonly reason: string;
 }
@@ -143,6 +144,8 @@ export interface MachineStatus {
   /** The size that it has, and its zone: with several to choose from, the plan does not tell. */
   readonly size?: string | null;
   readonly zone?: string | null;
+  /** The subnet that it is in. */
+  readonly subnet?: string | null;
   readonly privateHost: string | null;
   readonly hostname: string | null;
   readonly access: MachineAccess | null;

@@ -85,10 +85,8 @@ class Ec2Driver implements Driver {
 
   async describe(ids: readonly string[], signal: AbortSignal): Promise<MachineStatus[]> {
     const found = await this.fleet.describe(ids, signal);
-    return this.withAddresses(
-      ids.map((id) => found.get(id) ?? unknownStatus(id)),
-      signal,
-    );
+    const machines = ids.map((id) => found.get(id) ?? unknownStatus(id));
+    return this.elastic.settle(machines, (id) => this.fleet.wantsAddress(id), signal);
   }
 
   async terminate(ids: readonly string[], signal: AbortSignal): Promise<TerminateOutcome[]> {
@@ -104,11 +102,8 @@ class Ec2Driver implements Driver {
   }
 
   async list(scope: MarkScope, signal: AbortSignal): Promise<MachineStatus[]> {
-    return this.withAddresses(await this.fleet.list(scope, signal), signal);
-  }
-
-  private withAddresses(machines: MachineStatus[], signal: AbortSignal): Promise<MachineStatus[]> {
-    return this.elastic.settle(machines, (id) => this.fleet.wantsAddress(id), signal);
+    // Whoever lists destroys, or counts: no machine gets an address for that.
+    return this.fleet.list(scope, signal);
   }
 
   async hostKeyFingerprints(id: string, signal: AbortSignal): Promise<readonly string[] | null> {

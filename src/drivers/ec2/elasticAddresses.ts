@@ -25,11 +25,14 @@ type RunScope = MarkScope & { readonly run: string };
 export class ElasticAddresses {
   /** What is being done for a replica: two looks at a machine give it one address. */
   private readonly giving = new Map<string, Promise<string | null>>();
+  /** What this process has allocated, by replica: the cloud may show it late. */
+  private readonly allocated = new Map<string, Address>();
 
   constructor(private readonly parts: ElasticParts) {}
 
   /**
-   * Gives running machines their addresses. One that has none yet is not reachable for anybody.
+   * Gives running machines their addresses. One that has none yet is not reachable for anybody; one that cannot get it
+   * says why.
    * @param wants whether a machine is to have one, by its id
    */
   async settle(
@@ -41,18 +44,25 @@ export class ElasticAddresses {
     return Promise.all(
       machines.map(async (machine) => {
         const { mark, state } = machine;
-        if (!wants(machine.id) || mark === null || state !== "running") return machine;
+        if (!wants(machine.id) || mark === null || state !== "running" || this.parts.readOnly) return machine;
         const scope = { installation: mark.installation, run: mark.run };
         const listed = known.get(mark.run) ?? this.list(scope, signal);
         known.set(mark.run, listed);
-        const host = await this.addressOf(machine, await listed, signal);
-        return this.parts.readOnly && host === null ? machine : withHost(machine, host, this.parts.address);
+        try {
+          return withHost(machine, await this.addressOf(machine, await listed, signal), this.parts.address);
+        } catch (error) {
+          // The others have theirs, and a machine that is to be destroyed needs none.
+          if (!isRefusedError(error)) throw error;
+          return { ...machine, host: null, access: null, noAddress: `it gets no Elastic IP: ${error.message}` };
+        }
       }),
     );
   }
 
   /** Releases the addresses of a run. Safe to repeat. */
   async release(scope: RunScope, signal: AbortSignal): Promise<void> {
+    for (const replica of [...this.allocated.keys()])
+      if (replica.startsWith(`${scope.run} `)) this.allocated.delete(replica);
     for (const { AllocationId, AssociationId } of await this.listIfAllowed(scope, signal)) {
       if (AssociationId !== undefined)
         await unlessGone(
@@ -86,10 +96,9 @@ export class ElasticAddresses {
     const { mark, id } = machine;
     if (mark === null) return Promise.resolve(null);
     const own = listed.find((address) => tagOf(address, TAG.service) === mark.service);
-    if (own?.InstanceId === id || this.parts.readOnly)
-      return Promise.resolve(own?.InstanceId === id ? (own.PublicIp ?? null) : null);
+    if (own?.InstanceId === id) return Promise.resolve(own.PublicIp ?? null);
     const replica = `${mark.run} ${mark.service}`;
-    const given = this.giving.get(replica) ?? this.give(machine, own ?? null, signal);
+    const given = this.giving.get(replica) ?? this.give(machine, own ?? this.allocated.get(replica) ?? null, signal);
     this.giving.set(replica, given);
     return given.finally(() => this.giving.delete(replica));
   }
@@ -121,6 +130,7 @@ export class ElasticAddresses {
         signal,
       ));
     const { AllocationId, PublicIp } = allocated;
+    this.allocated.set(`${mark.run} ${mark.service}`, allocated);
     if (AllocationId === undefined || PublicIp === undefined)
       throw new DriverError("AllocateAddress: the answer names no address");
     try {

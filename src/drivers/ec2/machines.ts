@@ -65,6 +65,7 @@ export function statusOf(instance: Instance, address: AddressChoice, membership:
     noAddress: withoutAddress(instance, host, address),
     size: instance.InstanceType ?? null,
     zone: nonEmpty(instance.Placement?.AvailabilityZone),
+    subnet: nonEmpty(instance.SubnetId),
     privateHost: instance.PrivateIpAddress ?? null,
     hostname: nonEmpty(instance.PrivateDnsName),
     access:

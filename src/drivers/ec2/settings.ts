@@ -79,10 +79,12 @@ export function placesFor(request: LaunchRequest, { zone, subnet, spot }: Launch
 }
 
 /** Whether a lack of capacity has ended a machine in this place. Amazon's reasons: `Server.SpotInstanceTermination`, … */
-function wasAt({ size, zone, reason }: DiedMachine, place: Place): boolean {
+function wasAt({ size, zone, subnet, reason }: DiedMachine, place: Place): boolean {
   const wasSpot = /Spot/.test(reason);
   if (!wasSpot && !/Capacity/.test(reason)) return false;
-  const elsewhere = place.zone !== null && zone !== null && place.zone !== zone;
+  const elsewhere =
+    (place.zone !== null && zone !== null && place.zone !== zone) ||
+    (place.subnet !== null && subnet !== null && place.subnet !== subnet);
   return place.size === size && !elsewhere && (!wasSpot || place.spot);
 }
 

@@ -120,7 +120,7 @@ export class CloudFile {
           };
         } catch (error) {
           return () => {
-            reject(error);
+            reject(error instanceof Error ? error : new Error(String(error)));
           };
         }
       };

@@ -15,6 +15,6 @@ export const isMachineDiedError = guardOf(MachineDiedError);
 
 /** @param status undefined if the cloud does not know the machine any more */
 export function machineDied(id: string, status: MachineStatus | undefined): MachineDiedError {
-  const { size = null, zone = null, state = "unknown", reason = "" } = status ?? {};
-  return new MachineDiedError({ id, size, zone, state, reason });
+  const { size = null, zone = null, subnet = null, state = "unknown", reason = "" } = status ?? {};
+  return new MachineDiedError({ id, size, zone, subnet, state, reason });
 }

@@ -101,7 +101,16 @@ test("a machine that cannot have it yet waits; a quota is an error", async () =>
   cloud().setRule(
     refuse("AllocateAddress", "AddressLimitExceeded", "The maximum number of addresses has been reached."),
   );
-  await expect(look([machine as MachineStatus], own)).rejects.toThrow(/AddressLimitExceeded: The maximum number/);
+  // Machines with other wishes have nothing to do with it, and it can still be destroyed.
+  const [plain] = await launch(own, wish(run, "plain"));
+  expect(await look([machine as MachineStatus, plain as MachineStatus], own)).toMatchObject([
+    {
+      host: null,
+      noAddress: expect.stringMatching(/^it gets no Elastic IP: .*AddressLimitExceeded: The maximum number/),
+    },
+    { state: "running", host: expect.any(String) },
+  ]);
+  expect(await own.list({ installation: "here", run }, never)).toHaveLength(2);
 });
 
 test("plans without Elastic IPs need no rights on addresses", async () => {

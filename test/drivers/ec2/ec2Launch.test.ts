@@ -114,7 +114,7 @@ test.each([
   ["a spot machine taken back", "Server.SpotInstanceTermination", ["m5.large", "eu-central-1b", "spot"]],
   ["anything else", "Client.InternalError: Client error on launch", ["m5.large", "eu-central-1a", "spot"]],
 ])("the place where a machine has just died of %s is tried in its turn", async (_what, reason, place) => {
-  const died = [{ id: "i-1", size: "m5.large", zone: "eu-central-1a", reason }];
+  const died = [{ id: "i-1", size: "m5.large", zone: "eu-central-1a", subnet: null, reason }];
   const launch = { spot: "fallback", zone: ["eu-central-1a", "eu-central-1b"] };
   machinesOf(await driver().launch([wish(newRun(), "web", { launch, died, fallbackSizes: ["m5.xlarge"] })], never));
   const [call] = callsOf(cloud(), "RunInstances");
