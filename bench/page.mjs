@@ -34,7 +34,7 @@ if (check) {
 } else {
   writeFileSync(page, after);
   if (given !== undefined) {
-    writeFileSync(kept, text);
+    writeFileSync(kept, await format(text, { ...(await resolveConfig(kept)), filepath: kept }));
     execFileSync(process.execPath, [join(root, "bench/picture.mjs"), kept, picture]);
   }
 }
