@@ -73,10 +73,14 @@ function writePlan(hosts: SshHosts, count: number): string {
   );
 }
 
+/** Every boot is another installation's: the marks of earlier ones, and of what was played back, would keep it out. */
+function clear({ home }: SshHosts): void {
+  for (const name of readdirSync(home)) rmSync(join(home, name), { recursive: true, force: true });
+}
+
 async function boot(hosts: SshHosts, count: number): Promise<Spent> {
   const [path, home] = [writePlan(hosts, count), temporaryFolder()];
-  // Every boot is another installation's: the marks of earlier ones, and of what was played back, would keep it out.
-  for (const name of readdirSync(hosts.home)) rmSync(join(hosts.home, name), { recursive: true, force: true });
+  clear(hosts);
   return spent(async () => {
     await bootOnce(path, home);
   });
@@ -86,18 +90,26 @@ async function boot(hosts: SshHosts, count: number): Promise<Spent> {
  * bootlevel's own commands with another directory and nonce. The byte count in the command is adapted to the script's
  * length.
  */
-function replayed({ command, input }: Exec, index: number): Exec {
+function replayed({ command, input }: Exec, index: number, playback: number): Exec {
   const count = Number(/count=(\d+)/.exec(command)?.[1]);
-  const script = input.toString("latin1", 0, count);
+  // The first command asks the shell whether programs can run there: a line for that precedes the script.
+  const start = command.includes("read -r b") ? input.indexOf("\n") + 1 : 0;
+  const script = input.toString("latin1", start, start + count);
   const nonce = /bl-begin ([0-9a-f]+)/.exec(script)?.[1] ?? "";
   const own = (text: string) =>
     text
       .replaceAll("host-1/", `host-${index}/`)
-      .replaceAll(nonce, createHash("sha256").update(`${nonce}${index}`).digest("hex").slice(0, nonce.length));
+      .replaceAll(
+        nonce,
+        createHash("sha256").update(`${nonce}${index}/${playback}`).digest("hex").slice(0, nonce.length),
+      );
   const changed = own(script);
   return {
     command: command.replace(/count=\d+/, `count=${changed.length}`),
-    input: Buffer.from(changed + own(input.toString("latin1", count)), "latin1"),
+    input: Buffer.from(
+      input.toString("latin1", 0, start) + changed + own(input.toString("latin1", start + count)),
+      "latin1",
+    ),
   };
 }
 
@@ -125,13 +137,18 @@ async function measure(hosts: SshHosts, count: number): Promise<Measured[]> {
   const bytes = execs.reduce((sum, { input }) => sum + input.length, 0);
   const [swallow, hand]: Exec[] = [{ command: "cat >/dev/null", input: Buffer.alloc(bytes, "x") }, await byHand(bytes)];
   const { work } = watchWrites(cpuNow);
+  let playback = 0;
   const turn = async (size: number): Promise<Measured> => {
+    playback += 1;
     const before = work.ms;
     const bootlevel = await boot(hosts, size);
     const databaseShare = (work.ms - before) / 1000 / bootlevel.cpu;
     const loop = await spent(() => smallestLoop(hosts, size, () => [swallow as Exec]));
     const byHand = await spent(() => smallestLoop(hosts, size, () => [hand as Exec]));
-    const replay = await spent(() => smallestLoop(hosts, size, (index) => execs.map((exec) => replayed(exec, index))));
+    clear(hosts);
+    const replay = await spent(() =>
+      smallestLoop(hosts, size, (index) => execs.map((exec) => replayed(exec, index, playback))),
+    );
     return { bootlevel, loop, byHand, replay, databaseShare, bytes, execs: execs.length };
   };
   await turn(Math.min(count, 100));

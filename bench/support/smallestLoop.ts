@@ -79,12 +79,15 @@ function run(client: Client, { command, input }: Exec): Promise<void> {
         reject(error);
         return;
       }
+      let words = "";
       channel.on("close", (code: number) => {
-        if (code === 0 || code === 97) resolve();
-        else reject(new Error(`exit code ${code} of ${command}`));
+        if (code === 0) resolve();
+        else reject(new Error(`exit code ${code} of ${command.slice(0, 100)}: ${words.slice(-500)}`));
       });
       channel.resume();
-      channel.stderr.resume();
+      channel.stderr.on("data", (chunk: Buffer) => {
+        words += chunk.toString("latin1");
+      });
       channel.end(input);
     });
   });
