@@ -81,7 +81,8 @@ function run(client: Client, { command, input }: Exec): Promise<void> {
       }
       let words = "";
       channel.on("close", (code: number) => {
-        if (code === 0) resolve();
+        // A step that removed its files ends with 97, like one that refused to start: it says which.
+        if (code === 0 || (code === 97 && /^bl-removed /m.test(words))) resolve();
         else reject(new Error(`exit code ${code} of ${command.slice(0, 100)}: ${words.slice(-500)}`));
       });
       channel.resume();
@@ -121,9 +122,18 @@ export async function overhear(work: () => Promise<void>): Promise<Exec[]> {
 }
 
 function listen(channel: ClientChannel, chunks: Buffer[]): void {
+  const record = (chunk: unknown): void => {
+    if (typeof chunk === "string" || Buffer.isBuffer(chunk)) chunks.push(Buffer.from(chunk as string));
+  };
   const write = channel.write.bind(channel) as (chunk: Buffer | string, ...rest: unknown[]) => boolean;
   channel.write = ((chunk: Buffer | string, ...rest: unknown[]) => {
-    chunks.push(Buffer.from(chunk as string));
+    record(chunk);
     return write(chunk, ...rest);
   }) as typeof channel.write;
+  // What `end` sends does not pass through `write`: the line that lets a step remove its files.
+  const end = channel.end.bind(channel) as (...rest: unknown[]) => ClientChannel;
+  channel.end = ((...rest: unknown[]) => {
+    record(rest[0]);
+    return end(...rest);
+  }) as typeof channel.end;
 }
