@@ -4,7 +4,7 @@
  */
 import type { Address } from "@aws-sdk/client-ec2";
 
-import { DriverError, type MachineStatus, type MarkScope } from "../contract/driver.js";
+import { DriverError, type MachineMark, type MachineStatus, type MarkScope } from "../contract/driver.js";
 import type { Ec2Api } from "./api.js";
 import { isRefusedError } from "./errors.js";
 import { runTags, TAG, tagList, type AddressChoice } from "./machines.js";
@@ -97,7 +97,7 @@ export class ElasticAddresses {
     if (mark === null) return Promise.resolve(null);
     const own = listed.find((address) => tagOf(address, TAG.service) === mark.service);
     if (own?.InstanceId === id) return Promise.resolve(own.PublicIp ?? null);
-    const replica = `${mark.run} ${mark.service}`;
+    const replica = replicaOf(mark);
     const given = this.giving.get(replica) ?? this.give(machine, own ?? this.allocated.get(replica) ?? null, signal);
     this.giving.set(replica, given);
     return given.finally(() => this.giving.delete(replica));
@@ -130,7 +130,7 @@ export class ElasticAddresses {
         signal,
       ));
     const { AllocationId, PublicIp } = allocated;
-    this.allocated.set(`${mark.run} ${mark.service}`, allocated);
+    this.allocated.set(replicaOf(mark), allocated);
     if (AllocationId === undefined || PublicIp === undefined)
       throw new DriverError("AllocateAddress: the answer names no address");
     try {
@@ -186,6 +186,10 @@ function withHost(machine: MachineStatus, host: string | null, address: AddressC
   const { access } = machine;
   if (host === null) return { ...machine, host: null, access: null };
   return { ...machine, host, access: access?.kind === "ssh" ? { ...access, host } : access };
+}
+
+function replicaOf({ run, service }: MachineMark): string {
+  return `${run} ${service}`;
 }
 
 function tagOf({ Tags = [] }: Address, name: string): string | null {

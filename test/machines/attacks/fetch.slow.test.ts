@@ -13,7 +13,7 @@ import { locateHome } from "../../../src/state/files/home.js";
 import { localFiles } from "../../../src/state/files/localFiles.js";
 import { exit, send, startLyingHost, type LyingHost } from "../../support/lyingHost.js";
 import { LONGEST_PAUSE_MS, MOST_MEMORY, underPressure, type Pressure } from "../../support/pressure.js";
-import { makeKey, memoryPins } from "../../support/sshHost.js";
+import { strangeHost } from "../../support/strangeHost.js";
 import { temporaryDirectory } from "../../support/temporaryDirectory.js";
 
 const MIB = 1_048_576;
@@ -23,29 +23,11 @@ let archive: ArchiveWriter;
 
 beforeEach(async () => {
   host = await startLyingHost(() => undefined);
-  const identity = join(temporaryDirectory(), "id");
-  await makeKey(identity);
-  connection = await connectSsh(
-    {
-      host: host.address,
-      port: host.port,
-      user: "somebody",
-      workDirectory: ".bootlevel",
-      identities: [identity],
-      passphraseEnv: null,
-      env: process.env,
-      agent: false,
-      jump: null,
-      hostKeys: "accept-new",
-      knownHosts: "",
-      connectTimeoutMs: 10_000,
-      keepaliveMs: 5_000,
-      pins: memoryPins(),
-      contact: null,
-      ownKey: null,
-    },
-    { signal: new AbortController().signal, onWarning: () => undefined },
-  );
+  const { address, port } = host;
+  connection = await connectSsh(await strangeHost({ host: address, port, connectTimeoutMs: 10_000 }), {
+    signal: new AbortController().signal,
+    onWarning: () => undefined,
+  });
 });
 afterEach(async () => {
   await connection.close();

@@ -1,14 +1,12 @@
 /** A port that lies before anybody is logged in: what it sends has bounds in memory and time, and is shown as text. */
 import { createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 
 import { afterEach, expect, test } from "@jest/globals";
 
 import { connectSsh } from "../../../src/machines/ssh/sshConnection.js";
 import { LONGEST_PAUSE_MS, MOST_MEMORY, underPressure } from "../../support/pressure.js";
-import { makeKey, memoryPins } from "../../support/sshHost.js";
-import { temporaryDirectory } from "../../support/temporaryDirectory.js";
+import { strangeHost } from "../../support/strangeHost.js";
 
 let server: Server | null = null;
 const sockets = new Set<Socket>();
@@ -27,30 +25,10 @@ async function attacked(answer: (socket: Socket) => void) {
     answer(socket);
   });
   await new Promise<void>((resolve) => server?.listen(0, "127.0.0.1", resolve));
-  const identity = join(temporaryDirectory(), "id");
-  await makeKey(identity);
+  const { port } = server.address() as AddressInfo;
+  const settings = await strangeHost({ host: "127.0.0.1", port, connectTimeoutMs: 2_000 });
   const connecting = (): Promise<string> =>
-    connectSsh(
-      {
-        host: "127.0.0.1",
-        port: (server?.address() as AddressInfo).port,
-        user: "somebody",
-        workDirectory: ".bootlevel",
-        identities: [identity],
-        passphraseEnv: null,
-        env: process.env,
-        agent: false,
-        jump: null,
-        hostKeys: "accept-new",
-        knownHosts: "",
-        connectTimeoutMs: 2_000,
-        keepaliveMs: 5_000,
-        pins: memoryPins(),
-        contact: null,
-        ownKey: null,
-      },
-      { signal: new AbortController().signal, onWarning: () => undefined },
-    ).then(
+    connectSsh(settings, { signal: new AbortController().signal, onWarning: () => undefined }).then(
       () => "connected",
       (error: unknown) => (error as Error).message,
     );
